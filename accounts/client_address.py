@@ -1,0 +1,21 @@
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The address a request came from, or None where there is none (a Unix socket).
+
+    X-Forwarded-For is believed only as far as TRUSTED_PROXIES says: each trusted proxy appended one
+    entry, so the client is that many entries from the right; anything further left is the client's own claim.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUSTED_PROXIES:
+        hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if len(hops) >= settings.TRUSTED_PROXIES:
+            address = hops[-settings.TRUSTED_PROXIES]
+    try:
+        return str(ip_address(address.strip()))
+    except ValueError:
+        return None

@@ -1,0 +1,22 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+from apikeys import secret_format, vault
+
+
+@register()
+def keys_are_configured(**kwargs: Any) -> list[CheckMessage]:
+    """The server refuses to start on a ring, pepper or prefix that cannot work."""
+    errors: list[CheckMessage] = []
+    for name in ("KEY_PEPPERS", "KEY_RING"):
+        try:
+            vault.parse_ring(getattr(settings, name))
+        except ImproperlyConfigured as error:
+            errors.append(Error(f"{name}: {error}", id="apikeys.E001"))
+    if not secret_format.PREFIX.fullmatch(settings.KEY_PREFIX):
+        hint = "Up to 12 lower-case letters and digits, a letter first, then an underscore, as in lk_."
+        errors.append(Error("KEY_PREFIX is not a prefix.", hint=hint, id="apikeys.E002"))
+    return errors

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.public_ids import new_public_id
+from projects.models import Project
+from projects.names import MAX_LENGTH
+
+
+def new_key_id() -> str:
+    return new_public_id("key")
+
+
+class KeyState(models.TextChoices):
+    ACTIVE = "active", "Active"
+    PAUSED = "paused", "Paused"
+    DELETED = "deleted", "Deleted"
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def alive(self) -> ApiKeyQuerySet:
+        """Keys that their owners still manage: active and paused ones."""
+        return self.exclude(state=KeyState.DELETED)
+
+    def usable(self) -> ApiKeyQuerySet:
+        return self.filter(state=KeyState.ACTIVE)
+
+    def paused(self) -> ApiKeyQuerySet:
+        return self.filter(state=KeyState.PAUSED)
+
+
+class ApiKey(models.Model):
+    """A key of a project. The secret itself is never stored: a digest finds it, a ciphertext shows it again.
+
+    A deleted key stays as a tombstone without ciphertext: its digest lets the API say `key_deleted`.
+    """
+
+    public_id = models.CharField("id", max_length=20, unique=True, default=new_key_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="api_keys")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="created_keys")
+    name = models.CharField(max_length=MAX_LENGTH)
+    state = models.CharField(max_length=8, choices=KeyState.choices, default=KeyState.ACTIVE)
+    mask = models.CharField(max_length=40)
+    digest = models.BinaryField(max_length=32, unique=True)
+    pepper_id = models.CharField(max_length=16)
+    ciphertext = models.BinaryField(null=True)
+    ring_key_id = models.CharField(max_length=16, blank=True)
+    form_token = models.CharField(max_length=64, null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    paused_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField("last used", null=True)
+    last_used_address = models.GenericIPAddressField(null=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["project", "state", "-created_at", "-id"], name="apikey_list_of_project")]
+        constraints = [
+            models.UniqueConstraint(
+                "project",
+                Lower("name"),
+                condition=~Q(state=KeyState.DELETED),
+                name="apikey_name_unique_among_living",
+                violation_error_message="This project already has a key of that name.",
+            ),
+            models.UniqueConstraint(fields=["project", "form_token"], name="apikey_once_per_submitted_form"),
+            models.CheckConstraint(condition=Q(state__in=KeyState.values), name="apikey_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(state=KeyState.PAUSED, paused_at__isnull=False)
+                | (~Q(state=KeyState.PAUSED) & Q(paused_at__isnull=True)),
+                name="apikey_paused_at_while_paused",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=KeyState.DELETED, deleted_at__isnull=False, ciphertext__isnull=True)
+                | (~Q(state=KeyState.DELETED) & Q(deleted_at__isnull=True)),
+                name="apikey_tombstone_has_no_ciphertext",
+            ),
+            models.CheckConstraint(
+                condition=Q(ciphertext__isnull=True, ring_key_id="")
+                | (Q(ciphertext__isnull=False) & ~Q(ring_key_id="")),
+                name="apikey_ciphertext_names_its_ring_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == KeyState.ACTIVE
+
+    @property
+    def is_paused(self) -> bool:
+        return self.state == KeyState.PAUSED
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.state == KeyState.DELETED
+
+
+class KeyEvent(models.Model):
+    """Who did what to which key, when, from where. Written once by the services, never changed."""
+
+    class Kind(models.TextChoices):
+        CREATED = "created", "created"
+        COPIED = "copied", "copied"
+        REVEALED = "revealed", "revealed"
+        PAUSED = "paused", "paused"
+        RESUMED = "resumed", "re-enabled"
+        DELETED = "deleted", "deleted"
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="key_events")
+    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="events")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="key_events")
+    address = models.GenericIPAddressField(null=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["project", "-at", "-id"], name="keyevent_newest_of_project")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["created", "copied", "revealed", "paused", "resumed", "deleted"]),
+                name="keyevent_kind_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.get_kind_display()}"

@@ -1,0 +1,167 @@
+"""Every change of a key, and every look at its secret.
+
+One keyword-only function each, taking who does it as `by` (None: an operator's command) and the
+`address` it came from. Each is atomic and writes its event in the same transaction. State changes are
+conditional UPDATEs: a pause that races a delete changes nothing instead of bringing the key back.
+"""
+
+from typing import NamedTuple
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import Http404
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from apikeys import secret_format, vault
+from apikeys.models import ApiKey, KeyEvent, KeyState
+from projects.models import Project
+from projects.names import clean_name
+
+
+class KeyGone(Exception):
+    """The key was deleted in the meantime."""
+
+
+class NewKey(NamedTuple):
+    key: ApiKey
+    secret: str
+
+
+def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None) -> None:
+    KeyEvent.objects.create(project_id=key.project_id, key=key, kind=kind, by=by, address=address)
+
+
+def _refuse_name(name: str, project: Project) -> None:
+    if project.api_keys.alive().filter(name__iexact=name).exists():
+        raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
+    living = project.api_keys.alive().count()
+    if living >= settings.MAX_KEYS_PER_PROJECT:
+        raise ValidationError(
+            f"This project has {living} keys, the most it can have. Delete one that is no longer used.",
+            code="too_many_keys",
+        )
+
+
+@sensitive_variables()
+def _insert_key(project: Project, name: str, by: User, form_token: str | None) -> NewKey:
+    secret = secret_format.generate(settings.KEY_PREFIX)
+    key = ApiKey(project=project, created_by=by, name=name, form_token=form_token or None)
+    key.mask = secret_format.mask(secret, settings.KEY_PREFIX)
+    key.pepper_id, key.digest = vault.new_digest(secret)
+    key.ring_key_id, key.ciphertext = vault.encrypt(secret, key_id=key.public_id, project_id=project.public_id)
+    key.save(force_insert=True)
+    return NewKey(key, secret)
+
+
+@sensitive_variables()
+def create_key(
+    *, project: Project, name: str, by: User, form_token: str | None = None, address: str | None = None
+) -> NewKey:
+    """A new active key and its secret; the same one again for a form that is submitted twice.
+
+    Raises ValidationError for a name that breaks the rule or is taken, or at the project's limit;
+    Http404 if the project was deleted; VaultUnavailable without a key ring.
+    """
+    name = clean_name(name)
+    with transaction.atomic():
+        # The lock makes "unique", "at most 100" and "once per form" true for requests that arrive together.
+        if not Project.objects.alive().select_for_update().filter(pk=project.pk).first():
+            raise Http404
+        if form_token and (key := project.api_keys.filter(form_token=form_token).first()):
+            if key.is_deleted:
+                raise KeyGone
+            return NewKey(key, _decrypt(key))
+        _refuse_name(name, project)
+        try:
+            with transaction.atomic():
+                new = _insert_key(project, name, by, form_token)
+        except IntegrityError as error:
+            # Databases fold more letters than iexact does on SQLite; their constraint has the last word.
+            raise ValidationError("This project already has a key of that name.", code="name_taken") from error
+        _record(new.key, KeyEvent.Kind.CREATED, by, address)
+        return new
+
+
+def _change_state(
+    key: ApiKey, before: list[KeyState], kind: KeyEvent.Kind, by: User | None, address: str | None, **fields: object
+) -> bool:
+    """Whether the key was in one of the states `before` and now has `fields`; an event says so if it was."""
+    with transaction.atomic():
+        changed = bool(ApiKey.objects.filter(pk=key.pk, state__in=before).update(**fields))
+        if changed:
+            _record(key, kind, by, address)
+    key.refresh_from_db()
+    return changed
+
+
+def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
+    """Stops the key, reversibly. False if it was paused already; raises KeyGone if it was deleted."""
+    changed = _change_state(
+        key, [KeyState.ACTIVE], KeyEvent.Kind.PAUSED, by, address, state=KeyState.PAUSED, paused_at=timezone.now()
+    )
+    if key.is_deleted:
+        raise KeyGone
+    return changed
+
+
+def resume_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
+    """Lets a paused key work again. False if it was active already; raises KeyGone if it was deleted."""
+    changed = _change_state(
+        key, [KeyState.PAUSED], KeyEvent.Kind.RESUMED, by, address, state=KeyState.ACTIVE, paused_at=None
+    )
+    if key.is_deleted:
+        raise KeyGone
+    return changed
+
+
+def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
+    """Stops the key for good and destroys its ciphertext. False if it was deleted already."""
+    return _change_state(
+        key,
+        [KeyState.ACTIVE, KeyState.PAUSED],
+        KeyEvent.Kind.DELETED,
+        by,
+        address,
+        state=KeyState.DELETED,
+        deleted_at=timezone.now(),
+        paused_at=None,
+        ciphertext=None,
+        ring_key_id="",
+    )
+
+
+@sensitive_variables()
+def _decrypt(key: ApiKey) -> str:
+    if key.ciphertext is None:
+        raise KeyGone
+    return vault.decrypt(
+        bytes(key.ciphertext),
+        ring_key_id=key.ring_key_id,
+        key_id=key.public_id,
+        project_id=key.project.public_id,
+    )
+
+
+@sensitive_variables()
+def _read_secret(key: ApiKey, kind: KeyEvent.Kind, by: User, address: str | None) -> str:
+    with transaction.atomic():
+        # Locked, so that no secret is handed out after the answer to a delete.
+        row = ApiKey.objects.alive().select_for_update(of=("self",)).select_related("project").filter(pk=key.pk).first()
+        if row is None:
+            raise KeyGone
+        secret = _decrypt(row)
+        _record(row, kind, by, address)
+    return secret
+
+
+def copy_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
+    """The secret, for the clipboard. Raises KeyGone, VaultUnavailable or CiphertextRefused; leaves an event."""
+    return _read_secret(key, KeyEvent.Kind.COPIED, by, address)
+
+
+def reveal_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
+    """The secret, for the screen. Raises KeyGone, VaultUnavailable or CiphertextRefused; leaves an event."""
+    return _read_secret(key, KeyEvent.Kind.REVEALED, by, address)

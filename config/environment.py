@@ -1,0 +1,54 @@
+"""Reads the environment for settings.py, and refuses what is unsafe in production."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+from config import local_secrets
+
+env = Env()
+
+PRODUCTION = env.str("ENV", "local") == "production"
+DATA_DIR = Path(env.str("DATA_DIR", str(Path(__file__).resolve().parent.parent / "var"))).resolve()
+
+_REQUIRED = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING")
+
+
+def given(name: str) -> str:
+    """The variable `name`, or the content of the file that `name_FILE` points to, or ""."""
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}.") from error
+    return os.environ.get(name, "").strip()
+
+
+def secret(name: str, file: str, make: Callable[[], str]) -> str:
+    """A secret from the environment; a local server otherwise makes one in DATA_DIR/secrets."""
+    value = given(name)
+    if value or PRODUCTION:
+        return value
+    return local_secrets.read_or_create(DATA_DIR / "secrets" / file, make)
+
+
+def refuse_unsafe_production() -> None:
+    """Raises ImproperlyConfigured that names every variable that is missing or unsafe."""
+    if env.str("ENV", "local") not in {"local", "production"}:
+        raise ImproperlyConfigured("ENV must be 'local' or 'production'.")
+    if not PRODUCTION:
+        return
+    problems = [f"{name} is missing" for name in _REQUIRED if not given(name)]
+    if given("SECRET_KEY") and len(given("SECRET_KEY")) < 50:
+        problems.append("SECRET_KEY is shorter than 50 characters")
+    if "*" in given("ALLOWED_HOSTS").split(","):
+        problems.append("ALLOWED_HOSTS contains '*'")
+    if given("DATABASE_URL") and not given("DATABASE_URL").startswith(("postgres://", "postgresql://")):
+        problems.append("DATABASE_URL is not a postgresql:// address")
+    if env.bool("DEBUG", False):
+        problems.append("DEBUG is on")
+    if problems:
+        raise ImproperlyConfigured(f"ENV=production refuses to start: {'; '.join(problems)}. See docs/running.md.")

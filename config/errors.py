@@ -1,0 +1,59 @@
+"""The answers when something is wrong: pages in the product's look, the envelope under /api/."""
+
+import sys
+
+from django.db.utils import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from apikeys.vault import VaultUnavailable
+from projects.envelope import error_response
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if is_api(request):
+        return error_response(request, 400, "bad_request", "The request is malformed. Check its address and headers.")
+    return render(request, "errors/400.html", status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """`exception` carries the reason that `get_project` gave."""
+    reason = str(exception or "")
+    if is_api(request):
+        return error_response(request, 403, "forbidden", reason or "This is not allowed.")
+    return render(request, "errors/403.html", {"reason": reason}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if is_api(request):
+        return error_response(request, 404, "not_found", "There is nothing here. Check the address and the id.")
+    return render(request, "errors/404.html", status=404)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return render(request, "errors/csrf.html", status=403)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    if is_api(request):
+        return error_response(request, 503, "unavailable")
+    return HttpResponse(_static_page("errors/503.html"), status=503, headers={"Retry-After": "5"})
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Also where a database or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, VaultUnavailable)):
+        return unavailable(request)
+    if is_api(request):
+        return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")
+    return HttpResponse(_static_page("errors/500.html"), status=500)
+
+
+def _static_page(template: str) -> str:
+    """A page that asks neither the session nor the database, for they may be what is broken."""
+    return render_to_string(template)

@@ -1,0 +1,95 @@
+"""What holds for every request, whatever answers it."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import resolve_url
+from django.utils.cache import add_never_cache_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
+from django_structlog.signals import bind_extra_request_metadata
+
+from accounts.public_ids import new_public_id
+from config.errors import is_api
+from projects.envelope import error_response
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def request_id(get_response: GetResponse) -> GetResponse:
+    """Names the request; a client's own X-Request-Id is not taken over."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.request_id = new_public_id("req")  # type: ignore[attr-defined]
+        response = get_response(request)
+        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        return response
+
+    return middleware
+
+
+@receiver(bind_extra_request_metadata)
+def log_our_request_id(request: HttpRequest, **kwargs: Any) -> None:
+    structlog.contextvars.bind_contextvars(request_id=request.request_id)  # type: ignore[attr-defined]
+
+
+def api_over_https_only(get_response: GetResponse) -> GetResponse:
+    """Refuses the API over plain HTTP in production, where a redirect would hide that a key went in the clear."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
+            return error_response(request, 403, "https_required", "Use https. Roll any key that was sent over http.")
+        return get_response(request)
+
+    return middleware
+
+
+def never_cached(get_response: GetResponse) -> GetResponse:
+    """Keeps every page and answer out of every cache, the browser's included; static files have their own rule."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
+
+    return middleware
+
+
+def htmx_redirects(get_response: GetResponse) -> GetResponse:
+    """Turns a redirect into one of the whole page, so that htmx never swaps a page into a fragment."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if request.htmx and response.status_code == 302:  # type: ignore[attr-defined]
+            return HttpResponseClientRedirect(response["Location"])
+        return response
+
+    return middleware
+
+
+class LoginRequired(LoginRequiredMiddleware):
+    """Every view needs a login unless it says otherwise, and leads back to the page the person was on."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
+        # A POST cannot be repeated after the login: the page that holds its form is where to go back to.
+        page = request.get_full_path()
+        if request.method not in {"GET", "HEAD"}:
+            page = self._page_of_form(request)
+        login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
+        if request.headers.get("Accept") == "application/json":
+            return JsonResponse({"login": login["Location"]}, status=401)
+        return login
+
+    def _page_of_form(self, request: HttpRequest) -> str:
+        referer = request.headers.get("Referer", "")
+        if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
+            return urlsplit(referer).path
+        return resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -1,0 +1,223 @@
+"""One file, driven by the environment. docs/running.md lists every variable."""
+
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from config import local_secrets
+from config.environment import DATA_DIR, PRODUCTION, env, given, refuse_unsafe_production, secret
+from config.logs import LOGGING  # noqa: F401  Django reads it
+
+refuse_unsafe_production()
+DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Who may talk to us
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+
+# Keys
+KEY_PREFIX = env.str("KEY_PREFIX", "lk_")
+KEY_PEPPERS = secret("KEY_PEPPERS", "key_peppers", local_secrets.new_ring)
+KEY_RING = secret("KEY_RING", "key_ring", local_secrets.new_ring)
+MAX_KEYS_PER_PROJECT = env.int("MAX_KEYS_PER_PROJECT", 100)
+USAGE_FLUSH_SECONDS = env.float("USAGE_FLUSH_SECONDS", 1.0)
+API_URL = env.str("API_URL", "")
+
+# Files
+MAX_FILE_SIZE = env.int("MAX_FILE_SIZE", 25 * 1024 * 1024)
+PROJECT_QUOTA = env.int("PROJECT_QUOTA", 1024 * 1024 * 1024)
+MEDIA_ROOT = DATA_DIR / "files"
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
+
+INSTALLED_APPS = [
+    "apikeys",
+    "projects",
+    "accounts",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "django_structlog",
+    "heroicons",
+    "ninja",
+    "template_partials",
+]
+
+MIDDLEWARE = [
+    "config.middleware.request_id",
+    "django_structlog.middlewares.RequestMiddleware",
+    "config.middleware.api_over_https_only",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "config.middleware.never_cached",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "config.middleware.htmx_redirects",
+    "config.middleware.LoginRequired",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "projects.context_processors.navigation",
+            ],
+            "builtins": ["heroicons.templatetags.heroicons", "template_partials.templatetags.partials"],
+        },
+    },
+]
+
+# Database
+_POSTGRESQL_OPTIONS = {
+    # A server that is frozen must not hold a check: new connections, statements and dead peers are all bounded.
+    "connect_timeout": 3,
+    "tcp_user_timeout": 4000,
+    "options": "-c statement_timeout=4000 -c lock_timeout=3000",
+}
+_SQLITE_OPTIONS = {
+    # Without IMMEDIATE, transactions that read before they write fail under contention.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+}
+DATABASES = {
+    "default": env.dj_db_url(
+        "LATCHKEY_DATABASE_URL", given("DATABASE_URL") or f"sqlite:///{DATA_DIR}/latchkey.sqlite3", conn_max_age=60
+    )
+}
+_IS_POSTGRESQL = DATABASES["default"]["ENGINE"].endswith("postgresql")
+DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["OPTIONS"] |= _POSTGRESQL_OPTIONS if _IS_POSTGRESQL else _SQLITE_OPTIONS
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = _IS_POSTGRESQL
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Limits on logins and codes hold for all processes together, hence a cache that they share.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+
+# People
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_REDIRECT_URL = "home"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else env.str("EMAIL_VERIFICATION", "none")
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = ACCOUNT_EMAIL_VERIFICATION == "mandatory"
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("REAUTHENTICATION_SECONDS", 2 * 60 * 60)
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_SESSION_REMEMBER = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Latchkey"
+USERSESSIONS_TRACK_ACTIVITY = False
+SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
+
+# Mail
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+if given("EMAIL_URL"):
+    vars().update(env.dj_email_url("LATCHKEY_EMAIL_URL", given("EMAIL_URL")))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
+EMAIL_SUBJECT_PREFIX = "[Latchkey] "
+
+# Static files
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# What a browser may do with our pages
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "base-uri": [NONE],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "img-src": [SELF, "data:"],
+        "script-src": [SELF],
+        "style-src": [SELF],
+    }
+}
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+if PRODUCTION:
+    SECURE_SSL_REDIRECT = True
+    # Programs are refused instead, by config.middleware.api_over_https_only: a redirect would hide that
+    # they have already sent their key in the clear.
+    SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health/"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME = "__Host-session"
+    CSRF_COOKIE_SECURE = True
+    CSRF_COOKIE_NAME = "__Host-csrf"
+    if TRUSTED_PROXIES:
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Words and times
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+DJANGO_STRUCTLOG_USER_ID_FIELD = "public_id"
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False

@@ -1,0 +1,23 @@
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path, register_converter
+
+from accounts.public_ids import converter_for
+from config import errors, health
+
+register_converter(converter_for("prj"), "project_id")
+register_converter(converter_for("key"), "key_id")
+
+urlpatterns = [
+    path("", include("projects.urls")),
+    path("", include("apikeys.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("health/live", login_not_required(health.live), name="health_live"),
+    path("health/ready", login_not_required(health.ready), name="health_ready"),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

@@ -1,0 +1,32 @@
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from accounts.models import User
+from projects.models import Membership, Project
+from projects.permissions import Permission, Role, permissions_of
+
+REASONS = {
+    Permission.VIEW_PROJECT: "You are not a member of this project.",
+    Permission.MANAGE_KEYS: "Only owners of the project can create, pause or delete keys.",
+    Permission.READ_SECRETS: "Only owners of the project can copy or reveal keys.",
+    Permission.MANAGE_PROJECT: "Only owners of the project can rename or delete it.",
+}
+
+
+def get_project(user: User, project_id: str, *, can: Permission) -> Project:
+    """The living project `project_id`, with the user's `role` in it.
+
+    Raises Http404 for a stranger, exactly as for an id that never existed, and PermissionDenied, with
+    the reason to show, for a member whose role does not allow `can`.
+    """
+    membership = (
+        Membership.objects.select_related("project")
+        .filter(user=user, project__public_id=project_id, project__deleted_at=None)
+        .first()
+    )
+    if membership is None:
+        raise Http404
+    if can not in permissions_of(membership.role):
+        raise PermissionDenied(REASONS[can])
+    membership.project.role = Role(membership.role)
+    return membership.project

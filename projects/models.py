@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.public_ids import new_public_id
+from projects.names import MAX_LENGTH
+from projects.permissions import Role
+
+
+def new_project_id() -> str:
+    return new_public_id("prj")
+
+
+def new_file_id() -> str:
+    return new_public_id("file")
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def alive(self) -> ProjectQuerySet:
+        return self.filter(deleted_at=None)
+
+    def of(self, user: User) -> ProjectQuerySet:
+        return self.alive().filter(memberships__user=user)
+
+
+class Project(models.Model):
+    """What keys and files belong to. A deleted project stays as a tombstone so that its keys' events stay readable."""
+
+    public_id = models.CharField(max_length=20, unique=True, default=new_project_id, editable=False)
+    name = models.CharField(max_length=MAX_LENGTH)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="created_projects")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    form_token = models.CharField(max_length=64, null=True, editable=False)
+
+    members: models.ManyToManyField[User, Membership] = models.ManyToManyField(
+        User, through="Membership", related_name="projects"
+    )
+
+    objects = ProjectQuerySet.as_manager()
+
+    # The role in which `access.get_project` let its user in; None on a project loaded otherwise.
+    role: Role | None = None
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["created_by", "form_token"], name="project_once_per_submitted_form"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in a project."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.OWNER)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="membership_once_per_project_and_user"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.project} ({self.role})"
+
+
+def blob_path(file: File, filename: str) -> str:
+    """Where an upload's bytes lie: a random name, so that nothing of the uploader's reaches the file system."""
+    return f"{file.project.public_id}/{secrets.token_hex(16)}"
+
+
+class File(models.Model):
+    """A file of a project, the API's built-in resource."""
+
+    public_id = models.CharField(max_length=21, unique=True, default=new_file_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="files")
+    name = models.CharField(max_length=255)
+    size = models.PositiveBigIntegerField(help_text="bytes")
+    content_type = models.CharField(max_length=100)
+    blob = models.FileField(upload_to=blob_path, max_length=200)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["project", "-created_at", "-id"], name="file_newest_of_project")]
+
+    def __str__(self) -> str:
+        return self.name

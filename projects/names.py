@@ -1,0 +1,39 @@
+"""The rule for the names of projects and keys."""
+
+import unicodedata
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+MAX_LENGTH = 64
+
+# Letters and symbols by category, but blank to the eye: Hangul fillers and the empty Braille pattern.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def clean_name(value: str) -> str:
+    """`value` in Unicode's NFC with its white space folded.
+
+    Raises ValidationError if it is empty, longer than 64 characters, or holds control, zero-width or
+    direction-changing characters, which make one name pass for another (Unicode TR 36, 2.5).
+    """
+    if any(c in _BLANK or (unicodedata.category(c) in _HIDDEN_CATEGORIES and c not in "\t\n\r") for c in value):
+        raise ValidationError("Use visible characters only: this name holds hidden ones.", code="hidden_characters")
+    name = unicodedata.normalize("NFC", " ".join(value.split()))
+    if not name:
+        raise ValidationError("Enter a name.", code="required")
+    if len(name) > MAX_LENGTH:
+        raise ValidationError(f"Use at most {MAX_LENGTH} characters; this has {len(name)}.", code="max_length")
+    return name
+
+
+class NameField(forms.CharField):
+    """A form field for a name; `clean_name` alone decides, so pages and commands say the same."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**{"required": False, "strip": False, **kwargs})  # type: ignore[arg-type]
+        self.widget.attrs |= {"maxlength": MAX_LENGTH, "autocomplete": "off", "required": True}
+
+    def clean(self, value: object) -> str:
+        return clean_name("" if value is None else str(value))
