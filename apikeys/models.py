@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -9,6 +11,8 @@ from accounts.models import User
 from accounts.public_ids import new_public_id
 from projects.models import Project
 from projects.names import MAX_LENGTH
+
+RECENTLY = timedelta(days=7)
 
 
 def new_key_id() -> str:
@@ -91,6 +95,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def was_used_recently(self) -> bool:
+        """Whether a call came in the last 7 days: then deleting it asks for its name."""
+        return self.last_used_at is not None and self.last_used_at > timezone.now() - RECENTLY
 
     @property
     def is_active(self) -> bool:

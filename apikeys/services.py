@@ -5,7 +5,7 @@ One keyword-only function each, taking who does it as `by` (None: an operator's 
 conditional UPDATEs: a pause that races a delete changes nothing instead of bringing the key back.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -28,6 +28,12 @@ class KeyGone(Exception):
 class NewKey(NamedTuple):
     key: ApiKey
     secret: str
+
+
+class ReadSecret(Protocol):
+    """What `copy_secret` and `reveal_secret` have in common."""
+
+    def __call__(self, *, key: ApiKey, by: User, address: str | None) -> str: ...
 
 
 def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None) -> None:

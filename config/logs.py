@@ -69,5 +69,7 @@ LOGGING = {
         # The request line of django-structlog already says all of it.
         "django.request": {"level": logging.CRITICAL},
         "django.server": {"level": logging.WARNING},
+        # Scanners send foreign Host headers all day; each is refused with 400.
+        "django.security.DisallowedHost": {"level": logging.CRITICAL},
     },
 }

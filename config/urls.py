@@ -4,11 +4,13 @@ from django.urls import include, path, register_converter
 
 from accounts.public_ids import converter_for
 from config import errors, health
+from projects.views import home
 
 register_converter(converter_for("prj"), "project_id")
 register_converter(converter_for("key"), "key_id")
 
 urlpatterns = [
+    path("", home, name="home"),
     path("", include("projects.urls")),
     path("", include("apikeys.urls")),
     path("accounts/", include("allauth.urls")),

@@ -7,9 +7,14 @@ from django.core.exceptions import ValidationError
 
 MAX_LENGTH = 64
 
-# Letters and symbols by category, but blank to the eye: Hangul fillers and the empty Braille pattern.
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Letters and symbols by category, but blank to the eye (Hangul fillers, the empty Braille pattern), and
+# the replacement character, which is what broken UTF-8 is read as.
+_REFUSED = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def has_hidden_characters(text: str) -> bool:
+    return any(c in _REFUSED or (unicodedata.category(c) in _HIDDEN_CATEGORIES and c not in "\t\n\r") for c in text)
 
 
 def clean_name(value: str) -> str:
@@ -18,7 +23,7 @@ def clean_name(value: str) -> str:
     Raises ValidationError if it is empty, longer than 64 characters, or holds control, zero-width or
     direction-changing characters, which make one name pass for another (Unicode TR 36, 2.5).
     """
-    if any(c in _BLANK or (unicodedata.category(c) in _HIDDEN_CATEGORIES and c not in "\t\n\r") for c in value):
+    if has_hidden_characters(value):
         raise ValidationError("Use visible characters only: this name holds hidden ones.", code="hidden_characters")
     name = unicodedata.normalize("NFC", " ".join(value.split()))
     if not name:

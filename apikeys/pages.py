@@ -1,0 +1,144 @@
+"""The pages that show a project with its keys. Their partials are what the actions in views.py re-render."""
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.requests import PageRequest
+from apikeys import snippets
+from apikeys.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
+from apikeys.models import KeyState
+from projects import services as project_services
+from projects.access import get_project
+from projects.announcements import announce
+from projects.forms import ConfirmNameForm, RenameProjectForm, list_choice, pager_query
+from projects.models import Project
+from projects.permissions import Permission, permissions_of
+
+KEYS_A_PAGE = 10
+EVENTS_A_PAGE = 25
+FILES_SHOWN = 5
+
+
+def project_context(request: PageRequest, project: Project) -> dict[str, Any]:
+    """What every page of a project needs: the project and what its viewer may do."""
+    return {
+        "project": project,
+        "can": permissions_of(project.role or ""),
+        "environment_variable": snippets.ENVIRONMENT_VARIABLE,
+    }
+
+
+def snippet_context(request: PageRequest) -> dict[str, Any]:
+    url = snippets.api_url(request)
+    return {"api_url": url, "snippets": snippets.snippets_for(url)}
+
+
+def propose_name(taken: Iterable[str]) -> str:
+    """A name that is free, so that Enter is enough."""
+    folded = {name.casefold() for name in taken}
+    proposals = itertools.chain(["Default key"], (f"Key {number}" for number in itertools.count(2)))
+    return next(name for name in proposals if name.casefold() not in folded)
+
+
+def living_names(project: Project) -> list[str]:
+    return list(project.api_keys.alive().values_list("name", flat=True))
+
+
+def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
+    """The API Keys section: one page of the project's keys, as search and filter in `query` have it."""
+    choice = list_choice(query, KeyListForm)
+    keys = project.api_keys.select_related("created_by")
+    keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
+    if choice["q"]:
+        keys = keys.filter(Q(name__icontains=choice["q"]) | Q(mask__contains=choice["q"]))
+    names = living_names(project)
+    return {
+        "page": Paginator(keys, KEYS_A_PAGE).get_page(choice["page"]),
+        "q": choice["q"],
+        "state": choice["state"],
+        "pager_query": pager_query(q=choice["q"], state=choice["state"]),
+        "states": STATE_CHOICES,
+        "living": len(names),
+        "limit": settings.MAX_KEYS_PER_PROJECT,
+        "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
+        "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
+    }
+
+
+@require_GET
+def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    context = project_context(request, project)
+    counts = project.api_keys.aggregate(
+        ever=Count("pk"),
+        living=Count("pk", filter=~Q(state=KeyState.DELETED)),
+        paused=Count("pk", filter=Q(state=KeyState.PAUSED)),
+    )
+    if not counts["ever"] and Permission.MANAGE_KEYS in context["can"]:
+        return redirect("apikeys:onboarding", project.public_id)
+    context |= snippet_context(request) | {
+        # An active key before a paused one, then the newest: after a roll it is the one to use.
+        "key": project.api_keys.alive().order_by("state", "-created_at", "-pk").first(),
+        "counts": counts,
+        "files": project.files.all()[:FILES_SHOWN],
+        "file_count": project.files.count(),
+    }
+    return render(request, "apikeys/dashboard.html", context)
+
+
+@require_GET
+def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
+    """The step after creating a project: its first key, then that key's own panel. Returning to it is fine."""
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = project.api_keys.alive().first()
+    context = project_context(request, project) | snippet_context(request)
+    context |= {"key": key, "create_form": CreateKeyForm(initial={"name": propose_name([])})}
+    return render(request, "apikeys/onboarding.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
+    """General, API Keys and Danger zone. A POST renames the project."""
+    can = Permission.MANAGE_PROJECT if request.method == "POST" else Permission.VIEW_PROJECT
+    project = get_project(request.user, project_id, can=can)
+    rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})
+    if rename_form.is_valid():
+        project_services.rename_project(project=project, name=rename_form.cleaned_data["name"], by=request.user)
+        announce(request, f"Renamed the project to {project.name}.")
+        return redirect("apikeys:settings", project.public_id)
+    context = project_context(request, project) | keys_context(project, request.GET)
+    context |= {"rename_form": rename_form, "delete_project_form": ConfirmNameForm(name=project.name)}
+    if created := request.GET.get("created"):
+        context["new_key"] = next((key for key in context["page"] if key.public_id == created), None)
+    template = "apikeys/settings.html"
+    if request.htmx and request.htmx.target == "api-keys":
+        template += "#keys_section"
+    status = 422 if rename_form.is_bound else 200
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+@require_GET
+def activity(request: PageRequest, project_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    events = project.key_events.select_related("key", "by")
+    page = Paginator(events, EVENTS_A_PAGE).get_page(list_choice(request.GET)["page"])
+    return render(request, "apikeys/activity.html", project_context(request, project) | {"page": page})
+
+
+@login_not_required
+@require_GET
+def help_page(request: PageRequest) -> HttpResponse:
+    context = snippet_context(request) | {"environment_variable": snippets.ENVIRONMENT_VARIABLE}
+    return render(request, "apikeys/help.html", context)

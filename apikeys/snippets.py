@@ -1,0 +1,123 @@
+"""The ready-to-paste first request in six languages. Every one reads the secret from the environment."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.safestring import SafeString, mark_safe
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+ENVIRONMENT_VARIABLE = "LATCHKEY_API_KEY"
+
+_CURL = """\
+curl API_URL/files \\
+  -H "Authorization: Bearer $LATCHKEY_API_KEY"
+"""
+
+_JAVASCRIPT = """\
+const API_URL = 'API_URL'
+const key = process.env.LATCHKEY_API_KEY
+
+fetch(API_URL + '/files', {headers: {'Authorization': 'Bearer ' + key}})
+  .then(response => response.json())
+  .then(body => console.log(body))
+"""
+
+_PYTHON = """\
+import json
+import os
+import urllib.request
+
+request = urllib.request.Request(
+    "API_URL/files",
+    headers={"Authorization": f"Bearer {os.environ['LATCHKEY_API_KEY']}"},
+)
+with urllib.request.urlopen(request) as response:
+    print(json.load(response))
+"""
+
+_PHP = """\
+<?php
+$request = curl_init('API_URL/files');
+curl_setopt_array($request, [
+    CURLOPT_RETURNTRANSFER => true,
+    CURLOPT_HTTPHEADER => ['Authorization: Bearer ' . getenv('LATCHKEY_API_KEY')],
+]);
+print_r(json_decode(curl_exec($request), true));
+"""
+
+_RUBY = """\
+require 'json'
+require 'net/http'
+
+response = Net::HTTP.get(
+  URI('API_URL/files'),
+  'Authorization' => "Bearer #{ENV.fetch('LATCHKEY_API_KEY')}"
+)
+puts JSON.parse(response)
+"""
+
+_GO = """\
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+)
+
+func main() {
+	request, err := http.NewRequest("GET", "API_URL/files", nil)
+	if err != nil {
+		panic(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+os.Getenv("LATCHKEY_API_KEY"))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		panic(err)
+	}
+	defer response.Body.Close()
+	io.Copy(os.Stdout, response.Body)
+}
+"""
+
+_LANGUAGES = [
+    ("curl", "curl", "bash", _CURL),
+    ("javascript", "JavaScript", "javascript", _JAVASCRIPT),
+    ("python", "Python", "python", _PYTHON),
+    ("php", "PHP", "php", _PHP),
+    ("ruby", "Ruby", "ruby", _RUBY),
+    ("go", "Go", "go", _GO),
+]
+
+
+class Snippet(NamedTuple):
+    slug: str
+    label: str
+    code: str
+    html: SafeString
+
+
+def api_url(request: HttpRequest) -> str:
+    """Where programs send their requests: API_URL, or this server's own API."""
+    return settings.API_URL.rstrip("/") or request.build_absolute_uri("/api/v1")
+
+
+@lru_cache(maxsize=16)
+def snippets_for(url: str) -> tuple[Snippet, ...]:
+    """A snippet a language, with its code as text and as highlighted HTML without inline styles."""
+    formatter = HtmlFormatter(nowrap=True)
+    made = []
+    for slug, label, lexer, template in _LANGUAGES:
+        # Only the address itself is replaced; the JavaScript constant of that name stays.
+        code = (
+            template.replace("'API_URL", f"'{url}")
+            .replace('"API_URL', f'"{url}')
+            .replace("curl API_URL", f"curl {url}")
+        )
+        html = highlight(code, get_lexer_by_name(lexer, startinline=True), formatter)
+        made.append(Snippet(slug, label, code, mark_safe(html)))  # noqa: S308  Pygments escapes the code
+    return tuple(made)

@@ -1,0 +1,185 @@
+"""What the buttons do. Each action has one URL, calls one service, and answers htmx with the partial that
+the page contains; a browser without script is redirected to that page."""
+
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.client_address import client_address
+from accounts.requests import PageRequest
+from apikeys import services, vault
+from apikeys.forms import CreateKeyForm
+from apikeys.models import ApiKey
+from apikeys.pages import keys_context, living_names, project_context, propose_name
+from projects.access import get_project
+from projects.announcements import announce, warn
+from projects.forms import ConfirmNameForm
+from projects.models import Project
+from projects.permissions import Permission
+
+
+def _back_to(request: PageRequest, project: Project, **query: str) -> HttpResponse:
+    """The page that a form names as its own (`next=dashboard`), else the API Keys section."""
+    if request.POST.get("next") == "dashboard":
+        return redirect("apikeys:dashboard", project.public_id)
+    if request.POST.get("next") == "onboarding":
+        return redirect("apikeys:onboarding", project.public_id)
+    return redirect(reverse("apikeys:settings", args=[project.public_id], query=query, fragment="api-keys"))
+
+
+def _section(request: PageRequest, project: Project) -> HttpResponse:
+    """The API Keys section, searched and paged as it was on the page that asked."""
+    query = QueryDict(urlsplit(request.htmx.current_url or "").query)
+    context = project_context(request, project) | keys_context(project, query)
+    return _swapped("#api-keys", render(request, "apikeys/settings.html#keys_section_with_announcement", context))
+
+
+def _swapped(target: str, response: HttpResponse) -> HttpResponse:
+    """`response` in place of the element `target`, whatever the request asked to replace."""
+    response["HX-Retarget"] = target
+    response["HX-Reswap"] = "outerHTML"
+    return response
+
+
+def _wants_partial(request: PageRequest) -> bool:
+    return bool(request.htmx) and request.POST.get("next") not in {"dashboard", "onboarding"}
+
+
+def _gone(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+    """The key was deleted while its page was open: says so, and shows the keys that are left."""
+    warn(request, f"{key.name} was deleted in the meantime. Nothing was changed.")
+    if _wants_partial(request):
+        return _section(request, project)
+    return _back_to(request, project)
+
+
+def _key_of(project: Project, key_id: str) -> ApiKey:
+    # Tombstones too: a member whose page shows a key that was just deleted is told so.
+    return get_object_or_404(project.api_keys.select_related("created_by"), public_id=key_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables("new")
+def create(request: PageRequest, project_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    bound = request.POST if request.method == "POST" else None
+    form = CreateKeyForm(bound, initial={"name": propose_name(living_names(project))})
+    if not form.is_valid():
+        return _create_form(request, project, form)
+    try:
+        new = services.create_key(
+            project=project,
+            name=form.cleaned_data["name"],
+            by=request.user,
+            form_token=form.cleaned_data["form_token"],
+            address=client_address(request),
+        )
+    except ValidationError as error:
+        form.add_error("name", error)
+        return _create_form(request, project, form)
+    announce(request, f"Created {new.key.name}. Copy it now, or whenever you need it.")
+    if _wants_partial(request):
+        context = project_context(request, project) | keys_context(project, QueryDict()) | {"new_key": new.key}
+        response = render(request, "apikeys/settings.html#keys_section_with_announcement", context)
+        response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
+        return _swapped("#api-keys", response)
+    return _back_to(request, project, created=new.key.public_id)
+
+
+def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) -> HttpResponse:
+    status = 422 if form.is_bound else 200
+    context = project_context(request, project) | {"create_form": form, "next": request.POST.get("next", "")}
+    if _wants_partial(request):
+        response = render(request, "apikeys/settings.html#create_form", context, status=status)
+        return _swapped("#create-key-form", response)
+    return render(request, "apikeys/create.html", context, status=status)
+
+
+@require_POST
+def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = _key_of(project, key_id)
+    try:
+        services.pause_key(key=key, by=request.user, address=client_address(request))
+    except services.KeyGone:
+        return _gone(request, project, key)
+    undo = reverse("apikeys:resume", args=[project.public_id, key.public_id])
+    announce(request, f"Paused {key.name}. Requests with it are refused.", undo=undo)
+    return _changed(request, project, key)
+
+
+@require_POST
+def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = _key_of(project, key_id)
+    try:
+        services.resume_key(key=key, by=request.user, address=client_address(request))
+    except services.KeyGone:
+        return _gone(request, project, key)
+    announce(request, f"Re-enabled {key.name}. Requests with it are let in.")
+    return _changed(request, project, key)
+
+
+def _changed(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+    if not _wants_partial(request):
+        return _back_to(request, project)
+    context = project_context(request, project) | {"key": key}
+    return render(request, "apikeys/settings.html#key_row_with_announcement", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """A GET is the confirmation as a page, for browsers that cannot show the row's dialog."""
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = _key_of(project, key_id)
+    if key.is_deleted:
+        return _gone(request, project, key)
+    form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=key.name)
+    if request.method == "POST" and (not key.was_used_recently or form.is_valid()):
+        services.delete_key(key=key, by=request.user, address=client_address(request))
+        announce(request, f"Deleted {key.name}. Requests with it are refused for good.")
+        return _section(request, project) if _wants_partial(request) else _back_to(request, project)
+    context = project_context(request, project) | {"key": key, "delete_form": form}
+    status = 422 if form.is_bound else 200
+    if request.htmx:
+        response = render(request, "apikeys/settings.html#delete_form", context, status=status)
+        return _swapped(f"#delete-form-{key.public_id}", response)
+    return render(request, "apikeys/delete.html", context, status=status)
+
+
+@require_POST
+def copy(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    return _secret(request, project_id, key_id, services.copy_secret)
+
+
+@require_POST
+def reveal(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    return _secret(request, project_id, key_id, services.reveal_secret)
+
+
+@sensitive_variables("secret")
+def _secret(request: PageRequest, project_id: str, key_id: str, read: services.ReadSecret) -> HttpResponse:
+    """The secret as JSON for a script, as a page without one; neither is ever stored."""
+    project = get_project(request.user, project_id, can=Permission.READ_SECRETS)
+    key = _key_of(project, key_id)
+    as_json = request.headers.get("Accept") == "application/json"
+    try:
+        secret = read(key=key, by=request.user, address=client_address(request))
+    except services.KeyGone:
+        if as_json:
+            return JsonResponse({"message": f"{key.name} was deleted in the meantime. Reload the page."}, status=410)
+        return _gone(request, project, key)
+    except (vault.VaultUnavailable, vault.CiphertextRefused):
+        message = "The key cannot be decrypted at the moment; it goes on working. Ask an administrator."
+        if as_json:
+            return JsonResponse({"message": message}, status=503)
+        return render(request, "apikeys/secret.html", project_context(request, project) | {"key": key}, status=503)
+    if as_json:
+        return JsonResponse({"secret": secret})
+    context = project_context(request, project) | {"key": key, "secret": secret}
+    return render(request, "apikeys/secret.html", context)

@@ -1,0 +1,76 @@
+import secrets
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.core.exceptions import BadRequest, ValidationError
+from django.http import QueryDict
+
+from projects.names import MAX_LENGTH, NameField, has_hidden_characters
+
+
+def new_form_token() -> str:
+    return secrets.token_urlsafe(16)
+
+
+class FormTokenField(forms.RegexField):
+    """Names one rendering of a form, so that submitting it twice creates once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            r"\A[0-9A-Za-z_-]{16,64}\Z", initial=new_form_token, required=False, widget=forms.HiddenInput(), strip=False
+        )
+
+
+class ProjectForm(forms.Form):
+    name = NameField(label="Project name", widget=forms.TextInput(attrs={"placeholder": "Acme Weather API"}))
+    form_token = FormTokenField()
+
+
+class RenameProjectForm(forms.Form):
+    name = NameField(label="Project name")
+
+
+class ConfirmNameForm(forms.Form):
+    """Asks for a name to be typed before something is deleted for good."""
+
+    confirmation = forms.CharField(
+        required=False, max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+        self.fields["confirmation"].label = f"Type {name} to confirm"
+
+    def clean_confirmation(self) -> str:
+        typed: str = self.cleaned_data["confirmation"]
+        if " ".join(typed.split()) != self.name:
+            raise ValidationError(f"Type the name exactly: {self.name}")
+        return typed
+
+
+class ListForm(forms.Form):
+    """The part of an address that says which rows of a list are shown: `q` searches, `page` counts from 1."""
+
+    q = forms.CharField(required=False, max_length=MAX_LENGTH)
+    page = forms.IntegerField(required=False, min_value=1, max_value=1_000_000)
+
+    def clean_q(self) -> str:
+        if has_hidden_characters(self.cleaned_data["q"]):
+            raise ValidationError("Hidden characters cannot be searched for.")
+        return str(self.cleaned_data["q"])
+
+
+def list_choice(query: QueryDict, form_class: type[ListForm] = ListForm) -> dict[str, Any]:
+    """What the query of an address asks for; BadRequest if no link or form of ours could have made it."""
+    form = form_class(query)
+    if not form.is_valid():
+        raise BadRequest(form.errors.as_text())
+    return {**form.cleaned_data, "page": form.cleaned_data["page"] or 1}
+
+
+def pager_query(**choice: str) -> str:
+    """`choice` as the start of a query that `page=2` can follow: `q=web&`, or "" where nothing is chosen."""
+    chosen = urlencode({name: value for name, value in choice.items() if value})
+    return f"{chosen}&" if chosen else ""

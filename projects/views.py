@@ -1,0 +1,73 @@
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.client_address import client_address
+from accounts.requests import PageRequest
+from projects import services
+from projects.access import get_project
+from projects.announcements import announce
+from projects.forms import ConfirmNameForm, ProjectForm, list_choice, pager_query
+from projects.models import Project
+from projects.permissions import Permission
+
+PAGE_SIZE = 20
+
+
+@login_not_required
+@require_GET
+def home(request: PageRequest) -> HttpResponse:
+    """Leads on to where the person's work is."""
+    if not request.user.is_authenticated:
+        return redirect_to_login("/")
+    projects = list(Project.objects.of(request.user)[:2])
+    if not projects:
+        return redirect("projects:create")
+    if len(projects) == 1:
+        return redirect("apikeys:dashboard", projects[0].public_id)
+    return redirect("projects:list")
+
+
+@require_GET
+def project_list(request: PageRequest) -> HttpResponse:
+    choice = list_choice(request.GET)
+    projects = (
+        Project.objects.of(request.user)
+        .annotate(key_count=Count("api_keys", filter=~Q(api_keys__state="deleted"), distinct=True))
+        .order_by("-created_at", "-pk")
+    )
+    if choice["q"]:
+        projects = projects.filter(name__icontains=choice["q"])
+    page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
+    context = {"page": page, "q": choice["q"], "pager_query": pager_query(q=choice["q"])}
+    return render(request, "projects/list.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def create_project(request: PageRequest) -> HttpResponse:
+    form = ProjectForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        project = services.create_project(
+            name=form.cleaned_data["name"], by=request.user, form_token=form.cleaned_data["form_token"]
+        )
+        return redirect("apikeys:onboarding", project.public_id)
+    first = not Project.objects.of(request.user).exists()
+    status = 422 if form.is_bound else 200
+    return render(request, "projects/create.html", {"form": form, "first": first}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
+    """The confirmation as a page, for browsers that cannot show the dialog of the settings page."""
+    project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
+    form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=project.name)
+    if form.is_valid():
+        services.delete_project(project=project, by=request.user, address=client_address(request))
+        announce(request, f"Deleted {project.name}. Its keys have stopped working.")
+        return redirect("projects:list")
+    context = {"project": project, "delete_form": form}
+    return render(request, "projects/delete.html", context, status=422 if form.is_bound else 200)

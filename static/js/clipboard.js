@@ -1,0 +1,45 @@
+import {announce} from './announce.js'
+
+const TICK = 2000
+// Safari forgets the click while a secret is fetched, unless the clipboard is handed the promise of it.
+const NEEDS_PROMISE = navigator.vendor?.startsWith('Apple') && window.ClipboardItem
+
+async function write(promise) {
+  if (!navigator.clipboard) throw new Error('no clipboard on plain HTTP')
+  if (!NEEDS_PROMISE) return navigator.clipboard.writeText(await promise)
+  const blob = promise.then(text => new Blob([text], {type: 'text/plain'}))
+  return navigator.clipboard.write([new ClipboardItem({'text/plain': blob})])
+}
+
+// Puts the promised text on the clipboard; where that fails, shows it selected beside the button.
+export async function copy(promise, button, said) {
+  try {
+    await write(promise)
+  } catch {
+    showSelected(await promise, button)
+    return
+  }
+  button.classList.add('is-copied')
+  setTimeout(() => button.classList.remove('is-copied'), TICK)
+  announce(said)
+}
+
+function showSelected(text, button) {
+  const place = button.closest('[data-secret], .snippet') ?? button.parentElement
+  place.querySelector('.secret-fallback')?.remove()
+  const box = document.createElement('div')
+  box.className = 'secret-fallback'
+  const shortcut = /Mac|iP/.test(navigator.platform) ? '⌘C' : 'Ctrl+C'
+  const label = document.createElement('label')
+  label.textContent = `Press ${shortcut}`
+  const several = text.trimEnd().includes('\n')
+  const field = document.createElement(several ? 'textarea' : 'input')
+  Object.assign(field, {value: text, readOnly: true, className: 'input', autocomplete: 'off', spellcheck: false})
+  label.append(field)
+  box.append(label)
+  place.append(box)
+  field.focus()
+  field.select()
+  field.addEventListener('blur', () => box.remove())
+  announce(`Your browser refused to copy. The text is selected: press ${shortcut}.`)
+}

@@ -1,0 +1,84 @@
+// What makes every page smoother. All of it works without this file.
+import {announce, fade} from './announce.js'
+import {copy} from './clipboard.js'
+
+// The back/forward cache may hold a page of someone who has signed out since.
+addEventListener('pageshow', event => { if (event.persisted) location.reload() })
+
+function enhance(root) {
+  root.querySelectorAll('[data-copy-text], [data-dismiss]').forEach(button => { button.hidden = false })
+  root.querySelectorAll('.announcement').forEach(fade)
+}
+
+// Tabs remember the language, and nothing else is stored.
+function rememberTabs() {
+  for (const tabs of document.querySelectorAll('[data-tabs]')) {
+    const name = `tab-${tabs.dataset.tabs}`
+    const chosen = tabs.querySelector(`[value="${CSS.escape(localStorage.getItem(name) ?? '')}"]`)
+    if (chosen) chosen.checked = true
+    tabs.addEventListener('change', event => localStorage.setItem(name, event.target.value))
+  }
+}
+
+// Browsers that do not know command= yet.
+function runCommand(button) {
+  const dialog = document.getElementById(button.getAttribute('commandfor'))
+  if (button.getAttribute('command') === 'show-modal') dialog.showModal()
+  else dialog.close()
+}
+const KNOWS_COMMANDS = 'commandForElement' in HTMLButtonElement.prototype
+
+document.addEventListener('click', event => {
+  const button = event.target.closest('button')
+  if (!button) return
+  if (!KNOWS_COMMANDS && button.hasAttribute('commandfor')) {
+    event.preventDefault()
+    runCommand(button)
+  } else if (button.hasAttribute('data-dismiss')) {
+    button.closest('.announcement').remove()
+  } else if (button.dataset.copyText) {
+    const text = document.getElementById(button.dataset.copyText).textContent
+    copy(Promise.resolve(text), button, button.dataset.copied)
+  }
+})
+
+// Undo swaps the key's row where the page has it.
+document.addEventListener('submit', event => {
+  if (!event.target.matches('[data-undo]')) return
+  const key = event.target.action.match(/key_[0-9A-Za-z]+/)?.[0]
+  if (!document.getElementById(`row-${key}`)) return
+  event.preventDefault()
+  htmx.ajax('POST', event.target.action, {
+    target: `#row-${key}`, swap: 'outerHTML', values: Object.fromEntries(new FormData(event.target)),
+  }).then(() => document.getElementById(`switch-${key}`)?.focus())
+})
+
+// After a key is deleted the focus goes to the next row, or to the section's heading.
+let focusNext = null
+document.addEventListener('htmx:beforeRequest', event => {
+  const row = event.target.matches('[id^="delete-form-"]') ? event.target.closest('.key-row') : null
+  focusNext = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
+})
+
+document.addEventListener('htmx:afterSettle', event => {
+  enhance(document)
+  const fresh = event.target.querySelector?.('[data-focus]')
+  if (fresh) fresh.focus()
+  else if (focusNext && event.target.id === 'api-keys') {
+    const row = document.getElementById(focusNext.id)
+    ;(row?.querySelector('.switch') ?? document.getElementById('api-keys-title')).focus()
+    focusNext = null
+  }
+})
+
+document.addEventListener('htmx:responseError', event => {
+  const {status} = event.detail.xhr
+  if (status === 403) announce('This is not allowed, or the page has expired. Reload it and try again.')
+  else if (status === 404) announce('This no longer exists. Reload the page.')
+  else if (status === 503) announce('The server is not available at the moment. Nothing was changed.')
+  else announce('Something broke. Nothing was changed; try again.')
+})
+document.addEventListener('htmx:sendError', () => announce('The server cannot be reached. Nothing was changed; try again.'))
+
+rememberTabs()
+enhance(document)

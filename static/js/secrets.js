@@ -1,0 +1,67 @@
+// Copy and reveal. The secret is fetched on click and kept nowhere; without script the forms lead to a page.
+import {announce} from './announce.js'
+import {copy} from './clipboard.js'
+
+const REVEALED_FOR = 10_000
+
+async function fetchSecret(form) {
+  const answer = await fetch(form.action, {
+    method: 'POST', body: new FormData(form), headers: {Accept: 'application/json'}, cache: 'no-store', redirect: 'error',
+  })
+  const body = answer.headers.get('Content-Type')?.startsWith('application/json') ? await answer.json() : {}
+  if (answer.status === 401) {
+    // The server names the login page and where to come back to.
+    location.assign(body.login)
+    throw new Error('signed out')
+  }
+  if (!answer.ok) throw new Error(body.message ?? 'The key could not be read. Reload the page and try again.')
+  return body.secret
+}
+
+// Whatever keeps a secret from coming is said, never silent.
+function sayWhy(error) {
+  announce(error instanceof TypeError ? 'The server cannot be reached. Try again.' : error.message)
+}
+
+function hide(form) {
+  const mask = form.closest('[data-secret]').querySelector('[data-mask]')
+  if (mask.dataset.masked === undefined) return
+  mask.textContent = mask.dataset.masked
+  delete mask.dataset.masked
+  const button = form.querySelector('button')
+  button.classList.remove('is-revealed')
+  button.setAttribute('aria-pressed', 'false')
+}
+
+function show(form, secret) {
+  const mask = form.closest('[data-secret]').querySelector('[data-mask]')
+  const button = form.querySelector('button')
+  mask.dataset.masked ??= mask.textContent
+  mask.textContent = secret
+  button.classList.add('is-revealed')
+  button.setAttribute('aria-pressed', 'true')
+  announce('API key revealed for 10 seconds')
+  setTimeout(() => hide(form), REVEALED_FOR)
+}
+
+function reveal(form) {
+  if (form.querySelector('button').classList.contains('is-revealed')) hide(form)
+  else fetchSecret(form).then(secret => show(form, secret), sayWhy)
+}
+
+function copySecret(form) {
+  const {before = '', copied = 'API key copied'} = form.dataset
+  const line = fetchSecret(form).then(secret => before + secret)
+  line.then(null, sayWhy)
+  // The clipboard is asked at once, while the click is fresh; `sayWhy` has spoken if there is nothing to copy.
+  copy(line, form.querySelector('button'), copied).catch(() => {})
+}
+
+document.addEventListener('submit', event => {
+  const act = event.target.matches('[data-copy-secret]') ? copySecret : event.target.matches('[data-reveal]') ? reveal : null
+  if (!act) return
+  event.preventDefault()
+  act(event.target)
+})
+
+addEventListener('pagehide', () => document.querySelectorAll('[data-reveal]').forEach(hide))
