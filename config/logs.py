@@ -26,9 +26,8 @@ def mask_secrets(logger: Any, method: str, event: structlog.typing.EventDict) ->
     return {key: _masked(value) for key, value in event.items()}
 
 
-def quieten_starts(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A request is one line, when it has finished."""
-    if event.get("event") == "request_started":
+def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if event.get("event") in {"request_started", "streaming_started", "streaming_finished"}:
         raise structlog.DropEvent
     return event
 
@@ -42,7 +41,7 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 
 structlog.configure(
-    processors=[quieten_starts, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    processors=[one_line_a_request, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )

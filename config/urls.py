@@ -1,5 +1,7 @@
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import include, path, register_converter
 
 from accounts.public_ids import converter_for
@@ -11,6 +13,7 @@ register_converter(converter_for("key"), "key_id")
 
 urlpatterns = [
     path("", home, name="home"),
+    path("favicon.ico", login_not_required(lambda request: redirect(static("favicon.svg"))), name="favicon"),
     path("", include("projects.urls")),
     path("", include("apikeys.urls")),
     path("accounts/", include("allauth.urls")),
