@@ -5,19 +5,27 @@ from django.templatetags.static import static
 from django.urls import include, path, register_converter
 
 from accounts.public_ids import converter_for
+from apikeys.api import verify_view
 from config import errors, health
+from config.api import api_urls
 from projects.views import home
 
 register_converter(converter_for("prj"), "project_id")
 register_converter(converter_for("key"), "key_id")
+register_converter(converter_for("file"), "file_id")
+register_converter(converter_for("file"), "file_id")
 
 urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", login_not_required(lambda request: redirect(static("favicon.svg"))), name="favicon"),
     path("", include("projects.urls")),
     path("", include("apikeys.urls")),
+    path("api/v1/verify", verify_view, name="verify"),
+    path("api/v1/", api_urls()),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/verify", verify, name="verify"),
+    path("api/v1/", api.urls),
     path("health/live", login_not_required(health.live), name="health_live"),
     path("health/ready", login_not_required(health.ready), name="health_ready"),
 ]

@@ -1,6 +1,7 @@
 """The one shape of every JSON answer, success and failure alike (docs/api.md)."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, JsonResponse
 
@@ -19,6 +20,14 @@ _BEARER_CHALLENGES = {
     "key_missing": 'Bearer realm="api"',
     "key_malformed": 'Bearer realm="api", error="invalid_request"',
 }
+
+
+class Refused(Exception):
+    """Ends an API view with an error; the arguments are those of `error_response`."""
+
+    def __init__(self, status: int, code: str, message: str = "") -> None:
+        super().__init__(code)
+        self.status, self.code, self.message = status, code, message
 
 
 def envelope(
@@ -45,6 +54,44 @@ def envelope(
     }
 
 
+def list_envelope(
+    request: HttpRequest, *, data: list[dict[str, Any]], total: int, page: int, limit: int
+) -> dict[str, Any]:
+    """One page of a list: `page` counts from 1, of pages with `limit` rows each, of `total` rows in all."""
+    pages = max(1, -(-total // limit))
+
+    def address(number: int) -> str:
+        return f"{request.path}?{urlencode({'page': number, 'limit': limit})}"
+
+    return envelope(
+        request,
+        kind="list",
+        data=data,
+        meta={"limit": limit, "total": total, "page": page, "pages": pages},
+        links={
+            "self": address(page),
+            "next": address(page + 1) if page < pages else None,
+            "prev": address(min(page - 1, pages)) if page > 1 else None,
+        },
+    )
+
+
+def list_envelope(request: HttpRequest, data: list[Any], *, page: int, limit: int, total: int) -> dict[str, Any]:
+    """`data` is page `page` (from 1) of `total` items in pages of `limit`; it is empty beyond the last page."""
+    pages = max(1, ceil(total / limit))
+
+    def link(number: int) -> str:
+        return f"{request.path}?{urlencode({'page': number, 'limit': limit})}"
+
+    links = {
+        "self": link(page),
+        "next": link(page + 1) if page < pages else None,
+        "prev": link(min(page - 1, pages)) if page > 1 else None,
+    }
+    meta = {"limit": limit, "total": total, "page": page, "pages": pages}
+    return envelope(request, kind="list", data=data, meta=meta, links=links)
+
+
 def error_response(request: HttpRequest, status: int, code: str, message: str = "", **details: Any) -> JsonResponse:
     """`message` says what to do; left out, it is the code's own from MESSAGES."""
     error = {"code": code, "message": message or MESSAGES[code], **details}
@@ -55,7 +102,76 @@ def error_response(request: HttpRequest, status: int, code: str, message: str = 
     return response
 
 
+def status_of(code: str) -> int:
+    """The status of an answer that verification refused with `code`."""
+    return {"unavailable": 503, "forbidden": 403}.get(code, 401)
+
+
 def refusal(request: HttpRequest, code: str) -> JsonResponse:
     """The answer to a request that verification refused with `code`."""
-    status = {"unavailable": 503, "forbidden": 403}.get(code, 401)
-    return error_response(request, status, code)
+    return error_response(request, status_of(code), code)
+
+
+# The envelope as the OpenAPI document describes it. Ninja builds every success from these, so that an
+# answer and its description cannot drift apart.
+
+
+class Meta(Schema):
+    request_id: str = Field(description="Also in the header X-Request-Id. Quote it when you ask for help.")
+    project_id: str | None = Field(description="The key's project; null if no key was accepted.")
+
+
+class ObjectMeta(Meta):
+    type: Literal["object"]
+
+
+class ErrorMeta(Meta):
+    type: Literal["error"]
+
+
+class ListMeta(Meta):
+    type: Literal["list"]
+    limit: int = Field(description="The most items a page holds.")
+    total: int = Field(description="The number of items on all pages.")
+    page: int = Field(description="This page's number, from 1.")
+    pages: int = Field(description="The number of pages, at least 1.")
+
+
+class ObjectLinks(Schema):
+    self: str
+
+
+class PageLinks(Schema):
+    self: str
+    next: str | None = Field(description="The next page; null on the last.")
+    prev: str | None = Field(description="The page before; null on the first.")
+
+
+class ErrorDetail(Schema):
+    code: str = Field(description="What happened, for programs.")
+    message: str = Field(description="What to do next, for people.")
+
+
+class ObjectAnswer(Schema):
+    meta: ObjectMeta
+    data: Any
+    error: None
+    links: ObjectLinks
+
+
+class ListAnswer(Schema):
+    meta: ListMeta
+    data: Any
+    error: None
+    links: PageLinks
+
+
+class NoLinks(Schema):
+    pass
+
+
+class ErrorAnswer(Schema):
+    meta: ErrorMeta
+    data: None
+    error: ErrorDetail
+    links: NoLinks

@@ -13,8 +13,19 @@ _REFUSED = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+def _is_hidden(character: str) -> bool:
+    return character in _REFUSED or (
+        unicodedata.category(character) in _HIDDEN_CATEGORIES and character not in "\t\n\r"
+    )
+
+
 def has_hidden_characters(text: str) -> bool:
-    return any(c in _REFUSED or (unicodedata.category(c) in _HIDDEN_CATEGORIES and c not in "\t\n\r") for c in text)
+    return any(map(_is_hidden, text))
+
+
+def without_hidden_characters(text: str) -> str:
+    """`text` in NFC with its white space folded and every hidden character left out."""
+    return unicodedata.normalize("NFC", " ".join("".join(c for c in text if not _is_hidden(c)).split()))
 
 
 def clean_name(value: str) -> str:

@@ -1,0 +1,133 @@
+"""What a key opens: the check of every API call, `/me`, and `/verify` for gateways."""
+
+from typing import Any
+
+import structlog
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from ninja import Router, Schema
+from ninja.security.http import HttpAuthBase
+
+from accounts.client_address import client_address
+from apikeys import verification
+from apikeys.verification import Identity, Verdict
+from projects.api import ApiRequest
+from projects.envelope import ErrorAnswer, ObjectAnswer, Refused, envelope, refusal, status_of
+
+
+class KeyRequest(ApiRequest):
+    identity: Identity
+
+
+def _judge(request: HttpRequest) -> Verdict:
+    """Asks the one rule; a request that it lets in has an `identity` from here on, and its log lines the key."""
+    verdict = verification.verify(request.META.get("HTTP_AUTHORIZATION"), client_address(request))
+    if verdict.identity:
+        request.identity = verdict.identity  # type: ignore[attr-defined]
+        structlog.contextvars.bind_contextvars(key_id=verdict.identity.key_id)
+    return verdict
+
+
+class ApiKeyAuth(HttpAuthBase):
+    """Raises Refused for a request that may not pass."""
+
+    openapi_scheme = "bearer"
+    openapi_description = "An API key of the project, as `Authorization: Bearer <key>`."
+
+    def __call__(self, request: HttpRequest) -> Identity:
+        identity, code = _judge(request)
+        if identity is None:
+            raise Refused(status_of(str(code)), str(code))
+        return identity
+
+
+@csrf_exempt
+@login_not_required
+def verify(request: HttpRequest) -> HttpResponse:
+    """Whether a gateway may let a request pass: 204 and whose it is, or the refusal. The body is never read."""
+    identity, code = _judge(request)
+    if identity is None:
+        return refusal(request, str(code))
+    return HttpResponse(
+        status=204,
+        headers={
+            "X-Latchkey-Key": identity.key_id,
+            "X-Latchkey-Project": identity.project_id,
+            "X-Latchkey-User": identity.user_id,
+        },
+    )
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+# `verify` is a plain view, for speed, so its part of the OpenAPI document is written out.
+VERIFY_DOCUMENT: dict[str, Any] = {
+    "operationId": "verify",
+    "summary": "Verify",
+    "description": "For gateways: whether the key of the request that carries this header lets it in. "
+    "Any method is answered alike, and no body is read.",
+    "tags": ["Keys"],
+    "parameters": [],
+    "security": [{"ApiKeyAuth": []}],
+    "responses": {
+        204: {
+            "description": "The key is good.",
+            "headers": {
+                "X-Latchkey-Key": _header("The key's id."),
+                "X-Latchkey-Project": _header("The id of the key's project."),
+                "X-Latchkey-User": _header("The id of the user who created the key."),
+            },
+        },
+        **{
+            status: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}}
+            for status in (401, 403, 500, 503)
+        },
+    },
+}
+
+
+class KeyPart(Schema):
+    id: str
+    name: str
+
+
+class ProjectPart(Schema):
+    id: str
+    name: str
+
+
+class UserPart(Schema):
+    id: str
+    email: str
+
+
+class Me(Schema):
+    key: KeyPart
+    project: ProjectPart
+    user: UserPart
+
+
+class MeAnswer(ObjectAnswer):
+    data: Me
+
+
+router = Router(tags=["Keys"])
+
+
+@router.get(
+    "",
+    response={200: MeAnswer, 401: ErrorAnswer, 403: ErrorAnswer, 500: ErrorAnswer, 503: ErrorAnswer},
+    operation_id="getMe",
+)
+def me(request: KeyRequest) -> dict[str, Any]:
+    """Who the key is: the key itself, its project, and the user who created it."""
+    identity = request.identity
+    data = {
+        "key": {"id": identity.key_id, "name": identity.key_name},
+        "project": {"id": identity.project_id, "name": identity.project_name},
+        "user": {"id": identity.user_id, "email": identity.user_email},
+    }
+    return envelope(request, kind="object", data=data)

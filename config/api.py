@@ -1,0 +1,212 @@
+"""The JSON API at /api/v1: its calls, its errors, its OpenAPI document and the page that shows it."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import TooManyFieldsSent, TooManyFilesSent
+from django.db.utils import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import render
+from django.urls import URLPattern, URLResolver, reverse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.openapi.docs import DocsBase
+from ninja.openapi.schema import OpenAPISchema
+
+from apikeys.api import VERIFY_DOCUMENT, ApiKeyAuth
+from apikeys.api import router as me_router
+from apikeys.snippets import ENVIRONMENT_VARIABLE, api_url
+from apikeys.vault import VaultUnavailable
+from config import errors
+from projects.api import router as files_router
+from projects.envelope import MESSAGES, Refused, error_response, status_of
+
+View = Callable[..., HttpResponse]
+
+REFUSALS = {
+    400: "The request cannot be read.",
+    401: "No key, or one that is malformed, unknown, paused or deleted; `error.code` says which.",
+    403: "The key may not do this: the account that created it is deactivated.",
+    404: "The project has no such thing.",
+    411: "The body's length is not given.",
+    413: "The file is larger than allowed, or the project's quota is used up; `error.code` says which.",
+    415: "The body is not multipart/form-data.",
+    422: "A parameter or field is missing or out of range; `error.message` names it.",
+    500: "Something broke on the server.",
+    503: "The server cannot ask its database. Nobody is let in; try again shortly.",
+}
+
+
+def _in_envelope(view: View) -> View:
+    """What Ninja leaves open: HEAD is GET without a body, OPTIONS names the methods, and so does a 405."""
+
+    @csrf_exempt
+    @login_not_required
+    @wraps(view)
+    def answer(request: HttpRequest, **parameters: str) -> HttpResponse:
+        method = request.method
+        if method == "HEAD":
+            request.method = "GET"
+        try:
+            response = view(request, **parameters)
+        finally:
+            request.method = method
+        if response.status_code != 405:
+            return response
+        return _method_answer(request, set(response["Allow"].split(", ")))
+
+    return answer
+
+
+def _method_answer(request: HttpRequest, allowed: set[str]) -> HttpResponse:
+    allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} & {"HEAD"} if "GET" in allowed else set())))
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204, headers={"Allow": allow})
+    response = error_response(request, 405, "method_not_allowed", f"Use one of the methods {allow}.")
+    response["Allow"] = allow
+    return response
+
+
+class Field(NamedTuple):
+    name: str
+    kind: str
+    required: bool
+    description: str
+
+
+class Call(NamedTuple):
+    """A call as the reference page shows it; `answers` are status and description."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    description: str
+    fields: list[Field]
+    answers: list[tuple[int, str]]
+
+
+class ReferencePage(DocsBase):
+    """The API's reference as a page of ours: Swagger UI weighs 1.4 MB and fails the accessibility checks."""
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **parameters: Any) -> HttpResponse:
+        schema = api.get_openapi_schema()
+        prefix = len(api.get_root_path({})) - 1
+        context = {
+            "calls": [
+                _call(method, path[prefix:], operation)
+                for path, operations in schema["paths"].items()
+                for method, operation in operations.items()
+            ],
+            "codes": [(status_of(code), code, message) for code, message in MESSAGES.items()],
+            "file": _fields(schema["components"]["schemas"]["FileObject"]),
+            "api_url": api_url(request),
+            "environment_variable": ENVIRONMENT_VARIABLE,
+        }
+        return render(request, "api/docs.html", context)
+
+
+def _call(method: str, path: str, operation: dict[str, Any]) -> Call:
+    fields = [
+        Field(p["name"], p["in"], p["required"], p.get("description", p["schema"].get("description", "")))
+        for p in operation["parameters"]
+    ]
+    for kind, body in operation.get("requestBody", {}).get("content", {}).items():
+        fields += [field._replace(kind=kind) for field in _fields(body["schema"])]
+    answers = [(status, answer["description"]) for status, answer in operation["responses"].items()]
+    name = operation["operationId"]
+    return Call(name, method.upper(), path, operation["summary"], operation["description"], fields, answers)
+
+
+def _fields(schema: dict[str, Any]) -> list[Field]:
+    required = schema.get("required", [])
+    return [
+        Field(name, details.get("type", "object"), name in required, details.get("description", ""))
+        for name, details in schema["properties"].items()
+    ]
+
+
+class Api(NinjaAPI):
+    def _get_urls(self) -> list[URLResolver | URLPattern]:
+        # Without Ninja's root, which answers 404 by itself but lets /api/v1 be redirected to /api/v1/.
+        patterns = [p for p in super()._get_urls() if isinstance(p, URLPattern) and p.name != "api-root"]
+        for pattern in patterns:
+            pattern.callback = _in_envelope(pattern.callback)
+        return [*patterns]
+
+    def get_root_path(self, path_params: dict[str, Any]) -> str:
+        return reverse("api:openapi-json").removesuffix("openapi.json")
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**options)
+        schema["paths"][f"{self.get_root_path({})}verify"] = {"get": VERIFY_DOCUMENT}
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                for status, answer in operation["responses"].items():
+                    answer["description"] = REFUSALS.get(status) or answer.get("description") or HTTPStatus(status).phrase
+        return schema
+
+
+api = Api(
+    title="Latchkey API",
+    version="1.0.0",
+    description="Every call is made with an API key of a project, and reaches that project only.",
+    urls_namespace="api",
+    auth=ApiKeyAuth(),
+    docs=ReferencePage(),
+    docs_decorator=require_safe,
+    servers=[{"url": "/", "description": "This server"}],
+)
+api.add_router("/me", me_router)
+api.add_router("/files", files_router)
+
+
+@api.exception_handler(Refused)
+def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    return error_response(request, error.status, error.code, error.message)
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Names each parameter and its rule; pydantic's messages do not repeat what was sent."""
+    rules = [f"{problem['loc'][-1]}: {problem['msg']}." for problem in error.errors]
+    return error_response(request, 422, "invalid", " ".join(rules))
+
+
+@api.exception_handler(HttpError)
+def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    phrase = HTTPStatus(error.status_code).phrase
+    return error_response(request, error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.")
+
+
+def _handle(handler: Callable[..., HttpResponse], *exceptions: type[Exception]) -> None:
+    for exception in exceptions:
+        api.add_exception_handler(exception, handler)
+
+
+def _too_large(request: HttpRequest, error: Exception) -> HttpResponse:
+    message = "The form holds more than a file. Send the field 'file' alone."
+    return error_response(request, 413, "request_too_large", message)
+
+
+def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+    return errors.unavailable(request)
+
+
+def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
+    raise error  # Django's handler500 answers; Ninja would show a traceback while DEBUG is on
+
+
+_handle(errors.not_found, Http404)
+_handle(errors.forbidden, PermissionDenied)
+_handle(errors.bad_request, SuspiciousOperation, MultiPartParserError, UnreadablePostError)
+_handle(_too_large, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
+_handle(_unavailable, OperationalError, InterfaceError, VaultUnavailable)
+_handle(_broken, Exception)
