@@ -17,7 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.public_ids import new_public_id
-from config.errors import is_api
+from config.errors import bad_request, is_api
 from projects.envelope import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -46,6 +46,17 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
             return error_response(request, 403, "https_required", "Use https. Roll any key that was sent over http.")
+        return get_response(request)
+
+    return middleware
+
+
+def nul_refused(get_response: GetResponse) -> GetResponse:
+    """Answers 400 to a NUL in the query: PostgreSQL cannot hold one, and no form or link of anyone's sends it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return bad_request(request)
         return get_response(request)
 
     return middleware

@@ -1,0 +1,63 @@
+# `make run` needs Python 3.11 or later and asks nothing. HOST, PORT, WORKERS, THREADS and DATA_DIR, from the
+# environment or as `make run PORT=9000`, say where and how; docs/running.md lists every variable.
+
+PYTHON := .venv/bin/python
+MANAGE := $(PYTHON) manage.py
+
+# uv: the machine's own, else one in ./.uv. Shims that cannot run are passed over.
+FIND_UV = uv=uv; $$uv --version >/dev/null 2>&1 || uv=.uv/bin/uv
+FIND_PYTHON = for python in python3.13 python3.12 python3.11 python3 ""; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; done
+
+.DEFAULT_GOAL := run
+.PHONY: run uv venv prepared
+
+# exec: signals reach the server itself.
+run: prepared
+	@exec $(MANAGE) serve
+
+uv:
+	@$(FIND_UV); $$uv --version >/dev/null 2>&1 && exit 0; $(FIND_PYTHON); \
+	test -n "$$python" || { echo "Latchkey needs Python 3.11 or later: install it, then run make again." >&2; exit 1; }; \
+	echo "Installing uv into .uv (once)"; \
+	{ "$$python" -m venv .uv 2>/dev/null >&2 && .uv/bin/python -m pip install -q uv; } \
+	|| "$$python" -m pip install -q --upgrade --target .uv uv \
+	|| { echo "Install uv (https://docs.astral.sh/uv/) or python3-venv, then run make again." >&2; exit 1; }
+
+# --inexact leaves the groups for tests alone where they are installed. A .venv keeps its Python.
+venv: uv
+	@$(FIND_UV); if test -x $(PYTHON); then exec $$uv sync -q --frozen --inexact; fi; $(FIND_PYTHON); \
+	echo "Installing packages into .venv (once)"; \
+	exec $$uv sync --frozen $${python:+--python "$$python"}
+
+# Static files are collected again only if one of them, or a package, is newer than the last time.
+prepared: venv
+	@$(MANAGE) migrate --no-input -v 0
+	@collected="$${DATA_DIR:-var}/static/staticfiles.json"; \
+	if ! test -e "$$collected" || test -n "$$(find static config/settings.py config/staticfiles.py uv.lock -newer "$$collected")"; \
+	then $(MANAGE) collectstatic --no-input -v 0; fi
+
+SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
+
+# Everything on a PostgreSQL of its own, browser included; then what depends on the database again on SQLite.
+.PHONY: test
+test: venv chromium
+	@$(SYNC) --group test --group browser
+	TEST_DATABASE=postgresql $(PYTHON) -m pytest
+	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb"
+
+# A person's machine without Chromium skips the browser tests, with the reason; CI=true makes that a failure.
+.PHONY: chromium
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null && exit 0; \
+	test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
+	echo "Installing Chromium from apt (once)"; apt-get update -qq && apt-get install -yqq chromium >/dev/null
+
+.PHONY: check
+check: venv
+	@$(SYNC) --group dev --group browser
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy .
+	$(MANAGE) makemigrations --check --dry-run
+	@env $$($(PYTHON) -m tests.production) $(MANAGE) check --deploy --fail-level WARNING

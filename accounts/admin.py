@@ -1,0 +1,131 @@
+"""People in Django admin, and what holds for the whole of it: how one signs in, and what is not shown."""
+
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from allauth.mfa.admin import Authenticator
+from allauth.usersessions.admin import UserSession
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.models import User
+
+admin.site.site_header = "Latchkey admin"
+admin.site.site_title = "Latchkey admin"
+admin.site.index_title = "Users, projects and keys"
+# The admin's own login page knows neither second factors nor the limit on failed logins; allauth's does.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+# allauth's own pages show TOTP seeds and session ids, which let their reader in as somebody else. The
+# imports above made allauth register them, so that they can be taken out again here.
+admin.site.unregister(Authenticator)
+admin.site.unregister(UserSession)
+
+
+class ViewOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at runtime
+    """Rows that the services alone write."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class UserCreationForm(AdminUserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email",)
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"]).lower()
+        if User.objects.filter(email__iexact=email).exists():
+            raise ValidationError("A user with this e-mail address exists already.", code="unique")
+        return email
+
+
+class UserEditForm(UserChangeForm):  # type: ignore[type-arg]
+    # Django's widget shows the beginnings of salt and hash; the page links to the reset instead.
+    password = None  # type: ignore[assignment]
+
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+
+
+@admin.register(User)
+class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
+    """The e-mail address is read-only: only its owner can prove a new one, on the account's own pages."""
+
+    form = UserEditForm
+    add_form = UserCreationForm
+    add_form_template = None  # Django's speaks of a user name
+    ordering = ("email",)
+    list_display = ("email", "public_id", "is_active", "is_staff", "date_joined", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
+    search_fields = ("email", "public_id", "first_name", "last_name")
+    date_hierarchy = "date_joined"
+    readonly_fields = ("public_id", "last_login", "date_joined", "set_password")
+    privileges = ("is_staff", "is_superuser", "groups", "user_permissions")
+    fieldsets = (
+        (None, {"fields": ("email", "public_id", "set_password", "first_name", "last_name")}),
+        ("Permissions", {"fields": ("is_active", *privileges)}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Whoever is no superuser cannot make one, nor hand out permissions."""
+        email = ("email",) if obj else ()
+        privileges = () if _is_superuser(request) else self.privileges
+        return (*self.readonly_fields, *email, *privileges)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A superuser's row, and so the password, is for superusers."""
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    @admin.display(description="password")
+    def set_password(self, user: User) -> SafeString | str:
+        if not user.pk:
+            return "-"
+        state = "Set" if user.has_usable_password() else "None: this user cannot log in with a password"
+        return format_html('{}. <a href="../password/">Set a new one</a>', state)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return request.user.is_authenticated and request.user.is_superuser
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return user is None or not user.is_superuser or _is_superuser(request)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ViewOnlyAdmin):
+    """Second factors without their seeds. Deleting one lets in a person who has lost it."""
+
+    fields = ("user", "type", "created_at", "last_used_at")
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__public_id")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj) and _may_touch(request, obj and obj.user)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return not lookup.startswith("data") and super().lookup_allowed(lookup, value, request)

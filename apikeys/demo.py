@@ -1,0 +1,187 @@
+"""A sample account for looking around: three projects whose keys have months behind them.
+
+What exists is made by the services, as everywhere. Then its times are moved into the past, which no
+service offers and nothing but this module may do.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from allauth.account.models import EmailAddress
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.services import create_key, delete_key, pause_key
+from projects.models import File, Project
+from projects.services import create_project
+
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+
+# Addresses that RFC 5737 and RFC 3849 keep for examples.
+_OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
+
+
+@dataclass(frozen=True)
+class SampleKey:
+    """`used` and `ended` are as long ago as they say; `ended` is when the key reached its `state`."""
+
+    name: str
+    age: timedelta
+    used: timedelta | None = None
+    state: KeyState = KeyState.ACTIVE
+    ended: timedelta | None = None
+    pauses: tuple[timedelta, ...] = ()
+
+
+class SampleFile(NamedTuple):
+    name: str
+    content_type: str
+    content: str
+    age: timedelta
+
+
+@dataclass(frozen=True)
+class SampleProject:
+    name: str
+    age: timedelta
+    keys: tuple[SampleKey, ...]
+    files: tuple[SampleFile, ...] = ()
+
+
+PROJECTS = (
+    SampleProject(
+        "Acme Weather API",
+        214 * DAY,
+        keys=(
+            SampleKey("Production server (old)", 214 * DAY, 123 * DAY, KeyState.DELETED, 121 * DAY),
+            SampleKey("Staging", 208 * DAY, 5 * HOUR, pauses=(77 * DAY,)),
+            SampleKey("Data import (old)", 190 * DAY, 37 * DAY, KeyState.PAUSED, 33 * DAY),
+            SampleKey("Production server", 126 * DAY, 3 * MINUTE),
+            SampleKey("Mobile backend", 96 * DAY, 41 * MINUTE, pauses=(20 * DAY,)),
+            SampleKey("CI", 64 * DAY, 1 * DAY),
+        ),
+        files=(
+            SampleFile("stations.csv", "text/csv", "id,name,lat,lon\n1,Harbour,53.54,9.98\n", 201 * DAY),
+            SampleFile("forecast-north.json", "application/json", '{"high": 14, "low": 7}\n', 9 * DAY),
+            SampleFile("forecast-south.json", "application/json", '{"high": 19, "low": 11}\n', 2 * DAY),
+            SampleFile("alerts.txt", "text/plain", "No alerts.\n", 4 * HOUR),
+        ),
+    ),
+    SampleProject(
+        "Storefront",
+        88 * DAY,
+        keys=(
+            SampleKey("Checkout service", 88 * DAY, 12 * MINUTE),
+            SampleKey("Warehouse sync", 52 * DAY, 9 * HOUR),
+            SampleKey("Agency trial", 45 * DAY, 24 * DAY, KeyState.PAUSED, 21 * DAY),
+        ),
+        files=(SampleFile("price-list.csv", "text/csv", "sku,price\nA-100,12.50\n", 6 * DAY),),
+    ),
+    SampleProject("Internal tools", 12 * DAY, keys=(SampleKey("Laptop", 12 * DAY),)),
+)
+
+
+class DemoKey(NamedTuple):
+    key: ApiKey
+    secret: str
+
+
+class Demo(NamedTuple):
+    """`projects` pairs each with its living keys, active ones first."""
+
+    email: str
+    password: str
+    projects: list[tuple[Project, list[DemoKey]]]
+
+
+@sensitive_variables()
+def create_demo() -> Demo:
+    """A new account at every call; earlier ones stay as they are."""
+    now = timezone.now()
+    email, password = f"demo-{secrets.token_hex(3)}@example.com", secrets.token_urlsafe(12)
+    with transaction.atomic():
+        user = User.objects.create_user(email, password)
+        EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+        User.objects.filter(pk=user.pk).update(date_joined=now - PROJECTS[0].age - HOUR)
+        # The last one made stands first in the switcher.
+        projects = [_create_project(sample, user, now) for sample in reversed(PROJECTS)]
+    return Demo(email, password, projects[::-1])
+
+
+@sensitive_variables()
+def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[Project, list[DemoKey]]:
+    project = create_project(name=sample.name, by=user)
+    born = now - sample.age - 5 * MINUTE
+    Project.objects.filter(pk=project.pk).update(created_at=born)
+    project.memberships.update(created_at=born)
+    keys = [_create_key(key, project, user, now) for key in sample.keys]
+    for file in sample.files:
+        _create_file(file, project, user, now)
+    alive = [demo_key for demo_key in keys if not demo_key.key.is_deleted]
+    return project, sorted(alive, key=lambda demo_key: (demo_key.key.is_paused, demo_key.key.name != _best(sample)))
+
+
+def _best(sample: SampleProject) -> str:
+    """The name of the key that was used last."""
+    return min(sample.keys, key=lambda key: key.used if key.used is not None else timedelta.max).name
+
+
+@sensitive_variables()
+def _create_key(sample: SampleKey, project: Project, user: User, now: datetime) -> DemoKey:
+    key, secret = create_key(project=project, name=sample.name, by=user)
+    fields: dict[str, object] = {"created_at": now - sample.age}
+    if sample.used is not None:
+        fields |= {"last_used_at": now - sample.used, "last_used_address": _SERVER}
+    if sample.state == KeyState.PAUSED and sample.ended:
+        pause_key(key=key, by=user)
+        fields["paused_at"] = now - sample.ended
+    if sample.state == KeyState.DELETED and sample.ended:
+        delete_key(key=key, by=user)
+        fields["deleted_at"] = now - sample.ended
+    ApiKey.objects.filter(pk=key.pk).update(**fields)
+    key.events.all().delete()
+    KeyEvent.objects.bulk_create(
+        KeyEvent(project=project, key=key, kind=kind, by=user, at=now - ago, address=_address(number))
+        for number, (kind, ago) in enumerate(_history(sample))
+    )
+    key.refresh_from_db()
+    return DemoKey(key, secret)
+
+
+def _history(sample: SampleKey) -> Iterator[tuple[KeyEvent.Kind, timedelta]]:
+    """What people did with the key, and how long ago: a copy at once, another look every seven weeks or so."""
+    yield KeyEvent.Kind.CREATED, sample.age
+    yield KeyEvent.Kind.COPIED, sample.age - MINUTE
+    end = sample.ended or timedelta()
+    looks = [KeyEvent.Kind.COPIED, KeyEvent.Kind.REVEALED]
+    for number in range(1, (sample.age - end) // (47 * DAY) + 1):
+        yield looks[number % 2], sample.age - number * 47 * DAY + number * HOUR
+    for ago in sample.pauses:
+        yield KeyEvent.Kind.PAUSED, ago
+        yield KeyEvent.Kind.RESUMED, ago - 18 * MINUTE
+    if sample.ended is not None:
+        yield KeyEvent.Kind(sample.state), sample.ended
+
+
+def _address(number: int) -> str:
+    return _HOME if number % 3 == 2 else _OFFICE
+
+
+def _create_file(sample: SampleFile, project: Project, user: User, now: datetime) -> None:
+    content = sample.content.encode()
+    File.objects.create(
+        project=project,
+        created_by=user,
+        name=sample.name,
+        content_type=sample.content_type,
+        size=len(content),
+        blob=ContentFile(content, name=sample.name),
+        created_at=now - sample.age,
+    )

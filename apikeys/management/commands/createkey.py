@@ -1,0 +1,64 @@
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.management.base import CommandError, CommandParser
+from django.http import Http404
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from apikeys.management.key_commands import facts
+from apikeys.services import create_key
+from apikeys.snippets import ENVIRONMENT_VARIABLE
+from apikeys.vault import VaultUnavailable
+from projects.access import get_project
+from projects.management.operator_command import Answer, OperatorCommand, find_project, find_user
+from projects.models import Project
+from projects.permissions import Permission, Role
+
+
+class Command(OperatorCommand):
+    help = "Create an API key and print its secret, once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("project_id", help="The project's id, prj_…")
+        parser.add_argument("--name", required=True, help='What the key is for: "Production server"')
+        parser.add_argument(
+            "--by", metavar="EMAIL", help="Who the key speaks for (default: the project's first owner)."
+        )
+
+    @sensitive_variables()
+    def answer(self, **options: Any) -> Answer:
+        project = find_project(options["project_id"])
+        by = _creator(project, options["by"])
+        try:
+            key, secret = create_key(project=project, name=options["name"], by=by)
+        except Http404 as error:
+            raise CommandError(f"{project.public_id} was deleted in the meantime.") from error
+        except VaultUnavailable as error:
+            raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
+        return Answer(
+            facts(key) | {"secret": secret},
+            f"Created {key.name} ({key.public_id}) in {project.name}. Its secret:\n\n    {secret}\n\n"
+            "Keep it in an environment variable or a secret manager, out of source control:\n"
+            f"    export {ENVIRONMENT_VARIABLE}=<the secret>",
+        )
+
+
+def _creator(project: Project, email: str | None) -> User:
+    """Who the key will speak for. Raises CommandError unless they may make keys in the project."""
+    if email is None:
+        owners = project.memberships.filter(role=Role.OWNER, user__is_active=True).select_related("user")
+        first = owners.order_by("created_at", "pk").first()
+        if first is None:
+            raise CommandError(f"{project.name} has no active owner. Add one at /admin/projects/membership/add/")
+        return first.user
+    user = find_user(email)
+    try:
+        get_project(user, project.public_id, can=Permission.MANAGE_KEYS)
+    except (Http404, PermissionDenied) as error:
+        raise CommandError(
+            f"{user} may not make keys in {project.name}. Leave out --by for its owner, or make them one at "
+            "/admin/projects/membership/"
+        ) from error
+    return user

@@ -1,0 +1,52 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.views.decorators.debug import sensitive_variables
+
+from apikeys.demo import Demo, create_demo
+from apikeys.vault import VaultUnavailable
+from projects.management.operator_command import Answer, OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = "Make a sample account with projects, keys and months of use. Each run makes a new account."
+
+    @sensitive_variables()
+    def answer(self, **options: Any) -> Answer:
+        if settings.PRODUCTION:
+            raise CommandError("ENV=production: no sample account is made here. Use a local server (make run).")
+        try:
+            demo = create_demo()
+        except VaultUnavailable as error:
+            raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
+        return Answer(_data(demo), _text(demo))
+
+
+@sensitive_variables()
+def _data(demo: Demo) -> dict[str, Any]:
+    projects = [
+        {
+            "id": project.public_id,
+            "name": project.name,
+            "keys": [
+                {"id": key.public_id, "name": key.name, "state": str(key.state), "secret": secret}
+                for key, secret in keys
+            ],
+        }
+        for project, keys in demo.projects
+    ]
+    return {"email": demo.email, "password": demo.password, "projects": projects}
+
+
+@sensitive_variables()
+def _text(demo: Demo) -> str:
+    lines = [
+        f"A sample account with {len(demo.projects)} projects. Log in at /accounts/login/ with",
+        f"    e-mail:    {demo.email}",
+        f"    password:  {demo.password}   (shown this once)",
+    ]
+    for project, keys in demo.projects:
+        lines.append(f"{project.name}  {project.public_id}")
+        lines += [f"    {key.public_id}  {key.state:<7}  {key.name}" for key, _ in keys]
+    return "\n".join([*lines, "Copy the keys' secrets on the pages; a run with --json prints those of its account."])

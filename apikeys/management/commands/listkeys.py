@@ -1,0 +1,33 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils.timesince import timesince
+
+from apikeys.management.key_commands import facts
+from apikeys.models import ApiKey
+from projects.management.operator_command import Answer, OperatorCommand, find_project
+
+
+class Command(OperatorCommand):
+    help = "List a project's API keys, newest first, without their secrets."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("project_id", help="The project's id, prj_…")
+        parser.add_argument("--all", action="store_true", help="Deleted keys too.")
+
+    def answer(self, **options: Any) -> Answer:
+        project = find_project(options["project_id"])
+        keys = project.api_keys.all() if options["all"] else project.api_keys.alive()
+        keys = keys.select_related("project", "created_by")
+        if not keys:
+            return Answer(
+                {"keys": []},
+                f"{project.name} has no keys. Make one with: manage.py createkey {project.public_id} --name NAME",
+            )
+        return Answer({"keys": [facts(key) for key in keys]}, "\n".join(_line(key) for key in keys))
+
+
+def _line(key: ApiKey) -> str:
+    used = f"used {timesince(key.last_used_at, depth=1)} ago" if key.last_used_at else "never used"
+    return f"{key.public_id}  {key.state:<7}  {key.mask}  {key.name}  ({used})"

@@ -1,0 +1,12 @@
+from apikeys.management.key_commands import KeyStateCommand
+from apikeys.models import ApiKey
+from apikeys.services import pause_key
+
+
+class Command(KeyStateCommand):
+    help = "Pause an API key: requests with it are refused until it is re-enabled."
+    done = "{key} is paused: requests with it are refused from now on. Undo with: manage.py resumekey"
+    unchanged = "{key} was paused already."
+
+    def change(self, key: ApiKey) -> bool:
+        return pause_key(key=key, by=None)

@@ -1,0 +1,62 @@
+"""What the commands about one key have in common."""
+
+import re
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from apikeys.models import ApiKey
+from apikeys.services import KeyGone
+from projects.management.operator_command import Answer, OperatorCommand
+
+_KEY_ID = re.compile(r"key_[0-9A-Za-z]{16}")
+
+
+def facts(key: ApiKey) -> dict[str, Any]:
+    """The key as --json shows it; times are ISO 8601 in UTC, or None."""
+    return {
+        "id": key.public_id,
+        "name": key.name,
+        "state": str(key.state),
+        "mask": key.mask,
+        "project": key.project.public_id,
+        "created_by": key.created_by.email,
+        "created_at": key.created_at.isoformat(),
+        "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
+    }
+
+
+def find_key(key_id: str) -> ApiKey:
+    """The key, deleted ones too. Raises CommandError if there is none."""
+    key = None
+    if _KEY_ID.fullmatch(key_id):
+        key = ApiKey.objects.select_related("project", "created_by").filter(public_id=key_id).first()
+    if key is None:
+        raise CommandError(f"No key {key_id!r}: list a project's keys with: manage.py listkeys PROJECT_ID")
+    return key
+
+
+class KeyStateCommand(OperatorCommand):
+    """Changes one key's state. Subclasses say how, and what to print; {key} stands for name and id."""
+
+    done: str
+    unchanged: str
+
+    def change(self, key: ApiKey) -> bool:
+        raise NotImplementedError
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("key_id", help="The key's id, key_…; listkeys prints it.")
+
+    def answer(self, **options: Any) -> Answer:
+        key = find_key(options["key_id"])
+        try:
+            changed = self.change(key)
+        except KeyGone as error:
+            raise CommandError(
+                f"{key.name} ({key.public_id}) was deleted for good and stays so. Make a new key with: "
+                f"manage.py createkey {key.project.public_id} --name NAME"
+            ) from error
+        text = self.done if changed else self.unchanged
+        return Answer(facts(key) | {"changed": changed}, text.format(key=f"{key.name} ({key.public_id})"))

@@ -1,0 +1,68 @@
+"""What the operator's commands have in common: one JSON object or plain words, and errors that name the next step."""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from accounts.models import User
+from projects.models import Project
+
+_PROJECT_ID = re.compile(r"prj_[0-9A-Za-z]{16}")
+
+
+class Answer(NamedTuple):
+    """What --json prints, and what is printed without it."""
+
+    data: dict[str, Any]
+    text: str
+
+
+class OperatorCommand(BaseCommand):
+    """A command that answers with an object. Subclasses implement `answer`."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON object and nothing else.")
+
+    def answer(self, **options: Any) -> Answer:
+        raise NotImplementedError
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            answer = self.answer(**options)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database cannot be asked: {error}. "
+                "Check DATABASE_URL and DATA_DIR, then prepare it with: manage.py migrate"
+            ) from error
+        self.stdout.write(json.dumps(answer.data) if options["json"] else answer.text)
+
+
+def find_project(project_id: str) -> Project:
+    """The living project. Raises CommandError if there is none."""
+    project = None
+    if _PROJECT_ID.fullmatch(project_id):
+        project = Project.objects.alive().filter(public_id=project_id).first()
+    if project is None:
+        raise CommandError(
+            f"No project {project_id!r}. Its settings page and the admin (/admin/projects/project/) show its id; "
+            "make a new project with: manage.py createproject NAME --owner EMAIL"
+        )
+    return project
+
+
+def find_user(email: str) -> User:
+    """The active user. Raises CommandError if there is none."""
+    user = None
+    if email.isprintable():  # NUL and lone surrogates are errors of the database's own
+        user = User.objects.filter(email__iexact=email, is_active=True).first()
+    if user is None:
+        raise CommandError(
+            f"No active user {email!r}. Sign up at /accounts/signup/, or make an admin with: manage.py createsuperuser"
+        )
+    return user
