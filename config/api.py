@@ -6,8 +6,13 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.core.exceptions import TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db.utils import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
@@ -150,7 +155,9 @@ class Api(NinjaAPI):
         for operations in schema["paths"].values():
             for operation in operations.values():
                 for status, answer in operation["responses"].items():
-                    answer["description"] = REFUSALS.get(status) or answer.get("description") or HTTPStatus(status).phrase
+                    answer["description"] = (
+                        REFUSALS.get(status) or answer.get("description") or HTTPStatus(status).phrase
+                    )
         return schema
 
 

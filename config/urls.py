@@ -5,14 +5,13 @@ from django.templatetags.static import static
 from django.urls import include, path, register_converter
 
 from accounts.public_ids import converter_for
-from apikeys.api import verify_view
+from apikeys.api import verify
 from config import errors, health
-from config.api import api_urls
+from config.api import api
 from projects.views import home
 
 register_converter(converter_for("prj"), "project_id")
 register_converter(converter_for("key"), "key_id")
-register_converter(converter_for("file"), "file_id")
 register_converter(converter_for("file"), "file_id")
 
 urlpatterns = [
@@ -20,8 +19,6 @@ urlpatterns = [
     path("favicon.ico", login_not_required(lambda request: redirect(static("favicon.svg"))), name="favicon"),
     path("", include("projects.urls")),
     path("", include("apikeys.urls")),
-    path("api/v1/verify", verify_view, name="verify"),
-    path("api/v1/", api_urls()),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/verify", verify, name="verify"),

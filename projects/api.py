@@ -66,7 +66,7 @@ class FileListAnswer(ListAnswer):
 
 router = Router(tags=["Files"])
 REFUSALS = {401: ErrorAnswer, 403: ErrorAnswer, 404: ErrorAnswer, 500: ErrorAnswer, 503: ErrorAnswer}
-UPLOAD_REFUSALS = {status: ErrorAnswer for status in (400, 401, 403, 404, 411, 413, 415, 422, 500, 503)}
+UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 411, 413, 415, 422, 500, 503), ErrorAnswer)
 
 _UPLOAD_DOCUMENT = {
     "requestBody": {
@@ -83,9 +83,7 @@ _UPLOAD_DOCUMENT = {
             }
         },
     },
-    "responses": {
-        201: {"headers": {"Location": {"description": "The file's address.", "schema": {"type": "string"}}}}
-    },
+    "responses": {201: {"headers": {"Location": {"description": "The file's address.", "schema": {"type": "string"}}}}},
 }
 _DOWNLOAD_DOCUMENT = {
     "responses": {
@@ -130,7 +128,9 @@ def _answer(request: ApiRequest, file: File) -> dict[str, Any]:
     return envelope(request, kind="object", data=_object(file), links={"self": _address(file)})
 
 
-@router.get("", response={200: FileListAnswer, **REFUSALS, 422: ErrorAnswer}, operation_id="listFiles", url_name="files")
+@router.get(
+    "", response={200: FileListAnswer, **REFUSALS, 422: ErrorAnswer}, operation_id="listFiles", url_name="files"
+)
 def list_files(
     request: ApiRequest,
     page: Query[Annotated[int, P(ge=1, le=MAX_PAGE, description="The page's number, from 1.")]] = 1,
@@ -180,7 +180,9 @@ def _refuse_unread(request: ApiRequest) -> None:
 
 
 def _too_large() -> Refused:
-    return Refused(413, "file_too_large", f"A file may have {filesizeformat(settings.MAX_FILE_SIZE)}. Send a smaller one.")
+    return Refused(
+        413, "file_too_large", f"A file may have {filesizeformat(settings.MAX_FILE_SIZE)}. Send a smaller one."
+    )
 
 
 def _uploaded(request: ApiRequest) -> UploadedFile:

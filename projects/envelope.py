@@ -1,9 +1,11 @@
 """The one shape of every JSON answer, success and failure alike (docs/api.md)."""
 
-from typing import Any
+from math import ceil
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, JsonResponse
+from ninja import Field, Schema
 
 MESSAGES = {
     "key_missing": "Send your API key as 'Authorization: Bearer <key>'.",
@@ -52,28 +54,6 @@ def envelope(
         "error": error,
         "links": {"self": request.get_full_path()} if links is None else links,
     }
-
-
-def list_envelope(
-    request: HttpRequest, *, data: list[dict[str, Any]], total: int, page: int, limit: int
-) -> dict[str, Any]:
-    """One page of a list: `page` counts from 1, of pages with `limit` rows each, of `total` rows in all."""
-    pages = max(1, -(-total // limit))
-
-    def address(number: int) -> str:
-        return f"{request.path}?{urlencode({'page': number, 'limit': limit})}"
-
-    return envelope(
-        request,
-        kind="list",
-        data=data,
-        meta={"limit": limit, "total": total, "page": page, "pages": pages},
-        links={
-            "self": address(page),
-            "next": address(page + 1) if page < pages else None,
-            "prev": address(min(page - 1, pages)) if page > 1 else None,
-        },
-    )
 
 
 def list_envelope(request: HttpRequest, data: list[Any], *, page: int, limit: int, total: int) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def clean_file_name(value: str) -> str:
     if name.strip(". ") == "":
         return "file"
     stem, extension = os.path.splitext(name)
-    extension = extension[:MAX_NAME_LENGTH - 1]
+    extension = extension[: MAX_NAME_LENGTH - 1]
     return stem[: MAX_NAME_LENGTH - len(extension)] + extension
 
 
