@@ -27,6 +27,7 @@ from projects.permissions import Permission, permissions_of
 KEYS_A_PAGE = 10
 EVENTS_A_PAGE = 25
 FILES_SHOWN = 5
+KEYS_OFFERED = 20
 
 
 def project_context(request: PageRequest, project: Project) -> dict[str, Any]:
@@ -86,9 +87,12 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     )
     if not counts["ever"] and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
+    # Active keys before paused ones, then the newest: after a roll it is the one to use.
+    keys = list(project.api_keys.alive().order_by("state", "-created_at", "-pk")[:KEYS_OFFERED])
+    chosen = request.GET.get("key")
     context |= snippet_context(request) | {
-        # An active key before a paused one, then the newest: after a roll it is the one to use.
-        "key": project.api_keys.alive().order_by("state", "-created_at", "-pk").first(),
+        "key": next((key for key in keys if key.public_id == chosen), keys[0] if keys else None),
+        "keys": keys,
         "counts": counts,
         "files": project.files.all()[:FILES_SHOWN],
         "file_count": project.files.count(),
