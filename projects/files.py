@@ -2,7 +2,6 @@
 
 import os.path
 import re
-import unicodedata
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -12,7 +11,7 @@ from django.http import Http404
 
 from accounts.models import User
 from projects.models import File, Project
-from projects.names import has_hidden_characters
+from projects.names import without_hidden_characters
 
 MAX_NAME_LENGTH = 255
 UNKNOWN_TYPE = "application/octet-stream"
@@ -35,8 +34,7 @@ def clean_file_name(value: str) -> str:
     At most 255 characters, its extension kept; "file" if nothing is left.
     """
     base = value.replace("\\", "/").rsplit("/", 1)[-1]
-    visible = "".join(c for c in base if not has_hidden_characters(c))
-    name = unicodedata.normalize("NFC", " ".join(visible.split()))
+    name = without_hidden_characters(base)
     if name.strip(". ") == "":
         return "file"
     stem, extension = os.path.splitext(name)

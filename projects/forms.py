@@ -22,18 +22,30 @@ class FormTokenField(forms.RegexField):
         )
 
 
-class ProjectForm(forms.Form):
+class PageForm(forms.Form):
+    """A form that may share its page with others: its fields' ids begin with its own name."""
+
+    id_prefix: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id=f"{self.id_prefix}-%s", **kwargs)
+
+
+class ProjectForm(PageForm):
+    id_prefix = "project"
     name = NameField(label="Project name", widget=forms.TextInput(attrs={"placeholder": "Acme Weather API"}))
     form_token = FormTokenField()
 
 
-class RenameProjectForm(forms.Form):
+class RenameProjectForm(PageForm):
+    id_prefix = "rename"
     name = NameField(label="Project name")
 
 
-class ConfirmNameForm(forms.Form):
+class ConfirmNameForm(PageForm):
     """Asks for a name to be typed before something is deleted for good."""
 
+    id_prefix = "confirm"
     confirmation = forms.CharField(
         required=False, max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )

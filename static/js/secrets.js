@@ -24,6 +24,7 @@ function sayWhy(error) {
 }
 
 function hide(form) {
+  clearTimeout(form.hideTimer)
   const mask = form.closest('[data-secret]').querySelector('[data-mask]')
   if (mask.dataset.masked === undefined) return
   mask.textContent = mask.dataset.masked
@@ -41,7 +42,7 @@ function show(form, secret) {
   button.classList.add('is-revealed')
   button.setAttribute('aria-pressed', 'true')
   announce('API key revealed for 10 seconds')
-  setTimeout(() => hide(form), REVEALED_FOR)
+  form.hideTimer = setTimeout(() => hide(form), REVEALED_FOR)
 }
 
 function reveal(form) {
