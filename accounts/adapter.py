@@ -1,13 +1,47 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib import messages
 from django.http import HttpRequest
 
 from accounts.client_address import client_address
 
+# Their forms have no field that an error could stand beside, and allauth's words speak of a code.
+PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
+
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
-    """allauth's sign-in, with our rule for the client's address."""
+    """allauth's sign-in, with our rule for the client's address and in our words."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "account_inactive": "This account is inactive. Ask an administrator.",
+        "duplicate_email": "This is your address already.",
+        "email_password_mismatch": "The e-mail address or the password is wrong.",
+        "email_taken": "An account with this e-mail address exists. Sign in instead.",
+        "enter_current_password": "This is not your current password.",
+        "incorrect_code": "This code is wrong. Check it and try again.",
+        "incorrect_password": "This password is wrong.",
+        "rate_limited": "That was quick. Wait a moment, then try again.",
+        "same_as_current": "This is the address you have already given.",
+        "too_many_login_attempts": "Too many attempts. Wait a few minutes, then try again.",
+    }
 
     def get_client_ip(self, request: HttpRequest) -> Any:
         return client_address(request) or "0.0.0.0"  # noqa: S104  a Unix socket's clients share one limit
+
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        message_context: dict[str, Any] | None = None,
+        extra_tags: str = "",
+        message: str | None = None,
+    ) -> None:
+        """Announces failures as warnings, the only kind of trouble our announcements know."""
+        if level == messages.ERROR:
+            level = messages.WARNING
+            if request.resolver_match and request.resolver_match.url_name in PASSKEY_VIEWS:
+                message = "That passkey was not accepted. Try again, or use another way."
+        super().add_message(request, level, message_template, message_context, extra_tags, message)

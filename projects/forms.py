@@ -28,7 +28,7 @@ class PageForm(forms.Form):
     id_prefix: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id=f"{self.id_prefix}-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": f"{self.id_prefix}-%s", **kwargs})
 
 
 class ProjectForm(PageForm):
