@@ -78,7 +78,7 @@ def create_key(
             raise Http404
         if form_token and (key := project.api_keys.filter(form_token=form_token).first()):
             if key.is_deleted:
-                raise KeyGone
+                raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
             return NewKey(key, _decrypt(key))
         _refuse_name(name, project)
         try:

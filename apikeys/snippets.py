@@ -41,12 +41,10 @@ with urllib.request.urlopen(request) as response:
 
 _PHP = """\
 <?php
-$request = curl_init('API_URL/files');
-curl_setopt_array($request, [
-    CURLOPT_RETURNTRANSFER => true,
-    CURLOPT_HTTPHEADER => ['Authorization: Bearer ' . getenv('LATCHKEY_API_KEY')],
-]);
-print_r(json_decode(curl_exec($request), true));
+$context = stream_context_create(['http' => [
+    'header' => 'Authorization: Bearer ' . getenv('LATCHKEY_API_KEY'),
+]]);
+print_r(json_decode(file_get_contents('API_URL/files', false, $context), true));
 """
 
 _RUBY = """\
