@@ -1,0 +1,110 @@
+"""Chromium, as a person uses it. Console errors, CSP violations and requests to other hosts fail the test."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from accounts.models import User
+from tests.environment import lacking
+from tests.servers import Server
+
+# Playwright's own loop runs in this thread, which Django takes for a view that would block it.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+ARGUMENTS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# A page that answers 4xx is a finding of the test, not of the console.
+EXPECTED = "Failed to load resource: the server responded with a status of 4"
+
+REPORT_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (violation) =>
+  console.error(`CSP violation: ${violation.violatedDirective} ${violation.blockedURI}`));
+"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        lacking("Chromium")
+    arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+class Complaints(list[str]):
+    """What went wrong in the background. A test that provokes something removes it: `complaints.clear()`."""
+
+    def watch(self, context: BrowserContext, origin: str) -> None:
+        host = urlsplit(origin).netloc
+
+        def requested(url: str) -> None:
+            parts = urlsplit(url)
+            if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != host:
+                self.append(f"request to another host: {url}")
+
+        def said(kind: str, text: str) -> None:
+            if kind == "error" and not text.startswith(EXPECTED):
+                self.append(f"console: {text}")
+
+        context.add_init_script(REPORT_VIOLATIONS)
+        context.on("request", lambda request: requested(request.url))
+        context.on("console", lambda message: said(message.type, message.text))
+        context.on("weberror", lambda error: self.append(f"script: {error.error}"))
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    complaints = Complaints()
+    yield complaints
+    assert complaints == []
+
+
+@pytest.fixture
+def new_page(server: Server, browser: Browser, complaints: Complaints) -> Iterator[Callable[..., Page]]:
+    """Pages in contexts of their own: `new_page(color_scheme="dark")`, `new_page(java_script_enabled=False)`."""
+    contexts: list[BrowserContext] = []
+
+    def make(**options: object) -> Page:
+        defaults = {"viewport": {"width": 1280, "height": 800}, "base_url": server.url}
+        context = browser.new_context(**{**defaults, **options})  # type: ignore[arg-type]
+        contexts.append(context)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+        complaints.watch(context, server.url)
+        return context.new_page()
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    return new_page()
+
+
+@pytest.fixture
+def sign_in(server: Server) -> Callable[[Page, User], None]:
+    """Gives a page's context a session of the user, made by Django's own login: `sign_in(page, owner)`."""
+
+    def sign_in(page: Page, user: User) -> None:
+        client = Client()
+        client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        name = settings.SESSION_COOKIE_NAME
+        page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server.url}])
+
+    return sign_in

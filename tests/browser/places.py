@@ -1,0 +1,183 @@
+"""Where the pages are, what stands on them, and what a program hears: the words that the browser tests share."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from typing import Any, NamedTuple
+
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Locator, Page, expect
+
+from accounts.models import User
+from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.services import create_key, delete_key, pause_key
+from projects.models import Project
+from tests.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
+from tests.servers import Server
+
+SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
+
+
+# A program with a key
+
+
+class Answer(NamedTuple):
+    """What a program hears; `code` is the envelope's, None on success."""
+
+    status: int
+    body: Any
+    headers: Any
+
+    @property
+    def code(self) -> str | None:
+        return self.body["error"] and self.body["error"]["code"]
+
+
+def call(
+    server: Server, secret: str, path: str = "/files", *, method: str = "GET", body: bytes | None = None
+) -> Answer:
+    """One real HTTP request with the key."""
+    headers = {"Authorization": f"Bearer {secret}"}
+    if body is not None:
+        headers["Content-Type"] = "multipart/form-data; boundary=edge"
+    request = urllib.request.Request(server.url + "/api/v1" + path, headers=headers, method=method, data=body)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  our own server
+            text = answer.read()
+            return Answer(answer.status, _json(text, answer.headers), answer.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, _json(error.read(), error.headers), error.headers)
+
+
+def _json(text: bytes, headers: Any) -> Any:
+    return json.loads(text) if headers.get("Content-Type", "").startswith("application/json") else text
+
+
+def multipart(name: str, content: bytes) -> bytes:
+    """The body of an upload with the boundary `edge`."""
+    head = f'--edge\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
+    return head.encode() + content + b"\r\n--edge--\r\n"
+
+
+# Addresses
+
+
+def dashboard(project: Project) -> str:
+    return reverse("apikeys:dashboard", args=[project.public_id])
+
+
+def settings_page(project: Project) -> str:
+    return reverse("apikeys:settings", args=[project.public_id])
+
+
+def onboarding(project: Project) -> str:
+    return reverse("apikeys:onboarding", args=[project.public_id])
+
+
+def activity(project: Project) -> str:
+    return reverse("apikeys:activity", args=[project.public_id])
+
+
+def key_page(key: ApiKey, action: str = "delete") -> str:
+    return reverse(f"apikeys:{action}", args=[key.project.public_id, key.public_id])
+
+
+# What stands on a page
+
+
+def row(page: Page, name: str) -> Locator:
+    """A key's row in the API Keys section."""
+    return page.locator(".key-row").filter(has=page.locator(".key-name", has_text=re.compile(f"^{re.escape(name)}$")))
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".key-name").all_text_contents()
+
+
+def switch(page: Page, name: str) -> Locator:
+    return page.get_by_role("switch", name=f"{name} is active", exact=True)
+
+
+def button(place: Page | Locator, name: str) -> Locator:
+    """The button of exactly this accessible name."""
+    return place.get_by_role("button", name=name, exact=True)
+
+
+def said(page: Page, text: str) -> None:
+    """The page's live region says `text`."""
+    expect(page.locator("#announcements")).to_contain_text(text)
+
+
+def clipboard(page: Page) -> str:
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def copied_with(page: Page, place: Locator) -> str:
+    """What a key's own Copy button puts on the clipboard."""
+    page.evaluate("navigator.clipboard.writeText('')")
+    place.click()
+    said(page, "copied")
+    return clipboard(page)
+
+
+def stored(page: Page) -> str:
+    """Everything in the page's web storage."""
+    return str(page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, history.state])"))
+
+
+def create_key_in_dialog(page: Page, name: str) -> None:
+    button(page, "+ Create Key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(name)
+    button(dialog, "Create key").click()
+    expect(page.get_by_role("group", name=f"New API key {name}")).to_be_visible()
+
+
+# Things to look at
+
+
+def many_keys(project: Project, number: int, **fields: Any) -> list[ApiKey]:
+    """`number` living keys, past any limit, as `create_key` leaves them."""
+    keys = ApiKeyFactory.build_batch(number, project=project, created_by=project.created_by, **fields)
+    return ApiKey.objects.bulk_create(keys)
+
+
+def furnish(project: Project, owner: User) -> list[ApiKey]:
+    """Gives a project everything that its pages can show, and returns an active, a paused, a busy and a deleted key."""
+    many_keys(project, 12)
+    active, paused, busy, gone = (
+        create_key(project=project, name=name, by=owner).key
+        for name in (
+            "Production server",
+            "Nightly backup",
+            "Mobile app with a rather long name, for narrow screens",
+            "Old",
+        )
+    )
+    pause_key(key=paused, by=owner)
+    delete_key(key=gone, by=owner)
+    ApiKey.objects.filter(pk=busy.pk).update(last_used_at=timezone.now(), last_used_address="2001:db8:40::17")
+    KeyEvent.objects.bulk_create(
+        KeyEvent(project=project, key=active, kind="copied", by=owner, address="2001:db8:40::17") for _ in range(30)
+    )
+    FileFactory.create_batch(3, project=project, created_by=owner)
+    FileFactory(project=project, created_by=owner, name="a-file-name-without-any-space-in-it-" * 3 + ".csv")
+    for key in (active, paused, busy, gone):
+        key.refresh_from_db()
+    return [active, paused, busy, gone]
+
+
+def other_project(owner: User, name: str, state: KeyState | None = None) -> Project:
+    """Another project of `owner`; with one key in `state`, or with none."""
+    project: Project = ProjectFactory(name=name, created_by=owner)
+    MembershipFactory(project=project, user=owner)
+    if state:
+        key = create_key(project=project, name="Only key", by=owner).key
+        if state == KeyState.PAUSED:
+            pause_key(key=key, by=owner)
+        elif state == KeyState.DELETED:
+            delete_key(key=key, by=owner)
+    return project

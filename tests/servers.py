@@ -1,0 +1,107 @@
+"""The product as its users run it: `manage.py serve` in a process of its own."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email.message import Message
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import NamedTuple
+
+from django.db import connection
+
+from tests.environment import DATA_DIR, ON_SQLITE, REPOSITORY
+from tests.postgres import free_port
+
+SECONDS_TO_START = 60
+SECONDS_TO_STOP = 30
+
+
+def database_url() -> str:
+    """The address of the database that the tests themselves use."""
+    settings = connection.settings_dict
+    if ON_SQLITE:
+        return f"sqlite:///{settings['NAME']}"
+    return f"postgresql://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Message
+    body: bytes
+
+
+class Server:
+    """`url` has no slash at its end. Environment variables may be given; the rest is the tests' own."""
+
+    def __init__(self, *, workers: int = 1, **environment: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = Path(tempfile.mkstemp(prefix="server-", suffix=".log", dir=DATA_DIR)[1])
+        self._environment = {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "WORKERS": str(workers),
+            "USAGE_FLUSH_SECONDS": "0.2",
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator["Server"]:
+        server = cls()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+    def start(self) -> None:
+        command = [sys.executable, "manage.py", "serve"]
+        with self.log.open("ab") as log:
+            # A session of its own, so that Ctrl+C reaches it through stop() and in no other way.
+            self.process = subprocess.Popen(
+                command, cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not self._is_live():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"manage.py serve did not become live. Its log:\n{self.log_text()}")
+            time.sleep(0.05)
+
+    def _is_live(self) -> bool:
+        try:
+            return self.request("GET", "/health/live").status == 200
+        except (OSError, HTTPException):
+            return False
+
+    def request(
+        self, method: str, path: str, body: bytes | str | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """One request over a connection of its own. Redirects are answers, nothing follows them."""
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, 9)
+                self.process.wait()
+            self.process = None
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")

@@ -1,0 +1,26 @@
+"""What the database and the file store hold, for comparing before with after."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+# A session holds CSRF secrets and half-finished sign-ins, which a GET may begin; nobody's data is in there.
+# A sign-in writes last_login and its row in the list of sessions before the first page is asked for.
+_LEFT_OUT = {"django_session"}
+
+
+def everything() -> dict[str, list[Any]]:
+    """Each table's rows and the names of all stored files, in an order that does not matter."""
+    found: dict[str, list[Any]] = {}
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            if table not in _LEFT_OUT:
+                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  its own name
+                found[table] = sorted(map(repr, map(_plain, cursor.fetchall())))
+    found["files"] = sorted(str(path) for path in settings.MEDIA_ROOT.rglob("*") if path.is_file())
+    return found
+
+
+def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)

@@ -1,0 +1,243 @@
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from accounts.models import User
+from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.services import delete_key
+from apikeys.verification import verify
+from projects.models import File, Project
+from projects.services import delete_project
+from tests.environment import REPOSITORY
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> str:
+    """What the command printed."""
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def run_json(*arguments: str) -> dict[str, Any]:
+    answer = json.loads(run(*arguments, "--json"))
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_createproject_makes_a_project_that_its_owner_manages(owner):
+    answer = run_json("createproject", "Acme Weather", "--owner", "Owner@Example.com")
+    project = Project.objects.of(owner).get()
+    assert (answer["id"], answer["name"]) == (project.public_id, "Acme Weather")
+
+
+def test_createkey_prints_id_and_a_secret_that_is_let_in(project):
+    answer = run_json("createkey", project.public_id, "--name", "CI")
+    verdict = verify(f"Bearer {answer['secret']}")
+    assert verdict.identity is not None
+    assert verdict.identity.key_id == answer["id"]
+
+
+def test_createkey_says_the_secret_once_and_where_to_keep_it(project):
+    text = run("createkey", project.public_id, "--name", "CI")
+    mask = project.api_keys.get().mask
+    assert text.count(mask[:7]) == 1
+    assert "environment variable" in text
+
+
+def test_a_new_key_speaks_for_the_first_owner_unless_said_otherwise(project, owner, outsider):
+    project.memberships.create(user=outsider)
+    assert run_json("createkey", project.public_id, "--name", "a")["created_by"] == owner.email
+    assert (
+        run_json("createkey", project.public_id, "--name", "b", "--by", outsider.email)["created_by"] == outsider.email
+    )
+
+
+def test_a_key_of_a_deactivated_first_owner_is_not_made(project, owner):
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    with pytest.raises(CommandError, match="no active owner"):
+        run("createkey", project.public_id, "--name", "CI")
+
+
+@pytest.mark.parametrize("person", ["viewer", "outsider"])
+def test_a_key_cannot_speak_for_somebody_who_may_not_make_keys(person, project, request):
+    user = request.getfixturevalue(person)
+    with pytest.raises(CommandError, match="may not make keys"):
+        run("createkey", project.public_id, "--name", "CI", "--by", user.email)
+
+
+def test_pausekey_resumekey_and_deletekey_change_what_a_request_is_told(api_key):
+    header = f"Bearer {api_key.secret}"
+    run("pausekey", api_key.public_id)
+    assert verify(header).code == "key_paused"
+    run("resumekey", api_key.public_id)
+    assert verify(header).code is None
+    run("deletekey", api_key.public_id)
+    assert verify(header).code == "key_deleted"
+    kinds = api_key.events.order_by("id").values_list("kind", "by")
+    assert list(kinds)[1:] == [("paused", None), ("resumed", None), ("deleted", None)]
+
+
+@pytest.mark.parametrize("command", ["pausekey", "resumekey", "deletekey"])
+def test_a_command_that_changes_nothing_says_so_and_succeeds(command, api_key):
+    if command != "resumekey":
+        run(command, api_key.public_id)
+    assert "already" in run(command, api_key.public_id)
+    assert run_json(command, api_key.public_id)["changed"] is False
+
+
+@pytest.mark.parametrize("command", ["pausekey", "resumekey"])
+def test_a_deleted_key_stays_deleted(command, api_key):
+    delete_key(key=api_key, by=None)
+    with pytest.raises(CommandError, match=r"deleted for good.* createkey prj_"):
+        run(command, api_key.public_id)
+
+
+def test_listkeys_lists_living_keys_without_secrets(project, api_key):
+    gone = run_json("createkey", project.public_id, "--name", "Old")
+    run("deletekey", gone["id"])
+    text = run("listkeys", project.public_id, "--json")
+    assert [key["id"] for key in json.loads(text)["keys"]] == [api_key.public_id]
+    assert api_key.secret not in text
+    assert "Production server" in run("listkeys", project.public_id)
+    assert len(run_json("listkeys", project.public_id, "--all")["keys"]) == 2
+
+
+def test_a_project_without_keys_is_told_how_to_make_one(project):
+    assert f"createkey {project.public_id}" in run("listkeys", project.public_id)
+    assert run_json("listkeys", project.public_id) == {"keys": []}
+
+
+@pytest.mark.parametrize(
+    "project_id", ["prj_0000000000000000", "prj_", "", "prj_\0", "key_0000000000000000", "ü" * 5000]
+)
+def test_an_unknown_project_is_an_error_that_names_the_next_step(project_id):
+    with pytest.raises(CommandError, match="createproject NAME --owner EMAIL"):
+        run("listkeys", project_id)
+    with pytest.raises(CommandError, match="No project"):
+        run("createkey", project_id, "--name", "CI")
+
+
+@pytest.mark.parametrize("key_id", ["key_0000000000000000", "", "key_\0", "prj_0000000000000000"])
+@pytest.mark.parametrize("command", ["pausekey", "resumekey", "deletekey"])
+def test_an_unknown_key_is_an_error_that_names_the_next_step(command, key_id):
+    with pytest.raises(CommandError, match="listkeys PROJECT_ID"):
+        run(command, key_id)
+
+
+@pytest.mark.parametrize("email", ["nobody@example.com", "", "\0", "owner@example.com\0", "\udcff"])
+def test_an_unknown_owner_is_an_error_that_names_the_next_step(email, owner):
+    with pytest.raises(CommandError, match="createsuperuser"):
+        run("createproject", "Acme", "--owner", email)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\0b", "x" * 65, "pay\u202elap", "\udcff"])
+def test_a_bad_name_is_an_error_and_makes_nothing(name, project, owner):
+    with pytest.raises(CommandError):
+        run("createproject", name, "--owner", owner.email)
+    with pytest.raises(CommandError):
+        run("createkey", project.public_id, "--name", name)
+    assert Project.objects.count() == 1
+    assert not ApiKey.objects.exists()
+
+
+def test_a_taken_name_and_the_limit_are_errors(project, api_key, settings):
+    with pytest.raises(CommandError, match="already has a key of that name"):
+        run("createkey", project.public_id, "--name", "PRODUCTION server")
+    settings.MAX_KEYS_PER_PROJECT = 1
+    with pytest.raises(CommandError, match="the most it can have"):
+        run("createkey", project.public_id, "--name", "CI")
+
+
+def test_a_deleted_project_gets_no_keys(project, owner):
+    delete_project(project=project, by=owner)
+    with pytest.raises(CommandError, match="No project"):
+        run("createkey", project.public_id, "--name", "CI")
+
+
+def test_without_a_key_ring_createkey_and_demo_say_what_is_missing(project, settings):
+    settings.KEY_RING = ""
+    for command in (["createkey", project.public_id, "--name", "CI"], ["demo"]):
+        with pytest.raises(CommandError, match="KEY_RING is empty"):
+            run(*command)
+
+
+def test_demo_makes_an_account_that_logs_in(client):
+    demo = run_json("demo")
+    assert client.login(username=demo["email"], password=demo["password"])
+    user = User.objects.get(email=demo["email"])
+    assert {project["id"] for project in demo["projects"]} == set(
+        Project.objects.of(user).values_list("public_id", flat=True)
+    )
+
+
+def test_demo_prints_keys_whose_secrets_hold_what_their_states_say():
+    keys = [key for project in run_json("demo")["projects"] for key in project["keys"]]
+    expected = {"active": None, "paused": "key_paused"}
+    assert {key["state"] for key in keys} == set(expected)
+    for key in keys:
+        assert verify(f"Bearer {key['secret']}").code == expected[key["state"]]
+        assert ApiKey.objects.get(public_id=key["id"]).name == key["name"]
+
+
+def test_demo_prints_an_active_key_first_in_every_project():
+    assert {project["keys"][0]["state"] for project in run_json("demo")["projects"]} == {"active"}
+
+
+def test_demo_has_keys_in_every_state_files_and_months_of_events():
+    run("demo")
+    assert set(ApiKey.objects.values_list("state", flat=True)) == set(KeyState.values)
+    assert set(KeyEvent.objects.values_list("kind", flat=True)) == set(KeyEvent.Kind.values)
+    now = timezone.now()
+    assert (now - KeyEvent.objects.earliest("at").at).days > 180
+    assert not KeyEvent.objects.filter(at__gt=now).exists()
+    for file in File.objects.all():
+        with file.blob.open() as blob:
+            assert len(blob.read()) == file.size
+
+
+def test_demo_tells_every_keys_story_in_order():
+    run("demo")
+    for key in ApiKey.objects.all():
+        story = list(key.events.order_by("at").values_list("kind", flat=True))
+        assert story[0] == "created"
+        assert key.events.earliest("at").at == key.created_at
+        assert (story[-1] == "deleted") == key.is_deleted
+        assert (story[-1] == "paused") == key.is_paused
+
+
+def test_demo_twice_makes_two_accounts_and_leaves_the_first_alone():
+    first, second = run_json("demo"), run_json("demo")
+    assert first["email"] != second["email"]
+    assert User.objects.get(email=first["email"]).check_password(first["password"])
+
+
+def test_demo_prints_its_password_once():
+    text = run("demo")
+    password = text.split("password:")[1].split()[0]
+    assert text.count(password) == 1
+
+
+def test_demo_refuses_a_production_configuration(settings):
+    settings.PRODUCTION = True
+    with pytest.raises(CommandError, match="ENV=production"):
+        run("demo")
+    assert not User.objects.exists()
+
+
+def test_an_error_ends_with_a_status_and_prints_nothing_on_stdout(tmp_path):
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3"}
+    command = [sys.executable, "manage.py", "listkeys", "prj_0000000000000000", "--json"]
+    result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert result.stdout == ""
+    assert "manage.py migrate" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,105 @@
+"""What the database itself refuses, whoever asks. Each constraint is broken by the smallest change there is."""
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, transaction
+from django.db.models import UniqueConstraint
+from django.utils import timezone
+
+from accounts.models import User
+from apikeys.models import ApiKey, KeyEvent
+from projects.models import Membership, Project
+from tests.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
+
+
+def change(row, **fields):
+    type(row).objects.filter(pk=row.pk).update(**fields)
+
+
+def deleted_key(**fields):
+    return ApiKeyFactory(
+        **{"state": "deleted", "deleted_at": timezone.now(), "ciphertext": None, "ring_key_id": "", **fields}
+    )
+
+
+def paused_key(**fields):
+    return ApiKeyFactory(state="paused", paused_at=timezone.now(), **fields)
+
+
+def second_form(factory, parent, **fields):
+    first = factory(form_token="t" * 22, **fields)
+    factory(form_token="t" * 22, **{parent: getattr(first, parent)})
+
+
+def second_name():
+    ApiKeyFactory(project=ApiKeyFactory(name="Server").project, name="sERVER")
+
+
+def second_membership():
+    membership = MembershipFactory()
+    MembershipFactory(project=membership.project, user=membership.user, role="viewer")
+
+
+def second_address():
+    UserFactory(email="one@example.com")
+    change(UserFactory(), email="One@Example.com")
+
+
+def unknown_kind():
+    key = ApiKeyFactory()
+    KeyEvent.objects.create(project=key.project, key=key, kind="whispered")
+
+
+# Name of the constraint, the column or index that SQLite names instead, and each way to break it.
+BROKEN = [
+    ("apikey_name_unique_among_living", "", second_name),
+    ("apikey_once_per_submitted_form", "form_token", lambda: second_form(ApiKeyFactory, "project")),
+    ("apikey_state_is_known", "", lambda: change(ApiKeyFactory(), state="asleep")),
+    ("apikey_paused_at_while_paused", "", lambda: change(ApiKeyFactory(), state="paused")),
+    ("apikey_paused_at_while_paused", "", lambda: change(ApiKeyFactory(), paused_at=timezone.now())),
+    ("apikey_paused_at_while_paused", "", lambda: change(paused_key(), paused_at=None)),
+    ("apikey_tombstone_has_no_ciphertext", "", lambda: change(deleted_key(), ciphertext=b"x", ring_key_id="k1")),
+    ("apikey_tombstone_has_no_ciphertext", "", lambda: change(deleted_key(), deleted_at=None)),
+    ("apikey_tombstone_has_no_ciphertext", "", lambda: change(ApiKeyFactory(), deleted_at=timezone.now())),
+    ("apikey_tombstone_has_no_ciphertext", "", lambda: change(deleted_key(), state="active")),
+    ("apikey_ciphertext_names_its_ring_key", "", lambda: change(ApiKeyFactory(), ring_key_id="")),
+    ("apikey_ciphertext_names_its_ring_key", "", lambda: change(ApiKeyFactory(), ciphertext=None)),
+    ("keyevent_kind_is_known", "", unknown_kind),
+    ("project_once_per_submitted_form", "form_token", lambda: second_form(ProjectFactory, "created_by")),
+    ("membership_once_per_project_and_user", "user_id", second_membership),
+    ("membership_role_is_known", "", lambda: change(MembershipFactory(), role="emperor")),
+    ("user_email_unique_whatever_its_case", "", second_address),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "column", "break_it"), BROKEN, ids=[name for name, _, _ in BROKEN])
+def test_the_database_refuses(name, column, break_it):
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+        break_it()
+    message = str(refusal.value)
+    assert name in message or (column and column in message)
+
+
+@pytest.mark.nodb
+def test_every_constraint_is_broken_by_a_case_above():
+    ours = [model for label in ("accounts", "projects", "apikeys") for model in apps.get_app_config(label).get_models()]
+    assert {constraint.name for model in ours for constraint in model._meta.constraints} == {
+        name for name, _, _ in BROKEN
+    }
+
+
+@pytest.mark.django_db
+def test_what_the_constraints_allow():
+    """The neighbours of the cases above, so that no constraint refuses too much."""
+    key = ApiKeyFactory(name="Server")
+    deleted_key(project=key.project, name="Server")
+    deleted_key(project=key.project, name="server")
+    ApiKeyFactory(name="Server")
+    paused_key(project=key.project)
+    change(key, ciphertext=None, ring_key_id="")  # shown once
+    ApiKeyFactory.create_batch(2, project=key.project, form_token=None)
+    assert ApiKey.objects.alive().count() == 5
+    assert isinstance(Project._meta.constraints[0], UniqueConstraint)
+    assert Membership.objects.count() == 0
+    assert User.objects.count() == 2

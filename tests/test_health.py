@@ -1,0 +1,32 @@
+"""Liveness answers while the process does; readiness asks the database."""
+
+import pytest
+
+from tests.postgres import free_port
+
+
+def test_liveness_answers_without_asking_the_database(client):
+    """T39; pytest-django refuses every query of a test that did not ask for the database."""
+    answer = client.get("/health/live")
+    assert (answer.status_code, answer.json()) == (200, {"status": "live"})
+
+
+@pytest.mark.django_db
+def test_readiness_answers_while_the_database_does(client):
+    """T39"""
+    answer = client.get("/health/ready")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+def test_without_its_database_a_server_is_live_but_not_ready(start_server):
+    """T39"""
+    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    assert server.request("GET", "/health/live").status == 200
+    assert server.request("GET", "/health/ready").status == 503
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_health_is_never_cached_and_sets_no_cookie(db, client, path):
+    answer = client.get(path)
+    assert "no-store" in answer["Cache-Control"]
+    assert not answer.cookies

@@ -1,0 +1,114 @@
+"""Two things at once, by real threads with connections of their own."""
+
+import re
+from functools import partial
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from apikeys import services
+from apikeys.models import ApiKey, KeyEvent, KeyState
+from projects.models import Project
+from projects.services import delete_project
+from tests.environment import ON_SQLITE
+from tests.factories import ApiKeyFactory, UserFactory
+from tests.parallel import in_parallel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 60 if ON_SQLITE else 300
+POSTS = 20
+
+
+@pytest.mark.parametrize("change", [services.pause_key, services.resume_key], ids=["pause", "resume"])
+def test_no_race_brings_a_deleted_key_back(transactional_db, project, owner, change):
+    """T12"""
+    keys = ApiKeyFactory.create_batch(ROUNDS, project=project)
+    if change is services.resume_key:
+        for key in keys:
+            services.pause_key(key=key, by=owner)
+    for key in keys:
+        copies = ApiKey.objects.get(pk=key.pk), ApiKey.objects.get(pk=key.pk)
+        deletion, other = in_parallel(
+            [partial(services.delete_key, key=copies[0], by=owner), partial(change, key=copies[1], by=owner)]
+        )
+        assert deletion is True
+        # It came first, or it was told; True and KeyGone are both right where the two overlap.
+        assert other is True or isinstance(other, services.KeyGone)
+    assert not ApiKey.objects.exclude(state=KeyState.DELETED, ciphertext=None).exists()
+    assert KeyEvent.objects.filter(kind="deleted").count() == ROUNDS
+    # A key's deletion is its last event.
+    for key in keys:
+        assert key.events.order_by("pk").last().kind == "deleted"
+
+
+def test_deleting_at_once_from_many_sides_writes_one_event(transactional_db, api_key, owner):
+    answers = in_parallel([partial(services.delete_key, key=ApiKey.objects.get(), by=owner)] * 8)
+    assert sorted(answers) == [False] * 7 + [True]
+    assert api_key.events.filter(kind="deleted").count() == 1
+
+
+def test_no_secret_is_read_after_the_answer_to_a_delete(transactional_db, project, owner):
+    for key in ApiKeyFactory.create_batch(20, project=project):
+        in_parallel(
+            [partial(services.delete_key, key=ApiKey.objects.get(pk=key.pk), by=owner)]
+            + [partial(services.copy_secret, key=ApiKey.objects.get(pk=key.pk), by=owner)] * 3
+        )
+        assert key.events.order_by("pk").last().kind == "deleted"
+
+
+def test_no_key_is_born_into_a_project_that_is_being_deleted(transactional_db, owner, project):
+    in_parallel(
+        [partial(delete_project, project=project, by=owner)]
+        + [partial(services.create_key, project=project, name=f"Key {n}", by=owner) for n in range(6)]
+    )
+    assert not project.api_keys.alive().exists()
+
+
+def test_keys_that_are_created_at_once_stay_within_the_limit(transactional_db, owner, project, settings):
+    settings.MAX_KEYS_PER_PROJECT = 5
+    in_parallel([partial(services.create_key, project=project, name=f"Key {n}", by=owner) for n in range(12)])
+    assert project.api_keys.alive().count() == 5
+
+
+def test_one_name_is_taken_once(transactional_db, owner, project):
+    in_parallel([partial(services.create_key, project=project, name="Same", by=owner)] * 12)
+    assert project.api_keys.alive().count() == 1
+
+
+def submitted_at_once(url: str, user, fields: dict[str, str]) -> list[int]:
+    """The status codes of POSTS submissions of one form, each by a client of its own."""
+    clients = [Client() for _ in range(POSTS)]
+    for client in clients:
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    def post(client: Client) -> int:
+        return client.post(url, fields).status_code
+
+    return in_parallel([partial(post, client) for client in clients])
+
+
+def form_token(client: Client, url: str) -> str:
+    """The token in the page's form, as a browser would send it."""
+    found = re.search(r'name="form_token" value="([^"]+)"', client.get(url).content.decode())
+    assert found
+    return found[1]
+
+
+def test_a_key_form_that_is_posted_20_times_creates_one_key(transactional_db, signed_in, project, owner):
+    """T14"""
+    url = reverse("apikeys:create", args=[project.public_id])
+    fields = {"name": "Production server", "form_token": form_token(signed_in(owner), url)}
+    assert submitted_at_once(url, owner, fields) == [302] * POSTS
+    assert project.api_keys.count() == 1
+    assert KeyEvent.objects.count() == 1
+
+
+def test_a_project_form_that_is_posted_20_times_creates_one_project(transactional_db, signed_in):
+    """T14"""
+    user = UserFactory()
+    url = reverse("projects:create")
+    fields = {"name": "Acme Weather", "form_token": form_token(signed_in(user), url)}
+    assert submitted_at_once(url, user, fields) == [302] * POSTS
+    assert Project.objects.get().memberships.get().user == user

@@ -1,0 +1,276 @@
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.http import Http404
+
+from apikeys import services
+from apikeys.models import ApiKey, KeyEvent, KeyState
+from projects.models import Project
+from projects.services import create_project, delete_project, rename_project
+from tests.environment import ON_SQLITE
+from tests.factories import ApiKeyFactory, FileFactory, ProjectFactory
+
+pytestmark = pytest.mark.django_db
+
+ADDRESS = "203.0.113.7"
+
+
+def kinds(key: ApiKey) -> list[str]:
+    """The kinds of the key's events, oldest first."""
+    return list(key.events.order_by("pk").values_list("kind", flat=True))
+
+
+# Creating
+
+
+def test_a_new_key_is_active_and_its_secret_can_be_read_again(project, owner):
+    new = services.create_key(project=project, name="Production server", by=owner)
+    assert new.key.state == KeyState.ACTIVE
+    assert new.key.created_by == owner
+    assert services.reveal_secret(key=new.key, by=owner) == new.secret
+    assert services.copy_secret(key=new.key, by=owner) == new.secret
+
+
+def test_creating_twice_from_one_form_creates_once(project, owner):
+    form = {"project": project, "name": "Production server", "by": owner, "form_token": "t" * 22}
+    first, again = services.create_key(**form), services.create_key(**form)
+    assert (first.key.pk, first.secret) == (again.key.pk, again.secret)
+    assert kinds(first.key) == ["created"]
+
+
+def test_one_form_token_serves_in_two_projects(project, owner):
+    token = "t" * 22
+    first = services.create_key(project=project, name="Key", by=owner, form_token=token)
+    other = services.create_key(project=ProjectFactory(), name="Key", by=owner, form_token=token)
+    assert first.key.pk != other.key.pk
+
+
+def test_a_form_whose_key_was_deleted_creates_no_other(project, owner):
+    form = {"project": project, "name": "Production server", "by": owner, "form_token": "t" * 22}
+    services.delete_key(key=services.create_key(**form).key, by=owner)
+    with pytest.raises(services.KeyGone):
+        services.create_key(**form)
+    assert project.api_keys.count() == 1
+
+
+@pytest.mark.parametrize("again", ["Production server", "PRODUCTION SERVER", "  production \t server "])
+def test_names_are_unique_among_living_keys_whatever_their_case(project, owner, api_key, again):
+    with pytest.raises(ValidationError) as refusal:
+        services.create_key(project=project, name=again, by=owner)
+    assert refusal.value.code == "name_taken"
+    assert project.api_keys.count() == 1
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's own LOWER and LIKE fold ASCII letters only")
+def test_names_in_other_scripts_are_unique_whatever_their_case(project, owner):
+    services.create_key(project=project, name="Ключ", by=owner)
+    with pytest.raises(ValidationError) as refusal:
+        services.create_key(project=project, name="КЛЮЧ", by=owner)
+    assert refusal.value.code == "name_taken"
+
+
+def test_a_deleted_keys_name_is_free_again(project, owner, api_key):
+    services.delete_key(key=api_key, by=owner)
+    assert services.create_key(project=project, name=api_key.name, by=owner).key.pk != api_key.pk
+
+
+def test_other_projects_may_use_the_name(owner, api_key):
+    assert services.create_key(project=ProjectFactory(), name=api_key.name, by=owner)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\0b", "a\u202eb", "a\u200bb", "a\ufeffb"])
+def test_a_name_that_breaks_the_rule_creates_nothing(project, owner, name):
+    with pytest.raises(ValidationError):
+        services.create_key(project=project, name=name, by=owner)
+    assert not ApiKey.objects.exists()
+
+
+def test_a_project_has_at_most_100_living_keys(project, owner, settings):
+    assert settings.MAX_KEYS_PER_PROJECT == 100
+    ApiKeyFactory.create_batch(99, project=project)
+    hundredth = services.create_key(project=project, name="The hundredth", by=owner).key
+    with pytest.raises(ValidationError) as refusal:
+        services.create_key(project=project, name="One more", by=owner)
+    assert refusal.value.code == "too_many_keys"
+    assert "100" in refusal.value.message
+    services.delete_key(key=hundredth, by=owner)
+    assert services.create_key(project=project, name="One more", by=owner)
+
+
+def test_a_deleted_project_takes_no_keys(project, owner):
+    delete_project(project=project, by=owner)
+    with pytest.raises(Http404):
+        services.create_key(project=project, name="Too late", by=owner)
+
+
+# Pausing, re-enabling, deleting
+
+
+def test_pausing_twice_writes_one_event(api_key, owner):
+    assert services.pause_key(key=api_key, by=owner) is True
+    assert services.pause_key(key=api_key, by=owner) is False
+    assert api_key.is_paused
+    assert kinds(api_key) == ["created", "paused"]
+
+
+def test_re_enabling_twice_writes_one_event(api_key, owner):
+    services.pause_key(key=api_key, by=owner)
+    assert services.resume_key(key=api_key, by=owner) is True
+    assert services.resume_key(key=api_key, by=owner) is False
+    assert api_key.is_active
+    assert api_key.paused_at is None
+    assert kinds(api_key) == ["created", "paused", "resumed"]
+
+
+def test_pausing_twice_keeps_the_time_of_the_first(api_key, owner):
+    services.pause_key(key=api_key, by=owner)
+    paused_at = api_key.paused_at
+    services.pause_key(key=api_key, by=owner)
+    assert api_key.paused_at == paused_at
+
+
+def test_deleting_twice_writes_one_event(api_key, owner):
+    assert services.delete_key(key=api_key, by=owner) is True
+    assert services.delete_key(key=api_key, by=owner) is False
+    assert kinds(api_key) == ["created", "deleted"]
+
+
+@pytest.mark.parametrize("paused_before", [False, True])
+def test_a_tombstone_has_no_ciphertext_but_keeps_its_digest(api_key, owner, paused_before):
+    digest = bytes(api_key.digest)
+    if paused_before:
+        services.pause_key(key=api_key, by=owner)
+    services.delete_key(key=api_key, by=owner)
+    row = ApiKey.objects.get(pk=api_key.pk)
+    assert (row.state, row.ciphertext, row.ring_key_id, row.paused_at) == (KeyState.DELETED, None, "", None)
+    assert row.deleted_at is not None
+    assert bytes(row.digest) == digest
+
+
+@pytest.mark.parametrize("change", [services.pause_key, services.resume_key])
+def test_a_deleted_key_stays_deleted(api_key, owner, change):
+    stale = ApiKey.objects.get(pk=api_key.pk)
+    services.delete_key(key=api_key, by=owner)
+    with pytest.raises(services.KeyGone):
+        change(key=stale, by=owner)
+    assert ApiKey.objects.get(pk=api_key.pk).is_deleted
+    assert kinds(api_key) == ["created", "deleted"]
+
+
+@pytest.mark.parametrize("read", [services.copy_secret, services.reveal_secret])
+def test_a_deleted_keys_secret_cannot_be_read(api_key, owner, read):
+    stale = ApiKey.objects.get(pk=api_key.pk)
+    services.delete_key(key=api_key, by=owner)
+    with pytest.raises(services.KeyGone):
+        read(key=stale, by=owner)
+    assert kinds(api_key) == ["created", "deleted"]
+
+
+def test_deleting_a_project_deletes_its_keys_and_files_and_nobody_elses(
+    project, owner, api_key, django_capture_on_commit_callbacks
+):
+    services.pause_key(key=ApiKeyFactory(project=project, name="Paused"), by=owner)
+    file, foreign_file = FileFactory(project=project), FileFactory()
+    foreign_key = ApiKeyFactory()
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_project(project=project, by=owner, address=ADDRESS)
+    assert not project.api_keys.alive().exists()
+    assert KeyEvent.objects.filter(kind="deleted", by=owner, address=ADDRESS).count() == 2
+    assert ApiKey.objects.get(pk=foreign_key.pk).is_active
+    assert not file.blob.storage.exists(file.blob.name)
+    assert foreign_file.blob.storage.exists(foreign_file.blob.name)
+
+
+def test_deleting_a_project_twice_is_quiet(project, owner, api_key):
+    delete_project(project=project, by=owner)
+    delete_project(project=project, by=owner)
+    assert kinds(api_key) == ["created", "deleted"]
+
+
+def test_a_deleted_project_is_not_renamed(project, owner):
+    delete_project(project=project, by=owner)
+    rename_project(project=Project.objects.get(pk=project.pk), name="Back again", by=owner)
+    assert Project.objects.get(pk=project.pk).name == "Acme Weather"
+
+
+def test_creating_a_project_twice_from_one_form_creates_once(owner):
+    first = create_project(name="Acme", by=owner, form_token="t" * 22)
+    assert create_project(name="Acme", by=owner, form_token="t" * 22) == first
+    assert Project.objects.count() == 1
+    assert first.memberships.get().user == owner
+
+
+# Events
+
+
+def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and_where(project, owner):
+    """T15"""
+    who = {"by": owner, "address": ADDRESS}
+    key, _ = services.create_key(project=project, name="Production server", **who)
+    for act in (
+        services.copy_secret,
+        services.reveal_secret,
+        services.pause_key,
+        services.resume_key,
+        services.delete_key,
+    ):
+        act(key=key, **who)
+    assert kinds(key) == ["created", "copied", "revealed", "paused", "resumed", "deleted"]
+    assert set(kinds(key)) == set(KeyEvent.Kind.values)
+    assert set(key.events.values_list("by", "address", "project")) == {(owner.pk, ADDRESS, project.pk)}
+
+
+def test_no_event_holds_the_secret(api_key, owner):
+    """T15"""
+    for act in (services.copy_secret, services.reveal_secret, services.pause_key, services.delete_key):
+        act(key=api_key, by=owner, address=ADDRESS)
+    written = repr(list(KeyEvent.objects.values()))
+    assert "revealed" in written
+    assert api_key.secret[3:] not in written
+    assert api_key.secret[3:7] not in written
+
+
+def test_an_operators_command_leaves_an_event_without_a_person(api_key):
+    services.pause_key(key=api_key, by=None)
+    assert api_key.events.get(kind="paused").by is None
+
+
+@pytest.fixture
+def events_cannot_be_written(api_key):
+    """The table of events is away, for real, until the test's transaction is rolled back."""
+    connection.check_constraints()  # PostgreSQL alters no table that has deferred checks to do
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE apikeys_keyevent RENAME TO keyevent_gone")
+
+
+CHANGES = {
+    "pause": lambda key, by: services.pause_key(key=key, by=by),
+    "delete": lambda key, by: services.delete_key(key=key, by=by),
+    "create": lambda key, by: services.create_key(project=key.project, name="Another", by=by),
+    "copy": lambda key, by: services.copy_secret(key=key, by=by),
+    "reveal": lambda key, by: services.reveal_secret(key=key, by=by),
+    "delete the project": lambda key, by: delete_project(project=key.project, by=by),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_nothing_remains_of_a_change_whose_event_cannot_be_written(api_key, owner, events_cannot_be_written, change):
+    """T15"""
+    before = list(ApiKey.objects.values()), list(Project.objects.values())
+    with pytest.raises(DatabaseError), transaction.atomic():
+        change(api_key, owner)
+    assert (list(ApiKey.objects.values()), list(Project.objects.values())) == before
+
+
+def test_re_enabling_is_undone_if_its_event_cannot_be_written(api_key, owner, request):
+    """T15"""
+    services.pause_key(key=api_key, by=owner)
+    request.getfixturevalue("events_cannot_be_written")
+    with pytest.raises(DatabaseError), transaction.atomic():
+        services.resume_key(key=api_key, by=owner)
+    assert ApiKey.objects.get(pk=api_key.pk).is_paused
+
+
+def test_an_event_of_an_unknown_kind_is_refused_by_the_database(api_key, owner):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        services._record(api_key, "whispered", owner, None)

@@ -1,0 +1,108 @@
+"""What a server starts with, and what it refuses to start with. Each start is a process of its own."""
+
+import re
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from tests.environment import REPOSITORY
+from tests.production import production_environment
+
+pytestmark = pytest.mark.nodb
+
+SECRETS = {"key_peppers", "key_ring", "secret_key"}
+
+
+def manage(tmp_path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py` with an empty data directory and nothing else in its environment."""
+    return subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:config", "manage.py", *arguments],
+        cwd=REPOSITORY,
+        env={"DATA_DIR": str(tmp_path / "data"), **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_production_names_everything_that_is_missing(tmp_path):
+    result = manage(tmp_path, "check", ENV="production")
+    assert result.returncode != 0
+    for name in ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING"):
+        assert f"{name} is missing" in result.stderr
+    assert not (tmp_path / "data" / "secrets").exists()
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING"])
+def test_production_names_the_one_thing_that_is_missing(tmp_path, name):
+    environment = production_environment()
+    del environment[name]
+    result = manage(tmp_path, "check", **environment)
+    assert result.returncode != 0
+    assert re.findall(r"(\w+) is missing", result.stderr.splitlines()[-1]) == [name]
+
+
+UNSAFE = {
+    "debug": ({"DEBUG": "1"}, "DEBUG"),
+    "any host": ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
+    "any host among others": ({"ALLOWED_HOSTS": "keys.example.com,*"}, "ALLOWED_HOSTS"),
+    "a short secret key": ({"SECRET_KEY": "hunter2"}, "SECRET_KEY"),
+    "SQLite": ({"DATABASE_URL": "sqlite:////tmp/latchkey.sqlite3"}, "DATABASE_URL"),
+    "a ring that is none": ({"KEY_RING": "k1:hunter2"}, "KEY_RING"),
+    "a pepper that is none": ({"KEY_PEPPERS": "hunter2"}, "KEY_PEPPERS"),
+    "a prefix that is none": ({"KEY_PREFIX": "Acme Keys"}, "KEY_PREFIX"),
+    "a secret file that is missing": ({"KEY_RING_FILE": "/nowhere/ring"}, "KEY_RING_FILE"),
+}
+
+
+@pytest.mark.parametrize(("change", "named"), UNSAFE.values(), ids=UNSAFE.keys())
+def test_production_refuses_and_names(tmp_path, change, named):
+    result = manage(tmp_path, "check", **{**production_environment(), **change})
+    assert result.returncode != 0
+    assert named in result.stderr
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_a_misspelt_environment_is_refused_rather_than_taken_for_local(tmp_path):
+    result = manage(tmp_path, "check", **{**production_environment(), "ENV": "prod"})
+    assert result.returncode != 0
+    assert "ENV must be" in result.stderr
+
+
+def test_the_deployment_check_finds_nothing_in_production(tmp_path):
+    """T20"""
+    result = manage(tmp_path, "check", "--deploy", "--fail-level", "DEBUG", **production_environment())
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "System check identified no issues (0 silenced).\n"
+
+
+def test_production_reads_its_secrets_from_files_too(tmp_path):
+    environment = production_environment()
+    for name in ("SECRET_KEY", "KEY_PEPPERS", "KEY_RING"):
+        file = tmp_path / name
+        file.write_text(environment.pop(name) + "\n")
+        environment[f"{name}_FILE"] = str(file)
+    assert manage(tmp_path, "check", **environment).returncode == 0
+    assert not (tmp_path / "data" / "secrets").exists()
+
+
+def test_a_local_server_makes_its_secrets_once_and_for_its_user_alone(tmp_path):
+    folder = tmp_path / "data" / "secrets"
+    assert manage(tmp_path, "check").returncode == 0
+    made = {path.name: path.read_text() for path in folder.iterdir()}
+    assert made.keys() == SECRETS
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert manage(tmp_path, "check").returncode == 0
+    assert {path.name: path.read_text() for path in folder.iterdir()} == made
+
+
+def test_servers_that_start_at_once_agree_on_their_secrets(tmp_path):
+    command = [sys.executable, "-c", "from config import settings as s; print(s.SECRET_KEY, s.KEY_RING, s.KEY_PEPPERS)"]
+    environment = {"DATA_DIR": str(tmp_path)}
+    starts = [
+        subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(6)
+    ]
+    assert len({start.communicate()[0] for start in starts}) == 1
+    assert {path.name for path in (tmp_path / "secrets").iterdir()} == SECRETS
