@@ -1,10 +1,14 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest
 
 from accounts.client_address import client_address
+from accounts.models import User
 
 # Their forms have no field that an error could stand beside, and allauth's words speak of a code.
 PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
@@ -30,6 +34,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def get_client_ip(self, request: HttpRequest) -> Any:
         return client_address(request) or "0.0.0.0"  # noqa: S104  a Unix socket's clients share one limit
 
+    def format_email_subject(self, subject: str) -> str:
+        return settings.EMAIL_SUBJECT_PREFIX + str(subject)
+
     def add_message(
         self,
         request: HttpRequest,
@@ -45,3 +52,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
             if request.resolver_match and request.resolver_match.url_name in PASSKEY_VIEWS:
                 message = "That passkey was not accepted. Try again, or use another way."
         super().add_message(request, level, message_template, message_context, extra_tags, message)
+
+
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
+    """Second factors in our words."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
+        "unverified_email": "Confirm your e-mail address first: two-factor authentication needs a confirmed one.",
+    }
+
+    def generate_authenticator_name(self, user: User, type: str) -> str:  # noqa: A002  allauth's name
+        """What a new passkey is called until its owner says otherwise."""
+        others = Authenticator.objects.filter(user=user, type=type).count()
+        return f"Passkey {others + 1}" if others else "Passkey"

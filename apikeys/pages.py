@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
 from apikeys import snippets
@@ -76,7 +76,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     }
 
 
-@require_GET
+@require_safe
 def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     context = project_context(request, project)
@@ -100,7 +100,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     return render(request, "apikeys/dashboard.html", context)
 
 
-@require_GET
+@require_safe
 def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
     """The step after creating a project: its first key, then that key's own panel. Returning to it is fine."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
@@ -133,7 +133,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 def activity(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     events = project.key_events.select_related("key", "by")
@@ -142,7 +142,7 @@ def activity(request: PageRequest, project_id: str) -> HttpResponse:
 
 
 @login_not_required
-@require_GET
+@require_safe
 def help_page(request: PageRequest) -> HttpResponse:
     context = snippet_context(request) | {"environment_variable": snippets.ENVIRONMENT_VARIABLE}
     return render(request, "apikeys/help.html", context)

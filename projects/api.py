@@ -1,7 +1,7 @@
 """The built-in resource: a project's files. The project is the key's own, so no call names one."""
 
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -9,7 +9,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
-from ninja import Field, P, Query, Router, Schema, Status
+from ninja import Field, P, QueryEx, Router, Schema, Status
 
 from accounts.models import User
 from projects import files
@@ -90,7 +90,7 @@ _DOWNLOAD_DOCUMENT = {
         200: {
             "headers": {
                 "Content-Disposition": {
-                    "description": "Always `attachment`, with the file's name.",
+                    "description": "Always attachment, with the file's name.",
                     "schema": {"type": "string"},
                 }
             },
@@ -133,8 +133,8 @@ def _answer(request: ApiRequest, file: File) -> dict[str, Any]:
 )
 def list_files(
     request: ApiRequest,
-    page: Query[Annotated[int, P(ge=1, le=MAX_PAGE, description="The page's number, from 1.")]] = 1,
-    limit: Query[Annotated[int, P(ge=1, le=MAX_PAGE_SIZE, description="The most files a page holds.")]] = PAGE_SIZE,
+    page: QueryEx[int, P(ge=1, le=MAX_PAGE, description="The page's number, from 1.")] = 1,
+    limit: QueryEx[int, P(ge=1, le=MAX_PAGE_SIZE, description="The most files a page holds.")] = PAGE_SIZE,
 ) -> dict[str, Any]:
     """The project's files, newest first. A page beyond the last is empty."""
     found = _project(request).files.select_related("created_by")
@@ -151,7 +151,7 @@ def list_files(
     openapi_extra=_UPLOAD_DOCUMENT,
 )
 def upload_file(request: ApiRequest, response: HttpResponse) -> Status[dict[str, Any]]:
-    """Stores a file for the project, sent as the field `file` of a multipart form."""
+    """Stores a file for the project, sent as the field file of a multipart form."""
     project = _project(request)
     _refuse_unread(request)
     upload = _uploaded(request)

@@ -4,7 +4,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.client_address import client_address
 from accounts.requests import PageRequest
@@ -19,7 +19,7 @@ PAGE_SIZE = 20
 
 
 @login_not_required
-@require_GET
+@require_safe
 def home(request: PageRequest) -> HttpResponse:
     """Leads on to where the person's work is."""
     if not request.user.is_authenticated:
@@ -32,7 +32,7 @@ def home(request: PageRequest) -> HttpResponse:
     return redirect("projects:list")
 
 
-@require_GET
+@require_safe
 def project_list(request: PageRequest) -> HttpResponse:
     choice = list_choice(request.GET)
     projects = (

@@ -1,5 +1,7 @@
 """How tests call the JSON API with a key, and the shape of its successes; `api_helpers` has that of its errors."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -7,7 +9,8 @@ from django.test import Client
 
 from apikeys.models import ApiKey
 from apikeys.services import create_key
-from projects.models import Project
+from projects.models import File, Project
+from tests.factories import FileFactory
 
 API = "/api/v1"
 
@@ -18,6 +21,11 @@ def bearer(secret: str) -> dict[str, str]:
 
 def new_secret(project: Project, name: str = "Program") -> str:
     return create_key(project=project, name=name, by=project.created_by).secret
+
+
+def new_file(**fields: Any) -> File:
+    file: File = FileFactory(**fields)
+    return file
 
 
 def secret_of(key: ApiKey) -> str:
@@ -50,3 +58,10 @@ def assert_envelope(response: Any, kind: str) -> dict[str, Any]:
     assert body["meta"]["request_id"] == response["X-Request-Id"]
     assert not [header for header in response.headers if header.lower().startswith("access-control-")]
     return body
+
+
+@contextmanager
+def downloaded(response: Any) -> Iterator[Any]:
+    """`response`, of which no file stays open: the test client closes what was read to its end."""
+    yield response
+    b"".join(response)

@@ -42,7 +42,7 @@ OPEN = {
 # Open too, but only to somebody in the middle of what they complete; others are led to where it begins.
 STAGES = {
     "account_confirm_login_code": LOGIN,
-    "account_confirm_password_reset_code": reverse("account_reset_password"),
+    "account_confirm_password_reset_code": LOGIN,
     "account_complete_password_reset": reverse("account_reset_password"),
     "mfa_authenticate": LOGIN,
     "mfa_login_webauthn": LOGIN,
@@ -99,8 +99,9 @@ def log_in(client, user, password=PASSWORD, **more):
 
 @pytest.fixture
 def inside(client, person):
-    """A client that `person` has just signed in with, by password."""
+    """A client that `person` has just signed in with and may change the account with."""
     assert log_in(client, person).status_code == HTTPStatus.FOUND
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     return client
 
 
@@ -436,7 +437,7 @@ def test_a_second_factor_is_asked_for_at_login_and_a_recovery_code_works_once(cl
     assert response["Location"] == reverse("mfa_authenticate")
     assert not is_signed_in(client)
 
-    assert "Incorrect code" in page_of(client.post(reverse("mfa_authenticate"), {"code": "000000"}))
+    assert 'id="id_code_error"' in page_of(client.post(reverse("mfa_authenticate"), {"code": "000000"}))
     client.post(reverse("mfa_authenticate"), {"code": totp_code(secret)})
     assert is_signed_in(client)
 
@@ -459,6 +460,12 @@ def test_an_authenticator_app_is_set_up_with_its_own_code(inside, person):
     response = inside.post(reverse("mfa_activate_totp"), {"code": totp_code(secret)}, follow=True)
     assert "10 of 10 left" in page_of(response)
     assert set(Authenticator.objects.values_list("type", flat=True)) == {"totp", "recovery_codes"}
+
+
+def test_second_factors_speak_our_words(inside, settings):
+    settings.MFA_ADAPTER = "accounts.adapter.MFAAdapter"
+    assert 'value="Passkey"' in page_of(inside.get(reverse("mfa_add_webauthn")))
+    assert "This code is wrong" in page_of(inside.post(reverse("mfa_activate_totp"), {"code": "000000"}))
 
 
 def test_recovery_codes_can_be_downloaded_by_their_owner_and_are_kept_out_of_caches(inside, person):
@@ -498,7 +505,7 @@ def test_signing_out_everywhere_else_leaves_this_session(inside, person):
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 )
-IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 (KHTML) Version/18.0 Mobile/15E148 Safari/604.1"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"
 
 
 @pytest.mark.nodb

@@ -150,7 +150,7 @@ def test_no_byte_anywhere_in_the_right_header_enters_or_breaks(server, right, pl
         header = right[:at] + bytes([byte]) + right[at:]
         answer = send_raw(server, get_request(VERIFY, header))
         # White space at an end is none; a space after the scheme is a second one.
-        if byte == 0x20 and place != "inside" or byte == 0x09 and place in {"before", "at the end"}:
+        if (byte == 0x20 and place != "inside") or (byte == 0x09 and place in {"before", "at the end"}):
             assert answer.status_code == 204
         else:
             assert_refused(answer)
@@ -167,7 +167,14 @@ def test_line_ends_in_the_header_do_not_enter(server, right):
 def test_more_than_one_header_is_refused(server, right):
     """T24: which of them counts would be anyone's guess, a gateway's included."""
     unknown = b"Bearer " + secret_format.generate("lk_").encode()
-    for pair in ((right, right), (right, unknown), (unknown, right), (b"", right), (right, b""), (b"Basic eA==", right)):
+    for pair in (
+        (right, right),
+        (right, unknown),
+        (unknown, right),
+        (b"", right),
+        (right, b""),
+        (b"Basic eA==", right),
+    ):
         assert_refused(send_raw(server, get_request(VERIFY, *pair)))
     assert_refused(send_raw(server, get_request(VERIFY, *[right] * 50)))
 
@@ -199,7 +206,10 @@ def test_forms_that_only_look_right_are_refused_over_a_socket(server, right):
 
 def test_names_that_only_look_like_the_header_are_not_read(server, right):
     for name in (b"Proxy-Authorization", b"X-Authorization", b"Authorization ", b"_Authorization", b"Cookie"):
-        request = b"GET /api/v1/verify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s: %s\r\n\r\n" % (name, right)
+        request = b"GET /api/v1/verify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s: %s\r\n\r\n" % (
+            name,
+            right,
+        )
         assert_refused(send_raw(server, request))
 
 
@@ -209,7 +219,9 @@ def test_a_key_in_the_address_or_a_body_is_not_read(server, right):
         request = get_request(f"{VERIFY}?{name.decode()}={secret.decode()}")
         assert_error(send_raw(server, request), 401, "key_missing")
         body = name + b"=" + secret
-        head = b"POST /api/v1/verify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n" % len(body)
+        head = b"POST /api/v1/verify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n" % len(
+            body
+        )
         form = b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
         assert_error(send_raw(server, head + form + body), 401, "key_missing")
 

@@ -6,14 +6,16 @@ from urllib.parse import urlencode
 import pytest
 from allauth.account.models import EmailAddress
 
+from projects.models import Project
 from tests.environment import ON_SQLITE
-from tests.factories import UserFactory
+from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.production import production_environment
-from tests.servers import Answer, database_url
+from tests.servers import Answer, Server, database_url
 
 pytestmark = pytest.mark.skipif(ON_SQLITE, reason="production refuses SQLite")
 
 HTTPS = {"Host": "keys.example.com", "X-Forwarded-Proto": "https"}
+PLANTED = "chosenbyanattacker00000000000000"
 HTTP = {"Host": "keys.example.com"}
 
 
@@ -25,39 +27,63 @@ def production(start_server):
     return start_server(TRUSTED_PROXIES="1", **environment)
 
 
-def cookies_of(answer: Answer) -> dict[str, set[str]]:
-    """Each cookie's attributes by its `name=value` pair."""
-    lines = answer.headers.get_all("Set-Cookie") or []
-    return {pair: set(attributes) for pair, *attributes in (line.split("; ") for line in lines)}
+class Visitor:
+    """A person's browser behind the proxy: keeps cookies, and every Set-Cookie line that it was sent."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.cookies: dict[str, str] = {}
+        self.lines: list[str] = []
+
+    def visit(self, path: str, fields: dict[str, str] | None = None) -> Answer:
+        """A GET, or with `fields` a POST of them with the CSRF token of the page at `path`."""
+        headers = {**HTTPS, "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        body = None
+        if fields is not None:
+            token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.visit(path).body.decode())
+            assert token
+            body = urlencode({"csrfmiddlewaretoken": token[1], **fields})
+            headers |= {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Referer": f"https://{HTTPS['Host']}{path}",
+            }
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        answer = self.server.request("GET" if body is None else "POST", path, body, headers)
+        for line in answer.headers.get_all("Set-Cookie") or []:
+            self.lines.append(line)
+            name, _, value = line.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer
 
 
-def test_cookies_are_safe_and_the_session_changes_at_login(production):
+@pytest.fixture
+def visitor(production) -> Visitor:
+    """Ada, signed in, with a project of her own."""
+    ada = UserFactory(email="ada@example.com", password="correct horse battery")
+    EmailAddress.objects.create(user=ada, email=ada.email, verified=True, primary=True)
+    MembershipFactory(user=ada, project=ProjectFactory(created_by=ada))
+    visitor = Visitor(production)
+    visitor.cookies["__Host-session"] = PLANTED
+    assert visitor.visit("/accounts/login/", {"login": ada.email, "password": "correct horse battery"}).status == 302
+    return visitor
+
+
+def test_the_session_changes_at_login(visitor):
     """T20"""
-    user = UserFactory(email="ada@example.com", password="correct horse battery")
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-    page = production.request("GET", "/accounts/login/", headers=HTTPS)
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.body.decode())
-    assert token
-    planted = "__Host-session=chosenbyanattacker0000000000000"
-    answer = production.request(
-        "POST",
-        "/accounts/login/",
-        urlencode({"csrfmiddlewaretoken": token[1], "login": user.email, "password": "correct horse battery"}),
-        headers={
-            **HTTPS,
-            "Cookie": "; ".join([*cookies_of(page), planted]),
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Referer": "https://keys.example.com/accounts/login/",
-        },
-    )
-    assert answer.status == 302
-    cookies = {**cookies_of(page), **cookies_of(answer)}
-    assert planted not in cookies
-    assert {"__Host-session", "__Host-csrf"} <= {pair.partition("=")[0] for pair in cookies}
-    for pair, attributes in cookies.items():
-        assert attributes >= {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"}, pair
-        assert pair.startswith("__Host-"), pair
-        assert not any(attribute.startswith("Domain") for attribute in attributes), pair
+    assert visitor.cookies["__Host-session"] not in {"", PLANTED}
+
+
+def test_every_cookie_is_safe(visitor):
+    """T20"""
+    settings_page = f"/projects/{Project.objects.get().public_id}/settings/"
+    assert visitor.visit(settings_page, {"name": "Acme Weather"}).status == 302
+    assert {"__Host-session", "__Host-csrf"} <= visitor.cookies.keys()
+    # A cookie that is being removed holds nothing.
+    for line in (line for line in visitor.lines if "Max-Age=0" not in line):
+        pair, *attributes = line.split("; ")
+        assert pair.startswith("__Host-"), line
+        assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes), line
+        assert "Domain" not in line
 
 
 def test_the_api_is_refused_over_plain_http_and_never_redirected(production):

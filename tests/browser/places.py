@@ -53,7 +53,7 @@ def call(
 
 
 def _json(text: bytes, headers: Any) -> Any:
-    return json.loads(text) if headers.get("Content-Type", "").startswith("application/json") else text
+    return json.loads(text) if text and headers.get("Content-Type", "").startswith("application/json") else text
 
 
 def multipart(name: str, content: bytes) -> bytes:
@@ -134,6 +134,12 @@ def create_key_in_dialog(page: Page, name: str) -> None:
     dialog.get_by_label("Name").fill(name)
     button(dialog, "Create key").click()
     expect(page.get_by_role("group", name=f"New API key {name}")).to_be_visible()
+
+
+def until_used(page: Page, name: str) -> None:
+    """Reloads until the page knows of the key's first call; calls are written in batches, soon after they are made."""
+    while row(page, name).get_by_text("Never used").count():
+        page.reload()
 
 
 # Things to look at

@@ -1,0 +1,59 @@
+import re
+from typing import Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput
+
+register = template.Library()
+
+# The first that matches names it: most browsers also claim to be those further down.
+BROWSERS = {
+    "Edge": r"Edg(e|A|iOS)?/",
+    "Opera": r"OPR/|Opera",
+    "Samsung Internet": r"SamsungBrowser/",
+    "Firefox": r"Firefox/|FxiOS/",
+    "Chrome": r"Chrom(e|ium)/|CriOS/",
+    "Safari": r"Version/.* Safari/",
+    "curl": r"^curl/",
+}
+SYSTEMS = {
+    "iPhone": r"iPhone",
+    "iPad": r"iPad",
+    "Android": r"Android",
+    "Windows": r"Windows",
+    "ChromeOS": r"CrOS",
+    "macOS": r"Mac OS X|Macintosh",
+    "Linux": r"Linux|X11",
+}
+
+
+@register.inclusion_tag("account/field.html")
+def account_field(field: BoundField, label: str = "", hint: str = "", **attrs: Any) -> dict[str, Any]:
+    """A field of one of allauth's forms in our words, without the placeholders that repeat their labels.
+
+    `attrs` become attributes of the control: `inputmode="numeric"`, `autofocus=True`.
+    """
+    widget = field.field.widget
+    widget.attrs.pop("placeholder", None)
+    field.field.help_text = hint  # so that Django itself joins it to the control by aria-describedby
+    return {
+        "field": field,
+        "control": field.as_widget(attrs=attrs),
+        "label": label or field.label,
+        "hint": hint,
+        "is_checkbox": isinstance(widget, CheckboxInput),
+    }
+
+
+@register.filter
+def agent_in_words(user_agent: str) -> str:
+    """`Firefox on Linux`, for a User-Agent header."""
+    browser = _first(BROWSERS, user_agent)
+    system = _first(SYSTEMS, user_agent)
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or system or "Unknown browser"
+
+
+def _first(patterns: dict[str, str], text: str) -> str:
+    return next((name for name, pattern in patterns.items() if re.search(pattern, text)), "")

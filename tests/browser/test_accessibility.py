@@ -1,0 +1,333 @@
+"""WCAG 2.2 AA as far as axe can tell, both themes, narrow screens and targets: on every page of ours."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from django.template.loader import render_to_string
+from playwright.sync_api import Page, expect
+
+from apikeys.models import ApiKey, KeyState
+from apikeys.services import create_key
+from projects.models import Project
+from tests.browser.places import (
+    activity,
+    button,
+    create_key_in_dialog,
+    dashboard,
+    furnish,
+    key_page,
+    many_keys,
+    onboarding,
+    other_project,
+    row,
+    said,
+    settings_page,
+    switch,
+)
+from tests.factories import MembershipFactory, UserFactory
+
+NARROW = {"width": 320, "height": 640}
+WIDE = {"width": 1280, "height": 800}
+# Links within a sentence are as high as its line: WCAG 2.2, 2.5.8 excepts them.
+SMALL_TARGETS = """() => {
+  const shown = element => element.checkVisibility({visibilityProperty: true, opacityProperty: true})
+  const inSentence = link => link.matches('a') && getComputedStyle(link).display === 'inline'
+    && link.parentElement.textContent.trim() !== link.textContent.trim()
+  const hidden = element => element.matches('.visually-hidden, .skip-link')
+  const targets = 'a[href], button, input:not([type=hidden]), select, textarea, summary, label[for^=tab-]'
+  return [...document.querySelectorAll(targets)]
+    .filter(element => shown(element) && !hidden(element) && !inSentence(element))
+    .map(element => [element.getBoundingClientRect(), element])
+    .filter(([box]) => box.width < 24 || box.height < 24)
+    .map(([box, element]) => `${Math.round(box.width)}x${Math.round(box.height)} ${element.outerHTML.slice(0, 90)}`)
+}"""
+
+
+class Place(NamedTuple):
+    """A page, and what is done on it before it is looked at."""
+
+    name: str
+    address: str
+    prepare: Callable[[Page], object] = lambda page: None
+
+
+class Furnished(NamedTuple):
+    project: Project
+    active: ApiKey
+    paused: ApiKey
+    busy: ApiKey
+    gone: ApiKey
+
+
+@pytest.fixture
+def furnished(project, owner):
+    return Furnished(project, *furnish(project, owner))
+
+
+def delete_dialog(page, key):
+    button(row(page, key.name), "Delete").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def wrong_name(page, key):
+    delete_dialog(page, key)
+    page.get_by_role("dialog").get_by_role("textbox").fill("wrong")
+    button(page.get_by_role("dialog"), "Delete key").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
+
+
+def create_dialog(page, name):
+    button(page, "+ Create Key").click()
+    page.get_by_role("dialog").get_by_label("Name").fill(name)
+    if name:
+        button(page.get_by_role("dialog"), "Create key").click()
+        expect(page.get_by_role("dialog").get_by_text("already has a key of that name")).to_be_visible()
+
+
+def paused_just_now(page, key):
+    switch(page, key.name).click()
+    said(page, f"Paused {key.name}")
+
+
+def revealed(page):
+    page.get_by_role("button", name="Reveal").first.click()
+    said(page, "revealed for 10 seconds")
+
+
+def without_clipboard(page):
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')) }")
+    button(page, "Copy").first.click()
+    expect(page.get_by_label("Press Ctrl+C")).to_be_visible()
+
+
+def opened(page):
+    """Every menu that opens on the page."""
+    for summary in page.locator("summary").all():
+        summary.evaluate("summary => summary.click()")
+
+
+def submit(page, action):
+    page.evaluate("document.querySelectorAll('input').forEach(field => field.removeAttribute('required'))")
+    button(page, action).click()
+    expect(page.locator("[aria-invalid=true]").locator("visible=true")).to_be_visible()
+
+
+def without_csrf_token(page):
+    page.get_by_label("Project name").fill("Too late")
+    page.context.clear_cookies(name="csrftoken")
+    button(page, "Create project").click()
+    expect(page.get_by_role("heading", name="This form has expired")).to_be_visible()
+
+
+def owners_places(furnished, owner):
+    project, active, paused, busy, _gone = furnished
+    settings = settings_page(project)
+    lonely_paused = other_project(owner, "Paused", KeyState.PAUSED)
+    bereft = other_project(owner, "Bereft", KeyState.DELETED)
+    begun = other_project(owner, "Begun")
+    full = other_project(owner, "Full")
+    many_keys(full, 100)
+    return [
+        Place("dashboard", dashboard(project)),
+        Place("dashboard, revealed", dashboard(project), revealed),
+        Place("dashboard, clipboard refused", dashboard(project), without_clipboard),
+        Place("dashboard, copied", dashboard(project), lambda page: button(page, "Copy").click()),
+        Place("dashboard, switcher open", dashboard(project), opened),
+        Place("dashboard, key paused", dashboard(lonely_paused)),
+        Place("dashboard, no key left", dashboard(bereft)),
+        Place("onboarding, no key", onboarding(begun)),
+        Place("onboarding, key", onboarding(project)),
+        Place("settings", settings),
+        Place("settings, second page", f"{settings}?page=2"),
+        Place("settings, paused", settings, lambda page: paused_just_now(page, active)),
+        Place("settings, paused keys", f"{settings}?state=paused"),
+        Place("settings, deleted keys", f"{settings}?state=deleted"),
+        Place("settings, nothing found", f"{settings}?q=nothing"),
+        Place("settings, create dialog", settings, lambda page: create_dialog(page, "")),
+        Place("settings, name taken", settings, lambda page: create_dialog(page, paused.name)),
+        Place("settings, new key", settings, lambda page: create_key_in_dialog(page, page.evaluate("'New ' + Date.now()"))),
+        Place("settings, delete dialog", settings, lambda page: delete_dialog(page, paused)),
+        Place("settings, wrong name", f"{settings}?q=mobile", lambda page: wrong_name(page, busy)),
+        Place("settings, delete project", settings, lambda page: button(page, "Delete project").click()),
+        Place("settings, rename refused", f"{settings}?", lambda page: (page.get_by_label("Project name").fill(""), submit(page, "Rename"))),
+        Place("settings, no key", settings_page(bereft)),
+        Place("settings, at the limit", settings_page(full)),
+        Place("create key", f"{dashboard(project)}keys/new/"),
+        Place("delete key", key_page(busy)),
+        Place("activity", activity(project)),
+        Place("activity, empty", activity(begun)),
+        Place("delete project", f"{dashboard(project)}delete/"),
+        Place("projects", "/projects/"),
+        Place("projects, searched", "/projects/?q=nothing"),
+        Place("new project", "/projects/new/"),
+        Place("new project, refused", "/projects/new/", lambda page: submit(page, "Create project")),
+        Place("expired form", "/projects/new/", without_csrf_token),
+        Place("help", "/help/"),
+        Place("API reference", "/api/v1/docs"),
+        Place("400", "/projects/?page=zero"),
+        Place("404", "/nothing/"),
+    ]  # fmt: skip
+
+
+def viewers_places(furnished):
+    project = furnished.project
+    return [
+        Place("viewer's dashboard", dashboard(project)),
+        Place("viewer's settings", settings_page(project)),
+        Place("viewer's activity", activity(project)),
+        Place("viewer's projects", "/projects/"),
+        Place("403", onboarding(project)),
+    ]
+
+
+STRANGERS_PLACES = [
+    Place("signed out, help", "/help/"),
+    Place("signed out, API reference", "/api/v1/docs"),
+    Place("signed out, 404", "/nothing/"),
+    Place("500", "/broken/500/"),
+    Place("503", "/broken/503/"),
+]
+
+
+def serve_broken_pages(page):
+    """The pages for failures, as the server renders them when it fails; provoking that is no browser test's work."""
+    for status in (500, 503):
+        body = render_to_string(f"errors/{status}.html")
+        page.route(f"**/broken/{status}/", lambda route, body=body: route.fulfill(body=body, content_type="text/html"))
+
+
+def secret_page(page, key):
+    """What Copy leads to without script."""
+    page.evaluate(
+        "address => { const form = [...document.forms].find(form => form.action.endsWith(address)); form.submit() }",
+        key_page(key, "copy"),
+    )
+    expect(page.get_by_label("API key", exact=True)).to_be_visible()
+
+
+@pytest.fixture
+def pages(new_page, sign_in, owner, viewer, furnished):
+    """(page, places) for every kind of visitor."""
+    newcomer = UserFactory()
+
+    def seen_by(user, places):
+        page = new_page(reduced_motion="reduce")
+        serve_broken_pages(page)
+        if user:
+            sign_in(page, user)
+        return page, places
+
+    secret = Place("secret", f"{settings_page(furnished.project)}?q=nightly", lambda page: secret_page(page, furnished.paused))
+    return [
+        seen_by(owner, [*owners_places(furnished, owner), secret]),
+        seen_by(viewer, viewers_places(furnished)),
+        seen_by(None, STRANGERS_PLACES),
+        seen_by(newcomer, [Place("first project", "/projects/new/"), Place("no project", "/projects/")]),
+    ]
+
+
+def visits(pages):
+    for page, places in pages:
+        for place in places:
+            page.goto(place.address)
+            place.prepare(page)
+            yield place.name, page
+
+
+def violations(page):
+    """What axe finds, in a sentence each; the script stays on the page for a second look."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE_SCRIPT)
+    broken = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)")
+    return [
+        f"{rule['id']}: {node['target'][0]} {node['failureSummary'].splitlines()[-1].strip()}"
+        for rule in broken
+        for node in rule["nodes"]
+    ]
+
+
+def test_axe_finds_nothing_on_any_page_in_either_theme_and_targets_have_24_px(pages):
+    found, too_small, looked = {}, {}, 0
+    for name, page in visits(pages):
+        if small := page.evaluate(SMALL_TARGETS):
+            too_small[name] = small
+        for theme in ("dark", "light"):
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            looked += 1
+            if broken := violations(page):
+                found[f"{name}, {theme}"] = broken
+    print(f"axe looked {looked} times and found {len(found)} violations")
+    assert (found, too_small) == ({}, {})
+
+
+def test_nothing_scrolls_sideways_at_320_px_and_targets_have_24_px(pages):
+    too_wide, too_small = {}, {}
+    for page, _places in pages:
+        page.set_viewport_size(NARROW)
+    for name, page in visits(pages):
+        if (width := page.evaluate("document.scrollingElement.scrollWidth")) > NARROW["width"]:
+            too_wide[name] = width
+        if small := page.evaluate(SMALL_TARGETS):
+            too_small[name] = small
+    assert (too_wide, too_small) == ({}, {})
+
+
+def test_axe_finds_nothing_on_narrow_pages_with_the_menu_open(new_page, sign_in, owner, furnished):
+    page = new_page(viewport=NARROW, reduced_motion="reduce")
+    sign_in(page, owner)
+    found = {}
+    for place in (dashboard, settings_page, activity):
+        page.goto(place(furnished.project))
+        found[place.__name__] = violations(page)
+        button(page, "Menu").click()
+        expect(page.locator("#menu")).to_be_visible()
+        found[f"{place.__name__}, menu"] = violations(page)
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW["width"]
+    assert [broken for broken in found.values() if broken] == []
+
+
+def test_titles_name_page_and_project(page, sign_in, owner, furnished):
+    sign_in(page, owner)
+    project = furnished.project
+    titles = {
+        dashboard(project): "Dashboard · Acme Weather · Latchkey",
+        settings_page(project): "Settings · Acme Weather · Latchkey",
+        activity(project): "Activity · Acme Weather · Latchkey",
+        "/projects/": "Projects · Latchkey",
+        "/help/": "Help · Latchkey",
+    }
+    for address, title in titles.items():
+        page.goto(address)
+        expect(page).to_have_title(title)
+        expect(page.locator("[role=status]#announcements")).to_be_empty()
+        for dialog in page.locator("dialog").all():
+            assert dialog.locator("[role=status]").count() == 1
+
+
+def test_the_first_tab_stop_skips_to_the_content_and_focus_is_visible(page, sign_in, owner, furnished):
+    sign_in(page, owner)
+    page.goto(dashboard(furnished.project))
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    assert skip.evaluate("link => getComputedStyle(link).outlineStyle") != "none"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_reduced_motion_is_honoured(new_page, sign_in, owner, project, api_key):
+    MembershipFactory()
+    create_key(project=project, name="Second", by=owner)
+    page = new_page(reduced_motion="reduce")
+    sign_in(page, owner)
+    page.goto(settings_page(project))
+    longest = page.evaluate(
+        """() => Math.max(...[...document.querySelectorAll('*')].flatMap(element => {
+          const {transitionDuration, animationDuration} = getComputedStyle(element)
+          return `${transitionDuration},${animationDuration}`.split(',').map(parseFloat)
+        }))"""
+    )
+    assert longest <= 0.01

@@ -1,0 +1,283 @@
+"""The OpenAPI document says what the API does, and all of it; the reference page shows the document."""
+
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from projects.envelope import ErrorAnswer
+from projects.models import Project
+from tests.api_client import API, bearer, downloaded, multipart, new_file, one_part, secret_of
+from tests.api_helpers import assert_error, get_request, send_raw
+from tests.environment import ON_SQLITE
+from tests.postgres import free_port
+from tests.routes import all_routes
+
+pytestmark = pytest.mark.django_db
+
+DOCUMENT = f"{API}/openapi.json"
+PAGE = f"{API}/docs"
+NEVER = "file_0000000000000000"
+
+
+@pytest.fixture
+def document(client) -> dict[str, Any]:
+    response = client.get(DOCUMENT)
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("application/json")
+    return response.json()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
+
+
+# What is in it
+
+
+def test_it_is_openapi_3_1_and_public(document):
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert document["info"]["title"] == "Latchkey API"
+    scheme = document["components"]["securitySchemes"]["ApiKeyAuth"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+
+
+def test_every_call_that_the_server_answers_is_in_it_and_nothing_else(client, document):
+    documented: dict[str, set[str]] = {}
+    for path, method, _ in operations(document):
+        documented.setdefault(path, set()).add(method)
+    answered = {}
+    for route in all_routes():
+        path = "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route.pattern)
+        if not route.is_api or path in {DOCUMENT, PAGE}:
+            continue
+        if path == f"{API}/verify":
+            answered[path] = {"GET"}  # it takes any method, and is described once
+            continue
+        allowed = client.options(route.path())["Allow"].split(", ")
+        answered[path] = set(allowed) - {"HEAD", "OPTIONS"}
+    assert documented == answered
+
+
+def test_every_call_has_an_id_words_and_the_key_as_its_security(document):
+    ids = [operation["operationId"] for *_, operation in operations(document)]
+    assert len(ids) == len(set(ids)) == 7
+    for *_, operation in operations(document):
+        assert operation["security"] == [{"ApiKeyAuth": []}]
+        assert operation["description"]
+        assert {"401", "403", "503"} <= set(operation["responses"])
+        assert all(answer["description"] for answer in operation["responses"].values())
+
+
+def test_every_reference_leads_somewhere(document):
+    for name in set(re.findall(r"#/components/schemas/(\w+)", str(document))):
+        assert name in document["components"]["schemas"]
+
+
+def test_every_refusal_is_described_as_the_one_error_shape(document):
+    for *_, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400:
+                schema = answer["content"]["application/json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/ErrorAnswer"}
+
+
+def test_the_bounds_and_defaults_of_paging_are_in_it(document):
+    parameters = {p["name"]: p for p in document["paths"][f"{API}/files"]["get"]["parameters"]}
+    bounds = {
+        name: (p["schema"]["minimum"], p["schema"]["maximum"], p["schema"]["default"], p["required"])
+        for name, p in parameters.items()
+    }
+    assert bounds == {"page": (1, 1_000_000_000, 1, False), "limit": (1, 100, 20, False)}
+
+
+# Every documented status is a real answer
+
+ADDRESSES = {
+    "getMe": ("GET", f"{API}/me"),
+    "listFiles": ("GET", f"{API}/files"),
+    "uploadFile": ("POST", f"{API}/files"),
+    "getFile": ("GET", f"{API}/files/{NEVER}"),
+    "deleteFile": ("DELETE", f"{API}/files/{NEVER}"),
+    "downloadFile": ("GET", f"{API}/files/{NEVER}/content"),
+    "verify": ("GET", f"{API}/verify"),
+}
+
+
+class Provoker:
+    """Causes each documented answer for real."""
+
+    def __init__(self, api_key: Any, settings: Any) -> None:
+        self.key, self.settings, self.authorization = api_key, settings, bearer(secret_of(api_key))
+
+    def send(self, call: str, **options: Any) -> Any:
+        method, path = ADDRESSES[call]
+        if call in {"getFile", "deleteFile", "downloadFile"} and options.pop("existing", False):
+            path = path.replace(NEVER, new_file(project=self.key.project).public_id)
+        if call == "uploadFile":
+            options = {**multipart(one_part(b"a.csv")), **options}
+        options.pop("existing", None)
+        client = Client(raise_request_exception=False)
+        return client.generic(method, path, headers=self.authorization, **options)
+
+    def good(self, call: str) -> Any:
+        return self.send(call, existing=True)
+
+    def bad_request(self, call: str) -> Any:
+        return self.send(call, content_type="multipart/form-data")
+
+    def unauthorized(self, call: str) -> Any:
+        self.authorization = {}
+        return self.send(call)
+
+    def forbidden(self, call: str) -> Any:
+        self.key.created_by.is_active = False
+        self.key.created_by.save()
+        return self.send(call)
+
+    def not_found(self, call: str) -> Any:
+        if call not in {"listFiles", "uploadFile"}:
+            return self.send(call)
+
+        def delete_after_the_check(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+            if sql.startswith(f'SELECT "{Project._meta.db_table}"'):
+                Project.objects.filter(pk=self.key.project_id).update(deleted_at=self.key.created_at)
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(delete_after_the_check):
+            return self.send(call)
+
+    def length_required(self, call: str) -> Any:
+        return self.send(call, CONTENT_LENGTH="")
+
+    def too_large(self, call: str) -> Any:
+        self.settings.MAX_FILE_SIZE = 1
+        return self.send(call)
+
+    def unsupported(self, call: str) -> Any:
+        return self.send(call, content_type="application/json")
+
+    def invalid(self, call: str) -> Any:
+        if call == "uploadFile":
+            return self.send(call, **multipart(b"--x--\r\n"))
+        return self.send(call, QUERY_STRING="page=0")
+
+    def broken(self, call: str) -> Any:
+        self.settings.KEY_PEPPERS = "no ring"
+        return self.send(call)
+
+
+PROVOKED: dict[str, tuple[Callable[[Provoker, str], Any], str]] = {
+    "200": (Provoker.good, ""),
+    "201": (Provoker.good, ""),
+    "204": (Provoker.good, ""),
+    "400": (Provoker.bad_request, "bad_request"),
+    "401": (Provoker.unauthorized, "key_missing"),
+    "403": (Provoker.forbidden, "forbidden"),
+    "404": (Provoker.not_found, "not_found"),
+    "411": (Provoker.length_required, "length_required"),
+    "413": (Provoker.too_large, "file_too_large"),
+    "415": (Provoker.unsupported, "unsupported_media_type"),
+    "422": (Provoker.invalid, "invalid"),
+    "500": (Provoker.broken, "internal_error"),
+}
+
+
+def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
+    client, document, api_key, settings, tmp_path
+):
+    settings.MEDIA_ROOT = tmp_path
+    peppers = settings.KEY_PEPPERS
+    for *_, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status == "503":
+                continue  # below, with the database really away
+            provoke, code = PROVOKED[status]
+            settings.KEY_PEPPERS, settings.MAX_FILE_SIZE = peppers, 1000
+            Project.objects.update(deleted_at=None)
+            api_key.created_by.is_active = True
+            api_key.created_by.save()
+            with downloaded(provoke(Provoker(api_key, settings), operation["operationId"])) as response:
+                if code:
+                    assert_error(response, int(status), code)
+                    ErrorAnswer.model_validate(response.json())
+                else:
+                    assert_documented_success(response, int(status), answer, document)
+
+
+def assert_documented_success(response: Any, status: int, answer: dict[str, Any], document: dict[str, Any]) -> None:
+    assert response.status_code == status
+    assert set(answer.get("headers", {})) <= set(response.headers)
+    content = answer.get("content", {})
+    if "application/json" in content:
+        name = content["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
+        shape = document["components"]["schemas"][name]
+        assert set(response.json()) == set(shape["properties"]) == {"meta", "data", "error", "links"}
+    elif content:
+        assert [response["Content-Type"]] == list(content)
+    else:
+        assert response.content == b""
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
+def test_every_call_answers_503_while_the_database_is_away(start_server, document, api_key):
+    """T35, in part"""
+    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    for *_, operation in operations(document):
+        assert "503" in operation["responses"]
+        method, path = ADDRESSES[operation["operationId"]]
+        request = get_request(path, f"Bearer {secret_of(api_key)}".encode()).replace(b"GET", method.encode(), 1)
+        assert_error(send_raw(server, request), 503, "unavailable")
+
+
+# The reference page
+
+
+class Loaded(HTMLParser):
+    """The addresses that a page loads by itself or leads to, and what it runs inline."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.inline: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        addresses = ("src", "href", "srcset", "action", "poster", "data", "formaction")
+        self.addresses += [value for name, value in attrs if name in addresses and value]
+        if tag == "style" or "style" in named or (tag == "script" and "src" not in named):
+            self.inline.append(self.get_starttag_text() or tag)
+
+
+def test_the_page_shows_every_call_with_its_answers_and_is_public(client, document):
+    response = client.get(PAGE)
+    assert response.status_code == 200
+    html = response.content.decode()
+    for path, method, operation in operations(document):
+        assert f'id="{operation["operationId"]}"' in html
+        assert f"{method} {path}" in html
+        for status in operation["responses"]:
+            assert f"<code>{status}</code>" in html
+
+
+def test_the_page_loads_nothing_from_elsewhere(client):
+    response = client.get(PAGE)
+    page = Loaded(response.content.decode())
+    assert page.addresses
+    assert not [address for address in page.addresses if re.match(r"(?i)\s*([a-z][a-z0-9+.-]*:|//)", address)]
+    assert not [line for line in page.inline if 'type="application/json"' not in line]
+    assert "unsafe" not in response["Content-Security-Policy"]
+
+
+def test_what_the_page_loads_is_there(client):
+    for address in Loaded(client.get(PAGE).content.decode()).addresses:
+        if address.startswith("/static/"):
+            with downloaded(client.get(address)) as response:
+                assert response.status_code == 200
