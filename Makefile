@@ -49,7 +49,7 @@ test: venv chromium
 # A person's machine without Chromium skips the browser tests, with the reason; CI=true makes that a failure.
 .PHONY: chromium
 chromium:
-	@command -v chromium chromium-browser google-chrome >/dev/null && exit 0; \
+	@for browser in chromium chromium-browser google-chrome; do command -v $$browser >/dev/null && exit 0; done; \
 	test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
 	echo "Installing Chromium from apt (once)"; apt-get update -qq && apt-get install -yqq chromium >/dev/null
 

@@ -3,7 +3,7 @@ the page contains; a browser without script is redirected to that page."""
 
 from urllib.parse import urlsplit
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, SuspiciousOperation, ValidationError
 from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -34,8 +34,12 @@ def _back_to(request: PageRequest, project: Project, **query: str) -> HttpRespon
 
 def _section(request: PageRequest, project: Project) -> HttpResponse:
     """The API Keys section, searched and paged as it was on the page that asked."""
-    query = QueryDict(urlsplit(request.htmx.current_url or "").query)
-    context = project_context(request, project) | keys_context(project, query)
+    try:
+        keys = keys_context(project, QueryDict(urlsplit(request.htmx.current_url or "").query))
+    except (ValueError, BadRequest, SuspiciousOperation):
+        # The change is made; a header that no page of ours has must not turn its answer into an error.
+        keys = keys_context(project, QueryDict())
+    context = project_context(request, project) | keys
     return _swapped("#api-keys", render(request, "apikeys/settings.html#keys_section_with_announcement", context))
 
 

@@ -27,6 +27,11 @@ def given(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
+def listed(name: str) -> list[str]:
+    """The entries of a variable that separates them by commas, with or without spaces."""
+    return [entry.strip() for entry in given(name).split(",") if entry.strip()]
+
+
 def secret(name: str, file: str, make: Callable[[], str]) -> str:
     """A secret from the environment; a local server otherwise makes one in DATA_DIR/secrets."""
     value = given(name)
@@ -44,7 +49,7 @@ def refuse_unsafe_production() -> None:
     problems = [f"{name} is missing" for name in _REQUIRED if not given(name)]
     if given("SECRET_KEY") and len(given("SECRET_KEY")) < 50:
         problems.append("SECRET_KEY is shorter than 50 characters")
-    if "*" in given("ALLOWED_HOSTS").split(","):
+    if "*" in listed("ALLOWED_HOSTS"):
         problems.append("ALLOWED_HOSTS contains '*'")
     if given("DATABASE_URL") and not given("DATABASE_URL").startswith(("postgres://", "postgresql://")):
         problems.append("DATABASE_URL is not a postgresql:// address")

@@ -7,8 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from apikeys.vault import VaultUnavailable
+from apikeys.vault import CiphertextRefused, VaultUnavailable
 from projects.envelope import error_response
+
+# allauth's limits count by the minute.
+RETRY_AFTER_SECONDS = "60"
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -39,6 +42,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "errors/csrf.html", status=403)
 
 
+def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """What allauth answers to someone who tries too often."""
+    response = render(request, "errors/429.html", status=429)
+    response["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
+
+
 def unavailable(request: HttpRequest) -> HttpResponse:
     if is_api(request):
         return error_response(request, 503, "unavailable")
@@ -47,7 +57,7 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Also where a database or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
-    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, VaultUnavailable)):
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, VaultUnavailable, CiphertextRefused)):
         return unavailable(request)
     if is_api(request):
         return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")

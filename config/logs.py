@@ -9,21 +9,12 @@ import structlog
 from config.environment import PRODUCTION, env
 
 # Whatever slips into a line and could be a secret is masked, whichever library wrote it.
-_SECRET = re.compile(r"\b([a-z][a-z0-9]{0,11}_[0-9A-Za-z]{4})[0-9A-Za-z]{28}([0-9A-Za-z]{4})\b")
+_SECRET = re.compile(r"([a-z][a-z0-9]{0,11}_[0-9A-Za-z]{4})[0-9A-Za-z]{28}([0-9A-Za-z]{4})")
 
 
-def _masked(value: Any) -> Any:
-    if isinstance(value, str):
-        return _SECRET.sub(r"\1••••••••\2", value)
-    if isinstance(value, (list, tuple)):
-        return type(value)(_masked(item) for item in value)
-    if isinstance(value, dict):
-        return {_masked(key): _masked(item) for key, item in value.items()}
-    return value
-
-
-def mask_secrets(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {key: _masked(value) for key, value in event.items()}
+def mask_secrets(logger: Any, method: str, line: str) -> str:
+    """The last step, on the finished line: whatever its parts were, nothing gets past it."""
+    return _SECRET.sub(r"\1••••••••\2", line)
 
 
 def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -37,7 +28,6 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso"),
     structlog.processors.format_exc_info,
-    mask_secrets,
 ]
 
 structlog.configure(
@@ -58,7 +48,7 @@ LOGGING = {
     "formatters": {
         "line": {
             "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask_secrets, _RENDERER],
+            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _RENDERER, mask_secrets],
             "foreign_pre_chain": _SHARED,
         },
     },

@@ -52,10 +52,13 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
 
 
 def nul_refused(get_response: GetResponse) -> GetResponse:
-    """Answers 400 to a NUL in the query: PostgreSQL cannot hold one, and no form or link of anyone's sends it."""
+    """Answers 400 to a NUL in query or cookie: PostgreSQL cannot hold one, and no form or link of anyone's sends it.
+
+    A cookie may write one as "\\000", which would reach the query for its session.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if "%00" in request.META.get("QUERY_STRING", ""):
+        if "%00" in request.META.get("QUERY_STRING", "") or "\0" in "".join(request.COOKIES.values()):
             return bad_request(request)
         return get_response(request)
 
@@ -102,5 +105,7 @@ class LoginRequired(LoginRequiredMiddleware):
     def _page_of_form(self, request: HttpRequest) -> str:
         referer = request.headers.get("Referer", "")
         if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-            return urlsplit(referer).path
+            path = urlsplit(referer).path
+            if path.startswith("/") and url_has_allowed_host_and_scheme(path, None):
+                return path
         return resolve_url(settings.LOGIN_REDIRECT_URL)

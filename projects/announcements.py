@@ -1,5 +1,13 @@
+from django.conf import settings
 from django.contrib import messages
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import HttpRequest
+
+
+class AnnouncementStorage(CookieStorage):
+    """Keeps announcements across a redirect in a signed cookie, which in production is bound to the host."""
+
+    cookie_name = settings.MESSAGE_COOKIE_NAME
 
 
 def announce(request: HttpRequest, text: str, *, undo: str = "") -> None:

@@ -1,5 +1,6 @@
 """The rule for the names of projects and keys."""
 
+import re
 import unicodedata
 
 from django import forms
@@ -10,17 +11,25 @@ MAX_LENGTH = 64
 # Letters and symbols by category, but blank to the eye (Hangul fillers, the empty Braille pattern), and
 # the replacement character, which is what broken UTF-8 is read as.
 _REFUSED = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd")
+# Marks that show as nothing (Unicode's Default_Ignorable_Code_Point): joiners and variation selectors.
+_INVISIBLE_MARKS = frozenset(
+    map(chr, [0x34F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+)
+# The selector that makes an emoji of a symbol is seen, after a symbol.
+_EMOJI_STYLE = re.compile("(?<=[\u2190-\u27bf\u2934-\u2b55\U0001f000-\U0001faff])\ufe0f")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def _is_hidden(character: str) -> bool:
-    return character in _REFUSED or (
-        unicodedata.category(character) in _HIDDEN_CATEGORIES and character not in "\t\n\r"
+    return (
+        character in _REFUSED
+        or character in _INVISIBLE_MARKS
+        or (unicodedata.category(character) in _HIDDEN_CATEGORIES and character not in "\t\n\r")
     )
 
 
 def has_hidden_characters(text: str) -> bool:
-    return any(map(_is_hidden, text))
+    return any(map(_is_hidden, _EMOJI_STYLE.sub("", text)))
 
 
 def without_hidden_characters(text: str) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from email.parser import BytesParser
 from typing import Any
 
@@ -69,13 +70,13 @@ def send_raw(server: Server, *parts: bytes) -> RawAnswer:
     """The first answer to these bytes. Raises TimeoutError if five seconds bring neither an answer nor its end."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS_TO_ANSWER) as connection:
         received = b""
-        try:
+        # A server may hang up on what is no HTTP, and before all of it has come; what it said first counts.
+        with suppress(ConnectionResetError, BrokenPipeError):
             for part in parts:
                 connection.sendall(part)
+        with suppress(ConnectionResetError):
             while not _is_whole(received) and (more := connection.recv(65536)):
                 received += more
-        except (ConnectionResetError, BrokenPipeError):
-            pass  # a server may hang up on what is no HTTP
     return RawAnswer(received)
 
 

@@ -28,7 +28,11 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 postgres = Postgres()
 
 # The developer's own configuration is no part of a test.
-for name in ("ENV", "SECRET_KEY", "ALLOWED_HOSTS", "KEY_PEPPERS", "KEY_RING", "KEY_PREFIX", "API_URL", "EMAIL_URL"):
+for name in (
+    *("ENV", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "LOG_JSON", "LOG_LEVEL"),
+    *("KEY_PEPPERS", "KEY_RING", "KEY_PREFIX", "MAX_KEYS_PER_PROJECT", "API_URL", "MAX_FILE_SIZE", "PROJECT_QUOTA"),
+    *("EMAIL_URL", "EMAIL_VERIFICATION", "REAUTHENTICATION_SECONDS"),
+):
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
 os.environ["DATA_DIR"] = str(DATA_DIR)

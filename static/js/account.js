@@ -1,5 +1,5 @@
 // What the account's pages need a script for: passkeys (the ceremony itself is allauth's) and printing.
-import {announce} from './announce.js'
+import {announce} from './announce.js';
 
 document.querySelectorAll('[data-needs-script]').forEach(element => { element.hidden = false })
 

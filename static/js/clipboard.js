@@ -1,4 +1,4 @@
-import {announce} from './announce.js'
+import {announce} from './announce.js';
 
 const TICK = 2000
 // Safari forgets the click while a secret is fetched, unless the clipboard is handed the promise of it.

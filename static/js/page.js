@@ -1,6 +1,6 @@
 // What makes every page smoother. All of it works without this file.
-import {announce, fade} from './announce.js'
-import {copy} from './clipboard.js'
+import {announce, fade} from './announce.js';
+import {copy} from './clipboard.js';
 
 // The back/forward cache may hold a page of someone who has signed out since.
 addEventListener('pageshow', event => { if (event.persisted) location.reload() })

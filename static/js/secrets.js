@@ -1,6 +1,6 @@
 // Copy and reveal. The secret is fetched on click and kept nowhere; without script the forms lead to a page.
-import {announce} from './announce.js'
-import {copy} from './clipboard.js'
+import {announce} from './announce.js';
+import {copy} from './clipboard.js';
 
 const REVEALED_FOR = 10_000
 
