@@ -228,5 +228,5 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-DJANGO_STRUCTLOG_USER_ID_FIELD = "public_id"
+DJANGO_STRUCTLOG_USER_ID_FIELD = ""  # LoginRequired binds it; the library would load the session of every API call
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False

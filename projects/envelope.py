@@ -17,11 +17,10 @@ MESSAGES = {
     "unavailable": "The server cannot check API keys at the moment. Try again shortly.",
 }
 
-# RFC 6750, 3.1: a request without credentials is told no error code; a malformed one is an invalid request.
-_BEARER_CHALLENGES = {
-    "key_missing": 'Bearer realm="api"',
-    "key_malformed": 'Bearer realm="api", error="invalid_request"',
-}
+# RFC 6750, 3.1: a token that is malformed, unknown, revoked or expired is an invalid one; a request without
+# any is told no error code.
+_CHALLENGE = 'Bearer realm="api"'
+_CHALLENGE_WITH_ERROR = f'{_CHALLENGE}, error="invalid_token"'
 
 
 class Refused(Exception):
@@ -78,7 +77,7 @@ def error_response(request: HttpRequest, status: int, code: str, message: str = 
     response = JsonResponse(envelope(request, kind="error", error=error, links={}), status=status)
     response["Cache-Control"] = "no-store"
     if status == 401:
-        response["WWW-Authenticate"] = _BEARER_CHALLENGES.get(code, 'Bearer realm="api", error="invalid_token"')
+        response["WWW-Authenticate"] = _CHALLENGE if code == "key_missing" else _CHALLENGE_WITH_ERROR
     return response
 
 

@@ -12,7 +12,7 @@ from tests.servers import Server
 
 SECONDS_TO_ANSWER = 5
 
-_CHALLENGES = {"key_missing": None, "key_malformed": "invalid_request"}
+_CHALLENGES = {"key_missing": None}
 _SECRET = re.compile(r"[a-z][a-z0-9]{0,11}_[0-9A-Za-z]{36}")
 _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{16}")
 

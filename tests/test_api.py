@@ -129,7 +129,7 @@ def test_a_malformed_key_is_refused_without_a_query(client, api_key, django_asse
     with django_assert_num_queries(0):
         response = client.generic(method, path, headers={"Authorization": f"Bearer {api_key.secret[:-1]}"})
     assert "Copy the key again" in assert_error(response, 401, "key_malformed")
-    assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_request"'
+    assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
 
 
 @every_call

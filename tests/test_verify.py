@@ -73,7 +73,6 @@ def test_a_session_gives_no_entry(signed_in, owner):
     assert_error(browser.get(VERIFY, headers={"Authorization": "Bearer x"}), 401, "key_malformed")
 
 
-@pytest.mark.xfail(reason="LoginRequired and django-structlog load session and user of every request", strict=True)
 def test_a_session_costs_no_query(signed_in, owner, bearer, django_assert_num_queries):
     """T2, T3; a gateway passes the visitor's cookies on, and anyone can send one."""
     browser = signed_in(owner)
