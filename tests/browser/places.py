@@ -32,7 +32,11 @@ class Answer(NamedTuple):
 
     @property
     def code(self) -> str | None:
-        return self.body["error"] and self.body["error"]["code"]
+        return self.error and self.error["code"]
+
+    @property
+    def error(self) -> Any:
+        return self.body["error"] if isinstance(self.body, dict) else None
 
 
 def call(

@@ -178,9 +178,7 @@ def test_t32_back_shows_nothing_after_the_session_has_ended(page_with_memory, si
 
 
 @pytest.mark.parametrize("revealed", [True, False])
-def test_t32_back_shows_nothing_after_the_key_was_deleted(
-    page_with_memory, sign_in, owner, project, api_key, revealed
-):
+def test_t32_back_shows_nothing_after_the_key_was_deleted(page_with_memory, sign_in, owner, project, api_key, revealed):
     """T32: nothing secret after Back when the key was deleted."""
     page = page_with_memory
     sign_in(page, owner)

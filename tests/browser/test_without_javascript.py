@@ -128,7 +128,9 @@ def test_create_on_a_page_of_its_own_with_its_errors_beside_the_field(on_setting
     on_settings.get_by_label("Name").fill("Production server")
     button(on_settings, "Create key").click()
     expect(on_settings.get_by_label("Name")).to_have_value("Production server")
-    expect(on_settings.get_by_label("Name")).to_have_accessible_description(re.compile("already has a key of that name"))
+    expect(on_settings.get_by_label("Name")).to_have_accessible_description(
+        re.compile("already has a key of that name")
+    )
     on_settings.get_by_label("Name").fill("Another")
     button(on_settings, "Create key").click()
     expect(on_settings.get_by_role("group", name="New API key Another")).to_be_visible()
