@@ -34,6 +34,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def get_client_ip(self, request: HttpRequest) -> Any:
         return client_address(request) or "0.0.0.0"  # noqa: S104  a Unix socket's clients share one limit
 
+    def is_safe_url(self, url: str | None) -> bool:
+        """Whether a `next` may be followed; allauth's own raises for what is no address, such as `http://[::1`."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def format_email_subject(self, subject: str) -> str:
         return settings.EMAIL_SUBJECT_PREFIX + str(subject)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.admin import EmailAddress
 from allauth.account.decorators import secure_admin_login
 from allauth.mfa.admin import Authenticator
 from allauth.usersessions.admin import UserSession
@@ -22,8 +23,9 @@ admin.site.index_title = "Users, projects and keys"
 # The admin's own login page knows neither second factors nor the limit on failed logins; allauth's does.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
-# allauth's own pages show TOTP seeds and session ids, which let their reader in as somebody else. The
-# imports above made allauth register them, so that they can be taken out again here.
+# allauth's own pages show TOTP seeds and session ids, and attach a confirmed address to any account: each
+# lets its reader in as somebody else. The imports above made allauth register them, to be taken out here.
+admin.site.unregister(EmailAddress)
 admin.site.unregister(Authenticator)
 admin.site.unregister(UserSession)
 

@@ -16,6 +16,7 @@ def client_address(request: HttpRequest) -> str | None:
         if len(hops) >= settings.TRUSTED_PROXIES:
             address = hops[-settings.TRUSTED_PROXIES]
     try:
-        return str(ip_address(address.strip()))
+        # A zone ("fe80::1%eth0") means something on the machine that wrote it only; PostgreSQL refuses it.
+        return str(ip_address(address.strip().partition("%")[0]))
     except ValueError:
         return None

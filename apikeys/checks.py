@@ -13,10 +13,11 @@ def keys_are_configured(**kwargs: Any) -> list[CheckMessage]:
     errors: list[CheckMessage] = []
     for name in ("KEY_PEPPERS", "KEY_RING"):
         try:
-            vault.parse_ring(getattr(settings, name))
+            if not vault.parse_ring(getattr(settings, name)):
+                raise ImproperlyConfigured("It is empty.")
         except ImproperlyConfigured as error:
             errors.append(Error(f"{name}: {error}", id="apikeys.E001"))
     if not secret_format.PREFIX.fullmatch(settings.KEY_PREFIX):
         hint = "Up to 12 lower-case letters and digits, a letter first, then an underscore, as in lk_."
-        errors.append(Error("KEY_PREFIX is not a prefix.", hint=hint, id="apikeys.E002"))
+        errors.append(Error(f"KEY_PREFIX is no prefix: {settings.KEY_PREFIX!r}.", hint=hint, id="apikeys.E002"))
     return errors

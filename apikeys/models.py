@@ -30,12 +30,6 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Keys that their owners still manage: active and paused ones."""
         return self.exclude(state=KeyState.DELETED)
 
-    def usable(self) -> ApiKeyQuerySet:
-        return self.filter(state=KeyState.ACTIVE)
-
-    def paused(self) -> ApiKeyQuerySet:
-        return self.filter(state=KeyState.PAUSED)
-
 
 class ApiKey(models.Model):
     """A key of a project. The secret itself is never stored: a digest finds it, a ciphertext shows it again.

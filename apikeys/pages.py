@@ -18,7 +18,7 @@ from apikeys import snippets
 from apikeys.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
 from apikeys.models import KeyState
 from projects import services as project_services
-from projects.access import get_project
+from projects.access import REASONS, get_project
 from projects.announcements import announce
 from projects.forms import ConfirmNameForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
@@ -30,11 +30,12 @@ FILES_SHOWN = 5
 KEYS_OFFERED = 20
 
 
-def project_context(request: PageRequest, project: Project) -> dict[str, Any]:
+def project_context(project: Project) -> dict[str, Any]:
     """What every page of a project needs: the project and what its viewer may do."""
     return {
         "project": project,
         "can": permissions_of(project.role or ""),
+        "reasons": {permission.value: reason for permission, reason in REASONS.items()},
         "environment_variable": snippets.ENVIRONMENT_VARIABLE,
     }
 
@@ -79,7 +80,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
 @require_safe
 def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    context = project_context(request, project)
+    context = project_context(project)
     counts = project.api_keys.aggregate(
         ever=Count("pk"),
         living=Count("pk", filter=~Q(state=KeyState.DELETED)),
@@ -105,7 +106,7 @@ def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
     """The step after creating a project: its first key, then that key's own panel. Returning to it is fine."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = project.api_keys.alive().first()
-    context = project_context(request, project) | snippet_context(request)
+    context = project_context(project) | snippet_context(request)
     context |= {"key": key, "create_form": CreateKeyForm(initial={"name": propose_name([])})}
     return render(request, "apikeys/onboarding.html", context)
 
@@ -120,7 +121,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
         project_services.rename_project(project=project, name=rename_form.cleaned_data["name"], by=request.user)
         announce(request, f"Renamed the project to {project.name}.")
         return redirect("apikeys:settings", project.public_id)
-    context = project_context(request, project) | keys_context(project, request.GET)
+    context = project_context(project) | keys_context(project, request.GET)
     context |= {"rename_form": rename_form, "delete_project_form": ConfirmNameForm(name=project.name)}
     if created := request.GET.get("created"):
         context["new_key"] = next((key for key in context["page"] if key.public_id == created), None)
@@ -138,7 +139,7 @@ def activity(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     events = project.key_events.select_related("key", "by")
     page = Paginator(events, EVENTS_A_PAGE).get_page(list_choice(request.GET)["page"])
-    return render(request, "apikeys/activity.html", project_context(request, project) | {"page": page})
+    return render(request, "apikeys/activity.html", project_context(project) | {"page": page})
 
 
 @login_not_required

@@ -41,12 +41,13 @@ def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | No
 
 
 def _refuse_name(name: str, project: Project) -> None:
-    if project.api_keys.alive().filter(name__iexact=name).exists():
+    # Compared here, under the project's lock, for databases differ in which letters they fold.
+    names = list(project.api_keys.alive().values_list("name", flat=True))
+    if name.casefold() in {other.casefold() for other in names}:
         raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
-    living = project.api_keys.alive().count()
-    if living >= settings.MAX_KEYS_PER_PROJECT:
+    if len(names) >= settings.MAX_KEYS_PER_PROJECT:
         raise ValidationError(
-            f"This project has {living} keys, the most it can have. Delete one that is no longer used.",
+            f"This project has {len(names)} keys, the most it can have. Delete one that is no longer used.",
             code="too_many_keys",
         )
 
@@ -85,7 +86,7 @@ def create_key(
             with transaction.atomic():
                 new = _insert_key(project, name, by, form_token)
         except IntegrityError as error:
-            # Databases fold more letters than iexact does on SQLite; their constraint has the last word.
+            # The database's constraint has the last word.
             raise ValidationError("This project already has a key of that name.", code="name_taken") from error
         _record(new.key, KeyEvent.Kind.CREATED, by, address)
         return new

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection, transaction
 
 from apikeys.models import ApiKey
 
@@ -52,11 +52,14 @@ def flush() -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.executemany(_WRITE, rows)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         logger.warning("usage_not_written", keys=len(batch))
         with _lock:
             for pk, noted in batch.items():
                 _pending.setdefault(pk, noted)
+    except Error:
+        # Not the server's state but the notes themselves: kept, they would stand in the way of all later ones.
+        logger.exception("usage_dropped", keys=len(batch))
 
 
 def _start_writer() -> None:

@@ -70,6 +70,8 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
     if bearer is None or not secret_format.is_well_formed(bearer[1], settings.KEY_PREFIX):
         return _refused("key_malformed")
     digests = vault.digests(bearer[1])
+    if not digests:
+        return _refused("unavailable")
     sql = _LOOKUP.format(placeholders=", ".join(["%s"] * len(digests)))
     try:
         with connection.cursor() as cursor:

@@ -15,7 +15,7 @@ from accounts.requests import PageRequest
 from apikeys import services, vault
 from apikeys.forms import CreateKeyForm
 from apikeys.models import ApiKey
-from apikeys.pages import keys_context, living_names, project_context, propose_name
+from apikeys.pages import keys_context, living_names, project_context, propose_name, snippet_context
 from projects.access import get_project
 from projects.announcements import announce, warn
 from projects.forms import ConfirmNameForm
@@ -39,7 +39,7 @@ def _section(request: PageRequest, project: Project) -> HttpResponse:
     except (ValueError, BadRequest, SuspiciousOperation):
         # The change is made; a header that no page of ours has must not turn its answer into an error.
         keys = keys_context(project, QueryDict())
-    context = project_context(request, project) | keys
+    context = project_context(project) | keys
     return _swapped("#api-keys", render(request, "apikeys/settings.html#keys_section_with_announcement", context))
 
 
@@ -88,7 +88,7 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
         return _create_form(request, project, form)
     announce(request, f"Created {new.key.name}. Copy it now, or whenever you need it.")
     if _wants_partial(request):
-        context = project_context(request, project) | keys_context(project, QueryDict()) | {"new_key": new.key}
+        context = project_context(project) | keys_context(project, QueryDict()) | {"new_key": new.key}
         response = render(request, "apikeys/settings.html#keys_section_with_announcement", context)
         response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
         return _swapped("#api-keys", response)
@@ -97,10 +97,13 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
 
 def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) -> HttpResponse:
     status = 422 if form.is_bound else 200
-    context = project_context(request, project) | {"create_form": form, "next": request.POST.get("next", "")}
+    context = project_context(project) | {"create_form": form, "next": request.POST.get("next", "")}
     if _wants_partial(request):
         response = render(request, "apikeys/settings.html#create_form", context, status=status)
         return _swapped("#create-key-form", response)
+    if context["next"] == "onboarding":
+        context |= snippet_context(request) | {"key": None}
+        return render(request, "apikeys/onboarding.html", context, status=status)
     return render(request, "apikeys/create.html", context, status=status)
 
 
@@ -132,7 +135,7 @@ def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 def _changed(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     if not _wants_partial(request):
         return _back_to(request, project)
-    context = project_context(request, project) | {"key": key}
+    context = project_context(project) | {"key": key}
     return render(request, "apikeys/settings.html#key_row_with_announcement", context)
 
 
@@ -148,7 +151,7 @@ def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         services.delete_key(key=key, by=request.user, address=client_address(request))
         announce(request, f"Deleted {key.name}. Requests with it are refused for good.")
         return _section(request, project) if _wants_partial(request) else _back_to(request, project)
-    context = project_context(request, project) | {"key": key, "delete_form": form}
+    context = project_context(project) | {"key": key, "delete_form": form}
     status = 422 if form.is_bound else 200
     if request.htmx:
         response = render(request, "apikeys/settings.html#delete_form", context, status=status)
@@ -182,8 +185,8 @@ def _secret(request: PageRequest, project_id: str, key_id: str, read: services.R
         message = "The key cannot be decrypted at the moment; it goes on working. Ask an administrator."
         if as_json:
             return JsonResponse({"message": message}, status=503)
-        return render(request, "apikeys/secret.html", project_context(request, project) | {"key": key}, status=503)
+        return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=503)
     if as_json:
         return JsonResponse({"secret": secret})
-    context = project_context(request, project) | {"key": key, "secret": secret}
+    context = project_context(project) | {"key": key, "secret": secret}
     return render(request, "apikeys/secret.html", context)

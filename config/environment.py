@@ -14,7 +14,7 @@ env = Env()
 PRODUCTION = env.str("ENV", "local") == "production"
 DATA_DIR = Path(env.str("DATA_DIR", str(Path(__file__).resolve().parent.parent / "var"))).resolve()
 
-_REQUIRED = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING")
+_REQUIRED = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING", "EMAIL_URL")
 
 
 def given(name: str) -> str:

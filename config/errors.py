@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from apikeys.vault import CiphertextRefused, VaultUnavailable
-from projects.envelope import error_response
+from projects.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 
 # allauth's limits count by the minute.
 RETRY_AFTER_SECONDS = "60"
@@ -49,10 +49,16 @@ def too_many_requests(request: HttpRequest, exception: Exception | None = None) 
     return response
 
 
+def method_not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
+    response = render(request, "errors/405.html", status=405)
+    response["Allow"] = allow
+    return response
+
+
 def unavailable(request: HttpRequest) -> HttpResponse:
     if is_api(request):
         return error_response(request, 503, "unavailable")
-    return HttpResponse(_static_page("errors/503.html"), status=503, headers={"Retry-After": "5"})
+    return HttpResponse(_static_page("errors/503.html"), status=503, headers={"Retry-After": UNAVAILABLE_RETRY_SECONDS})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

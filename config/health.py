@@ -1,6 +1,6 @@
-"""What a supervisor asks. Written out, for the library of that name answers 500 where 503 is meant."""
+"""What a supervisor asks. Why there is no library for it: docs/decisions/0004-own-health-views.md."""
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 
 
@@ -14,6 +14,9 @@ def ready(request: HttpRequest) -> JsonResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except Error:
         return JsonResponse({"status": "unavailable"}, status=503)
     return JsonResponse({"status": "ready"})
+
+
+VIEWS = {"/health/live": live, "/health/ready": ready}

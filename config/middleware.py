@@ -17,7 +17,8 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.public_ids import new_public_id
-from config.errors import bad_request, is_api
+from config import health
+from config.errors import bad_request, is_api, method_not_allowed
 from projects.envelope import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -65,6 +66,16 @@ def nul_refused(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def health_by_any_name(get_response: GetResponse) -> GetResponse:
+    """Answers health checks before the Host header is judged: supervisors ask by address."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        view = health.VIEWS.get(request.path)
+        return view(request) if view else get_response(request)
+
+    return middleware
+
+
 def never_cached(get_response: GetResponse) -> GetResponse:
     """Keeps every page and answer out of every cache, the browser's included; static files have their own rule."""
 
@@ -83,7 +94,21 @@ def htmx_redirects(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         if request.htmx and response.status_code == 302:  # type: ignore[attr-defined]
-            return HttpResponseClientRedirect(response["Location"])
+            redirect = HttpResponseClientRedirect(response["Location"])
+            redirect.cookies = response.cookies
+            return redirect
+        return response
+
+    return middleware
+
+
+def own_405(get_response: GetResponse) -> GetResponse:
+    """Gives Django's blank answer to a wrong method a page."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code == 405 and not response.content:
+            return method_not_allowed(request, response["Allow"])
         return response
 
     return middleware

@@ -71,11 +71,13 @@ MIDDLEWARE = [
     "config.middleware.never_cached",
     "csp.middleware.CSPMiddleware",
     "config.middleware.nul_refused",
+    "config.middleware.health_by_any_name",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.middleware.own_405",
     "config.middleware.htmx_redirects",
     "config.middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -127,7 +129,14 @@ DATABASES["default"]["OPTIONS"] |= _POSTGRESQL_OPTIONS if _IS_POSTGRESQL else _S
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = _IS_POSTGRESQL
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Limits on logins and codes hold for all processes together, hence a cache that they share.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# The default of 300 entries would let whoever tries many addresses push the counters of their victim out.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # People
 AUTH_USER_MODEL = "accounts.User"
@@ -164,6 +173,12 @@ MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "add_webauthn": "accounts.forms.AddWebAuthnForm",
+    "authenticate_webauthn": "accounts.forms.AuthenticateWebAuthnForm",
+    "login_webauthn": "accounts.forms.LoginWebAuthnForm",
+    "reauthenticate_webauthn": "accounts.forms.ReauthenticateWebAuthnForm",
+}
 MFA_TOTP_ISSUER = "Latchkey"
 USERSESSIONS_TRACK_ACTIVITY = False
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60

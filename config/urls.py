@@ -6,7 +6,7 @@ from django.urls import include, path, register_converter
 
 from accounts.public_ids import converter_for
 from apikeys.api import verify
-from config import errors, health
+from config import errors
 from config.api import api
 from projects.views import home
 
@@ -23,8 +23,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/verify", verify, name="verify"),
     path("api/v1/", api.urls),
-    path("health/live", login_not_required(health.live), name="health_live"),
-    path("health/ready", login_not_required(health.ready), name="health_ready"),
 ]
 
 handler400 = errors.bad_request

@@ -23,6 +23,9 @@ _CHALLENGE = 'Bearer realm="api"'
 _CHALLENGE_WITH_ERROR = f'{_CHALLENGE}, error="invalid_token"'
 
 
+UNAVAILABLE_RETRY_SECONDS = "5"
+
+
 class Refused(Exception):
     """Ends an API view with an error; the arguments are those of `error_response`."""
 
@@ -76,6 +79,8 @@ def error_response(request: HttpRequest, status: int, code: str, message: str = 
     error = {"code": code, "message": message or MESSAGES[code], **details}
     response = JsonResponse(envelope(request, kind="error", error=error, links={}), status=status)
     response["Cache-Control"] = "no-store"
+    if status == 503:
+        response["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
     if status == 401:
         response["WWW-Authenticate"] = _CHALLENGE if code == "key_missing" else _CHALLENGE_WITH_ERROR
     return response

@@ -1,5 +1,8 @@
 """Every change of a project. One keyword-only function each, atomic, taking who does it as `by`."""
 
+from functools import partial
+
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -13,7 +16,7 @@ from projects.signals import project_deleted
 def create_project(*, name: str, by: User, form_token: str | None = None) -> Project:
     """A new project with `by` as its owner; the same one again for a form that is submitted twice.
 
-    Raises ValidationError if the name breaks the rule of `clean_name`.
+    Raises ValidationError if the name breaks the rule of `clean_name`, or that project was deleted since.
     """
     name = clean_name(name)
     try:
@@ -24,6 +27,10 @@ def create_project(*, name: str, by: User, form_token: str | None = None) -> Pro
         if not form_token:
             raise
         project = Project.objects.get(created_by=by, form_token=form_token)
+        if project.deleted_at:
+            raise ValidationError(
+                "The project that this form created was deleted. Reload the page.", code="form_used"
+            ) from None
     return project
 
 
@@ -40,6 +47,7 @@ def delete_project(*, project: Project, by: User | None, address: str | None = N
             return
         for file in project.files.all():
             storage, name = file.blob.storage, file.blob.name
-            transaction.on_commit(lambda storage=storage, name=name: storage.delete(name))  # type: ignore[misc]
+            # Robust: the project is gone once its row says so, even if the disk then refuses.
+            transaction.on_commit(partial(storage.delete, name), robust=True)
         project.files.all().delete()
         project_deleted.send(sender=Project, project=project, by=by, address=address)

@@ -1,5 +1,6 @@
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponse
@@ -51,10 +52,12 @@ def project_list(request: PageRequest) -> HttpResponse:
 def create_project(request: PageRequest) -> HttpResponse:
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        project = services.create_project(
-            name=form.cleaned_data["name"], by=request.user, form_token=form.cleaned_data["form_token"]
-        )
-        return redirect("apikeys:onboarding", project.public_id)
+        try:
+            project = services.create_project(by=request.user, **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error("name", error)
+        else:
+            return redirect("apikeys:onboarding", project.public_id)
     first = not Project.objects.of(request.user).exists()
     status = 422 if form.is_bound else 200
     return render(request, "projects/create.html", {"form": form, "first": first}, status=status)

@@ -11,6 +11,7 @@ def production_environment() -> dict[str, str]:
         "DATABASE_URL": "postgresql://latchkey@127.0.0.1:1/latchkey",
         "KEY_PEPPERS": new_ring(),
         "KEY_RING": new_ring(),
+        "EMAIL_URL": "smtp://127.0.0.1:1",
     }
 
 

@@ -34,8 +34,6 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     "": {"GET": (302, 302, 302, 302, 302)},
     "favicon.ico": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (302,) * 5),
     "help/": {"GET": (200,) * 5},
-    "health/live": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (200,) * 5),
-    "health/ready": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (200,) * 5),
     "projects/": {"GET": (LOGIN, 200, 200, 200, 200)},
     "projects/new/": {"GET": (LOGIN, 200, 200, 200, 200), "POST": (LOGIN, 302, 302, 302, 302)},
     PROJECT: {"GET": (LOGIN, 404, 200, 200, 404)},
@@ -297,7 +295,7 @@ def _comparable(field: Any, value: Any, known: dict[type[models.Model], set[Any]
     return value
 
 
-@pytest.mark.parametrize("number", range(13))
+@pytest.mark.parametrize("number", range(11))
 def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner, outsider, signed_in):
     """T17"""
     other = outsider.projects.get()
@@ -337,7 +335,7 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
 
 
 def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key):
-    assert len(forms_of(project, api_key)) == 13
+    assert len(forms_of(project, api_key)) == 11
 
 
 def test_an_upload_takes_its_project_and_its_creator_from_the_key(api_key, outsider):

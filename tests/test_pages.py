@@ -217,7 +217,7 @@ def test_the_pager_keeps_search_and_filter(client, project):
 # Projects
 
 
-def test_the_way_from_nothing_to_the_dashboard(signed_in):
+def test_the_way_from_nothing_to_the_dashboard(db, signed_in):
     client = signed_in(User.objects.create_user("new@example.com"))
     assert client.get("/").headers["Location"] == "/projects/new/"
     created = client.post("/projects/new/", {"name": "Acme"})
@@ -238,7 +238,7 @@ def test_a_project_without_a_key_leads_back_to_the_onboarding(client, project):
 def test_a_viewer_of_a_project_without_a_key_is_told_so(viewer, project, signed_in):
     answer = signed_in(viewer).get(page("apikeys:dashboard", project))
     assert "This project has no API key." in text(answer)
-    assert "Only owners of the project can create one." in text(answer)
+    assert "Only owners of the project can create, pause or delete keys." in text(answer)
 
 
 def test_who_has_two_projects_begins_at_their_list(client, project, owner):
@@ -415,7 +415,7 @@ def test_without_a_key_ring_creating_is_refused_in_words_and_makes_nothing(no_ri
         answer = client.post(page("apikeys:create", project), {"name": "Second"}, headers=headers)
         assert answer.status_code == 503
         assert "key" in text(answer)
-        assert "Nothing was changed." in text(answer)
+        assert "Nothing was changed" in text(answer)
     assert [key.name for key in ApiKey.objects.all()] == ["Production server"]
 
 

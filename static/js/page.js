@@ -62,8 +62,10 @@ document.addEventListener('htmx:beforeRequest', event => {
 
 document.addEventListener('htmx:afterSettle', event => {
   enhance(document)
+  const wrong = event.target.querySelector?.('[aria-invalid="true"]');
   const fresh = event.target.querySelector?.('[data-focus]')
-  if (fresh) fresh.focus()
+  if (wrong) wrong.focus()
+  else if (fresh) fresh.focus()
   else if (focusNext && event.target.id === 'api-keys') {
     const row = document.getElementById(focusNext.id)
     ;(row?.querySelector('.switch') ?? document.getElementById('api-keys-title')).focus()

@@ -46,8 +46,10 @@ function show(form, secret) {
 }
 
 function reveal(form) {
-  if (form.querySelector('button').classList.contains('is-revealed')) hide(form)
-  else fetchSecret(form).then(secret => show(form, secret), sayWhy)
+  if (form.querySelector('button').classList.contains('is-revealed')) return hide(form)
+  if (form.fetching) return
+  // A second click before the answer would fetch, and record, a second look.
+  form.fetching = fetchSecret(form).then(secret => show(form, secret), sayWhy).finally(() => { form.fetching = null })
 }
 
 function copySecret(form) {
