@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",
     "config.middleware.never_cached",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.middleware.nul_refused",
     "config.middleware.health_by_any_name",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -81,7 +82,6 @@ MIDDLEWARE = [
     "config.middleware.htmx_redirects",
     "config.middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
 ]

@@ -231,7 +231,9 @@ def test_a_refused_name_is_explained_beside_its_field_and_kept(path, name, clien
 
 
 def assert_error_beside_the_name(page: str, error: str, typed: str) -> None:
-    field = re.search(r'<input[^>]*name="name"[^>]*>\s*(?:<div role="alert">)?<ul class="errors"[^>]*>(.*?)</ul>', page, re.DOTALL)
+    field = re.search(
+        r'<input[^>]*name="name"[^>]*>\s*(?:<div role="alert">)?<ul class="errors"[^>]*>(.*?)</ul>', page, re.DOTALL
+    )
     assert field, "no error beside the field"
     assert error in html.unescape(field[1])
     value = re.search(r'value="([^"]*)"', field[0])
