@@ -1,7 +1,7 @@
 """The JSON API at /api/v1: its calls, its errors, its OpenAPI document and the page that shows it."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cached_property, wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -103,7 +103,12 @@ class Api(NinjaAPI):
         return reverse("api:openapi-json").removesuffix("openapi.json")
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        schema = super().get_openapi_schema(**options)
+        """The document, built once: it depends on nothing but the code."""
+        return self._document
+
+    @cached_property
+    def _document(self) -> OpenAPISchema:
+        schema = super().get_openapi_schema()
         schema["paths"][f"{self.get_root_path({})}verify"] = {"get": VERIFY_DOCUMENT}
         for operations in schema["paths"].values():
             for operation in operations.values():
