@@ -30,6 +30,12 @@ class NewKey(NamedTuple):
     secret: str
 
 
+class ChangeState(Protocol):
+    """What `pause_key` and `resume_key` have in common."""
+
+    def __call__(self, *, key: ApiKey, by: User | None, address: str | None) -> bool: ...
+
+
 class ReadSecret(Protocol):
     """What `copy_secret` and `reveal_secret` have in common."""
 

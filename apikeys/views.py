@@ -109,34 +109,28 @@ def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) ->
 
 @require_POST
 def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = _key_of(project, key_id)
-    try:
-        services.pause_key(key=key, by=request.user, address=client_address(request))
-    except services.KeyGone:
-        return _gone(request, project, key)
-    undo = reverse("apikeys:resume", args=[project.public_id, key.public_id])
-    announce(request, f"Paused {key.name}. Requests with it are refused.", undo=undo)
-    return _changed(request, project, key)
+    said = "Paused {}. Requests with it are refused."
+    return _switch(request, project_id, key_id, services.pause_key, said, undo="apikeys:resume")
 
 
 @require_POST
 def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    return _switch(request, project_id, key_id, services.resume_key, "Re-enabled {}. Requests with it are let in.")
+
+
+def _switch(
+    request: PageRequest, project_id: str, key_id: str, change: services.ChangeState, said: str, undo: str = ""
+) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = _key_of(project, key_id)
     try:
-        services.resume_key(key=key, by=request.user, address=client_address(request))
+        change(key=key, by=request.user, address=client_address(request))
     except services.KeyGone:
         return _gone(request, project, key)
-    announce(request, f"Re-enabled {key.name}. Requests with it are let in.")
-    return _changed(request, project, key)
-
-
-def _changed(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+    announce(request, said.format(key.name), undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
     if not _wants_partial(request):
         return _back_to(request, project)
-    context = project_context(project) | {"key": key}
-    return render(request, "apikeys/settings.html#key_row_with_announcement", context)
+    return render(request, "apikeys/settings.html#key_row_with_announcement", project_context(project) | {"key": key})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
