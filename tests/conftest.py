@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
@@ -39,10 +41,29 @@ def django_db_modify_db_settings() -> Iterator[None]:
     postgres.remove()
 
 
+@pytest.fixture(scope="session")
+def content_types(django_db_setup: None, django_db_blocker: Any) -> tuple[list[ContentType], list[Permission]]:
+    """As the migrations made them, and as a server that was started since remembers them."""
+    with django_db_blocker.unblock():
+        return list(ContentType.objects.all()), list(Permission.objects.all())
+
+
 @pytest.fixture
-def transactional_db(transactional_db: None) -> None:
-    """Data that other threads and processes see. The cache's table is no model's, so a flush leaves it alone."""
+def transactional_db(transactional_db: None, content_types: tuple[list[ContentType], list[Permission]]) -> None:
+    """Data that other threads and processes see.
+
+    The cache's table is no model's, so a flush leaves it alone. Content types it makes anew, under ids that
+    the running server does not know; they get their old ones back.
+    """
     cache.clear()
+    types, permissions = content_types
+    if ContentType.objects.filter(pk=types[0].pk).exists():
+        return
+    Permission.objects.all().delete()
+    ContentType.objects.all().delete()
+    ContentType.objects.bulk_create(types)
+    Permission.objects.bulk_create(permissions)
+    ContentType.objects.clear_cache()
 
 
 @pytest.fixture(autouse=True)

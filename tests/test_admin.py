@@ -20,7 +20,7 @@ from tests.factories import FileFactory
 pytestmark = pytest.mark.django_db
 
 MODELS = ["apikeys_apikey", "apikeys_keyevent", "projects_project", "projects_membership", "projects_file"]
-LISTS = [*MODELS, "accounts_user", "mfa_authenticator", "account_emailaddress"]
+LISTS = [*MODELS, "accounts_user", "mfa_authenticator"]
 
 
 @pytest.fixture

@@ -53,13 +53,15 @@ def test_a_check_costs_one_query_with_several_peppers_and_a_thousand_keys(django
         assert check(api_key.secret).identity
 
 
-def test_a_check_finds_its_key_by_an_index(api_key):
+def test_a_check_finds_its_key_by_an_index(api_key, project, owner):
     """T3"""
     explain = "EXPLAIN QUERY PLAN" if ON_SQLITE else "EXPLAIN"
+    # Among a single key, any index is as good as the right one.
+    ApiKeyFactory.create_batch(50, project=project, created_by=owner)
     with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {ApiKey._meta.db_table}")
         if not ON_SQLITE:
-            # A table of one row is read whole otherwise, and joined from whichever side.
-            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL join_collapse_limit = 1")
+            cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"{explain} {_LOOKUP.format(placeholders='%s')}", [bytes(api_key.digest)])
         plan = str(cursor.fetchall())
     assert re.search(r"USING INDEX \S+ \(digest=" if ON_SQLITE else r"Index Scan (?:using|on) \S*digest", plan), plan
