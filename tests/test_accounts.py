@@ -532,3 +532,19 @@ IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mo
 )
 def test_a_browser_is_named_in_words(header, words):
     assert agent_in_words(header) == words
+
+
+@pytest.mark.parametrize("credential", ['{"id": "a"}', "{}", "[]", "1", '"a"', "null", "{", '{"response": 1}'])
+def test_a_passkey_of_the_wrong_shape_is_refused(db, client, credential):
+    """T25; the page is a stranger's to post to."""
+    response = client.post(reverse("mfa_login_webauthn"), {"credential": credential})
+    assert response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+    assert not is_signed_in(client)
+
+
+def test_counters_of_limits_are_not_pushed_out_by_a_crowd(db):
+    """T22; a cache that holds few entries forgets its oldest for whoever tries many addresses."""
+    cache.set("limit:victim", 5)
+    for number in range(400):
+        cache.set(f"limit:made-up-{number}", 1)
+    assert cache.get("limit:victim") == 5

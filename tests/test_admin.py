@@ -295,3 +295,8 @@ def test_admin_pages_hold_no_inline_script_or_style(site, project, api_key):
     for page in every_page_about(api_key):
         text = site.get(page).content.decode()
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*(\ssrc=|application/json))", text), page
+
+
+def test_no_page_attaches_an_address_to_an_account(admin, signed_in):
+    """Whoever could add a confirmed address to an account could have its password reset there."""
+    assert signed_in(admin).get("/admin/account/emailaddress/add/").status_code == 404

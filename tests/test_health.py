@@ -30,3 +30,9 @@ def test_health_is_never_cached_and_sets_no_cookie(db, client, path):
     answer = client.get(path)
     assert "no-store" in answer["Cache-Control"]
     assert not answer.cookies
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_a_supervisor_may_ask_by_address(client, path):
+    assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200

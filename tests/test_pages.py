@@ -661,3 +661,35 @@ def test_a_key_of_each_state_is_shown_as_what_it_is(state, client, project):
     assert (switch[1] if switch else None) == {"active": "true", "paused": "false", "deleted": None}[state]
     assert ("Delete key" in row) is (state != "deleted")
     assert key.mask in row
+
+
+def test_a_bad_name_on_the_onboarding_step_stays_on_that_step(client, owner):
+    """P5"""
+    project = ProjectFactory(created_by=owner)
+    Membership.objects.create(project=project, user=owner)
+    answer = client.post(page("apikeys:create", project), {"name": "a\u202eb", "next": "onboarding"})
+    assert answer.status_code == 422
+    assert "Generate Key" in text(answer)
+    assert "hidden ones" in text(answer)
+
+
+def test_a_project_form_that_is_sent_again_after_the_deletion_is_refused_in_words(client, owner):
+    data = {"name": "Twice", "form_token": "a-token-of-one-form-1"}
+    client.post(reverse("projects:create"), data)
+    project = Project.objects.get(name="Twice")
+    client.post(page("projects:delete", project), {"confirmation": "Twice"})
+    answer = client.post(reverse("projects:create"), data)
+    assert answer.status_code == 422
+    assert "was deleted. Reload the page." in text(answer)
+
+
+def test_an_address_of_an_action_has_a_page_of_our_own(client, api_key):
+    answer = client.get(action("pause", api_key))
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert "Nothing to see here" in text(answer)
+
+
+def test_an_announcement_outlives_a_redirect_made_for_htmx(client, api_key):
+    answer = client.post(action("pause", api_key), {"next": "dashboard"}, headers=HTMX)
+    assert answer["HX-Redirect"] == page("apikeys:dashboard", api_key.project)
+    assert "Paused Production server" in text(client.get(answer["HX-Redirect"]))

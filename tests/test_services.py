@@ -9,7 +9,6 @@ from apikeys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from projects.models import Project
 from projects.services import create_project, delete_project, rename_project
-from tests.environment import ON_SQLITE
 from tests.factories import ApiKeyFactory, FileFactory, ProjectFactory
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +63,6 @@ def test_names_are_unique_among_living_keys_whatever_their_case(project, owner, 
     assert project.api_keys.count() == 1
 
 
-@pytest.mark.skipif(ON_SQLITE, reason="SQLite's own LOWER and LIKE fold ASCII letters only")
 def test_names_in_other_scripts_are_unique_whatever_their_case(project, owner):
     services.create_key(project=project, name="Ключ", by=owner)
     with pytest.raises(ValidationError) as refusal:

@@ -1,0 +1,47 @@
+"""When a key was last used: noted in memory, written later, never in the way of the check."""
+
+from datetime import timedelta
+
+from django.db import connection
+from django.test import RequestFactory
+from django.utils import timezone
+
+from accounts.client_address import client_address
+from apikeys import usage
+from tests.factories import ApiKeyFactory
+
+
+def test_the_later_use_wins_whichever_is_written_last(api_key):
+    now = timezone.now()
+    for at in (now, now - timedelta(hours=1)):
+        usage.record(api_key.pk, at, "203.0.113.7")
+        usage.flush()
+    api_key.refresh_from_db()
+    assert api_key.last_used_at == now
+
+
+def test_many_keys_are_written_in_one_go(api_key, project, owner, django_assert_max_num_queries):
+    keys = ApiKeyFactory.create_batch(5, project=project, created_by=owner)
+    for key in keys:
+        usage.record(key.pk, timezone.now(), None)
+    with django_assert_max_num_queries(7):
+        usage.flush()
+    assert all(type(key).objects.get(pk=key.pk).last_used_at for key in keys)
+
+
+def test_a_note_that_the_database_refuses_is_dropped_and_the_next_is_written(api_key, caplog):
+    usage.record(api_key.pk, timezone.now(), "no address")
+    usage.flush()
+    refused = connection.vendor == "postgresql"
+    assert ("usage_dropped" in caplog.text) == refused
+    at = timezone.now()
+    usage.record(api_key.pk, at, "203.0.113.7")
+    usage.flush()
+    api_key.refresh_from_db()
+    assert (api_key.last_used_at, api_key.last_used_address) == (at, "203.0.113.7")
+
+
+def test_an_addresss_zone_is_left_out(settings):
+    settings.TRUSTED_PROXIES = 1
+    request = RequestFactory().get("/", headers={"X-Forwarded-For": "fe80::1%eth0"})
+    assert client_address(request) == "fe80::1"
