@@ -71,8 +71,10 @@ def _key_of(project: Project, key_id: str) -> ApiKey:
 @sensitive_variables("new")
 def create(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    bound = request.POST if request.method == "POST" else None
-    form = CreateKeyForm(bound, initial={"name": propose_name(living_names(project))})
+    if request.method == "POST":
+        form = CreateKeyForm(request.POST)
+    else:
+        form = CreateKeyForm(initial={"name": propose_name(living_names(project))})
     if not form.is_valid():
         return _create_form(request, project, form)
     try:

@@ -74,9 +74,9 @@ def list_envelope(request: HttpRequest, data: list[Any], *, page: int, limit: in
     return envelope(request, kind="list", data=data, meta=meta, links=links)
 
 
-def error_response(request: HttpRequest, status: int, code: str, message: str = "", **details: Any) -> JsonResponse:
+def error_response(request: HttpRequest, status: int, code: str, message: str = "") -> JsonResponse:
     """`message` says what to do; left out, it is the code's own from MESSAGES."""
-    error = {"code": code, "message": message or MESSAGES[code], **details}
+    error = {"code": code, "message": message or MESSAGES[code]}
     response = JsonResponse(envelope(request, kind="error", error=error, links={}), status=status)
     response["Cache-Control"] = "no-store"
     if status == 503:
