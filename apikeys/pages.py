@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -10,6 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet, Window
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
@@ -122,7 +124,11 @@ def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpRes
     key = get_object_or_404(project.api_keys, public_id=key_id)
     if key.last_used_at is None:
         return HttpResponse(status=204)
-    return render(request, "apikeys/first_request.html", {"project": project, "key": key})
+    # The answer also changes a line elsewhere on the page that asked; no other page has that line.
+    asked_on = request.htmx.current_url_abs_path or ""
+    pages = {reverse(f"apikeys:{name}", args=[project.public_id]): name for name in ("dashboard", "onboarding")}
+    context = {"project": project, "key": key, "page": pages.get(urlsplit(asked_on).path)}
+    return render(request, "apikeys/first_request.html", context)
 
 
 @require_safe

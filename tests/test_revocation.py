@@ -5,12 +5,11 @@ import time
 import pytest
 
 from apikeys.services import create_key, delete_key, pause_key
-from tests.environment import ON_SQLITE
 from tests.load import call_all
 from tests.parallel import in_parallel
 
 KEYS = 20
-ROUNDS = 60 if ON_SQLITE else 400
+ROUNDS = 300
 PROGRAMS = 4
 
 
