@@ -4,20 +4,21 @@ One indexed query, no ORM objects, nothing cached: a pause or a delete holds for
 after its answer. This module never writes to the database.
 """
 
+import functools
 import re
 import time
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DatabaseError, InterfaceError, OperationalError
 from django.views.decorators.debug import sensitive_variables
+from psycopg.errors import QueryCanceled
 
 from accounts.models import User
-from apikeys import secret_format, usage, vault
+from apikeys import prepared, secret_format, usage, vault
 from apikeys.models import ApiKey, KeyState, Outcome
 from projects.models import Project
 
@@ -34,7 +35,15 @@ JOIN {User._meta.db_table} u ON u.id = k.created_by_id
 WHERE k.digest IN ({{placeholders}})
 """  # noqa: S608  the names come from the models
 
-Row = tuple[Any, ...]
+Row = Sequence[Any]
+
+# PostgreSQL's binary format of the lookup's columns: a big-endian number, UTF-8, a byte. None of them is ever null.
+_NUMBER, _TEXT, _BOOL = functools.partial(int.from_bytes, byteorder="big"), bytes.decode, b"\x01".__eq__
+_DECODERS: tuple[Callable[[bytes], Any], ...] = (
+    *(_NUMBER, _TEXT, _TEXT, _TEXT),
+    *(_NUMBER, _TEXT, _TEXT, _BOOL),
+    *(_NUMBER, _TEXT, _TEXT, _BOOL),
+)
 
 # Plain strings, for an enum's members hash and compare slowly. A state that is not known lets nobody in.
 _OUTCOMES: dict[str, str] = {
@@ -100,45 +109,41 @@ def _unmatched(code: str) -> Verdict:
 def _look_up(digests: list[bytes]) -> Row | None:
     """Asks over the thread's own Django connection, whether or not Django handles the request.
 
-    A connection that turns out to be dead, as all are after the database's restart, is replaced once.
     Raises Django's database errors.
     """
     database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor != "postgresql":
+        return _fetch(database, digests)
     is_used = database.connection is not None
-    fetch = _fetch_prepared if database.vendor == "postgresql" else _fetch
     try:
-        return fetch(database, digests)
-    except (OperationalError, InterfaceError):
-        if not is_used or not _is_dead(database):
-            raise
+        return _fetch_prepared(database, digests)
+    except (OperationalError, InterfaceError) as error:
+        # After the database's restart every connection is dead; asking twice is safe. Not what took too long already.
         database.close()
-        return fetch(database, digests)
-
-
-def _is_dead(database: BaseDatabaseWrapper) -> bool:
-    return database.connection is None or bool(getattr(database.connection, "closed", False))
+        if not is_used or isinstance(error, prepared.NoAnswer) or isinstance(error.__cause__, QueryCanceled):
+            raise
+        return _fetch_prepared(database, digests)
 
 
 def _fetch_prepared(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:
-    """Django's cursor would take longer than the lookup itself; a prepared, binary statement halves the rest."""
     database.ensure_connection()
+    name, sql = _prepared_sql(len(digests))
     with database.wrap_database_errors:
-        cursor = psycopg.Cursor(database.connection)
-        cursor.execute(_sql(len(digests)), digests, prepare=True, binary=True)
-        row: Row | None = cursor.fetchone()
-        return row
+        row = prepared.fetch_row(database.connection, name, sql, digests)
+    return row and [decode(value) for decode, value in zip(_DECODERS, row, strict=True)]
 
 
 def _fetch(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:
     with database.cursor() as cursor:
-        cursor.execute(_sql(len(digests)), digests)
+        cursor.execute(_LOOKUP.format(placeholders=", ".join(["%s"] * len(digests))), digests)
         row: Row | None = cursor.fetchone()
         return row
 
 
-@cache
-def _sql(peppers: int) -> str:
-    return _LOOKUP.format(placeholders=", ".join(["%s"] * peppers))
+@functools.cache
+def _prepared_sql(peppers: int) -> tuple[bytes, bytes]:
+    placeholders = ", ".join(f"${number}" for number in range(1, peppers + 1))
+    return f"latchkey_key_by_{peppers}".encode(), _LOOKUP.format(placeholders=placeholders).encode()
 
 
 def _judge(row: Row, address: str | None) -> Verdict:

@@ -1,0 +1,75 @@
+"""Asks PostgreSQL one prepared statement over Django's own connection, as directly as libpq allows.
+
+A cursor, Django's or psycopg's, takes longer than the lookup itself. And a cursor waits for ever: a server that is
+frozen still has a kernel that keeps its connections alive, so no time limit of the server's or of TCP's ends the wait.
+Here the client's own does (https://www.postgresql.org/docs/current/libpq-async.html).
+"""
+
+import select
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import psycopg
+from django.db import OperationalError
+from psycopg import pq
+from psycopg.errors import error_from_result
+
+# Above the server's own statement_timeout, so that where the server works it is the one to say so.
+SECONDS_TO_ANSWER = 4.5
+
+_BINARY = 1
+
+
+class NoAnswer(OperationalError):
+    """The server took longer than SECONDS_TO_ANSWER; the connection is of no more use."""
+
+
+class _Line:
+    """What is known of one connection: how to wait for it, and which statements it has prepared."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.pgconn = connection.pgconn
+        self.prepared: set[bytes] = set()
+        self._poll = select.poll()
+        self._poll.register(self.pgconn.socket, select.POLLIN)
+
+    def ask(self, name: bytes, sql: bytes, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+        if name not in self.prepared:
+            self.pgconn.send_prepare(name, sql)
+            self._answer(pq.ExecStatus.COMMAND_OK)
+            self.prepared.add(name)
+        self.pgconn.send_query_prepared(name, parameters, [_BINARY] * len(parameters), _BINARY)
+        return self._answer(pq.ExecStatus.TUPLES_OK)
+
+    def _answer(self, expected: pq.ExecStatus) -> pq.abc.PGresult:
+        # A question fits the socket's buffer many times over, so that one flush sends it.
+        self.pgconn.flush()
+        while self.pgconn.is_busy():
+            if not self._poll.poll(SECONDS_TO_ANSWER * 1000):
+                raise NoAnswer(f"PostgreSQL gave no answer in {SECONDS_TO_ANSWER} s.")
+            self.pgconn.consume_input()
+        result = self.pgconn.get_result()
+        while self.pgconn.get_result():
+            pass
+        if result is None:
+            raise psycopg.OperationalError("The connection was lost.")
+        if result.status != expected:
+            raise error_from_result(result)
+        return result
+
+
+_lines: WeakKeyDictionary[psycopg.Connection, _Line] = WeakKeyDictionary()
+
+
+def fetch_row(
+    connection: psycopg.Connection, name: bytes, sql: bytes, parameters: Sequence[bytes]
+) -> list[bytes] | None:
+    """The first row's columns, a null as b""; None without a row. Parameters and columns are in binary format.
+
+    Raises NoAnswer, or psycopg's errors.
+    """
+    line = _lines.get(connection)
+    if line is None:
+        line = _lines[connection] = _Line(connection)
+    result = line.ask(name, sql, parameters)
+    return [result.get_value(0, column) or b"" for column in range(result.nfields)] if result.ntuples else None

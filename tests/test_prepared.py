@@ -1,0 +1,84 @@
+"""The lookup's own way to PostgreSQL, and what it does when the server does not answer."""
+
+import os
+import signal
+import time
+
+import pytest
+from django.db import connection
+
+from apikeys import prepared
+from apikeys.verification import verify
+from tests.environment import ON_SQLITE, postgres
+
+pytestmark = [
+    pytest.mark.skipif(ON_SQLITE, reason="SQLite has no server to wait for"),
+    pytest.mark.usefixtures("transactional_db"),
+]
+
+
+def check(key):
+    return verify(f"Bearer {key.secret}")
+
+
+def backend() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def test_a_dead_connection_is_replaced_within_the_check(api_key):
+    """T37, in part"""
+    assert check(api_key).identity
+    before = backend()
+    os.kill(before, signal.SIGTERM)
+    time.sleep(0.3)
+    assert check(api_key).identity
+    assert backend() != before
+
+
+def test_a_restart_is_survived_by_the_next_check(api_key):
+    """T37, in part"""
+    assert check(api_key).identity
+    postgres.stop("fast")
+    assert check(api_key) == (None, "unavailable")
+    postgres.start()
+    assert check(api_key).identity
+
+
+def test_a_frozen_server_is_given_up_and_works_again_once_it_thaws(api_key, monkeypatch):
+    """T36, in part: the bound that the client itself sets."""
+    monkeypatch.setattr(prepared, "SECONDS_TO_ANSWER", 0.5)
+    assert check(api_key).identity
+    frozen = backend()
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        assert check(api_key) == (None, "unavailable")
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    assert check(api_key).identity
+
+
+def test_a_table_that_is_locked_is_given_up(api_key):
+    assert check(api_key).identity
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE apikeys_apikey IN ACCESS EXCLUSIVE MODE")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 300")
+        assert check(api_key) == (None, "unavailable")
+    finally:
+        other.close()
+    assert check(api_key).identity
+
+
+def test_the_statement_is_prepared_once_a_connection(api_key):
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    connection.close()
+    for _ in range(3):
+        assert check(api_key).identity
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'latchkey%%'")
+        assert cursor.fetchone() == (1,)
