@@ -41,7 +41,7 @@ def ask(database_url: str, statement: str, parameters: dict[str, Any] | None = N
     """The first value that the statement returns, if it returns rows."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         # Several statements in one go need the values in the text, which a client-side cursor puts there.
-        cursor = psycopg.ClientCursor(connection).execute(statement, parameters)  # type: ignore[arg-type]
+        cursor = psycopg.ClientCursor(connection).execute(statement, parameters)
         return cursor.fetchone()[0] if cursor.description else None  # type: ignore[index]
 
 

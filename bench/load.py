@@ -78,8 +78,8 @@ def check(contender: Contender) -> None:
         if status(contender.url, header) not in {200, 204}:
             raise LoadFailed(f"{contender.name} refuses a good key.")
     if contender.bad is not None:
-        for header in (contender.bad, None):
-            if status(contender.url, header) not in {401, 403}:
+        for refused in (contender.bad, None):
+            if status(contender.url, refused) not in {401, 403}:
                 raise LoadFailed(f"{contender.name} lets a bad key in.")
 
 

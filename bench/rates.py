@@ -54,20 +54,23 @@ def beside_peers(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], d
         product = stack.enter_context(servers.product(url))
         limit = stack.enter_context(servers.peer(servers.LIMIT, url))
         peers = stack.enter_context(servers.peer(servers.PEERS, peers_url))
+        usual = stack.enter_context(servers.peer(servers.PEERS, peers_url, "bench.peers.startproject"))
         called = headers[: plan.keys_called]
         contenders = [
             ours(OURS, product, called),
             Contender("limit", f"{limit.url}/", called, unknown_header()),
             *_peers(peers, peers_headers, plan),
+            Contender("startproject", f"{usual.url}/bare", ["Bearer any"], None),
         ]
         samples = alternating(contenders, plan)
         figures = _cost(contenders[0], product, plan)
     rows = [
         _row("V1", "limit", "the limit: a bare WSGI function, one prepared lookup", samples, 0.75),
-        _row("V2", "bare", "a bare Django view that asks nothing", samples, 0.8),
+        _row("V2", "bare", "a bare Django view that asks nothing, no middleware", samples, 0.8),
         _row("V3", "api-key", PEERS["api-key"], samples, 5),
         _row("V4", "knox", PEERS["knox"], samples, 8),
         _row("R1", "token", PEERS["token"], samples),
+        _row("R2", "startproject", "the bare view behind startproject's middleware", samples),
     ]
     return rows, figures | _latency(samples)
 

@@ -1,5 +1,6 @@
 """A whole run, from an empty PostgreSQL to the table."""
 
+import logging
 import os
 import platform
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import django
-from django.core.management import call_command
+from django.core.management import call_command, get_commands
 
 from bench import databases, results
 from bench.plan import Plan
@@ -25,6 +26,7 @@ def run(plan: Plan, path: Path) -> bool:
     postgres.start()
     try:
         django.setup()
+        logging.disable(logging.INFO)  # of this process, which loads some pages itself; the servers log as always
         rows, figures = _measure(plan)
     finally:
         postgres.remove()
@@ -54,9 +56,10 @@ def _measure(plan: Plan) -> tuple[list[results.Row], dict[str, float]]:
     rows.append(stops.while_under_load(url, owner, plan))
     _say("V7", rows)
     rows.append(pages.settings_page(url, owner, plan))
-    _say("V8", rows)
-    year, more_figures = usage_page.a_year_of_use(url, owner, plan)
-    rows, figures = [*rows, year], figures | more_figures
+    if "foldusage" in get_commands():  # the usage page and the nightly command come together
+        _say("V8", rows)
+        year, more_figures = usage_page.a_year_of_use(url, owner, plan)
+        rows, figures = [*rows, year], figures | more_figures
     _say("V9", rows)
     rows.append(memory.after_many_calls(url, headers, plan))
     _say("SQLite", rows)
@@ -64,8 +67,8 @@ def _measure(plan: Plan) -> tuple[list[results.Row], dict[str, float]]:
 
 
 def _say(what: str, so_far: list[results.Row] | None = None) -> None:
-    so_far = so_far or []
-    print(f"… {what}" + (f" (so far: {', '.join(f'{row.id} {row.value:.2f}' for row in so_far)})"), flush=True)
+    values = ", ".join(f"{row.id} {row.value:.2f}" for row in so_far or [])
+    print(f"… {what}" + (f" (so far: {values})" if values else ""), flush=True)
 
 
 def _circumstances(plan: Plan) -> dict[str, Any]:

@@ -87,10 +87,10 @@ def product(database_url: str, *, workers: int = 1, **environment: str) -> Itera
 
 
 @contextmanager
-def peer(application: str, database_url: str) -> Iterator[Server]:
+def peer(application: str, database_url: str, settings: str = "bench.peers.settings") -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--workers", "1"]
     command += ["--blocking-threads", str(THREADS), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--log-level", "error", application]
-    with _running(command, port, {"DATABASE_URL": database_url}) as server:
+    with _running(command, port, {"DATABASE_URL": database_url, "PEERS_SETTINGS": settings}) as server:
         yield server

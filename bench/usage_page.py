@@ -55,7 +55,8 @@ def a_year_of_use(url: str, owner: User, plan: Plan) -> tuple[Row, dict[str, flo
     day = _used_project(url, owner, 1)
     databases.settle(url)
     pages = [reverse("apikeys:usage", args=[project.public_id]) for project in (year, day)]
-    raw, ratios = {}, []
+    raw: dict[str, float] = {}
+    ratios = []
     with servers.product(url) as product:
         reader = Reader(owner, product)
         for span in RANGES:
