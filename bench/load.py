@@ -1,4 +1,4 @@
-"""Load by wrk: contenders take turns, so that whatever else the machine does hits all alike."""
+"""Load by wrk: two contenders take turns, so that whatever else the machine does hits both alike."""
 
 import json
 import subprocess
@@ -83,17 +83,32 @@ def check(contender: Contender) -> None:
                 raise LoadFailed(f"{contender.name} lets a bad key in.")
 
 
-def alternating(contenders: Sequence[Contender], plan: Plan) -> dict[str, list[Sample]]:
-    """Each contender's samples by its name. Checks and warms all of them first."""
-    for contender in contenders:
+@dataclass(frozen=True)
+class Pairs:
+    """Samples of two contenders that were taken right after each other."""
+
+    ours: list[Sample]
+    theirs: list[Sample]
+
+    @property
+    def ratio(self) -> float:
+        """The median of each pair's own ratio: a minute in which the machine was busy slowed both halves of a pair."""
+        return median(mine.rate / other.rate for mine, other in zip(self.ours, self.theirs, strict=True))
+
+
+def side_by_side(ours: Contender, others: Sequence[Contender], plan: Plan) -> dict[str, Pairs]:
+    """Pairs by the name of the other. Checks and warms all contenders first."""
+    for contender in (ours, *others):
         check(contender)
         load(contender, plan, seconds=1)
-    samples: dict[str, list[Sample]] = {contender.name: [] for contender in contenders}
+    pairs = {other.name: Pairs([], []) for other in others}
     for number in range(plan.rounds):
-        # Back and forth, so that nobody always follows the same neighbour.
-        for contender in contenders if number % 2 == 0 else contenders[::-1]:
-            samples[contender.name].append(load(contender, plan))
-    return samples
+        for other in others:
+            turns = [(ours, pairs[other.name].ours), (other, pairs[other.name].theirs)]
+            # Back and forth, so that nobody always comes first.
+            for contender, samples in turns if number % 2 == 0 else turns[::-1]:
+                samples.append(load(contender, plan))
+    return pairs
 
 
 def rate(samples: Sequence[Sample]) -> float:

@@ -3,10 +3,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `rounds` of `seconds` each, for every contender in turn."""
+    """How much is measured. `rounds` of two samples of `seconds`, ours and the other, for every other."""
 
-    rounds: int = 7
-    seconds: int = 3
+    rounds: int = 9
+    seconds: int = 2
     connections: int = 16
     keys_called: int = 200
     few_keys: int = 1_000
@@ -18,4 +18,4 @@ class Plan:
     minutes: int = 60  # after which everything is stopped, whatever it waits for
 
 
-QUICK = Plan(rounds=3, seconds=2, many_keys=100_000, stop_rounds=20, page_loads=20, many_calls=30_000)
+QUICK = Plan(rounds=5, seconds=1, many_keys=100_000, stop_rounds=20, page_loads=20, many_calls=30_000)

@@ -4,13 +4,12 @@ from contextlib import ExitStack
 
 from apikeys.secret_format import checksum
 from bench import databases, processes, servers
-from bench.load import Contender, Sample, alternating, load, rate
+from bench.load import Contender, Pairs, Sample, load, rate, side_by_side
 from bench.plan import Plan
 from bench.results import Goal, Row
 from tests.environment import DATA_DIR, postgres
 
 VERIFY = "/api/v1/verify"
-OURS = "verify"
 
 PEERS = {
     "api-key": "djangorestframework-api-key",
@@ -38,11 +37,10 @@ def _peers(server: servers.Server, headers: dict[str, list[str]], plan: Plan) ->
     return contenders
 
 
-def _row(name: str, against: str, label: str, samples: dict[str, list[Sample]], least: float | None = None) -> Row:
-    ours, theirs = rate(samples[OURS]), rate(samples[against])
-    raw = {"ours a second": ours, "theirs a second": theirs}
+def _row(name: str, label: str, pairs: Pairs, least: float | None = None) -> Row:
+    raw = {"ours a second": rate(pairs.ours), "theirs a second": rate(pairs.theirs)}
     goal = None if least is None else Goal(least=least)
-    return Row(name, "checks a second at /verify", label, ours / theirs, goal, raw=raw)
+    return Row(name, "checks a second at /verify", label, pairs.ratio, goal, raw=raw)
 
 
 def beside_peers(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], dict[str, float]]:
@@ -56,27 +54,28 @@ def beside_peers(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], d
         peers = stack.enter_context(servers.peer(servers.PEERS, peers_url))
         usual = stack.enter_context(servers.peer(servers.PEERS, peers_url, "bench.peers.startproject"))
         called = headers[: plan.keys_called]
-        contenders = [
-            ours(OURS, product, called),
+        verify = ours("verify", product, called)
+        others = [
             Contender("limit", f"{limit.url}/", called, unknown_header()),
             *_peers(peers, peers_headers, plan),
             Contender("startproject", f"{usual.url}/bare", ["Bearer any"], None),
         ]
-        samples = alternating(contenders, plan)
-        figures = _cost(contenders[0], product, plan)
+        pairs = side_by_side(verify, others, plan)
+        figures = _cost(verify, product, plan)
     rows = [
-        _row("V1", "limit", "the limit: a bare WSGI function, one prepared lookup", samples, 0.75),
-        _row("V2", "bare", "a bare Django view that asks nothing, no middleware", samples, 0.8),
-        _row("V3", "api-key", PEERS["api-key"], samples, 5),
-        _row("V4", "knox", PEERS["knox"], samples, 8),
-        _row("R1", "token", PEERS["token"], samples),
-        _row("R2", "startproject", "the bare view behind startproject's middleware", samples),
+        _row("V1", "the limit: a bare WSGI function, one prepared lookup", pairs["limit"], 0.75),
+        _row("V2", "a bare Django view that asks nothing, no middleware", pairs["bare"], 0.8),
+        _row("V3", PEERS["api-key"], pairs["api-key"], 5),
+        _row("V4", PEERS["knox"], pairs["knox"], 8),
+        _row("R1", PEERS["token"], pairs["token"]),
+        _row("R2", "the bare view behind startproject's middleware", pairs["startproject"]),
     ]
-    return rows, figures | _latency(samples)
+    return rows, figures | _latency([sample for pair in pairs.values() for sample in pair.ours])
 
 
-def _latency(samples: dict[str, list[Sample]]) -> dict[str, float]:
-    middle = sorted(samples[OURS], key=lambda sample: sample.rate)[len(samples[OURS]) // 2]
+def _latency(samples: list[Sample]) -> dict[str, float]:
+    """Of the sample whose rate is the median."""
+    middle = sorted(samples, key=lambda sample: sample.rate)[len(samples) // 2]
     return {"ms a check under full load, median": middle.p50, "ms a check under full load, 99 of 100": middle.p99}
 
 
@@ -104,11 +103,10 @@ def with_many_keys(url: str, headers: list[str], plan: Plan) -> tuple[list[Row],
     size = databases.ask(many_url, "SELECT pg_total_relation_size('apikeys_apikey')")
     called = headers[: plan.keys_called]
     with servers.product(url) as few, servers.product(many_url) as many:
-        samples = alternating([ours("few", few, called), ours("many", many, called)], plan)
-    rates = {name: rate(samples[name]) for name in ("few", "many")}
-    raw = {f"a second at {count:,} keys": rates["many"], f"a second at {plan.few_keys:,}": rates["few"]}
-    value = rates["many"] / rates["few"]
-    row = Row("V5", f"checks a second at {count:,} keys", f"at {plan.few_keys:,}", value, Goal(least=0.9), raw=raw)
+        pairs = side_by_side(ours("many", many, called), [ours("few", few, called)], plan)["few"]
+    raw = {f"a second at {count:,} keys": rate(pairs.ours), f"a second at {plan.few_keys:,}": rate(pairs.theirs)}
+    measured, goal = f"checks a second at {count:,} keys", Goal(least=0.9)
+    row = Row("V5", measured, f"at {plan.few_keys:,}", pairs.ratio, goal, raw=raw)
     return [row], {"bytes a key": size / count}
 
 
@@ -118,10 +116,10 @@ def on_sqlite(plan: Plan) -> list[Row]:
     headers = databases.fill_product(url, plan.few_keys)
     peers_headers = databases.fill_peers(peers_url, plan.few_keys)
     with servers.product(url) as product, servers.peer(servers.PEERS, peers_url) as peers:
-        contenders = [ours(OURS, product, headers[: plan.keys_called]), *_peers(peers, peers_headers, plan)]
-        samples = alternating(contenders, plan)
+        verify = ours("verify", product, headers[: plan.keys_called])
+        pairs = side_by_side(verify, _peers(peers, peers_headers, plan), plan)
     return [
-        _row("S2", "bare", "a bare Django view, on SQLite", samples),
-        _row("S3", "api-key", f"{PEERS['api-key']}, on SQLite", samples),
-        _row("S4", "knox", f"{PEERS['knox']}, on SQLite", samples),
+        _row("S2", "a bare Django view, on SQLite", pairs["bare"]),
+        _row("S3", f"{PEERS['api-key']}, on SQLite", pairs["api-key"]),
+        _row("S4", f"{PEERS['knox']}, on SQLite", pairs["knox"]),
     ]

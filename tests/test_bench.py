@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.load import LoadFailed, parse
+from bench.load import LoadFailed, Pairs, Sample, parse
 from bench.results import Goal, Row, all_pass, table, write_json
 
 pytestmark = pytest.mark.nodb
@@ -45,6 +45,11 @@ def test_a_sample_with_failures_is_none(output):
 def test_a_row_is_judged_by_its_goal(value, goal, verdict):
     assert row(value, goal).verdict == verdict
     assert all_pass([row(value, goal)]) is (verdict != "FALLS SHORT")
+
+
+def test_a_minute_in_which_the_machine_is_busy_changes_no_ratio():
+    ours, theirs = ([Sample(1, rate, 1, 1) for rate in rates] for rates in ((800, 80, 8), (1000, 100, 10)))
+    assert Pairs(ours, theirs).ratio == 0.8
 
 
 def test_a_row_falls_short_if_what_has_to_hold_besides_does_not():
