@@ -2,6 +2,8 @@
 
 from contextlib import ExitStack
 
+from django.db import connections
+
 from apikeys.secret_format import checksum
 from bench import databases, processes, servers
 from bench.load import Contender, Pairs, Sample, load, rate, side_by_side
@@ -95,6 +97,7 @@ def _cost(contender: Contender, product: servers.Server, plan: Plan) -> dict[str
 
 def with_many_keys(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], dict[str, float]]:
     """V5, and how large a key is. `url` names the database with few keys."""
+    connections.close_all()  # PostgreSQL copies no database that is in use
     many_url = databases.create("many", template=url.rpartition("/")[2])
     databases.add_keys(many_url, plan.many_keys - plan.few_keys)
     databases.settle(many_url)

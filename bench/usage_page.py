@@ -1,5 +1,7 @@
 """V8: the usage page of 100 keys after a year of calls at every hour, beside after a day of them."""
 
+from io import StringIO
+
 from django.core.management import call_command
 from django.urls import reverse
 
@@ -38,7 +40,7 @@ def _used_project(url: str, owner: User, days: int) -> Project:
     """A project whose keys were called at each hour of the last `days`, folded as a year of nights would leave it."""
     project = owned_project(owner, KEYS)
     databases.ask(url, _HOURS, {"project": project.pk, "days": days})
-    call_command("foldusage", verbosity=0)
+    call_command("foldusage", stdout=StringIO())
     return project
 
 
