@@ -53,9 +53,20 @@ chromium:
 	test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
 	echo "Installing Chromium from apt (once)"; apt-get update -qq && apt-get install -yqq chromium >/dev/null
 
+# Beside its peers, on a PostgreSQL of its own: ratios, a table and var/bench.json. QUICK=1 for a rough look.
+.PHONY: bench
+bench: venv wrk
+	@$(SYNC) --group test --group bench
+	$(PYTHON) -m bench $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)")
+
+.PHONY: wrk
+wrk:
+	@command -v wrk >/dev/null && exit 0; test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
+	echo "Installing wrk from apt (once)"; apt-get update -qq && apt-get install -yqq wrk >/dev/null
+
 .PHONY: check
 check: venv
-	@$(SYNC) --group dev --group browser
+	@$(SYNC) --group dev --group browser --group bench
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy .

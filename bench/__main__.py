@@ -1,0 +1,43 @@
+"""`python -m bench [--quick] [--json PATH]` measures V1 to V9, prints the table and writes it as JSON.
+
+Exits with 1 if a row falls short of its goal, with 2 if something could not be measured.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from bench.plan import QUICK, Plan
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description="What Latchkey costs, beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="few and short samples: a rough look")
+    parser.add_argument("--json", type=Path, default=Path("var/bench.json"), help="where the results go")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = _options()
+    plan = QUICK if options.quick else Plan()
+    if shutil.which("wrk") is None:
+        print("bench needs wrk: install it (Debian: apt-get install wrk), then try again.", file=sys.stderr)
+        return 2
+    os.environ["TEST_DATABASE"] = "postgresql"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    from bench.run import run  # reads the environment, as it is from here on
+
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(plan.minutes * 60)
+    try:
+        return 0 if run(plan, options.json) else 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

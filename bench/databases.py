@@ -1,0 +1,90 @@
+"""The databases of a run: one PostgreSQL with one database a purpose, and an SQLite file for product and peers each."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+
+from tests.environment import REPOSITORY, postgres
+
+SECONDS_TO_FILL = 600
+
+# Rows that look like the product's, with digests and ciphertexts of their sizes, made where they will lie.
+_MORE_KEYS = """
+INSERT INTO accounts_user (password, is_superuser, first_name, last_name, is_staff, is_active, date_joined, public_id,
+                           email)
+SELECT '!', false, '', '', false, true, now(), 'usr_' || substr(md5('u' || n), 1, 16), 'more' || n || '@example.com'
+FROM generate_series(1, %(projects)s) n;
+
+INSERT INTO projects_project (public_id, name, created_by_id, created_at)
+SELECT 'prj_' || substr(md5('p' || id), 1, 16), 'Project of ' || id, id, now()
+FROM accounts_user WHERE email LIKE 'more%%';
+
+INSERT INTO apikeys_apikey (public_id, project_id, created_by_id, name, state, mask, digest, pepper_id, ciphertext,
+                            ring_key_id, created_at)
+SELECT 'key_' || substr(md5(p.id || 'k' || n), 1, 16), p.id, p.created_by_id, 'Key ' || n, 'active',
+       'lk_0000••••••••0000', sha256(gen_random_uuid()::text::bytea), 'k1',
+       sha256(gen_random_uuid()::text::bytea) || sha256(gen_random_uuid()::text::bytea) || '\\x000000'::bytea,
+       'k1', now()
+FROM projects_project p, generate_series(1, 100) n WHERE p.name LIKE 'Project of %%';
+"""
+
+
+def url_of(name: str) -> str:
+    return f"{postgres.url.rpartition('/')[0]}/{name}"
+
+
+def ask(database_url: str, statement: str, parameters: dict[str, Any] | None = None) -> Any:
+    """The first value that the statement returns, if it returns rows."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        # Several statements in one go need the values in the text, which a client-side cursor puts there.
+        cursor = psycopg.ClientCursor(connection).execute(statement, parameters)
+        return cursor.fetchone()[0] if cursor.description else None  # type: ignore[index]
+
+
+def _printed_by(module: str, count: int, database_url: str) -> Any:
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    command = [sys.executable, "-m", module, str(count)]
+    result = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=SECONDS_TO_FILL
+    )
+    if result.returncode:
+        raise RuntimeError(f"{module} failed:\n{result.stderr}")
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def fill_product(database_url: str, count: int) -> list[str]:
+    """Authorization headers of `count` keys."""
+    secrets: list[str] = _printed_by("bench.fill", count, database_url)
+    return [f"Bearer {secret}" for secret in secrets]
+
+
+def fill_peers(database_url: str, count: int) -> dict[str, list[str]]:
+    """Authorization headers of `count` keys of each peer, by its path."""
+    headers: dict[str, list[str]] = _printed_by("bench.peers.fill", count, database_url)
+    return headers
+
+
+def create(name: str, template: str = "template1") -> str:
+    """A new database's address."""
+    ask(url_of("postgres"), f"CREATE DATABASE {name} TEMPLATE {template}")
+    return url_of(name)
+
+
+def add_keys(database_url: str, count: int) -> None:
+    ask(database_url, _MORE_KEYS, {"projects": count // 100})
+
+
+def settle(database_url: str) -> None:
+    """As autovacuum would leave it, so that it need not do so while something is timed."""
+    ask(database_url, "VACUUM ANALYZE")
+
+
+def make_durable() -> None:
+    """The tests' PostgreSQL trusts that nobody pulls the plug; what is timed has to wait for the disk like anyone's."""
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        ask(url_of("postgres"), f"ALTER SYSTEM SET {name} = on")
+    ask(url_of("postgres"), "SELECT pg_reload_conf()")

@@ -1,0 +1,34 @@
+"""`python -m bench.fill COUNT` migrates the product's database, makes so many keys and prints their secrets as JSON."""
+
+import json
+import os
+import sys
+
+import django
+from django.core.management import call_command
+
+KEYS_A_PROJECT = 100
+
+
+def make_keys(count: int) -> list[str]:
+    """Keys as the product makes them, by projects of 100, each with an owner of its own. Returns their secrets."""
+    from django.conf import settings
+
+    from apikeys import secret_format
+    from apikeys.models import ApiKey
+    from tests.factories import ApiKeyFactory, ProjectFactory
+
+    secrets = [secret_format.generate(settings.KEY_PREFIX) for _ in range(count)]
+    projects = [ProjectFactory() for _ in range(0, count, KEYS_A_PROJECT)]
+    ApiKey.objects.bulk_create(
+        ApiKeyFactory.build(secret=secret, project=projects[number // KEYS_A_PROJECT])
+        for number, secret in enumerate(secrets)
+    )
+    return secrets
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=0)
+    print(json.dumps(make_keys(int(sys.argv[1]))))

@@ -1,0 +1,49 @@
+"""V9: what a worker holds after many calls."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from bench import processes, servers
+from bench.load import Contender, LoadFailed, load, status
+from bench.plan import Plan
+from bench.rates import ours
+from bench.results import Goal, Row
+
+SECONDS_A_LOAD = 20
+SECONDS_TO_SETTLE = 3
+
+
+def after_many_calls(url: str, headers: list[str], plan: Plan) -> Row:
+    with servers.product(url) as product:
+        contender = ours("verify", product, headers[: plan.keys_called])
+        _call_few(contender, plan)
+        small = _settled(product)
+        many = plan.few_calls + _call_many(contender, plan.many_calls - plan.few_calls, plan)
+        large = _settled(product)
+    raw = {f"MiB after {plan.few_calls:,} calls": small / 2**20, f"MiB after {many:,}": large / 2**20}
+    measured = f"memory of a worker after {plan.many_calls:,} calls"
+    return Row("V9", measured, f"after {plan.few_calls:,}", large / small, Goal(most=1.1), raw=raw)
+
+
+def _call_few(contender: Contender, plan: Plan) -> None:
+    """Exactly so many, from several threads, so that every thread of the worker has its connection."""
+    calls = [contender.headers[number % len(contender.headers)] for number in range(plan.few_calls)]
+    with ThreadPoolExecutor(plan.connections) as threads:
+        if set(threads.map(lambda header: status(contender.url, header), calls)) != {204}:
+            raise LoadFailed(f"{contender.name} refuses a good key.")
+
+
+def _call_many(contender: Contender, calls: int, plan: Plan) -> int:
+    """How many were made: `calls`, and what the last second brought beyond."""
+    made, seconds = 0, 1
+    while made < calls:
+        sample = load(contender, plan, seconds)
+        made += sample.requests
+        seconds = max(1, min(SECONDS_A_LOAD, int((calls - made) / sample.rate)))
+    return made
+
+
+def _settled(product: servers.Server) -> int:
+    """Once the calls are written down, and all is as between two calls."""
+    time.sleep(SECONDS_TO_SETTLE)
+    return processes.resident_bytes(product.worker)

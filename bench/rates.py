@@ -1,0 +1,128 @@
+"""V1 to V5: how many checks a second, beside the peers, and with many keys."""
+
+from contextlib import ExitStack
+
+from django.db import connections
+
+from apikeys.secret_format import checksum
+from bench import databases, processes, servers
+from bench.load import Contender, Pairs, Sample, load, rate, side_by_side
+from bench.plan import Plan
+from bench.results import Goal, Row
+from tests.environment import DATA_DIR, postgres
+
+VERIFY = "/api/v1/verify"
+
+PEERS = {
+    "api-key": "djangorestframework-api-key",
+    "knox": "django-rest-knox",
+    "token": "DRF's TokenAuthentication",
+}
+
+
+def unknown_header() -> str:
+    """Well-formed, its checksum right, and nobody's: it costs a lookup."""
+    body = "lk_" + "0" * 30
+    return f"Bearer {body}{checksum(body)}"
+
+
+def ours(name: str, server: servers.Server, headers: list[str]) -> Contender:
+    return Contender(name, server.url + VERIFY, headers, unknown_header())
+
+
+def _peers(server: servers.Server, headers: dict[str, list[str]], plan: Plan) -> list[Contender]:
+    """The bare view and the peers. A bad key is a good one with other letters at its end."""
+    contenders = [Contender("bare", f"{server.url}/bare", ["Bearer any"], None)]
+    for path in PEERS:
+        good = headers[path][: plan.keys_called]
+        contenders.append(Contender(path, f"{server.url}/{path}", good, f"{good[0][:-4]}0000"))
+    return contenders
+
+
+def _row(name: str, label: str, pairs: Pairs, least: float | None = None) -> Row:
+    raw = {"ours a second": rate(pairs.ours), "theirs a second": rate(pairs.theirs)}
+    goal = None if least is None else Goal(least=least)
+    return Row(name, "checks a second at /verify", label, pairs.ratio, goal, raw=raw)
+
+
+def beside_peers(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], dict[str, float]]:
+    """V1 to V4, and figures: what a check costs a core."""
+    peers_url = databases.create("peers")
+    peers_headers = databases.fill_peers(peers_url, plan.few_keys)
+    databases.settle(peers_url)
+    with ExitStack() as stack:
+        product = stack.enter_context(servers.product(url))
+        limit = stack.enter_context(servers.peer(servers.LIMIT, url))
+        peers = stack.enter_context(servers.peer(servers.PEERS, peers_url))
+        usual = stack.enter_context(servers.peer(servers.PEERS, peers_url, "bench.peers.startproject"))
+        called = headers[: plan.keys_called]
+        verify = ours("verify", product, called)
+        others = [
+            Contender("limit", f"{limit.url}/", called, unknown_header()),
+            *_peers(peers, peers_headers, plan),
+            Contender("startproject", f"{usual.url}/bare", ["Bearer any"], None),
+        ]
+        pairs = side_by_side(verify, others, plan)
+        figures = _cost(verify, product, plan)
+    rows = [
+        _row("V1", "the limit: a bare WSGI function, one prepared lookup", pairs["limit"], 0.75),
+        _row("V2", "a bare Django view that asks nothing, no middleware", pairs["bare"], 0.8),
+        _row("V3", PEERS["api-key"], pairs["api-key"], 5),
+        _row("V4", PEERS["knox"], pairs["knox"], 8),
+        _row("R1", PEERS["token"], pairs["token"]),
+        _row("R2", "the bare view behind startproject's middleware", pairs["startproject"]),
+    ]
+    return rows, figures | _latency([sample for pair in pairs.values() for sample in pair.ours])
+
+
+def _latency(samples: list[Sample]) -> dict[str, float]:
+    """Of the sample whose rate is the median."""
+    middle = sorted(samples, key=lambda sample: sample.rate)[len(samples) // 2]
+    return {"ms a check under full load, median": middle.p50, "ms a check under full load, 99 of 100": middle.p99}
+
+
+def _cost(contender: Contender, product: servers.Server, plan: Plan) -> dict[str, float]:
+    """Checks for each second that a core works, counting the worker alone, and the database with it."""
+    backends = processes.children(postgres.pid)
+    before = processes.cpu_seconds(product.worker), sum(map(processes.cpu_seconds, backends))
+    sample = load(contender, plan)
+    worker = processes.cpu_seconds(product.worker) - before[0]
+    database = sum(map(processes.cpu_seconds, backends)) - before[1]
+    return {
+        "checks a second of one worker": sample.rate,
+        "checks a second a core, the worker's": sample.requests / worker,
+        "checks a second a core, the worker's and the database's": sample.requests / (worker + database),
+    }
+
+
+def with_many_keys(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], dict[str, float]]:
+    """V5, and how large a key is. `url` names the database with few keys."""
+    connections.close_all()  # PostgreSQL copies no database that is in use
+    many_url = databases.create("many", template=url.rpartition("/")[2])
+    databases.add_keys(many_url, plan.many_keys - plan.few_keys)
+    databases.settle(many_url)
+    databases.ask(many_url, "CHECKPOINT")
+    count = databases.ask(many_url, "SELECT count(*) FROM apikeys_apikey")
+    size = databases.ask(many_url, "SELECT pg_total_relation_size('apikeys_apikey')")
+    called = headers[: plan.keys_called]
+    with servers.product(url) as few, servers.product(many_url) as many:
+        pairs = side_by_side(ours("many", many, called), [ours("few", few, called)], plan)["few"]
+    raw = {f"a second at {count:,} keys": rate(pairs.ours), f"a second at {plan.few_keys:,}": rate(pairs.theirs)}
+    measured, goal = f"checks a second at {count:,} keys", Goal(least=0.9)
+    row = Row("V5", measured, f"at {plan.few_keys:,}", pairs.ratio, goal, raw=raw)
+    return [row], {"bytes a key": size / count}
+
+
+def on_sqlite(plan: Plan) -> list[Row]:
+    """The same beside the same peers, all on SQLite. Reported: production takes PostgreSQL."""
+    url, peers_url = (f"sqlite:///{DATA_DIR}/{name}.sqlite3" for name in ("bench", "peers"))
+    headers = databases.fill_product(url, plan.few_keys)
+    peers_headers = databases.fill_peers(peers_url, plan.few_keys)
+    with servers.product(url) as product, servers.peer(servers.PEERS, peers_url) as peers:
+        verify = ours("verify", product, headers[: plan.keys_called])
+        pairs = side_by_side(verify, _peers(peers, peers_headers, plan), plan)
+    return [
+        _row("S2", "a bare Django view, on SQLite", pairs["bare"]),
+        _row("S3", f"{PEERS['api-key']}, on SQLite", pairs["api-key"]),
+        _row("S4", f"{PEERS['knox']}, on SQLite", pairs["knox"]),
+    ]

@@ -1,0 +1,96 @@
+"""Every server alike: granian, WSGI, one worker unless said otherwise, the product's own number of threads."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import processes
+from tests.environment import DATA_DIR, REPOSITORY
+from tests.postgres import free_port
+
+THREADS = 8
+SECONDS_TO_START = 60
+SECONDS_TO_STOP = 30
+
+PEERS = "bench.peers.wsgi:application"
+LIMIT = "bench.peers.limit:application"
+
+
+class Server:
+    """A running server; `url` has no slash at its end."""
+
+    def __init__(self, command: list[str], port: int, environment: dict[str, str]) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = Path(tempfile.mkstemp(prefix="bench-", suffix=".log", dir=DATA_DIR)[1])
+        with self.log.open("ab") as log:
+            # A session of its own, so that Ctrl+C reaches it through stop() and in no other way.
+            self.process = subprocess.Popen(
+                command,
+                cwd=REPOSITORY,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not processes.listens(self.port):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"A server did not start. Its log:\n{self.log.read_text(errors='replace')[-4000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, 9)
+            self.process.wait()
+
+    @property
+    def worker(self) -> int:
+        """The process id of its worker, of several the largest one."""
+        return max(processes.children(self.process.pid), key=processes.resident_bytes)
+
+
+@contextmanager
+def _running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[Server]:
+    server = Server(command, port, environment)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def product(database_url: str, *, workers: int = 1, **environment: str) -> Iterator[Server]:
+    """Latchkey as its users run it: `manage.py serve`, the counting of use on."""
+    port = free_port()
+    environment |= {
+        "DATABASE_URL": database_url,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "WORKERS": str(workers),
+        "THREADS": str(THREADS),
+        "USAGE_FLUSH_SECONDS": "1",
+    }
+    with _running([sys.executable, "manage.py", "serve"], port, environment) as server:
+        yield server
+
+
+@contextmanager
+def peer(application: str, database_url: str, settings: str = "bench.peers.settings") -> Iterator[Server]:
+    port = free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--workers", "1"]
+    command += ["--blocking-threads", str(THREADS), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--log-level", "error", application]
+    with _running(command, port, {"DATABASE_URL": database_url, "PEERS_SETTINGS": settings}) as server:
+        yield server

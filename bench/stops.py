@@ -1,0 +1,92 @@
+"""V6: whether anything gets in after the answer to a pause or a delete, while four workers are under load."""
+
+import threading
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+
+from accounts.models import User
+from apikeys import services
+from apikeys.models import ApiKey
+from bench import servers
+from bench.load import LoadFailed
+from bench.plan import Plan
+from bench.rates import VERIFY
+from bench.results import Goal, Row
+from tests.factories import ProjectFactory
+
+WORKERS = 4
+CLIENTS = 12
+# So many calls are waited for before a stop, and again after it.
+CALLS_SEEN = 30
+SECONDS_TO_WAIT = 30
+
+
+class Clients:
+    """Threads that call with `header`, one call after the other, and note when each started and how it went."""
+
+    def __init__(self, port: int) -> None:
+        self.header = ""
+        self.calls: list[tuple[float, str, int]] = []
+        self._port = port
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(CLIENTS)]
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(SECONDS_TO_WAIT)
+
+    def _call(self) -> None:
+        with closing(HTTPConnection("127.0.0.1", self._port, timeout=SECONDS_TO_WAIT)) as connection:
+            while not self._ended.is_set():
+                header, started = self.header, time.monotonic()
+                connection.request("GET", VERIFY, headers={"Authorization": header} if header else {})
+                answer = connection.getresponse()
+                answer.read()
+                self.calls.append((started, header, answer.status))
+
+    def wait(self, *, since: float, status: int) -> None:
+        """Until enough calls that started after `since` were answered with `status`."""
+        deadline = time.monotonic() + SECONDS_TO_WAIT
+        while self.count(since=since, status=status) < CALLS_SEEN:
+            if time.monotonic() > deadline:
+                raise LoadFailed(f"The clients never saw {status}.")
+            time.sleep(0.002)
+
+    def count(self, *, since: float, status: int) -> int:
+        calls = list(self.calls)
+        return sum(call == (call[0], self.header, status) for call in calls if call[0] > since)
+
+
+def while_under_load(url: str, owner: User, plan: Plan) -> Row:
+    project = ProjectFactory(created_by=owner)
+    passed = 0
+    with servers.product(url, workers=WORKERS) as product, Clients(product.port) as clients:
+        for _ in range(plan.stop_rounds):
+            new = services.create_key(project=project, name="Key", by=owner)
+            clients.header = f"Bearer {new.secret}"
+            passed += _stop_twice(new.key, clients)
+    raw = {"pauses and deletes": 2 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
+    return Row("V6", "successes after the answer to pause or delete", "none", float(passed), Goal(most=0), raw=raw)
+
+
+def _stop_twice(key: ApiKey, clients: Clients) -> int:
+    """Successes that started after the pause's answer, and after the delete's."""
+    passed = 0
+    for stop in (services.pause_key, services.delete_key):
+        started = time.monotonic()
+        clients.calls.clear()
+        clients.wait(since=started, status=204)
+        stop(key=key, by=None)
+        stopped = time.monotonic()
+        clients.wait(since=stopped, status=401)
+        passed += clients.count(since=stopped, status=204)
+        if stop is services.pause_key:
+            services.resume_key(key=key, by=None)
+    return passed
