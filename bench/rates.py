@@ -66,11 +66,11 @@ def beside_peers(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], d
         figures = _cost(verify, product, plan)
     rows = [
         _row("V1", "the limit: a bare WSGI function, one prepared lookup", pairs["limit"], 0.75),
-        _row("V2", "a bare Django view that asks nothing, no middleware", pairs["bare"], 0.8),
+        _row("V2", "a bare Django view that asks nothing, as startproject sets it up", pairs["startproject"], 0.8),
         _row("V3", PEERS["api-key"], pairs["api-key"], 5),
         _row("V4", PEERS["knox"], pairs["knox"], 8),
         _row("R1", PEERS["token"], pairs["token"]),
-        _row("R2", "the bare view behind startproject's middleware", pairs["startproject"]),
+        _row("R2", "the bare view without any middleware", pairs["bare"]),
     ]
     return rows, figures | _latency([sample for pair in pairs.values() for sample in pair.ours])
 
