@@ -1,20 +1,34 @@
+from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The address a request came from, or None where there is none (a Unix socket).
+    """The address a request came from, or None where there is none (a Unix socket)."""
+    return address_of(request.META)
+
+
+def address_of(environ: Mapping[str, Any]) -> str | None:
+    """The same of a WSGI environment.
 
     X-Forwarded-For is believed only as far as TRUSTED_PROXIES says: each trusted proxy appended one
     entry, so the client is that many entries from the right; anything further left is the client's own claim.
     """
-    address = request.META.get("REMOTE_ADDR", "")
+    address = environ.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES:
-        hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        hops = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
         if len(hops) >= settings.TRUSTED_PROXIES:
             address = hops[-settings.TRUSTED_PROXIES]
+    return _normalized(address)
+
+
+# A gateway asks for the same few addresses thousands of times a second.
+@lru_cache(maxsize=4096)
+def _normalized(address: str) -> str | None:
     try:
         # A zone ("fe80::1%eth0") means something on the machine that wrote it only; PostgreSQL refuses it.
         return str(ip_address(address.strip().partition("%")[0]))

@@ -6,9 +6,18 @@ import string
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_CHARACTERS = 16
 
+# Two characters at a time, for every request gets an id.
+_PAIRS = [first + second for first in BASE62 for second in BASE62]
+
 
 def new_public_id(prefix: str) -> str:
-    return f"{prefix}_{''.join(secrets.choice(BASE62) for _ in range(RANDOM_CHARACTERS))}"
+    """128 random bits, of which the last 16 base62 digits are taken: their bias is below 2**-32."""
+    number = int.from_bytes(secrets.token_bytes(16), "big")
+    text = ""
+    for _ in range(RANDOM_CHARACTERS // 2):
+        number, pair = divmod(number, len(_PAIRS))
+        text += _PAIRS[pair]
+    return f"{prefix}_{text}"
 
 
 class PublicIdConverter:

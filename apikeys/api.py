@@ -1,4 +1,4 @@
-"""What a key opens: the check of every API call, `/me`, and `/verify` for gateways."""
+"""What a key opens: the check of every API call, and `/me`."""
 
 from typing import Any
 
@@ -10,53 +10,37 @@ from ninja import Router, Schema
 from ninja.security.http import HttpAuthBase
 
 from accounts.client_address import client_address
-from apikeys import verification
-from apikeys.verification import Identity, Verdict
+from apikeys import gateway, verification
+from apikeys.verification import Identity
 from projects.api import ApiRequest
-from projects.envelope import ErrorAnswer, ObjectAnswer, Refused, envelope, refusal, status_of
+from projects.envelope import ErrorAnswer, ObjectAnswer, Refused, envelope, status_of
 
 
 class KeyRequest(ApiRequest):
     identity: Identity
 
 
-def _judge(request: HttpRequest) -> Verdict:
-    """Asks the one rule; a request that it lets in has an `identity` from here on, and its log lines the key."""
-    verdict = verification.verify(request.META.get("HTTP_AUTHORIZATION"), client_address(request))
-    if verdict.identity:
-        request.identity = verdict.identity  # type: ignore[attr-defined]
-        structlog.contextvars.bind_contextvars(key_id=verdict.identity.key_id)
-    return verdict
-
-
 class ApiKeyAuth(HttpAuthBase):
-    """Raises Refused for a request that may not pass."""
+    """Raises Refused for a request that may not pass; one that may has an `identity` from here on."""
 
     openapi_scheme = "bearer"
     openapi_description = "An API key of the project, as `Authorization: Bearer <key>`."
 
     def __call__(self, request: HttpRequest) -> Identity:
-        identity, code = _judge(request)
+        identity, code = verification.verify(request.META.get("HTTP_AUTHORIZATION"), client_address(request))
         if identity is None:
             raise Refused(status_of(str(code)), str(code))
+        request.identity = identity  # type: ignore[attr-defined]
+        structlog.contextvars.bind_contextvars(key_id=identity.key_id)
         return identity
 
 
 @csrf_exempt
 @login_not_required
 def verify(request: HttpRequest) -> HttpResponse:
-    """Whether a gateway may let a request pass: 204 and whose it is, or the refusal. The body is never read."""
-    identity, code = _judge(request)
-    if identity is None:
-        return refusal(request, str(code))
-    return HttpResponse(
-        status=204,
-        headers={
-            "X-Latchkey-Key": identity.key_id,
-            "X-Latchkey-Project": identity.project_id,
-            "X-Latchkey-User": identity.user_id,
-        },
-    )
+    """The gateway's answer for servers that bring only Django's handler, as `runserver` does."""
+    status, headers, body = gateway.answer(request.META, request.request_id)  # type: ignore[attr-defined]
+    return HttpResponse(body, status=status, headers=dict(headers))
 
 
 def _header(description: str) -> dict[str, Any]:

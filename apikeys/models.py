@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
@@ -13,6 +13,7 @@ from projects.models import Project
 from projects.names import MAX_LENGTH
 
 RECENTLY = timedelta(days=7)
+QUIET_AFTER = timedelta(hours=24)
 
 
 def new_key_id() -> str:
@@ -23,6 +24,15 @@ class KeyState(models.TextChoices):
     ACTIVE = "active", "Active"
     PAUSED = "paused", "Paused"
     DELETED = "deleted", "Deleted"
+
+
+class Outcome(models.TextChoices):
+    """How a call with a key ended; a refusal is named for what refused it."""
+
+    OK = "ok", "let in"
+    PAUSED = "paused", "paused"
+    DELETED = "deleted", "deleted"
+    FORBIDDEN = "forbidden", "creator deactivated"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -53,6 +63,10 @@ class ApiKey(models.Model):
     deleted_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField("last used", null=True)
     last_used_address = models.GenericIPAddressField(null=True)
+    # Calls that were refused since the key was paused or deleted; Pause and Delete begin at 0.
+    refused_calls = models.PositiveBigIntegerField(default=0, db_default=0)
+    last_refused_at = models.DateTimeField(null=True)
+    last_refused_address = models.GenericIPAddressField(null=True)
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -94,6 +108,16 @@ class ApiKey(models.Model):
     def was_used_recently(self) -> bool:
         """Whether a call came in the last 7 days: then deleting it asks for its name."""
         return self.last_used_at is not None and self.last_used_at > timezone.now() - RECENTLY
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it had calls and has had none for 24 hours: what to look for before a roll's old key is deleted."""
+        return self.is_active and self.last_used_at is not None and self.last_used_at <= timezone.now() - QUIET_AFTER
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """Since when its calls are refused; None while they are let in."""
+        return self.deleted_at or self.paused_at
 
     @property
     def is_active(self) -> bool:
@@ -138,3 +162,49 @@ class KeyEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} {self.get_kind_display()}"
+
+
+class KeyUse(models.Model):
+    """The calls with a key that ended in one way, in one hour or one day of UTC; usage.py counts them.
+
+    Every call is in an hour's row and in its day's: folding hours into days is forgetting the hours.
+    """
+
+    class Span(models.TextChoices):
+        HOUR = "hour", "hour"
+        DAY = "day", "day"
+
+    # In the order in which figures are asked for: a key's hours, or days, of a time.
+    pk = models.CompositePrimaryKey("key_id", "span", "starts_at", "outcome")
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="use", db_index=False)
+    span = models.CharField(max_length=4, choices=Span.choices)
+    starts_at = models.DateTimeField()
+    outcome = models.CharField(max_length=9, choices=Outcome.choices)
+    calls = models.PositiveBigIntegerField()
+    last_at = models.DateTimeField()
+    last_address = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(span__in=["hour", "day"]), name="keyuse_span_is_known"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["ok", "paused", "deleted", "forbidden"]), name="keyuse_outcome_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.outcome} {self.span} {self.starts_at:%Y-%m-%d %H:%M}: {self.calls}"
+
+
+class UnmatchedUse(models.Model):
+    """The refused calls of an hour that matched no key of a living project; no owner can be told of them."""
+
+    starts_at = models.DateTimeField(primary_key=True)
+    calls = models.PositiveBigIntegerField()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "calls that matched no key"
+        ordering = ["-starts_at"]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d %H:%M}: {self.calls}"

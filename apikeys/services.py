@@ -20,6 +20,9 @@ from apikeys.models import ApiKey, KeyEvent, KeyState
 from projects.models import Project
 from projects.names import clean_name
 
+# Refused calls are counted from the change that refuses them.
+_NOTHING_REFUSED: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
+
 
 class KeyGone(Exception):
     """The key was deleted in the meantime."""
@@ -113,7 +116,14 @@ def _change_state(
 def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key, reversibly. False if it was paused already; raises KeyGone if it was deleted."""
     changed = _change_state(
-        key, [KeyState.ACTIVE], KeyEvent.Kind.PAUSED, by, address, state=KeyState.PAUSED, paused_at=timezone.now()
+        key,
+        [KeyState.ACTIVE],
+        KeyEvent.Kind.PAUSED,
+        by,
+        address,
+        state=KeyState.PAUSED,
+        paused_at=timezone.now(),
+        **_NOTHING_REFUSED,
     )
     if key.is_deleted:
         raise KeyGone
@@ -143,6 +153,7 @@ def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> b
         paused_at=None,
         ciphertext=None,
         ring_key_id="",
+        **_NOTHING_REFUSED,
     )
 
 

@@ -1,65 +1,98 @@
-"""When a key was last used, and from where.
+"""Counts every call: of which key, with which outcome, in which hour, and when and from where the last one came.
 
-The hot path notes it in memory; a thread writes it to the database about once a second, and once more
-at shutdown. A process that is killed loses at most that second.
+The hot path counts in memory. A thread adds that to the database: at once after a quiet second, else about every
+second, and once more at shutdown. A process that is killed loses at most that second. A database that is away
+loses nothing until MOST_NOTED different counts wait for it, about 30 MB.
 """
 
 import atexit
 import multiprocessing.util
 import threading
-from datetime import datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
-from apikeys.models import ApiKey
+from apikeys import usage_sql
+from apikeys.usage_sql import HOUR_SECONDS, Noted
 
 logger = structlog.get_logger(__name__)
 
-_pending: dict[int, tuple[datetime, str | None]] = {}
+# A count is a key, an outcome and an hour. Known ones go on being counted beyond this number; new ones are dropped.
+MOST_NOTED = 100_000
+# A statement of this many stays far below the database's time limit.
+MOST_WRITTEN = 5_000
+
+Place = tuple[int | None, str, int]
+
+_notes: dict[Place, list[Any]] = {}  # [calls, last at, last address], changed in place
+_dropped = 0
 _lock = threading.Lock()
+_writing = threading.Lock()
 _writer: threading.Thread | None = None
+_noted = threading.Event()
 _stopping = threading.Event()
 
-# Two processes may flush in either order; the later use wins.
-_WRITE = f"""
-UPDATE {ApiKey._meta.db_table} SET last_used_at = %s, last_used_address = %s
-WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)
-"""  # noqa: S608  the names come from the models
+
+def record(key_pk: int, outcome: str, at: float, address: str | None) -> None:
+    """Counts a call with a key, at `at` seconds since 1970. Costs a dictionary write."""
+    _count((key_pk, outcome, int(at) // HOUR_SECONDS), 1, at, address)
 
 
-def record(key_pk: int, at: datetime, address: str | None) -> None:
-    """Notes a call that was let in. Costs a dictionary write; the database hears of it later."""
+def record_unmatched(at: float) -> None:
+    """Counts a call that was refused and matches no key: by its hour alone."""
+    _count((None, "", int(at) // HOUR_SECONDS), 1, at, None)
+
+
+def _count(place: Place, calls: int, at: float, address: str | None) -> None:
+    global _dropped
     with _lock:
-        _pending[key_pk] = (at, address)
+        note = _notes.get(place)
+        if note is not None:
+            note[0] += calls
+            if at >= note[1]:
+                note[1:] = at, address
+        elif len(_notes) < MOST_NOTED:
+            _notes[place] = [calls, at, address]
+        else:
+            _dropped += calls
         if _writer is None and settings.USAGE_FLUSH_SECONDS:
             _start_writer()
+    if not _noted.is_set():
+        _noted.set()
 
 
 def flush() -> None:
-    """Writes what was noted. A database that is away loses nothing: the notes stay for the next time."""
+    """Writes what was counted. A database that is away loses nothing: the counts stay for the next time."""
+    with _writing:
+        waiting = _take()
+        while waiting:
+            try:
+                usage_sql.write(waiting[:MOST_WRITTEN])
+            except (OperationalError, InterfaceError):
+                logger.warning("usage_not_written", counts=len(waiting))
+                _put_back(waiting)
+                break
+            except Error:
+                # Not the server's state but the counts themselves: kept, they would stand in the way of later ones.
+                logger.exception("usage_dropped", calls=sum(noted.calls for noted in waiting[:MOST_WRITTEN]))
+            waiting = waiting[MOST_WRITTEN:]
+
+
+def _take() -> list[Noted]:
+    global _notes, _dropped
     with _lock:
-        batch = dict(_pending)
-        _pending.clear()
-    if not batch:
-        return
-    # Ordered by key, so that two processes never wait for each other's rows.
-    rows = [
-        (when := connection.ops.adapt_datetimefield_value(at), address, pk, when)
-        for pk, (at, address) in sorted(batch.items())
-    ]
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(_WRITE, rows)
-    except (OperationalError, InterfaceError):
-        logger.warning("usage_not_written", keys=len(batch))
-        with _lock:
-            for pk, noted in batch.items():
-                _pending.setdefault(pk, noted)
-    except Error:
-        # Not the server's state but the notes themselves: kept, they would stand in the way of all later ones.
-        logger.exception("usage_dropped", keys=len(batch))
+        taken, _notes = _notes, {}
+        dropped, _dropped = _dropped, 0
+    if dropped:
+        logger.error("usage_dropped", calls=dropped)
+    return [Noted(*place, *note) for place, note in taken.items()]
+
+
+def _put_back(batch: list[Noted]) -> None:
+    for noted in batch:
+        _count((noted.key_pk, noted.outcome, noted.hour), noted.calls, noted.last_at, noted.last_address)
 
 
 def _start_writer() -> None:
@@ -72,14 +105,18 @@ def _start_writer() -> None:
 
 
 def _write_until_stopped() -> None:
-    while not _stopping.wait(settings.USAGE_FLUSH_SECONDS):
-        flush()
+    while not _stopping.is_set():
+        _noted.wait()
+        _noted.clear()
         close_old_connections()
+        flush()
+        _stopping.wait(settings.USAGE_FLUSH_SECONDS)
     connection.close()
 
 
 def _stop() -> None:
     _stopping.set()
+    _noted.set()
     if _writer is not None:
         _writer.join(timeout=5)
     flush()

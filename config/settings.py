@@ -110,6 +110,8 @@ _POSTGRESQL_OPTIONS = {
     # A server that is frozen must not hold a check: new connections, statements and dead peers are all bounded.
     "connect_timeout": 3,
     "tcp_user_timeout": 4000,
+    # For the check of a key alone, which asks to be prepared; Django's own cursors never are.
+    "prepare_threshold": 5,
     "options": "-c statement_timeout=4000 -c lock_timeout=3000",
 }
 _SQLITE_OPTIONS = {

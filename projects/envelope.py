@@ -38,12 +38,11 @@ def envelope(
     request: HttpRequest,
     *,
     kind: str,
-    data: Any = None,
-    error: dict[str, Any] | None = None,
+    data: Any,
     meta: dict[str, Any] | None = None,
     links: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`kind` is "object", "list" or "error"; `meta` and `links` add paging."""
+    """A success: `kind` is "object" or "list"; `meta` and `links` add paging."""
     identity = getattr(request, "identity", None)
     return {
         "meta": {
@@ -53,7 +52,7 @@ def envelope(
             **(meta or {}),
         },
         "data": data,
-        "error": error,
+        "error": None,
         "links": {"self": request.get_full_path()} if links is None else links,
     }
 
@@ -74,26 +73,34 @@ def list_envelope(request: HttpRequest, data: list[Any], *, page: int, limit: in
     return envelope(request, kind="list", data=data, meta=meta, links=links)
 
 
-def error_response(request: HttpRequest, status: int, code: str, message: str = "") -> JsonResponse:
+def error_body(request_id: str, code: str, message: str = "", project_id: str | None = None) -> dict[str, Any]:
     """`message` says what to do; left out, it is the code's own from MESSAGES."""
-    error = {"code": code, "message": message or MESSAGES[code]}
-    response = JsonResponse(envelope(request, kind="error", error=error, links={}), status=status)
-    response["Cache-Control"] = "no-store"
+    return {
+        "meta": {"request_id": request_id, "project_id": project_id, "type": "error"},
+        "data": None,
+        "error": {"code": code, "message": message or MESSAGES[code]},
+        "links": {},
+    }
+
+
+def error_headers(status: int, code: str) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store"}
     if status == 503:
-        response["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
+        headers["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
     if status == 401:
-        response["WWW-Authenticate"] = _CHALLENGE if code == "key_missing" else _CHALLENGE_WITH_ERROR
-    return response
+        headers["WWW-Authenticate"] = _CHALLENGE if code == "key_missing" else _CHALLENGE_WITH_ERROR
+    return headers
+
+
+def error_response(request: HttpRequest, status: int, code: str, message: str = "") -> JsonResponse:
+    identity = getattr(request, "identity", None)
+    body = error_body(getattr(request, "request_id", ""), code, message, identity.project_id if identity else None)
+    return JsonResponse(body, status=status, headers=error_headers(status, code))
 
 
 def status_of(code: str) -> int:
     """The status of an answer that verification refused with `code`."""
     return {"unavailable": 503, "forbidden": 403}.get(code, 401)
-
-
-def refusal(request: HttpRequest, code: str) -> JsonResponse:
-    """The answer to a request that verification refused with `code`."""
-    return error_response(request, status_of(code), code)
 
 
 # The envelope as the OpenAPI document describes it. Ninja builds every success from these, so that an

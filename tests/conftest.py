@@ -69,7 +69,7 @@ def transactional_db(transactional_db: None, content_types: tuple[list[ContentTy
 @pytest.fixture(autouse=True)
 def no_use_left_over() -> None:
     """Calls that an earlier test made must not be counted for a later one's key of the same primary key."""
-    usage._pending.clear()
+    usage._notes.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

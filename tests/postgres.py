@@ -64,7 +64,7 @@ class Postgres:
         """Makes the cluster if there is none yet. Raises CalledProcessError with PostgreSQL's own words."""
         if self.folder is None:
             self._create()
-        self._run("pg_ctl", "start", "--wait", "--log", str(self._folder / "log"), "-o", f"-p {self.port}")
+        self._run("pg_ctl", "start", "--wait", "--log", str(self.log), "-o", f"-p {self.port}")
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "stop", "--wait", "--mode", mode)
@@ -79,6 +79,10 @@ class Postgres:
     @property
     def pid(self) -> int:
         return int((self._data / "postmaster.pid").read_text().split()[0])
+
+    @property
+    def log(self) -> Path:
+        return self._folder / "log"
 
     @property
     def _folder(self) -> Path:

@@ -16,6 +16,7 @@ from tests.api_client import downloaded, new_file
 from tests.api_helpers import assert_error, get_request, send_raw
 from tests.factories import ApiKeyFactory, ProjectFactory
 from tests.routes import all_routes
+from tests.statements import assert_statements
 
 pytestmark = pytest.mark.django_db
 
@@ -116,27 +117,27 @@ def test_no_parameter_names_another_project(call, project, outsider, parameter):
 
 
 @every_call
-def test_without_a_header_a_call_is_refused(client, django_assert_num_queries, method, path):
-    with django_assert_num_queries(0):
+def test_without_a_header_a_call_is_refused(client, method, path):
+    with assert_statements(0):
         response = client.generic(method, path)
     assert "Authorization: Bearer" in assert_error(response, 401, "key_missing")
     assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
 @every_call
-def test_a_malformed_key_is_refused_without_a_query(client, api_key, django_assert_num_queries, method, path):
+def test_a_malformed_key_is_refused_without_a_query(client, api_key, method, path):
     """T2"""
-    with django_assert_num_queries(0):
+    with assert_statements(0):
         response = client.generic(method, path, headers={"Authorization": f"Bearer {api_key.secret[:-1]}"})
     assert "Copy the key again" in assert_error(response, 401, "key_malformed")
     assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
 
 
 @every_call
-def test_an_unknown_key_is_refused_after_one_query(client, django_assert_num_queries, method, path):
+def test_an_unknown_key_is_refused_after_one_query(client, method, path):
     """T3"""
     secret = secret_format.generate("lk_")
-    with django_assert_num_queries(1):
+    with assert_statements(1):
         response = client.generic(method, path, headers={"Authorization": f"Bearer {secret}"})
     assert_error(response, 401, "key_unknown")
     assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
@@ -190,15 +191,15 @@ def test_errors_of_a_good_key_name_its_project(call, project):
     assert call("GET", f"{FILES}/{NEVER}").json()["meta"]["project_id"] == project.public_id
 
 
-def test_me_costs_one_query(call, django_assert_num_queries):
+def test_me_costs_one_query(call):
     """T3"""
-    with django_assert_num_queries(1):
+    with assert_statements(1):
         call("GET", "/api/v1/me")
 
 
-def test_a_list_of_any_length_costs_four_queries(call, project, django_assert_num_queries):
+def test_a_list_of_any_length_costs_four_queries(call, project):
     files_of(project, 30)
-    with django_assert_num_queries(4):
+    with assert_statements(4):
         assert len(call("GET", f"{FILES}?limit=30").json()["data"]) == 30
 
 
@@ -267,8 +268,8 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("path", UNKNOWN)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "HEAD"])
-def test_an_unknown_address_is_not_found_and_never_leads_to_the_login(client, django_assert_num_queries, path, method):
-    with django_assert_num_queries(0):
+def test_an_unknown_address_is_not_found_and_never_leads_to_the_login(client, path, method):
+    with assert_statements(0):
         response = client.generic(method, path)
     assert "Location" not in response.headers
     assert response.status_code == 404
@@ -430,10 +431,10 @@ def test_plain_http_is_refused_and_never_redirected(api_key, settings, path, met
     assert Client().generic(method, path, headers=headers, secure=True).status_code != 403
 
 
-def test_a_key_sent_over_plain_http_is_neither_looked_up_nor_used(api_key, settings, django_assert_num_queries):
+def test_a_key_sent_over_plain_http_is_neither_looked_up_nor_used(api_key, settings):
     """T27"""
     settings.SECURE_SSL_REDIRECT = True
-    with django_assert_num_queries(0):
+    with assert_statements(0):
         Client().get(FILES, headers={"Authorization": f"Bearer {api_key.secret}"})
 
 

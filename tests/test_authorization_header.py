@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from apikeys import secret_format
 from tests.api_helpers import RawAnswer, assert_error, get_request, send_raw
+from tests.statements import assert_statements
 
 VERIFY = "/api/v1/verify"
 SHARED_FIXTURES = [HealthCheck.function_scoped_fixture]
@@ -80,9 +81,9 @@ WRONG = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("form", WRONG.values(), ids=WRONG.keys())
-def test_a_good_secret_in_a_wrong_form_is_refused_without_a_query(client, api_key, django_assert_num_queries, form):
+def test_a_good_secret_in_a_wrong_form_is_refused_without_a_query(client, api_key, form):
     """T2, T24"""
-    with django_assert_num_queries(0):
+    with assert_statements(0):
         answer = client.get(VERIFY, headers={"Authorization": form.format(api_key.secret)})
     assert_error(answer, 401, "key_malformed")
 
@@ -107,9 +108,9 @@ def test_a_good_secret_in_a_wrong_form_is_refused_without_a_query(client, api_ke
     ],
 )
 @pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1/files", VERIFY])
-def test_a_malformed_secret_is_refused_without_a_query(client, api_key, django_assert_num_queries, path, change):
+def test_a_malformed_secret_is_refused_without_a_query(client, api_key, path, change):
     """T2"""
-    with django_assert_num_queries(0):
+    with assert_statements(0):
         answer = client.get(path, headers={"Authorization": f"Bearer {change(api_key.secret)}"})
     assert_error(answer, 401, "key_malformed")
 

@@ -7,7 +7,7 @@ from django.db.models import UniqueConstraint
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey, KeyEvent, KeyUse
 from projects.models import Membership, Project
 from tests.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
 
@@ -50,6 +50,11 @@ def unknown_kind():
     KeyEvent.objects.create(project=key.project, key=key, kind="whispered")
 
 
+def use(**fields):
+    row = {"key": ApiKeyFactory(), "span": "day", "starts_at": timezone.now(), "outcome": "ok", "calls": 1}
+    KeyUse.objects.create(**{**row, "last_at": timezone.now(), **fields})
+
+
 # Name of the constraint, the column or index that SQLite names instead, and each way to break it.
 BROKEN = [
     ("apikey_name_unique_among_living", "", second_name),
@@ -65,6 +70,8 @@ BROKEN = [
     ("apikey_ciphertext_names_its_ring_key", "", lambda: change(ApiKeyFactory(), ring_key_id="")),
     ("apikey_ciphertext_names_its_ring_key", "", lambda: change(ApiKeyFactory(), ciphertext=None)),
     ("keyevent_kind_is_known", "", unknown_kind),
+    ("keyuse_span_is_known", "", lambda: use(span="week")),
+    ("keyuse_outcome_is_known", "", lambda: use(outcome="lost")),
     ("project_once_per_submitted_form", "form_token", lambda: second_form(ProjectFactory, "created_by")),
     ("membership_once_per_project_and_user", "user_id", second_membership),
     ("membership_role_is_known", "", lambda: change(MembershipFactory(), role="emperor")),

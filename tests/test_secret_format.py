@@ -10,6 +10,7 @@ from accounts.public_ids import BASE62
 from apikeys import secret_format
 from apikeys.secret_format import CHECKSUM_LENGTH, RANDOM_LENGTH, checksum, generate, is_well_formed, mask
 from apikeys.verification import verify
+from tests.statements import assert_statements
 
 pytestmark = pytest.mark.nodb
 
@@ -75,16 +76,16 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("header", MALFORMED.values(), ids=MALFORMED.keys())
-def test_a_malformed_header_is_refused_without_a_query(db, django_assert_num_queries, header):
+def test_a_malformed_header_is_refused_without_a_query(db, header):
     """T2"""
-    with django_assert_num_queries(0):
+    with assert_statements(0):
         verdict = verify(header)
     assert verdict == (None, "key_malformed")
 
 
-def test_a_missing_header_is_refused_without_a_query(db, django_assert_num_queries):
+def test_a_missing_header_is_refused_without_a_query(db):
     """T2"""
-    with django_assert_num_queries(0):
+    with assert_statements(0):
         assert verify(None) == (None, "key_missing")
 
 

@@ -1,5 +1,6 @@
 """When a key was last used: noted in memory, written later, never in the way of the check."""
 
+import time
 from datetime import timedelta
 
 from django.db import connection
@@ -8,13 +9,14 @@ from django.utils import timezone
 
 from accounts.client_address import client_address
 from apikeys import usage
+from tests.environment import ON_SQLITE
 from tests.factories import ApiKeyFactory
 
 
 def test_the_later_use_wins_whichever_is_written_last(api_key):
     now = timezone.now()
     for at in (now, now - timedelta(hours=1)):
-        usage.record(api_key.pk, at, "203.0.113.7")
+        usage.record(api_key.pk, "ok", at.timestamp(), "203.0.113.7")
         usage.flush()
     api_key.refresh_from_db()
     assert api_key.last_used_at == now
@@ -23,19 +25,19 @@ def test_the_later_use_wins_whichever_is_written_last(api_key):
 def test_many_keys_are_written_in_one_go(api_key, project, owner, django_assert_max_num_queries):
     keys = ApiKeyFactory.create_batch(5, project=project, created_by=owner)
     for key in keys:
-        usage.record(key.pk, timezone.now(), None)
-    with django_assert_max_num_queries(7):
+        usage.record(key.pk, "ok", time.time(), None)
+    with django_assert_max_num_queries(5 if ON_SQLITE else 3):  # savepoints are two
         usage.flush()
     assert all(type(key).objects.get(pk=key.pk).last_used_at for key in keys)
 
 
 def test_a_note_that_the_database_refuses_is_dropped_and_the_next_is_written(api_key, caplog):
-    usage.record(api_key.pk, timezone.now(), "no address")
+    usage.record(api_key.pk, "ok", time.time(), "no address")
     usage.flush()
     refused = connection.vendor == "postgresql"
     assert ("usage_dropped" in caplog.text) == refused
     at = timezone.now()
-    usage.record(api_key.pk, at, "203.0.113.7")
+    usage.record(api_key.pk, "ok", at.timestamp(), "203.0.113.7")
     usage.flush()
     api_key.refresh_from_db()
     assert (api_key.last_used_at, api_key.last_used_address) == (at, "203.0.113.7")

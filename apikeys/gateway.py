@@ -1,0 +1,73 @@
+"""`/verify`, which a gateway asks before it passes a request on: a WSGI application of its own.
+
+It needs no session, no form token, no template and no host name, so it stands in front of Django's handler and
+middleware (config/wsgi.py), which cost more than the check. The verdict is `verification.verify`, as everywhere.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import structlog
+
+from accounts.client_address import address_of
+from accounts.public_ids import new_public_id
+from apikeys import verification
+from projects.envelope import error_body, error_headers, status_of
+
+logger = structlog.get_logger(__name__)
+
+Environ = Mapping[str, Any]
+
+_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (204, 401, 403, 500, 503)}
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def answer(environ: Environ, request_id: str) -> Answer:
+    """204 and whose request it is, or the refusal. Any method is answered alike; the body is never read."""
+    identity, code = verification.verify(environ.get("HTTP_AUTHORIZATION"), address_of(environ))
+    if identity is None:
+        return _refusal(status_of(str(code)), str(code), request_id)
+    headers = [
+        ("X-Latchkey-Key", identity.key_id),
+        ("X-Latchkey-Project", identity.project_id),
+        ("X-Latchkey-User", identity.user_id),
+        ("X-Request-Id", request_id),
+        ("Cache-Control", "no-store"),
+    ]
+    return Answer(204, headers, b"")
+
+
+def _refusal(status: int, code: str, request_id: str, message: str = "") -> Answer:
+    """The refusal's body stands in a header too, for gateways that throw a body away (nginx's auth_request)."""
+    body = json.dumps(error_body(request_id, code, message))
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Latchkey-Refusal", body),
+        ("X-Request-Id", request_id),
+        *error_headers(status, code).items(),
+    ]
+    return Answer(status, headers, body.encode("ascii"))
+
+
+def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """WSGI. Calls that pass are counted, not logged; a refusal leaves a line, so that its id can be found."""
+    request_id = new_public_id("req")
+    try:
+        status, headers, body = answer(environ, request_id)
+    except Exception:
+        logger.exception("verify_failed", request_id=request_id)
+        message = "Something broke on our side. Quote the request id."
+        status, headers, body = _refusal(500, "internal_error", request_id, message)
+    if status != 204:
+        logger.info("verify_refused", request_id=request_id, status=status)
+    start_response(_STATUS_LINES[status], headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

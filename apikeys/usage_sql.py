@@ -1,0 +1,161 @@
+"""Adds counted calls to the database: one statement on PostgreSQL, three in one transaction on SQLite.
+
+Both databases read the batch as JSON, so that a statement's text does not depend on its size. On PostgreSQL
+the keys' rows are locked in the order of their ids first: two processes that write at once never wait for each
+other in a circle. Use of a deleted project is not written again.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from apikeys.models import ApiKey, KeyUse, Outcome, UnmatchedUse
+from projects.models import Project
+
+HOUR_SECONDS = 3600
+DAY_SECONDS = 24 * HOUR_SECONDS
+
+
+class Noted(NamedTuple):
+    """Calls of one key (None: of none) that ended alike in one hour; times are seconds since 1970."""
+
+    key_pk: int | None
+    outcome: str
+    hour: int
+    calls: int
+    last_at: float
+    last_address: str | None
+
+
+_USE = {"key_id": "bigint", "span": "text", "starts_at": "timestamptz", "outcome": "text", "calls": "bigint"}
+_USE |= {"last_at": "timestamptz", "last_address": "inet"}
+_KEYS = {"key_id": "bigint", "used_at": "timestamptz", "used_address": "inet", "refused_as": "text"}
+_KEYS |= {"refused_calls": "bigint", "refused_at": "timestamptz", "refused_address": "inet"}
+
+
+def _source(columns: dict[str, str]) -> str:
+    if connection.vendor == "postgresql":
+        types = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        return f"SELECT * FROM json_to_recordset(%s::json) AS row({types})"  # noqa: S608  the names are ours
+    values = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+    return f"SELECT {values} FROM json_each(%s)"  # noqa: S608
+
+
+_LIVING = f"""
+SELECT k.id FROM {ApiKey._meta.db_table} k JOIN {Project._meta.db_table} p ON p.id = k.project_id
+WHERE p.deleted_at IS NULL AND k.id IN (SELECT key_id FROM touched) ORDER BY k.id
+"""  # noqa: S608
+
+_COUNT = f"""
+INSERT INTO {KeyUse._meta.db_table} AS u (key_id, span, starts_at, outcome, calls, last_at, last_address)
+SELECT n.key_id, n.span, n.starts_at, n.outcome, n.calls, n.last_at, n.last_address
+FROM noted n JOIN living ON living.id = n.key_id WHERE n.key_id IS NOT NULL ORDER BY 1, 2, 3, 4
+ON CONFLICT (key_id, span, starts_at, outcome) DO UPDATE SET
+  calls = u.calls + excluded.calls,
+  last_address = CASE WHEN excluded.last_at >= u.last_at THEN excluded.last_address ELSE u.last_address END,
+  last_at = CASE WHEN excluded.last_at >= u.last_at THEN excluded.last_at ELSE u.last_at END
+"""  # noqa: S608
+
+_COUNT_UNMATCHED = f"""
+INSERT INTO {UnmatchedUse._meta.db_table} AS u (starts_at, calls)
+SELECT starts_at, calls FROM noted WHERE key_id IS NULL ORDER BY 1
+ON CONFLICT (starts_at) DO UPDATE SET calls = u.calls + excluded.calls
+"""  # noqa: S608
+
+# Two processes may write in either order: the later use wins. A refusal counts while the state that caused it lasts.
+_TOUCH = f"""
+UPDATE {ApiKey._meta.db_table} AS k SET
+  last_used_address =
+    CASE WHEN k.last_used_at IS NULL OR k.last_used_at < t.used_at THEN t.used_address ELSE k.last_used_address END,
+  last_used_at = CASE WHEN k.last_used_at IS NULL OR k.last_used_at < t.used_at THEN t.used_at ELSE k.last_used_at END,
+  refused_calls = k.refused_calls + CASE WHEN k.state = t.refused_as THEN t.refused_calls ELSE 0 END,
+  last_refused_address = CASE WHEN k.state = t.refused_as
+    AND (k.last_refused_at IS NULL OR k.last_refused_at < t.refused_at) THEN t.refused_address
+    ELSE k.last_refused_address END,
+  last_refused_at = CASE WHEN k.state = t.refused_as
+    AND (k.last_refused_at IS NULL OR k.last_refused_at < t.refused_at) THEN t.refused_at
+    ELSE k.last_refused_at END
+FROM touched t JOIN living ON living.id = t.key_id WHERE k.id = t.key_id
+"""  # noqa: S608
+
+
+def write(batch: Iterable[Noted]) -> None:
+    """Raises Django's database errors; what was not written then was not written at all."""
+    batch = list(batch)
+    parameters = [json.dumps(_use_rows(batch)), json.dumps(_key_rows(batch))]
+    with_ = f"WITH noted AS ({_source(_USE)}), touched AS ({_source(_KEYS)}), living AS ({_LIVING}"
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            one = f"{with_} FOR NO KEY UPDATE OF k), counted AS ({_COUNT}), unmatched AS ({_COUNT_UNMATCHED}) {_TOUCH}"
+            cursor.execute(one, parameters)
+        else:
+            for part in (_COUNT, _COUNT_UNMATCHED, _TOUCH):
+                cursor.execute(f"{with_}) {part}", parameters)
+
+
+def _time(seconds: float | None) -> str | None:
+    """As the database's own columns hold it."""
+    if seconds is None:
+        return None
+    return str(connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(seconds, UTC)))
+
+
+def _use_rows(batch: list[Noted]) -> list[dict[str, Any]]:
+    """A row for each hour and for each day; an hour without a key has no day."""
+    rows: dict[tuple[Any, ...], Noted] = {}
+    for noted in batch:
+        hour = noted.hour * HOUR_SECONDS
+        spans = {KeyUse.Span.HOUR: hour, KeyUse.Span.DAY: hour - hour % DAY_SECONDS}
+        for span, start in spans.items():
+            if noted.key_pk is None and span == KeyUse.Span.DAY:
+                continue
+            place = (noted.key_pk, span, start, noted.outcome)
+            rows[place] = _merged(rows[place], noted) if place in rows else noted
+    return [
+        {
+            "key_id": key_pk,
+            "span": span,
+            "starts_at": _time(start),
+            "outcome": outcome,
+            "calls": noted.calls,
+            "last_at": _time(noted.last_at),
+            "last_address": noted.last_address,
+        }
+        for (key_pk, span, start, outcome), noted in rows.items()
+    ]
+
+
+def _merged(first: Noted, second: Noted) -> Noted:
+    later = max(first, second, key=lambda noted: noted.last_at)
+    return later._replace(calls=first.calls + second.calls)
+
+
+def _key_rows(batch: list[Noted]) -> list[dict[str, Any]]:
+    """What each key's own row is told: its last use, and its refusals in the state it was in last."""
+    used: dict[int, Noted] = {}
+    refused: dict[int, Noted] = {}
+    for noted in sorted(batch, key=lambda noted: noted.last_at):
+        if noted.key_pk is None:
+            continue
+        if noted.outcome == Outcome.OK:
+            used[noted.key_pk] = noted
+        elif (before := refused.get(noted.key_pk)) and before.outcome == noted.outcome:
+            refused[noted.key_pk] = _merged(before, noted)
+        else:
+            refused[noted.key_pk] = noted
+    return [_key_row(pk, used.get(pk), refused.get(pk)) for pk in {noted.key_pk for noted in batch if noted.key_pk}]
+
+
+def _key_row(pk: int, used: Noted | None, refused: Noted | None) -> dict[str, Any]:
+    return {
+        "key_id": pk,
+        "used_at": _time(used and used.last_at),
+        "used_address": used and used.last_address,
+        "refused_as": refused and refused.outcome,
+        "refused_calls": refused.calls if refused else 0,
+        "refused_at": _time(refused and refused.last_at),
+        "refused_address": refused and refused.last_address,
+    }
