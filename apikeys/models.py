@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -11,6 +12,9 @@ from accounts.models import User
 from accounts.public_ids import new_public_id
 from projects.models import Project
 from projects.names import MAX_LENGTH
+
+if TYPE_CHECKING:
+    from apikeys.figures import KeyFigures
 
 RECENTLY = timedelta(days=7)
 QUIET_AFTER = timedelta(hours=24)
@@ -69,6 +73,9 @@ class ApiKey(models.Model):
     last_refused_address = models.GenericIPAddressField(null=True)
 
     objects = ApiKeyQuerySet.as_manager()
+
+    # What `figures.with_figures` found; None on a key loaded otherwise.
+    figures: KeyFigures | None = None
 
     class Meta:
         verbose_name = "API key"

@@ -1,0 +1,118 @@
+"""What the counted calls come to, for the pages: read-only, a query a question, hours and days of UTC."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+
+from apikeys.models import ApiKey, KeyUse, Outcome
+
+SPARKLINE_DAYS = 30
+_STEP = {KeyUse.Span.HOUR: timedelta(hours=1), KeyUse.Span.DAY: timedelta(days=1)}
+
+
+class Period(StrEnum):
+    """How far back figures go; the value is what stands in an address."""
+
+    DAY = "24h"
+    MONTH = "30d"
+    YEAR = "12m"
+
+
+# What a period is counted in, and how many of it; the current one is the last.
+PERIODS = {
+    Period.DAY: (KeyUse.Span.HOUR, 24),
+    Period.MONTH: (KeyUse.Span.DAY, 30),
+    Period.YEAR: (KeyUse.Span.DAY, 365),
+}
+
+
+class Calls(NamedTuple):
+    """How many calls were let in and refused."""
+
+    allowed: int = 0
+    refused: int = 0
+
+    @property
+    def all(self) -> int:
+        return self.allowed + self.refused
+
+
+class Bucket(NamedTuple):
+    """The calls of the hour or day that begins at `starts_at`."""
+
+    starts_at: datetime
+    calls: Calls
+
+
+class KeyFigures(NamedTuple):
+    """A key's last 24 hours, and the calls that were let in on each of the last 30 days, today's last."""
+
+    last_24_hours: Calls
+    days: tuple[int, ...]
+
+
+def _floor(at: datetime, span: KeyUse.Span) -> datetime:
+    at = at.replace(minute=0, second=0, microsecond=0)
+    return at.replace(hour=0) if span == KeyUse.Span.DAY else at
+
+
+def starts(period: Period) -> list[datetime]:
+    """When each hour or day of the period begins, the oldest first."""
+    span, number = PERIODS[period]
+    last = _floor(timezone.now(), span)
+    return [last - _STEP[span] * ago for ago in range(number - 1, -1, -1)]
+
+
+def _sorted_out(rows: Iterable[tuple[str, int]]) -> Calls:
+    allowed = refused = 0
+    for outcome, calls in rows:
+        if outcome == Outcome.OK:
+            allowed += calls
+        else:
+            refused += calls
+    return Calls(allowed, refused)
+
+
+def _use(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> QuerySet[KeyUse]:
+    return KeyUse.objects.filter(key__in=keys, span=PERIODS[period][0], starts_at__gte=starts(period)[0])
+
+
+def history(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> list[Bucket]:
+    """Every hour or day of the period with the calls of all `keys`, the oldest first, those without calls too."""
+    found: dict[datetime, list[tuple[str, int]]] = defaultdict(list)
+    sums = _use(keys, period).values_list("starts_at", "outcome").annotate(sum=Sum("calls"))
+    for starts_at, outcome, calls in sums:
+        found[starts_at].append((outcome, calls))
+    return [Bucket(start, _sorted_out(found[start])) for start in starts(period)]
+
+
+def totals(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> dict[int, Calls]:
+    """The period's calls of each key that had any, by the key's primary key."""
+    found: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for key_pk, outcome, calls in _use(keys, period).values_list("key_id", "outcome").annotate(sum=Sum("calls")):
+        found[key_pk].append((outcome, calls))
+    return {key_pk: _sorted_out(rows) for key_pk, rows in found.items()}
+
+
+def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
+    """The keys with their `figures`, for one query however many they are."""
+    keys = list(keys)
+    days = starts(Period.MONTH)
+    fields = ("key_id", "span", "starts_at", "outcome", "calls")
+    # A union, so that each half reads its own stretch of the index.
+    rows = _use(keys, Period.DAY).values_list(*fields).union(_use(keys, Period.MONTH).values_list(*fields), all=True)
+    by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    by_day: dict[tuple[int, datetime], int] = defaultdict(int)
+    for key_pk, span, starts_at, outcome, calls in rows if keys else ():
+        if span == KeyUse.Span.HOUR:
+            by_hour[key_pk].append((outcome, calls))
+        elif outcome == Outcome.OK:
+            by_day[key_pk, starts_at] += calls
+    for key in keys:
+        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), tuple(by_day[key.pk, day] for day in days))
+    return keys
