@@ -174,9 +174,7 @@ class Gateway:
         self, method: str = "GET", path: str = "/", *, body: str | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """One request, from 127.0.0.2, so that it is not taken for the proxy's own."""
-        with closing(
-            HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=("127.0.0.2", 0))
-        ) as connection:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=("127.0.0.2", 0))) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
