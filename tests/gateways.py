@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -125,6 +126,11 @@ def _end_to_end(headers: list[tuple[str, str]]) -> dict[str, str]:
     return {k: v for k, v in headers if k.lower() not in {"content-length", "connection", "transfer-encoding"}}
 
 
+def find(program: str) -> str | None:
+    """Where it is: on Debian in a folder that only root's PATH names."""
+    return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+
+
 class Gateway:
     """A proxy in a folder of its own, on a free port, in front of an API and asking Latchkey at `latchkey_port`."""
 
@@ -146,14 +152,15 @@ class Gateway:
         """The configuration, where it has to know more of the test than the three addresses."""
         return text
 
-    def command(self) -> list[str]:
+    def arguments(self) -> list[str]:
         raise NotImplementedError
 
     def start(self) -> None:
+        command = [str(find(self.program)), *self.arguments()]
         # A folder for what Caddy would keep at home.
         homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(self.folder))
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(self.command(), env={**os.environ, **homes}, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, env={**os.environ, **homes}, stdout=log, stderr=log)
         deadline = time.monotonic() + SECONDS_TO_START
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -187,7 +194,7 @@ class Nginx(Gateway):
     def fitted(self, text: str) -> str:
         return text.replace("listen 8080", f"listen 127.0.0.1:{self.port}")
 
-    def command(self) -> list[str]:
+    def arguments(self) -> list[str]:
         folder = self.folder
         scratch = [f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "scgi", "uwsgi")]
         lines = [
@@ -198,7 +205,7 @@ class Nginx(Gateway):
             f"include {folder}/nginx.conf; }}",
         ]
         (folder / "main.conf").write_text("\n".join(lines))
-        return ["nginx", "-p", str(folder), "-e", "stderr", "-c", f"{folder}/main.conf", "-g", "daemon off;"]
+        return ["-p", str(folder), "-e", "stderr", "-c", f"{folder}/main.conf", "-g", "daemon off;"]
 
 
 class Caddy(Gateway):
@@ -208,8 +215,8 @@ class Caddy(Gateway):
     def fitted(self, text: str) -> str:
         return "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n}\n" + text
 
-    def command(self) -> list[str]:
-        return ["caddy", "run", "--adapter", "caddyfile", "--config", f"{self.folder}/Caddyfile"]
+    def arguments(self) -> list[str]:
+        return ["run", "--adapter", "caddyfile", "--config", f"{self.folder}/Caddyfile"]
 
 
 class Haproxy(Gateway):
@@ -220,8 +227,8 @@ class Haproxy(Gateway):
         text = text.replace("/etc/haproxy/", f"{self.folder}/").replace("abns@latchkey", f"abns@latchkey-{self.port}")
         return text.replace(f"bind :{self.port}", f"bind 127.0.0.1:{self.port}")
 
-    def command(self) -> list[str]:
-        return ["haproxy", "-db", "-f", f"{self.folder}/haproxy.cfg"]
+    def arguments(self) -> list[str]:
+        return ["-db", "-f", f"{self.folder}/haproxy.cfg"]
 
 
 GATEWAYS: list[type[Gateway]] = [Nginx, Caddy, Haproxy]

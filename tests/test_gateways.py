@@ -7,7 +7,8 @@ import pytest
 
 from apikeys import secret_format, services
 from tests.api_helpers import assert_error
-from tests.gateways import GATEWAYS, Answer, Api, Gateway, Witness
+from tests.environment import lacking
+from tests.gateways import GATEWAYS, Answer, Api, Gateway, Witness, find
 from tests.postgres import free_port
 
 # What a proxy does has nothing to do with the kind of database.
@@ -24,9 +25,10 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture(params=GATEWAYS, ids=lambda kind: kind.program)
-def gateway_to(request, program, tmp_path, api) -> Iterator[Callable[[int], Gateway]]:
+def gateway_to(request, tmp_path, api) -> Iterator[Callable[[int], Gateway]]:
     """Starts the proxy in front of `api`: `gateway_to(latchkey_port)`."""
-    program(request.param.program)
+    if not find(request.param.program):
+        lacking(request.param.program)
     started: list[Gateway] = []
 
     def start(latchkey_port: int) -> Gateway:
