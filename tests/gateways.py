@@ -54,9 +54,14 @@ class Recorder(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.received: list[Received] = []
+        self.connections = 0
 
     def answer(self, request: Received) -> tuple[int, dict[str, str], bytes]:
         raise NotImplementedError
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no news."""
@@ -83,8 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline or not self.parse_request():
             return
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = Received(self.command, self.path, self.headers.items(), body.decode())
+        request = Received(self.command, self.path, self.headers.items(), self._body().decode())
         self.server.received.append(request)
         status, headers, content = self.server.answer(request)
         self.send_response_only(status)
@@ -94,6 +98,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
 
 class Api(Recorder):
@@ -178,9 +192,9 @@ class Gateway:
             self._process.wait(timeout=10)
 
     def request(
-        self, method: str = "GET", path: str = "/", *, body: str | None = None, headers: dict[str, str] | None = None
+        self, method: str = "GET", path: str = "/", *, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """One request, from 127.0.0.2, so that it is not taken for the proxy's own."""
+        """One request, from 127.0.0.2, so that it is not taken for the proxy's own. A list of bytes is sent chunked."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=("127.0.0.2", 0))) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()

@@ -78,6 +78,14 @@ def test_method_and_body_arrive_as_they_were_sent(gateway, api, bearer, method):
     assert (seen.method, seen.path, seen.body) == (method, "/things", body)
 
 
+def test_a_chunked_body_arrives_and_is_not_sent_to_the_check(server, gateway_to, api, bearer):
+    with Witness.running(server.port) as witness:
+        gateway = gateway_to(witness.server_port)
+        assert gateway.request("POST", "/things", body=[b"a" * 5_000] * 3, headers=bearer).status_code == 200
+    assert [seen.body for seen in api.received] == ["a" * 15_000]
+    assert [asked.body for asked in witness.received] == [""]
+
+
 def test_the_secret_goes_no_further_than_the_check(gateway, api, api_key, bearer):
     gateway.request(headers=bearer)
     [seen] = api.received
@@ -131,6 +139,16 @@ def test_headers_that_a_client_forges_do_not_arrive(gateway, api, bearer):
     assert len(api.received) == 1
 
 
+def test_a_client_cannot_have_the_identity_taken_out_on_the_way(gateway, api, api_key, bearer):
+    """Proxies remove the headers that Connection names (RFC 9110, 7.6.1), which may be those that they have set."""
+    names = "X-Latchkey-Key, X-Latchkey-Project, X-Latchkey-User"
+    assert gateway.request(headers={**bearer, "Connection": f"close, {names}"}).status_code == 200
+    [seen] = api.received
+    assert seen.header("X-Latchkey-Key") == api_key.public_id
+    assert seen.header("X-Latchkey-Project") == api_key.project.public_id
+    assert seen.header("X-Latchkey-User") == api_key.created_by.public_id
+
+
 def test_each_request_is_one_question_without_its_body(server, gateway_to, api, owner, api_key, bearer):
     with Witness.running(server.port) as witness:
         gateway = gateway_to(witness.server_port)
@@ -144,6 +162,25 @@ def test_each_request_is_one_question_without_its_body(server, gateway_to, api, 
     for asked in witness.received:
         assert asked.header("X-Forwarded-For") == "127.0.0.2"
         assert asked.header("X-Forwarded-Proto") == "http"
+
+
+def test_checks_share_a_connection(server, gateway_to, bearer):
+    with Witness.running(server.port) as witness:
+        gateway = gateway_to(witness.server_port)
+        for _ in range(5):
+            assert gateway.request(headers=bearer).status_code == 200
+            assert gateway.request().status_code == 401
+    assert (len(witness.received), witness.connections) == (10, 1)
+
+
+def test_after_a_restart_of_latchkey_no_request_fails(start_server, gateway_to, bearer):
+    """The connection that was kept is dead then."""
+    server = start_server()
+    gateway = gateway_to(server.port)
+    assert gateway.request(headers=bearer).status_code == 200
+    server.stop()
+    server.start()
+    assert gateway.request(headers=bearer).status_code == 200
 
 
 def test_without_latchkey_nobody_is_let_in(gateway_to, api, bearer):

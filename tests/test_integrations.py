@@ -29,7 +29,7 @@ from tests.statements import assert_statements
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLE = REPOSITORY / "docs" / "examples" / "django_api"
+EXAMPLE = "docs/examples/django_api/manage.py"
 PATHS = ["/plain/", "/ninja/", "/rest/"]
 CHALLENGE = 'Bearer realm="api"'
 
@@ -48,9 +48,9 @@ def example_port(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
         "KEY_PEPPERS": configured.KEY_PEPPERS,
         "DATABASE_URL": database_url(),
     }
-    command = [sys.executable, "-W", "error", "manage.py", "runserver", "--noreload", str(port)]
+    command = [sys.executable, "-W", "error", EXAMPLE, "runserver", "--noreload", str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=EXAMPLE, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=output, stderr=output)
     try:
         _wait_for(process, port, log)
         yield port

@@ -40,7 +40,7 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]
     """`request.auth` is the Identity, `request.user` the key's creator.
 
     A request without a key is refused like one with a bad key, not left to the permissions: those answer
-    another code, and the framework's default lets everyone in. It therefore stands alone, or last.
+    another code, and the framework's default lets everyone in. It therefore stands alone.
     """
 
     def authenticate(self, request: Any) -> tuple[Creator, Identity]:
