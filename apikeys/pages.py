@@ -3,20 +3,24 @@
 import itertools
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet, Window
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
 from apikeys import snippets
+from apikeys.figures import with_figures
 from apikeys.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
-from apikeys.models import KeyState
+from apikeys.models import RECENTLY, ApiKey, KeyState
 from projects import services as project_services
 from projects.access import REASONS, get_project
 from projects.announcements import announce
@@ -28,6 +32,7 @@ KEYS_A_PAGE = 10
 EVENTS_A_PAGE = 25
 FILES_SHOWN = 5
 KEYS_OFFERED = 20
+TRIED_SHOWN = 3
 
 
 def project_context(project: Project) -> dict[str, Any]:
@@ -64,8 +69,10 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     if choice["q"]:
         keys = keys.filter(Q(name__icontains=choice["q"]) | Q(mask__contains=choice["q"]))
     names = living_names(project)
+    page = Paginator(keys, KEYS_A_PAGE).get_page(choice["page"])
+    page.object_list = with_figures(page.object_list)
     return {
-        "page": Paginator(keys, KEYS_A_PAGE).get_page(choice["page"]),
+        "page": page,
         "q": choice["q"],
         "state": choice["state"],
         "pager_query": pager_query(q=choice["q"], state=choice["state"]),
@@ -91,14 +98,37 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     # Active keys before paused ones, then the newest: after a roll it is the one to use.
     keys = list(project.api_keys.alive().order_by("state", "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
+    key = next((key for key in keys if key.public_id == chosen), keys[0] if keys else None)
+    files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
     context |= snippet_context(request) | {
-        "key": next((key for key in keys if key.public_id == chosen), keys[0] if keys else None),
+        "key": key,
         "keys": keys,
+        "tried": still_tried(project, besides=key),
         "counts": counts,
-        "files": project.files.all()[:FILES_SHOWN],
-        "file_count": project.files.count(),
+        "files": files,
+        "file_count": files[0].number if files else 0,
     }
     return render(request, "apikeys/dashboard.html", context)
+
+
+def still_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
+    """The other stopped keys that some program went on using in the last 7 days, the latest call first."""
+    tried = project.api_keys.filter(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
+    return tried.exclude(pk=besides.pk if besides else 0).order_by("-last_refused_at")[:TRIED_SHOWN]
+
+
+@require_safe
+def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """What a page that waits for the first call with a key asks: 204 until it came."""
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    key = get_object_or_404(project.api_keys, public_id=key_id)
+    if key.last_used_at is None:
+        return HttpResponse(status=204)
+    # The answer also changes a line elsewhere on the page that asked; no other page has that line.
+    asked_on = request.htmx.current_url_abs_path or ""
+    pages = {reverse(f"apikeys:{name}", args=[project.public_id]): name for name in ("dashboard", "onboarding")}
+    context = {"project": project, "key": key, "page": pages.get(urlsplit(asked_on).path)}
+    return render(request, "apikeys/first_request.html", context)
 
 
 @require_safe

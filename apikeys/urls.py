@@ -10,6 +10,7 @@ key_actions: list[URLPattern] = [
     path("copy/", views.copy, name="copy"),
     path("reveal/", views.reveal, name="reveal"),
     path("delete/", views.delete, name="delete"),
+    path("first-request/", pages.first_request, name="first_request"),
 ]
 
 project_pages: list[URLPattern | URLResolver] = [

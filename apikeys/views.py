@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.client_address import client_address
 from accounts.requests import PageRequest
 from apikeys import services, vault
+from apikeys.figures import with_figures
 from apikeys.forms import CreateKeyForm
 from apikeys.models import ApiKey
 from apikeys.pages import keys_context, living_names, project_context, propose_name, snippet_context
@@ -132,7 +133,8 @@ def _switch(
     announce(request, said.format(key.name), undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
     if not _wants_partial(request):
         return _back_to(request, project)
-    return render(request, "apikeys/settings.html#key_row_with_announcement", project_context(project) | {"key": key})
+    context = project_context(project) | {"key": with_figures([key])[0]}
+    return render(request, "apikeys/settings.html#key_row_with_announcement", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -147,7 +149,7 @@ def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         services.delete_key(key=key, by=request.user, address=client_address(request))
         announce(request, f"Deleted {key.name}. Requests with it are refused for good.")
         return _section(request, project) if _wants_partial(request) else _back_to(request, project)
-    context = project_context(project) | {"key": key, "delete_form": form}
+    context = project_context(project) | {"key": with_figures([key])[0], "delete_form": form}
     status = 422 if form.is_bound else 200
     if request.htmx:
         response = render(request, "apikeys/settings.html#delete_form", context, status=status)

@@ -46,6 +46,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "copy/": {"POST": (LOGIN, 404, 403, 200, 404)},
     KEY + "reveal/": {"POST": (LOGIN, 404, 403, 200, 404)},
+    KEY + "first-request/": {"GET": (LOGIN, 404, 204, 204, 404)},
     KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     # Keys alone open the API: whoever is signed in is as unknown to it as anyone.
     "api/v1/verify": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
@@ -186,7 +187,11 @@ AS_WHAT: list[dict[str, str]] = [
 
 def seen(answer: Any) -> tuple[int, str, dict[str, str]]:
     """All that a stranger can tell answers apart by, but for random tokens, the time, and the ids they asked with."""
-    headers = {name: _OWN_IDS.sub("id", value) for name, value in answer.headers.items() if name not in _RANDOM_HEADERS}
+    headers = {
+        name: _OWN_IDS.sub("id", _RANDOM.sub(r"\1", value))
+        for name, value in answer.headers.items()
+        if name not in _RANDOM_HEADERS
+    }
     return answer.status_code, _OWN_IDS.sub("id", _RANDOM.sub(r"\1", answer.content.decode())), headers
 
 

@@ -84,7 +84,7 @@ QUERIES = {
     "projects:delete": 4,
     "apikeys:dashboard": 8,
     "apikeys:onboarding": 5,
-    "apikeys:settings": 7,
+    "apikeys:settings": 8,
     "apikeys:activity": 6,
     "apikeys:create": 5,
     "apikeys:help": 3,
@@ -94,7 +94,7 @@ QUERIES = {
 def test_every_page_has_its_number_of_queries():
     pages = {r.pattern for r in all_routes() if r.is_page and not r.pattern.startswith(("health", "favicon"))}
     only_posted = {pattern for pattern in pages if re.search(r"(pause|resume|copy|reveal)/$", pattern)}
-    of_a_key = {pattern for pattern in pages if pattern.endswith("key_id>/delete/")}
+    of_a_key = {pattern for pattern in pages if re.search(r"key_id>/(delete|first-request)/$", pattern)}
     assert len(pages - only_posted - of_a_key) == len(QUERIES)
     assert max(QUERIES.values()) <= 8
 
@@ -110,8 +110,10 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
         path = page(name, project) if of_project else page(name)
         with django_assert_num_queries(number, info=f"{name} with {rows} rows"):
             assert client.get(path).status_code in {200, 302}
-    with django_assert_num_queries(5, info="apikeys:delete"):
+    with django_assert_num_queries(6, info="apikeys:delete"):
         assert client.get(action("delete", api_key)).status_code == 200
+    with django_assert_num_queries(4, info="apikeys:first_request"):
+        assert client.get(action("first_request", api_key)).status_code == 204
     with django_assert_num_queries(QUERIES["apikeys:settings"] - 1, info="the section alone, without a sidebar"):
         client.get(page("apikeys:settings", project), headers=HTMX | {"HX-Target": "api-keys"})
 

@@ -53,6 +53,13 @@ document.addEventListener('submit', event => {
   }).then(() => document.getElementById(`switch-${key}`)?.focus())
 })
 
+// Asks whether the first call with a key has come, for as long as somebody looks; the answer takes the question's place.
+const LISTEN_EVERY = 1000
+setInterval(() => {
+  if (document.hidden) return
+  document.querySelectorAll('[data-listen]').forEach(element => htmx.trigger(element, 'listen'))
+}, LISTEN_EVERY)
+
 // After a key is deleted the focus goes to the next row, or to the section's heading.
 let focusNext = null
 document.addEventListener('htmx:beforeRequest', event => {
@@ -75,12 +82,16 @@ document.addEventListener('htmx:afterSettle', event => {
 
 document.addEventListener('htmx:responseError', event => {
   const {status} = event.detail.xhr
+  // Nobody pressed anything: a question without an answer is asked again, or not at all where there is none.
+  if (event.target.matches('[data-listen]')) return void (status < 500 && event.target.removeAttribute('data-listen'))
   if (status === 403) announce('This is not allowed, or the page has expired. Reload it and try again.')
   else if (status === 404) announce('This no longer exists. Reload the page.')
   else if (status === 503) announce('The server is not available at the moment. Nothing was changed.')
   else announce('Something broke. Nothing was changed; try again.')
 })
-document.addEventListener('htmx:sendError', () => announce('The server cannot be reached. Nothing was changed; try again.'))
+document.addEventListener('htmx:sendError', event => {
+  if (!event.target.matches('[data-listen]')) announce('The server cannot be reached. Nothing was changed; try again.')
+})
 
 rememberTabs()
 enhance(document)

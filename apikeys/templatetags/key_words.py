@@ -1,0 +1,50 @@
+"""How pages tell of a key's calls."""
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+_HEIGHT = 24
+_STEP, _BAR = 4, 3  # a day's width, and that of its bar
+
+
+@register.filter
+def since(at: datetime) -> str:
+    """The moment as people name it after "since", in UTC: `14:05 today`, `Tuesday`, `3 November`, `3 November 2024`."""
+    at, now = timezone.localtime(at), timezone.localtime()
+    if at.date() == now.date():
+        return f"{at:%H:%M} today"
+    if now - at < timedelta(days=6):
+        return f"{at:%A}"
+    return f"{at.day} {at:%B}" if at.year == now.year else f"{at.day} {at:%B %Y}"
+
+
+@register.filter
+def times(number: int) -> str:
+    """`once`, `214 times`"""
+    return "once" if number == 1 else f"{intcomma(number)} times"
+
+
+@register.simple_tag
+def sparkline(days: tuple[int, ...]) -> SafeString:
+    """A bar for each day's calls, the tallest as high as there is room; nothing where there was no call."""
+    most = max(days)
+    if not most:
+        return SafeString()
+    bars = "".join(
+        f"M{number * _STEP} {_HEIGHT}v-{max(1, round(calls / most * _HEIGHT))}h{_BAR}V{_HEIGHT}z"
+        for number, calls in enumerate(days)
+    )
+    return format_html(
+        '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="{}"/></svg>',
+        len(days) * _STEP - 1,
+        _HEIGHT,
+        f"Last {len(days)} days: {intcomma(sum(days))} calls, {intcomma(most)} on the busiest day",
+        bars,
+    )

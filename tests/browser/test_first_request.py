@@ -1,0 +1,72 @@
+"""A page that waits for a key's first request says that it came, by itself, and then asks no more."""
+
+import pytest
+from playwright.sync_api import expect
+
+from apikeys.services import create_key
+from tests.browser.places import call, dashboard, onboarding
+
+ASKED = "**/first-request/"
+
+
+def until_asked(page) -> None:
+    with page.expect_request(ASKED):
+        pass
+
+
+@pytest.mark.parametrize("place", [dashboard, onboarding])
+def test_the_first_request_is_told_within_two_seconds(page, sign_in, server, project, owner, place):
+    secret = create_key(project=project, name="Laptop", by=owner).secret
+    sign_in(page, owner)
+    page.goto(place(project))
+    page.evaluate("window.sameDocument = true")
+    expect(page.get_by_text("Waiting for the first request with this key.")).to_be_visible()
+    until_asked(page)
+    call(server, secret)
+    expect(page.get_by_role("status").filter(has_text="First request received")).to_be_visible(timeout=2_000)
+    assert page.evaluate("window.sameDocument"), "nothing was reloaded"
+    if place is dashboard:
+        expect(page.locator("#quick-start-last-used")).to_contain_text("Last used")
+    else:
+        expect(page.locator("#step-send")).to_have_class("done")
+
+
+def test_a_page_stops_asking_when_the_request_came(page, sign_in, server, project, owner):
+    secret = create_key(project=project, name="Laptop", by=owner).secret
+    sign_in(page, owner)
+    page.goto(dashboard(project))
+    call(server, secret)
+    expect(page.get_by_text("First request received")).to_be_visible()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2_500)
+    assert asked == []
+
+
+def test_a_page_that_nobody_sees_does_not_ask(page, sign_in, project, owner):
+    create_key(project=project, name="Laptop", by=owner)
+    sign_in(page, owner)
+    page.goto(dashboard(project))
+    until_asked(page)
+    page.evaluate("Object.defineProperty(document, 'hidden', {get: () => window.away ?? true, configurable: true})")
+    page.wait_for_timeout(500)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2_500)
+    assert asked == []
+    page.evaluate("window.away = false")
+    until_asked(page)
+
+
+def test_a_page_that_gets_no_answer_asks_again_and_says_nothing(page, sign_in, server, project, owner, complaints):
+    secret = create_key(project=project, name="Laptop", by=owner).secret
+    sign_in(page, owner)
+    page.route(ASKED, lambda route: route.fulfill(status=503))
+    page.goto(dashboard(project))
+    until_asked(page)
+    page.wait_for_timeout(1_200)
+    expect(page.locator("#announcements")).to_be_empty()
+    page.unroute(ASKED)
+    call(server, secret)
+    expect(page.get_by_text("First request received")).to_be_visible()
+    complaints.clear()  # the console tells of each 503

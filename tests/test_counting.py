@@ -1,0 +1,216 @@
+"""Counting is exact: what the database holds in the end is what the programs were answered."""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+
+import pytest
+from django.utils import timezone
+
+from apikeys import secret_format, services, usage, usage_sql
+from apikeys.models import ApiKey, KeyUse, UnmatchedUse
+from apikeys.services import create_key
+from apikeys.verification import verify
+from projects.services import delete_project
+from tests.environment import ON_SQLITE, postgres
+from tests.factories import ApiKeyFactory
+from tests.load import call_all
+
+
+@pytest.fixture
+def secrets(project, owner):
+    """An active, a paused, a deleted and an unknown key's secret, by outcome."""
+    found = {"unknown": secret_format.generate("lk_")}
+    for outcome in ("ok", "paused", "deleted"):
+        key, found[outcome] = create_key(project=project, name=outcome, by=owner)
+        if outcome == "paused":
+            services.pause_key(key=key, by=owner)
+        if outcome == "deleted":
+            services.delete_key(key=key, by=owner)
+    return found
+
+
+def counted(span: str = "hour") -> Counter[str]:
+    found: Counter[str] = Counter()
+    for row in KeyUse.objects.filter(span=span):
+        found[row.outcome] += row.calls
+    found["unknown"] = sum(row.calls for row in UnmatchedUse.objects.all())
+    return found
+
+
+def answered(calls, secrets) -> Counter[str]:
+    outcome_of = {secret: outcome for outcome, secret in secrets.items()}
+    assert {(outcome_of[call.secret] == "ok", call.status) for call in calls} <= {(True, 204), (False, 401)}
+    return Counter(outcome_of[call.secret] for call in calls)
+
+
+def until(check, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not check() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert check()
+
+
+# By processes
+
+
+def test_four_processes_count_100_000_mixed_calls_exactly(start_server, secrets):
+    server = start_server(workers=4)
+    each = 2_500 if not ON_SQLITE else 250
+    mixed = [secrets["ok"], secrets["paused"], secrets["ok"], secrets["unknown"], secrets["deleted"]] * 5
+    calls = call_all(server.port, [(mixed * each)[: each * 10]] * 4)
+    assert len(calls) == each * 40
+    expected = answered(calls, secrets)
+    until(lambda: counted() == expected)
+    assert counted("day") == {**expected, "unknown": expected["unknown"]}
+    refused = {key.name: key.refused_calls for key in ApiKey.objects.all()}
+    assert refused == {"ok": 0, "paused": expected["paused"], "deleted": expected["deleted"]}
+
+
+def test_a_sigterm_amid_calls_loses_none(start_server, secrets):
+    """T40, in part: the counts."""
+    # An interval that is never reached: what is written is written at the end.
+    server = start_server(workers=2, USAGE_FLUSH_SECONDS="600")
+    first = call_all(server.port, [[secrets["ok"], secrets["paused"]]] * 4)
+    stopper = threading.Timer(1.5, lambda: os.kill(server.process.pid, signal.SIGTERM))
+    stopper.start()
+    calls = first + call_all(server.port, [[secrets["ok"], secrets["paused"], secrets["unknown"]] * 20_000] * 4)
+    stopper.join()
+    server.process.wait(30)
+    expected = answered(calls, secrets)
+    assert 0 < expected["ok"] < 4 * 20_000, "the signal came amid the calls"
+    # A connection that ended may have had one answer under way that nobody received.
+    surplus = counted() - expected
+    assert counted() & expected == expected
+    assert surplus.total() <= 4
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
+def test_calls_are_not_lost_while_the_database_is_away(transactional_db, api_key, caplog):
+    usage.record(api_key.pk, "ok", time.time(), "203.0.113.7")
+    from django.db import connection
+
+    connection.close()
+    postgres.stop("fast")
+    try:
+        usage.flush()
+        usage.record(api_key.pk, "ok", time.time(), "203.0.113.8")
+        usage.flush()
+    finally:
+        postgres.start()
+        connection.close()
+    assert "usage_not_written" in caplog.text
+    usage.flush()
+    assert counted()["ok"] == 2
+    api_key.refresh_from_db()
+    assert api_key.last_used_address == "203.0.113.8"
+
+
+# In memory
+
+
+pytestmark = pytest.mark.django_db
+
+
+def test_each_outcome_is_counted_with_the_last_calls_time_and_address(project, owner, secrets):
+    for address in ("203.0.113.7", "203.0.113.8"):
+        for secret in secrets.values():
+            verify(f"Bearer {secret}", address)
+    usage.flush()
+    for outcome in ("ok", "paused", "deleted"):
+        for row in KeyUse.objects.filter(outcome=outcome):
+            assert (row.key.name, row.calls, row.last_address) == (outcome, 2, "203.0.113.8")
+            assert timezone.now() - row.last_at < timezone.timedelta(seconds=10)
+    assert counted() == {"ok": 2, "paused": 2, "deleted": 2, "unknown": 2}
+    assert counted("day")["ok"] == 2
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer lk_x", "Basic eDp5"])
+def test_a_call_without_a_key_is_counted_by_its_hour_alone(header):
+    verify(header, "203.0.113.7")
+    usage.flush()
+    row = UnmatchedUse.objects.get()
+    assert (row.calls, row.starts_at.minute) == (1, 0)
+    assert not KeyUse.objects.exists()
+
+
+def test_a_refusal_for_a_deactivated_creator_is_counted_as_such(api_key, owner):
+    owner.is_active = False
+    owner.save()
+    verify(f"Bearer {api_key.secret}")
+    usage.flush()
+    assert counted()["forbidden"] == 1
+    api_key.refresh_from_db()
+    assert (api_key.last_used_at, api_key.refused_calls) == (None, 0)
+
+
+def test_refused_calls_are_counted_from_the_pause_or_the_deletion_on(api_key, owner):
+    def tried(times: int) -> int:
+        for number in range(times):
+            verify(f"Bearer {api_key.secret}", f"203.0.113.{number}")
+        usage.flush()
+        api_key.refresh_from_db()
+        return api_key.refused_calls
+
+    services.pause_key(key=api_key, by=owner)
+    assert (tried(2), tried(1)) == (2, 3)
+    assert api_key.last_refused_address == "203.0.113.0"
+    services.resume_key(key=api_key, by=owner)
+    services.pause_key(key=api_key, by=owner)
+    assert (api_key.refused_calls, api_key.last_refused_at) == (0, None)
+    assert tried(2) == 2
+    services.delete_key(key=api_key, by=owner)
+    assert tried(5) == 5
+
+
+def test_a_refusal_that_is_written_after_the_re_enabling_is_none_of_the_next_pause(api_key, owner):
+    services.pause_key(key=api_key, by=owner)
+    verify(f"Bearer {api_key.secret}")
+    services.resume_key(key=api_key, by=owner)
+    usage.flush()
+    api_key.refresh_from_db()
+    assert api_key.refused_calls == 0
+    assert counted()["paused"] == 1
+
+
+def test_a_projects_use_goes_with_it_and_does_not_come_back(api_key, project, owner):
+    verify(f"Bearer {api_key.secret}")
+    usage.flush()
+    verify(f"Bearer {api_key.secret}")
+    delete_project(project=project, by=owner)
+    assert not KeyUse.objects.exists()
+    verify(f"Bearer {api_key.secret}")
+    usage.flush()
+    assert not KeyUse.objects.exists()
+    assert counted() == {"unknown": 1}
+
+
+def test_memory_is_bounded_and_what_is_dropped_is_said(api_key, monkeypatch, caplog):
+    monkeypatch.setattr(usage, "MOST_NOTED", 1)
+    other = ApiKeyFactory()
+    for key in (api_key, other, api_key, other):
+        usage.record(key.pk, "ok", time.time(), None)
+    usage.flush()
+    assert counted()["ok"] == 2
+    assert "usage_dropped" in caplog.text
+    assert "'calls': 2" in caplog.text
+
+
+def test_more_counts_than_one_statement_takes_are_written_in_several(project, owner, monkeypatch):
+    monkeypatch.setattr(usage, "MOST_WRITTEN", 2)
+    keys = ApiKeyFactory.create_batch(5, project=project, created_by=owner)
+    for key in keys:
+        usage.record(key.pk, "ok", time.time(), None)
+    usage.flush()
+    assert counted()["ok"] == 5
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite knows no statement that writes to several tables")
+def test_a_batch_is_one_statement(api_key, django_assert_num_queries):
+    usage.record(api_key.pk, "ok", time.time(), None)
+    usage.record_unmatched(time.time())
+    batch = usage._take()
+    with django_assert_num_queries(3):  # the test's own transaction makes a savepoint of the batch's
+        usage_sql.write(batch)

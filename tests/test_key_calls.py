@@ -1,0 +1,179 @@
+"""What owners see of their keys' calls: in the rows, on Quick Start, among the deleted keys, before deleting."""
+
+import html
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from apikeys import usage
+from apikeys.models import ApiKey
+from apikeys.services import create_key, delete_key, pause_key
+from apikeys.templatetags.key_words import since, sparkline, times
+from apikeys.verification import verify
+from tests.tables import everything
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def browser(signed_in, owner):
+    return signed_in(owner)
+
+
+def url(name, *of):
+    return reverse(f"apikeys:{name}", args=[thing.public_id for thing in of])
+
+
+def text(response) -> str:
+    words = html.unescape(re.sub(r"<[^>]+>", " ", response.content.decode()))
+    return re.sub(r" ([.,:])", r"\1", " ".join(words.split()))
+
+
+def call(key, times: int = 1) -> None:
+    for _ in range(times):
+        verify(f"Bearer {key.secret}", "203.0.113.7")
+    usage.flush()
+    key.refresh_from_db()
+
+
+# Rows
+
+
+def test_a_row_shows_the_calls_of_24_hours_and_the_last_30_days(browser, project, api_key):
+    call(api_key, 1204)
+    page = browser.get(url("settings", project))
+    assert "Last 24 hours 1,204 calls" in text(page)
+    assert 'aria-label="Last 30 days: 1,204 calls, 1,204 on the busiest day"' in page.content.decode()
+
+
+def test_a_row_without_calls_has_no_chart(browser, project, api_key):
+    page = browser.get(url("settings", project))
+    assert "Last 24 hours 0 calls" in text(page)
+    assert "sparkline" not in page.content.decode()
+
+
+def test_a_row_that_is_swapped_keeps_its_figures(browser, project, api_key):
+    call(api_key, 3)
+    assert "Last 24 hours 3 calls" in text(browser.post(url("pause", project, api_key), headers=HTMX))
+
+
+# Refused calls
+
+
+def test_a_paused_key_that_is_still_tried_says_so_in_its_row_and_on_quick_start(browser, project, api_key, owner):
+    pause_key(key=api_key, by=owner)
+    tuesday = timezone.now() - timedelta(days=3)
+    ApiKey.objects.filter(pk=api_key.pk).update(paused_at=tuesday)
+    call(api_key, 214)
+    said = f"This paused key was tried 214 times since {tuesday:%A}, last now from 203.0.113.7."
+    assert said in text(browser.get(url("settings", project)))
+    assert said in text(browser.get(url("dashboard", project)))
+
+
+def test_a_paused_key_that_nobody_tries_is_silent(browser, project, api_key, owner):
+    pause_key(key=api_key, by=owner)
+    for name in ("settings", "dashboard"):
+        assert "was tried" not in text(browser.get(url(name, project)))
+
+
+def test_a_deleted_key_that_is_still_tried_says_so_among_the_deleted_keys(browser, project, api_key, owner):
+    delete_key(key=api_key, by=owner)
+    call(api_key)
+    said = "This deleted key was tried once since"
+    assert said in text(browser.get(url("settings", project), {"state": "deleted"}))
+    assert said not in text(browser.get(url("settings", project)))
+
+
+def test_quick_start_names_the_other_keys_that_are_still_tried(browser, project, api_key, owner):
+    new = create_key(project=project, name="New server", by=owner).key
+    delete_key(key=api_key, by=owner)
+    call(api_key, 2)
+    page = text(browser.get(url("dashboard", project)))
+    assert f"Active {new.name}" in page
+    assert "Production server: This deleted key was tried 2 times since" in page
+    ApiKey.objects.filter(pk=api_key.pk).update(last_refused_at=timezone.now() - timedelta(days=8))
+    assert "was tried" not in text(browser.get(url("dashboard", project)))
+
+
+# The first request
+
+
+def test_the_first_request_is_nothing_until_it_came(browser, project, api_key):
+    before = everything()
+    answer = browser.get(url("first_request", project, api_key), headers=HTMX)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert everything() == before
+    call(api_key)
+    answer = browser.get(url("first_request", project, api_key), headers=HTMX)
+    assert "First request received now from 203.0.113.7. It was let in." in text(answer)
+    assert "data-listen" not in answer.content.decode()
+
+
+def test_pages_listen_only_while_a_first_request_can_come(browser, project, api_key, owner):
+    for name in ("dashboard", "onboarding"):
+        assert "data-listen" in browser.get(url(name, project)).content.decode()
+    pause_key(key=api_key, by=owner)
+    assert "data-listen" not in browser.get(url("dashboard", project)).content.decode()
+
+
+# Before a key is deleted
+
+
+def test_deleting_says_when_and_how_often_the_key_was_used(browser, project, api_key):
+    delete_page = url("delete", project, api_key)
+    assert "It was never used." in text(browser.get(delete_page))
+    call(api_key, 12)
+    said = "It was last used now from 203.0.113.7, and 12 times in the last 24 hours."
+    assert said in text(browser.get(delete_page))
+    assert said in text(browser.get(url("settings", project)))
+    assert said in text(browser.post(delete_page, {"confirmation": "wrong"}))
+
+
+@pytest.mark.parametrize(("days", "asked"), [(6, True), (8, False)])
+def test_the_name_is_asked_only_for_a_key_used_in_the_last_7_days(browser, project, api_key, days, asked):
+    ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now() - timedelta(days=days))
+    assert ("to confirm" in text(browser.get(url("delete", project, api_key)))) == asked
+
+
+# A roll
+
+
+@pytest.mark.parametrize(("hours", "quiet"), [(23, False), (25, True)])
+def test_a_key_that_had_calls_and_has_none_for_24_hours_is_quiet(browser, project, api_key, hours, quiet):
+    ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now() - timedelta(hours=hours))
+    page = text(browser.get(url("settings", project)))
+    assert ("Quiet since" in page) == quiet
+    assert ("If another key has taken over, this one can be deleted safely." in page) == quiet
+
+
+def test_neither_a_key_that_was_never_used_nor_a_paused_one_is_quiet(browser, project, api_key, owner):
+    assert "Quiet since" not in text(browser.get(url("settings", project)))
+    ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now() - timedelta(days=2))
+    pause_key(key=api_key, by=owner)
+    assert "Quiet since" not in text(browser.get(url("settings", project)))
+
+
+# Words
+
+
+def test_moments_are_named_as_people_name_them(time_machine):
+    time_machine.move_to("2026-03-10 15:30:00+00:00", tick=False)
+    now = timezone.now()
+    assert since(now.replace(hour=9, minute=5)) == "09:05 today"
+    assert since(now - timedelta(days=1)) == "Monday"
+    assert since(now - timedelta(days=7)) == "3 March"
+    assert since(now - timedelta(days=365)) == "10 March 2025"
+
+
+def test_numbers_of_times_are_words():
+    assert [times(number) for number in (1, 2, 1500)] == ["once", "2 times", "1,500 times"]
+
+
+def test_the_busiest_day_is_as_high_as_there_is_room():
+    chart = sparkline((0, 5, 10))
+    assert [f"v-{height}h" in chart for height in (1, 12, 24)] == [True] * 3
+    assert sparkline((0, 0, 0)) == ""

@@ -1,0 +1,38 @@
+"""Delete and pause hold everywhere once they are answered: four workers under load, and no success begins later."""
+
+import time
+
+import pytest
+
+from apikeys.services import create_key, delete_key, pause_key
+from tests.load import call_all
+from tests.parallel import in_parallel
+
+KEYS = 20
+ROUNDS = 300
+PROGRAMS = 4
+
+
+@pytest.mark.parametrize("stop", [pause_key, delete_key], ids=["T11-pause", "T10-delete"])
+def test_no_success_begins_after_the_answer(start_server, project, owner, stop):
+    """T10, T11, V6"""
+    server = start_server(workers=4)
+    keys = [create_key(project=project, name=f"Key {number}", by=owner) for number in range(KEYS)]
+    stopped: dict[str, float] = {}
+
+    def stop_one_after_the_other():
+        time.sleep(1.5)  # the programs are processes, which take a moment to start
+        for key, secret in keys:
+            stop(key=key, by=owner)
+            stopped[secret] = time.monotonic()
+            time.sleep(0.02)
+
+    plan = [secret for _, secret in keys] * ROUNDS
+    calls, _ = in_parallel([lambda: call_all(server.port, [plan] * PROGRAMS), stop_one_after_the_other])
+    assert len(calls) == len(plan) * PROGRAMS
+    assert {call.status for call in calls} == {204, 401}
+    late = [call for call in calls if call.status == 204 and call.began > stopped[call.secret]]
+    assert late == []
+    before = {call.secret for call in calls if call.status == 204}
+    after = {call.secret for call in calls if call.began > stopped[call.secret]}
+    assert before == after == set(stopped), "there was load on every key, before and after"
