@@ -68,8 +68,8 @@ class Recorder(ThreadingHTTPServer):
 
     @classmethod
     @contextmanager
-    def running(cls, *arguments: Any) -> Iterator[Any]:
-        with cls(*arguments) as server:
+    def running(cls, *arguments: Any, **options: Any) -> Iterator[Any]:
+        with cls(*arguments, **options) as server:
             thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
             thread.start()
             try:
@@ -119,17 +119,17 @@ class Api(Recorder):
 
 
 class Witness(Recorder):
-    """Stands between proxy and the Latchkey at `port`. Without a port it is itself what the proxy asks, and `says` that
+    """Stands between proxy and the Latchkey at `port`. Without a port it is itself what the proxy asks, and `says` a
     status after so many `seconds`."""
 
-    def __init__(self, port: int = 0, says: int = 204, seconds: float = 0) -> None:
+    def __init__(self, port: int = 0, *, seconds: float = 0) -> None:
         super().__init__()
-        self._port, self._says, self._seconds = port, says, seconds
+        self._port, self._seconds, self.says = port, seconds, 204
 
     def answer(self, request: Received) -> tuple[int, dict[str, str], bytes]:
         if not self._port:
             time.sleep(self._seconds)
-            return self._says, {"Content-Type": "text/html"}, b"<p>Not Latchkey"
+            return self.says, {"Content-Type": "text/html"}, b"<p>Not Latchkey"
         with closing(HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
             connection.request(request.method, request.path, request.body, dict(request.headers))
             answer = connection.getresponse()

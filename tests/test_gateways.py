@@ -70,12 +70,12 @@ def test_a_good_key_leads_through_and_says_whose_request_it_is(gateway, api, api
     }
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_method_and_body_arrive_as_they_were_sent(gateway, api, bearer, method):
+def test_method_and_body_arrive_as_they_were_sent(gateway, api, bearer):
     body = "x" * 200_000
-    assert gateway.request(method, "/things", body=body, headers=bearer).status_code == 200
-    [seen] = api.received
-    assert (seen.method, seen.path, seen.body) == (method, "/things", body)
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert gateway.request(method, "/things", body=body, headers=bearer).status_code == 200
+        seen = api.received.pop()
+        assert (seen.method, seen.path, seen.body) == (method, "/things", body)
 
 
 def test_a_chunked_body_arrives_and_is_not_sent_to_the_check(server, gateway_to, api, bearer):
@@ -185,9 +185,8 @@ def test_after_a_restart_of_latchkey_no_request_fails(start_server, gateway_to, 
 
 def test_without_latchkey_nobody_is_let_in(gateway_to, api, bearer):
     gateway = gateway_to(free_port())
-    for method in ("GET", "POST"):
-        assert_unavailable(gateway.request(method, "/", headers=bearer))
-        assert_unavailable(gateway.request(method, "/"))
+    assert_unavailable(gateway.request(headers=bearer))
+    assert_unavailable(gateway.request("POST", "/", body="x"))
     assert api.received == []
 
 
@@ -198,24 +197,25 @@ def test_without_latchkeys_database_nobody_is_let_in(start_server, gateway_to, a
 
 
 def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bearer):
-    with Witness.running(0, 204, 5) as witness:
+    with Witness.running(seconds=5) as witness:
         started = time.monotonic()
         assert_unavailable(gateway_to(witness.server_port).request(headers=bearer))
         assert time.monotonic() - started < 4
     assert api.received == []
 
 
-@pytest.mark.parametrize("says", [200, 204, 302, 404, 500, 502])
-def test_whatever_answers_in_latchkeys_place_lets_nobody_in(gateway_to, api, bearer, says):
-    with Witness.running(0, says) as witness:
-        answer = gateway_to(witness.server_port).request(headers=bearer)
-    assert answer.status_code >= 300
+def test_whatever_answers_in_latchkeys_place_lets_nobody_in(gateway_to, api, bearer):
+    with Witness.running() as witness:
+        gateway = gateway_to(witness.server_port)
+        for witness.says in (200, 204, 302, 404, 500, 502):
+            assert gateway.request(headers=bearer).status_code >= 300
+    assert len(witness.received) >= 6
     assert api.received == []
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
-def test_the_apis_own_failures_are_its_own(gateway, api, bearer, status):
-    answer = gateway.request("GET", f"/status/{status}", headers=bearer)
-    assert (answer.status_code, answer.content) == (status, b"the API's own answer")
-    assert answer.headers.get_all("WWW-Authenticate") == ["Own"]
-    assert len(api.received) == 1
+def test_the_apis_own_failures_are_its_own(gateway, api, bearer):
+    for status in (401, 403, 404, 500, 503):
+        answer = gateway.request("GET", f"/status/{status}", headers=bearer)
+        assert (answer.status_code, answer.content) == (status, b"the API's own answer")
+        assert answer.headers.get_all("WWW-Authenticate") == ["Own"]
+    assert len(api.received) == 5
