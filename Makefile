@@ -41,7 +41,7 @@ SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
 
 # Everything on a PostgreSQL of its own, browser included; then what depends on the database again on SQLite.
 .PHONY: test
-test: venv chromium
+test: venv chromium proxies
 	@$(SYNC) --group test --group browser
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest
 	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb"
@@ -63,6 +63,17 @@ bench: venv wrk
 wrk:
 	@command -v wrk >/dev/null && exit 0; test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
 	echo "Installing wrk from apt (once)"; apt-get update -qq && apt-get install -yqq wrk >/dev/null
+
+# The proxies of docs/gateways.md, by the same rule. Debian also starts them, on ports that no test uses; whether
+# that succeeds does not matter here.
+.PHONY: proxies
+proxies:
+	@missing=; for program in nginx caddy haproxy; do \
+	PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	test -n "$$missing" && test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
+	echo "Installing$$missing from apt (once)"; apt-get update -qq; \
+	apt-get install -yqq --no-install-recommends $$(echo $$missing | sed s/nginx/nginx-light/) >/dev/null \
+	|| echo "apt did not finish; tests of proxies that are missing now are skipped." >&2
 
 .PHONY: check
 check: venv

@@ -1,38 +1,20 @@
-"""What a key opens: the check of every API call, and `/me`."""
+"""What a key opens: `/verify` and `/me`."""
 
 from typing import Any
 
-import structlog
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from ninja import Router, Schema
-from ninja.security.http import HttpAuthBase
 
-from accounts.client_address import client_address
-from apikeys import gateway, verification
+from apikeys import gateway
 from apikeys.verification import Identity
 from projects.api import ApiRequest
-from projects.envelope import ErrorAnswer, ObjectAnswer, Refused, envelope, status_of
+from projects.envelope import ErrorAnswer, ObjectAnswer, envelope
 
 
 class KeyRequest(ApiRequest):
     identity: Identity
-
-
-class ApiKeyAuth(HttpAuthBase):
-    """Raises Refused for a request that may not pass; one that may has an `identity` from here on."""
-
-    openapi_scheme = "bearer"
-    openapi_description = "An API key of the project, as `Authorization: Bearer <key>`."
-
-    def __call__(self, request: HttpRequest) -> Identity:
-        identity, code = verification.verify(request.META.get("HTTP_AUTHORIZATION"), client_address(request))
-        if identity is None:
-            raise Refused(status_of(str(code)), str(code))
-        request.identity = identity  # type: ignore[attr-defined]
-        structlog.contextvars.bind_contextvars(key_id=identity.key_id)
-        return identity
 
 
 @csrf_exempt

@@ -25,12 +25,13 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 
-from apikeys.api import VERIFY_DOCUMENT, ApiKeyAuth
+from apikeys.api import VERIFY_DOCUMENT
 from apikeys.api import router as me_router
+from apikeys.integrations.ninja import ApiKeyAuth, answer_refusals
 from apikeys.vault import VaultUnavailable
 from config import errors
 from projects.api import router as files_router
-from projects.envelope import Refused, error_response
+from projects.envelope import error_response
 
 View = Callable[..., HttpResponse]
 
@@ -131,11 +132,7 @@ api = Api(
 )
 api.add_router("/me", me_router)
 api.add_router("/files", files_router)
-
-
-@api.exception_handler(Refused)
-def refused(request: HttpRequest, error: Refused) -> HttpResponse:
-    return error_response(request, error.status, error.code, error.message)
+answer_refusals(api)
 
 
 @api.exception_handler(ValidationError)

@@ -1,0 +1,32 @@
+"""From a Django request to its verdict, and to the refusal in our envelope."""
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from accounts.client_address import client_address
+from accounts.public_ids import new_public_id
+from apikeys import verification
+from apikeys.verification import Verdict
+from projects.envelope import Refused, error_response, status_of
+
+
+def judge(request: HttpRequest) -> Verdict:
+    """Asks `verification.verify`. A request that may pass has an `identity` from here on, and its log lines the key."""
+    verdict = verification.verify(request.META.get("HTTP_AUTHORIZATION"), client_address(request))
+    if verdict.identity is not None:
+        request.identity = verdict.identity  # type: ignore[attr-defined]
+        structlog.contextvars.bind_contextvars(key_id=verdict.identity.key_id)
+    return verdict
+
+
+def refused(verdict: Verdict) -> Refused:
+    """What to raise, or to answer, for a verdict without an identity."""
+    return Refused(status_of(str(verdict.code)), str(verdict.code))
+
+
+def answer(request: HttpRequest, error: Refused) -> HttpResponse:
+    """The refusal. Latchkey's own middleware has named the request; in another project nothing has."""
+    request.request_id = getattr(request, "request_id", "") or new_public_id("req")  # type: ignore[attr-defined]
+    response = error_response(request, error.status, error.code, error.message)
+    response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+    return response

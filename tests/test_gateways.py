@@ -1,0 +1,221 @@
+"""docs/gateways: each proxy as documented, before an API, asking a real Latchkey."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from apikeys import secret_format, services
+from tests.api_helpers import assert_error
+from tests.environment import lacking
+from tests.gateways import GATEWAYS, Answer, Api, Gateway, Witness, find
+from tests.postgres import free_port
+
+# What a proxy does has nothing to do with the kind of database.
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
+
+STRIPPED = ["X-Latchkey-Key", "x-latchkey-project", "X-LATCHKEY-USER", "X_Latchkey_Key", "X-Latchkey_Project"]
+STRIPPED += ["X_LATCHKEY-USER", "X-Latchkey-Refusal"]
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with Api.running() as api:
+        yield api
+
+
+@pytest.fixture(params=GATEWAYS, ids=lambda kind: kind.program)
+def gateway_to(request, tmp_path, api) -> Iterator[Callable[[int], Gateway]]:
+    """Starts the proxy in front of `api`: `gateway_to(latchkey_port)`."""
+    if not find(request.param.program):
+        lacking(request.param.program)
+    started: list[Gateway] = []
+
+    def start(latchkey_port: int) -> Gateway:
+        started.append(request.param(tmp_path, latchkey_port=latchkey_port, api_port=api.server_port))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.stop()
+
+
+@pytest.fixture
+def gateway(server, gateway_to) -> Gateway:
+    return gateway_to(server.port)
+
+
+@pytest.fixture
+def bearer(api_key) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api_key.secret}"}
+
+
+def assert_unavailable(answer: Answer) -> None:
+    assert_error(answer, 503, "unavailable")
+    assert answer.headers.get_all("Retry-After") == ["5"]
+
+
+def test_a_good_key_leads_through_and_says_whose_request_it_is(gateway, api, api_key, bearer):
+    answer = gateway.request("GET", "/a/path?with=query&key=%20", headers={**bearer, "X-Own": "1"})
+    assert (answer.status_code, answer.content) == (200, b"the API's own answer")
+    [seen] = api.received
+    assert (seen.method, seen.path, seen.body) == ("GET", "/a/path?with=query&key=%20", "")
+    assert seen.header("X-Own") == "1"
+    identity = {name.lower(): value for name, value in seen.headers if "latchkey" in name.lower()}
+    assert identity == {
+        "x-latchkey-key": api_key.public_id,
+        "x-latchkey-project": api_key.project.public_id,
+        "x-latchkey-user": api_key.created_by.public_id,
+    }
+
+
+def test_method_and_body_arrive_as_they_were_sent(gateway, api, bearer):
+    body = "x" * 200_000
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert gateway.request(method, "/things", body=body, headers=bearer).status_code == 200
+        seen = api.received.pop()
+        assert (seen.method, seen.path, seen.body) == (method, "/things", body)
+
+
+def test_a_chunked_body_arrives_and_is_not_sent_to_the_check(server, gateway_to, api, bearer):
+    with Witness.running(server.port) as witness:
+        gateway = gateway_to(witness.server_port)
+        assert gateway.request("POST", "/things", body=[b"a" * 5_000] * 3, headers=bearer).status_code == 200
+    assert [seen.body for seen in api.received] == ["a" * 15_000]
+    assert [asked.body for asked in witness.received] == [""]
+
+
+def test_the_secret_goes_no_further_than_the_check(gateway, api, api_key, bearer):
+    gateway.request(headers=bearer)
+    [seen] = api.received
+    assert seen.header("Authorization") is None
+    assert api_key.secret not in str(seen)
+
+
+@pytest.mark.parametrize("state", ["paused", "deleted", "unknown", "malformed", "missing"])
+def test_a_refusal_is_latchkeys_own(gateway, api, api_key, owner, bearer, state):
+    """assert_error looks at the body, WWW-Authenticate, X-Request-Id and Cache-Control"""
+    if state == "paused":
+        services.pause_key(key=api_key, by=owner)
+    if state == "deleted":
+        services.delete_key(key=api_key, by=owner)
+    sent = {
+        "unknown": {"Authorization": f"Bearer {secret_format.generate('lk_')}"},
+        "malformed": {"Authorization": "Basic eDp5"},
+        "missing": {},
+    }.get(state, bearer)
+    for answer in (gateway.request(headers=sent), gateway.request("POST", "/", body="x" * 10_000, headers=sent)):
+        assert_error(answer, 401, f"key_{state}")
+        assert len(answer.headers.get_all("WWW-Authenticate")) == 1
+        assert not [name for name in answer.headers if "latchkey" in name.lower()]
+    assert gateway.request("HEAD", headers=sent).status_code == 401
+    assert api.received == []
+
+
+def test_a_key_that_may_not_is_refused_with_403(gateway, api, owner, bearer):
+    owner.is_active = False
+    owner.save()
+    assert_error(gateway.request(headers=bearer), 403, "forbidden")
+    assert api.received == []
+
+
+def test_a_pause_holds_for_the_very_next_request(gateway, api, api_key, owner, bearer):
+    for _ in range(5):
+        assert gateway.request(headers=bearer).status_code == 200
+        services.pause_key(key=api_key, by=owner)
+        assert_error(gateway.request(headers=bearer), 401, "key_paused")
+        services.resume_key(key=api_key, by=owner)
+    assert len(api.received) == 5
+
+
+def test_headers_that_a_client_forges_do_not_arrive(gateway, api, bearer):
+    """An API on WSGI sees X_Latchkey_Key and X-Latchkey-Key as one and the same."""
+    forged = dict.fromkeys(STRIPPED, "forged")
+    assert gateway.request(headers={**bearer, **forged}).status_code == 200
+    [seen] = api.received
+    assert "forged" not in str(seen)
+    assert_error(gateway.request(headers=forged), 401, "key_missing")
+    assert len(api.received) == 1
+
+
+def test_a_client_cannot_have_the_identity_taken_out_on_the_way(gateway, api, api_key, bearer):
+    """Proxies remove the headers that Connection names (RFC 9110, 7.6.1), which may be those that they have set."""
+    names = "X-Latchkey-Key, X-Latchkey-Project, X-Latchkey-User"
+    assert gateway.request(headers={**bearer, "Connection": f"close, {names}"}).status_code == 200
+    [seen] = api.received
+    assert seen.header("X-Latchkey-Key") == api_key.public_id
+    assert seen.header("X-Latchkey-Project") == api_key.project.public_id
+    assert seen.header("X-Latchkey-User") == api_key.created_by.public_id
+
+
+def test_each_request_is_one_question_without_its_body(server, gateway_to, api, owner, api_key, bearer):
+    with Witness.running(server.port) as witness:
+        gateway = gateway_to(witness.server_port)
+        forged = {"X-Forwarded-For": "198.51.100.1", "X-Forwarded-Proto": "https", "Cookie": "a=b"}
+        assert gateway.request("POST", "/", body="x" * 10_000, headers={**bearer, **forged}).status_code == 200
+        services.pause_key(key=api_key, by=owner)
+        assert_error(gateway.request("POST", "/", body="x", headers=bearer), 401, "key_paused")
+        assert_error(gateway.request(), 401, "key_missing")
+    assert [(asked.path, asked.body) for asked in witness.received] == [("/api/v1/verify", "")] * 3
+    assert [asked.header("Authorization") for asked in witness.received] == [*[bearer["Authorization"]] * 2, None]
+    for asked in witness.received:
+        assert asked.header("X-Forwarded-For") == "127.0.0.2"
+        assert asked.header("X-Forwarded-Proto") == "http"
+
+
+def test_checks_share_a_connection(server, gateway_to, bearer):
+    with Witness.running(server.port) as witness:
+        gateway = gateway_to(witness.server_port)
+        for _ in range(5):
+            assert gateway.request(headers=bearer).status_code == 200
+            assert gateway.request().status_code == 401
+    assert (len(witness.received), witness.connections) == (10, 1)
+
+
+def test_after_a_restart_of_latchkey_no_request_fails(start_server, gateway_to, bearer):
+    """The connection that was kept is dead then."""
+    server = start_server()
+    gateway = gateway_to(server.port)
+    assert gateway.request(headers=bearer).status_code == 200
+    server.stop()
+    server.start()
+    assert gateway.request(headers=bearer).status_code == 200
+
+
+def test_without_latchkey_nobody_is_let_in(gateway_to, api, bearer):
+    gateway = gateway_to(free_port())
+    assert_unavailable(gateway.request(headers=bearer))
+    assert_unavailable(gateway.request("POST", "/", body="x"))
+    assert api.received == []
+
+
+def test_without_latchkeys_database_nobody_is_let_in(start_server, gateway_to, api, bearer):
+    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    assert_unavailable(gateway_to(server.port).request(headers=bearer))
+    assert api.received == []
+
+
+def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bearer):
+    with Witness.running(seconds=5) as witness:
+        started = time.monotonic()
+        assert_unavailable(gateway_to(witness.server_port).request(headers=bearer))
+        assert time.monotonic() - started < 4
+    assert api.received == []
+
+
+def test_whatever_answers_in_latchkeys_place_lets_nobody_in(gateway_to, api, bearer):
+    with Witness.running() as witness:
+        gateway = gateway_to(witness.server_port)
+        for witness.says in (200, 204, 302, 404, 500, 502):
+            assert gateway.request(headers=bearer).status_code >= 300
+    assert len(witness.received) >= 6
+    assert api.received == []
+
+
+def test_the_apis_own_failures_are_its_own(gateway, api, bearer):
+    for status in (401, 403, 404, 500, 503):
+        answer = gateway.request("GET", f"/status/{status}", headers=bearer)
+        assert (answer.status_code, answer.content) == (status, b"the API's own answer")
+        assert answer.headers.get_all("WWW-Authenticate") == ["Own"]
+    assert len(api.received) == 5
