@@ -78,11 +78,15 @@ def _sorted_out(rows: Iterable[tuple[str, int]]) -> Calls:
     return Calls(allowed, refused)
 
 
-def use_of(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> QuerySet[KeyUse]:
+def use_of(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> QuerySet[KeyUse]:
+    """The period's rows of the keys, or of the keys of these primary keys.
+
+    They are listed: for a subquery, PostgreSQL would read the whole table rather than the primary key.
+    """
     return KeyUse.objects.filter(key__in=keys, span=PERIODS[period][0], starts_at__gte=starts(period)[0])
 
 
-def history(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> list[Bucket]:
+def history(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Bucket]:
     """Every hour or day of the period with the calls of all `keys`, the oldest first, those without calls too."""
     found: dict[datetime, list[tuple[str, int]]] = defaultdict(list)
     sums = use_of(keys, period).values_list("starts_at", "outcome").annotate(sum=Sum("calls"))
@@ -91,7 +95,7 @@ def history(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> list[B
     return [Bucket(start, _sorted_out(found[start])) for start in starts(period)]
 
 
-def totals(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> dict[int, Calls]:
+def totals(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> dict[int, Calls]:
     """The period's calls of each key that had any, by the key's primary key."""
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for key_pk, outcome, calls in use_of(keys, period).values_list("key_id", "outcome").annotate(sum=Sum("calls")):

@@ -30,12 +30,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class KeyCalls(NamedTuple):
-    """A line of the list: a key, its page, and its calls as text."""
+    """A line of the list."""
 
     key: ApiKey
-    query: str
-    allowed: str
-    refused: str
+    calls: Calls
 
 
 def _chosen_key(project: Project, key_id: str) -> ApiKey | None:
@@ -56,28 +54,24 @@ def usage(request: PageRequest, project_id: str) -> HttpResponse:
         "ranges": [(other, words, f"?{of_key}range={other}") for other, words in usage_charts.WORDS.items()],
         "query": pager_query(key=choice["key"], range=period),
     }
+    pks = [key.pk] if key else []
     if key is None:
-        context["page"] = _keys_page(project, period, choice["page"])
-    if key or context["page"].paginator.count:
-        buckets = history([key] if key else project.api_keys.all(), period)
-        context |= usage_charts.context(buckets, period)
+        names = list(project.api_keys.order_by().values_list("pk", "name", "state"))
+        pks = [pk for pk, _, _ in names]
+        context["page"] = _keys_page(project, names, totals(pks, period), choice["page"])
+    if pks:
+        context |= usage_charts.context(history(pks, period), period)
     return render(request, "apikeys/usage.html", context)
 
 
-def _keys_page(project: Project, period: Period, number: int) -> Any:
+def _keys_page(project: Project, names: list[tuple[int, str, str]], calls: dict[int, Calls], number: int) -> Any:
     """The keys with the most calls first. A deleted key that had none is left out: it only gets in the way."""
-    calls = totals(project.api_keys.all(), period)
-    keys = project.api_keys.order_by().values_list("pk", "name", "state")
-    shown = [(pk, name) for pk, name, state in keys if state != KeyState.DELETED or pk in calls]
+    shown = [(pk, name) for pk, name, state in names if state != KeyState.DELETED or pk in calls]
     shown.sort(key=lambda pk_and_name: (-calls.get(pk_and_name[0], Calls()).all, pk_and_name[1].casefold()))
     page: Any = Paginator([pk for pk, _ in shown], KEYS_A_PAGE).get_page(number)
     found = project.api_keys.in_bulk(list(page.object_list))
-    page.object_list = [_key_calls(found[pk], calls.get(pk, Calls()), period) for pk in page.object_list]
+    page.object_list = [KeyCalls(found[pk], calls.get(pk, Calls())) for pk in page.object_list]
     return page
-
-
-def _key_calls(key: ApiKey, calls: Calls, period: Period) -> KeyCalls:
-    return KeyCalls(key, f"?key={key.public_id}&range={period}", f"{calls.allowed:,}", f"{calls.refused:,}")
 
 
 # As a file
