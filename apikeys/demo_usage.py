@@ -120,7 +120,9 @@ def _rows(story: Story, found: list[Counted], now: datetime) -> Iterator[KeyUse]
 
 def _last_at(story: Story, each: Counted) -> datetime:
     last = each.hour + timedelta(minutes=51 + 8 * _noise(story.key.name, each.hour))
-    return min(last, story.used) if each.outcome == Outcome.OK else last
+    if each.outcome != Outcome.OK:
+        return last
+    return story.used if each.hour + HOUR > story.used else max(last, story.born)
 
 
 def _row(story: Story, span: KeyUse.Span, starts_at: datetime, last: Counted, calls: int) -> KeyUse:

@@ -94,7 +94,7 @@ def usage_csv(request: PageRequest, project_id: str) -> StreamingHttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     choice = list_choice(request.GET, UsageForm)
     period, key = choice["range"], _chosen_key(project, choice["key"])
-    keys = [key] if key else list(project.api_keys.order_by("pk").only("pk", "public_id", "name"))
+    keys = [key] if key else list(project.api_keys.order_by("pk").only("project", "public_id", "name"))
     writer = csv.writer(_Line())
     lines = (writer.writerow(row) for row in itertools.chain([_heading()], _csv_rows(keys, period)))
     # The mark tells spreadsheets that the names are UTF-8.
