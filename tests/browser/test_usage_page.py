@@ -1,6 +1,7 @@
 """The charts as they are seen: both themes, wide and narrow, with and without script."""
 
 import csv
+import itertools
 import re
 
 import pytest
@@ -47,7 +48,7 @@ def test_each_range_shows_its_chart(theme, width, new_page, sign_in, owner, proj
         labels = page.locator(".chart-labels text").locator("visible=true")
         boxes = [label.bounding_box() for label in labels.all()]
         assert len(boxes) >= 3
-        assert all(left["x"] + left["width"] < right["x"] for left, right in zip(boxes, boxes[1:], strict=False))
+        assert all(left["x"] + left["width"] < right["x"] for left, right in itertools.pairwise(boxes))
         assert min(box["height"] for box in boxes) >= 12
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width
 
