@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from accounts.admin import ViewOnlyAdmin
 from accounts.client_address import client_address
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey, KeyEvent, UnmatchedUse
 from apikeys.services import KeyGone, pause_key, resume_key
 
 # Filtering by these would tell, guess by guess, what the pages keep to themselves.
@@ -84,3 +84,12 @@ class KeyEventAdmin(ViewOnlyAdmin):
     list_select_related = ("key", "project", "by")
     search_fields = ("key__name", "key__public_id", "project__name", "project__public_id", "by__email", "address")
     date_hierarchy = "at"
+
+
+@admin.register(UnmatchedUse)
+class UnmatchedUseAdmin(ViewOnlyAdmin):
+    """Many in an hour are somebody guessing, or a program that still holds a key of another server."""
+
+    fields = ("starts_at", "calls")
+    list_display = ("starts_at", "calls")
+    date_hierarchy = "starts_at"

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
+from apikeys.demo_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import create_key, delete_key, pause_key
 from projects.models import File, Project
@@ -35,6 +36,7 @@ class SampleKey:
     name: str
     age: timedelta
     used: timedelta | None = None
+    use: SampleUse | None = None
     state: KeyState = KeyState.ACTIVE
     ended: timedelta | None = None
     pauses: tuple[timedelta, ...] = ()
@@ -60,12 +62,20 @@ PROJECTS = (
         "Acme Weather API",
         214 * DAY,
         keys=(
-            SampleKey("Production server (old)", 214 * DAY, 123 * DAY, KeyState.DELETED, 121 * DAY),
-            SampleKey("Staging", 208 * DAY, 5 * HOUR, pauses=(77 * DAY,)),
-            SampleKey("Data import (old)", 190 * DAY, 37 * DAY, KeyState.PAUSED, 33 * DAY),
-            SampleKey("Production server", 126 * DAY, 3 * MINUTE),
-            SampleKey("Mobile backend", 96 * DAY, 41 * MINUTE, pauses=(20 * DAY,)),
-            SampleKey("CI", 64 * DAY, 1 * DAY),
+            SampleKey(
+                *("Production server (old)", 214 * DAY, 123 * DAY, SampleUse(5_200, growth=1.9, retries=4)),
+                state=KeyState.DELETED,
+                ended=121 * DAY,
+            ),
+            SampleKey("Staging", 208 * DAY, 5 * HOUR, SampleUse(640, Rhythm.OFFICE, 1.4), pauses=(77 * DAY,)),
+            SampleKey(
+                *("Data import (old)", 190 * DAY, 37 * DAY, SampleUse(1_900, Rhythm.NIGHTLY, retries=1_150)),
+                state=KeyState.PAUSED,
+                ended=33 * DAY,
+            ),
+            SampleKey("Production server", 126 * DAY, 3 * MINUTE, SampleUse(9_800, growth=2.2)),
+            SampleKey("Mobile backend", 96 * DAY, 41 * MINUTE, SampleUse(3_100, growth=3.0), pauses=(20 * DAY,)),
+            SampleKey("CI", 64 * DAY, 1 * DAY, SampleUse(420, Rhythm.OFFICE)),
         ),
         files=(
             SampleFile("stations.csv", "text/csv", "id,name,lat,lon\n1,Harbour,53.54,9.98\n", 201 * DAY),
@@ -78,9 +88,13 @@ PROJECTS = (
         "Storefront",
         88 * DAY,
         keys=(
-            SampleKey("Checkout service", 88 * DAY, 12 * MINUTE),
-            SampleKey("Warehouse sync", 52 * DAY, 9 * HOUR),
-            SampleKey("Agency trial", 45 * DAY, 24 * DAY, KeyState.PAUSED, 21 * DAY),
+            SampleKey("Checkout service", 88 * DAY, 12 * MINUTE, SampleUse(2_400, growth=1.6)),
+            SampleKey("Warehouse sync", 52 * DAY, 9 * HOUR, SampleUse(700, Rhythm.NIGHTLY)),
+            SampleKey(
+                *("Agency trial", 45 * DAY, 24 * DAY, SampleUse(180, Rhythm.OFFICE, retries=12)),
+                state=KeyState.PAUSED,
+                ended=21 * DAY,
+            ),
         ),
         files=(SampleFile("price-list.csv", "text/csv", "sku,price\nA-100,12.50\n", 6 * DAY),),
     ),
@@ -122,6 +136,7 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     Project.objects.filter(pk=project.pk).update(created_at=born)
     project.memberships.update(created_at=born)
     keys = [_create_key(key, project, user, now) for key in sample.keys]
+    write_use(_stories(sample, keys, now), now)
     for file in sample.files:
         _create_file(file, project, user, now)
     alive = [demo_key for demo_key in keys if not demo_key.key.is_deleted]
@@ -153,6 +168,13 @@ def _create_key(sample: SampleKey, project: Project, user: User, now: datetime) 
     )
     key.refresh_from_db()
     return DemoKey(key, secret)
+
+
+def _stories(sample: SampleProject, keys: list[DemoKey], now: datetime) -> Iterator[Story]:
+    for of, (key, _) in zip(sample.keys, keys, strict=True):
+        if of.use and key.last_used_at:
+            pauses = tuple(now - ago for ago in of.pauses)
+            yield Story(key, of.use, key.created_at, key.last_used_at, key.stopped_at, pauses, _SERVER)
 
 
 def _history(sample: SampleKey) -> Iterator[tuple[KeyEvent.Kind, timedelta]]:

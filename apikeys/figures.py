@@ -78,23 +78,27 @@ def _sorted_out(rows: Iterable[tuple[str, int]]) -> Calls:
     return Calls(allowed, refused)
 
 
-def _use(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> QuerySet[KeyUse]:
+def use_of(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> QuerySet[KeyUse]:
+    """The period's rows of the keys, or of the keys of these primary keys.
+
+    They are listed: for a subquery, PostgreSQL would read the whole table rather than the primary key.
+    """
     return KeyUse.objects.filter(key__in=keys, span=PERIODS[period][0], starts_at__gte=starts(period)[0])
 
 
-def history(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> list[Bucket]:
+def history(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Bucket]:
     """Every hour or day of the period with the calls of all `keys`, the oldest first, those without calls too."""
     found: dict[datetime, list[tuple[str, int]]] = defaultdict(list)
-    sums = _use(keys, period).values_list("starts_at", "outcome").annotate(sum=Sum("calls"))
+    sums = use_of(keys, period).values_list("starts_at", "outcome").annotate(sum=Sum("calls"))
     for starts_at, outcome, calls in sums:
         found[starts_at].append((outcome, calls))
     return [Bucket(start, _sorted_out(found[start])) for start in starts(period)]
 
 
-def totals(keys: QuerySet[ApiKey] | Sequence[ApiKey], period: Period) -> dict[int, Calls]:
+def totals(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> dict[int, Calls]:
     """The period's calls of each key that had any, by the key's primary key."""
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    for key_pk, outcome, calls in _use(keys, period).values_list("key_id", "outcome").annotate(sum=Sum("calls")):
+    for key_pk, outcome, calls in use_of(keys, period).values_list("key_id", "outcome").annotate(sum=Sum("calls")):
         found[key_pk].append((outcome, calls))
     return {key_pk: _sorted_out(rows) for key_pk, rows in found.items()}
 
@@ -105,7 +109,9 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
     days = starts(Period.MONTH)
     fields = ("key_id", "span", "starts_at", "outcome", "calls")
     # A union, so that each half reads its own stretch of the index.
-    rows = _use(keys, Period.DAY).values_list(*fields).union(_use(keys, Period.MONTH).values_list(*fields), all=True)
+    rows = (
+        use_of(keys, Period.DAY).values_list(*fields).union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
+    )
     by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
     by_day: dict[tuple[int, datetime], int] = defaultdict(int)
     for key_pk, span, starts_at, outcome, calls in rows if keys else ():

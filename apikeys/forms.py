@@ -1,5 +1,6 @@
 from django import forms
 
+from apikeys.figures import Period
 from apikeys.models import KeyState
 from projects.forms import FormTokenField, ListForm, PageForm
 from projects.names import NameField
@@ -15,3 +16,15 @@ class CreateKeyForm(PageForm):
 
 class KeyListForm(ListForm):
     state = forms.ChoiceField(required=False, choices=STATE_CHOICES)
+
+
+class UsageForm(ListForm):
+    """`range` is a Period, the first one unless another is chosen; `key` a key's id, or "" for all keys."""
+
+    range = forms.TypedChoiceField(
+        required=False,
+        choices=[(period.value, period.value) for period in Period],
+        coerce=Period,
+        empty_value=Period.DAY,
+    )
+    key = forms.RegexField(r"\Akey_[0-9A-Za-z]{16}\Z", required=False, strip=False)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from apikeys import pages, views
+from apikeys import pages, usage_pages, views
 
 app_name = "apikeys"
 
@@ -17,6 +17,8 @@ project_pages: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
     path("start/", pages.onboarding, name="onboarding"),
     path("settings/", pages.settings_page, name="settings"),
+    path("usage/", usage_pages.usage, name="usage"),
+    path("usage.csv", usage_pages.usage_csv, name="usage_csv"),
     path("activity/", pages.activity, name="activity"),
     path("keys/new/", views.create, name="create"),
     path("keys/<key_id:key_id>/", include(key_actions)),

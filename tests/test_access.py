@@ -40,6 +40,8 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     PROJECT + "start/": {"GET": (LOGIN, 404, 403, 200, 404)},
     PROJECT + "settings/": {"GET": (LOGIN, 404, 200, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     PROJECT + "activity/": {"GET": (LOGIN, 404, 200, 200, 404)},
+    PROJECT + "usage/": {"GET": (LOGIN, 404, 200, 200, 404)},
+    PROJECT + "usage.csv": {"GET": (LOGIN, 404, 200, 200, 404)},
     PROJECT + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     PROJECT + "keys/new/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "pause/": {"POST": (LOGIN, 404, 403, 302, 404)},

@@ -67,6 +67,8 @@ PARAMETERS = {
     "projects/<project_id:project_id>/": ["key"],
     "projects/<project_id:project_id>/settings/": ["q", "page", "state", "created"],
     "projects/<project_id:project_id>/activity/": ["page"],
+    "projects/<project_id:project_id>/usage/": ["range", "key", "page"],
+    "projects/<project_id:project_id>/usage.csv": ["range", "key"],
     "accounts/login/": ["next"],
     "accounts/signup/": ["next"],
     "accounts/logout/": ["next"],
@@ -587,6 +589,8 @@ SHOWN = {
     "{project}settings/": 10,  # title, row, aria-labels, dialogs, the name to be typed, rename form
     "{project}settings/?q=" + quote(ATTACK): 11,
     "{project}activity/": 3,
+    "{project}usage/": 3,  # title, switcher, the list of keys
+    "{project}usage/?key={id}": 4,
     "{project}delete/": 3,
     "{project}keys/new/": 2,
     "{key}delete/": 4,
@@ -597,7 +601,7 @@ SHOWN = {
 def test_html_in_a_name_is_shown_as_text(path, client, attacker):
     """T26"""
     at = f"/projects/{attacker.project.public_id}/"
-    answer = client.get(path.format(project=at, key=f"{at}keys/{attacker.public_id}/"))
+    answer = client.get(path.format(project=at, key=f"{at}keys/{attacker.public_id}/", id=attacker.public_id))
     assert answer.status_code == 200
     assert_escaped(answer, SHOWN[path])
 

@@ -2,6 +2,8 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent, KeyState, KeyUse
 from apikeys.services import delete_key
 from apikeys.verification import verify
 from projects.models import File, Project
@@ -212,6 +214,36 @@ def test_demo_tells_every_keys_story_in_order():
         assert key.events.earliest("at").at == key.created_at
         assert (story[-1] == "deleted") == key.is_deleted
         assert (story[-1] == "paused") == key.is_paused
+
+
+def test_demo_counts_calls_whose_days_are_the_sums_of_their_hours():
+    run("demo")
+    hours, days = (KeyUse.objects.filter(span=span) for span in ("hour", "day"))
+    first = timezone.now() - timedelta(days=89)
+    assert first - timedelta(days=2) < hours.earliest("starts_at").starts_at < first
+    assert days.earliest("starts_at").starts_at < timezone.now() - timedelta(days=200)
+    sums: Counter[tuple[Any, ...]] = Counter()
+    for use in hours:
+        sums[use.key_id, use.starts_at.replace(hour=0), use.outcome] += use.calls
+    for use in days.filter(starts_at__gte=first):
+        assert sums[use.key_id, use.starts_at, use.outcome] == use.calls
+
+
+def test_demo_counts_no_call_outside_a_keys_life():
+    run("demo")
+    for key in ApiKey.objects.all():
+        let_in, refused = (list(uses) for uses in (key.use.filter(outcome="ok"), key.use.exclude(outcome="ok")))
+        assert max((use.last_at for use in let_in), default=None) == key.last_used_at
+        assert all(use.last_at >= key.created_at for use in let_in)
+        counted = sum(use.calls for use in refused if use.span == "day")
+        assert (counted, max((use.last_at for use in refused), default=None)) == (
+            key.refused_calls,
+            key.last_refused_at,
+        )
+        assert all(use.last_at < timezone.now() for use in [*let_in, *refused])
+        if key.stopped_at:
+            assert all(use.last_at > key.stopped_at for use in refused)
+            assert {use.outcome for use in refused} == {key.state}
 
 
 def test_demo_twice_makes_two_accounts_and_leaves_the_first_alone():

@@ -86,6 +86,8 @@ QUERIES = {
     "apikeys:onboarding": 5,
     "apikeys:settings": 8,
     "apikeys:activity": 6,
+    "apikeys:usage": 8,
+    "apikeys:usage_csv": 4,
     "apikeys:create": 5,
     "apikeys:help": 3,
 }

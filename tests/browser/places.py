@@ -11,6 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
+from apikeys import usage
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Project
@@ -83,6 +84,10 @@ def onboarding(project: Project) -> str:
 
 def activity(project: Project) -> str:
     return reverse("apikeys:activity", args=[project.public_id])
+
+
+def usage_page(project: Project) -> str:
+    return reverse("apikeys:usage", args=[project.public_id])
 
 
 def key_page(key: ApiKey, action: str = "delete") -> str:
@@ -173,11 +178,23 @@ def furnish(project: Project, owner: User) -> list[ApiKey]:
     KeyEvent.objects.bulk_create(
         KeyEvent(project=project, key=active, kind="copied", by=owner, address="2001:db8:40::17") for _ in range(30)
     )
+    many_calls(busy, hours=24 * 35)
+    many_calls(paused, hours=30, refused_as="paused")
     FileFactory.create_batch(3, project=project, created_by=owner)
     FileFactory(project=project, created_by=owner, name="a-file-name-without-any-space-in-it-" * 3 + ".csv")
     for key in (active, paused, busy, gone):
         key.refresh_from_db()
     return [active, paused, busy, gone]
+
+
+def many_calls(key: ApiKey, *, hours: int, refused_as: str | None = None) -> None:
+    """Calls in each of the last `hours` hours, more in some than in others."""
+    now = timezone.now().timestamp()
+    for ago in range(hours):
+        for outcome in ("ok", refused_as) if refused_as else ("ok",):
+            for _ in range(1 + ago * 7 % 12):
+                usage.record(key.pk, outcome, now - ago * 3600, "203.0.113.7")
+    usage.flush()
 
 
 def other_project(owner: User, name: str, state: KeyState | None = None) -> Project:

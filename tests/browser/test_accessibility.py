@@ -26,6 +26,7 @@ from tests.browser.places import (
     said,
     settings_page,
     switch,
+    usage_page,
 )
 from tests.factories import MembershipFactory, UserFactory
 
@@ -169,6 +170,12 @@ def owners_places(furnished, owner):
         Place("delete key", key_page(busy)),
         Place("activity", activity(project)),
         Place("activity, empty", activity(begun)),
+        Place("usage, 24 hours", usage_page(project)),
+        Place("usage, numbers shown", f"{usage_page(project)}?range=30d", opened),
+        Place("usage, 12 months", f"{usage_page(project)}?range=12m"),
+        Place("usage, one key", f"{usage_page(project)}?range=30d&key={paused.public_id}"),
+        Place("usage, no calls", f"{usage_page(project)}?key={active.public_id}"),
+        Place("usage, no key", usage_page(begun)),
         Place("delete project", f"{dashboard(project)}delete/"),
         Place("projects", "/projects/"),
         Place("projects, searched", "/projects/?q=nothing"),
@@ -188,6 +195,7 @@ def viewers_places(furnished):
         Place("viewer's dashboard", dashboard(project)),
         Place("viewer's settings", settings_page(project)),
         Place("viewer's activity", activity(project)),
+        Place("viewer's usage", usage_page(project)),
         Place("viewer's projects", "/projects/"),
         Place("403", onboarding(project)),
     ]
@@ -296,7 +304,7 @@ def test_axe_finds_nothing_on_narrow_pages_with_the_menu_open(new_page, sign_in,
     page = new_page(viewport=NARROW, reduced_motion="reduce")
     sign_in(page, owner)
     found = {}
-    for place in (dashboard, settings_page, activity):
+    for place in (dashboard, settings_page, activity, usage_page):
         page.goto(place(furnished.project))
         found[place.__name__] = violations(page)
         button(page, "Menu").click()
@@ -312,6 +320,7 @@ def test_titles_name_page_and_project(page, sign_in, owner, furnished):
     titles = {
         dashboard(project): "Dashboard · Acme Weather · Latchkey",
         settings_page(project): "Settings · Acme Weather · Latchkey",
+        usage_page(project): "Usage · Acme Weather · Latchkey",
         activity(project): "Activity · Acme Weather · Latchkey",
         "/projects/": "Projects · Latchkey",
         "/help/": "Help · Latchkey",

@@ -4,7 +4,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.browser.places import activity, dashboard, furnish, key_page, onboarding, settings_page
+from tests.browser.places import activity, dashboard, furnish, key_page, onboarding, settings_page, usage_page
 
 FIRST_VISIT = 60_000
 ALL_PAGES = 100_000
@@ -56,6 +56,7 @@ def tell(record_testsuite_property, what, scales):
 def addresses(project, owner):
     active, *_ = furnish(project, owner)
     places = [place(project) for place in (dashboard, settings_page, activity, onboarding)]
+    places.append(f"{usage_page(project)}?range=12m")  # the heaviest range
     return [*places, key_page(active), "/projects/", "/projects/new/", "/help/", "/api/v1/docs", "/nothing/"]
 
 

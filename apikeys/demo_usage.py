@@ -1,0 +1,148 @@
+"""The calls of the sample keys: a rhythm of day and week, growth, a few refusals; the same every time.
+
+Days are sums of the hours that are counted here too, so they agree where both are kept.
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import NamedTuple
+
+from apikeys.models import ApiKey, KeyUse, Outcome
+from apikeys.usage_folding import HOURS_KEPT
+
+HOUR = timedelta(hours=1)
+
+
+class Rhythm(Enum):
+    """How a day's calls fall on its hours, in UTC, and what part of a weekday's a weekend has."""
+
+    PEOPLE = (1, 1, 1, 1, 1, 2, 4, 7, 9, 10, 10, 9, 8, 9, 10, 10, 9, 8, 8, 7, 6, 4, 3, 2), 0.55
+    OFFICE = (0, 0, 0, 0, 0, 0, 1, 5, 9, 10, 10, 7, 5, 9, 10, 9, 7, 3, 1, 0, 0, 0, 0, 0), 0.08
+    NIGHTLY = (0, 0, 30, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), 1.0
+
+    def share(self, hour: datetime) -> float:
+        hours, weekend = self.value
+        return hours[hour.hour] / sum(hours) * (weekend if hour.weekday() >= 5 else 1)
+
+
+class SampleUse(NamedTuple):
+    """`calls` a weekday at first; `growth` is what they come to by now; `retries` a day are refused after the end."""
+
+    calls: int
+    rhythm: Rhythm = Rhythm.PEOPLE
+    growth: float = 1.0
+    retries: int = 0
+
+
+class Counted(NamedTuple):
+    hour: datetime
+    outcome: Outcome
+    calls: int
+
+
+class Story(NamedTuple):
+    """A key's own times: calls are let in from `born` to `used`, but for `pauses`, and refused from `ended`."""
+
+    key: ApiKey
+    use: SampleUse
+    born: datetime
+    used: datetime
+    ended: datetime | None
+    pauses: tuple[datetime, ...]
+    address: str
+
+
+def _noise(*what: object) -> float:
+    """From 0 to 1, by what it is for."""
+    return zlib.crc32(repr(what).encode()) / 2**32
+
+
+def _hours(first: datetime, last: datetime) -> Iterator[datetime]:
+    hour = first.replace(minute=0, second=0, microsecond=0)
+    while hour <= last:
+        yield hour
+        hour += HOUR
+
+
+def _part(hour: datetime, first: datetime, last: datetime) -> float:
+    """How much of the hour lies between the two."""
+    return max(0.0, (min(hour + HOUR, last) - max(hour, first)) / HOUR)
+
+
+def counted(story: Story, now: datetime) -> Iterator[Counted]:
+    name, use = story.key.name, story.use
+    life = max((now - story.born) / HOUR, 1)
+    for hour in _hours(story.born, story.used):
+        grown = 1 + (use.growth - 1) * ((hour - story.born) / HOUR / life)
+        expected = use.calls * grown * use.rhythm.share(hour) * (0.8 + 0.4 * _noise(name, hour))
+        calls = int(expected * _part(hour, story.born, story.used) + _noise(name, "rest", hour))
+        if hour + HOUR > story.used:
+            calls = max(calls, 1)  # the last use, which the key's row names
+        if calls:
+            yield Counted(hour, Outcome.OK, calls)
+    for pause in story.pauses:
+        hour = next(_hours(pause, pause))
+        yield Counted(hour, Outcome.PAUSED, max(3, int(use.calls * use.rhythm.share(hour) * 0.3)))
+    if story.ended and use.retries:
+        for hour in _hours(story.ended + HOUR, now - HOUR):
+            retries = int(use.retries * use.rhythm.share(hour) + 0.9 * _noise(name, "retries", hour))
+            if retries:
+                yield Counted(hour, Outcome(story.key.state), retries)
+
+
+def write_use(stories: Iterable[Story], now: datetime) -> None:
+    """Rows of hours as far back as they are kept, rows of days for a key's whole life, and what its own row says."""
+    rows: list[KeyUse] = []
+    keys: list[ApiKey] = []
+    for story in stories:
+        found = list(counted(story, now))
+        rows += _rows(story, found, now)
+        keys.append(_refusals_told(story, found))
+    KeyUse.objects.bulk_create(rows, batch_size=1_000)
+    ApiKey.objects.bulk_update(keys, ["refused_calls", "last_refused_at", "last_refused_address"])
+
+
+def _rows(story: Story, found: list[Counted], now: datetime) -> Iterator[KeyUse]:
+    days: dict[tuple[datetime, Outcome], Counted] = {}
+    sums: dict[tuple[datetime, Outcome], int] = defaultdict(int)
+    for each in found:
+        if each.hour > now - HOURS_KEPT:
+            yield _row(story, KeyUse.Span.HOUR, each.hour, each, each.calls)
+        day = each.hour.replace(hour=0), each.outcome
+        sums[day] += each.calls
+        days[day] = max(each, days.get(day, each))
+    for (starts_at, outcome), last in days.items():
+        yield _row(story, KeyUse.Span.DAY, starts_at, last, sums[starts_at, outcome])
+
+
+def _last_at(story: Story, each: Counted) -> datetime:
+    last = each.hour + timedelta(minutes=51 + 8 * _noise(story.key.name, each.hour))
+    if each.outcome != Outcome.OK:
+        return last
+    return story.used if each.hour + HOUR > story.used else max(last, story.born)
+
+
+def _row(story: Story, span: KeyUse.Span, starts_at: datetime, last: Counted, calls: int) -> KeyUse:
+    return KeyUse(
+        key=story.key,
+        span=span,
+        starts_at=starts_at,
+        outcome=last.outcome,
+        calls=calls,
+        last_at=_last_at(story, last),
+        last_address=story.address,
+    )
+
+
+def _refusals_told(story: Story, found: list[Counted]) -> ApiKey:
+    """The key as the counting of calls leaves it: with the refusals since it was paused or deleted."""
+    since = story.ended or max(story.pauses, default=None)
+    refused = [each for each in found if each.outcome != Outcome.OK and since and each.hour + HOUR > since]
+    if refused:
+        story.key.refused_calls = sum(each.calls for each in refused)
+        story.key.last_refused_at = _last_at(story, max(refused))
+        story.key.last_refused_address = story.address
+    return story.key

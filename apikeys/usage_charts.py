@@ -1,0 +1,122 @@
+"""What stands on the Usage page besides the bars: labels, words for those who do not see them, the table."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from apikeys import charts
+from apikeys.charts import Chart, Label, Slot
+from apikeys.figures import PERIODS, Bucket, Calls, Period
+from apikeys.models import KeyUse
+
+WORDS = {Period.DAY: "24 hours", Period.MONTH: "30 days", Period.YEAR: "12 months"}
+# Every so many slots have a label; the year's are its months.
+_LABEL_EVERY = {Period.DAY: 3, Period.MONTH: 5}
+# A month that begins further right would be cut off.
+_LAST_LABEL_AT = 0.95
+
+
+class Row(NamedTuple):
+    """A line of the table behind the chart, as text."""
+
+    when: str
+    allowed: str
+    refused: str
+
+
+def is_hourly(period: Period) -> bool:
+    return PERIODS[period][0] == KeyUse.Span.HOUR
+
+
+def when(at: datetime, period: Period) -> str:
+    return f"{at.day} {at:%b, %H:%M}" if is_hourly(period) else f"{at.day} {at:%b %Y}"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
+def total(buckets: Sequence[Bucket]) -> Calls:
+    return Calls(sum(bucket.calls.allowed for bucket in buckets), sum(bucket.calls.refused for bucket in buckets))
+
+
+def share(part: int, whole: int) -> str:
+    """In percent; never 0 of something and never all of nearly all."""
+    if not whole:
+        return "0%"
+    percent = part * 100 / whole
+    if 0 < percent < 0.1:
+        return "less than 0.1%"
+    if 99.9 < percent < 100:
+        return "more than 99.9%"
+    return f"{percent:.1f}%".replace(".0%", "%")
+
+
+def labels(buckets: Sequence[Bucket], period: Period) -> list[Label]:
+    number = len(buckets)
+    if period == Period.YEAR:
+        months = [slot for slot, bucket in enumerate(buckets) if bucket.starts_at.day == 1]
+        shown = [(slot, f"{buckets[slot].starts_at:%b}") for slot in months if slot < number * _LAST_LABEL_AT]
+    else:
+        slots = range(0, number, _LABEL_EVERY[period])
+        shown = [(slot, _short(buckets[slot].starts_at, period)) for slot in slots]
+    return [charts.label(slot, number, text, minor=bool(place % 2)) for place, (slot, text) in enumerate(shown)]
+
+
+def _short(at: datetime, period: Period) -> str:
+    return f"{at:%H:%M}" if is_hourly(period) else f"{at.day} {at:%b}"
+
+
+def summary(buckets: Sequence[Bucket], period: Period) -> str:
+    """The chart in words."""
+    calls, unit = total(buckets), "hour" if is_hourly(period) else "day"
+    most = max(buckets, key=lambda bucket: bucket.calls.all)
+    at = f"at {when(most.starts_at, period)}" if is_hourly(period) else f"on {when(most.starts_at, period)}"
+    return (
+        f"Calls per {unit} over the last {WORDS[period]}: {calls.allowed:,} allowed, {calls.refused:,} refused. "
+        f"The busiest {unit} had {counted(most.calls.all, 'call')}, {at} UTC."
+    )
+
+
+def chart_of(buckets: Sequence[Bucket]) -> Chart:
+    return charts.stacked([b.calls.allowed for b in buckets], [b.calls.refused for b in buckets])
+
+
+def slots(buckets: Sequence[Bucket], period: Period) -> list[Slot]:
+    """What pointing at a bar says; nothing where the bars are too narrow to be pointed at."""
+    if len(buckets) > charts.MOST_APART:
+        return []
+    return [
+        Slot(place * charts.SLOT, f"{when(at, period)}: {calls.allowed:,} allowed, {calls.refused:,} refused")
+        for place, (at, calls) in enumerate(buckets)
+    ]
+
+
+def rows(buckets: Sequence[Bucket], period: Period) -> list[Row]:
+    """The newest first; without the hours and days that had no calls."""
+    return [
+        Row(when(at, period), f"{calls.allowed:,}", f"{calls.refused:,}")
+        for at, calls in reversed(buckets)
+        if calls.all
+    ]
+
+
+def context(buckets: Sequence[Bucket], period: Period) -> dict[str, Any]:
+    """What usage_chart.html needs; without calls there is no chart."""
+    calls = total(buckets)
+    found: dict[str, Any] = {
+        "allowed": f"{calls.allowed:,}",
+        "refused": f"{calls.refused:,}",
+        "allowed_share": share(calls.allowed, calls.all),
+        "refused_share": share(calls.refused, calls.all),
+        "unit": "hour" if is_hourly(period) else "day",
+    }
+    if calls.all:
+        found |= {
+            "chart": chart_of(buckets),
+            "slots": slots(buckets, period),
+            "labels": labels(buckets, period),
+            "summary": summary(buckets, period),
+            "rows": rows(buckets, period),
+        }
+    return found

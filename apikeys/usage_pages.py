@@ -1,0 +1,120 @@
+"""The Usage page and its CSV: what the counted calls of a project, or of one of its keys, come to."""
+
+import csv
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.core.paginator import Paginator
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from accounts.requests import PageRequest
+from apikeys import usage_charts
+from apikeys.figures import Calls, Period, history, totals, use_of
+from apikeys.forms import UsageForm
+from apikeys.models import ApiKey, KeyState, Outcome
+from apikeys.pages import project_context
+from projects.access import get_project
+from projects.forms import list_choice, pager_query
+from projects.models import Project
+from projects.permissions import Permission
+
+KEYS_A_PAGE = 20
+# Of so many keys the CSV reads the use at once: a year of them is some 10,000 rows.
+KEYS_A_QUERY = 20
+REFUSALS = [outcome for outcome in Outcome if outcome != Outcome.OK]
+# What a spreadsheet takes for the beginning of a formula, full-width forms included.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class KeyCalls(NamedTuple):
+    """A line of the list."""
+
+    key: ApiKey
+    calls: Calls
+
+
+def _chosen_key(project: Project, key_id: str) -> ApiKey | None:
+    return get_object_or_404(project.api_keys, public_id=key_id) if key_id else None
+
+
+@require_safe
+def usage(request: PageRequest, project_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    choice = list_choice(request.GET, UsageForm)
+    period = choice["range"]
+    key = _chosen_key(project, choice["key"])
+    of_key = pager_query(key=choice["key"])
+    context = project_context(project) | {
+        "key": key,
+        "period": period,
+        "words": usage_charts.WORDS[period],
+        "ranges": [(other, words, f"?{of_key}range={other}") for other, words in usage_charts.WORDS.items()],
+        "query": pager_query(key=choice["key"], range=period),
+    }
+    pks = [key.pk] if key else []
+    if key is None:
+        names = list(project.api_keys.order_by().values_list("pk", "name", "state"))
+        pks = [pk for pk, _, _ in names]
+        context["page"] = _keys_page(project, names, totals(pks, period), choice["page"])
+    if pks:
+        context |= usage_charts.context(history(pks, period), period)
+    return render(request, "apikeys/usage.html", context)
+
+
+def _keys_page(project: Project, names: list[tuple[int, str, str]], calls: dict[int, Calls], number: int) -> Any:
+    """The keys with the most calls first. A deleted key that had none is left out: it only gets in the way."""
+    shown = [(pk, name) for pk, name, state in names if state != KeyState.DELETED or pk in calls]
+    shown.sort(key=lambda pk_and_name: (-calls.get(pk_and_name[0], Calls()).all, pk_and_name[1].casefold()))
+    page: Any = Paginator([pk for pk, _ in shown], KEYS_A_PAGE).get_page(number)
+    found = project.api_keys.in_bulk(list(page.object_list))
+    page.object_list = [KeyCalls(found[pk], calls.get(pk, Calls())) for pk in page.object_list]
+    return page
+
+
+# As a file
+
+
+class _Line:
+    """A file that hands back what is written to it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def as_text(name: str) -> str:
+    """`name` so that no spreadsheet calculates it (OWASP, CSV injection)."""
+    return f"'{name}" if name.startswith(_FORMULA) else name
+
+
+@require_safe
+def usage_csv(request: PageRequest, project_id: str) -> StreamingHttpResponse:
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    choice = list_choice(request.GET, UsageForm)
+    period, key = choice["range"], _chosen_key(project, choice["key"])
+    keys = [key] if key else list(project.api_keys.order_by("pk").only("project", "public_id", "name"))
+    writer = csv.writer(_Line())
+    lines = (writer.writerow(row) for row in itertools.chain([_heading()], _csv_rows(keys, period)))
+    # The mark tells spreadsheets that the names are UTF-8.
+    response = StreamingHttpResponse(itertools.chain(["\ufeff"], lines), content_type="text/csv; charset=utf-8")
+    name = "-".join(["usage", project.public_id, *([key.public_id] if key else []), period])
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+def _heading() -> list[str | int]:
+    return ["start", "key id", "key name", "allowed", *(str(refusal.value) for refusal in REFUSALS)]
+
+
+def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[list[str | int]]:
+    """A key after the other, each from the oldest hour or day with calls to the newest. Read in short statements."""
+    for first in range(0, len(keys), KEYS_A_QUERY):
+        some = {key.pk: key for key in keys[first : first + KEYS_A_QUERY]}
+        found = use_of(list(some.values()), period).order_by("key_id", "starts_at")
+        rows = found.values_list("key_id", "starts_at", "outcome", "calls")
+        for (key_pk, starts_at), outcomes in itertools.groupby(rows, key=lambda row: row[:2]):
+            key, calls = some[key_pk], {outcome: calls for _, _, outcome, calls in outcomes}
+            counts = [calls.get(outcome, 0) for outcome in (Outcome.OK, *REFUSALS)]
+            yield [f"{starts_at:%Y-%m-%dT%H:%M:%SZ}", key.public_id, as_text(key.name), *counts]
