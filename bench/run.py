@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import django
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 
 from bench import databases, results
 from bench.plan import Plan
@@ -56,10 +56,9 @@ def _measure(plan: Plan) -> tuple[list[results.Row], dict[str, float]]:
     rows.append(stops.while_under_load(url, owner, plan))
     _say("V7", rows)
     rows.append(pages.settings_page(url, owner, plan))
-    if "foldusage" in get_commands():  # the usage page and the nightly command come together
-        _say("V8", rows)
-        year, more_figures = usage_page.a_year_of_use(url, owner, plan)
-        rows, figures = [*rows, year], figures | more_figures
+    _say("V8", rows)
+    year, more_figures = usage_page.a_year_of_use(url, owner, plan)
+    rows, figures = [*rows, year], figures | more_figures
     _say("V9", rows)
     rows.append(memory.after_many_calls(url, headers, plan))
     _say("SQLite", rows)
