@@ -189,7 +189,11 @@ class Gateway:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=10)
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
     def request(
         self, method: str = "GET", path: str = "/", *, body: Any = None, headers: dict[str, str] | None = None
