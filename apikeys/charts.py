@@ -11,8 +11,8 @@ HEIGHT = 200
 SLOT = 4
 # Bars of more slots than this would be too narrow for gaps between them, and for being pointed at.
 MOST_APART = 60
-# A single call among thousands is still seen.
-LEAST_HEIGHT = 2
+# A single call among thousands is still seen: so high that a whole stripe is part of it.
+LEAST_HEIGHT = 4
 
 # Maxima that have a round half, in tenths of a power of ten.
 _ROUND = (12, 16, 20, 30, 40, 50, 60, 80, 100)

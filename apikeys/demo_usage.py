@@ -88,7 +88,8 @@ def counted(story: Story, now: datetime) -> Iterator[Counted]:
         yield Counted(hour, Outcome.PAUSED, max(3, int(use.calls * use.rhythm.share(hour) * 0.3)))
     if story.ended and use.retries:
         for hour in _hours(story.ended + HOUR, now - HOUR):
-            retries = int(use.retries * use.rhythm.share(hour) + 0.9 * _noise(name, "retries", hour))
+            noise = _noise(name, "retries", hour)
+            retries = int(use.retries * use.rhythm.share(hour) * (0.8 + 0.4 * noise) + 0.9 * noise)
             if retries:
                 yield Counted(hour, Outcome(story.key.state), retries)
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey, KeyEvent, UnmatchedUse
 from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Project
 from projects.services import create_project
@@ -300,3 +302,14 @@ def test_admin_pages_hold_no_inline_script_or_style(site, project, api_key):
 def test_no_page_attaches_an_address_to_an_account(admin, signed_in):
     """Whoever could add a confirmed address to an account could have its password reset there."""
     assert signed_in(admin).get("/admin/account/emailaddress/add/").status_code == 404
+
+
+def test_admins_see_how_often_no_key_matched_and_write_nothing(site):
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    guesses = UnmatchedUse.objects.create(starts_at=hour, calls=4_711)
+    pages = [url("apikeys_unmatcheduse_changelist"), url("apikeys_unmatcheduse_change", quote(guesses.pk))]
+    for page in pages:
+        assert re.search("4,?711", site.get(page).content.decode()), page
+    assert site.get(url("apikeys_unmatcheduse_add")).status_code == 403
+    assert site.post(pages[1], {"calls": 1}).status_code == 403
+    assert UnmatchedUse.objects.get().calls == 4_711

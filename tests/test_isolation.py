@@ -137,7 +137,7 @@ def test_a_persons_pages_show_nothing_of_another_project(mine, theirs, signed_in
     pages = [route for route in all_routes() if route.is_page and not route.pattern.startswith(("health", "favicon"))]
     for route in pages:
         answer = client.get(route.path(**own))
-        assert_silent_about(theirs, answer.content.decode(), "")
+        assert_silent_about(theirs, answer.getvalue().decode(), "")
         if "project_id" not in route.pattern:
             continue
         mixtures = [other, own | {"key_id": theirs.key.public_id}, other | {"key_id": mine.key.public_id}]
@@ -145,7 +145,7 @@ def test_a_persons_pages_show_nothing_of_another_project(mine, theirs, signed_in
             for method in (client.get, client.post):
                 answer = method(route.path(**ids))
                 assert answer.status_code in {404, 405}
-                assert_silent_about(theirs, answer.content.decode(), "")
+                assert_silent_about(theirs, answer.getvalue().decode(), "")
     settings = f"/projects/{mine.project.public_id}/settings/"
     for query in ({"created": theirs.key.public_id}, {"q": theirs.key.name}, {"q": theirs.key.mask[-4:]}):
         shown = client.get(settings, query).content.decode()
