@@ -23,7 +23,11 @@ def address_of(environ: Mapping[str, Any]) -> str | None:
         hops = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
         if len(hops) >= settings.TRUSTED_PROXIES:
             address = hops[-settings.TRUSTED_PROXIES]
-    return _normalized(address)
+    return _normalized(address) if len(address) <= LONGEST else None
+
+
+# An IPv4 address within an IPv6 one has 45 characters; the rest is for a zone and spaces.
+LONGEST = 100
 
 
 # A gateway asks for the same few addresses thousands of times a second.

@@ -1,6 +1,6 @@
 """The calls of the sample keys: a rhythm of day and week, growth, a few refusals; the same every time.
 
-Days are sums of the hours that are counted here too, so they agree where both are kept.
+Days and months are sums of the hours that are counted here too, so they agree where both are kept.
 """
 
 import zlib
@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
-from apikeys.models import ApiKey, KeyUse, Outcome
+from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse
 from apikeys.usage_folding import HOURS_KEPT
+from projects.models import Project
 
 HOUR = timedelta(hours=1)
 
@@ -103,20 +104,34 @@ def write_use(stories: Iterable[Story], now: datetime) -> None:
         rows += _rows(story, found, now)
         keys.append(_refusals_told(story, found))
     KeyUse.objects.bulk_create(rows, batch_size=1_000)
+    ProjectUse.objects.bulk_create(_project_rows(rows))
     ApiKey.objects.bulk_update(keys, ["refused_calls", "last_refused_at", "last_refused_address"])
 
 
 def _rows(story: Story, found: list[Counted], now: datetime) -> Iterator[KeyUse]:
-    days: dict[tuple[datetime, Outcome], Counted] = {}
-    sums: dict[tuple[datetime, Outcome], int] = defaultdict(int)
+    last: dict[tuple[KeyUse.Span, datetime, Outcome], Counted] = {}
+    sums: dict[tuple[KeyUse.Span, datetime, Outcome], int] = defaultdict(int)
     for each in found:
         if each.hour > now - HOURS_KEPT:
             yield _row(story, KeyUse.Span.HOUR, each.hour, each, each.calls)
-        day = each.hour.replace(hour=0), each.outcome
-        sums[day] += each.calls
-        days[day] = max(each, days.get(day, each))
-    for (starts_at, outcome), last in days.items():
-        yield _row(story, KeyUse.Span.DAY, starts_at, last, sums[starts_at, outcome])
+        day = each.hour.replace(hour=0)
+        for span, start in ((KeyUse.Span.DAY, day), (KeyUse.Span.MONTH, day.replace(day=1))):
+            place = span, start, each.outcome
+            sums[place] += each.calls
+            last[place] = max(each, last.get(place, each))
+    for (span, start, outcome), latest in last.items():
+        yield _row(story, span, start, latest, sums[span, start, outcome])
+
+
+def _project_rows(rows: list[KeyUse]) -> list[ProjectUse]:
+    sums: dict[tuple[Project, datetime, str], int] = defaultdict(int)
+    for row in rows:
+        if row.span == KeyUse.Span.DAY:
+            sums[row.key.project, row.starts_at, row.outcome] += row.calls
+    return [
+        ProjectUse(project=project, starts_at=day, outcome=outcome, calls=calls)
+        for (project, day, outcome), calls in sums.items()
+    ]
 
 
 def _last_at(story: Story, each: Counted) -> datetime:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyUse, Outcome
+from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse
+from projects.models import Project
 
 SPARKLINE_DAYS = 30
 _STEP = {KeyUse.Span.HOUR: timedelta(hours=1), KeyUse.Span.DAY: timedelta(days=1)}
@@ -95,12 +96,39 @@ def history(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Buck
     return [Bucket(start, _sorted_out(found[start])) for start in starts(period)]
 
 
+def project_history(project: Project, keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Bucket]:
+    """The same for all keys of a project, whose days are counted for the project as a whole, too."""
+    if PERIODS[period][0] == KeyUse.Span.HOUR:
+        return history(keys, period)
+    days = starts(period)
+    found: dict[datetime, list[tuple[str, int]]] = defaultdict(list)
+    rows = ProjectUse.objects.filter(project=project, starts_at__gte=days[0])
+    for starts_at, outcome, calls in rows.values_list("starts_at", "outcome", "calls"):
+        found[starts_at].append((outcome, calls))
+    return [Bucket(day, _sorted_out(found[day])) for day in days]
+
+
 def totals(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> dict[int, Calls]:
     """The period's calls of each key that had any, by the key's primary key."""
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    for key_pk, outcome, calls in use_of(keys, period).values_list("key_id", "outcome").annotate(sum=Sum("calls")):
+    rows = _of_a_year(keys) if period == Period.YEAR else _sums(use_of(keys, period))
+    for key_pk, outcome, calls in rows:
         found[key_pk].append((outcome, calls))
     return {key_pk: _sorted_out(rows) for key_pk, rows in found.items()}
+
+
+def _sums(rows: QuerySet[KeyUse]) -> QuerySet[KeyUse, tuple[int, str, int]]:
+    return rows.values_list("key_id", "outcome").annotate(sum=Sum("calls"))
+
+
+def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple[int, str, int]]:
+    """Every call of the year once: whole months by the month, what comes before the first of them by the day."""
+    first = starts(Period.YEAR)[0]
+    # A month that begins with the period is a whole one.
+    month = first if first.day == 1 else (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+    months = KeyUse.objects.filter(key__in=keys, span=KeyUse.Span.MONTH, starts_at__gte=month)
+    # A union, so that each half reads its own stretch of the index.
+    return _sums(months).union(_sums(use_of(keys, Period.YEAR).filter(starts_at__lt=month)), all=True)
 
 
 def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
@@ -108,10 +136,12 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
     keys = list(keys)
     days = starts(Period.MONTH)
     fields = ("key_id", "span", "starts_at", "outcome", "calls")
-    # A union, so that each half reads its own stretch of the index.
-    rows = (
-        use_of(keys, Period.DAY).values_list(*fields).union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
+    # The hour that began more than 24 hours ago too: before a deletion, a call too many is better than one too few.
+    hours = KeyUse.objects.filter(
+        key__in=keys, span=KeyUse.Span.HOUR, starts_at__gt=timezone.now() - timedelta(hours=25)
     )
+    # A union, so that each half reads its own stretch of the index.
+    rows = hours.values_list(*fields).union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
     by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
     by_day: dict[tuple[int, datetime], int] = defaultdict(int)
     for key_pk, span, starts_at, outcome, calls in rows if keys else ():

@@ -172,19 +172,20 @@ class KeyEvent(models.Model):
 
 
 class KeyUse(models.Model):
-    """The calls with a key that ended in one way, in one hour or one day of UTC; usage.py counts them.
+    """The calls with a key that ended in one way, in one hour, day or month of UTC; usage.py counts them.
 
-    Every call is in an hour's row and in its day's: folding hours into days is forgetting the hours.
+    Every call is in an hour's row, in its day's and in its month's: folding hours into days is forgetting the hours.
     """
 
     class Span(models.TextChoices):
         HOUR = "hour", "hour"
         DAY = "day", "day"
+        MONTH = "month", "month"
 
-    # In the order in which figures are asked for: a key's hours, or days, of a time.
+    # In the order in which figures are asked for: a key's hours, days or months of a time.
     pk = models.CompositePrimaryKey("key_id", "span", "starts_at", "outcome")
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="use", db_index=False)
-    span = models.CharField(max_length=4, choices=Span.choices)
+    span = models.CharField(max_length=5, choices=Span.choices)
     starts_at = models.DateTimeField()
     outcome = models.CharField(max_length=9, choices=Outcome.choices)
     calls = models.PositiveBigIntegerField()
@@ -193,7 +194,7 @@ class KeyUse(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(span__in=["hour", "day"]), name="keyuse_span_is_known"),
+            models.CheckConstraint(condition=Q(span__in=["hour", "day", "month"]), name="keyuse_span_is_known"),
             models.CheckConstraint(
                 condition=Q(outcome__in=["ok", "paused", "deleted", "forbidden"]), name="keyuse_outcome_is_known"
             ),
@@ -201,6 +202,19 @@ class KeyUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key_id} {self.outcome} {self.span} {self.starts_at:%Y-%m-%d %H:%M}: {self.calls}"
+
+
+class ProjectUse(models.Model):
+    """A day's calls with all keys of a project, so that a year's chart reads days and not every key's."""
+
+    pk = models.CompositePrimaryKey("project_id", "starts_at", "outcome")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="use", db_index=False)
+    starts_at = models.DateTimeField()
+    outcome = models.CharField(max_length=9, choices=Outcome.choices)
+    calls = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.project_id} {self.outcome} {self.starts_at:%Y-%m-%d}: {self.calls}"
 
 
 class UnmatchedUse(models.Model):

@@ -113,7 +113,8 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
 
 def still_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
     """The other stopped keys that some program went on using in the last 7 days, the latest call first."""
-    tried = project.api_keys.filter(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
+    tried = project.api_keys.exclude(state=KeyState.ACTIVE)
+    tried = tried.filter(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
     return tried.exclude(pk=besides.pk if besides else 0).order_by("-last_refused_at")[:TRIED_SHOWN]
 
 
@@ -122,12 +123,17 @@ def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpRes
     """What a page that waits for the first call with a key asks: 204 until it came."""
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     key = get_object_or_404(project.api_keys, public_id=key_id)
+    if not request.htmx:
+        return redirect("apikeys:dashboard", project.public_id)
     if key.last_used_at is None:
         return HttpResponse(status=204)
     # The answer also changes a line elsewhere on the page that asked; no other page has that line.
-    asked_on = request.htmx.current_url_abs_path or ""
+    try:
+        asked_on = urlsplit(request.htmx.current_url or "").path
+    except ValueError:
+        asked_on = ""
     pages = {reverse(f"apikeys:{name}", args=[project.public_id]): name for name in ("dashboard", "onboarding")}
-    context = {"project": project, "key": key, "page": pages.get(urlsplit(asked_on).path)}
+    context = {"project": project, "key": key, "page": pages.get(asked_on)}
     return render(request, "apikeys/first_request.html", context)
 
 

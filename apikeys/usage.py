@@ -7,12 +7,13 @@ loses nothing until MOST_NOTED different counts wait for it, about 30 MB.
 
 import atexit
 import multiprocessing.util
+import os
 import threading
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from apikeys import usage_sql
 from apikeys.usage_sql import HOUR_SECONDS, Noted
@@ -23,6 +24,8 @@ logger = structlog.get_logger(__name__)
 MOST_NOTED = 100_000
 # A statement of this many stays far below the database's time limit.
 MOST_WRITTEN = 5_000
+# How long the end of a process waits for a writer whose database does not answer.
+SECONDS_TO_WAIT = 5
 
 Place = tuple[int | None, str, int]
 
@@ -65,19 +68,27 @@ def _count(place: Place, calls: int, at: float, address: str | None) -> None:
 
 def flush() -> None:
     """Writes what was counted. A database that is away loses nothing: the counts stay for the next time."""
-    with _writing:
-        waiting = _take()
-        while waiting:
-            try:
-                usage_sql.write(waiting[:MOST_WRITTEN])
-            except (OperationalError, InterfaceError):
-                logger.warning("usage_not_written", counts=len(waiting))
-                _put_back(waiting)
-                break
-            except Error:
-                # Not the server's state but the counts themselves: kept, they would stand in the way of later ones.
-                logger.exception("usage_dropped", calls=sum(noted.calls for noted in waiting[:MOST_WRITTEN]))
-            waiting = waiting[MOST_WRITTEN:]
+    if not _writing.acquire(timeout=SECONDS_TO_WAIT):
+        logger.error("usage_not_written", counts=len(_notes))
+        return
+    try:
+        _write(_take())
+    finally:
+        _writing.release()
+
+
+def _write(waiting: list[Noted]) -> None:
+    while waiting:
+        try:
+            usage_sql.write(waiting[:MOST_WRITTEN])
+        except (OperationalError, InterfaceError):
+            logger.warning("usage_not_written", counts=len(waiting))
+            _put_back(waiting)
+            return
+        except Exception:
+            # Not the server's state but the counts themselves: kept, they would stand in the way of later ones.
+            logger.exception("usage_dropped", calls=sum(noted.calls for noted in waiting[:MOST_WRITTEN]))
+        waiting = waiting[MOST_WRITTEN:]
 
 
 def _take() -> list[Noted]:
@@ -96,9 +107,15 @@ def _put_back(batch: list[Noted]) -> None:
 
 
 def _start_writer() -> None:
+    """Called with the lock held. A thread that cannot be started is tried again with the next call."""
     global _writer
-    _writer = threading.Thread(target=_write_until_stopped, name="usage-writer", daemon=True)
-    _writer.start()
+    writer = threading.Thread(target=_write_until_stopped, name="usage-writer", daemon=True)
+    try:
+        writer.start()
+    except RuntimeError:
+        logger.exception("usage_writer_not_started")
+        return
+    _writer = writer
     # A worker that multiprocessing started ends without atexit, but runs its finalizers.
     multiprocessing.util.Finalize(None, _stop, exitpriority=10)
     atexit.register(_stop)
@@ -108,8 +125,11 @@ def _write_until_stopped() -> None:
     while not _stopping.is_set():
         _noted.wait()
         _noted.clear()
-        close_old_connections()
-        flush()
+        try:
+            close_old_connections()
+            flush()
+        except Exception:
+            logger.exception("usage_writer_failed")
         _stopping.wait(settings.USAGE_FLUSH_SECONDS)
     connection.close()
 
@@ -118,5 +138,15 @@ def _stop() -> None:
     _stopping.set()
     _noted.set()
     if _writer is not None:
-        _writer.join(timeout=5)
+        _writer.join(timeout=SECONDS_TO_WAIT)
     flush()
+
+
+def _begin_anew() -> None:
+    """In a forked process: the parent writes what it has counted, and its thread and locks are not ours."""
+    global _notes, _dropped, _lock, _writing, _writer, _noted, _stopping
+    _notes, _dropped, _writer = {}, 0, None
+    _lock, _writing, _noted, _stopping = threading.Lock(), threading.Lock(), threading.Event(), threading.Event()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

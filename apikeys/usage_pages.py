@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
 from apikeys import usage_charts
-from apikeys.figures import Calls, Period, history, totals, use_of
+from apikeys.figures import Calls, Period, history, project_history, totals, use_of
 from apikeys.forms import UsageForm
 from apikeys.models import ApiKey, KeyState, Outcome
 from apikeys.pages import project_context
@@ -60,7 +60,8 @@ def usage(request: PageRequest, project_id: str) -> HttpResponse:
         pks = [pk for pk, _, _ in names]
         context["page"] = _keys_page(project, names, totals(pks, period), choice["page"])
     if pks:
-        context |= usage_charts.context(history(pks, period), period)
+        buckets = history(pks, period) if key else project_history(project, pks, period)
+        context |= usage_charts.context(buckets, period)
     return render(request, "apikeys/usage.html", context)
 
 

@@ -1,8 +1,9 @@
-"""Adds counted calls to the database: one statement on PostgreSQL, three in one transaction on SQLite.
+"""Adds counted calls to the database: one statement on PostgreSQL, four in one transaction on SQLite.
 
 Both databases read the batch as JSON, so that a statement's text does not depend on its size. On PostgreSQL
 the keys' rows are locked in the order of their ids first: two processes that write at once never wait for each
-other in a circle. Use of a deleted project is not written again.
+other in a circle. Whoever deletes a project holds these locks too, so that its use is not written again: the
+statement that waited for them begins, and looks, after the deletion.
 """
 
 import json
@@ -12,11 +13,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from apikeys.models import ApiKey, KeyUse, Outcome, UnmatchedUse
+from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse, UnmatchedUse
 from projects.models import Project
 
 HOUR_SECONDS = 3600
-DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 class Noted(NamedTuple):
@@ -45,9 +45,11 @@ def _source(columns: dict[str, str]) -> str:
 
 
 _LIVING = f"""
-SELECT k.id FROM {ApiKey._meta.db_table} k JOIN {Project._meta.db_table} p ON p.id = k.project_id
+SELECT k.id, k.project_id FROM {ApiKey._meta.db_table} k JOIN {Project._meta.db_table} p ON p.id = k.project_id
 WHERE p.deleted_at IS NULL AND k.id IN (SELECT key_id FROM touched) ORDER BY k.id
 """  # noqa: S608
+
+_LOCK = f"SELECT 1 FROM {ApiKey._meta.db_table} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
 
 _COUNT = f"""
 INSERT INTO {KeyUse._meta.db_table} AS u (key_id, span, starts_at, outcome, calls, last_at, last_address)
@@ -57,6 +59,13 @@ ON CONFLICT (key_id, span, starts_at, outcome) DO UPDATE SET
   calls = u.calls + excluded.calls,
   last_address = CASE WHEN excluded.last_at >= u.last_at THEN excluded.last_address ELSE u.last_address END,
   last_at = CASE WHEN excluded.last_at >= u.last_at THEN excluded.last_at ELSE u.last_at END
+"""  # noqa: S608
+
+_COUNT_OF_PROJECTS = f"""
+INSERT INTO {ProjectUse._meta.db_table} AS u (project_id, starts_at, outcome, calls)
+SELECT living.project_id, n.starts_at, n.outcome, sum(n.calls)
+FROM noted n JOIN living ON living.id = n.key_id WHERE n.span = 'day' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+ON CONFLICT (project_id, starts_at, outcome) DO UPDATE SET calls = u.calls + excluded.calls
 """  # noqa: S608
 
 _COUNT_UNMATCHED = f"""
@@ -86,39 +95,48 @@ def write(batch: Iterable[Noted]) -> None:
     """Raises Django's database errors; what was not written then was not written at all."""
     batch = list(batch)
     parameters = [json.dumps(_use_rows(batch)), json.dumps(_key_rows(batch))]
-    with_ = f"WITH noted AS ({_source(_USE)}), touched AS ({_source(_KEYS)}), living AS ({_LIVING}"
+    rows = f"WITH noted AS ({_source(_USE)}), touched AS ({_source(_KEYS)}), living AS ({_LIVING}"
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            one = f"{with_} FOR NO KEY UPDATE OF k), counted AS ({_COUNT}), unmatched AS ({_COUNT_UNMATCHED}) {_TOUCH}"
-            cursor.execute(one, parameters)
+            pks = sorted({noted.key_pk for noted in batch if noted.key_pk is not None})
+            cursor.execute(_LOCK, [pks])
+            counting = f"a AS ({_COUNT}), b AS ({_COUNT_OF_PROJECTS}), c AS ({_COUNT_UNMATCHED})"
+            cursor.execute(f"{rows}), {counting} {_TOUCH}", parameters)
         else:
-            for part in (_COUNT, _COUNT_UNMATCHED, _TOUCH):
-                cursor.execute(f"{with_}) {part}", parameters)
+            for part in (_COUNT, _COUNT_OF_PROJECTS, _COUNT_UNMATCHED, _TOUCH):
+                cursor.execute(f"{rows}) {part}", parameters)
 
 
 def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else _column(datetime.fromtimestamp(seconds, UTC))
+
+
+def _column(at: datetime) -> str:
     """As the database's own columns hold it."""
-    if seconds is None:
-        return None
-    return str(connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(seconds, UTC)))
+    return str(connection.ops.adapt_datetimefield_value(at))
+
+
+def _starts(noted: Noted) -> dict[KeyUse.Span, datetime]:
+    """Where a call's hour, day and month begin; what matches no key is counted by its hour alone."""
+    hour = datetime.fromtimestamp(noted.hour * HOUR_SECONDS, UTC)
+    if noted.key_pk is None:
+        return {KeyUse.Span.HOUR: hour}
+    day = hour.replace(hour=0)
+    return {KeyUse.Span.HOUR: hour, KeyUse.Span.DAY: day, KeyUse.Span.MONTH: day.replace(day=1)}
 
 
 def _use_rows(batch: list[Noted]) -> list[dict[str, Any]]:
-    """A row for each hour and for each day; an hour without a key has no day."""
+    """A row for each hour, day and month that the calls fall into."""
     rows: dict[tuple[Any, ...], Noted] = {}
     for noted in batch:
-        hour = noted.hour * HOUR_SECONDS
-        spans = {KeyUse.Span.HOUR: hour, KeyUse.Span.DAY: hour - hour % DAY_SECONDS}
-        for span, start in spans.items():
-            if noted.key_pk is None and span == KeyUse.Span.DAY:
-                continue
+        for span, start in _starts(noted).items():
             place = (noted.key_pk, span, start, noted.outcome)
             rows[place] = _merged(rows[place], noted) if place in rows else noted
     return [
         {
             "key_id": key_pk,
             "span": span,
-            "starts_at": _time(start),
+            "starts_at": _column(start),
             "outcome": outcome,
             "calls": noted.calls,
             "last_at": _time(noted.last_at),

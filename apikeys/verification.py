@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import DatabaseError, InterfaceError, OperationalError
 from django.views.decorators.debug import sensitive_variables
-from psycopg.errors import QueryCanceled
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
 from apikeys import prepared, secret_format, usage, vault
@@ -96,7 +95,7 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
         return _refused("unavailable")
     try:
         row = _look_up(digests)
-    except DatabaseError:
+    except Error:
         return _refused("unavailable")
     return _judge(row, address) if row else _unmatched("key_unknown")
 
@@ -114,13 +113,20 @@ def _look_up(digests: list[bytes]) -> Row | None:
     database = connections[DEFAULT_DB_ALIAS]
     if database.vendor != "postgresql":
         return _fetch(database, digests)
+    # Django ends old connections between its own requests only, and after a failover the old server may live on.
+    if database.close_at is not None and time.monotonic() >= database.close_at and not database.in_atomic_block:
+        database.close()
     is_used = database.connection is not None
     try:
         return _fetch_prepared(database, digests)
-    except (OperationalError, InterfaceError) as error:
-        # After the database's restart every connection is dead; asking twice is safe. Not what took too long already.
+    except Error as error:
+        # After the database's restart every connection is dead, and after a migration what it has prepared may be;
+        # asking twice is safe. Not what took too long already.
         database.close()
-        if not is_used or isinstance(error, prepared.NoAnswer) or isinstance(error.__cause__, QueryCanceled):
+        took_long = isinstance(error, prepared.NoAnswer) or isinstance(
+            error.__cause__, QueryCanceled | LockNotAvailable
+        )
+        if took_long or not is_used:
             raise
         return _fetch_prepared(database, digests)
 

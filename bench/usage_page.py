@@ -30,6 +30,19 @@ FROM apikeys_keyuse u JOIN apikeys_apikey k ON k.id = u.key_id
 WHERE k.project_id = %(project)s AND u.span = 'hour'
 GROUP BY u.key_id, date_trunc('day', u.starts_at, 'UTC'), u.outcome;
 
+INSERT INTO apikeys_keyuse (key_id, span, starts_at, outcome, calls, last_at, last_address)
+SELECT u.key_id, 'month', date_trunc('month', u.starts_at, 'UTC'), u.outcome, sum(u.calls), max(u.last_at),
+       '203.0.113.7'
+FROM apikeys_keyuse u JOIN apikeys_apikey k ON k.id = u.key_id
+WHERE k.project_id = %(project)s AND u.span = 'day'
+GROUP BY u.key_id, date_trunc('month', u.starts_at, 'UTC'), u.outcome;
+
+INSERT INTO apikeys_projectuse (project_id, starts_at, outcome, calls)
+SELECT k.project_id, u.starts_at, u.outcome, sum(u.calls)
+FROM apikeys_keyuse u JOIN apikeys_apikey k ON k.id = u.key_id
+WHERE k.project_id = %(project)s AND u.span = 'day'
+GROUP BY k.project_id, u.starts_at, u.outcome;
+
 UPDATE projects_project SET created_at = now() - interval '400 days' WHERE id = %(project)s;
 UPDATE apikeys_apikey SET created_at = now() - interval '400 days', last_used_at = now() - interval '1 hour'
 WHERE project_id = %(project)s
@@ -57,7 +70,9 @@ def a_year_of_use(url: str, owner: User, plan: Plan) -> tuple[Row, dict[str, flo
     use = KeyUse.objects.filter(key__project=year)
     figures = {
         "bytes of a key's use at every hour of a year": a_row * use.count() / KEYS,
-        "of these the year's days, which are kept": a_row * use.filter(span=KeyUse.Span.DAY).count() / KEYS,
+        "of these the year's days and months, which are kept": a_row
+        * use.exclude(span=KeyUse.Span.HOUR).count()
+        / KEYS,
     }
     day = _used_project(url, owner, 1)
     databases.settle(url)

@@ -128,16 +128,16 @@ class LoginRequired(LoginRequiredMiddleware):
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
-        # A POST cannot be repeated after the login: the page that holds its form is where to go back to.
+        # A POST cannot be repeated after the login, nor is a part of a page one: back to the page that asked.
         page = request.get_full_path()
-        if request.method not in {"GET", "HEAD"}:
-            page = self._page_of_form(request)
+        if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
+            page = self._page_that_asked(request)
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         if request.headers.get("Accept") == "application/json":
             return JsonResponse({"login": login["Location"]}, status=401)
         return login
 
-    def _page_of_form(self, request: HttpRequest) -> str:
+    def _page_that_asked(self, request: HttpRequest) -> str:
         referer = request.headers.get("Referer", "")
         if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
             path = urlsplit(referer).path

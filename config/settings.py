@@ -110,6 +110,10 @@ _POSTGRESQL_OPTIONS = {
     # A server that is frozen must not hold a check: new connections, statements and dead peers are all bounded.
     "connect_timeout": 3,
     "tcp_user_timeout": 4000,
+    # A host that is gone says nothing: without these, whoever waits for an answer would do so for hours.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
     "options": "-c statement_timeout=4000 -c lock_timeout=3000",
 }
 _SQLITE_OPTIONS = {

@@ -48,7 +48,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "copy/": {"POST": (LOGIN, 404, 403, 200, 404)},
     KEY + "reveal/": {"POST": (LOGIN, 404, 403, 200, 404)},
-    KEY + "first-request/": {"GET": (LOGIN, 404, 204, 204, 404)},
+    KEY + "first-request/": {"GET": (LOGIN, 404, 302, 302, 404)},
     KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     # Keys alone open the API: whoever is signed in is as unknown to it as anyone.
     "api/v1/verify": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),

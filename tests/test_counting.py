@@ -10,13 +10,14 @@ import pytest
 from django.utils import timezone
 
 from apikeys import secret_format, services, usage, usage_sql
-from apikeys.models import ApiKey, KeyUse, UnmatchedUse
+from apikeys.models import ApiKey, KeyUse, ProjectUse, UnmatchedUse
 from apikeys.services import create_key
 from apikeys.verification import verify
 from projects.services import delete_project
 from tests.environment import ON_SQLITE, postgres
 from tests.factories import ApiKeyFactory
 from tests.load import call_all
+from tests.parallel import in_parallel
 
 
 @pytest.fixture
@@ -106,6 +107,37 @@ def test_calls_are_not_lost_while_the_database_is_away(transactional_db, api_key
     assert counted()["ok"] == 2
     api_key.refresh_from_db()
     assert api_key.last_used_address == "203.0.113.8"
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
+def test_a_project_in_use_is_deleted_and_none_of_its_use_comes_back(transactional_db, project, owner):
+    """The writer and the deletion lock the same keys in the same order, and who comes second sees the first."""
+    keys = ApiKeyFactory.create_batch(60, project=project, created_by=owner)
+    for key in keys[:20]:
+        services.delete_key(key=key, by=owner)
+
+    def write() -> None:
+        for _ in range(60):
+            now = time.time()
+            usage_sql.write([usage_sql.Noted(key.pk, "ok", int(now) // 3600, 1, now, None) for key in keys])
+
+    def delete() -> None:
+        time.sleep(0.2)
+        delete_project(project=project, by=owner)
+
+    assert in_parallel([write, write, write, delete]) == [None] * 4
+    assert not KeyUse.objects.exists()
+    assert not ProjectUse.objects.exists()
+
+
+def test_a_forked_process_counts_anew_and_writes_by_itself(transactional_db, api_key):
+    usage.record(api_key.pk, "ok", time.time(), None)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if not usage._notes and usage._writer is None and not usage._lock.locked() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    usage.flush()
+    assert counted()["ok"] == 1
 
 
 # In memory
@@ -208,9 +240,9 @@ def test_more_counts_than_one_statement_takes_are_written_in_several(project, ow
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite knows no statement that writes to several tables")
-def test_a_batch_is_one_statement(api_key, django_assert_num_queries):
+def test_a_batch_is_one_statement_once_its_keys_are_locked(api_key, django_assert_num_queries):
     usage.record(api_key.pk, "ok", time.time(), None)
     usage.record_unmatched(time.time())
     batch = usage._take()
-    with django_assert_num_queries(3):  # the test's own transaction makes a savepoint of the batch's
+    with django_assert_num_queries(4):  # the test's own transaction makes a savepoint of the batch's
         usage_sql.write(batch)

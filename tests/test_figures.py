@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.utils import timezone
 
 from apikeys import usage
-from apikeys.figures import PERIODS, Calls, Period, history, totals, with_figures
-from apikeys.models import KeyUse
+from apikeys.figures import PERIODS, Calls, Period, history, project_history, totals, with_figures
+from apikeys.models import KeyUse, ProjectUse
 from tests.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db
@@ -74,10 +75,38 @@ def test_no_keys_cost_no_query(django_assert_num_queries):
         assert with_figures([]) == []
 
 
-def test_hours_and_days_hold_the_same_calls(api_key):
-    for hours in range(60):
-        call(api_key, timedelta(hours=hours), times=2)
-    by_span = {span: sum(row.calls for row in KeyUse.objects.filter(span=span)) for span in KeyUse.Span.values}
-    assert by_span == {"hour": 120, "day": 120}
-    assert KeyUse.objects.filter(span="hour").count() == 60
-    assert KeyUse.objects.filter(span="day").count() == 3
+def test_a_call_of_less_than_24_hours_ago_is_among_those_of_the_last_24_hours(api_key):
+    call(api_key, timedelta(hours=23, minutes=55))
+    (key,) = with_figures([api_key])
+    assert key.figures.last_24_hours == Calls(1)
+
+
+def test_hours_days_and_months_hold_the_same_calls(api_key, project):
+    for hours in range(300):
+        usage.record(api_key.pk, "ok", (NOW - timedelta(hours=hours)).timestamp(), None)
+    usage.flush()
+    by_span = {span: KeyUse.objects.filter(span=span) for span in KeyUse.Span.values}
+    assert {span: sum(row.calls for row in rows) for span, rows in by_span.items()} == dict.fromkeys(by_span, 300)
+    assert {span: rows.count() for span, rows in by_span.items()} == {"hour": 300, "day": 13, "month": 2}
+    assert sum(row.calls for row in ProjectUse.objects.filter(project=project)) == 300
+
+
+@pytest.mark.parametrize("today", ["2026-03-10", "2026-12-31", "2027-01-01", "2028-02-29", "2028-03-01"])
+def test_a_years_totals_are_its_days_whatever_the_day_of_the_month(api_key, project, today):
+    with time_machine.travel(f"{today} 12:00:00+00:00", tick=False):
+        for days in (0, 1, 31, 200, 340, 363, 364, 365, 366, 400):
+            at = timezone.now() - timedelta(days=days)
+            usage.record(api_key.pk, "ok", at.timestamp(), None)
+        usage.flush()
+        days = history([api_key], Period.YEAR)
+        assert sum(bucket.calls.all for bucket in days) == 7
+        assert totals([api_key], Period.YEAR) == {api_key.pk: Calls(7)}
+        assert project_history(project, [api_key.pk], Period.YEAR) == days
+
+
+@pytest.mark.parametrize("period", Period)
+def test_a_projects_history_is_that_of_its_keys(api_key, project, owner, period):
+    other = ApiKeyFactory(project=project, created_by=owner)
+    for key, outcome in ((api_key, "ok"), (other, "ok"), (other, "paused"), (ApiKeyFactory(), "ok")):
+        call(key, timedelta(hours=5), outcome, times=2)
+    assert project_history(project, [api_key.pk, other.pk], period) == history([api_key, other], period)

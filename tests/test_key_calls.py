@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apikeys import usage
 from apikeys.models import ApiKey
-from apikeys.services import create_key, delete_key, pause_key
+from apikeys.services import create_key, delete_key, pause_key, resume_key
 from apikeys.templatetags.key_words import since, sparkline, times
 from apikeys.verification import verify
 from tests.tables import everything
@@ -47,7 +47,7 @@ def test_a_row_shows_the_calls_of_24_hours_and_the_last_30_days(browser, project
     call(api_key, 1204)
     page = browser.get(url("settings", project))
     assert "Last 24 hours 1,204 calls" in text(page)
-    assert 'aria-label="Last 30 days: 1,204 calls, 1,204 on the busiest day"' in page.content.decode()
+    assert 'aria-label="Last 30 days: let in 1,204 times, 1,204 times on the busiest day"' in page.content.decode()
 
 
 def test_a_row_without_calls_has_no_chart(browser, project, api_key):
@@ -99,6 +99,15 @@ def test_quick_start_names_the_other_keys_that_are_still_tried(browser, project,
     assert "was tried" not in text(browser.get(url("dashboard", project)))
 
 
+def test_a_key_that_was_re_enabled_is_not_named(browser, project, api_key, owner):
+    create_key(project=project, name="New server", by=owner)
+    pause_key(key=api_key, by=owner)
+    call(api_key, 2)
+    resume_key(key=api_key, by=owner)
+    assert "was tried" not in text(browser.get(url("dashboard", project)))
+    assert "was tried" not in text(browser.get(url("settings", project)))
+
+
 # The first request
 
 
@@ -113,11 +122,31 @@ def test_the_first_request_is_nothing_until_it_came(browser, project, api_key):
     assert "data-listen" not in answer.content.decode()
 
 
+@pytest.mark.parametrize("address", ["http://[", "", "http://testserver/elsewhere/"])
+def test_a_page_that_nobody_knows_is_told_all_the_same(browser, project, api_key, address):
+    """T25"""
+    call(api_key)
+    answer = browser.get(url("first_request", project, api_key), headers={**HTMX, "HX-Current-URL": address})
+    assert "First request received" in text(answer)
+    assert "hx-swap-oob" not in answer.content.decode()
+
+
+def test_asked_for_as_a_page_it_leads_to_the_dashboard(browser, project, api_key):
+    assert browser.get(url("first_request", project, api_key)).url == url("dashboard", project)
+
+
+def test_a_session_that_ended_leads_back_to_the_page_that_waited(client, project, api_key):
+    waiting = "http://testserver" + url("onboarding", project)
+    answer = client.get(url("first_request", project, api_key), headers={**HTMX, "Referer": waiting})
+    assert answer.headers["HX-Redirect"].endswith(f"?next={url('onboarding', project)}")
+
+
 def test_pages_listen_only_while_a_first_request_can_come(browser, project, api_key, owner):
     for name in ("dashboard", "onboarding"):
         assert "data-listen" in browser.get(url(name, project)).content.decode()
     pause_key(key=api_key, by=owner)
-    assert "data-listen" not in browser.get(url("dashboard", project)).content.decode()
+    for name in ("dashboard", "onboarding"):
+        assert "data-listen" not in browser.get(url(name, project)).content.decode()
 
 
 # Before a key is deleted
@@ -148,6 +177,14 @@ def test_a_key_that_had_calls_and_has_none_for_24_hours_is_quiet(browser, projec
     page = text(browser.get(url("settings", project)))
     assert ("Quiet since" in page) == quiet
     assert ("If another key has taken over, this one can be deleted safely." in page) == quiet
+
+
+def test_a_key_that_was_refused_a_moment_ago_is_not_quiet(browser, project, api_key, owner):
+    ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now() - timedelta(days=2))
+    pause_key(key=api_key, by=owner)
+    call(api_key)
+    resume_key(key=api_key, by=owner)
+    assert "Quiet since" not in text(browser.get(url("settings", project)))
 
 
 def test_neither_a_key_that_was_never_used_nor_a_paused_one_is_quiet(browser, project, api_key, owner):

@@ -73,6 +73,45 @@ def test_a_table_that_is_locked_is_given_up(api_key):
     assert check(api_key).identity
 
 
+def test_a_plan_that_a_migration_has_outdated_is_made_anew_within_the_check(api_key):
+    """A migration runs while the previous release still does."""
+    assert check(api_key).identity
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("ALTER TABLE apikeys_apikey ALTER name TYPE varchar(70)")
+        assert check(api_key).identity
+    finally:
+        with other.cursor() as cursor:
+            cursor.execute("ALTER TABLE apikeys_apikey ALTER name TYPE varchar(64)")
+        other.close()
+
+
+def test_a_connection_that_is_old_is_replaced(api_key):
+    """After a failover by name, the old server may still answer."""
+    assert check(api_key).identity
+    before = backend()
+    connection.close_at = time.monotonic() - 1
+    assert check(api_key).identity
+    assert backend() != before
+
+
+def test_a_lock_that_is_not_given_is_waited_for_once(api_key):
+    """T36: the limits of a check must not add up."""
+    assert check(api_key).identity
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE apikeys_apikey IN ACCESS EXCLUSIVE MODE")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 300")
+        before = postgres.log.read_text().count("due to lock timeout")
+        assert check(api_key) == (None, "unavailable")
+        assert postgres.log.read_text().count("due to lock timeout") == before + 1
+    finally:
+        other.close()
+
+
 def test_the_statement_is_prepared_once_a_connection(api_key):
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")

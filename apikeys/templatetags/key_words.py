@@ -45,6 +45,6 @@ def sparkline(days: tuple[int, ...]) -> SafeString:
         '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="{}"/></svg>',
         len(days) * _STEP - 1,
         _HEIGHT,
-        f"Last {len(days)} days: {intcomma(sum(days))} calls, {intcomma(most)} on the busiest day",
+        f"Last {len(days)} days: let in {times(sum(days))}, {times(most)} on the busiest day",
         bars,
     )
