@@ -54,23 +54,31 @@ def until(check, seconds: float = 10) -> None:
     assert check()
 
 
+@pytest.fixture
+def nothing_counted(transactional_db):
+    """The server that other tests share may still write calls of theirs that match no key."""
+    time.sleep(1)
+    UnmatchedUse.objects.all().delete()
+
+
 # By processes
 
 
-def test_four_processes_count_100_000_mixed_calls_exactly(start_server, secrets):
+def test_four_processes_count_100_000_mixed_calls_exactly(start_server, nothing_counted, secrets):
     server = start_server(workers=4)
     each = 2_500 if not ON_SQLITE else 250
     mixed = [secrets["ok"], secrets["paused"], secrets["ok"], secrets["unknown"], secrets["deleted"]] * 5
     calls = call_all(server.port, [(mixed * each)[: each * 10]] * 4)
     assert len(calls) == each * 40
     expected = answered(calls, secrets)
-    until(lambda: counted() == expected)
+    until(lambda: counted().total() >= expected.total())
+    assert counted() == expected, server.log_text()
     assert counted("day") == {**expected, "unknown": expected["unknown"]}
     refused = {key.name: key.refused_calls for key in ApiKey.objects.all()}
     assert refused == {"ok": 0, "paused": expected["paused"], "deleted": expected["deleted"]}
 
 
-def test_a_sigterm_amid_calls_loses_none(start_server, secrets):
+def test_a_sigterm_amid_calls_loses_none(start_server, nothing_counted, secrets):
     """T40, in part: the counts."""
     # An interval that is never reached: what is written is written at the end.
     server = start_server(workers=2, USAGE_FLUSH_SECONDS="600")

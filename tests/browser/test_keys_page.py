@@ -499,7 +499,7 @@ def test_a_key_used_this_week_asks_for_its_name(page, sign_in, owner, project, a
     page.goto(settings_page(project))
     button(row(page, "Production server"), "Delete").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("It was last used 6 days ago from 203.0.113.7.")
+    expect(dialog).to_contain_text("It was last used 6 days ago from 203.0.113.7, and not once in the last 24 hours.")
     field = dialog.get_by_label("Type Production server to confirm")
     field.fill("production")
     button(dialog, "Delete key").click()
