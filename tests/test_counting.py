@@ -120,12 +120,12 @@ def test_calls_are_not_lost_while_the_database_is_away(transactional_db, api_key
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
 def test_a_project_in_use_is_deleted_and_none_of_its_use_comes_back(transactional_db, project, owner):
     """The writer and the deletion lock the same keys in the same order, and who comes second sees the first."""
-    keys = ApiKeyFactory.create_batch(60, project=project, created_by=owner)
+    keys = ApiKeyFactory.create_batch(300, project=project, created_by=owner)
     for key in keys[:20]:
         services.delete_key(key=key, by=owner)
 
     def write() -> None:
-        for _ in range(60):
+        for _ in range(25):
             now = time.time()
             usage_sql.write([usage_sql.Noted(key.pk, "ok", int(now) // 3600, 1, now, None) for key in keys])
 
