@@ -122,10 +122,9 @@ def _sums(rows: QuerySet[KeyUse]) -> QuerySet[KeyUse, tuple[int, str, int]]:
 
 
 def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple[int, str, int]]:
-    """Every call of the year once: whole months by the month, what comes before the first of them by the day."""
+    """Every call of the year once: the first month by the day, as it is cut off, the others by the month."""
     first = starts(Period.YEAR)[0]
-    # A month that begins with the period is a whole one.
-    month = first if first.day == 1 else (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+    month = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
     months = KeyUse.objects.filter(key__in=keys, span=KeyUse.Span.MONTH, starts_at__gte=month)
     # A union, so that each half reads its own stretch of the index.
     return _sums(months).union(_sums(use_of(keys, Period.YEAR).filter(starts_at__lt=month)), all=True)
