@@ -184,6 +184,8 @@ MFA_FORMS = {
     "reauthenticate_webauthn": "accounts.forms.ReauthenticateWebAuthnForm",
 }
 MFA_TOTP_ISSUER = "Latchkey"
+# One step of 30 seconds each way, for clocks and for the time it takes to type (RFC 6238, 5.2).
+MFA_TOTP_TOLERANCE = 1
 USERSESSIONS_TRACK_ACTIVITY = False
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 

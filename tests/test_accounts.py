@@ -8,6 +8,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import (
     TOTP,
     format_hotp_value,
@@ -548,3 +549,12 @@ def test_counters_of_limits_are_not_pushed_out_by_a_crowd(db):
     for number in range(400):
         cache.set(f"limit:made-up-{number}", 1)
     assert cache.get("limit:victim") == 5
+
+
+@pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+def test_a_code_holds_one_step_longer_than_it_is_shown(steps, accepted, time_machine):
+    """T23; RFC 6238, 5.2"""
+    time_machine.move_to("2026-03-10 12:00:10+00:00", tick=False)
+    secret = totp.generate_totp_secret()
+    code = totp.format_hotp_value(totp.hotp_value(secret, int(time.time()) // 30 + steps))
+    assert totp.validate_totp_code(secret, code) == accepted
