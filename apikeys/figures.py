@@ -12,7 +12,6 @@ from django.utils import timezone
 from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse
 from projects.models import Project
 
-SPARKLINE_DAYS = 30
 _STEP = {KeyUse.Span.HOUR: timedelta(hours=1), KeyUse.Span.DAY: timedelta(days=1)}
 
 

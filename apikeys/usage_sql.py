@@ -46,7 +46,7 @@ def _source(columns: dict[str, str]) -> str:
 
 _LIVING = f"""
 SELECT k.id, k.project_id FROM {ApiKey._meta.db_table} k JOIN {Project._meta.db_table} p ON p.id = k.project_id
-WHERE p.deleted_at IS NULL AND k.id IN (SELECT key_id FROM touched) ORDER BY k.id
+WHERE p.deleted_at IS NULL AND k.id IN (SELECT key_id FROM touched)
 """  # noqa: S608
 
 _LOCK = f"SELECT 1 FROM {ApiKey._meta.db_table} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
@@ -95,16 +95,15 @@ def write(batch: Iterable[Noted]) -> None:
     """Raises Django's database errors; what was not written then was not written at all."""
     batch = list(batch)
     parameters = [json.dumps(_use_rows(batch)), json.dumps(_key_rows(batch))]
-    rows = f"WITH noted AS ({_source(_USE)}), touched AS ({_source(_KEYS)}), living AS ({_LIVING}"
+    rows = f"WITH noted AS ({_source(_USE)}), touched AS ({_source(_KEYS)}), living AS ({_LIVING})"
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            pks = sorted({noted.key_pk for noted in batch if noted.key_pk is not None})
-            cursor.execute(_LOCK, [pks])
+            cursor.execute(_LOCK, [[noted.key_pk for noted in batch if noted.key_pk is not None]])
             counting = f"a AS ({_COUNT}), b AS ({_COUNT_OF_PROJECTS}), c AS ({_COUNT_UNMATCHED})"
-            cursor.execute(f"{rows}), {counting} {_TOUCH}", parameters)
+            cursor.execute(f"{rows}, {counting} {_TOUCH}", parameters)
         else:
             for part in (_COUNT, _COUNT_OF_PROJECTS, _COUNT_UNMATCHED, _TOUCH):
-                cursor.execute(f"{rows}) {part}", parameters)
+                cursor.execute(f"{rows} {part}", parameters)
 
 
 def _time(seconds: float | None) -> str | None:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apikeys import secret_format, services, usage, usage_sql
@@ -99,8 +100,6 @@ def test_a_sigterm_amid_calls_loses_none(start_server, nothing_counted, secrets)
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
 def test_calls_are_not_lost_while_the_database_is_away(transactional_db, api_key, caplog):
     usage.record(api_key.pk, "ok", time.time(), "203.0.113.7")
-    from django.db import connection
-
     connection.close()
     postgres.stop("fast")
     try:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection
@@ -25,6 +26,18 @@ def backend() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def keys_locked():
+    """Another session holds the keys' table, so that nobody can read it."""
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE apikeys_apikey IN ACCESS EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        other.close()
 
 
 def test_a_dead_connection_is_replaced_within_the_check(api_key):
@@ -61,15 +74,10 @@ def test_a_frozen_server_is_given_up_and_works_again_once_it_thaws(api_key, monk
 
 def test_a_table_that_is_locked_is_given_up(api_key):
     assert check(api_key).identity
-    other = connection.copy()
-    with other.cursor() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE apikeys_apikey IN ACCESS EXCLUSIVE MODE")
-    try:
+    with keys_locked():
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = 300")
         assert check(api_key) == (None, "unavailable")
-    finally:
-        other.close()
     assert check(api_key).identity
 
 
@@ -99,17 +107,12 @@ def test_a_connection_that_is_old_is_replaced(api_key):
 def test_a_lock_that_is_not_given_is_waited_for_once(api_key):
     """T36: the limits of a check must not add up."""
     assert check(api_key).identity
-    other = connection.copy()
-    with other.cursor() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE apikeys_apikey IN ACCESS EXCLUSIVE MODE")
-    try:
+    with keys_locked():
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = 300")
         before = postgres.log.read_text().count("due to lock timeout")
         assert check(api_key) == (None, "unavailable")
         assert postgres.log.read_text().count("due to lock timeout") == before + 1
-    finally:
-        other.close()
 
 
 def test_the_statement_is_prepared_once_a_connection(api_key):
