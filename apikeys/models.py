@@ -30,6 +30,12 @@ class KeyState(models.TextChoices):
     DELETED = "deleted", "Deleted"
 
 
+class PauseReason(models.TextChoices):
+    """Why a key was paused, where it was not simply a person's wish."""
+
+    REPORTED = "reported", "reported as leaked"
+
+
 class Outcome(models.TextChoices):
     """How a call with a key ended; a refusal is named for what refused it."""
 
@@ -48,7 +54,8 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 class ApiKey(models.Model):
     """A key of a project. The secret itself is never stored: a digest finds it, a ciphertext shows it again.
 
-    A deleted key stays as a tombstone without ciphertext: its digest lets the API say `key_deleted`.
+    A key of a project that shows secrets once has no ciphertext. A deleted key stays as a tombstone without
+    ciphertext: its digest lets the API say `key_deleted`.
     """
 
     public_id = models.CharField("id", max_length=20, unique=True, default=new_key_id, editable=False)
@@ -64,6 +71,8 @@ class ApiKey(models.Model):
     form_token = models.CharField(max_length=64, null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     paused_at = models.DateTimeField(null=True)
+    # Empty unless the key is paused for it.
+    pause_reason = models.CharField(max_length=8, choices=PauseReason.choices, blank=True, default="", db_default="")
     deleted_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField("last used", null=True)
     last_used_address = models.GenericIPAddressField(null=True)
@@ -96,6 +105,8 @@ class ApiKey(models.Model):
                 | (~Q(state=KeyState.PAUSED) & Q(paused_at__isnull=True)),
                 name="apikey_paused_at_while_paused",
             ),
+            # Not "while paused": the previous release re-enables keys without knowing the column.
+            models.CheckConstraint(condition=Q(pause_reason__in=["", "reported"]), name="apikey_pause_reason_is_known"),
             models.CheckConstraint(
                 condition=Q(state=KeyState.DELETED, deleted_at__isnull=False, ciphertext__isnull=True)
                 | (~Q(state=KeyState.DELETED) & Q(deleted_at__isnull=True)),
@@ -135,8 +146,18 @@ class ApiKey(models.Model):
         return self.state == KeyState.PAUSED
 
     @property
+    def is_reported(self) -> bool:
+        """Whether it is paused because somebody who holds its secret reported it as leaked."""
+        return self.is_paused and self.pause_reason == PauseReason.REPORTED
+
+    @property
     def is_deleted(self) -> bool:
         return self.state == KeyState.DELETED
+
+    @property
+    def can_be_shown(self) -> bool:
+        """Whether its secret is stored, encrypted; not where it was shown once, and not of a tombstone."""
+        return self.ciphertext is not None
 
 
 class KeyEvent(models.Model):
@@ -149,6 +170,8 @@ class KeyEvent(models.Model):
         PAUSED = "paused", "paused"
         RESUMED = "resumed", "re-enabled"
         DELETED = "deleted", "deleted"
+        REPORTED = "reported", "reported as leaked"
+        FORGOTTEN = "forgotten", "destroyed the stored secret of"
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="key_events")
     key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="events")
@@ -162,7 +185,11 @@ class KeyEvent(models.Model):
         indexes = [models.Index(fields=["project", "-at", "-id"], name="keyevent_newest_of_project")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["created", "copied", "revealed", "paused", "resumed", "deleted"]),
+                condition=Q(
+                    kind__in=[
+                        *("created", "copied", "revealed", "paused", "resumed", "deleted", "reported", "forgotten"),
+                    ]
+                ),
                 name="keyevent_kind_is_known",
             ),
         ]

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import secret_format, vault
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
 from projects.models import Project
 from projects.names import clean_name
 
@@ -26,6 +26,10 @@ _NOTHING_REFUSED: dict[str, object] = {"refused_calls": 0, "last_refused_at": No
 
 class KeyGone(Exception):
     """The key was deleted in the meantime."""
+
+
+class ShownOnce(Exception):
+    """The key's secret was shown at its creation and is stored nowhere."""
 
 
 class NewKey(NamedTuple):
@@ -43,6 +47,15 @@ class ReadSecret(Protocol):
     """What `copy_secret` and `reveal_secret` have in common."""
 
     def __call__(self, *, key: ApiKey, by: User, address: str | None) -> str: ...
+
+
+def _lock(project: Project) -> Project:
+    """The project as it is now. Its lock makes "unique", "at most 100" and "once per form" true for requests that
+    arrive together. Raises Http404 if it was deleted."""
+    locked = Project.objects.alive().select_for_update().filter(pk=project.pk).first()
+    if locked is None:
+        raise Http404
+    return locked
 
 
 def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None) -> None:
@@ -67,7 +80,8 @@ def _insert_key(project: Project, name: str, by: User, form_token: str | None) -
     key = ApiKey(project=project, created_by=by, name=name, form_token=form_token or None)
     key.mask = secret_format.mask(secret, settings.KEY_PREFIX)
     key.pepper_id, key.digest = vault.new_digest(secret)
-    key.ring_key_id, key.ciphertext = vault.encrypt(secret, key_id=key.public_id, project_id=project.public_id)
+    if not project.show_once:
+        key.ring_key_id, key.ciphertext = vault.encrypt(secret, key_id=key.public_id, project_id=project.public_id)
     key.save(force_insert=True)
     return NewKey(key, secret)
 
@@ -79,13 +93,12 @@ def create_key(
     """A new active key and its secret; the same one again for a form that is submitted twice.
 
     Raises ValidationError for a name that breaks the rule or is taken, or at the project's limit;
-    Http404 if the project was deleted; VaultUnavailable without a key ring.
+    ShownOnce for the second submission where secrets are shown once; Http404 if the project was deleted;
+    VaultUnavailable without a key ring.
     """
     name = clean_name(name)
     with transaction.atomic():
-        # The lock makes "unique", "at most 100" and "once per form" true for requests that arrive together.
-        if not Project.objects.alive().select_for_update().filter(pk=project.pk).first():
-            raise Http404
+        project = _lock(project)
         if form_token and (key := project.api_keys.filter(form_token=form_token).first()):
             if key.is_deleted:
                 raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
@@ -123,6 +136,7 @@ def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bo
         address,
         state=KeyState.PAUSED,
         paused_at=timezone.now(),
+        pause_reason="",
         **_NOTHING_REFUSED,
     )
     if key.is_deleted:
@@ -133,7 +147,14 @@ def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bo
 def resume_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Lets a paused key work again. False if it was active already; raises KeyGone if it was deleted."""
     changed = _change_state(
-        key, [KeyState.PAUSED], KeyEvent.Kind.RESUMED, by, address, state=KeyState.ACTIVE, paused_at=None
+        key,
+        [KeyState.PAUSED],
+        KeyEvent.Kind.RESUMED,
+        by,
+        address,
+        state=KeyState.ACTIVE,
+        paused_at=None,
+        pause_reason="",
     )
     if key.is_deleted:
         raise KeyGone
@@ -151,6 +172,7 @@ def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> b
         state=KeyState.DELETED,
         deleted_at=timezone.now(),
         paused_at=None,
+        pause_reason="",
         ciphertext=None,
         ring_key_id="",
         **_NOTHING_REFUSED,
@@ -158,9 +180,56 @@ def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> b
 
 
 @sensitive_variables()
+def report_leak(*, secret: str, address: str | None = None) -> ApiKey | None:
+    """Pauses the key whose secret somebody has found, and says why; whoever holds it may.
+
+    Returns the key whose report is new; None for a secret of no key, of a deleted one, or reported before.
+    """
+    if not secret_format.is_well_formed(secret, settings.KEY_PREFIX):
+        return None
+    with transaction.atomic():
+        key = ApiKey.objects.alive().select_for_update().filter(digest__in=vault.digests(secret)).first()
+        if key is None or key.is_reported:
+            return None
+        if key.is_active:
+            ApiKey.objects.filter(pk=key.pk).update(
+                state=KeyState.PAUSED, paused_at=timezone.now(), pause_reason=PauseReason.REPORTED, **_NOTHING_REFUSED
+            )
+        else:
+            ApiKey.objects.filter(pk=key.pk).update(pause_reason=PauseReason.REPORTED)
+        _record(key, KeyEvent.Kind.REPORTED, None, address)
+    key.refresh_from_db()
+    return key
+
+
+def show_secrets_once(*, project: Project, by: User | None, address: str | None = None) -> int:
+    """From now on secrets are shown at creation only. Destroys the stored ones, for good; returns how many.
+
+    Raises Http404 if the project was deleted.
+    """
+    with transaction.atomic():
+        _lock(project)
+        Project.objects.filter(pk=project.pk).update(show_once=True)
+        keys = list(project.api_keys.select_for_update(no_key=True).filter(ciphertext__isnull=False).order_by("pk"))
+        ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(ciphertext=None, ring_key_id="")
+        for key in keys:
+            _record(key, KeyEvent.Kind.FORGOTTEN, by, address)
+    project.show_once = True
+    return len(keys)
+
+
+def keep_secrets(*, project: Project, by: User | None) -> None:
+    """Secrets of keys that are created from now on can be shown again. Raises Http404 if the project was deleted."""
+    with transaction.atomic():
+        _lock(project)
+        Project.objects.filter(pk=project.pk).update(show_once=False)
+    project.show_once = False
+
+
+@sensitive_variables()
 def _decrypt(key: ApiKey) -> str:
     if key.ciphertext is None:
-        raise KeyGone
+        raise ShownOnce
     return vault.decrypt(
         bytes(key.ciphertext),
         ring_key_id=key.ring_key_id,
@@ -182,10 +251,13 @@ def _read_secret(key: ApiKey, kind: KeyEvent.Kind, by: User, address: str | None
 
 
 def copy_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
-    """The secret, for the clipboard. Raises KeyGone, VaultUnavailable or CiphertextRefused; leaves an event."""
+    """The secret, for the clipboard; leaves an event.
+
+    Raises KeyGone, ShownOnce, VaultUnavailable or CiphertextRefused.
+    """
     return _read_secret(key, KeyEvent.Kind.COPIED, by, address)
 
 
 def reveal_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
-    """The secret, for the screen. Raises KeyGone, VaultUnavailable or CiphertextRefused; leaves an event."""
+    """The secret, for the screen; leaves an event. Raises what `copy_secret` does."""
     return _read_secret(key, KeyEvent.Kind.REVEALED, by, address)

@@ -38,6 +38,9 @@ class Project(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     form_token = models.CharField(max_length=64, null=True, editable=False)
+    show_once = models.BooleanField(
+        default=False, db_default=False, help_text="A key's secret is shown at its creation only, and stored nowhere."
+    )
 
     members: models.ManyToManyField[User, Membership] = models.ManyToManyField(
         User, through="Membership", related_name="projects"
@@ -65,6 +68,11 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.OWNER)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Of what happens to the project's keys an owner is told by mail.
+    mail_created = models.BooleanField(default=True, db_default=True)
+    mail_deleted = models.BooleanField(default=True, db_default=True)
+    mail_revealed = models.BooleanField(default=True, db_default=True)
+    mail_reported = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         constraints = [

@@ -63,6 +63,7 @@ BROKEN = [
     ("apikey_paused_at_while_paused", "", lambda: change(ApiKeyFactory(), state="paused")),
     ("apikey_paused_at_while_paused", "", lambda: change(ApiKeyFactory(), paused_at=timezone.now())),
     ("apikey_paused_at_while_paused", "", lambda: change(paused_key(), paused_at=None)),
+    ("apikey_pause_reason_is_known", "", lambda: change(paused_key(), pause_reason="mood")),
     ("apikey_tombstone_has_no_ciphertext", "", lambda: change(deleted_key(), ciphertext=b"x", ring_key_id="k1")),
     ("apikey_tombstone_has_no_ciphertext", "", lambda: change(deleted_key(), deleted_at=None)),
     ("apikey_tombstone_has_no_ciphertext", "", lambda: change(ApiKeyFactory(), deleted_at=timezone.now())),

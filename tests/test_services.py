@@ -207,18 +207,23 @@ def test_creating_a_project_twice_from_one_form_creates_once(owner):
 def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and_where(project, owner):
     """T15"""
     who = {"by": owner, "address": ADDRESS}
-    key, _ = services.create_key(project=project, name="Production server", **who)
+    key, secret = services.create_key(project=project, name="Production server", **who)
     for act in (
         services.copy_secret,
         services.reveal_secret,
         services.pause_key,
         services.resume_key,
-        services.delete_key,
     ):
         act(key=key, **who)
-    assert kinds(key) == ["created", "copied", "revealed", "paused", "resumed", "deleted"]
+    services.show_secrets_once(project=project, **who)
+    services.report_leak(secret=secret, address=ADDRESS)
+    services.delete_key(key=key, **who)
+    assert kinds(key) == ["created", "copied", "revealed", "paused", "resumed", "forgotten", "reported", "deleted"]
     assert set(kinds(key)) == set(KeyEvent.Kind.values)
-    assert set(key.events.values_list("by", "address", "project")) == {(owner.pk, ADDRESS, project.pk)}
+    assert key.events.get(kind="reported").by is None  # it may be anyone who holds the secret
+    assert set(key.events.exclude(kind="reported").values_list("by", "address", "project")) == {
+        (owner.pk, ADDRESS, project.pk)
+    }
 
 
 def test_no_event_holds_the_secret(api_key, owner):
@@ -261,6 +266,8 @@ CHANGES = {
     "pause": lambda key, by: services.pause_key(key=key, by=by),
     "re-enable": lambda key, by: services.resume_key(key=key, by=by),
     "delete": lambda key, by: services.delete_key(key=key, by=by),
+    "report": lambda key, by: services.report_leak(secret=key.secret),
+    "show once": lambda key, by: services.show_secrets_once(project=key.project, by=by),
     "delete the project": lambda key, by: delete_project(project=key.project, by=by),
 }
 
