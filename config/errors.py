@@ -1,17 +1,31 @@
 """The answers when something is wrong: pages in the product's look, the envelope under /api/."""
 
+import re
 import sys
 
 from django.db.utils import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.views.debug import SafeExceptionReporterFilter
 
 from apikeys.vault import CiphertextRefused, VaultUnavailable
 from projects.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 
 # allauth's limits count by the minute.
 RETRY_AFTER_SECONDS = "60"
+
+
+class SecretsHidden(SafeExceptionReporterFilter):
+    """Django's technical error page without what is sensitive, also while DEBUG is on: a local server's keys are real.
+
+    The server's environment is part of a request's META, and addresses of database and mail server hold passwords.
+    """
+
+    hidden_settings = re.compile(rf"{SafeExceptionReporterFilter.hidden_settings.pattern}|PEPPER|RING|URL", re.I)
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -19,6 +19,7 @@ SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"
 
 # Keys
 KEY_PREFIX = env.str("KEY_PREFIX", "lk_")

@@ -152,7 +152,7 @@ class Gateway:
     files: tuple[str, ...]
 
     def __init__(self, folder: Path, *, latchkey_port: int, api_port: int) -> None:
-        self.port, self.folder = free_port(), folder
+        self.port, self.folder, self.latchkey_port = free_port(), folder, latchkey_port
         self.log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         for name in self.files:

@@ -2,78 +2,19 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
 from io import StringIO
-from pathlib import Path
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.management import call_command
-from django.db import connection
 from django.urls import reverse
 
 from apikeys import services
 from apikeys.models import ApiKey
 from tests.environment import DATA_DIR, ON_SQLITE, postgres
 from tests.factories import FileFactory
+from tests.leaks import found
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-# Where the secrets that are no API keys live, by design.
-SECRET_STORE = DATA_DIR / "secrets"
-
-
-def dump() -> Iterator[tuple[str, bytes]]:
-    """Every table's rows as text, from all schemas that are the product's; sessions decoded besides."""
-    if ON_SQLITE:
-        connection.ensure_connection()
-        yield "database", "\n".join(connection.connection.iterdump()).encode()
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
-            tables = [name for (name,) in cursor.fetchall()]
-            for table in tables:
-                with cursor.copy(f'COPY "{table}" TO STDOUT') as copy:
-                    yield f"table {table}", b"".join(bytes(block) for block in copy)
-    for session in Session.objects.all():
-        yield "decoded session", json.dumps(session.get_decoded()).encode()
-
-
-def files() -> Iterator[tuple[str, bytes]]:
-    """Every file in DATA_DIR, logs and SQLite's journal among them, and PostgreSQL's own, its write-ahead log too."""
-    folders = [DATA_DIR]
-    if not ON_SQLITE:
-        with connection.cursor() as cursor:
-            cursor.execute("CHECKPOINT")
-        assert postgres.folder is not None
-        folders.append(postgres.folder / "data")
-    for folder in folders:
-        for path in folder.rglob("*"):
-            if (
-                path.is_file()
-                and not path.is_relative_to(SECRET_STORE)
-                and not path.is_relative_to(DATA_DIR / "static")
-            ):
-                yield str(path), read(path)
-
-
-def read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:  # PostgreSQL recycles its files while we look
-        return b""
-
-
-def needles(secret: str) -> list[bytes]:
-    """The secret's random body as it is, in hex and in base64 at each of the three alignments."""
-    body = secret.partition("_")[2].encode()
-    encoded = [b64encode(b"x" * shift + body)[4 if shift else 0 : -4] for shift in range(3)]
-    return [body, body.hex().encode(), body.hex().upper().encode(), *encoded]
-
-
-def found(secrets: list[str]) -> list[str]:
-    searched = [needle for secret in secrets for needle in needles(secret)]
-    return [place for source in (dump, files) for place, content in source() if any(n in content for n in searched)]
 
 
 @pytest.fixture

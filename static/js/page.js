@@ -42,6 +42,12 @@ document.addEventListener('click', event => {
   }
 })
 
+// A whole secret that somebody searches for must not end up in an address; its first characters find the key too.
+const SECRET = /^\s*([a-z][a-z0-9]*_[0-9A-Za-z]{4})[0-9A-Za-z]{32}\s*$/
+document.addEventListener('input', ({target}) => {
+  if (target.type === 'search') target.value = target.value.replace(SECRET, '$1')
+})
+
 // Undo swaps the key's row where the page has it.
 document.addEventListener('submit', event => {
   if (!event.target.matches('[data-undo]')) return
