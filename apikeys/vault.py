@@ -21,7 +21,7 @@ NONCE_BYTES = 12  # the 96 bits that NIST SP 800-38D recommends for GCM
 
 
 class VaultUnavailable(Exception):
-    """The key ring lacks the key that is needed, or there is no ring at all."""
+    """The key ring or the peppers lack the entry that is needed, or there are none at all."""
 
 
 class CiphertextRefused(Exception):
@@ -63,6 +63,23 @@ def new_digest(secret: str) -> tuple[str, bytes]:
         raise VaultUnavailable("KEY_PEPPERS is empty.")
     pepper_id, pepper = peppers[0]
     return pepper_id, _digest(pepper, secret)
+
+
+def pepper_ids() -> list[str]:
+    return [pepper_id for pepper_id, _ in parse_ring(settings.KEY_PEPPERS)]
+
+
+def ring_key_ids() -> list[str]:
+    return [ring_key_id for ring_key_id, _ in parse_ring(settings.KEY_RING)]
+
+
+@sensitive_variables()
+def is_digest(digest: bytes, secret: str, *, pepper_id: str) -> bool:
+    """Whether `digest` is the secret's. Raises VaultUnavailable if KEY_PEPPERS lacks `pepper_id`."""
+    pepper = dict(parse_ring(settings.KEY_PEPPERS)).get(pepper_id)
+    if pepper is None:
+        raise VaultUnavailable(f"KEY_PEPPERS has no pepper {pepper_id!r}.")
+    return hmac.compare_digest(digest, _digest(pepper, secret))
 
 
 @sensitive_variables()

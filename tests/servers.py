@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.db import connection
+from django.test import Client
 
 from tests.environment import DATA_DIR, ON_SQLITE, REPOSITORY
 from tests.postgres import free_port
@@ -33,6 +34,16 @@ class Answer(NamedTuple):
     status: int
     headers: Message
     body: bytes
+
+
+def session_headers(client: Client) -> dict[str, str]:
+    """What makes a request to a real server one of the signed-in client's script: its session, and a CSRF token."""
+    token = "t" * 32
+    return {
+        "Accept": "application/json",
+        "Cookie": f"sessionid={client.cookies['sessionid'].value}; csrftoken={token}",
+        "X-CSRFToken": token,
+    }
 
 
 class Server:

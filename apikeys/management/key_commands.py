@@ -10,6 +10,17 @@ from apikeys.services import KeyGone
 from projects.management.operator_command import Answer, OperatorCommand
 
 _KEY_ID = re.compile(r"key_[0-9A-Za-z]{16}")
+_NAMED_AT_MOST = 20
+
+GUIDE = 'See "Peppers and ring" in docs/security.md.'
+# What is wrong with keys that do not fit the secrets outside the database, and what to do.
+WRONG_KEYS = {
+    "not_decrypted": "They cannot be decrypted: KEY_RING's entry of that id is not the one that they were made with, "
+    "or somebody changed their rows. Calls are let in, but they cannot be shown. Correct KEY_RING, or roll them.",
+    "digest_differs": "Their digests are not those of their secrets, so that calls are refused as unknown: "
+    "KEY_PEPPERS' entry of that id is not the one that they were made with, or somebody changed their rows. Correct "
+    "KEY_PEPPERS, or roll them.",
+}
 
 
 def facts(key: ApiKey) -> dict[str, Any]:
@@ -24,6 +35,17 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "created_at": key.created_at.isoformat(),
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
     }
+
+
+def counted(number: int, noun: str = "key") -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def named(key_ids: list[str]) -> str:
+    """How many keys they are, and the first 20 of their ids; --json has them all."""
+    more = len(key_ids) - _NAMED_AT_MOST
+    ids = ", ".join(key_ids[:_NAMED_AT_MOST]) + (f" and {more:,} more, which --json names" if more > 0 else "")
+    return f"{counted(len(key_ids))} ({ids})"
 
 
 def find_key(key_id: str) -> ApiKey:

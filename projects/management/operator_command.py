@@ -15,10 +15,11 @@ _PROJECT_ID = re.compile(r"prj_[0-9A-Za-z]{16}")
 
 
 class Answer(NamedTuple):
-    """What --json prints, and what is printed without it."""
+    """What --json prints, what is printed without it, and after either the error that the command then ends with."""
 
     data: dict[str, Any]
     text: str
+    failure: str = ""
 
 
 class OperatorCommand(BaseCommand):
@@ -41,6 +42,8 @@ class OperatorCommand(BaseCommand):
                 "Check DATABASE_URL and DATA_DIR, then prepare it with: manage.py migrate"
             ) from error
         self.stdout.write(json.dumps(answer.data) if options["json"] else answer.text)
+        if answer.failure:
+            raise CommandError(answer.failure)
 
 
 def find_project(project_id: str) -> Project:

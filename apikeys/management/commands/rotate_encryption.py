@@ -1,0 +1,149 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from apikeys import vault
+from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
+from apikeys.proofs import KEYS_A_STATEMENT
+from apikeys.rotation import (
+    Census,
+    Need,
+    Rotated,
+    Target,
+    find_target,
+    pepper_needs,
+    ring_needs,
+    rotate,
+    take_census,
+)
+from projects.management.operator_command import Answer, OperatorCommand
+
+MOST_A_BATCH = 10_000
+
+
+class Command(OperatorCommand):
+    help = (
+        "Move every key to the first entries of KEY_RING and KEY_PEPPERS, and say which older ones are still needed. "
+        "It works beside running servers, and may be stopped at any time and run again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--dry-run", action="store_true", help="Change nothing, only say what is needed.")
+        parser.add_argument(
+            "--batch", default=KEYS_A_STATEMENT, help=f"Keys a transaction (default: {KEYS_A_STATEMENT})."
+        )
+        parser.add_argument(
+            "--lost-pepper",
+            action="append",
+            default=[],
+            metavar="ID",
+            help="A pepper that is gone for good: the digests of its keys are made anew from their ciphertexts.",
+        )
+
+    def answer(self, **options: Any) -> Answer:
+        batch = _batch(options["batch"])
+        try:
+            target = find_target(options["lost_pepper"])
+        except vault.VaultUnavailable as error:
+            raise CommandError(f"No key can be moved: {error} Set it as docs/running.md says.") from error
+        if options["dry_run"]:
+            census = take_census(target)
+            done = f"{counted(census.movable)} can be moved"
+            return _report(target, Rotated(0, [], []), census, done, "")
+        rotated = rotate(target, batch=batch, progress=self._show_progress)
+        self._show("\n")
+        census = take_census(target)
+        failure = _left_over(census.movable - len(rotated.not_decrypted) - len(rotated.digest_differs))
+        return _report(target, rotated, census, f"Moved {counted(rotated.moved)}", failure)
+
+    def _show_progress(self, seen: int, moved: int) -> None:
+        self._show(f"\r{counted(seen)} looked at, {moved:,} moved")
+
+    def _show(self, text: str) -> None:
+        if self.stderr.isatty():
+            self.stderr.write(text, style_func=str, ending="")
+            self.stderr.flush()
+
+
+def _batch(given: str | int) -> int:
+    text = str(given)
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= MOST_A_BATCH):
+        raise CommandError(f"--batch must be a number from 1 to {MOST_A_BATCH}, not {text!r}.")
+    return int(text)
+
+
+def _report(target: Target, rotated: Rotated, census: Census, done: str, left_over: str) -> Answer:
+    ring, peppers = ring_needs(census), pepper_needs(census)
+    data = rotated._asdict() | {
+        "movable": census.movable,
+        "ring_keys": [_fields(need, "id", "configured", "first", "keys", "removable") for need in ring],
+        "peppers": [
+            _fields(need, "id", "configured", "first", "keys", "show_once", "deleted", "removable") for need in peppers
+        ],
+    }
+    lines = [f"{done} to ring key {target.ring_key} and pepper {target.pepper}."]
+    lines += ["KEY_RING", *map(_line, ring), "KEY_PEPPERS", *map(_line, peppers)]
+    failures = [
+        *_wrong_keys(rotated),
+        *filter(None, map(_ring_key_lacks, ring)),
+        *filter(None, map(_pepper_lacks, peppers)),
+    ]
+    failures += [left_over] if left_over else []
+    if failures:
+        failures.append(GUIDE)
+    return Answer(data, "\n".join(lines), "\n".join(failures))
+
+
+def _fields(need: Need, *names: str) -> dict[str, object]:
+    return {name: getattr(need, name) for name in names}
+
+
+def _line(need: Need) -> str:
+    counts = ((need.keys, "key"), (need.show_once, "show-once key"), (need.deleted, "deleted key"))
+    keys = ", ".join(counted(number, noun) for number, noun in counts if number) or "no key"
+    if not need.configured:
+        verdict = "MISSING"
+    elif need.first:
+        verdict = "in use"
+    elif need.removable:
+        verdict = "may be removed"
+    elif not need.keys and not need.show_once:
+        verdict = "may be removed where deleted keys may answer key_unknown instead of key_deleted"
+    else:
+        verdict = "still needed"
+    return f"  {need.id}  {verdict}: {keys}"
+
+
+def _wrong_keys(rotated: Rotated) -> list[str]:
+    problems = {"not_decrypted": rotated.not_decrypted, "digest_differs": rotated.digest_differs}
+    return [f"Left alone: {named(ids)}. {WRONG_KEYS[name]}" for name, ids in problems.items() if ids]
+
+
+def _ring_key_lacks(need: Need) -> str:
+    if need.configured:
+        return ""
+    return (
+        f"Ring key {need.id} is not in KEY_RING, but {counted(need.keys)} need it to be shown or moved: put it back. "
+        "Calls are let in without it."
+    )
+
+
+def _pepper_lacks(need: Need) -> str:
+    living = need.keys + need.show_once
+    if need.configured or not living:
+        return ""
+    text = (
+        f"Pepper {need.id} is not in KEY_PEPPERS, so that calls with {counted(living)} are refused as unknown: put it "
+        "back."
+    )
+    return text + (f" If it is lost, --lost-pepper {need.id} brings {need.keys:,} of them back." if need.keys else "")
+
+
+def _left_over(number: int) -> str:
+    if number <= 0:
+        return ""
+    return (
+        f"{counted(number)} came under an older entry meanwhile: restart the servers that still put it first, then "
+        "run this again."
+    )

@@ -1,0 +1,91 @@
+"""Proves that the database and the secrets outside it belong together. Reads only."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.views.decorators.debug import sensitive_variables
+
+from apikeys import vault
+from apikeys.models import ApiKey
+
+KEYS_A_STATEMENT = 500
+
+_FIELDS = ("public_id", "project__public_id", "state", "digest", "pepper_id", "ciphertext", "ring_key_id")
+
+
+class DigestRefused(Exception):
+    """The row's digest is not that of its secret: calls with the secret do not find the row."""
+
+
+class Findings(NamedTuple):
+    """What became of all keys."""
+
+    right: dict[str, int]  # how many, by RIGHT
+    wrong: dict[str, list[str]]  # their ids, by WRONG
+
+
+# Show-once keys have nothing to decrypt: their pepper is there, and only a call can prove their digests.
+RIGHT = ("proven", "show_once", "deleted")
+WRONG = ("not_decrypted", "digest_differs", "ring_key_missing", "pepper_missing")
+
+
+def slices(batch: int = KEYS_A_STATEMENT) -> Iterator[list[ApiKey]]:
+    """All keys, deleted ones too, by primary key and `batch` a statement.
+
+    Every row is read, not only those that are looked for: no statement then grows with the table.
+    """
+    keys, last_pk = ApiKey.objects.order_by("pk").select_related("project").only(*_FIELDS), 0
+    while found := list(keys.filter(pk__gt=last_pk)[:batch]):
+        yield found
+        last_pk = found[-1].pk
+
+
+@sensitive_variables()
+def decrypted(key: ApiKey) -> str:
+    """The key's secret. Raises VaultUnavailable, or CiphertextRefused where there is none to decrypt too."""
+    return vault.decrypt(
+        bytes(key.ciphertext or b""),
+        ring_key_id=key.ring_key_id,
+        key_id=key.public_id,
+        project_id=key.project.public_id,
+    )
+
+
+@sensitive_variables()
+def refuse_other_secret(key: ApiKey, secret: str) -> None:
+    """Raises DigestRefused unless calls with `secret` find this key; VaultUnavailable if its pepper is missing."""
+    if not vault.is_digest(bytes(key.digest), secret, pepper_id=key.pepper_id):
+        raise DigestRefused
+
+
+def check_keys() -> Findings:
+    """Whether every secret can be shown again, and is the one that lets its calls in."""
+    found = Findings(dict.fromkeys(RIGHT, 0), {name: [] for name in WRONG})
+    ring, peppers = set(vault.ring_key_ids()), set(vault.pepper_ids())
+    for keys in slices():
+        for key in keys:
+            name = _finding(key, ring, peppers)
+            if name in RIGHT:
+                found.right[name] += 1
+            else:
+                found.wrong[name].append(key.public_id)
+    return found
+
+
+def _finding(key: ApiKey, ring: set[str], peppers: set[str]) -> str:
+    """The one of RIGHT and WRONG that the key is."""
+    if key.is_deleted:
+        return "deleted"
+    if key.pepper_id not in peppers:
+        return "pepper_missing"
+    if key.ciphertext is None:
+        return "show_once"
+    if key.ring_key_id not in ring:
+        return "ring_key_missing"
+    try:
+        refuse_other_secret(key, decrypted(key))
+    except vault.CiphertextRefused:
+        return "not_decrypted"
+    except DigestRefused:
+        return "digest_differs"
+    return "proven"

@@ -1,0 +1,86 @@
+#!/bin/sh
+# Backs Latchkey up, and brings it back. Run it with the server's environment:
+#
+#   docs/backup.sh save FOLDER       writes the database and the uploaded files into a new folder, never the secrets:
+#                                    keep SECRET_KEY, KEY_PEPPERS and KEY_RING somewhere else
+#   docs/backup.sh restore FOLDER    brings them back into an empty database at DATABASE_URL and an empty DATA_DIR, then
+#                                    proves with the environment's KEY_PEPPERS and KEY_RING that every key came back
+#
+# For a drill, restore with DATABASE_URL and DATA_DIR of another place and the secrets from where you keep them; the
+# running server is not touched. It needs pg_dump and pg_restore of PostgreSQL's own version or a later one.
+set -eu
+umask 077
+
+stop() {
+    echo "$*" >&2
+    exit 1
+}
+
+[ $# -eq 2 ] || stop "usage: docs/backup.sh save|restore FOLDER"
+case $2 in
+/*) folder=$2 ;;
+*) folder=$PWD/$2 ;;
+esac
+cd "$(dirname "$0")/.."
+python=.venv/bin/python
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# Where things are. The database's address goes by a file: every user of the machine could read the password of an argument.
+DJANGO_SETTINGS_MODULE=config.settings "$python" - "$scratch" <<'END'
+import sys
+from pathlib import Path
+
+from django.conf import settings
+from psycopg.conninfo import conninfo_to_dict
+
+from config.environment import given
+
+scratch = Path(sys.argv[1])
+(scratch / "data_dir").write_text(str(settings.MEDIA_ROOT.parent))
+database = settings.DATABASES["default"]
+if database["ENGINE"].endswith("sqlite3"):
+    (scratch / "sqlite").write_text(str(database["NAME"]))
+else:
+    address = conninfo_to_dict(given("DATABASE_URL"))
+    (scratch / "service").write_text("\n".join(["[latchkey]", *(f"{name}={value}" for name, value in address.items()), ""]))
+END
+data_dir=$(cat "$scratch/data_dir")
+export PGSERVICEFILE="$scratch/service" PGSERVICE=latchkey
+
+save() {
+    mkdir "$folder"
+    # The database first: a file that is uploaded meanwhile is then one too many, and not one that is missing.
+    if [ -e "$scratch/sqlite" ]; then
+        "$python" -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("VACUUM INTO ?", sys.argv[2:])' \
+            "$(cat "$scratch/sqlite")" "$folder/database.sqlite3"
+    else
+        pg_dump --format=custom --no-owner --no-privileges --file="$folder/database.dump"
+    fi
+    mkdir -p "$data_dir/files"
+    tar -cf "$folder/files.tar" -C "$data_dir" files
+    echo "Saved to $folder, without the secrets. Keep SECRET_KEY, KEY_PEPPERS and KEY_RING somewhere else."
+}
+
+restore() {
+    [ -z "$(ls -A "$data_dir/files" 2>/dev/null)" ] || stop "$data_dir/files is not empty. Name another DATA_DIR."
+    if [ -e "$scratch/sqlite" ]; then
+        database=$(cat "$scratch/sqlite")
+        [ ! -e "$database" ] || stop "$database exists. Name another DATABASE_URL or DATA_DIR."
+        cp "$folder/database.sqlite3" "$database"
+    else
+        # One transaction: a database that is not empty stays as it is.
+        pg_restore --no-owner --no-privileges --exit-on-error --single-transaction --dbname=service=latchkey \
+            "$folder/database.dump" || stop "Nothing was restored. DATABASE_URL must name an empty database."
+    fi
+    tar -xf "$folder/files.tar" -C "$data_dir"
+    "$python" manage.py migrate --no-input -v 0
+    "$python" manage.py checkkeys
+    echo "Restored from $folder. Next: manage.py collectstatic --no-input, then manage.py serve"
+}
+
+case $1 in
+save) save ;;
+restore) restore ;;
+*) stop "usage: docs/backup.sh save|restore FOLDER" ;;
+esac

@@ -1,0 +1,184 @@
+"""T9: docs/backup.sh, as an operator runs it: save, lose everything, restore elsewhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db import connection
+from django.urls import reverse
+
+from apikeys import services
+from apikeys.models import ApiKey
+from apikeys.verification import verify
+from projects.models import File
+from tests.environment import DATA_DIR, ON_SQLITE, REPOSITORY, lacking
+from tests.factories import ApiKeyFactory, FileFactory
+from tests.postgres import find_binaries
+from tests.servers import database_url, session_headers
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KEYS = 100
+PAUSED = 10
+SECRETS = ("secret_key", "key_peppers", "key_ring")
+
+
+@pytest.fixture
+def secrets(transactional_db, project, owner) -> dict[str, str]:
+    """The living keys' secrets by name: active ones, paused ones and one that is shown once; "gone" is deleted."""
+    keys = ApiKeyFactory.create_batch(KEYS, project=project)
+    keys += [ApiKeyFactory(project=project, name=name) for name in ("shown once", "gone")]
+    found = {key.name: services.copy_secret(key=key, by=owner) for key in keys}
+    for key in keys[:PAUSED]:
+        services.pause_key(key=key, by=owner)
+    ApiKey.objects.filter(name="shown once").update(ciphertext=None, ring_key_id="")
+    services.delete_key(key=keys[-1], by=owner)
+    return found
+
+
+@pytest.fixture
+def kept_apart(tmp_path: Path) -> dict[str, str]:
+    """The secrets, where an operator keeps them, as the environment names them."""
+    folder = tmp_path / "kept apart"
+    shutil.copytree(DATA_DIR / "secrets", folder)
+    return {f"{name.upper()}_FILE": str(folder / name) for name in SECRETS}
+
+
+@pytest.fixture
+def elsewhere(transactional_db, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An empty database and an empty DATA_DIR."""
+    place = {"DATA_DIR": str(tmp_path / "elsewhere")}
+    if ON_SQLITE:
+        yield {**place, "DATABASE_URL": f"sqlite:///{tmp_path}/elsewhere.sqlite3"}
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE elsewhere")
+    yield {**place, "DATABASE_URL": database_url().rpartition("/")[0] + "/elsewhere"}
+    with connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE elsewhere WITH (FORCE)")
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    binaries = find_binaries()
+    path = os.environ["PATH"] if binaries is None else f"{binaries}:{os.environ['PATH']}"
+    for program in ("tar",) if ON_SQLITE else ("tar", "pg_dump", "pg_restore"):
+        if shutil.which(program, path=path) is None:
+            lacking(program)
+    everything = {**os.environ, "PATH": path, "DATABASE_URL": database_url(), **environment}
+    return subprocess.run(command, cwd=REPOSITORY, env=everything, capture_output=True, text=True)
+
+
+def backup(action: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run("docs/backup.sh", action, str(folder), **environment)
+
+
+def checked(**environment: str) -> dict[str, object]:
+    answer: dict[str, object] = json.loads(
+        run(sys.executable, "manage.py", "checkkeys", "--json", **environment).stdout
+    )
+    return answer
+
+
+@pytest.fixture
+def saved(secrets, tmp_path) -> Path:
+    folder = tmp_path / "backup"
+    result = backup("save", folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    return folder
+
+
+def lose_everything() -> None:
+    for name in File.objects.values_list("blob", flat=True):
+        default_storage.delete(name)
+    call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+
+
+def test_backup_and_secrets_restored_apart_bring_every_key_back(
+    secrets, project, owner, signed_in, tmp_path, kept_apart, elsewhere, start_server
+):
+    """T9"""
+    file, client = FileFactory(project=project, content=b"1,2,3\n"), signed_in(owner)
+    keys = dict(ApiKey.objects.values_list("name", "public_id"))
+    assert backup("save", tmp_path / "backup").returncode == 0
+    lose_everything()
+    # The secrets alone bring nothing back.
+    assert {verify(f"Bearer {secret}").code for secret in secrets.values()} == {"key_unknown"}
+
+    result = backup("restore", tmp_path / "backup", **elsewhere, **kept_apart)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("100 keys proven: each decrypts to the secret of its digest. 1 show-once key")
+
+    server = start_server(**elsewhere, **kept_apart)
+    codes = []
+    for secret in secrets.values():
+        answer = server.request("GET", "/api/v1/verify", headers={"Authorization": f"Bearer {secret}"})
+        codes.append(answer.status if answer.status == 204 else json.loads(answer.body)["error"]["code"])
+    assert codes == ["key_paused"] * PAUSED + [204] * (KEYS - PAUSED + 1) + ["key_deleted"]
+    for name in list(secrets)[:KEYS]:
+        path = reverse("apikeys:reveal", args=[project.public_id, keys[name]])
+        answer = server.request("POST", path, headers=session_headers(client))
+        assert (answer.status, json.loads(answer.body)) == (200, {"secret": secrets[name]})
+    header = {"Authorization": f"Bearer {secrets['shown once']}"}
+    content = server.request("GET", f"/api/v1/files/{file.public_id}/content", headers=header)
+    assert (content.status, content.body) == (200, b"1,2,3\n")
+
+
+def test_the_backup_alone_brings_nothing_back(secrets, saved, elsewhere, kept_apart):
+    """T9: a server that makes itself new secrets, and then the right ones."""
+    result = backup("restore", saved, **elsewhere)
+    assert result.returncode == 1
+    assert f"Not as it should be: {KEYS} keys" in result.stderr
+    assert checked(**elsewhere)["proven"] == 0
+    # What was restored is whole all the same: it is the secrets that were missing.
+    assert checked(**elsewhere, **kept_apart)["proven"] == KEYS
+
+
+@pytest.mark.parametrize("missing", ["key_ring", "key_peppers"])
+def test_ring_and_peppers_are_both_needed(missing, secrets, saved, elsewhere, kept_apart):
+    """T9"""
+    del kept_apart[f"{missing.upper()}_FILE"]
+    result = backup("restore", saved, **elsewhere, **kept_apart)
+    assert result.returncode == 1
+    assert missing.upper() in result.stderr
+    assert checked(**elsewhere, **kept_apart)["proven"] == 0
+
+
+def test_the_backup_holds_no_secret(secrets, saved):
+    """T4, T9"""
+    content = b"".join(path.read_bytes() for path in saved.iterdir())
+    if not ON_SQLITE:
+        plain = saved.parent / "plain"
+        result = run("pg_restore", "--file", str(plain), str(saved / "database.dump"))
+        assert result.returncode == 0, result.stderr
+        content += plain.read_bytes()
+    ids = ApiKey.objects.values_list("public_id", flat=True)
+    assert all(key_id.encode() in content for key_id in ids), "the search finds what is there"
+    kept = [(DATA_DIR / "secrets" / name).read_text().strip().partition(":")[2] for name in SECRETS[1:]]
+    for secret in [*secrets.values(), *kept, (DATA_DIR / "secrets" / "secret_key").read_text().strip()]:
+        assert secret.encode() not in content
+
+
+def test_nothing_is_restored_over_what_is_there(secrets, saved, elsewhere, kept_apart, tmp_path):
+    FileFactory()
+    over = backup("restore", saved)
+    assert (over.returncode, "is not empty. Name another DATA_DIR" in over.stderr) == (1, True)
+    over = backup("restore", saved, DATA_DIR=str(tmp_path / "elsewhere"), **kept_apart)
+    assert over.returncode == 1
+    assert "Name another DATABASE_URL" in over.stderr or "must name an empty database" in over.stderr
+    assert ApiKey.objects.count() == len(secrets)
+    again = backup("save", saved)
+    assert again.returncode != 0
+    assert backup("restore", saved, **elsewhere, **kept_apart).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["save"], ["destroy", "folder"], ["save", "a", "b"]])
+def test_a_wrong_call_is_told_the_right_one(arguments, db):
+    result = run("docs/backup.sh", *arguments)
+    assert (result.returncode, result.stderr) == (1, "usage: docs/backup.sh save|restore FOLDER\n")

@@ -1,0 +1,124 @@
+"""`manage.py rotate_encryption` killed again and again while keys are used. Processes of its own, real SIGKILL."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
+
+import pytest
+from django.db import connections
+
+from apikeys import secret_format, usage, vault
+from apikeys.models import ApiKey
+from apikeys.verification import verify
+from config.local_secrets import new_ring
+from tests.environment import REPOSITORY
+from tests.factories import ApiKeyFactory
+from tests.servers import database_url
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KEYS = 2000
+# How many keys a run has moved when it is killed, at least.
+KILLED_AFTER = (1, 100, 200, 300)
+NEW_RING_KEY, NEW_PEPPER = (new_ring().replace("k1:", f"{name}:") for name in ("k2", "p2"))
+
+
+@pytest.fixture
+def secrets(transactional_db, project, owner) -> dict[str, str]:
+    """Each key's secret by its id."""
+    made = [secret_format.generate("lk_") for _ in range(KEYS)]
+    keys = [ApiKeyFactory.build(project=project, created_by=owner, secret=secret) for secret in made]
+    ApiKey.objects.bulk_create(keys)
+    return {key.public_id: secret for key, secret in zip(keys, made, strict=True)}
+
+
+@pytest.fixture
+def rotation_environment(secrets, settings) -> dict[str, str]:
+    """The command's, with the new entries first; the test itself is a server that has them last."""
+    ring, peppers = settings.KEY_RING, settings.KEY_PEPPERS
+    settings.KEY_RING, settings.KEY_PEPPERS = f"{ring},{NEW_RING_KEY}", f"{peppers},{NEW_PEPPER}"
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "KEY_RING": f"{NEW_RING_KEY},{ring}",
+        "KEY_PEPPERS": f"{NEW_PEPPER},{peppers}",
+    }
+
+
+def rotation(environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "manage.py", "rotate_encryption", "--batch", "20"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def moved() -> int:
+    return ApiKey.objects.filter(ring_key_id="k2", pepper_id="p2").count()
+
+
+def unreadable(secrets: dict[str, str]) -> list[str]:
+    """The ids of keys that cannot be shown, or whose calls would not find them."""
+    return [key.public_id for key in ApiKey.objects.select_related("project") if not reads(key, secrets[key.public_id])]
+
+
+def reads(key: ApiKey, secret: str) -> bool:
+    try:
+        shown = vault.decrypt(
+            bytes(key.ciphertext or b""),
+            ring_key_id=key.ring_key_id,
+            key_id=key.public_id,
+            project_id=key.project.public_id,
+        )
+    except (vault.VaultUnavailable, vault.CiphertextRefused):
+        return False
+    return shown == secret and vault.is_digest(bytes(key.digest), secret, pepper_id=key.pepper_id)
+
+
+@contextmanager
+def checked_all_along(secrets: dict[str, str]) -> Iterator[list[tuple[str, str | None]]]:
+    """Checks one key after the other over a connection of its own; holds id and code, None if it was let in."""
+    ended, checks = threading.Event(), list[tuple[str, str | None]]()
+
+    def check() -> None:
+        try:
+            for key_id, secret in cycle(secrets.items()):
+                checks.append((key_id, verify(f"Bearer {secret}", "192.0.2.1").code))
+                if len(checks) % 200 == 0:
+                    usage.flush()  # writes to the rows that are being moved
+                if ended.wait(0.001):
+                    break
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=check)
+    thread.start()
+    try:
+        yield checks
+    finally:
+        ended.set()
+        thread.join(timeout=60)
+
+
+def test_a_rotation_that_is_killed_again_and_again_loses_no_key(secrets, rotation_environment):
+    """T7"""
+    with checked_all_along(secrets) as checks:
+        for step in KILLED_AFTER:
+            before = moved()
+            with rotation(rotation_environment) as process:
+                while moved() < before + step:
+                    assert process.poll() is None, process.communicate()
+                process.kill()
+            assert before < moved() < KEYS, "it was not killed halfway"
+            assert unreadable(secrets) == []
+        with rotation(rotation_environment) as process:
+            said, complaint = process.communicate(timeout=300)
+    assert (process.returncode, complaint) == (0, "")
+    assert moved() == KEYS
+    assert unreadable(secrets) == []
+    assert "k1  may be removed: no key" in said
+    assert len(checks) > len(KILLED_AFTER)
+    assert {code for _, code in checks} == {None}, "a key was refused meanwhile"
+    print(f"{KEYS} keys, killed {len(KILLED_AFTER)} times: 0 unreadable, {len(checks)} checks, 0 refused")
