@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from apikeys import usage
+from apikeys import limits, usage
 from apikeys.models import ApiKey
 from apikeys.services import create_key
 from projects.models import Project
@@ -70,6 +70,7 @@ def transactional_db(transactional_db: None, content_types: tuple[list[ContentTy
 def no_use_left_over() -> None:
     """Calls that an earlier test made must not be counted for a later one's key of the same primary key."""
     usage._notes.clear()
+    limits._counts.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
