@@ -21,6 +21,7 @@ from projects.permissions import Role
 from tests.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.postgres import find_binaries
+from tests.redis_server import RedisServer
 from tests.servers import Server
 
 # The database
@@ -107,6 +108,17 @@ def start_server(transactional_db: None) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    if not shutil.which("redis-server"):
+        lacking("redis-server")
+    redis = RedisServer()
+    redis.start()
+    yield redis
+    redis.stop()
 
 
 # People, and what they have. Opt-in: a test names those it needs.
