@@ -59,7 +59,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         return self._login_keys(request, **credentials)[0]
 
     def _login_keys(self, request: HttpRequest, **credentials: Any) -> tuple[str, str]:
-        account = str(super()._get_login_attempts_cache_key(request, **credentials))
+        """For the account from this address, and for the account.
+
+        Not allauth's own: that has the Host header in it, where anyone may write another port. PostgreSQL compares
+        addresses in capitals, by which ſ is an S too.
+        """
+        account = str(credentials.get("email", "")).upper().lower()
         return f"{account}:{network_of(client_address(request))}", account
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:

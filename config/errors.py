@@ -19,10 +19,9 @@ LIMIT_SECONDS = 60
 
 _UNAVAILABLE: tuple[type[Exception], ...] = (OperationalError, InterfaceError, VaultUnavailable, CiphertextRefused)
 if find_spec("redis"):  # an extra: the cache that CACHE_URL may name
-    from redis.exceptions import ConnectionError as RedisAway
-    from redis.exceptions import TimeoutError as RedisSilent
+    from redis import RedisError
 
-    _UNAVAILABLE = (*_UNAVAILABLE, RedisAway, RedisSilent)
+    _UNAVAILABLE = (*_UNAVAILABLE, RedisError)
 
 
 def is_api(request: HttpRequest) -> bool:

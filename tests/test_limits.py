@@ -194,6 +194,16 @@ def test_logins_to_one_account(client, person):
     assert not is_signed_in(client)
 
 
+@pytest.mark.parametrize("trick", ["port", "case", "long s"])
+def test_one_account_is_one_however_it_is_written(client, trick):
+    """T22"""
+    UserFactory(email="ssssss@example.com", password=PASSWORD)
+    for number in range(5):
+        email = "ssssss@example.com".replace("s", {"case": "S", "long s": "ſ"}.get(trick, "s"), number)
+        log_in(client, email, "wrong", Host=f"localhost:{8000 + number}" if trick == "port" else "localhost")
+    assert log_in(client, "ssssss@example.com", Host="localhost").status_code == TOO_MANY
+
+
 def test_after_what_retry_after_says_the_login_works(client, person, time_machine):
     """T22"""
     time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
