@@ -41,7 +41,7 @@ SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
 
 # Everything on a PostgreSQL of its own, browser included; then what depends on the database again on SQLite.
 .PHONY: test
-test: venv chromium proxies
+test: venv chromium proxies redis
 	@$(SYNC) --group test --group browser
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest
 	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb"
@@ -74,6 +74,14 @@ proxies:
 	echo "Installing$$missing from apt (once)"; apt-get update -qq; \
 	apt-get install -yqq --no-install-recommends $$(echo $$missing | sed s/nginx/nginx-light/) >/dev/null \
 	|| echo "apt did not finish; tests of proxies that are missing now are skipped." >&2
+
+# For the tests of CACHE_URL, likewise.
+.PHONY: redis
+redis:
+	@command -v redis-server >/dev/null && exit 0; test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
+	echo "Installing redis-server from apt (once)"; apt-get update -qq; \
+	apt-get install -yqq --no-install-recommends redis-server >/dev/null \
+	|| echo "apt did not finish; tests with Redis are skipped if it is missing now." >&2
 
 .PHONY: check
 check: venv

@@ -1,13 +1,17 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from accounts.client_address import client_address
+from accounts import limits
+from accounts.client_address import client_address, network_of
 from accounts.models import User
 
 # Their forms have no field that an error could stand beside, and allauth's words speak of a code.
@@ -34,6 +38,51 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def get_client_ip(self, request: HttpRequest) -> Any:
         return client_address(request) or "0.0.0.0"  # noqa: S104  a Unix socket's clients share one limit
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refuses a try that is one too many: for the address, the account from there, or the account from anywhere.
+
+        Were the second counted for the account alone, five wrong passwords would keep its owner out.
+        """
+        pair, account = self._login_keys(request, **credentials)
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            limits.hold_up(request, "login_failed", pair)
+            raise
+        usage = ratelimit.consume(request, app=limits.APP, action="login_failed_account", key=account)
+        if not usage:
+            limits.hold_up(request, "login_failed_account", account)
+            raise self.validation_error("too_many_login_attempts")
+        self._login_failed_rl_usage.usage += usage.usage
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        return self._login_keys(request, **credentials)[0]
+
+    def _login_keys(self, request: HttpRequest, **credentials: Any) -> tuple[str, str]:
+        """For the account from this address, and for the account.
+
+        Not allauth's own: that has the Host header in it, where anyone may write another port. PostgreSQL compares
+        addresses in capitals, by which ſ is an S too.
+        """
+        account = str(credentials.get("email", "")).upper().lower()
+        return f"{account}:{network_of(client_address(request))}", account
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """After a reset by mail the owner may log in, however many wrong passwords others have tried."""
+        super()._delete_login_attempts_cached_email(request, **credentials)
+        account = self._login_keys(request, **credentials)[1]
+        ratelimit.clear(request, app=limits.APP, action="login_failed_account", key=account)
+
+    def validation_error(self, code: str, *args: Any) -> ValidationError:
+        """allauth shows some limits as errors of a form, which alone would be a page with status 200."""
+        request = context.request
+        if code in {"too_many_login_attempts", "rate_limited"} and not limits.held_up_seconds(request):
+            # At login, what `pre_authenticate` let through may still have to wait for its mail.
+            is_login = request.resolver_match.url_name == "account_login"
+            limits.hold_up(request, "confirm_email" if is_login else "login_failed")
+        error: ValidationError = super().validation_error(code, *args)
+        return error
+
     def is_safe_url(self, url: str | None) -> bool:
         """Whether a `next` may be followed; allauth's own raises for what is no address, such as `http://[::1`."""
         try:
@@ -54,6 +103,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         message: str | None = None,
     ) -> None:
         """Announces failures as warnings, the only kind of trouble our announcements know."""
+        if message == self.error_messages["rate_limited"]:
+            limits.hold_up(request, "confirm_email")  # the answer says it
+            return
         if level == messages.ERROR:
             level = messages.WARNING
             if request.resolver_match and request.resolver_match.url_name in PASSKEY_VIEWS:

@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from django.conf import settings
@@ -35,6 +35,19 @@ LONGEST = 100
 def _normalized(address: str) -> str | None:
     try:
         # A zone ("fe80::1%eth0") means something on the machine that wrote it only; PostgreSQL refuses it.
-        return str(ip_address(address.strip().partition("%")[0]))
+        ip = ip_address(address.strip().partition("%")[0])
     except ValueError:
         return None
+    # A socket for both kinds gives IPv4 clients as ::ffff:192.0.2.1, which all lie in one /64 (RFC 4291, 2.5.5.2).
+    return str((ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip)
+
+
+@lru_cache(maxsize=4096)
+def network_of(address: str | None) -> str:
+    """Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, all of which one customer has (RFC 6177).
+
+    `address` is as `client_address` returns it. Those without one are counted together.
+    """
+    if not address or ":" not in address:
+        return address or ""
+    return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64))

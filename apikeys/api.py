@@ -49,7 +49,7 @@ VERIFY_DOCUMENT: dict[str, Any] = {
         },
         **{
             status: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}}
-            for status in (401, 403, 500, 503)
+            for status in (401, 403, 429, 500, 503)
         },
     },
 }
@@ -85,7 +85,7 @@ router = Router(tags=["Keys"])
 
 @router.get(
     "",
-    response={200: MeAnswer, 401: ErrorAnswer, 403: ErrorAnswer, 500: ErrorAnswer, 503: ErrorAnswer},
+    response={200: MeAnswer, **dict.fromkeys((401, 403, 429, 500, 503), ErrorAnswer)},
     operation_id="getMe",
 )
 def me(request: KeyRequest) -> dict[str, Any]:

@@ -20,7 +20,7 @@ logger = structlog.get_logger(__name__)
 
 Environ = Mapping[str, Any]
 
-_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (204, 401, 403, 500, 503)}
+_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (204, 401, 403, 429, 500, 503)}
 
 
 class Answer(NamedTuple):

@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apikeys import usage_sql
+from apikeys import limits, usage_sql
 from apikeys.usage_sql import HOUR_SECONDS, Noted
 
 logger = structlog.get_logger(__name__)
@@ -128,6 +128,7 @@ def _write_until_stopped() -> None:
         try:
             close_old_connections()
             flush()
+            limits.share()
         except Exception:
             logger.exception("usage_writer_failed")
         _stopping.wait(settings.USAGE_FLUSH_SECONDS)

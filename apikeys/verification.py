@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
-from apikeys import prepared, secret_format, usage, vault
+from apikeys import limits, prepared, secret_format, usage, vault
 from apikeys.models import ApiKey, KeyState, Outcome
 from projects.models import Project
 
@@ -89,7 +89,7 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
         return _unmatched("key_missing")
     bearer = _BEARER.fullmatch(authorization)
     if bearer is None or not secret_format.is_well_formed(bearer[1], settings.KEY_PREFIX):
-        return _unmatched("key_malformed")
+        return _failed("key_malformed", address)
     digests = vault.digests(bearer[1])
     if not digests:
         return _refused("unavailable")
@@ -97,7 +97,13 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
         row = _look_up(digests)
     except Error:
         return _refused("unavailable")
-    return _judge(row, address) if row else _unmatched("key_unknown")
+    return _judge(row, address) if row else _failed("key_unknown", address)
+
+
+def _failed(code: str, address: str | None) -> Verdict:
+    """Only what is refused anyway is refused as one too many: a good key is let in, whoever shares its address."""
+    is_too_many = limits.record_failure(address)
+    return _unmatched("too_many_failures" if is_too_many else code)
 
 
 def _unmatched(code: str) -> Verdict:

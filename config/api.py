@@ -44,6 +44,7 @@ REFUSALS = {
     413: "The file is larger than allowed, or the project's quota is used up; error.code says which.",
     415: "The body is not multipart/form-data.",
     422: "A parameter or field is missing or out of range; error.message names it.",
+    429: "Too many keys that are malformed or unknown came from this address.",
     500: "Something broke on the server.",
     503: "The server cannot ask its database. Nobody is let in; try again shortly.",
 }

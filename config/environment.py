@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
@@ -38,6 +39,41 @@ def secret(name: str, file: str, make: Callable[[], str]) -> str:
     if value or PRODUCTION:
         return value
     return local_secrets.read_or_create(DATA_DIR / "secrets" / file, make)
+
+
+def shared_cache() -> dict[str, Any]:
+    """The cache that CACHE_URL names, for Django's CACHES: Redis, or by default a table of the database.
+
+    Raises ImproperlyConfigured for another kind, without repeating the address, which may hold a password.
+    """
+    url = given("CACHE_URL")
+    if not url:
+        return {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "cache",
+            # The default of 300 would let whoever tries many addresses push the counters of their victim out.
+            # Beyond it, the expired are removed first.
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
+    if not url.startswith(("redis://", "rediss://")):
+        raise ImproperlyConfigured("CACHE_URL must be empty, or a redis:// or rediss:// address. See docs/running.md.")
+    try:
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+    except ImportError as error:
+        raise ImproperlyConfigured("CACHE_URL needs the package redis: uv sync --frozen --extra redis.") from error
+    return {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": url,
+        "KEY_PREFIX": "latchkey",
+        "OPTIONS": {
+            # By default a Redis that is away would be waited for without end. Once more, at once, is for a
+            # connection that its restart has broken.
+            "socket_connect_timeout": 1,
+            "socket_timeout": 1,
+            "retry": Retry(NoBackoff(), 1),
+        },
+    }
 
 
 def refuse_unsafe_production() -> None:

@@ -2,6 +2,8 @@
 
 import re
 import sys
+from importlib.util import find_spec
+from math import ceil
 
 from django.db.utils import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -9,11 +11,19 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.debug import SafeExceptionReporterFilter
 
+from accounts.limits import held_up_seconds
 from apikeys.vault import CiphertextRefused, VaultUnavailable
 from projects.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 
-# allauth's limits count by the minute.
-RETRY_AFTER_SECONDS = "60"
+# The period of those of allauth's limits that it answers with a page of its own.
+LIMIT_SECONDS = 60
+
+
+_UNAVAILABLE: tuple[type[Exception], ...] = (OperationalError, InterfaceError, VaultUnavailable, CiphertextRefused)
+if find_spec("redis"):  # an extra: the cache that CACHE_URL may name
+    from redis import RedisError
+
+    _UNAVAILABLE = (*_UNAVAILABLE, RedisError)
 
 
 class SecretsHidden(SafeExceptionReporterFilter):
@@ -57,9 +67,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """What allauth answers to someone who tries too often."""
-    response = render(request, "errors/429.html", status=429)
-    response["Retry-After"] = RETRY_AFTER_SECONDS
+    """What is answered to someone who tries too often."""
+    seconds = held_up_seconds(request) or LIMIT_SECONDS
+    response = render(request, "errors/429.html", {"minutes": ceil(seconds / 60)}, status=429)
+    response["Retry-After"] = str(seconds)
     return response
 
 
@@ -76,8 +87,8 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Also where a database or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
-    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, VaultUnavailable, CiphertextRefused)):
+    """Also where a database, cache or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
+    if isinstance(sys.exc_info()[1], _UNAVAILABLE):
         return unavailable(request)
     if is_api(request):
         return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")

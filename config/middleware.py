@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
@@ -16,9 +17,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
+from accounts.limits import APP, held_up_seconds
 from accounts.public_ids import new_public_id
 from config import health
-from config.errors import bad_request, is_api, method_not_allowed
+from config.errors import bad_request, is_api, method_not_allowed, too_many_requests
 from projects.envelope import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -112,6 +114,38 @@ def own_405(get_response: GetResponse) -> GetResponse:
         return response
 
     return middleware
+
+
+class Limits:
+    """Answers 429 with Retry-After wherever one of allauth's limits held somebody up, and counts tries of mailed codes.
+
+    allauth ends a code after three wrong ones, but counts them in the session: whoever sends many at once, or begins
+    anew each time, has more.
+    """
+
+    CODE_PAGES = ("account_email_verification_sent", "account_confirm_password_reset_code")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        seconds = held_up_seconds(request)
+        if not seconds or response.status_code == 429:
+            return response
+        if response.status_code != 200:
+            return too_many_requests(request)
+        # A form, with what was typed.
+        response.status_code = 429
+        response["Retry-After"] = str(seconds)
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        if match is None or match.url_name not in self.CODE_PAGES:
+            return None
+        response: HttpResponse | None = ratelimit.consume_or_429(request, app=APP, action="mailed_code")
+        return response
 
 
 class LoginRequired(LoginRequiredMiddleware):

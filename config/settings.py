@@ -5,7 +5,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from config import local_secrets
-from config.environment import DATA_DIR, PRODUCTION, env, given, listed, refuse_unsafe_production, secret
+from config.environment import DATA_DIR, PRODUCTION, env, given, listed, refuse_unsafe_production, secret, shared_cache
 from config.logs import LOGGING  # noqa: F401  Django reads it
 
 refuse_unsafe_production()
@@ -26,6 +26,7 @@ KEY_PREFIX = env.str("KEY_PREFIX", "lk_")
 KEY_PEPPERS = secret("KEY_PEPPERS", "key_peppers", local_secrets.new_ring)
 KEY_RING = secret("KEY_RING", "key_ring", local_secrets.new_ring)
 MAX_KEYS_PER_PROJECT = env.int("MAX_KEYS_PER_PROJECT", 100)
+FAILED_KEYS_PER_MINUTE = env.int("FAILED_KEYS_PER_MINUTE", 60)
 USAGE_FLUSH_SECONDS = env.float("USAGE_FLUSH_SECONDS", 1.0)
 API_URL = env.str("API_URL", "")
 
@@ -84,6 +85,7 @@ MIDDLEWARE = [
     "config.middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "config.middleware.Limits",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
 ]
 
@@ -133,15 +135,8 @@ DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"] |= _POSTGRESQL_OPTIONS if _IS_POSTGRESQL else _SQLITE_OPTIONS
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = _IS_POSTGRESQL
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# Limits on logins and codes hold for all processes together, hence a cache that they share.
-# The default of 300 entries would let whoever tries many addresses push the counters of their victim out.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
-}
+# Limits hold for all processes together, hence a cache that they share.
+CACHES = {"default": shared_cache()}
 
 # People
 AUTH_USER_MODEL = "accounts.User"
@@ -172,6 +167,13 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("REAUTHENTICATION_SECONDS", 2 * 60 * 60)
 ACCOUNT_EMAIL_NOTIFICATIONS = True
+# Beside allauth's own. "key" is the account from one address; login_failed_account's and the mails' is the account.
+# A hundred guesses an hour from many addresses find no password (NIST SP 800-63B, 5.2.2), and a reset by mail ends it.
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "10/m/ip,5/5m/key",
+    "login_failed_account": "100/h/key",
+    "mailed_code": "20/m/ip",
+}
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 # Where addresses are not confirmed at sign-up, a second factor does not demand it either.

@@ -65,8 +65,8 @@ class FileListAnswer(ListAnswer):
 
 
 router = Router(tags=["Files"])
-REFUSALS = {401: ErrorAnswer, 403: ErrorAnswer, 404: ErrorAnswer, 500: ErrorAnswer, 503: ErrorAnswer}
-UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 411, 413, 415, 422, 500, 503), ErrorAnswer)
+REFUSALS = dict.fromkeys((401, 403, 404, 429, 500, 503), ErrorAnswer)
+UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 411, 413, 415, 422, 429, 500, 503), ErrorAnswer)
 
 _UPLOAD_DOCUMENT = {
     "requestBody": {

@@ -1,5 +1,6 @@
 """The one shape of every JSON answer, success and failure alike (docs/api.md)."""
 
+import time
 from math import ceil
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ MESSAGES = {
     "key_paused": "This API key is paused. An owner of the project can re-enable it in its settings.",
     "key_deleted": "This API key was deleted for good. Use another key of the project, or create a new one.",
     "forbidden": "This API key may not do this: the account that created it is deactivated. Create a new key.",
+    "too_many_failures": "Too many calls from this address had a wrong key. Wait a minute, and check the key.",
     "unavailable": "The server cannot check API keys at the moment. Try again shortly.",
 }
 
@@ -24,6 +26,11 @@ _CHALLENGE_WITH_ERROR = f'{_CHALLENGE}, error="invalid_token"'
 
 
 UNAVAILABLE_RETRY_SECONDS = "5"
+
+
+def seconds_to_next_minute() -> int:
+    """What a 429 says to wait: failed keys are counted by the minute of the clock."""
+    return 60 - int(time.time()) % 60
 
 
 class Refused(Exception):
@@ -87,6 +94,8 @@ def error_headers(status: int, code: str) -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
     if status == 503:
         headers["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
+    if status == 429:
+        headers["Retry-After"] = str(seconds_to_next_minute())
     if status == 401:
         headers["WWW-Authenticate"] = _CHALLENGE if code == "key_missing" else _CHALLENGE_WITH_ERROR
     return headers
@@ -100,7 +109,7 @@ def error_response(request: HttpRequest, status: int, code: str, message: str = 
 
 def status_of(code: str) -> int:
     """The status of an answer that verification refused with `code`."""
-    return {"unavailable": 503, "forbidden": 403}.get(code, 401)
+    return {"unavailable": 503, "forbidden": 403, "too_many_failures": 429}.get(code, 401)
 
 
 # The envelope as the OpenAPI document describes it. Ninja builds every success from these, so that an

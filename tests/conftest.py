@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from apikeys import usage
+from apikeys import limits, usage
 from apikeys.models import ApiKey
 from apikeys.services import create_key
 from projects.models import Project
@@ -21,6 +21,7 @@ from projects.permissions import Role
 from tests.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.postgres import find_binaries
+from tests.redis_server import RedisServer
 from tests.servers import Server
 
 # The database
@@ -70,6 +71,7 @@ def transactional_db(transactional_db: None, content_types: tuple[list[ContentTy
 def no_use_left_over() -> None:
     """Calls that an earlier test made must not be counted for a later one's key of the same primary key."""
     usage._notes.clear()
+    limits._counts.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,6 +108,17 @@ def start_server(transactional_db: None) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    if not shutil.which("redis-server"):
+        lacking("redis-server")
+    redis = RedisServer()
+    redis.start()
+    yield redis
+    redis.stop()
 
 
 # People, and what they have. Opt-in: a test names those it needs.

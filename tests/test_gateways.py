@@ -120,6 +120,27 @@ def test_a_key_that_may_not_is_refused_with_403(gateway, api, owner, bearer):
     assert api.received == []
 
 
+def test_one_failed_key_too_many_is_429_and_a_good_key_is_let_in(start_server, gateway_to, api, bearer):
+    """T22; counted for the client's address, which is not the proxy's."""
+    server = start_server(FAILED_KEYS_PER_MINUTE="3", TRUSTED_PROXIES="1")
+    gateway = gateway_to(server.port)
+    wrong = {"Authorization": "Bearer wrong", "X-Forwarded-For": "203.0.113.7"}
+    # A minute may end between the tries, and begin anew once.
+    answers = [gateway.request(headers=wrong) for _ in range(9)]
+    assert_error(answers[0], 401, "key_malformed")
+    too_many = [answer for answer in answers if answer.status_code != 401]
+    assert len(too_many) >= 3
+    for answer in too_many:
+        assert_error(answer, 429, "too_many_failures")
+        [wait] = answer.headers.get_all("Retry-After")
+        assert 1 <= int(wait) <= 60
+        assert not [name for name in answer.headers if "latchkey" in name.lower()]
+    assert gateway.request("HEAD", headers=wrong).status_code in {401, 429}
+    assert api.received == []
+    assert gateway.request(headers=bearer).status_code == 200
+    assert server.request("GET", "/api/v1/verify", headers={"Authorization": "Bearer wrong"}).status == 401
+
+
 def test_a_pause_holds_for_the_very_next_request(gateway, api, api_key, owner, bearer):
     for _ in range(5):
         assert gateway.request(headers=bearer).status_code == 200
@@ -207,7 +228,7 @@ def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bear
 def test_whatever_answers_in_latchkeys_place_lets_nobody_in(gateway_to, api, bearer):
     with Witness.running() as witness:
         gateway = gateway_to(witness.server_port)
-        for witness.says in (200, 204, 302, 404, 500, 502):
+        for witness.says in (200, 204, 302, 404, 429, 500, 502):
             assert gateway.request(headers=bearer).status_code >= 300
     assert len(witness.received) >= 6
     assert api.received == []

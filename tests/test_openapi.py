@@ -168,6 +168,12 @@ class Provoker:
             return self.send(call, **multipart(b"--x--\r\n"))
         return self.send(call, QUERY_STRING="page=0")
 
+    def too_many(self, call: str) -> Any:
+        self.settings.FAILED_KEYS_PER_MINUTE = 1
+        self.authorization = bearer("wrong")
+        self.send(call)
+        return self.send(call)
+
     def broken(self, call: str) -> Any:
         self.settings.KEY_PEPPERS = "no ring"
         return self.send(call)
@@ -185,6 +191,7 @@ PROVOKED: dict[str, tuple[Callable[[Provoker, str], Any], str]] = {
     "413": (Provoker.too_large, "file_too_large"),
     "415": (Provoker.unsupported, "unsupported_media_type"),
     "422": (Provoker.invalid, "invalid"),
+    "429": (Provoker.too_many, "too_many_failures"),
     "500": (Provoker.broken, "internal_error"),
 }
 
@@ -199,7 +206,7 @@ def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
             if status == "503":
                 continue  # below, with the database really away
             provoke, code = PROVOKED[status]
-            settings.KEY_PEPPERS, settings.MAX_FILE_SIZE = peppers, 1000
+            settings.KEY_PEPPERS, settings.MAX_FILE_SIZE, settings.FAILED_KEYS_PER_MINUTE = peppers, 1000, 0
             Project.objects.update(deleted_at=None)
             api_key.created_by.is_active = True
             api_key.created_by.save()

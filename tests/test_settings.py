@@ -106,3 +106,30 @@ def test_servers_that_start_at_once_agree_on_their_secrets(tmp_path):
     ]
     assert len({start.communicate()[0] for start in starts}) == 1
     assert {path.name for path in (tmp_path / "secrets").iterdir()} == SECRETS
+
+
+@pytest.mark.parametrize(
+    "url", ["memcached://hunter2@127.0.0.1", "locmem://", "redis.example.com:6379", "http://redis"]
+)
+def test_a_cache_of_another_kind_is_refused_without_repeating_its_address(tmp_path, url):
+    result = manage(tmp_path, "check", CACHE_URL=url)
+    assert result.returncode != 0
+    assert "CACHE_URL must be empty, or a redis:// or rediss:// address" in result.stderr.splitlines()[-1]
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_redis_without_its_package_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "redis.py").write_text("raise ImportError")
+    result = manage(tmp_path, "check", CACHE_URL="redis://127.0.0.1", PYTHONPATH=str(tmp_path))
+    assert result.returncode != 0
+    assert "uv sync --frozen --extra redis" in result.stderr.splitlines()[-1]
+
+
+def test_a_database_is_prepared_with_redis_too_and_works_without_it_later(tmp_path, redis_server):
+    for arguments in (("migrate", "-v", "0"), ("demo",)):
+        result = manage(tmp_path, *arguments, CACHE_URL=redis_server.url)
+        assert (result.returncode, result.stderr) == (0, "")
+    ask = "from django.core.cache import caches as c; c['default'].set('a', 1); print(type(c['default']).__name__)"
+    for url, kind in ((redis_server.url, "RedisCache"), ("", "DatabaseCache")):
+        result = manage(tmp_path, "shell", "-v", "0", "-c", ask, CACHE_URL=url)
+        assert result.stdout.strip() == kind, result.stderr

@@ -3,7 +3,7 @@ from django.db import migrations
 
 
 def create_cache_table(apps, schema_editor):
-    call_command("createcachetable", database=schema_editor.connection.alias, verbosity=0)
+    call_command("createcachetable", "cache", database=schema_editor.connection.alias, verbosity=0)
 
 
 def drop_cache_table(apps, schema_editor):
@@ -11,7 +11,7 @@ def drop_cache_table(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    """The table of the database cache, in which the limits on logins and codes are counted."""
+    """The table of the database cache, in which limits are counted; made with CACHE_URL too, which may go again."""
 
     dependencies = [("accounts", "0001_users")]
     operations = [migrations.RunPython(create_cache_table, drop_cache_table)]

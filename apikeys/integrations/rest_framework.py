@@ -9,7 +9,13 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, Permis
 from accounts.models import User
 from apikeys.integrations.judge import judge
 from apikeys.verification import Identity
-from projects.envelope import MESSAGES, UNAVAILABLE_RETRY_SECONDS, error_headers, status_of
+from projects.envelope import (
+    MESSAGES,
+    UNAVAILABLE_RETRY_SECONDS,
+    error_headers,
+    seconds_to_next_minute,
+    status_of,
+)
 
 
 class Creator(SimpleLazyObject):
@@ -36,6 +42,14 @@ class Unavailable(APIException):  # type: ignore[misc]  # the framework ships no
     wait = int(UNAVAILABLE_RETRY_SECONDS)  # becomes Retry-After
 
 
+class TooManyFailures(APIException):  # type: ignore[misc]
+    status_code = 429
+
+    @property
+    def wait(self) -> int:
+        return seconds_to_next_minute()
+
+
 class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]
     """`request.auth` is the Identity, `request.user` the key's creator.
 
@@ -56,5 +70,5 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]
 
 
 def _exception(code: str) -> APIException:
-    kind = {401: AuthenticationFailed, 403: PermissionDenied, 503: Unavailable}[status_of(code)]
+    kind = {401: AuthenticationFailed, 403: PermissionDenied, 429: TooManyFailures, 503: Unavailable}[status_of(code)]
     return kind({"detail": MESSAGES[code], "code": code}, code)

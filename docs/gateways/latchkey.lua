@@ -5,6 +5,7 @@ local VERIFY = "http://latchkey/api/v1/verify"
 local FRONTEND = "abns@latchkey"
 local TIMEOUT_MS = 15000
 local IDENTITY = { "x-latchkey-key", "x-latchkey-project", "x-latchkey-user" }
+local REFUSALS = { [401] = true, [403] = true, [429] = true, [503] = true }
 -- What a refusal consists of, besides its status and body.
 local RELAYED = { "content-type", "www-authenticate", "retry-after", "cache-control", "x-request-id" }
 
@@ -52,7 +53,7 @@ core.register_action("latchkey", { "http-req" }, function(txn)
             txn.http:req_set_header(name, first(answer.headers, name))
         end
         txn:set_var("txn.latchkey", "passed")
-    elseif answer.status == 401 or answer.status == 403 or answer.status == 503 then
+    elseif REFUSALS[answer.status] then
         -- HAProxy itself answers 503, in HTML, for a server that it cannot reach; haproxy.cfg has a better answer.
         if first(answer.headers, "content-type") == "application/json" then
             refuse(txn, answer)

@@ -20,6 +20,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 KEY_PEPPERS = os.environ["KEY_PEPPERS"]
 KEY_PREFIX = "lk_"
 TRUSTED_PROXIES = 0
+FAILED_KEYS_PER_MINUTE = 60
 USAGE_FLUSH_SECONDS = 1.0
 
 # Only for Django REST framework

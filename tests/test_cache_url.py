@@ -1,0 +1,130 @@
+"""CACHE_URL: limits that are counted in a real Redis, and what holds while it is away."""
+
+import re
+import time
+from urllib.parse import urlencode
+
+import pytest
+import redis
+from django.core.cache import cache
+from django.db import connection
+
+from apikeys import limits, secret_format
+from tests.api_helpers import assert_error
+from tests.gateways import Answer
+from tests.parallel import in_parallel
+from tests.postgres import free_port
+
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
+
+LOGIN, VERIFY = "/accounts/login/", "/api/v1/verify"
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def log_in(server, email: str) -> Answer:
+    """One wrong password, with a form token of its own."""
+    page = server.request("GET", LOGIN)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.body.decode())[1]
+    headers = {
+        "Cookie": page.headers["Set-Cookie"].partition(";")[0],
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    body = urlencode({"login": email, "password": "wrong", "csrfmiddlewaretoken": token})
+    return Answer(*server.request("POST", LOGIN, body, headers))
+
+
+def cached_rows() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM cache")
+        return cursor.fetchone()[0]
+
+
+def test_logins_and_failed_keys_are_limited_by_way_of_redis(start_server, redis_server, api_key):
+    """T22; on four processes, and with nothing in the database's table."""
+    server = start_server(workers=4, CACHE_URL=redis_server.url, FAILED_KEYS_PER_MINUTE="20")
+    answers = [log_in(server, "ada@example.com") for _ in range(7)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
+    assert 60 < int(answers[-1].headers["Retry-After"]) <= 300
+
+    def burst() -> set[int]:
+        wrong = bearer(secret_format.generate("lk_"))
+        return set(in_parallel([lambda: server.request("GET", VERIFY, headers=wrong).status] * 24))
+
+    deadline = time.monotonic() + 30
+    while (found := burst()) != {429} and time.monotonic() < deadline:
+        time.sleep(0.3)
+    assert found == {429}
+    assert server.request("GET", VERIFY, headers=bearer(api_key.secret)).status == 204
+    assert cached_rows() == 0
+    with redis.Redis.from_url(redis_server.url) as client:
+        keys = client.keys()
+        assert [key for key in keys if b"allauth" in key]
+        assert [key for key in keys if b"latchkey:failed" in key]
+        assert all(client.ttl(key) > 0 for key in keys), "nothing stays for ever"
+
+
+@pytest.mark.parametrize("how", ["stop", "freeze"])
+def test_without_redis_pages_that_need_it_are_503_and_verdicts_are_what_they_were(
+    start_server, redis_server, api_key, how
+):
+    """T22; a limit that cannot be asked lets nobody try."""
+    server = start_server(CACHE_URL=redis_server.url, FAILED_KEYS_PER_MINUTE="3")
+    assert log_in(server, "ada@example.com").status_code == 200
+    getattr(redis_server, how)()
+    began = time.monotonic()
+    answer = log_in(server, "ada@example.com")
+    assert time.monotonic() - began < 10
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert server.request("GET", LOGIN).status == 200
+    assert server.request("GET", "/health/ready").status == 200
+
+    began = time.monotonic()
+    statuses = [server.request("GET", VERIFY, headers=bearer("wrong")).status for _ in range(9)]
+    assert set(statuses) == {401, 429}, "the process's own limit"
+    for _ in range(20):
+        assert server.request("GET", VERIFY, headers=bearer(api_key.secret)).status == 204
+    assert server.request("GET", "/api/v1/me", headers=bearer(api_key.secret)).status == 200
+    assert time.monotonic() - began < 10
+    # What writes the counts of calls goes on too.
+    deadline = time.monotonic() + 20
+    while api_key.last_used_at is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        api_key.refresh_from_db()
+    assert api_key.last_used_at
+
+    redis_server.stop()
+    redis_server.start()
+    assert log_in(server, "ada@example.com").status_code == 200
+
+
+def test_redis_that_restarts_fails_no_login(start_server, redis_server):
+    """The connection that was kept is dead then."""
+    server = start_server(CACHE_URL=redis_server.url)
+    assert log_in(server, "ada@example.com").status_code == 200
+    redis_server.stop()
+    redis_server.start()
+    assert log_in(server, "ada@example.com").status_code == 200
+
+
+def test_sharing_with_redis_loses_nothing(redis_server, settings):
+    """T22"""
+    before = settings.CACHES
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_server.url}
+    }
+    try:
+        rounds = in_parallel([lambda: [limits._add(1, {"192.0.2.1": 1}) for _ in range(10)]] * 8)
+        assert cache.get("latchkey:failed:1:192.0.2.1") == sum(bool(sums) for each in rounds for sums in each)
+    finally:
+        settings.CACHES = before
+
+
+def test_the_api_is_never_asked_about_redis(start_server, api_key):
+    """A Redis that never was: everything but the limits works."""
+    server = start_server(CACHE_URL=f"redis://127.0.0.1:{free_port()}/0")
+    assert server.request("GET", VERIFY, headers=bearer(api_key.secret)).status == 204
+    answer = server.request("GET", "/api/v1/me", headers=bearer(secret_format.generate("lk_")))
+    assert_error(Answer(*answer), 401, "key_unknown")
