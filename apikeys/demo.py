@@ -134,8 +134,11 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     project = create_project(name=sample.name, by=user)
     born = now - sample.age - 5 * MINUTE
     Project.objects.filter(pk=project.pk).update(created_at=born)
-    project.memberships.update(created_at=born)
+    # What is made up is no news: mails begin once it stands.
+    mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported")
+    project.memberships.update(created_at=born, **dict.fromkeys(mails, False))
     keys = [_create_key(key, project, user, now) for key in sample.keys]
+    project.memberships.update(**dict.fromkeys(mails, True))
     write_use(_stories(sample, keys, now), now)
     for file in sample.files:
         _create_file(file, project, user, now)

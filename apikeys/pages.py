@@ -24,7 +24,7 @@ from apikeys.models import RECENTLY, ApiKey, KeyState
 from projects import services as project_services
 from projects.access import REASONS, get_project
 from projects.announcements import announce
-from projects.forms import ConfirmNameForm, RenameProjectForm, list_choice, pager_query
+from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
 from projects.permissions import Permission, permissions_of
 
@@ -149,7 +149,7 @@ def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
-    """General, API Keys and Danger zone. A POST renames the project."""
+    """General, API Keys, Mails and Danger zone. A POST renames the project."""
     can = Permission.MANAGE_PROJECT if request.method == "POST" else Permission.VIEW_PROJECT
     project = get_project(request.user, project_id, can=can)
     rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})
@@ -159,6 +159,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
         return redirect("apikeys:settings", project.public_id)
     context = project_context(project) | keys_context(project, request.GET)
     context |= {"rename_form": rename_form, "delete_project_form": ConfirmNameForm(name=project.name)}
+    context["mails_form"] = MailsForm.of(project.membership)
     if created := request.GET.get("created"):
         context["new_key"] = next((key for key in context["page"] if key.public_id == created), None)
     template = "apikeys/settings.html"

@@ -31,13 +31,14 @@ postgres = Postgres()
 for name in (
     *("ENV", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "LOG_JSON", "LOG_LEVEL"),
     *("KEY_PEPPERS", "KEY_RING", "KEY_PREFIX", "MAX_KEYS_PER_PROJECT", "API_URL", "MAX_FILE_SIZE", "PROJECT_QUOTA"),
-    *("EMAIL_URL", "EMAIL_VERIFICATION", "REAUTHENTICATION_SECONDS"),
+    *("EMAIL_URL", "EMAIL_VERIFICATION", "REAUTHENTICATION_SECONDS", "BASE_URL", "GITHUB_PUBLIC_KEYS"),
 ):
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
 os.environ["DATA_DIR"] = str(DATA_DIR)
 os.environ["DATABASE_URL"] = f"sqlite:///{DATA_DIR}/latchkey.sqlite3" if ON_SQLITE else postgres.url
 os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread beside the tests; they call flush() themselves
+os.environ["MAIL_RETRY_SECONDS"] = "0"  # likewise: they call send_waiting()
 
 
 def lacking(what: str) -> NoReturn:
