@@ -86,8 +86,11 @@ def _send(waiting: Waiting) -> None:
         waiting.message.send()
     except Exception as error:
         # Not the error's text: mail servers repeat addresses in it.
-        facts = {"about": waiting.about, "error": type(error).__name__, "code": getattr(error, "smtp_code", None)}
-        if waiting.tries < TRIES and _may_pass(error) and not _stopping:
+        codes = _reply_codes(error)
+        facts = {"about": waiting.about, "error": type(error).__name__, "codes": codes}
+        # Replies below 500, and the network's errors, may pass (RFC 5321, 4.2.1).
+        may_pass = isinstance(error, OSError) and all(code < 500 for code in codes)
+        if may_pass and waiting.tries < TRIES and not _stopping:
             logger.warning("mail_not_sent", tries=waiting.tries, **facts)
             waiting.due = time.monotonic() + settings.MAIL_RETRY_SECONDS * GROWTH ** (waiting.tries - 1)
             with _changed:
@@ -96,13 +99,11 @@ def _send(waiting: Waiting) -> None:
             logger.error("mail_lost", tries=waiting.tries, **facts)
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether another try may succeed: the network's errors, and replies below 500, may pass (RFC 5321, 4.2.1)."""
+def _reply_codes(error: Exception) -> list[int]:
+    """What the mail server replied; nothing where the network failed, or the mail itself is wrong."""
     if isinstance(error, SMTPRecipientsRefused):
-        return all(code < 500 for code, _ in error.recipients.values())
-    if isinstance(error, SMTPResponseException):
-        return error.smtp_code < 500
-    return isinstance(error, OSError)
+        return [code for code, _ in error.recipients.values()]
+    return [error.smtp_code] if isinstance(error, SMTPResponseException) else []
 
 
 def _start_sender() -> None:

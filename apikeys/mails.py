@@ -129,7 +129,7 @@ def _write_and_send(people: list[tuple[str, str, str]], words: Words, key_name: 
         "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
         "has_settings": bool(key_name),
     }
-    text = render_to_string("apikeys/mail.txt", context)
+    text = render_to_string("apikeys/mail.txt", context).strip() + "\n"
     # A line feed in a header is refused. No name holds one; should one after all, its mail is sent nonetheless.
     subject = settings.EMAIL_SUBJECT_PREFIX + " ".join(subject.split())
     mail_delivery.enqueue([EmailMessage(subject, text, to=[email]) for email, *_ in people], about=project_id)

@@ -65,6 +65,8 @@ def refuse_unsafe_production() -> None:
         problems.append("DATABASE_URL is not a postgresql:// address")
     if given("BASE_URL") and not given("BASE_URL").startswith("https://"):
         problems.append("BASE_URL is not an https:// address")
+    if env.float("MAIL_RETRY_SECONDS", 1) <= 0:
+        problems.append("MAIL_RETRY_SECONDS is not above 0")
     if env.bool("DEBUG", False):
         problems.append("DEBUG is on")
     if problems:
