@@ -193,7 +193,7 @@ USERSESSIONS_TRACK_ACTIVITY = False
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 
 # Mail
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL_BACKEND = "config.local_mail.EmailBackend"
 if given("EMAIL_URL"):
     vars().update(env.dj_email_url("LATCHKEY_EMAIL_URL", given("EMAIL_URL")))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")

@@ -113,7 +113,7 @@ def test_servers_that_start_at_once_agree_on_their_secrets(tmp_path):
 
 BASES = {
     "a local server": ({}, "http://127.0.0.1:8000"),
-    "a local server elsewhere": ({"HOST": "0.0.0.0", "PORT": "9000"}, "http://127.0.0.1:9000"),
+    "a local server elsewhere": ({"HOST": "0.0.0.0", "PORT": "9000"}, "http://127.0.0.1:9000"),  # noqa: S104
     "a local server at an IPv6 address": ({"HOST": "::1"}, "http://[::1]:8000"),
     "a local server that was told": ({"BASE_URL": "http://keys.test/"}, "http://keys.test"),
     "production": (production_environment(), "https://keys.example.com"),
