@@ -25,6 +25,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "project",
         "created_by",
         "state",
+        "pause_reason",
         "mask",
         "created_at",
         "paused_at",
@@ -33,7 +34,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "last_used_address",
     )
     list_display = ("name", "public_id", "project", "state", "mask", "created_by", "created_at", "last_used_at")
-    list_filter = ("state", "created_at", "last_used_at")
+    list_filter = ("state", "pause_reason", "created_at", "last_used_at")
     list_select_related = ("project", "created_by")
     search_fields = ("name", "public_id", "project__name", "project__public_id", "created_by__email")
     date_hierarchy = "created_at"

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from apikeys import secret_format, vault
+from apikeys import reports, secret_format, vault
 
 
 @register()
@@ -21,4 +21,8 @@ def keys_are_configured(**kwargs: Any) -> list[CheckMessage]:
     if not secret_format.PREFIX.fullmatch(settings.KEY_PREFIX):
         hint = "Up to 12 lower-case letters and digits, a letter first, then an underscore, as in lk_."
         errors.append(Error(f"KEY_PREFIX is no prefix: {settings.KEY_PREFIX!r}.", hint=hint, id="apikeys.E002"))
+    try:
+        reports.parse_github_keys(getattr(settings, "GITHUB_PUBLIC_KEYS", ""))
+    except ImproperlyConfigured as error:
+        errors.append(Error(f"GITHUB_PUBLIC_KEYS: {error}", id="apikeys.E003"))
     return errors

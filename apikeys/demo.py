@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys.demo_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.services import create_key, delete_key, pause_key
+from apikeys.services import create_key, delete_key, pause_key, report_leak
 from projects.models import File, Project
 from projects.services import create_project
 
@@ -31,7 +31,8 @@ _OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
 
 @dataclass(frozen=True)
 class SampleKey:
-    """`used` and `ended` are as long ago as they say; `ended` is when the key reached its `state`."""
+    """`used` and `ended` are as long ago as they say; `ended` is when the key reached its `state`, a paused one by a
+    report if it was `leaked`."""
 
     name: str
     age: timedelta
@@ -40,6 +41,7 @@ class SampleKey:
     state: KeyState = KeyState.ACTIVE
     ended: timedelta | None = None
     pauses: tuple[timedelta, ...] = ()
+    leaked: bool = False
 
 
 class SampleFile(NamedTuple):
@@ -94,6 +96,7 @@ PROJECTS = (
                 *("Agency trial", 45 * DAY, 24 * DAY, SampleUse(180, Rhythm.OFFICE, retries=12)),
                 state=KeyState.PAUSED,
                 ended=21 * DAY,
+                leaked=True,
             ),
         ),
         files=(SampleFile("price-list.csv", "text/csv", "sku,price\nA-100,12.50\n", 6 * DAY),),
@@ -134,8 +137,11 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     project = create_project(name=sample.name, by=user)
     born = now - sample.age - 5 * MINUTE
     Project.objects.filter(pk=project.pk).update(created_at=born)
-    project.memberships.update(created_at=born)
+    # What is made up is no news: mails begin once it stands.
+    mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported")
+    project.memberships.update(created_at=born, **dict.fromkeys(mails, False))
     keys = [_create_key(key, project, user, now) for key in sample.keys]
+    project.memberships.update(**dict.fromkeys(mails, True))
     write_use(_stories(sample, keys, now), now)
     for file in sample.files:
         _create_file(file, project, user, now)
@@ -155,7 +161,10 @@ def _create_key(sample: SampleKey, project: Project, user: User, now: datetime) 
     if sample.used is not None:
         fields |= {"last_used_at": now - sample.used, "last_used_address": _SERVER}
     if sample.state == KeyState.PAUSED and sample.ended:
-        pause_key(key=key, by=user)
+        if sample.leaked:
+            report_leak(secret=secret)
+        else:
+            pause_key(key=key, by=user)
         fields["paused_at"] = now - sample.ended
     if sample.state == KeyState.DELETED and sample.ended:
         delete_key(key=key, by=user)
@@ -163,7 +172,14 @@ def _create_key(sample: SampleKey, project: Project, user: User, now: datetime) 
     ApiKey.objects.filter(pk=key.pk).update(**fields)
     key.events.all().delete()
     KeyEvent.objects.bulk_create(
-        KeyEvent(project=project, key=key, kind=kind, by=user, at=now - ago, address=_address(number))
+        KeyEvent(
+            project=project,
+            key=key,
+            kind=kind,
+            by=None if kind == KeyEvent.Kind.REPORTED else user,
+            at=now - ago,
+            address=_address(number),
+        )
         for number, (kind, ago) in enumerate(_history(sample))
     )
     key.refresh_from_db()
@@ -189,7 +205,7 @@ def _history(sample: SampleKey) -> Iterator[tuple[KeyEvent.Kind, timedelta]]:
         yield KeyEvent.Kind.PAUSED, ago
         yield KeyEvent.Kind.RESUMED, ago - 18 * MINUTE
     if sample.ended is not None:
-        yield KeyEvent.Kind(sample.state), sample.ended
+        yield KeyEvent.Kind.REPORTED if sample.leaked else KeyEvent.Kind(sample.state), sample.ended
 
 
 def _address(number: int) -> str:

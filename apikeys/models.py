@@ -182,7 +182,11 @@ class KeyEvent(models.Model):
 
     class Meta:
         ordering = ["-at", "-id"]
-        indexes = [models.Index(fields=["project", "-at", "-id"], name="keyevent_newest_of_project")]
+        indexes = [
+            models.Index(fields=["project", "-at", "-id"], name="keyevent_newest_of_project"),
+            # Whether a person has been there before: asked whenever a secret is copied or revealed.
+            models.Index(fields=["project", "by", "address"], name="keyevent_from_where"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q, QuerySet, Window
+from django.db.models import Count, F, Q, QuerySet, Window
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,11 +20,11 @@ from accounts.requests import PageRequest
 from apikeys import snippets
 from apikeys.figures import with_figures
 from apikeys.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
-from apikeys.models import RECENTLY, ApiKey, KeyState
+from apikeys.models import RECENTLY, ApiKey, KeyState, PauseReason
 from projects import services as project_services
 from projects.access import REASONS, get_project
 from projects.announcements import announce
-from projects.forms import ConfirmNameForm, RenameProjectForm, list_choice, pager_query
+from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
 from projects.permissions import Permission, permissions_of
 
@@ -32,7 +32,7 @@ KEYS_A_PAGE = 10
 EVENTS_A_PAGE = 25
 FILES_SHOWN = 5
 KEYS_OFFERED = 20
-TRIED_SHOWN = 3
+STOPPED_SHOWN = 3
 
 
 def project_context(project: Project) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     context |= snippet_context(request) | {
         "key": key,
         "keys": keys,
-        "tried": still_tried(project, besides=key),
+        "stopped": reported_or_tried(project, besides=key),
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
@@ -111,11 +111,14 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     return render(request, "apikeys/dashboard.html", context)
 
 
-def still_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
-    """The other stopped keys that some program went on using in the last 7 days, the latest call first."""
-    tried = project.api_keys.exclude(state=KeyState.ACTIVE)
-    tried = tried.filter(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
-    return tried.exclude(pk=besides.pk if besides else 0).order_by("-last_refused_at")[:TRIED_SHOWN]
+def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
+    """The other stopped keys that ask for something: those that were reported as leaked, then those that some program
+    went on using in the last 7 days, the latest call first."""
+    tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
+    reported = Q(state=KeyState.PAUSED, pause_reason=PauseReason.REPORTED)
+    keys = project.api_keys.exclude(state=KeyState.ACTIVE).filter(tried | reported)
+    keys = keys.exclude(pk=besides.pk if besides else 0)
+    return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
 
 @require_safe
@@ -149,7 +152,7 @@ def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
-    """General, API Keys and Danger zone. A POST renames the project."""
+    """General, API Keys, Mails and Danger zone. A POST renames the project."""
     can = Permission.MANAGE_PROJECT if request.method == "POST" else Permission.VIEW_PROJECT
     project = get_project(request.user, project_id, can=can)
     rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})
@@ -159,6 +162,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
         return redirect("apikeys:settings", project.public_id)
     context = project_context(project) | keys_context(project, request.GET)
     context |= {"rename_form": rename_form, "delete_project_form": ConfirmNameForm(name=project.name)}
+    context["mails_form"] = MailsForm.of(project.membership)
     if created := request.GET.get("created"):
         context["new_key"] = next((key for key in context["page"] if key.public_id == created), None)
     template = "apikeys/settings.html"

@@ -3,6 +3,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.models import User
+from apikeys import mails
 from apikeys.models import KeyUse, ProjectUse
 from apikeys.services import delete_key
 from projects.models import Project
@@ -14,8 +15,10 @@ def delete_keys_of_project(project: Project, by: User | None, address: str | Non
     """Runs in the transaction that deletes the project: its keys stop with it, each with an event; their use goes."""
     # Locked in the order in which usage_sql locks them, deleted ones too: it then waits, and writes none of their use.
     keys = list(project.api_keys.select_for_update(no_key=True).order_by("pk"))
-    for key in keys:
-        if not key.is_deleted:
-            delete_key(key=key, by=by, address=address)
+    living = [key for key in keys if not key.is_deleted]
+    for key in living:
+        delete_key(key=key, by=by, address=address)
+    if living:
+        mails.tell_of_deleted_project(project, by, address)
     KeyUse.objects.filter(key__in=project.api_keys.all()).delete()
     ProjectUse.objects.filter(project=project).delete()

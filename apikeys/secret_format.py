@@ -45,6 +45,11 @@ def is_well_formed(text: str, prefix: str) -> bool:
     )
 
 
+def occurs_in(text: str, prefix: str) -> bool:
+    """Whether `text` holds what looks like a secret, its checksum right or not."""
+    return re.search(re.escape(prefix) + _BODY.pattern, text) is not None
+
+
 def mask(secret: str, prefix: str) -> str:
     """What pages show: `lk_7Hq2••••••••wX9d`.
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys import secret_format, vault
+from apikeys import mails, secret_format, vault
 from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
 from projects.models import Project
 from projects.names import clean_name
@@ -58,7 +58,9 @@ def _lock(project: Project) -> Project:
     return locked
 
 
-def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None) -> None:
+def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None, source: str = "") -> None:
+    """Writes the event, and has the project's owners told of it by mail; `source` is where a leak was found."""
+    mails.tell_of_event(key, kind, by, address, source)
     KeyEvent.objects.create(project_id=key.project_id, key=key, kind=kind, by=by, address=address)
 
 
@@ -180,8 +182,10 @@ def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> b
 
 
 @sensitive_variables()
-def report_leak(*, secret: str, address: str | None = None) -> ApiKey | None:
+def report_leak(*, secret: str, address: str | None = None, source: str = "") -> ApiKey | None:
     """Pauses the key whose secret somebody has found, and says why; whoever holds it may.
+
+    `source` is where it was found, for the owners' mail alone; `reports.clean_source` makes it fit for that.
 
     Returns the key whose report is new; None for a secret of no key, of a deleted one, or reported before.
     """
@@ -197,7 +201,7 @@ def report_leak(*, secret: str, address: str | None = None) -> ApiKey | None:
             )
         else:
             ApiKey.objects.filter(pk=key.pk).update(pause_reason=PauseReason.REPORTED)
-        _record(key, KeyEvent.Kind.REPORTED, None, address)
+        _record(key, KeyEvent.Kind.REPORTED, None, address, source)
     key.refresh_from_db()
     return key
 

@@ -28,6 +28,7 @@ from ninja.openapi.schema import OpenAPISchema
 from apikeys.api import VERIFY_DOCUMENT
 from apikeys.api import router as me_router
 from apikeys.integrations.ninja import ApiKeyAuth, answer_refusals
+from apikeys.report_api import router as report_router
 from apikeys.vault import VaultUnavailable
 from config import errors
 from projects.api import router as files_router
@@ -81,6 +82,12 @@ def _method_answer(request: HttpRequest, allowed: set[str]) -> HttpResponse:
     return response
 
 
+def _description(status: int, given: str) -> str:
+    """An operation's own words for an answer, else those that all calls share; Ninja's are the status's name."""
+    phrase = HTTPStatus(status).phrase
+    return given if given not in {"", phrase} else REFUSALS.get(status, phrase)
+
+
 class ReferencePage(DocsBase):
     """The OpenAPI document as a page of ours: Swagger UI weighs 1.4 MB and fails the accessibility checks."""
 
@@ -115,16 +122,15 @@ class Api(NinjaAPI):
         for operations in schema["paths"].values():
             for operation in operations.values():
                 for status, answer in operation["responses"].items():
-                    answer["description"] = (
-                        REFUSALS.get(status) or answer.get("description") or HTTPStatus(status).phrase
-                    )
+                    answer["description"] = _description(status, answer.get("description", ""))
         return schema
 
 
 api = Api(
     title="Latchkey API",
     version="1.0.0",
-    description="Every call is made with an API key of a project, and reaches that project only.",
+    description="A call is made with an API key of a project, and reaches that project only. Leaked keys are reported "
+    "without one.",
     urls_namespace="api",
     auth=ApiKeyAuth(),
     docs=ReferencePage(),
@@ -133,6 +139,7 @@ api = Api(
 )
 api.add_router("/me", me_router)
 api.add_router("/files", files_router)
+api.add_router("/report", report_router)
 answer_refusals(api)
 
 
@@ -155,7 +162,9 @@ def _handle(handler: Callable[..., HttpResponse], *exceptions: type[Exception]) 
 
 
 def _too_large(request: HttpRequest, error: Exception) -> HttpResponse:
-    message = "The form holds more than a file. Send the field 'file' alone."
+    message = (
+        "The body holds more than this call takes: a form more than the field 'file', or a report too many secrets."
+    )
     return error_response(request, 413, "request_too_large", message)
 
 

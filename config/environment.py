@@ -33,6 +33,16 @@ def listed(name: str) -> list[str]:
     return [entry.strip() for entry in given(name).split(",") if entry.strip()]
 
 
+def base_url() -> str:
+    """Where people find this server, for links in mails: BASE_URL, else what HOST and PORT or ALLOWED_HOSTS say."""
+    if address := given("BASE_URL"):
+        return address.rstrip("/")
+    if PRODUCTION:
+        return f"https://{(listed('ALLOWED_HOSTS') or [''])[0].lstrip('.')}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(given("HOST"), given("HOST") or "127.0.0.1")  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{given('PORT') or '8000'}"
+
+
 def secret(name: str, file: str, make: Callable[[], str]) -> str:
     """A secret from the environment; a local server otherwise makes one in DATA_DIR/secrets."""
     value = given(name)
@@ -89,6 +99,10 @@ def refuse_unsafe_production() -> None:
         problems.append("ALLOWED_HOSTS contains '*'")
     if given("DATABASE_URL") and not given("DATABASE_URL").startswith(("postgres://", "postgresql://")):
         problems.append("DATABASE_URL is not a postgresql:// address")
+    if given("BASE_URL") and not given("BASE_URL").startswith("https://"):
+        problems.append("BASE_URL is not an https:// address")
+    if env.float("MAIL_RETRY_SECONDS", 1) <= 0:
+        problems.append("MAIL_RETRY_SECONDS is not above 0")
     if env.bool("DEBUG", False):
         problems.append("DEBUG is on")
     if problems:

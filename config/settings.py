@@ -5,7 +5,17 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from config import local_secrets
-from config.environment import DATA_DIR, PRODUCTION, env, given, listed, refuse_unsafe_production, secret, shared_cache
+from config.environment import (
+    DATA_DIR,
+    PRODUCTION,
+    base_url,
+    env,
+    given,
+    listed,
+    refuse_unsafe_production,
+    secret,
+    shared_cache,
+)
 from config.logs import LOGGING  # noqa: F401  Django reads it
 
 refuse_unsafe_production()
@@ -29,6 +39,9 @@ MAX_KEYS_PER_PROJECT = env.int("MAX_KEYS_PER_PROJECT", 100)
 FAILED_KEYS_PER_MINUTE = env.int("FAILED_KEYS_PER_MINUTE", 60)
 USAGE_FLUSH_SECONDS = env.float("USAGE_FLUSH_SECONDS", 1.0)
 API_URL = env.str("API_URL", "")
+BASE_URL = base_url()
+# GitHub's own document of the keys with which its secret scanning signs; none: its reports are not taken.
+GITHUB_PUBLIC_KEYS = given("GITHUB_PUBLIC_KEYS")
 
 # Files
 MAX_FILE_SIZE = env.int("MAX_FILE_SIZE", 25 * 1024 * 1024)
@@ -193,11 +206,14 @@ USERSESSIONS_TRACK_ACTIVITY = False
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 
 # Mail
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL_BACKEND = "config.local_mail.EmailBackend"
 if given("EMAIL_URL"):
     vars().update(env.dj_email_url("LATCHKEY_EMAIL_URL", given("EMAIL_URL")))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
+# A mail server that does not answer must hold neither a sign-up nor the thread that sends; EMAIL_URL may say otherwise.
+EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
+MAIL_RETRY_SECONDS = env.float("MAIL_RETRY_SECONDS", 10.0)
 
 # Static files
 STATIC_URL = "static/"

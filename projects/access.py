@@ -10,11 +10,12 @@ REASONS = {
     Permission.MANAGE_KEYS: "Only owners of the project can create, pause or delete keys.",
     Permission.READ_SECRETS: "Only owners of the project can copy or reveal keys.",
     Permission.MANAGE_PROJECT: "Only owners of the project can rename or delete it.",
+    Permission.GET_MAILS: "Only owners of the project are told by mail what happens to its keys.",
 }
 
 
 def get_project(user: User, project_id: str, *, can: Permission) -> Project:
-    """The living project `project_id`, with the user's `role` in it.
+    """The living project `project_id`, with the user's `role` in it and their `membership`.
 
     Raises Http404 for a stranger, exactly as for an id that never existed, and PermissionDenied, with
     the reason to show, for a member whose role does not allow `can`.
@@ -28,5 +29,6 @@ def get_project(user: User, project_id: str, *, can: Permission) -> Project:
         raise Http404
     if can not in permissions_of(membership.role):
         raise PermissionDenied(REASONS[can])
-    membership.project.role = Role(membership.role)
-    return membership.project
+    project = membership.project
+    project.role, project.membership = Role(membership.role), membership
+    return project

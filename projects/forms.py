@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import QueryDict
 
+from projects.models import Membership
 from projects.names import MAX_LENGTH, NameField, has_hidden_characters
 
 
@@ -40,6 +41,21 @@ class ProjectForm(PageForm):
 class RenameProjectForm(PageForm):
     id_prefix = "rename"
     name = NameField(label="Project name")
+
+
+class MailsForm(PageForm):
+    """Which mails an owner gets; the fields are named as `MembershipQuerySet.mailed` names them."""
+
+    id_prefix = "mail"
+    created = forms.BooleanField(required=False, label="A key is created")
+    deleted = forms.BooleanField(required=False, label="A key, or the project, is deleted")
+    revealed = forms.BooleanField(required=False, label="A key is copied or revealed from a new address")
+    reported = forms.BooleanField(required=False, label="A key is reported as leaked")
+
+    @classmethod
+    def of(cls, membership: Membership | None) -> "MailsForm":
+        """The form as the member has chosen before."""
+        return cls(initial={name: getattr(membership, f"mail_{name}", True) for name in cls.base_fields})
 
 
 class ConfirmNameForm(PageForm):

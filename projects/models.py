@@ -48,8 +48,9 @@ class Project(models.Model):
 
     objects = ProjectQuerySet.as_manager()
 
-    # The role in which `access.get_project` let its user in; None on a project loaded otherwise.
+    # The role, and the membership, by which `access.get_project` let its user in; None on a project loaded otherwise.
     role: Role | None = None
+    membership: Membership | None = None
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -59,6 +60,12 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def mailed(self, about: str) -> MembershipQuerySet:
+        """Owners whom a mail tells of keys that were `about`: created, deleted, revealed or reported."""
+        return self.filter(role=Role.OWNER, user__is_active=True, **{f"mail_{about}": True})
 
 
 class Membership(models.Model):
@@ -73,6 +80,8 @@ class Membership(models.Model):
     mail_deleted = models.BooleanField(default=True, db_default=True)
     mail_revealed = models.BooleanField(default=True, db_default=True)
     mail_reported = models.BooleanField(default=True, db_default=True)
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -10,6 +10,7 @@ class Permission(StrEnum):
     MANAGE_KEYS = "manage_keys"
     READ_SECRETS = "read_secrets"
     MANAGE_PROJECT = "manage_project"
+    GET_MAILS = "get_mails"
 
 
 class Role(models.TextChoices):

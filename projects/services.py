@@ -1,8 +1,9 @@
 """Every change of a project. One keyword-only function each, atomic, taking who does it as `by`."""
 
-from functools import partial
+from collections.abc import Callable
 
 from django.core.exceptions import ValidationError
+from django.core.files.storage import Storage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -40,6 +41,21 @@ def rename_project(*, project: Project, name: str, by: User) -> None:
     Project.objects.alive().filter(pk=project.pk).update(name=project.name)
 
 
+def choose_mails(*, project: Project, by: User, created: bool, deleted: bool, revealed: bool, reported: bool) -> None:
+    """Which mails about the project's keys `by` gets, an owner; it is each owner's own choice."""
+    Membership.objects.filter(project=project, user=by, role=Role.OWNER).update(
+        mail_created=created, mail_deleted=deleted, mail_revealed=revealed, mail_reported=reported
+    )
+
+
+def _deletion_of(storage: Storage, name: str) -> Callable[[], None]:
+    # A function, for Django logs the failure of a robust callback by its name; a partial has none, and would raise.
+    def delete_blob() -> None:
+        storage.delete(name)
+
+    return delete_blob
+
+
 def delete_project(*, project: Project, by: User | None, address: str | None = None) -> None:
     """Ends the project, its keys and its files at once, for good. Deleting it twice is quiet success."""
     with transaction.atomic():
@@ -48,6 +64,6 @@ def delete_project(*, project: Project, by: User | None, address: str | None = N
         for file in project.files.all():
             storage, name = file.blob.storage, file.blob.name
             # Robust: the project is gone once its row says so, even if the disk then refuses.
-            transaction.on_commit(partial(storage.delete, name), robust=True)
+            transaction.on_commit(_deletion_of(storage, name), robust=True)
         project.files.all().delete()
         project_deleted.send(sender=Project, project=project, by=by, address=address)

@@ -5,14 +5,15 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.client_address import client_address
 from accounts.requests import PageRequest
 from projects import services
 from projects.access import get_project
 from projects.announcements import announce
-from projects.forms import ConfirmNameForm, ProjectForm, list_choice, pager_query
+from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice, pager_query
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -61,6 +62,20 @@ def create_project(request: PageRequest) -> HttpResponse:
     first = not Project.objects.of(request.user).exists()
     status = 422 if form.is_bound else 200
     return render(request, "projects/create.html", {"form": form, "first": first}, status=status)
+
+
+@require_POST
+def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
+    """A form of boxes to tick has no wrong answers, so it leads back to its page whatever was sent."""
+    project = get_project(request.user, project_id, can=Permission.GET_MAILS)
+    form = MailsForm(request.POST)
+    form.full_clean()
+    services.choose_mails(project=project, by=request.user, **form.cleaned_data)
+    chosen = sum(form.cleaned_data.values())
+    announce(
+        request, f"Saved. You get {chosen or 'none'} of the {len(form.fields)} kinds of mail about {project.name}."
+    )
+    return redirect(reverse("apikeys:settings", args=[project.public_id], fragment="mails"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

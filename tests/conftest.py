@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from apikeys import limits, usage
+from apikeys import limits, mail_delivery, usage
 from apikeys.models import ApiKey
 from apikeys.services import create_key
 from projects.models import Project
@@ -72,6 +72,12 @@ def no_use_left_over() -> None:
     """Calls that an earlier test made must not be counted for a later one's key of the same primary key."""
     usage._notes.clear()
     limits._counts.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_mail_left_over() -> None:
+    """Nor may a mail that an earlier test let wait be sent in a later one."""
+    mail_delivery._waiting.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

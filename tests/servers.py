@@ -60,6 +60,7 @@ class Server:
             "PORT": str(self.port),
             "WORKERS": str(workers),
             "USAGE_FLUSH_SECONDS": "0.2",
+            "MAIL_RETRY_SECONDS": "1",
             "PYTHONUNBUFFERED": "1",
             **environment,
         }

@@ -12,12 +12,14 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import User
+from apikeys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState, KeyUse
 from apikeys.services import delete_key
 from apikeys.verification import verify
 from projects.models import File, Project
 from projects.services import delete_project
 from tests.environment import REPOSITORY
+from tests.servers import database_url
 
 pytestmark = pytest.mark.django_db
 
@@ -197,7 +199,9 @@ def test_demo_prints_an_active_key_first_in_every_project():
 def test_demo_has_keys_in_every_state_files_and_months_of_events():
     run("demo")
     assert set(ApiKey.objects.values_list("state", flat=True)) == set(KeyState.values)
-    assert set(KeyEvent.objects.values_list("kind", flat=True)) == set(KeyEvent.Kind.values)
+    # All but the destruction of stored secrets, which would leave nothing to copy.
+    assert set(KeyEvent.objects.values_list("kind", flat=True)) == set(KeyEvent.Kind.values) - {"forgotten"}
+    assert ApiKey.objects.get(pause_reason="reported").is_reported
     now = timezone.now()
     assert (now - KeyEvent.objects.earliest("at").at).days > 180
     assert not KeyEvent.objects.filter(at__gt=now).exists()
@@ -273,3 +277,17 @@ def test_an_error_ends_with_a_status_and_prints_nothing_on_stdout(tmp_path):
     assert result.stdout == ""
     assert "manage.py migrate" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_mail_that_is_only_shown_stands_apart_from_a_commands_json(transactional_db, project):
+    command = [sys.executable, "manage.py", "createkey", project.public_id, "--name", "Server", "--json"]
+    environment = {**os.environ, "DATABASE_URL": database_url(), "MAIL_RETRY_SECONDS": "1"}
+    result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout)["name"] == "Server"
+    assert "Subject: [Latchkey] API key created: Server" in result.stderr
+
+
+def test_listkeys_says_which_key_was_reported(api_key, project):
+    services.report_leak(secret=api_key.secret)
+    assert run_json("listkeys", project.public_id)["keys"][0]["pause_reason"] == "reported"
+    assert "(never used, reported as leaked)" in run("listkeys", project.public_id)

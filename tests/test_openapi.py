@@ -1,5 +1,6 @@
 """The OpenAPI document says what the API does, and all of it; the reference page shows the document."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -9,11 +10,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from apikeys import secret_format
 from projects.envelope import ErrorAnswer
 from projects.models import Project
 from tests.api_client import API, bearer, downloaded, multipart, new_file, one_part, secret_of
 from tests.api_helpers import assert_error, get_request, send_raw
 from tests.environment import ON_SQLITE
+from tests.github import Signer
 from tests.postgres import free_port
 from tests.routes import all_routes
 
@@ -65,13 +68,15 @@ def test_every_call_that_the_server_answers_is_in_it_and_nothing_else(client, do
     assert documented == answered
 
 
-def test_every_call_has_an_id_words_and_the_key_as_its_security(document):
+def test_every_call_has_an_id_words_and_the_key_as_its_security_but_reports(document):
     ids = [operation["operationId"] for *_, operation in operations(document)]
-    assert len(ids) == len(set(ids)) == 7
+    assert len(ids) == len(set(ids)) == 9
     for *_, operation in operations(document):
-        assert operation["security"] == [{"ApiKeyAuth": []}]
+        call = operation["operationId"]
+        assert operation.get("security") == OTHER_SECURITY.get(call, [{"ApiKeyAuth": []}])
         assert operation["description"]
-        assert {"401", "403", "503"} <= set(operation["responses"])
+        always = {"503"} if call in OTHER_SECURITY else {"401", "403", "503"}
+        assert always <= set(operation["responses"])
         assert all(answer["description"] for answer in operation["responses"].values())
 
 
@@ -107,7 +112,17 @@ ADDRESSES = {
     "deleteFile": ("DELETE", f"{API}/files/{NEVER}"),
     "downloadFile": ("GET", f"{API}/files/{NEVER}/content"),
     "verify": ("GET", f"{API}/verify"),
+    "reportLeak": ("POST", f"{API}/report"),
+    "reportLeaksFromGithub": ("POST", f"{API}/report/github"),
 }
+
+OTHER_SECURITY: dict[str, Any] = {"reportLeak": None, "reportLeaksFromGithub": [{"GithubSignature": []}]}
+NEVER_MADE = secret_format.generate("lk_")
+REPORTED = {
+    "reportLeak": json.dumps({"secret": NEVER_MADE}).encode(),
+    "reportLeaksFromGithub": json.dumps([{"token": NEVER_MADE}]).encode(),
+}
+SIGNER = Signer()
 
 
 class Provoker:
@@ -115,6 +130,7 @@ class Provoker:
 
     def __init__(self, api_key: Any, settings: Any) -> None:
         self.key, self.settings, self.authorization = api_key, settings, bearer(secret_of(api_key))
+        settings.GITHUB_PUBLIC_KEYS = SIGNER.document()
 
     def send(self, call: str, **options: Any) -> Any:
         method, path = ADDRESSES[call]
@@ -122,6 +138,9 @@ class Provoker:
             path = path.replace(NEVER, new_file(project=self.key.project).public_id)
         if call == "uploadFile":
             options = {**multipart(one_part(b"a.csv")), **options}
+        if call in REPORTED:
+            body = options.setdefault("data", REPORTED[call])
+            self.authorization = self.authorization and SIGNER.headers(body)
         options.pop("existing", None)
         client = Client(raise_request_exception=False)
         return client.generic(method, path, headers=self.authorization, **options)
@@ -130,6 +149,8 @@ class Provoker:
         return self.send(call, existing=True)
 
     def bad_request(self, call: str) -> Any:
+        if call in REPORTED:
+            return self.send(call, data=b"{")
         return self.send(call, content_type="multipart/form-data")
 
     def unauthorized(self, call: str) -> Any:
@@ -137,11 +158,15 @@ class Provoker:
         return self.send(call)
 
     def forbidden(self, call: str) -> Any:
+        if call in REPORTED:
+            self.authorization = {}
+            return self.send(call)
         self.key.created_by.is_active = False
         self.key.created_by.save()
         return self.send(call)
 
     def not_found(self, call: str) -> Any:
+        self.settings.GITHUB_PUBLIC_KEYS = ""
         if call not in {"listFiles", "uploadFile"}:
             return self.send(call)
 
@@ -158,6 +183,8 @@ class Provoker:
 
     def too_large(self, call: str) -> Any:
         self.settings.MAX_FILE_SIZE = 1
+        if call in REPORTED:
+            return self.send(call, data=b" " * 300_000)
         return self.send(call)
 
     def unsupported(self, call: str) -> Any:
@@ -166,6 +193,8 @@ class Provoker:
     def invalid(self, call: str) -> Any:
         if call == "uploadFile":
             return self.send(call, **multipart(b"--x--\r\n"))
+        if call in REPORTED:
+            return self.send(call, data=b"17")
         return self.send(call, QUERY_STRING="page=0")
 
     def too_many(self, call: str) -> Any:
@@ -182,6 +211,7 @@ class Provoker:
 PROVOKED: dict[str, tuple[Callable[[Provoker, str], Any], str]] = {
     "200": (Provoker.good, ""),
     "201": (Provoker.good, ""),
+    "202": (Provoker.good, ""),
     "204": (Provoker.good, ""),
     "400": (Provoker.bad_request, "bad_request"),
     "401": (Provoker.unauthorized, "key_missing"),
@@ -194,6 +224,7 @@ PROVOKED: dict[str, tuple[Callable[[Provoker, str], Any], str]] = {
     "429": (Provoker.too_many, "too_many_failures"),
     "500": (Provoker.broken, "internal_error"),
 }
+OTHER_CODES = {(True, "403"): "signature_refused", (True, "413"): "request_too_large"}
 
 
 def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
@@ -205,12 +236,14 @@ def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
         for status, answer in operation["responses"].items():
             if status == "503":
                 continue  # below, with the database really away
+            call = operation["operationId"]
             provoke, code = PROVOKED[status]
+            code = OTHER_CODES.get((call in REPORTED, status), code)
             settings.KEY_PEPPERS, settings.MAX_FILE_SIZE, settings.FAILED_KEYS_PER_MINUTE = peppers, 1000, 0
             Project.objects.update(deleted_at=None)
             api_key.created_by.is_active = True
             api_key.created_by.save()
-            with downloaded(provoke(Provoker(api_key, settings), operation["operationId"])) as response:
+            with downloaded(provoke(Provoker(api_key, settings), call)) as response:
                 if code:
                     assert_error(response, int(status), code)
                     ErrorAnswer.model_validate(response.json())
@@ -235,11 +268,16 @@ def assert_documented_success(response: Any, status: int, answer: dict[str, Any]
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
 def test_every_call_answers_503_while_the_database_is_away(start_server, document, api_key):
     """T35, in part"""
-    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    away = f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey"
+    server = start_server(DATABASE_URL=away, GITHUB_PUBLIC_KEYS=SIGNER.document())
     for *_, operation in operations(document):
         assert "503" in operation["responses"]
         method, path = ADDRESSES[operation["operationId"]]
         request = get_request(path, f"Bearer {secret_of(api_key)}".encode()).replace(b"GET", method.encode(), 1)
+        if body := REPORTED.get(operation["operationId"]):
+            headers = {**SIGNER.headers(body), "Content-Length": str(len(body))}
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            request = request.removesuffix(b"\r\n") + lines.encode() + b"\r\n" + body
         assert_error(send_raw(server, request), 503, "unavailable")
 
 

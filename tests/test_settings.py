@@ -52,6 +52,9 @@ UNSAFE = {
     "a ring that is none": ({"KEY_RING": "k1:hunter2"}, "KEY_RING"),
     "a pepper that is none": ({"KEY_PEPPERS": "hunter2"}, "KEY_PEPPERS"),
     "a prefix that is none": ({"KEY_PREFIX": "Acme Keys"}, "KEY_PREFIX"),
+    "keys of GitHub's that are none": ({"GITHUB_PUBLIC_KEYS": '{"public_keys": ["hunter2"]}'}, "GITHUB_PUBLIC_KEYS"),
+    "links that are not https": ({"BASE_URL": "http://keys.example.com"}, "BASE_URL"),
+    "mails that are never sent": ({"MAIL_RETRY_SECONDS": "0"}, "MAIL_RETRY_SECONDS"),
     "a secret file that is missing": ({"KEY_RING_FILE": "/nowhere/ring"}, "KEY_RING_FILE"),
 }
 
@@ -133,3 +136,28 @@ def test_a_database_is_prepared_with_redis_too_and_works_without_it_later(tmp_pa
     for url, kind in ((redis_server.url, "RedisCache"), ("", "DatabaseCache")):
         result = manage(tmp_path, "shell", "-v", "0", "-c", ask, CACHE_URL=url)
         assert result.stdout.strip() == kind, result.stderr
+
+
+BASES = {
+    "a local server": ({}, "http://127.0.0.1:8000"),
+    "a local server elsewhere": ({"HOST": "0.0.0.0", "PORT": "9000"}, "http://127.0.0.1:9000"),  # noqa: S104
+    "a local server at an IPv6 address": ({"HOST": "::1"}, "http://[::1]:8000"),
+    "a local server that was told": ({"BASE_URL": "http://keys.test/"}, "http://keys.test"),
+    "production": (production_environment(), "https://keys.example.com"),
+    "production with several names": (
+        production_environment() | {"ALLOWED_HOSTS": ".example.org, b.example"},
+        "https://example.org",
+    ),
+    "production that was told": (
+        production_environment() | {"BASE_URL": "https://k.example.com"},
+        "https://k.example.com",
+    ),
+}
+
+
+@pytest.mark.parametrize(("environment", "base"), BASES.values(), ids=BASES.keys())
+def test_links_in_mails_lead_to_where_people_find_the_server(tmp_path, environment, base):
+    command = [sys.executable, "-c", "from config import settings as s; print(s.BASE_URL, s.EMAIL_TIMEOUT)"]
+    environment = {"DATA_DIR": str(tmp_path), **environment}
+    output = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True).stdout
+    assert output == f"{base} 10\n"

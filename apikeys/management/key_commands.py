@@ -29,6 +29,7 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "id": key.public_id,
         "name": key.name,
         "state": str(key.state),
+        "pause_reason": key.pause_reason,
         "mask": key.mask,
         "project": key.project.public_id,
         "created_by": key.created_by.email,

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from accounts.models import User
 from apikeys import usage
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.services import create_key, delete_key, pause_key
+from apikeys.services import create_key, delete_key, pause_key, report_leak
 from projects.models import Project
 from tests.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
 from tests.servers import Server
@@ -163,6 +163,7 @@ def many_keys(project: Project, number: int, **fields: Any) -> list[ApiKey]:
 def furnish(project: Project, owner: User) -> list[ApiKey]:
     """Gives a project everything that its pages can show, and returns an active, a paused, a busy and a deleted key."""
     many_keys(project, 12)
+    report_leak(secret=create_key(project=project, name="Found in a repository", by=owner).secret)
     active, paused, busy, gone = (
         create_key(project=project, name=name, by=owner).key
         for name in (

@@ -1,0 +1,135 @@
+"""Which mails a project's owners get about its keys, and what they say."""
+
+from typing import NamedTuple
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from apikeys import mail_delivery
+from apikeys.models import ApiKey, KeyEvent
+from projects.models import Membership, MembershipQuerySet, Project
+
+Kind = KeyEvent.Kind
+Line = tuple[str, str]
+
+# Whoever did one of these from an address has been told of by mail. Pausing is not among them: it would let a thief of
+# a session make an address known without a word.
+_MAKE_AN_ADDRESS_KNOWN = (Kind.CREATED, Kind.DELETED, Kind.COPIED, Kind.REVEALED)
+
+
+class Words(NamedTuple):
+    """`switch` is the owner's choice that a mail hangs on, as `MembershipQuerySet.mailed` takes it."""
+
+    switch: str
+    subject: str
+    what: str
+    advice: str
+
+
+_CHECK_ACCOUNTS = "change your password and sign out your other sessions"
+_WORDS = {
+    Kind.CREATED: Words(
+        "created",
+        "API key created",
+        "An API key was created.",
+        f"If this was not you or someone you trust, delete the key, then {_CHECK_ACCOUNTS}.",
+    ),
+    Kind.DELETED: Words(
+        "deleted",
+        "API key deleted",
+        "An API key was deleted, for good. Requests with it are refused.",
+        f"If this was not you or someone you trust, create a new key for what used it, then {_CHECK_ACCOUNTS}.",
+    ),
+    Kind.COPIED: Words(
+        "revealed",
+        "API key copied from a new address",
+        "The secret of an API key was copied, from an address that this person has not done so from before.",
+        f"If this was not you or someone you trust, pause the key, create a new one, then {_CHECK_ACCOUNTS}.",
+    ),
+    Kind.REPORTED: Words(
+        "reported",
+        "API key reported as leaked",
+        "Somebody who holds the secret of an API key reported it as leaked. Latchkey has paused the key: every request "
+        "with it is refused.",
+        "Create a new key, switch your programs to it, then delete this one.",
+    ),
+}
+_WORDS[Kind.REVEALED] = _WORDS[Kind.COPIED]._replace(
+    subject="API key revealed from a new address", what=_WORDS[Kind.COPIED].what.replace("copied", "revealed")
+)
+_PROJECT_DELETED = Words(
+    "deleted",
+    "Project deleted",
+    "The project was deleted, for good, and its API keys with it. Requests with them are refused.",
+    f"If this was not you or someone you trust, {_CHECK_ACCOUNTS}, and ask the operators of this server.",
+)
+
+
+def tell_of_event(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None, source: str = "") -> None:
+    """Has owners told of an event once it is committed. Called before it is written.
+
+    A copied or revealed secret is told of where the address is new: the same person has created, deleted, copied or
+    revealed no key of this project from it. Without an address (a Unix socket) nothing is new. `source` is where a
+    leak was found, as `reports.clean_source` left it. A project that is being deleted has its own mail.
+    """
+    words = _WORDS.get(kind)
+    if words is None or (words.switch == "revealed" and not _is_new(key, by, address)):
+        return
+    lines = [("Key", f"{key.name}, {key.mask}")]
+    if source:
+        lines.append(("Found at (says whoever reported it)", source))
+    lines += _circumstances(by, address, nobody=kind == Kind.REPORTED)
+    owners = Membership.objects.mailed(words.switch).filter(project=key.project_id, project__deleted_at=None)
+    _tell(owners, words, key.name, lines)
+
+
+def tell_of_deleted_project(project: Project, by: User | None, address: str | None) -> None:
+    """One mail for all its keys; called in the transaction that deletes it."""
+    owners = Membership.objects.mailed(_PROJECT_DELETED.switch).filter(project=project)
+    _tell(owners, _PROJECT_DELETED, "", _circumstances(by, address))
+
+
+def _is_new(key: ApiKey, by: User | None, address: str | None) -> bool:
+    if address is None:
+        return False
+    earlier = KeyEvent.objects.filter(project_id=key.project_id, by=by, address=address)
+    return not earlier.filter(kind__in=_MAKE_AN_ADDRESS_KNOWN).exists()
+
+
+def _circumstances(by: User | None, address: str | None, nobody: bool = False) -> list[Line]:
+    return [
+        *([] if nobody else [("By", by.email if by else "an operator of this server")]),
+        ("When", f"{timezone.now():%-d %B %Y, %H:%M:%S} UTC"),
+        *([("From", address)] if address else []),
+    ]
+
+
+def _tell(owners: MembershipQuerySet, words: Words, key_name: str, lines: list[Line]) -> None:
+    people = list(owners.order_by("pk").values_list("user__email", "project__name", "project__public_id"))
+
+    def send() -> None:
+        _write_and_send(people, words, key_name, lines)
+
+    if people:
+        # Robust: the change is made, and its answer does not hang on a mail.
+        transaction.on_commit(send, robust=True)
+
+
+def _write_and_send(people: list[tuple[str, str, str]], words: Words, key_name: str, lines: list[Line]) -> None:
+    _, project_name, project_id = people[0]
+    subject = f"{words.subject}: {key_name} ({project_name})" if key_name else f"{words.subject}: {project_name}"
+    context = {
+        "words": words,
+        "lines": [("Project", project_name), *lines],
+        "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
+        "has_settings": bool(key_name),
+    }
+    text = render_to_string("apikeys/mail.txt", context).strip() + "\n"
+    # A line feed in a header is refused. No name holds one; should one after all, its mail is sent nonetheless.
+    subject = settings.EMAIL_SUBJECT_PREFIX + " ".join(subject.split())
+    mail_delivery.enqueue([EmailMessage(subject, text, to=[email]) for email, *_ in people], about=project_id)

@@ -1,0 +1,124 @@
+"""Where a leaked secret is reported: by anyone who has found it, and by GitHub's secret scanning."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+from ninja import BodyEx, Field, P, Router, Schema, Status
+from ninja.security import APIKeyHeader
+from pydantic import SecretStr
+
+from accounts.client_address import client_address
+from apikeys import reports, services
+from projects.envelope import ErrorAnswer, ObjectAnswer, Refused, envelope
+
+# GitHub puts many matches into one message; the limit of a request's body allows about as many.
+MOST_MATCHES = 1_000
+MESSAGE = (
+    "Thank you. If this was the secret of an API key here, requests with it are refused from now on, "
+    "and the owners of its project are told."
+)
+
+
+class Report(Schema):
+    # A SecretStr does not show itself, whatever prints it.
+    secret: SecretStr = Field(description="The whole secret, as it was found.")
+    source: str = Field(
+        "",
+        max_length=reports.LONGEST_SOURCE,
+        description="Where it was found, an http or https address; may be left out.",
+    )
+
+
+class Match(Schema):
+    token: SecretStr = Field(description="The secret that was found.")
+    url: str | None = Field(None, description="Where it was found.")
+
+
+class Taken(Schema):
+    message: str
+
+
+class TakenAnswer(ObjectAnswer):
+    data: Taken
+
+
+class GithubSignature(APIKeyHeader):
+    """Lets in what GitHub has signed, before anything of the body is looked at. Raises Refused."""
+
+    param_name = "Github-Public-Key-Signature"
+    openapi_description = "ECDSA over the body, base64; `Github-Public-Key-Identifier` names the key of GitHub's."
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> bool:
+        keys = reports.parse_github_keys(settings.GITHUB_PUBLIC_KEYS)
+        if not keys:
+            raise Refused(
+                404, "not_found", "This server takes no reports from GitHub: it was given no keys of GitHub's."
+            )
+        identifier = request.headers.get("Github-Public-Key-Identifier", "")
+        if not reports.is_signed_by_github(request.body, identifier=identifier, signature=key or "", keys=keys):
+            raise Refused(
+                403, "signature_refused", "The body is not signed by a key of GitHub's that this server knows."
+            )
+        return True
+
+
+def _words(**of: str) -> dict[str, Any]:
+    """Our own words for an operation's answers, where those that all calls share do not fit."""
+    return {"responses": {int(status.removeprefix("_")): {"description": words} for status, words in of.items()}}
+
+
+_TOO_LARGE = "The body is larger than any report is."
+router = Router(tags=["Reports"])
+
+
+@router.post(
+    "",
+    auth=None,
+    response={202: TakenAnswer, **dict.fromkeys((400, 413, 422, 500, 503), ErrorAnswer)},
+    operation_id="reportLeak",
+    openapi_extra=_words(
+        _202="The report is taken, whatever it was about.", _400="The body is not JSON.", _413=_TOO_LARGE
+    ),
+)
+@sensitive_variables()
+def report(request: HttpRequest, leak: Report) -> Status[dict[str, Any]]:
+    """Reports a secret that was found where it should not be. Needs no key; pauses the key that it belongs to.
+
+    The answer is the same whether there is such a key or not.
+    """
+    return _take(request, [(leak.secret, leak.source)])
+
+
+@router.post(
+    "/github",
+    auth=GithubSignature(),
+    response={202: TakenAnswer, **dict.fromkeys((400, 403, 404, 413, 422, 500, 503), ErrorAnswer)},
+    operation_id="reportLeaksFromGithub",
+    openapi_extra=_words(
+        _202="The reports are taken, whatever they were about.",
+        _400="The body is not JSON.",
+        _403="The signature is none of GitHub's.",
+        _404="The server was given no keys of GitHub's.",
+        _413=_TOO_LARGE,
+    ),
+)
+@sensitive_variables()
+def report_from_github(
+    request: HttpRequest, matches: BodyEx[list[Match], P(max_length=MOST_MATCHES)]
+) -> Status[dict[str, Any]]:
+    """For GitHub's secret scanning partner programme: a list of secrets that were found in public."""
+    return _take(request, [(match.token, match.url or "") for match in matches])
+
+
+@sensitive_variables()
+def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[dict[str, Any]]:
+    address = client_address(request)
+    for secret, source in leaks:
+        services.report_leak(
+            secret=secret.get_secret_value().strip(), address=address, source=reports.clean_source(source)
+        )
+    # Not the full address: a query is the sender's own, and might hold what must not come back.
+    body = envelope(request, kind="object", data={"message": MESSAGE}, links={"self": request.path})
+    return Status(202, body)

@@ -1,0 +1,102 @@
+"""What people see of a key that was reported as leaked."""
+
+import html
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from apikeys import services
+from apikeys.models import ApiKey
+from projects.models import Project
+
+pytestmark = pytest.mark.django_db
+
+WHY = "Somebody who holds its secret reported it as leaked."
+WHAT_TO_DO = "Create a new key, switch your programs to it, then delete this one."
+BADGE = "Paused: reported as leaked"
+
+
+@pytest.fixture
+def reported(api_key) -> ApiKey:
+    services.report_leak(secret=api_key.secret, address="203.0.113.9")
+    api_key.refresh_from_db()
+    return api_key
+
+
+def text(client: Client, name: str, project: Project, query: str = "") -> str:
+    answer = client.get(reverse(f"apikeys:{name}", args=[project.public_id]) + query)
+    return words(answer)
+
+
+def words(answer: Any) -> str:
+    plain = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.content.decode())).split())
+    return re.sub(r" (?=[,.])", "", plain)
+
+
+@pytest.mark.parametrize("name", ["dashboard", "settings", "onboarding"])
+def test_every_page_with_the_key_says_that_it_was_reported_and_what_to_do(name, reported, owner, signed_in):
+    page = text(signed_in(owner), name, reported.project)
+    for said in (BADGE, WHY, WHAT_TO_DO):
+        assert said in page
+
+
+@pytest.mark.parametrize("name", ["dashboard", "settings"])
+def test_a_viewer_is_told_too_but_offered_nothing(name, reported, viewer, signed_in):
+    client = signed_in(viewer)
+    assert WHAT_TO_DO in text(client, name, reported.project)
+    page = client.get(reverse(f"apikeys:{name}", args=[reported.project.public_id])).content.decode()
+    assert reverse("apikeys:create", args=[reported.project.public_id]) not in page
+
+
+def test_quick_start_warns_of_a_reported_key_while_it_shows_another(reported, owner, signed_in):
+    services.create_key(project=reported.project, name="The next one", by=owner)
+    page = text(signed_in(owner), "dashboard", reported.project)
+    assert "The next one" in page
+    assert f"{reported.name} : {WHY}" in page
+    assert "This paused key was tried" not in page
+
+
+def test_re_enabling_forgets_the_report_and_pausing_again_does_not_bring_it_back(reported, owner, signed_in):
+    client = signed_in(owner)
+    for action in ("resume", "pause"):
+        client.post(reverse(f"apikeys:{action}", args=[reported.project.public_id, reported.public_id]))
+        page = text(client, "settings", reported.project)
+        assert BADGE not in page
+        assert WHY not in page
+
+
+def test_a_deleted_key_is_shown_as_deleted(reported, owner, signed_in):
+    services.delete_key(key=reported, by=owner)
+    page = text(signed_in(owner), "settings", reported.project, "?state=deleted")
+    assert "Deleted" in page
+    assert BADGE not in page
+
+
+def test_the_row_that_an_action_returns_says_it_too(reported, owner, signed_in):
+    services.pause_key(key=reported, by=owner)
+    path = reverse("apikeys:pause", args=[reported.project.public_id, reported.public_id])
+    assert BADGE in words(signed_in(owner).post(path, headers={"HX-Request": "true"}))
+
+
+def test_activity_names_nobody_as_the_reporter(reported, owner, signed_in):
+    page = text(signed_in(owner), "activity", reported.project)
+    assert f"Somebody who holds its secret reported {reported.name} as leaked from 203.0.113.9" in page
+    assert "operator" not in page
+
+
+def test_the_admin_shows_and_finds_reported_keys(reported, admin, signed_in):
+    client = signed_in(admin)
+    page = words(client.get(reverse("admin:apikeys_apikey_change", args=[reported.pk])))
+    assert "Pause reason: reported as leaked" in page
+    found = words(client.get(reverse("admin:apikeys_apikey_changelist"), {"pause_reason__exact": "reported"}))
+    assert "1 API key" in found
+
+
+def test_a_program_hears_no_more_than_that_the_key_is_paused(reported):
+    """Whoever holds the whole secret may be the one who stole it."""
+    answer = Client().get("/api/v1/me", headers={"Authorization": f"Bearer {reported.secret}"})
+    assert answer.json()["error"]["code"] == "key_paused"
+    assert "report" not in answer.content.decode()
