@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import call_command
@@ -15,7 +16,7 @@ from django.db import connection
 from django.urls import reverse
 
 from apikeys import services
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, KeyEvent
 from apikeys.verification import verify
 from projects.models import File
 from tests.environment import DATA_DIR, ON_SQLITE, REPOSITORY, lacking
@@ -165,17 +166,30 @@ def test_the_backup_holds_no_secret(secrets, saved):
         assert secret.encode() not in content
 
 
-def test_nothing_is_restored_over_what_is_there(secrets, saved, elsewhere, kept_apart, tmp_path):
+def test_nothing_is_restored_over_files_and_no_backup_over_another(secrets, saved):
     FileFactory()
     over = backup("restore", saved)
     assert (over.returncode, "is not empty. Name another DATA_DIR" in over.stderr) == (1, True)
-    over = backup("restore", saved, DATA_DIR=str(tmp_path / "elsewhere"), **kept_apart)
-    assert over.returncode == 1
-    assert "Name another DATABASE_URL" in over.stderr or "must name an empty database" in over.stderr
-    assert ApiKey.objects.count() == len(secrets)
-    again = backup("save", saved)
-    assert again.returncode != 0
-    assert backup("restore", saved, **elsewhere, **kept_apart).returncode == 0
+    before = [(path, path.read_bytes()) for path in sorted(saved.iterdir())]
+    assert backup("save", saved).returncode != 0
+    assert [(path, path.read_bytes()) for path in sorted(saved.iterdir())] == before
+
+
+def test_a_database_that_is_not_empty_stays_as_it_is(secrets, saved, elsewhere, kept_apart):
+    url = elsewhere["DATABASE_URL"]
+    if ON_SQLITE:
+        file = Path(url.removeprefix("sqlite:///"))
+        file.touch()
+        over = backup("restore", saved, **elsewhere, **kept_apart)
+        assert (over.returncode, "Name another DATABASE_URL" in over.stderr) == (1, True)
+        assert file.read_bytes() == b""
+        return
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute(f"CREATE TABLE {KeyEvent._meta.db_table} (id int)")
+        over = backup("restore", saved, **elsewhere, **kept_apart)
+        assert (over.returncode, "must name an empty database" in over.stderr) == (1, True)
+        tables = database.execute("SELECT relname FROM pg_stat_user_tables").fetchall()
+        assert tables == [(KeyEvent._meta.db_table,)]
 
 
 @pytest.mark.parametrize("arguments", [[], ["save"], ["destroy", "folder"], ["save", "a", "b"]])

@@ -20,12 +20,14 @@ class Command(OperatorCommand):
     def answer(self, **options: Any) -> Answer:
         found = check_keys()
         right = found.right
+        if not any(right.values()) and not any(found.wrong.values()):
+            return Answer(right | found.wrong, "There are no keys, and so nothing is proven.")
         text = f"{counted(right['proven'])} proven: each decrypts to the secret of its digest."
         if right["show_once"]:
             text += f" {counted(right['show_once'], 'show-once key')} not proven: only a call can do that."
         if right["deleted"]:
             text += f" {counted(right['deleted'], 'deleted key')}."
-        return Answer(found.right | found.wrong, text, _failure(found.wrong))
+        return Answer(right | found.wrong, text, _failure(found.wrong))
 
 
 def _failure(wrong: dict[str, list[str]]) -> str:
