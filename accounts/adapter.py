@@ -103,9 +103,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         message: str | None = None,
     ) -> None:
         """Announces failures as warnings, the only kind of trouble our announcements know."""
-        if message == self.error_messages["rate_limited"]:
-            limits.hold_up(request, "confirm_email")  # the answer says it
-            return
         if level == messages.ERROR:
             level = messages.WARNING
             if request.resolver_match and request.resolver_match.url_name in PASSKEY_VIEWS:

@@ -24,7 +24,7 @@ def bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
-def log_in(server, email: str) -> Answer:
+def log_in(server, email):
     """One wrong password, with a form token of its own."""
     page = server.request("GET", LOGIN)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.body.decode())[1]

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
@@ -150,14 +151,14 @@ def test_wrong_codes_of_a_second_factor(client, person, name):
     assert RecoveryCodes.activate(person).get_unused_codes().count(codes[0]) == 1, "a good code was not used up"
 
 
-def test_wrong_passkeys_as_a_second_factor(client, person):
+def test_wrong_passkeys_when_asked_again(client, person):
     """T22"""
-    TOTP.activate(person, generate_totp_secret())
+    Authenticator.objects.create(user=person, type=Authenticator.Type.WEBAUTHN, data={})
+    log_in(client)
     client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
-    for _ in range(5):
-        client.post(reverse("mfa_reauthenticate"), {"code": "000000"})
-    log_in(Client())
-    assert_held_up(client.post(reverse("mfa_reauthenticate"), {"code": "000000"}), 300)
+    path = reverse("mfa_reauthenticate_webauthn")
+    assert statuses(lambda number: client.post(path, {"credential": "{}"}), 10) == [HTTPStatus.FOUND] * 10
+    assert_held_up(client.post(path, {"credential": "{}"}))
 
 
 def test_setting_up_an_app_with_wrong_codes(client, person):
@@ -219,8 +220,9 @@ def test_after_what_retry_after_says_the_login_works(client, person, time_machin
     assert is_signed_in(client)
 
 
-def test_two_failures_keep_nobody_out_and_successes_do_not_count(person):
+def test_two_failures_keep_nobody_out_and_successes_do_not_count(person, settings):
     """T22"""
+    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "login_failed_account": "6/h/key"}
     for _ in range(12):
         client = Client()
         assert log_in(client).status_code == HTTPStatus.FOUND
@@ -340,21 +342,21 @@ def test_processes_share_the_limits_also_in_a_parallel_burst(start_server, perso
 
 
 def test_four_processes_hold_one_limit_on_failed_keys(start_server, api_key):
-    """T22; each holds its own at once, and all of them together a flush later."""
-    server = start_server(workers=4, FAILED_KEYS_PER_MINUTE="20")
-
-    def burst():
-        headers = {"Authorization": f"Bearer {secret_format.generate('lk_')}"}
-        return in_parallel([lambda: server.request("GET", VERIFY, headers=headers)] * 24)
-
-    answers = burst()
-    assert {answer.status for answer in answers} <= {401, 429}
-    deadline = time.monotonic() + 30
-    while not all(answer.status == 429 for answer in answers) and time.monotonic() < deadline:
-        time.sleep(0.3)
-        answers = burst()
+    """T22; each holds its own at once, and all of them together a flush later. On their own they let 120 through."""
+    server = start_server(workers=4, FAILED_KEYS_PER_MINUTE="30")
+    if time.time() % 60 > 35:
+        time.sleep(60 - time.time() % 60)  # it all has to lie in one minute
+    headers = {"Authorization": f"Bearer {secret_format.generate('lk_')}"}
+    unknown, found = 0, 8
+    while found:
+        answers = in_parallel([lambda: server.request("GET", VERIFY, headers=headers)] * 8)
+        found = sum(answer.status == 401 for answer in answers)
+        unknown += found
+        time.sleep(0.6)  # more than the server's USAGE_FLUSH_SECONDS
+    print("401:", unknown)
+    assert 30 <= unknown < 80
     assert {answer.status for answer in answers} == {429}
-    assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in answers)
+    assert 1 <= int(answers[0].headers["Retry-After"]) <= 60
     for path, status in ((VERIFY, 204), ("/api/v1/me", 200)):
         assert server.request("GET", path, headers={"Authorization": f"Bearer {api_key.secret}"}).status == status
 
