@@ -228,6 +228,7 @@ def secret_page(page, key):
         key_page(key, "copy"),
     )
     expect(page.get_by_label("API key", exact=True)).to_be_visible()
+    page.wait_for_load_state()  # its stylesheet decides how large things are
 
 
 @pytest.fixture
