@@ -107,7 +107,7 @@ TEMPLATES = [
 
 # Database
 _POSTGRESQL_OPTIONS = {
-    # A server that is frozen must not hold a check: new connections, statements and dead peers are all bounded.
+    # The server's own limits, and the kernel's; a server that is frozen keeps neither (apikeys/patience.py).
     "connect_timeout": 3,
     "tcp_user_timeout": 4000,
     # A host that is gone says nothing: without these, whoever waits for an answer would do so for hours.
@@ -128,6 +128,8 @@ DATABASES = {
     )
 }
 _IS_POSTGRESQL = DATABASES["default"]["ENGINE"].endswith("postgresql")
+if _IS_POSTGRESQL:
+    DATABASES["default"]["ENGINE"] = "config.postgresql"
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"] |= _POSTGRESQL_OPTIONS if _IS_POSTGRESQL else _SQLITE_OPTIONS
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = _IS_POSTGRESQL

@@ -1,0 +1,91 @@
+"""A Latchkey with a PostgreSQL of its own, which a test may stop, freeze and starve."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+from tests.environment import REPOSITORY
+from tests.postgres import Postgres
+from tests.servers import Server
+
+
+class People(NamedTuple):
+    """Who and what is in the database, by what a program or a browser sends."""
+
+    email: str
+    project_id: str
+    secrets: list[str]
+    paused_secret: str
+    session: str
+
+
+class Installation:
+    def __init__(self, keys: int = 20) -> None:
+        self.postgres = Postgres()
+        self.postgres.start()
+        filled = self.run_python("-m", "tests.faults.fill", str(keys))
+        self.people = People(**json.loads(filled))
+        self.servers: list[Server] = []
+
+    def run_python(self, *arguments: str) -> str:
+        """What the command prints. Raises CalledProcessError, with its errors on our own standard error."""
+        command = [sys.executable, *arguments]
+        environment = {**os.environ, "DATABASE_URL": self.postgres.url}
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+
+    def start_server(self, *, workers: int = 1, **environment: str) -> Server:
+        server = Server(workers=workers, **{"DATABASE_URL": self.postgres.url, **environment})
+        self.servers.append(server)
+        server.start()
+        return server
+
+    def stop_servers(self) -> None:
+        while self.servers:
+            self.servers.pop().stop()
+
+    def remove(self) -> None:
+        self.stop_servers()
+        self.postgres.remove()
+
+    def ask(self, sql: str, *parameters: object) -> list[tuple]:
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def stop(self) -> None:
+        with suppress(RuntimeError):
+            self.postgres.stop("immediate")
+
+    def start(self) -> None:
+        if not (Path(self.postgres._data) / "postmaster.pid").exists():
+            self.postgres.start()
+
+    @contextmanager
+    def frozen(self):
+        """Every process of PostgreSQL stands still; the kernel goes on keeping its connections alive."""
+        postmaster = self.postgres.pid
+        self._send(signal.SIGSTOP, postmaster)
+        try:
+            yield
+        finally:
+            self._send(signal.SIGCONT, postmaster)
+
+    @staticmethod
+    def _send(number: signal.Signals, postmaster: int) -> None:
+        os.kill(postmaster, number)
+        for child in children(postmaster):
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` has started, itself not among them."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
