@@ -15,7 +15,7 @@ from psycopg import OperationalError
 from psycopg.errors import ConnectionTimeout
 
 # Above the server's own statement_timeout, so that where the server works it is the one to say so.
-SECONDS = 4.5
+SECONDS = 4.0
 # Longer than a busy server takes for a statement of ours, and shorter than connect_timeout.
 SECONDS_OF_SILENCE = 2.5
 SECONDS_BETWEEN_TRIES = 0.5

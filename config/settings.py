@@ -114,7 +114,7 @@ _POSTGRESQL_OPTIONS = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "options": "-c statement_timeout=4000 -c lock_timeout=3000",
+    "options": "-c statement_timeout=3500 -c lock_timeout=3000",
 }
 _SQLITE_OPTIONS = {
     # Without IMMEDIATE, transactions that read before they write fail under contention.

@@ -1,8 +1,10 @@
 """Every kind of call, from a program or a browser, and how long it took."""
 
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPException
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -106,3 +108,33 @@ def at_once(calls: Iterable[Call]) -> list[Timed]:
 
 def slowest(calls: Iterable[Timed]) -> float:
     return max(call.seconds for call in calls)
+
+
+@contextmanager
+def loading(calls: Iterable[Call], pause: float = 0.1) -> Iterator[list[Timed]]:
+    """A program for each of `calls`, which makes it again and again; what they were answered is in the list."""
+    answers: list[Timed] = []
+    stopping = threading.Event()
+
+    def go_on(call: Call) -> None:
+        while not stopping.wait(pause):
+            answers.append(call())
+
+    programs = [threading.Thread(target=go_on, args=[call]) for call in calls]
+    for program in programs:
+        program.start()
+    try:
+        yield answers
+    finally:
+        stopping.set()
+        for program in programs:
+            program.join()
+
+
+def until_answered(caller: Caller, since: float, seconds: float = 30) -> float:
+    """How long after `since` the last of these kinds was answered well for the first time."""
+    for call, status in ((caller.check, 204), (caller.files, 200), (caller.dashboard, 200), (caller.ready, 200)):
+        while (answer := call()).status != status:
+            assert time.monotonic() < since + seconds, answer
+            time.sleep(0.02)
+    return time.monotonic() - since

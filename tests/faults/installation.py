@@ -60,6 +60,19 @@ class Installation:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             return connection.execute(sql, parameters).fetchall()
 
+    def change(self, sql: str) -> None:
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(sql)
+
+    def counted(self, name: str) -> int:
+        """Calls that were counted for the key of that name, however they ended."""
+        [[calls]] = self.ask(
+            "SELECT coalesce(sum(u.calls), 0) FROM apikeys_keyuse u JOIN apikeys_apikey k ON k.id = u.key_id "
+            "WHERE u.span = 'hour' AND k.name = %s",
+            name,
+        )
+        return int(calls)
+
     def stop(self) -> None:
         with suppress(RuntimeError):
             self.postgres.stop("immediate")
@@ -89,3 +102,7 @@ class Installation:
 def children(pid: int) -> list[int]:
     """The processes that `pid` has started, itself not among them."""
     return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+
+
+def threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
