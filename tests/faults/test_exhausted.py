@@ -59,9 +59,11 @@ def test_calls_are_refused_at_once_and_work_when_there_is_room(few_connections):
     at_once([caller.live] * THREADS)
     with ExitStack() as load:
         with others_hold_the_rest(installation.postgres.url):
-            held_at, before = time.monotonic(), threads(worker)
+            held_at = time.monotonic()
             calls = load.enter_context(loading([*caller.asking_the_database, caller.live] * 2))
-            time.sleep(3)
+            time.sleep(1)
+            before = threads(worker)  # all have started that it needs
+            time.sleep(2)
             released_at, during = time.monotonic(), threads(worker)
         good = until_answered(caller, released_at)
         time.sleep(1)
