@@ -33,7 +33,7 @@ def one_line_an_outage(logger: Any, method: str, event: structlog.typing.EventDi
     error = event.get("exc_info")
     error = sys.exc_info()[1] if error is True else error
     if isinstance(error, OperationalError | InterfaceError):
-        event |= {"exc_info": None, "error": str(error).strip()}
+        event.update(exc_info=None, error=str(error).strip())
         if "code" in event:
             event["code"] = 503  # what config/errors.py answers, and the library does not know yet
     return event
