@@ -25,6 +25,7 @@ class Timed(NamedTuple):
     began: float
     seconds: float
     body: bytes
+    location: str = ""
 
 
 Call = Callable[[], Timed]
@@ -51,6 +52,9 @@ class Caller:
         headers = {**self._bearer(), "Content-Type": "multipart/form-data; boundary=b"}
         return self._call("API, upload", "POST", "/api/v1/files", _UPLOAD, headers)
 
+    def delete_file(self, file_id: str) -> Timed:
+        return self._call("API, deletion", "DELETE", f"/api/v1/files/{file_id}", headers=self._bearer())
+
     def dashboard(self) -> Timed:
         return self._call("dashboard", "GET", self._page(""), headers=self._cookies())
 
@@ -58,12 +62,10 @@ class Caller:
         return self._call("settings page", "GET", self._page("settings/"), headers=self._cookies())
 
     def create_key(self) -> Timed:
-        form = {"name": f"From a form {time.monotonic()}", "csrfmiddlewaretoken": self._token}
-        return self._post("new key", self._page("keys/new/"), form, self._cookies())
+        return self.post("new key", self._page("keys/new/"), name=f"From a form {time.monotonic()}")
 
     def login(self) -> Timed:
-        form = {"login": self.people.email, "password": PASSWORD, "csrfmiddlewaretoken": self._token}
-        return self._post("login", "/accounts/login/", form, {"Cookie": f"csrftoken={self._token}"})
+        return self.post("login", "/accounts/login/", session="", login=self.people.email, password=PASSWORD)
 
     def ready(self) -> Timed:
         return self._call("readiness", "GET", "/health/ready")
@@ -82,22 +84,24 @@ class Caller:
     def _bearer(self, secret: str | None = None) -> dict[str, str]:
         return {"Authorization": f"Bearer {secret or self.people.secrets[0]}"}
 
-    def _cookies(self) -> dict[str, str]:
-        return {"Cookie": f"csrftoken={self._token}; sessionid={self.people.session}"}
+    def _cookies(self, session: str | None = None) -> dict[str, str]:
+        session = self.people.session if session is None else session
+        return {"Cookie": f"csrftoken={self._token}; sessionid={session}"}
 
-    def _post(self, kind: str, path: str, form: dict[str, str], headers: dict[str, str]) -> Timed:
-        headers = {**headers, "Content-Type": _FORM}
-        return self._call(kind, "POST", path, urlencode(form), headers)
+    def post(self, kind: str, path: str, session: str | None = None, **form: str) -> Timed:
+        """A form of the owner's browser, or of one with another session."""
+        headers = {**self._cookies(session), "Content-Type": _FORM}
+        return self._call(kind, "POST", path, urlencode({**form, "csrfmiddlewaretoken": self._token}), headers)
 
     def _call(
         self, kind: str, method: str, path: str, body: bytes | str | None = None, headers: dict[str, str] | None = None
     ) -> Timed:
         began = time.monotonic()
         try:
-            status, _, content = self.server.request(method, path, body, headers)
+            status, fields, content = self.server.request(method, path, body, headers)
         except (OSError, HTTPException):
-            status, content = 0, b""
-        return Timed(kind, status, began, time.monotonic() - began, content)
+            return Timed(kind, 0, began, time.monotonic() - began, b"")
+        return Timed(kind, status, began, time.monotonic() - began, content, fields.get("Location", ""))
 
 
 def at_once(calls: Iterable[Call]) -> list[Timed]:

@@ -26,21 +26,25 @@ class People(NamedTuple):
     session: str
 
 
+def run_python(database_url: str, *arguments: str) -> str:
+    """What the command prints. Raises CalledProcessError; its errors are on our own standard error."""
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def fill(database_url: str, keys: int) -> People:
+    return People(**json.loads(run_python(database_url, "-m", "tests.faults.fill", str(keys))))
+
+
 class Installation:
     def __init__(self, keys: int = 20) -> None:
         self.postgres = Postgres()
         self.postgres.start()
-        filled = self.run_python("-m", "tests.faults.fill", str(keys))
-        self.people = People(**json.loads(filled))
+        self.people = fill(self.postgres.url, keys)
         self.servers: list[Server] = []
-
-    def run_python(self, *arguments: str) -> str:
-        """What the command prints. Raises CalledProcessError, with its errors on our own standard error."""
-        command = [sys.executable, *arguments]
-        environment = {**os.environ, "DATABASE_URL": self.postgres.url}
-        return subprocess.run(
-            command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
 
     def start_server(self, *, workers: int = 1, **environment: str) -> Server:
         server = Server(workers=workers, **{"DATABASE_URL": self.postgres.url, **environment})
@@ -72,6 +76,13 @@ class Installation:
             name,
         )
         return int(calls)
+
+    def sessions(self) -> int:
+        """How many clients are connected, but for whoever asks."""
+        [[number]] = self.ask(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return int(number)
 
     def stop(self) -> None:
         with suppress(RuntimeError):

@@ -42,14 +42,6 @@ def others_hold_the_rest(url):
         yield
 
 
-def sessions(installation) -> int:
-    """Of the server; whoever asks is no client of its kind."""
-    [[number]] = installation.ask(
-        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-    )
-    return number
-
-
 def test_calls_are_refused_at_once_and_work_when_there_is_room(few_connections):
     """T38, T37"""
     installation = few_connections
@@ -67,7 +59,7 @@ def test_calls_are_refused_at_once_and_work_when_there_is_room(few_connections):
             released_at, during = time.monotonic(), threads(worker)
         good = until_answered(caller, released_at)
         time.sleep(1)
-        held_in_the_end = sessions(installation)
+        held_in_the_end = installation.sessions()
     held = [call for call in calls if held_at < call.began and call.began + call.seconds < released_at]
     refused = [call for call in held if call.status == 503]
     assert len(refused) > 50
