@@ -40,29 +40,26 @@ class Person:
         made = self.caller.post("new project", "/projects/new/", name=name)
         if made.status != 302:
             return
-        project = re.search(r"prj_\w{16}", made.location)[0]
+        project = made.location.split("/")[2]
         self.projects[project] = Remembered("alive")
-        keys = [self._create(project, f"Key {number}") for number in range(2)]
-        if None in keys:
+        kept, deleted = [self._create(project, f"Key {number}") for number in range(2)]
+        if not kept or not deleted:
             return
-        kept, deleted = keys
         steps = [(kept, "pause", "paused"), (kept, "resume", "active"), (deleted, "pause", "paused")]
         for key, action, state in [*steps, (deleted, "delete", "deleted"), (kept, "pause", "paused")]:
             if not self._change(self.keys[key], state, f"/projects/{project}/keys/{key}/{action}/"):
                 return
-        for key in keys:
-            self.keys[key].asked = "deleted"
+        self.keys[kept].asked = "deleted"
         if self._change(self.projects[project], "deleted", f"/projects/{project}/delete/", confirmation=name):
-            for key in keys:
-                self.keys[key] = Remembered("deleted")
+            self.keys[kept] = Remembered("deleted")
 
     def _create(self, project: str, name: str) -> str | None:
         made = self.caller.post("new key", f"/projects/{project}/keys/new/", name=name)
         if made.status != 302:
             return None
-        key = re.search(r"created=(key_\w{16})", made.location)[1]
+        key = made.location.partition("created=")[2].partition("#")[0]
         self.keys[key] = Remembered("active")
-        return str(key)
+        return key
 
     def _change(self, remembered: Remembered, state: str, path: str, **form: str) -> bool:
         remembered.asked = state
