@@ -127,7 +127,8 @@ def _write_until_stopped() -> None:
         _noted.wait()
         _noted.clear()
         try:
-            close_old_connections()
+            with patience.Begun():
+                close_old_connections()
             flush()
         except Exception:
             logger.exception("usage_writer_failed")

@@ -85,11 +85,10 @@ class Installation:
         return int(number)
 
     def stop(self) -> None:
-        with suppress(RuntimeError):
-            self.postgres.stop("immediate")
+        self.postgres.stop("immediate")
 
     def start(self) -> None:
-        if not (Path(self.postgres._data) / "postmaster.pid").exists():
+        if not self.postgres.is_running:
             self.postgres.start()
 
     @contextmanager

@@ -10,6 +10,8 @@ from tests.faults.calls import Caller, at_once, loading, slowest, until_answered
 from tests.faults.figures import measure
 from tests.faults.installation import children, threads
 
+pytestmark = pytest.mark.nodb
+
 MOST = 16
 THREADS = 8
 SECONDS_TO_REFUSE = 1

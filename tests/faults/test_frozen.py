@@ -7,6 +7,8 @@ import pytest
 from tests.faults.calls import Caller, at_once, loading, slowest, until_answered
 from tests.faults.figures import measure
 
+pytestmark = pytest.mark.nodb
+
 SECONDS = 5
 
 
@@ -52,6 +54,7 @@ def test_under_load_nobody_waits_for_those_who_wait(installation):
     measure("T37", "thawed, under load: paused keys let in", len(paused), at_most=0)
 
 
+@pytest.mark.faults
 def test_counts_wait_for_the_thaw(installation):
     """T36, T40: the writer gives up, keeps what it has, and writes it later."""
     server = installation.start_server(USAGE_FLUSH_SECONDS="1.5")

@@ -10,6 +10,8 @@ import pytest
 from tests.faults.calls import Caller, at_once, loading, slowest, until_answered
 from tests.faults.figures import measure
 
+pytestmark = pytest.mark.nodb
+
 SECONDS_TO_REFUSE = 1
 SECONDS_TO_RECOVER = 5
 LET_IN = {200, 201, 204, 302}

@@ -90,6 +90,7 @@ def until_nobody_is_connected(installation) -> None:
     assert not installation.sessions()
 
 
+@pytest.mark.nodb
 @pytest.mark.faults
 def test_a_kill_leaves_the_old_state_or_the_new(installation):
     """T42"""

@@ -23,6 +23,7 @@ def path(tmp_path):
     return tmp_path / "latchkey.sqlite3"
 
 
+@pytest.mark.nodb
 @pytest.mark.faults
 def test_eight_processes_write_at_once(path, static_files):
     """T41: four workers that check, count, upload and create keys, and four commands that change keys and files."""

@@ -14,6 +14,8 @@ from tests.faults.calls import Caller, at_once, loading
 from tests.faults.figures import measure
 from tests.servers import Server
 
+pytestmark = pytest.mark.nodb
+
 WORKERS = 3
 # Of the requests themselves, below; the server's own bound is DRAIN_SECONDS.
 SECONDS_OF_REQUESTS = 2.5
@@ -51,7 +53,13 @@ def slow_upload(server: Server, secret: str, size: int = 2_000_000) -> int:
         return int(first.split(b" ")[1]) if first else 0
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT, signal.SIGTERM]], ids=len)
+@pytest.mark.parametrize(
+    "signals",
+    [
+        pytest.param([signal.SIGTERM], marks=pytest.mark.faults, id="once"),
+        pytest.param([signal.SIGTERM, signal.SIGINT, signal.SIGTERM], id="again-and-again"),
+    ],
+)
 def test_requests_at_hand_are_finished_and_their_calls_counted(installation, signals):
     """T40; the counts' interval is never reached, so that what is written is written at the end."""
     server = installation.start_server(workers=WORKERS, USAGE_FLUSH_SECONDS="600")
@@ -89,6 +97,7 @@ def test_requests_at_hand_are_finished_and_their_calls_counted(installation, sig
     measure("T40", f"{kind}: end after requests of 2.5 s", seconds, at_most=25, unit="s")
 
 
+@pytest.mark.faults
 def test_new_connections_are_refused_while_requests_are_finished(installation):
     """T40"""
     server = installation.start_server(workers=WORKERS)

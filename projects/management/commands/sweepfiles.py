@@ -20,7 +20,5 @@ class Command(OperatorCommand):
         if options["delete"]:
             delete_strays(found)
         text = "\n".join([*(stray.name for stray in found), f"{len(found)} without a file, {total:,} bytes"])
-        text += (
-            ", deleted." if options["delete"] else ". Check them, then delete them with: manage.py sweepfiles --delete"
-        )
+        text += ", deleted." if options["delete"] else ". To delete them: manage.py sweepfiles --delete"
         return Answer({"names": [stray.name for stray in found], "bytes": total, "deleted": options["delete"]}, text)
