@@ -46,6 +46,13 @@ test: venv chromium proxies redis
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest
 	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb"
 
+# PostgreSQL stopped, frozen, restarted and starved under load, workers and servers killed: a table of what was promised
+# and what was measured (docs/reliability.md). ONLY=frozen for the tests with that word in their names.
+.PHONY: faults
+faults: venv
+	@$(SYNC) --group test
+	$(PYTHON) -m pytest tests/faults $(if $(ONLY),-k "$(ONLY)")
+
 # A person's machine without Chromium skips the browser tests, with the reason; CI=true makes that a failure.
 .PHONY: chromium
 chromium:

@@ -1,8 +1,7 @@
 """Asks PostgreSQL one prepared statement over Django's own connection, as directly as libpq allows.
 
-A cursor, Django's or psycopg's, takes longer than the lookup itself. And a cursor waits for ever: a server that is
-frozen still has a kernel that keeps its connections alive, so no time limit of the server's or of TCP's ends the wait.
-Here the client's own does (https://www.postgresql.org/docs/current/libpq-async.html).
+A cursor, Django's or psycopg's, takes longer than the lookup itself
+(https://www.postgresql.org/docs/current/libpq-async.html).
 """
 
 import select
@@ -10,18 +9,12 @@ from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import OperationalError
 from psycopg import pq
 from psycopg.errors import error_from_result
 
-# Above the server's own statement_timeout, so that where the server works it is the one to say so.
-SECONDS_TO_ANSWER = 4.5
+from apikeys import patience
 
 _BINARY = 1
-
-
-class NoAnswer(OperationalError):
-    """The server took longer than SECONDS_TO_ANSWER; the connection is of no more use."""
 
 
 class _Line:
@@ -45,8 +38,9 @@ class _Line:
         # A question fits the socket's buffer many times over, so that one flush sends it.
         self.pgconn.flush()
         while self.pgconn.is_busy():
-            if not self._poll.poll(SECONDS_TO_ANSWER * 1000):
-                raise NoAnswer(f"PostgreSQL gave no answer in {SECONDS_TO_ANSWER} s.")
+            seconds = patience.seconds_left()
+            if not self._poll.poll(seconds if seconds is None else seconds * 1000):
+                raise patience.NoAnswer(f"The database gave no answer in {patience.SECONDS} s.")
             self.pgconn.consume_input()
         result = self.pgconn.get_result()
         while self.pgconn.get_result():
@@ -66,10 +60,11 @@ def fetch_row(
 ) -> list[bytes] | None:
     """The first row's columns, a null as b""; None without a row. Parameters and columns are in binary format.
 
-    Raises NoAnswer, or psycopg's errors.
+    Raises patience.NoAnswer, after which the connection is of no more use, or psycopg's other errors.
     """
     line = _lines.get(connection)
     if line is None:
         line = _lines[connection] = _Line(connection)
-    result = line.ask(name, sql, parameters)
+    with patience.Wait():
+        result = line.ask(name, sql, parameters)
     return [result.get_value(0, column) or b"" for column in range(result.nfields)] if result.ntuples else None

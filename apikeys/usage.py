@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apikeys import limits, usage_sql
+from apikeys import limits, patience, usage_sql
 from apikeys.usage_sql import HOUR_SECONDS, Noted
 
 logger = structlog.get_logger(__name__)
@@ -80,7 +80,8 @@ def flush() -> None:
 def _write(waiting: list[Noted]) -> None:
     while waiting:
         try:
-            usage_sql.write(waiting[:MOST_WRITTEN])
+            with patience.Begun():
+                usage_sql.write(waiting[:MOST_WRITTEN])
         except (OperationalError, InterfaceError):
             logger.warning("usage_not_written", counts=len(waiting))
             _put_back(waiting)
@@ -126,9 +127,11 @@ def _write_until_stopped() -> None:
         _noted.wait()
         _noted.clear()
         try:
-            close_old_connections()
+            with patience.Begun():
+                close_old_connections()
             flush()
-            limits.share()
+            with patience.Begun():
+                limits.share()
         except Exception:
             logger.exception("usage_writer_failed")
         _stopping.wait(settings.USAGE_FLUSH_SECONDS)

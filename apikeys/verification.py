@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
-from apikeys import limits, prepared, secret_format, usage, vault
+from apikeys import limits, patience, prepared, secret_format, usage, vault
 from apikeys.models import ApiKey, KeyState, Outcome
 from projects.models import Project
 
@@ -94,7 +94,8 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
     if not digests:
         return _refused("unavailable")
     try:
-        row = _look_up(digests)
+        with patience.Begun():
+            row = _look_up(digests)
     except Error:
         return _refused("unavailable")
     return _judge(row, address) if row else _failed("key_unknown", address)
@@ -129,9 +130,7 @@ def _look_up(digests: list[bytes]) -> Row | None:
         # After the database's restart every connection is dead, and after a migration what it has prepared may be;
         # asking twice is safe. Not what took too long already.
         database.close()
-        took_long = isinstance(error, prepared.NoAnswer) or isinstance(
-            error.__cause__, QueryCanceled | LockNotAvailable
-        )
+        took_long = isinstance(error.__cause__, patience.NoAnswer | QueryCanceled | LockNotAvailable)
         if took_long or not is_used:
             raise
         return _fetch_prepared(database, digests)

@@ -2,9 +2,11 @@
 
 import logging
 import re
+import sys
 from typing import Any
 
 import structlog
+from django.db import InterfaceError, OperationalError
 
 from config.environment import PRODUCTION, env
 
@@ -26,6 +28,17 @@ def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDi
     return event
 
 
+def one_line_an_outage(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Without the database every request fails alike, and says 503: a reason, where a traceback would flood the log."""
+    error = event.get("exc_info")
+    error = sys.exc_info()[1] if error is True else error
+    if isinstance(error, OperationalError | InterfaceError):
+        event.update(exc_info=None, error=str(error).strip())
+        if "code" in event:
+            event["code"] = 503  # what config/errors.py answers, and the library does not know yet
+    return event
+
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -34,7 +47,12 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 
 structlog.configure(
-    processors=[one_line_a_request, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    processors=[
+        one_line_a_request,
+        one_line_an_outage,
+        *_SHARED,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )

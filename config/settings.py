@@ -123,14 +123,14 @@ TEMPLATES = [
 
 # Database
 _POSTGRESQL_OPTIONS = {
-    # A server that is frozen must not hold a check: new connections, statements and dead peers are all bounded.
+    # The server's own limits, and the kernel's; a server that is frozen keeps neither (apikeys/patience.py).
     "connect_timeout": 3,
     "tcp_user_timeout": 4000,
     # A host that is gone says nothing: without these, whoever waits for an answer would do so for hours.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "options": "-c statement_timeout=4000 -c lock_timeout=3000",
+    "options": "-c statement_timeout=3500 -c lock_timeout=3000",
 }
 _SQLITE_OPTIONS = {
     # Without IMMEDIATE, transactions that read before they write fail under contention.
@@ -144,6 +144,8 @@ DATABASES = {
     )
 }
 _IS_POSTGRESQL = DATABASES["default"]["ENGINE"].endswith("postgresql")
+if _IS_POSTGRESQL:
+    DATABASES["default"]["ENGINE"] = "config.postgresql"
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"] |= _POSTGRESQL_OPTIONS if _IS_POSTGRESQL else _SQLITE_OPTIONS
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = _IS_POSTGRESQL

@@ -11,7 +11,7 @@ _django = get_wsgi_application()
 from django.conf import settings  # noqa: E402  Django has to be set up before
 from django.urls import reverse  # noqa: E402
 
-from apikeys import gateway  # noqa: E402
+from apikeys import gateway, patience  # noqa: E402
 
 _CHARSET = re.compile(r"(?i);\s*charset\s*=[^;]*")
 _VERIFY = reverse("verify")
@@ -24,6 +24,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
     Python's codecs, so `charset=hex` raised before any middleware; all that our pages and programs send is
     UTF-8, whatever it says.
     """
+    patience.begin()
     if environ["PATH_INFO"] == _VERIFY and _came_over_https(environ):
         return gateway.application(environ, start_response)
     if "charset" in environ.get("CONTENT_TYPE", "").lower():

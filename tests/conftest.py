@@ -24,6 +24,16 @@ from tests.postgres import find_binaries
 from tests.redis_server import RedisServer
 from tests.servers import Server
 
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the long tests of faults to those who name them, as `make faults` does."""
+    if any("tests/faults" in argument for argument in config.args):
+        return
+    long = [item for item in items if item.get_closest_marker("faults")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
 # The database
 
 

@@ -71,10 +71,14 @@ class Postgres:
 
     def remove(self) -> None:
         if self.folder is not None:
-            if (self._data / "postmaster.pid").exists():
+            if self.is_running:
                 self.stop()
             shutil.rmtree(self.folder)
             self.folder = None
+
+    @property
+    def is_running(self) -> bool:
+        return (self._data / "postmaster.pid").exists()
 
     @property
     def pid(self) -> int:

@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 import structlog
+from django.db import OperationalError
 from structlog.stdlib import ProcessorFormatter
 
 from apikeys.secret_format import generate
@@ -110,3 +111,16 @@ def test_what_is_no_secret_stays(lines):
     ids = "req_0123456789abcdef key_0123456789abcdef prj_0123456789abcdef lk_7Hq2••••••••wX9d"
     logging.getLogger("any.library").warning(ids)
     assert ids in lines.getvalue()
+
+
+def test_without_its_database_a_request_leaves_one_line_with_the_reason(lines):
+    """Of an outage there are as many as there are requests."""
+    try:
+        raise OperationalError("connection refused\n")
+    except OperationalError:
+        structlog.get_logger("request").exception("request_failed", code=500)
+    written = lines.getvalue()
+    assert "connection refused" in written
+    assert "code=503" in written
+    assert "Traceback" not in written
+    assert written.count("\n") == 1

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from apikeys import prepared
+from apikeys import patience
 from apikeys.verification import verify
 from tests.environment import ON_SQLITE, postgres
 
@@ -61,7 +61,7 @@ def test_a_restart_is_survived_by_the_next_check(api_key):
 
 def test_a_frozen_server_is_given_up_and_works_again_once_it_thaws(api_key, monkeypatch):
     """T36, in part: the bound that the client itself sets."""
-    monkeypatch.setattr(prepared, "SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(patience, "SECONDS", 0.5)
     assert check(api_key).identity
     frozen = backend()
     os.kill(frozen, signal.SIGSTOP)

@@ -40,7 +40,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield start_one
     for process in processes:
-        # Not kill(): workers outlive a main process that has no chance to end them.
         process.terminate()
         process.communicate(timeout=30)
 
@@ -103,6 +102,22 @@ def test_a_killed_worker_is_replaced(start):
         except OSError:
             time.sleep(0.1)
     pytest.fail("no worker answers")
+
+
+def test_workers_end_with_a_main_process_that_was_killed(start):
+    """They would go on answering, with the old code, beside a server that is started anew."""
+    port = free_port()
+    process = start(PORT=str(port), WORKERS="2")
+    lines_when_ready(process)
+    process.kill()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            get(port)
+        except OSError:
+            return
+        time.sleep(0.1)
+    pytest.fail("a worker goes on answering")
 
 
 def worker_of(process: Process) -> int:

@@ -1,4 +1,6 @@
+import multiprocessing
 import os
+import signal
 import socket
 import threading
 import time
@@ -7,6 +9,7 @@ from typing import Any, NamedTuple
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
+from django.utils.module_loading import import_string
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
@@ -15,6 +18,7 @@ from granian.server.common import AbstractServer
 READY_WITHIN_SECONDS = 30
 # Longer than the database's own limits allow a request to take, shorter than most supervisors' patience.
 DRAIN_SECONDS = 25
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
 
 
 class Address(NamedTuple):
@@ -52,7 +56,7 @@ class Command(BaseCommand):
         server.on_startup(lambda: self._announce_when_ready(address))
         # A connection that was open before the fork would be shared by the workers.
         connections.close_all()
-        server.serve()
+        server.serve(target_loader=_load)
 
     def _announce_when_ready(self, address: Address) -> None:
         """granian calls its hook before its workers listen, hence the wait, beside the start."""
@@ -105,7 +109,7 @@ def _free_address(host: str, port: int) -> Address:
 
 def _server(address: Address, workers: int, threads: int) -> AbstractServer[Any]:
     server: AbstractServer[Any] = Server(
-        "config.wsgi:application",
+        "config.wsgi.application",
         address=address.host,
         port=address.port,
         interface=Interfaces.WSGI,
@@ -119,6 +123,32 @@ def _server(address: Address, workers: int, threads: int) -> AbstractServer[Any]
         log_level=LogLevels.error,
     )
     return server
+
+
+def _load(target: str) -> Any:
+    """The application, in a worker that ends in order: at the first signal, or when its main process was killed."""
+    # From here on every thread leaves the signals to the one below.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    main = multiprocessing.parent_process()
+    for wait, argument in ((_end_at_signal, signal.getsignal(signal.SIGTERM)), (_end_after, main and main.pid)):
+        threading.Thread(target=wait, args=(argument,), name=wait.__name__, daemon=True).start()
+    return import_string(target)
+
+
+def _end_at_signal(handler_while_loading: Any) -> None:
+    """Ctrl+C and supervisors reach a worker twice, once through its main process; a second signal hangs granian's."""
+    signal.sigwait(_STOPPING)
+    handler: Any = signal.getsignal(signal.SIGTERM)
+    if handler is handler_while_loading:
+        os._exit(0)
+    handler(signal.SIGTERM, None)
+
+
+def _end_after(main: int | None) -> None:
+    """A worker that outlives its main process would go on serving the port, beside a server that is started anew."""
+    while os.getppid() == main:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _listens(address: Address) -> bool:

@@ -1,0 +1,56 @@
+"""Django's own backend for PostgreSQL, whose waits end where a server never answers: apikeys/patience.py says why.
+
+All that psycopg sends and receives it does in a generator, which it asks again at least every tenth of a second.
+"""
+
+from collections.abc import Generator
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import psycopg
+from django.db.backends.postgresql import base
+
+from apikeys import patience
+
+Returned = TypeVar("Returned")
+Steps = Generator[Any, Any, Returned]
+
+
+def _until_over(steps: Steps[Returned]) -> Steps[Returned]:
+    """As `steps`, but raises NoAnswer once the wait at hand is over and nothing has come."""
+    try:
+        wanted = next(steps)
+        while True:
+            ready = yield wanted
+            if not ready and patience.is_over():
+                raise patience.NoAnswer(f"The database gave no answer in {patience.SECONDS} s.")
+            wanted = steps.send(ready)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
+
+
+class Connection(psycopg.Connection[Any]):
+    @classmethod
+    def connect(cls, *arguments: Any, **options: Any) -> "Connection":
+        """The addresses of a host share one wait; each is tried for connect_timeout."""
+        with patience.Wait():
+            return super().connect(*arguments, **options)
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> Steps["Connection"]:
+        return _until_over(super()._connect_gen(conninfo))
+
+    def wait(self, gen: Steps[Returned], *arguments: Any, **options: Any) -> Returned:
+        with patience.Wait():
+            try:
+                return super().wait(_until_over(gen), *arguments, **options)
+            except patience.NoAnswer:
+                self.close()  # the answer may still come, and would be taken for the next one's
+                raise
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    # What Django takes from psycopg here: its exceptions, and how to connect.
+    Database = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})

@@ -1,0 +1,118 @@
+"""A Latchkey with a PostgreSQL of its own, which a test may stop, freeze and starve."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+from tests.environment import REPOSITORY
+from tests.postgres import Postgres
+from tests.servers import Server
+
+
+class People(NamedTuple):
+    """Who and what is in the database, by what a program or a browser sends."""
+
+    email: str
+    project_id: str
+    secrets: list[str]
+    paused_secret: str
+    session: str
+
+
+def run_python(database_url: str, *arguments: str) -> str:
+    """What the command prints. Raises CalledProcessError; its errors are on our own standard error."""
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def fill(database_url: str, keys: int) -> People:
+    return People(**json.loads(run_python(database_url, "-m", "tests.faults.fill", str(keys))))
+
+
+class Installation:
+    def __init__(self, keys: int = 20) -> None:
+        self.postgres = Postgres()
+        self.postgres.start()
+        self.people = fill(self.postgres.url, keys)
+        self.servers: list[Server] = []
+
+    def start_server(self, *, workers: int = 1, **environment: str) -> Server:
+        server = Server(workers=workers, **{"DATABASE_URL": self.postgres.url, **environment})
+        self.servers.append(server)
+        server.start()
+        return server
+
+    def stop_servers(self) -> None:
+        while self.servers:
+            self.servers.pop().stop()
+
+    def remove(self) -> None:
+        self.stop_servers()
+        self.postgres.remove()
+
+    def ask(self, sql: str, *parameters: object) -> list[tuple]:
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def change(self, sql: str) -> None:
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(sql)
+
+    def counted(self, name: str) -> int:
+        """Calls that were counted for the key of that name, however they ended."""
+        [[calls]] = self.ask(
+            "SELECT coalesce(sum(u.calls), 0) FROM apikeys_keyuse u JOIN apikeys_apikey k ON k.id = u.key_id "
+            "WHERE u.span = 'hour' AND k.name = %s",
+            name,
+        )
+        return int(calls)
+
+    def sessions(self) -> int:
+        """How many clients are connected, but for whoever asks."""
+        [[number]] = self.ask(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return int(number)
+
+    def stop(self) -> None:
+        self.postgres.stop("immediate")
+
+    def start(self) -> None:
+        if not self.postgres.is_running:
+            self.postgres.start()
+
+    @contextmanager
+    def frozen(self):
+        """Every process of PostgreSQL stands still; the kernel goes on keeping its connections alive."""
+        postmaster = self.postgres.pid
+        self._send(signal.SIGSTOP, postmaster)
+        try:
+            yield
+        finally:
+            self._send(signal.SIGCONT, postmaster)
+
+    @staticmethod
+    def _send(number: signal.Signals, postmaster: int) -> None:
+        os.kill(postmaster, number)
+        for child in children(postmaster):
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` has started, itself not among them."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+
+
+def threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))

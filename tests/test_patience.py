@@ -1,0 +1,110 @@
+"""How long a request waits for a database that does not answer: without one, for silence needs none."""
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import psycopg
+import pytest
+
+from apikeys import patience
+from config.postgresql.base import Connection
+
+pytestmark = pytest.mark.nodb
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Half a second for all, and nothing known of the database."""
+    monkeypatch.setattr(patience, "SECONDS", 0.5)
+    monkeypatch.setattr(patience, "SECONDS_OF_SILENCE", 0.3)
+    monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.2)
+    monkeypatch.setattr(patience, "_next_try", None)
+    monkeypatch.setattr(patience, "_answered_at", 0.0)
+
+
+@pytest.fixture
+def silent():
+    """Where a connection is taken, and never answered, as by a server that is frozen."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"host=127.0.0.1,127.0.0.1,127.0.0.1 port={listener.getsockname()[1]} user=x connect_timeout=3"
+
+
+@contextmanager
+def refused():
+    began = time.monotonic()
+    with pytest.raises(patience.NoAnswer):
+        yield
+    refused.seconds = time.monotonic() - began
+
+
+def wait_in_vain(meanwhile=lambda: None) -> None:
+    with suppress(patience.NoAnswer), patience.Wait():
+        time.sleep(0.4)
+        meanwhile()
+        raise patience.NoAnswer
+
+
+def others_are_refused() -> bool:
+    """Whether a wait of another thread is."""
+
+    def ask() -> bool:
+        with suppress(patience.NoAnswer), patience.Begun(), patience.Wait():
+            return False
+        return True
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(ask).result()
+
+
+def test_all_addresses_of_a_silent_host_share_one_wait(silent):
+    """T36; each would have its own connect_timeout."""
+    with patience.Begun(), refused():
+        Connection.connect(silent)
+    assert 0.4 < refused.seconds < 1.5
+
+
+def test_without_a_beginning_there_is_no_limit(silent):
+    """A migration waits as long as it takes; here it is psycopg that gives up."""
+    with pytest.raises(psycopg.errors.ConnectionTimeout):
+        Connection.connect(silent, host="127.0.0.1", connect_timeout=2)
+
+
+def test_a_requests_waits_share_its_time():
+    with patience.Begun():
+        with patience.Wait():
+            time.sleep(0.3)
+        with patience.Wait():
+            left = patience.seconds_left()
+    assert left is not None
+    assert left < 0.25
+
+
+def test_after_a_silence_others_are_refused_at_once_but_for_one_who_asks():
+    """T36: or those behind would wait for the threads of those who wait."""
+    with patience.Begun():
+        wait_in_vain()
+    with patience.Begun(), refused(), patience.Wait():
+        pass
+    assert refused.seconds < 0.1
+    time.sleep(0.2)
+    with patience.Begun(), patience.Wait():
+        assert others_are_refused()
+    assert not others_are_refused(), "the one who asked was answered"
+
+
+def test_an_error_is_an_answer():
+    """T37: a server that refuses connections is asked by everybody, and so found as soon as it is back."""
+    with patience.Begun():
+        wait_in_vain()
+    time.sleep(0.2)
+    with suppress(psycopg.OperationalError), patience.Begun(), patience.Wait():
+        raise psycopg.OperationalError("refused")
+    assert not others_are_refused()
+
+
+def test_one_that_waits_in_vain_while_others_are_answered_is_no_silence():
+    with patience.Begun():
+        wait_in_vain(meanwhile=others_are_refused)
+    assert not others_are_refused()
