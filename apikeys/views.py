@@ -11,7 +11,8 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.client_address import client_address
-from accounts.requests import PageRequest
+from accounts.recent_authentication import ask_and_resume, ask_who_it_is
+from accounts.requests import PageRequest, page_that_asked
 from apikeys import services, vault
 from apikeys.figures import with_figures
 from apikeys.forms import CreateKeyForm
@@ -144,6 +145,9 @@ def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     key = _key_of(project, key_id)
     if key.is_deleted:
         return _gone(request, project, key)
+    dialog = f"{page_that_asked(request)}#delete-{key.public_id}"
+    if question := ask_who_it_is(request, back_to=dialog if request.htmx else request.path):
+        return question
     form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=key.name)
     if request.method == "POST" and (not key.was_used_recently or form.is_valid()):
         services.delete_key(key=key, by=request.user, address=client_address(request))
@@ -173,6 +177,10 @@ def _secret(request: PageRequest, project_id: str, key_id: str, read: services.R
     project = get_project(request.user, project_id, can=Permission.READ_SECRETS)
     key = _key_of(project, key_id)
     as_json = request.headers.get("Accept") == "application/json"
+    if not as_json:
+        ask_and_resume(request)
+    elif question := ask_who_it_is(request, back_to=f"{page_that_asked(request)}#row-{key.public_id}"):
+        return question
     try:
         secret = read(key=key, by=request.user, address=client_address(request))
     except services.KeyGone:

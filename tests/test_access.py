@@ -1,12 +1,10 @@
 """Who may what: every URL against every persona, and what a stranger can find out."""
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -426,12 +424,9 @@ def test_the_api_has_no_ambient_authority(route, project, api_key, owner, signed
 
 
 def recently_signed_in(user: User, signed_in: Callable[..., Client]) -> Client:
-    """A client whose owner has just given the password, so that no page asks for it again."""
+    """A client that no page asks for the password, and whose owner has a confirmed address."""
     EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True, verified=True)
     client = signed_in(user)
-    session = client.session
-    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": time.time(), "email": user.email}]
-    session.save()
     assert client.get("/accounts/2fa/totp/activate/").status_code == 200
     return client
 

@@ -575,9 +575,9 @@ def test_the_page_holds_the_very_partial_that_an_action_answers(client, project,
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_a_signed_out_post_leads_to_the_login_and_back_to_its_page(name, api_key):
+def test_a_signed_out_post_leads_to_the_login_and_back_to_its_very_page(name, api_key):
     settings = page("apikeys:settings", api_key.project)
-    path, login = action(name, api_key), f"/accounts/login/?next={settings}"
+    path, login = action(name, api_key), f"/accounts/login/?next={settings}%3Fpage%3D2"
     referer = {"Referer": f"http://testserver{settings}?page=2"}
     answer = Client().post(path, headers=referer)
     assert (answer.status_code, answer.headers["Location"]) == (302, login)
