@@ -41,6 +41,8 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     PROJECT + "usage/": {"GET": (LOGIN, 404, 200, 200, 404)},
     PROJECT + "usage.csv": {"GET": (LOGIN, 404, 200, 200, 404)},
     PROJECT + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "show-once/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "keep-secrets/": {"POST": (LOGIN, 404, 403, 302, 404)},
     PROJECT + "keys/new/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "pause/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
@@ -299,7 +301,7 @@ def _comparable(field: Any, value: Any, known: dict[type[models.Model], set[Any]
     return value
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(13))
 def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner, outsider, signed_in):
     """T17"""
     other = outsider.projects.get()
@@ -339,7 +341,7 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
 
 
 def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key):
-    assert len(forms_of(project, api_key)) == 11
+    assert len(forms_of(project, api_key)) == 13
 
 
 def test_an_upload_takes_its_project_and_its_creator_from_the_key(api_key, outsider):

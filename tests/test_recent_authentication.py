@@ -40,6 +40,9 @@ ASKS = {
     ("POST", KEY + "delete/"),
     ("POST", KEY + "copy/"),
     ("POST", KEY + "reveal/"),
+    ("GET", PROJECT + "show-once/"),
+    ("POST", PROJECT + "show-once/"),
+    ("POST", PROJECT + "keep-secrets/"),
 }
 ACCOUNT_ASKS = {
     ("POST", "account_email"),
