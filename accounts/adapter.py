@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from accounts import limits
 from accounts.client_address import client_address, network_of
 from accounts.models import User
+from accounts.recent_authentication import was_recent
 
 # Their forms have no field that an error could stand beside, and allauth's words speak of a code.
 PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
@@ -82,6 +83,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
             limits.hold_up(request, "confirm_email" if is_login else "login_failed")
         error: ValidationError = super().validation_error(code, *args)
         return error
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """By our rule: a sign-in is as good as the confirmation that allauth would ask for straight after it."""
+        return bool(super().is_reauthentication_required(app=app, **kwargs)) and not was_recent(self.request)
 
     def is_safe_url(self, url: str | None) -> bool:
         """Whether a `next` may be followed; allauth's own raises for what is no address, such as `http://[::1`."""

@@ -1,4 +1,9 @@
+from urllib.parse import urlsplit
+
+from django.conf import settings
 from django.http import HttpRequest
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
@@ -9,3 +14,14 @@ class PageRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+
+
+def page_that_asked(request: HttpRequest) -> str:
+    """The page of ours, searched and paged as it was, whose form or script sent the request; else the first page."""
+    referer = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
+        parts = urlsplit(referer)
+        page = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        if page.startswith("/") and url_has_allowed_host_and_scheme(page, None):
+            return page
+    return resolve_url(settings.LOGIN_REDIRECT_URL)

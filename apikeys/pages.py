@@ -68,7 +68,8 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
     if choice["q"]:
         keys = keys.filter(Q(name__icontains=choice["q"]) | Q(mask__contains=choice["q"]))
-    names = living_names(project)
+    living = list(project.api_keys.alive().values_list("name", "ring_key_id"))
+    names = [name for name, _ in living]
     page = Paginator(keys, KEYS_A_PAGE).get_page(choice["page"])
     page.object_list = with_figures(page.object_list)
     return {
@@ -78,6 +79,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "pager_query": pager_query(q=choice["q"], state=choice["state"]),
         "states": STATE_CHOICES,
         "living": len(names),
+        "stored": sum(bool(ring_key_id) for _, ring_key_id in living),
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),

@@ -29,7 +29,11 @@ class KeyGone(Exception):
 
 
 class ShownOnce(Exception):
-    """The key's secret was shown at its creation and is stored nowhere."""
+    """The secret of `key` was shown at its creation and is stored nowhere."""
+
+    def __init__(self, key: ApiKey) -> None:
+        super().__init__(key.public_id)
+        self.key = key
 
 
 class NewKey(NamedTuple):
@@ -233,7 +237,7 @@ def keep_secrets(*, project: Project, by: User | None) -> None:
 @sensitive_variables()
 def _decrypt(key: ApiKey) -> str:
     if key.ciphertext is None:
-        raise ShownOnce
+        raise ShownOnce(key)
     return vault.decrypt(
         bytes(key.ciphertext),
         ring_key_id=key.ring_key_id,

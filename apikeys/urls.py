@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from apikeys import pages, usage_pages, views
+from apikeys import pages, show_once, usage_pages, views
 
 app_name = "apikeys"
 
@@ -20,6 +20,8 @@ project_pages: list[URLPattern | URLResolver] = [
     path("usage/", usage_pages.usage, name="usage"),
     path("usage.csv", usage_pages.usage_csv, name="usage_csv"),
     path("activity/", pages.activity, name="activity"),
+    path("show-once/", show_once.switch_on, name="show_once"),
+    path("keep-secrets/", show_once.switch_off, name="keep_secrets"),
     path("keys/new/", views.create, name="create"),
     path("keys/<key_id:key_id>/", include(key_actions)),
 ]

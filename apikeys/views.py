@@ -11,7 +11,8 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.client_address import client_address
-from accounts.requests import PageRequest
+from accounts.recent_authentication import ask_and_resume, ask_who_it_is
+from accounts.requests import PageRequest, page_that_asked
 from apikeys import services, vault
 from apikeys.figures import with_figures
 from apikeys.forms import CreateKeyForm
@@ -25,7 +26,7 @@ from projects.permissions import Permission
 
 
 def _back_to(request: PageRequest, project: Project, **query: str) -> HttpResponse:
-    """The page that a form names as its own (`next=dashboard`), else the API Keys section."""
+    """The page that a form names as its own (`next=dashboard`) and that goes on, else the API Keys section."""
     if request.POST.get("next") == "dashboard":
         return redirect("apikeys:dashboard", project.public_id)
     if request.POST.get("next") == "onboarding":
@@ -52,7 +53,7 @@ def _swapped(target: str, response: HttpResponse) -> HttpResponse:
 
 
 def _wants_partial(request: PageRequest) -> bool:
-    return bool(request.htmx) and request.POST.get("next") not in {"dashboard", "onboarding"}
+    return bool(request.htmx) and request.POST.get("next") not in {"dashboard", "onboarding", "create"}
 
 
 def _gone(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
@@ -89,6 +90,10 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
     except ValidationError as error:
         form.add_error("name", error)
         return _create_form(request, project, form)
+    except services.ShownOnce as error:
+        return _shown_before(request, project, error.key)
+    if not new.key.can_be_shown:
+        return _show_once(request, project, new)
     announce(request, f"Created {new.key.name}. Copy it now, or whenever you need it.")
     if _wants_partial(request):
         context = project_context(project) | keys_context(project, QueryDict()) | {"new_key": new.key}
@@ -96,6 +101,28 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
         response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
         return _swapped("#api-keys", response)
     return _back_to(request, project, created=new.key.public_id)
+
+
+@sensitive_variables("new", "context")
+def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> HttpResponse:
+    """The only answer that ever holds the secret: there is none to redirect to, or to return to."""
+    announce(request, f"Created {new.key.name}. Copy it now, it is shown this once.")
+    context = project_context(project) | {"key": new.key, "new_secret": new.secret}
+    if not _wants_partial(request):
+        return render(request, "apikeys/secret.html", context | {"next": request.POST.get("next")})
+    context |= keys_context(project, QueryDict()) | {"new_key": new.key}
+    response = render(request, "apikeys/settings.html#keys_section_with_announcement", context)
+    response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
+    return _swapped("#api-keys", response)
+
+
+def _shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+    """The form was submitted before, or an old page asks for what is gone."""
+    if _wants_partial(request):
+        warn(request, f"{key.name} exists already. Its secret was shown once; if it is lost, create another key.")
+        return _section(request, project)
+    status = 200 if request.htmx else 409  # htmx shows no answer that is an error
+    return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=status)
 
 
 def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) -> HttpResponse:
@@ -144,6 +171,9 @@ def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     key = _key_of(project, key_id)
     if key.is_deleted:
         return _gone(request, project, key)
+    dialog = f"{page_that_asked(request)}#delete-{key.public_id}"
+    if question := ask_who_it_is(request, back_to=dialog if request.htmx else request.path):
+        return question
     form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=key.name)
     if request.method == "POST" and (not key.was_used_recently or form.is_valid()):
         services.delete_key(key=key, by=request.user, address=client_address(request))
@@ -173,12 +203,21 @@ def _secret(request: PageRequest, project_id: str, key_id: str, read: services.R
     project = get_project(request.user, project_id, can=Permission.READ_SECRETS)
     key = _key_of(project, key_id)
     as_json = request.headers.get("Accept") == "application/json"
+    if not as_json:
+        ask_and_resume(request)
+    elif question := ask_who_it_is(request, back_to=f"{page_that_asked(request)}#row-{key.public_id}"):
+        return question
     try:
         secret = read(key=key, by=request.user, address=client_address(request))
     except services.KeyGone:
         if as_json:
             return JsonResponse({"message": f"{key.name} was deleted in the meantime. Reload the page."}, status=410)
         return _gone(request, project, key)
+    except services.ShownOnce:
+        if as_json:
+            message = f"The secret of {key.name} was shown once and is stored nowhere. If it is lost, create a new key."
+            return JsonResponse({"message": message}, status=409)
+        return _shown_before(request, project, key)
     except (vault.VaultUnavailable, vault.CiphertextRefused):
         message = "The key cannot be decrypted at the moment; it goes on working. Ask an administrator."
         if as_json:

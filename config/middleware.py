@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from allauth.core.internal import ratelimit
@@ -13,12 +12,12 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import resolve_url
 from django.utils.cache import add_never_cache_headers
-from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.limits import APP, held_up_seconds
 from accounts.public_ids import new_public_id
+from accounts.requests import page_that_asked
 from config import health
 from config.errors import bad_request, is_api, method_not_allowed, too_many_requests
 from projects.envelope import error_response
@@ -165,16 +164,8 @@ class LoginRequired(LoginRequiredMiddleware):
         # A POST cannot be repeated after the login, nor is a part of a page one: back to the page that asked.
         page = request.get_full_path()
         if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
-            page = self._page_that_asked(request)
+            page = page_that_asked(request)
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         if request.headers.get("Accept") == "application/json":
             return JsonResponse({"login": login["Location"]}, status=401)
         return login
-
-    def _page_that_asked(self, request: HttpRequest) -> str:
-        referer = request.headers.get("Referer", "")
-        if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-            path = urlsplit(referer).path
-            if path.startswith("/") and url_has_allowed_host_and_scheme(path, None):
-                return path
-        return resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -19,6 +19,7 @@ urlpatterns = [
     path("favicon.ico", login_not_required(lambda request: redirect(static("favicon.svg"))), name="favicon"),
     path("", include("projects.urls")),
     path("", include("apikeys.urls")),
+    path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/verify", verify, name="verify"),

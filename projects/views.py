@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.client_address import client_address
+from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
 from projects import services
 from projects.access import get_project
@@ -82,6 +83,8 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
 def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
     """The confirmation as a page, for browsers that cannot show the dialog of the settings page."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
+    if question := ask_who_it_is(request, back_to=request.path):
+        return question
     form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=project.name)
     if form.is_valid():
         services.delete_project(project=project, by=request.user, address=client_address(request))

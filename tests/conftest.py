@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
@@ -19,10 +18,11 @@ from apikeys.services import create_key
 from projects.models import Project
 from projects.permissions import Role
 from tests.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
-from tests.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
 from tests.postgres import find_binaries
 from tests.redis_server import RedisServer
 from tests.servers import Server
+from tests.sessions import log_in
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -137,33 +137,33 @@ def redis_server() -> Iterator[RedisServer]:
     redis.stop()
 
 
-# People, and what they have. Opt-in: a test names those it needs.
+# People, and what they have. Opt-in: a test names those it needs. Their passwords are `factories.PASSWORD`.
 
 
 @pytest.fixture
 def owner(db: None) -> User:
-    user: User = UserFactory(email="owner@example.com")
+    user: User = UserFactory(email="owner@example.com", password=PASSWORD)
     return user
 
 
 @pytest.fixture
 def outsider(db: None) -> User:
     """Owns a project, though not `project`."""
-    user: User = UserFactory(email="outsider@example.com")
+    user: User = UserFactory(email="outsider@example.com", password=PASSWORD)
     MembershipFactory(user=user, project=ProjectFactory(created_by=user))
     return user
 
 
 @pytest.fixture
 def viewer(project: Project) -> User:
-    user: User = UserFactory(email="viewer@example.com")
+    user: User = UserFactory(email="viewer@example.com", password=PASSWORD)
     MembershipFactory(user=user, project=project, role=Role.VIEWER)
     return user
 
 
 @pytest.fixture
 def admin(db: None) -> User:
-    user: User = UserFactory(email="admin@example.com", is_staff=True, is_superuser=True)
+    user: User = UserFactory(email="admin@example.com", password=PASSWORD, is_staff=True, is_superuser=True)
     return user
 
 
@@ -185,11 +185,11 @@ def api_key(project: Project, owner: User) -> ApiKey:
 
 @pytest.fixture
 def signed_in() -> Callable[[User], Client]:
-    """A client that `user` has signed in with; checks CSRF tokens only if asked to."""
+    """A client that `user` has just signed in with; checks CSRF tokens only if asked to."""
 
     def sign_in(user: User, **options: Any) -> Client:
         client = Client(**options)
-        client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        log_in(client, user)
         return client
 
     return sign_in

@@ -1,9 +1,11 @@
 """Objects with plain defaults; a test states what matters to it."""
 
+from functools import cache
 from typing import Any
 
 import factory
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from factory.django import DjangoModelFactory
 
@@ -12,6 +14,9 @@ from apikeys import secret_format, vault
 from apikeys.models import ApiKey, new_key_id
 from projects.models import File, Membership, Project
 from projects.permissions import Role
+
+PASSWORD = "correct horse battery staple"
+hash_of = cache(make_password)  # hashing takes long, by intention
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -25,7 +30,12 @@ class UserFactory(DjangoModelFactory[User]):
 
     @classmethod
     def _create(cls, model_class: type[User], *args: Any, **fields: Any) -> User:
-        return User.objects.create_user(**fields)
+        password = fields.pop("password")
+        user = User.objects.create_user(**fields)
+        if password:
+            user.password = hash_of(password)
+            user.save(update_fields=["password"])
+        return user
 
 
 class ProjectFactory(DjangoModelFactory[Project]):

@@ -1,12 +1,10 @@
 """Who may what: every URL against every persona, and what a stranger can find out."""
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -44,6 +42,8 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     PROJECT + "usage.csv": {"GET": (LOGIN, 404, 200, 200, 404)},
     PROJECT + "mails/": {"POST": (LOGIN, 404, 403, 302, 404)},
     PROJECT + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "show-once/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "keep-secrets/": {"POST": (LOGIN, 404, 403, 302, 404)},
     PROJECT + "keys/new/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "pause/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
@@ -306,7 +306,7 @@ def _comparable(field: Any, value: Any, known: dict[type[models.Model], set[Any]
     return value
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(14))
 def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner, outsider, signed_in):
     """T17"""
     other = outsider.projects.get()
@@ -346,7 +346,7 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
 
 
 def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key):
-    assert len(forms_of(project, api_key)) == 12
+    assert len(forms_of(project, api_key)) == 14
 
 
 def test_an_upload_takes_its_project_and_its_creator_from_the_key(api_key, outsider):
@@ -431,12 +431,9 @@ def test_the_api_has_no_ambient_authority(route, project, api_key, owner, signed
 
 
 def recently_signed_in(user: User, signed_in: Callable[..., Client]) -> Client:
-    """A client whose owner has just given the password, so that no page asks for it again."""
+    """A client that no page asks for the password, and whose owner has a confirmed address."""
     EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True, verified=True)
     client = signed_in(user)
-    session = client.session
-    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": time.time(), "email": user.email}]
-    session.save()
     assert client.get("/accounts/2fa/totp/activate/").status_code == 200
     return client
 

@@ -102,7 +102,6 @@ def log_in(client, user, password=PASSWORD, **more):
 def inside(client, person):
     """A client that `person` has just signed in with and may change the account with."""
     assert log_in(client, person).status_code == HTTPStatus.FOUND
-    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     return client
 
 
@@ -403,38 +402,6 @@ def test_a_new_address_counts_once_its_code_was_given(inside, person):
 def mailed_code_to(address):
     message = next(m for m in reversed(mail.outbox) if m.to == [address])
     return re.search(r"^\s*([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})*)\s*$", message.body, re.M)[1]
-
-
-# Recent authentication
-
-
-AGED = ("account_email", "mfa_activate_totp", "mfa_add_webauthn", "mfa_generate_recovery_codes")
-
-
-@pytest.mark.parametrize("name", AGED)
-def test_an_account_change_in_an_aged_session_asks_who_it_is(inside, person, settings, name):
-    """T21"""
-    if name == "mfa_generate_recovery_codes":
-        TOTP.activate(person, generate_totp_secret())
-    age(inside, settings)
-    data = {"email": "countess@example.com", "action_add": "1"}
-    response = inside.post(reverse(name), data) if name == "account_email" else inside.get(reverse(name))
-    assert response["Location"].startswith(reverse("account_reauthenticate"))
-    page = page_of(inside.get(response["Location"]))
-    assert "Confirm that it is you</h1>" in page
-    assert 'autocomplete="current-password"' in page
-
-    assert "This password is wrong" in page_of(inside.post(response["Location"], {"password": "x"}))
-    inside.post(response["Location"], {"password": PASSWORD, "next": reverse(name)})
-    assert inside.get(reverse(name)).status_code == HTTPStatus.OK
-
-
-def age(client, settings):
-    """Makes everything that the session did happen before the limit."""
-    session = client.session
-    for record in session["account_authentication_methods"]:
-        record["at"] = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT - 1
-    session.save()
 
 
 # Second factors

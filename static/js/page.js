@@ -99,5 +99,14 @@ document.addEventListener('htmx:sendError', event => {
   if (!event.target.matches('[data-listen]')) announce('The server cannot be reached. Nothing was changed; try again.')
 })
 
+// A dialog that asked who is there is open again when the person comes back to its page; a reload leaves it closed.
+function openNamedDialog() {
+  const dialog = document.getElementById(location.hash.slice(1))
+  if (!dialog?.matches('dialog')) return
+  dialog.showModal()
+  history.replaceState(history.state, '', location.pathname + location.search)
+}
+
 rememberTabs()
 enhance(document)
+openNamedDialog()

@@ -4,7 +4,16 @@ import {copy} from './clipboard.js';
 
 const REVEALED_FOR = 10_000
 
+// Secrets that are shown this once came with the answer. They are taken out of the page at once, and gone when it is left.
+let shownOnce = new WeakMap()
+document.addEventListener('htmx:afterSwap', () => document.querySelectorAll('[data-once]').forEach(place => {
+  shownOnce.set(place, place.dataset.once)
+  delete place.dataset.once
+}))
+
 async function fetchSecret(form) {
+  const own = shownOnce.get(form.closest('[data-secret]'))
+  if (own) return own
   const answer = await fetch(form.action, {
     method: 'POST', body: new FormData(form), headers: {Accept: 'application/json'}, cache: 'no-store', redirect: 'error',
   })
@@ -67,4 +76,7 @@ document.addEventListener('submit', event => {
   act(event.target)
 })
 
-addEventListener('pagehide', () => document.querySelectorAll('[data-reveal]').forEach(hide))
+addEventListener('pagehide', () => {
+  document.querySelectorAll('[data-reveal]').forEach(hide)
+  shownOnce = new WeakMap()
+})

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from accounts.models import User
 from tests.environment import lacking
 from tests.servers import Server
+from tests.sessions import log_in
 
 # Playwright's own loop runs in this thread, which Django takes for a view that would block it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -99,11 +100,11 @@ def page(new_page: Callable[..., Page]) -> Page:
 
 @pytest.fixture
 def sign_in(server: Server) -> Callable[[Page, User], None]:
-    """Gives a page's context a session of the user, made by Django's own login: `sign_in(page, owner)`."""
+    """Gives a page's context a session that the user has just signed in with: `sign_in(page, owner)`."""
 
     def sign_in(page: Page, user: User) -> None:
         client = Client()
-        client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        log_in(client, user)
         name = settings.SESSION_COOKIE_NAME
         page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server.url}])
 

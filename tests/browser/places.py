@@ -86,6 +86,10 @@ def activity(project: Project) -> str:
     return reverse("apikeys:activity", args=[project.public_id])
 
 
+def show_once_page(project: Project) -> str:
+    return reverse("apikeys:show_once", args=[project.public_id])
+
+
 def usage_page(project: Project) -> str:
     return reverse("apikeys:usage", args=[project.public_id])
 

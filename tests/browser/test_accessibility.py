@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from playwright.sync_api import Page, expect
 
 from apikeys.models import ApiKey, KeyState
-from apikeys.services import create_key
+from apikeys.services import create_key, show_secrets_once
 from projects.models import Project
 from tests.browser.places import (
     activity,
@@ -25,6 +25,7 @@ from tests.browser.places import (
     row,
     said,
     settings_page,
+    show_once_page,
     switch,
     usage_page,
 )
@@ -118,6 +119,12 @@ def create_another(page):
     create_key_in_dialog(page, f"New {uuid4()}")
 
 
+def shown_once(page):
+    page.get_by_label("Name").fill(f"New {uuid4()}")
+    button(page, "Create key").click()
+    expect(page.get_by_text("Copy it now: you will not see it again.")).to_be_visible()
+
+
 def submit(page, action):
     """Sends a form without the name that it asks for."""
     page.get_by_label("Project name").fill("")
@@ -141,6 +148,8 @@ def owners_places(furnished, owner):
     begun = other_project(owner, "Begun")
     full = other_project(owner, "Full")
     many_keys(full, 100)
+    once = other_project(owner, "Once", KeyState.ACTIVE)
+    show_secrets_once(project=once, by=owner)
     return [
         Place("dashboard", dashboard(project)),
         Place("dashboard, revealed", dashboard(project), revealed),
@@ -168,6 +177,13 @@ def owners_places(furnished, owner):
         Place("settings, at the limit", settings_page(full)),
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
+        Place("settings, switch to show once", settings, lambda page: button(page, "Show secrets once").click()),
+        Place("show secrets once", show_once_page(project)),
+        Place("settings, shown once", settings_page(once)),
+        Place("settings, new key shown once", settings_page(once), create_another),
+        Place("dashboard, shown once", dashboard(once)),
+        Place("onboarding, shown once", onboarding(once)),
+        Place("create key, shown once", f"{dashboard(once)}keys/new/", shown_once),
         Place("activity", activity(project)),
         Place("activity, empty", activity(begun)),
         Place("usage, 24 hours", usage_page(project)),

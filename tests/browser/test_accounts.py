@@ -14,8 +14,11 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from tests.browser.places import button, clipboard, said
+from apikeys.services import create_key
+from projects.services import create_project
+from tests.browser.places import button, clipboard, said, settings_page
 from tests.factories import UserFactory
+from tests.sessions import age_all
 
 PASSWORD = "a quiet harbour 41"
 SIZES = [(1280, 800), (360, 740), (320, 640)]
@@ -291,7 +294,6 @@ def test_signing_up_in_and_out_works_without_script(new_page, server):
 def test_an_authenticator_app_is_set_up_without_script(new_page, person):
     page = new_page(java_script_enabled=False)
     sign_in_by_password(page, person)
-    confirm_password(page)
     page.goto(reverse("mfa_activate_totp"))
     page.get_by_label("Enter the code").fill(totp_code(page.locator("#totp-secret").inner_text()))
     button(page, "Turn on").click()
@@ -305,7 +307,6 @@ def test_an_authenticator_app_and_recovery_codes_let_in(page, person):
     """T23"""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     sign_in_by_password(page, person)
-    confirm_password(page)
     page.goto(reverse("mfa_index"))
     page.get_by_role("link", name="Set up app").click()
     assert page.locator("img.qr").evaluate("image => image.complete && image.naturalWidth > 0")
@@ -334,7 +335,6 @@ def test_a_passkey_is_added_used_renamed_and_removed(local_page, person):
     """T23"""
     page = local_page
     sign_in_by_password(page, person)
-    confirm_password(page)
     add_passkey(page, "Laptop")
 
     sign_out(page)
@@ -348,6 +348,7 @@ def test_a_passkey_is_added_used_renamed_and_removed(local_page, person):
     is_inside(page)
 
     page.goto(reverse("mfa_list_webauthn"))
+    age_all()
     page.get_by_role("link", name="Rename").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
     page.get_by_role("link", name="Use a passkey").click()
@@ -360,12 +361,30 @@ def test_a_passkey_is_added_used_renamed_and_removed(local_page, person):
     expect(page.get_by_text("There is no passkey yet")).to_be_visible()
 
 
+def test_a_passkey_confirms_before_a_key_is_copied(local_page, person):
+    """T21, T23"""
+    page = local_page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    project = create_project(name="Tides", by=person)
+    new = create_key(project=project, name="Server", by=person)
+    sign_in_by_password(page, person)
+    add_passkey(page, "Laptop")
+    page.goto(settings_page(project))
+    age_all()
+    button(page, "Copy Server").click()
+    page.get_by_role("link", name="Use a passkey").click()
+    button(page, "Use a passkey").click()
+    expect(page).to_have_url(re.compile(f"#row-{new.key.public_id}$"))
+    button(page, "Copy Server").click()
+    said(page, "API key copied")
+    assert clipboard(page) == new.secret
+
+
 def test_a_passkey_that_the_device_refuses_is_said_so(local_page, person):
     page = local_page
     page.devtools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": page.authenticator})
     add_authenticator(page, verifies=False)
     sign_in_by_password(page, person)
-    confirm_password(page)
     page.goto(reverse("mfa_add_webauthn"))
     button(page, "Add passkey").click()
     said(page, "No passkey was used")
@@ -374,7 +393,6 @@ def test_a_passkey_that_the_device_refuses_is_said_so(local_page, person):
 def test_a_passkey_that_was_removed_here_is_refused_in_words(local_page, person):
     page = local_page
     sign_in_by_password(page, person)
-    confirm_password(page)
     add_passkey(page, "Laptop")
     sign_out(page)
     Authenticator.objects.all().delete()

@@ -293,7 +293,7 @@ def test_a_viewer_sees_why_keys_cannot_be_managed(page, sign_in, viewer, project
     sign_in(page, viewer)
     page.goto(settings_page(project))
     expect(page.get_by_text("Only owners of the project can create, pause or delete keys.")).to_be_visible()
-    expect(page.get_by_text("Only owners of the project can rename or delete it.")).to_be_visible()
+    expect(page.get_by_text("Only owners of the project can change or delete it.")).to_be_visible()
     expect(page.get_by_role("switch")).to_have_count(0)
     expect(button(page, "Copy Production server")).to_have_count(0)
     page.goto(dashboard(project))

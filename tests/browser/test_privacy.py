@@ -26,6 +26,7 @@ from tests.browser.places import (
     row,
     said,
     settings_page,
+    show_once_page,
     stored,
 )
 
@@ -210,7 +211,7 @@ def test_t32_a_hidden_secret_is_gone_from_the_page_that_is_left(page, sign_in, o
 def everywhere(page, project, owner):
     """The addresses of every page, Django admin's included."""
     active, *_ = furnish(project, owner)
-    ours = [place(project) for place in (dashboard, settings_page, activity, onboarding)]
+    ours = [place(project) for place in (dashboard, settings_page, show_once_page, activity, onboarding)]
     admin = ["/admin/", "/admin/password_change/", "/admin/accounts/", "/admin/apikeys/"]
     for model in (type(owner), type(project), ApiKey, KeyEvent, Membership, File):
         name = f"/admin/{model._meta.app_label}/{model._meta.model_name}"

@@ -4,7 +4,15 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.browser.places import activity, dashboard, furnish, key_page, onboarding, settings_page, usage_page
+from tests.browser.places import (
+    activity,
+    dashboard,
+    furnish,
+    key_page,
+    onboarding,
+    settings_page,
+    usage_page,
+)
 
 FIRST_VISIT = 60_000
 ALL_PAGES = 100_000
@@ -57,7 +65,8 @@ def addresses(project, owner):
     active, *_ = furnish(project, owner)
     places = [place(project) for place in (dashboard, settings_page, activity, onboarding)]
     places.append(f"{usage_page(project)}?range=12m")  # the heaviest range
-    return [*places, key_page(active), "/projects/", "/projects/new/", "/help/", "/api/v1/docs", "/nothing/"]
+    places += [key_page(active)]
+    return [*places, "/projects/", "/projects/new/", "/help/", "/api/v1/docs", "/nothing/"]
 
 
 def test_a_first_visit_to_the_login_page_transfers_less_than_60_kb(page, favicon_bytes, record_testsuite_property):

@@ -1,0 +1,63 @@
+"""Whoever finds a session open must not get far: what would cost most asks first who is there.
+
+allauth has the pages for it and their ways (password, passkey, code). When a session is asked is our rule, for keys
+and for the account alike: when its last sign-in or confirmation is older than ACCOUNT_REAUTHENTICATION_TIMEOUT.
+"""
+
+import time
+from urllib.parse import urlencode
+
+from allauth.account.adapter import get_adapter
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.signals import user_signed_up
+from allauth.core.exceptions import ReauthenticationRequired
+from django.conf import settings
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+
+from accounts.models import User
+from accounts.requests import PageRequest
+
+# A code by mail, which resets a password, is neither.
+CONFIRMING = {"password", "mfa"}
+
+
+def was_recent(request: HttpRequest) -> bool:
+    """Whether the person signed in with this session, or confirmed who they are, within the time allowed."""
+    records = get_authentication_records(request, request.user)
+    last = max((record["at"] for record in records if record["method"] in CONFIRMING), default=0)
+    return bool(time.time() - last < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
+
+
+def ask_who_it_is(request: PageRequest, *, back_to: str) -> HttpResponse | None:
+    """The answer that leads to the confirmation and then to `back_to`; None where the last one is recent enough.
+
+    A script that asked for JSON hears the address, as from LoginRequired. Views call it once they know that the person
+    may do what is asked, so that it tells strangers nothing.
+    """
+    if was_recent(request):
+        return None
+    ways = get_adapter().get_reauthentication_methods(request.user)
+    if not ways:
+        return None  # as in allauth: without password and second factor there is nothing to ask for
+    address = f"{ways[0]['url']}?{urlencode({'next': back_to})}"
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"login": address}, status=401)
+    return HttpResponseRedirect(address)
+
+
+def ask_and_resume(request: PageRequest) -> None:
+    """The same, by exception, for a form whose very submission goes on after the confirmation.
+
+    allauth keeps it in the session meanwhile. For what only looks: one that changes something might go on later than
+    the person remembers.
+    """
+    if ask_who_it_is(request, back_to=""):
+        raise ReauthenticationRequired
+
+
+@receiver(user_signed_up)
+def signing_up_is_signing_in(request: HttpRequest, user: User, **kwargs: object) -> None:
+    """Records the password that was just chosen; allauth records those that are given later."""
+    record_authentication(request, user, method="password", email=user.email)

@@ -1,0 +1,240 @@
+"""Secrets that are shown once, as a person meets them, with script and without."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from apikeys.models import KeyEvent
+from apikeys.services import create_key, show_secrets_once
+from tests.browser.places import (
+    SECRET,
+    button,
+    call,
+    clipboard,
+    copied_with,
+    create_key_in_dialog,
+    dashboard,
+    onboarding,
+    row,
+    said,
+    settings_page,
+    show_once_page,
+    stored,
+)
+from tests.browser.test_privacy import page_with_memory  # noqa: F401  a fixture
+
+CLIPBOARD_REFUSED = "navigator.clipboard.writeText = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+ONCE = "Copy it now: you will not see it again."
+
+
+@pytest.fixture
+def once(project, owner):
+    show_secrets_once(project=project, by=owner)
+    return project
+
+
+@pytest.fixture
+def requests(page):
+    """The addresses that the page asks."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    return asked
+
+
+@pytest.fixture
+def inside(page, sign_in, owner):
+    sign_in(page, owner)
+    return page
+
+
+def new_panel(page, name):
+    return page.get_by_role("group", name=f"New API key {name}")
+
+
+# The choice
+
+
+def test_switching_on_is_confirmed_in_a_dialog_and_switching_off_is_not(inside, server, project, api_key):
+    page = inside
+    page.goto(settings_page(project))
+    button(page, "Show secrets once").click()
+    dialog = page.get_by_role("dialog", name="Show secrets once?")
+    expect(dialog).to_contain_text("The stored secret of 1 key is destroyed")
+    expect(button(dialog, "Cancel")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    project.refresh_from_db()
+    assert not project.show_once
+    button(page, "Show secrets once").click()
+    button(dialog, "Destroy stored secrets").click()
+    said(page, "Secrets are shown once from now on. The stored secrets of 1 key were destroyed.")
+    expect(row(page, "Production server")).to_contain_text("Shown once")
+    expect(button(page, "Copy Production server")).to_have_count(0)
+    assert call(server, api_key.secret).status == 200
+    button(page, "Let secrets be shown again").click()
+    said(page, "created from now on can be shown again")
+    expect(row(page, "Production server")).to_contain_text("Shown once")
+    create_key_in_dialog(page, "Newer")
+    assert SECRET.fullmatch(copied_with(page, button(row(page, "Newer"), "Copy Newer")))
+
+
+def test_the_dialog_counts_a_key_that_was_created_since_the_page_came(inside, project, api_key):
+    inside.goto(settings_page(project))
+    create_key_in_dialog(inside, "Second")
+    button(inside, "Show secrets once").click()
+    expect(inside.get_by_role("dialog")).to_contain_text("The stored secrets of 2 keys are destroyed")
+
+
+# Creating
+
+
+def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, server, once, requests):
+    page = inside
+    page.goto(settings_page(once))
+    create_key_in_dialog(page, "Once")
+    key = once.api_keys.get()
+    panel = new_panel(page, "Once")
+    expect(panel).to_be_focused()
+    expect(panel).to_contain_text(ONCE)
+    said(page, "Created Once. Copy it now")
+    expect(panel.locator("[data-mask]")).to_have_text(key.mask)
+    assert not SECRET.search(page.content()), "a script took it out of the page"
+    before = len(requests)
+    secret = copied_with(page, button(panel, "Copy"))
+    assert call(server, secret).status == 200
+    assert not SECRET.search(page.content())
+    button(panel, "Reveal Once").click()
+    expect(panel.locator("[data-mask]")).to_have_text(secret)
+    button(panel, "Reveal Once").click()
+    expect(panel.locator("[data-mask]")).to_have_text(key.mask)
+    assert copied_with(page, button(panel, "Copy .env line with Once")) == f"LATCHKEY_API_KEY={secret}"
+    assert requests[before:] == []
+    assert not SECRET.search(stored(page) + str(page.context.cookies()) + "".join(requests))
+    assert not SECRET.search(server.log_text())
+    assert list(KeyEvent.objects.values_list("kind", flat=True)) == ["created"]
+    page.reload()
+    expect(row(page, "Once")).to_contain_text("Shown once")
+    expect(panel).to_have_count(0)
+
+
+def test_generate_key_then_copy_in_one_go(inside, server, once):
+    """P5"""
+    page = inside
+    page.goto(onboarding(once))
+    button(page, "Generate Key").click()
+    expect(page.get_by_text(ONCE)).to_be_visible()
+    expect(page).to_have_title(re.compile("^Default key · Acme Weather"))
+    assert not SECRET.search(page.content())
+    secret = copied_with(page, button(page, "Copy"))
+    assert call(server, secret).status == 200
+    page.get_by_role("link", name="Continue").click()
+    expect(page).to_have_url(re.compile(f"{onboarding(once)}$"))
+    expect(page.locator("[data-mask]")).to_have_text(once.api_keys.get().mask)
+    expect(page.get_by_text("shown once, when the key was created")).to_be_visible()
+    expect(button(page, "Copy")).to_have_count(0)
+
+
+def test_a_double_click_on_generate_key_creates_one_key_and_shows_its_secret(inside, server, once):
+    """T14"""
+    inside.goto(onboarding(once))
+    button(inside, "Generate Key").dblclick()
+    expect(inside.get_by_text(ONCE)).to_be_visible()
+    assert call(server, copied_with(inside, button(inside, "Copy"))).status == 200
+    assert once.api_keys.count() == 1
+
+
+def test_the_page_of_its_own_shows_the_new_secret_and_names_that_are_taken(inside, server, once, owner):
+    create_key(project=once, name="Taken", by=owner)
+    inside.goto(dashboard(once))
+    inside.get_by_role("link", name="create a new key").click()
+    inside.get_by_label("Name").fill("Taken")
+    button(inside, "Create key").click()
+    expect(inside.get_by_label("Name")).to_have_accessible_description(re.compile("already has a key of that name"))
+    inside.get_by_label("Name").fill("Free")
+    button(inside, "Create key").click()
+    expect(inside.get_by_text(ONCE)).to_be_visible()
+    assert call(server, copied_with(inside, button(inside, "Copy"))).status == 200
+    inside.get_by_role("link", name="Back to the API keys").click()
+    expect(row(inside, "Free")).to_contain_text("Shown once")
+
+
+def test_without_a_clipboard_the_secret_is_selected(inside, once):
+    inside.add_init_script(CLIPBOARD_REFUSED)
+    inside.goto(settings_page(once))
+    create_key_in_dialog(inside, "Once")
+    button(new_panel(inside, "Once"), "Copy").click()
+    expect(inside.get_by_label("Press Ctrl+C")).to_have_value(SECRET)
+    inside.get_by_label("Press Ctrl+C").blur()
+    assert not SECRET.search(inside.content())
+
+
+def test_t32_back_does_not_bring_the_secret_again(page_with_memory, sign_in, owner, once):  # noqa: F811
+    """T32"""
+    page = page_with_memory
+    sign_in(page, owner)
+    page.goto(settings_page(once))
+    create_key_in_dialog(page, "Once")
+    button(new_panel(page, "Once"), "Reveal Once").click()
+    expect(new_panel(page, "Once").locator("[data-mask]")).to_have_text(SECRET)
+    page.goto("/help/")
+    page.go_back(wait_until="commit")
+    expect(row(page, "Once")).to_contain_text("Shown once")
+    expect(new_panel(page, "Once")).to_have_count(0)
+    assert not SECRET.search(page.content())
+
+
+# Without script
+
+
+@pytest.fixture
+def plain(new_page, sign_in, owner):
+    page = new_page(java_script_enabled=False)
+    sign_in(page, owner)
+    return page
+
+
+def test_without_script_switching_on_works_in_the_dialog_and_on_its_own_page(plain, project, api_key):
+    plain.goto(settings_page(project))
+    button(plain, "Show secrets once").click()
+    button(plain.get_by_role("dialog"), "Cancel").click()
+    plain.get_by_role("link", name="Show secrets once, on a page of its own").click()
+    expect(plain).to_have_url(re.compile(f"{show_once_page(project)}$"))
+    button(plain, "Destroy stored secrets").click()
+    said(plain, "Secrets are shown once from now on.")
+    button(plain, "Let secrets be shown again").click()
+    said(plain, "can be shown again")
+
+
+def test_without_script_the_answer_to_the_form_is_the_page_with_the_secret(plain, server, once):
+    """T14: and reloading it, which sends the form again, says what became of it."""
+    plain.goto(settings_page(once))
+    button(plain, "+ Create Key").click()
+    plain.get_by_role("dialog").get_by_label("Name").fill("Plain")
+    button(plain.get_by_role("dialog"), "Create key").click()
+    expect(plain.get_by_text(ONCE)).to_be_visible()
+    secret = plain.get_by_label("API key", exact=True).input_value()
+    assert call(server, secret).status == 200
+    assert plain.get_by_label("Line for a .env file").input_value() == f"LATCHKEY_API_KEY={secret}"
+    plain.reload()
+    expect(plain.get_by_text("Its secret was shown once")).to_be_visible()
+    expect(plain.get_by_role("link", name="+ Create Key")).to_be_visible()
+    assert not SECRET.search(plain.content())
+    assert once.api_keys.count() == 1
+
+
+def test_without_script_onboarding_goes_on_after_the_secret(plain, once):
+    plain.goto(onboarding(once))
+    button(plain, "Generate Key").click()
+    assert SECRET.fullmatch(plain.get_by_label("API key", exact=True).input_value())
+    plain.get_by_role("link", name="Continue").click()
+    expect(plain.get_by_role("heading", name="Your API key is ready")).to_be_visible()
+    assert not SECRET.search(plain.content())
+
+
+def test_a_page_from_before_the_choice_says_why_copy_does_not_work(inside, project, api_key, owner):
+    inside.goto(settings_page(project))
+    show_secrets_once(project=project, by=owner)
+    button(inside, "Copy Production server").click()
+    said(inside, "was shown once and is stored nowhere. If it is lost, create a new key.")
+    assert clipboard(inside) != api_key.secret

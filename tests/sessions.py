@@ -1,0 +1,39 @@
+"""Sessions as a sign-in leaves them, and as time does."""
+
+import time
+
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY, record_authentication
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.http import HttpRequest
+from django.test import Client
+
+from accounts.models import User
+
+
+def log_in(client: Client, user: User) -> None:
+    """Signs in with the client, and notes in its session what allauth does when a password was right."""
+    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    request = HttpRequest()
+    request.session = client.session
+    record_authentication(request, user, method="password", email=user.email)
+    request.session.save()
+
+
+def age(client: Client) -> None:
+    """Makes everything that the session was opened and confirmed with happen just before the limit."""
+    _age(client.session)
+
+
+def age_all() -> None:
+    """The same for every session there is: those of browsers too."""
+    for row in Session.objects.all():
+        _age(SessionStore(row.session_key))
+
+
+def _age(session: SessionBase) -> None:
+    for record in session[AUTHENTICATION_METHODS_SESSION_KEY]:
+        record["at"] = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT - 1
+    session.save()
