@@ -1,14 +1,18 @@
 """How long the fuzz goes on: a fixed slice that is the same every time, or as many seconds as FUZZ_SECONDS says."""
 
 import os
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 from zlib import crc32
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+
+Thing = TypeVar("Thing")
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS") or 0)
 SEED = int(os.environ.get("FUZZ_SEED") or 0)
@@ -17,13 +21,17 @@ SEED = int(os.environ.get("FUZZ_SEED") or 0)
 counts: Counter[str] = Counter()
 
 
-def rounds(share: float) -> Iterator[int]:
-    """The number of each round, from 0: one in the slice, else until `share` of the time is used up."""
+def turns(things: dict[str, Thing], share: float) -> Iterator[tuple[str, Thing]]:
+    """Each thing once, with a name for the turn; after that over and over until `share` of the time is used up."""
     end = time.monotonic() + SECONDS * share
-    number = 0
-    while number == 0 or time.monotonic() < end:
-        yield number
-        number += 1
+    for number in count():
+        names = list(things)
+        if SECONDS:
+            random.Random(f"{SEED} {number}").shuffle(names)  # noqa: S311  to be repeated, not to be secret
+        for name in names:
+            if time.monotonic() > end and (SECONDS or number):
+                return
+            yield f"{number} {name}", things[name]
 
 
 def attempt(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], *, examples: int, name: str) -> None:

@@ -1,12 +1,11 @@
 """What holds for every answer, whatever was asked: the promises that no input may break."""
 
-import html
 import json
 import re
 from urllib.parse import urlsplit
 
 from tests.fuzz.attacks import Attack
-from tests.fuzz.rows import Row
+from tests.fuzz.rows import Row, Snapshot, changes
 from tests.fuzz.stage import NOBODY, Stage
 from tests.fuzz.wire import Answer
 from tests.fuzz.words import MARK
@@ -30,9 +29,8 @@ def judge(attack: Attack, answer: Answer, stage: Stage) -> None:
         assert urlsplit(location)[:2] == ("", ""), location
     if answer.headers.get_content_type() == "text/html":
         assert MARK.encode() not in answer.body, "HTML of the sender's making"
-    if not _may_read_secret(attack, answer):
-        for part in stage.random_parts:
-            assert part not in answer.everything, "a secret came back"
+    for part in stage.random_parts:
+        assert part not in answer.everything or _may_read(part, attack, answer, stage), "a secret came back"
 
 
 def is_entitled(attack: Attack, stage: Stage) -> bool:
@@ -57,20 +55,22 @@ def _judge_api(attack: Attack, answer: Answer, stage: Stage) -> None:
     assert error["meta"]["request_id"] == answer.headers["X-Request-Id"]
 
 
-def _may_read_secret(attack: Attack, answer: Answer) -> bool:
-    is_asked_for = attack.route.pattern.endswith(("/copy/", "/reveal/"))
-    return is_asked_for and attack.who == "owner" and attack.method == "POST" and answer.status == 200
+def _may_read(part: bytes, attack: Attack, answer: Answer, stage: Stage) -> bool:
+    """Its owner may, who asks for it; and a page repeats to its reader the address that they themselves wrote."""
+    if attack.route.pattern.endswith(("/copy/", "/reveal/")) and answer.status == 200:
+        return attack.who == "owner" and attack.method == "POST"
+    return part.decode() in attack.target(stage) and not attack.is_to_api(stage)
 
 
-def judge_changes(attack: Attack, before: frozenset[Row], after: frozenset[Row], stage: Stage) -> None:
+def may_change_anything(attack: Attack) -> bool:
+    return attack.who in {"owner", "admin"} and attack.has_token and not attack.is_safe and not attack.route.is_api
+
+
+def judge_changes(attack: Attack, before: Snapshot, after: Snapshot, stage: Stage) -> None:
     """Raises AssertionError if rows changed that the sender has no right to change."""
-    if before == after or (attack.who in {"owner", "admin"} and attack.has_token and not attack.is_safe):
-        return
-    gone, new = before - after, after - before
-    for row in gone | new:
-        assert _may_change(attack, row, row in new, stage), (
-            f"{'new' if row in new else 'gone'} in {row.table}: {row.values}"
-        )
+    for row, is_new in changes(before, after):
+        what = f"{'new' if is_new else 'gone'} in {row.table}: {row.values}"
+        assert _may_change(attack, row, is_new, stage), what
 
 
 def _may_change(attack: Attack, row: Row, is_new: bool, stage: Stage) -> bool:

@@ -1,6 +1,7 @@
 """What the database and the file store hold, row by row, so that a change can be laid at somebody's door."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -20,26 +21,29 @@ _COUNTED = {
         *("refused_calls", "last_refused_at", "last_refused_address"),
     }
 }
+FILES = "files"
+
+Snapshot = dict[str, frozenset[tuple[Any, ...]]]
 
 
 class Row(NamedTuple):
     table: str
-    values: tuple[tuple[str, Any], ...]
+    values: dict[str, Any]
 
     def belongs_to(self, user: int) -> bool:
-        return (self.table, user) == (User._meta.db_table, self["id"]) or self._refers(User, user)
+        return self._is(User, user)
 
     def is_of(self, project: int) -> bool:
-        return (self.table, project) == (Project._meta.db_table, self["id"]) or self._refers(Project, project)
+        return self._is(Project, project)
 
-    def _refers(self, model: type, pk: int) -> bool:
-        return any(self[column] == pk for column in _columns(self.table, model))
+    def _is(self, model: type, pk: int) -> bool:
+        if self.table == model._meta.db_table:  # type: ignore[attr-defined]  # a model
+            return bool(self.values["id"] == pk)
+        return any(self.values[column] == pk for column in _references(self.table, model))
 
-    def __getitem__(self, column: Any) -> Any:
-        return dict(self.values).get(column)
 
-
-def _columns(table: str, model: type) -> list[str]:
+@cache
+def _references(table: str, model: type) -> list[str]:
     """The columns of `table` that refer to `model`; a new table's are found without being named here."""
     return [
         field.column
@@ -50,20 +54,54 @@ def _columns(table: str, model: type) -> list[str]:
     ]
 
 
-def snapshot() -> frozenset[Row]:
-    return frozenset(_rows()) | {
-        Row("files", (("path", str(path)),)) for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()
-    }
-
-
-def _rows() -> Iterator[Row]:
+def version() -> tuple[Any, ...]:
+    """Differs from an earlier one if anything at all was written since, which is one query to find out."""
+    is_sqlite = connection.vendor == "sqlite"
     with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            if table in _LEFT_OUT:
-                continue
-            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  its own name
-            names = [column[0] for column in cursor.description]
-            for values in cursor.fetchall():
-                plain = (bytes(value) if isinstance(value, memoryview) else value for value in values)
-                pairs = zip(names, plain, strict=True)
-                yield Row(table, tuple(pair for pair in pairs if pair[0] not in _COUNTED.get(table, ())))
+        cursor.execute("PRAGMA data_version" if is_sqlite else "SELECT pg_snapshot_xmax(pg_current_snapshot())")
+        return cursor.fetchone()[0], _files()
+
+
+def _files() -> frozenset[tuple[Any, ...]]:
+    return frozenset((str(path),) for path in settings.MEDIA_ROOT.rglob("*") if path.is_file())
+
+
+def snapshot() -> Snapshot:
+    found: Snapshot = {}
+    with connection.cursor() as cursor:
+        for table, columns in _tables().items():
+            names = ", ".join(map(connection.ops.quote_name, columns))
+            cursor.execute(f"SELECT {names} FROM {connection.ops.quote_name(table)}")  # noqa: S608  their own names
+            found[table] = frozenset(map(_plain, cursor.fetchall()))
+    found[FILES] = _files()
+    return found
+
+
+@cache
+def _tables() -> dict[str, list[str]]:
+    with connection.cursor() as cursor:
+        return {
+            table: [
+                column.name
+                for column in connection.introspection.get_table_description(cursor, table)
+                if column.name not in _COUNTED.get(table, ())
+            ]
+            for table in connection.introspection.table_names(cursor)
+            if table not in _LEFT_OUT
+        }
+
+
+def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Comparable, and to be kept in a set."""
+    return tuple(
+        bytes(value) if isinstance(value, memoryview) else str(value) if isinstance(value, dict) else value
+        for value in row
+    )
+
+
+def changes(before: Snapshot, after: Snapshot) -> Iterator[tuple[Row, bool]]:
+    """Each row that is in one of the two only, and whether it is the new one."""
+    for table, rows in after.items():
+        columns = ["path"] if table == FILES else _tables()[table]
+        for values in rows ^ before[table]:
+            yield Row(table, dict(zip(columns, values, strict=True))), values in rows

@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import User
+from apikeys.secret_format import generate
 from apikeys.services import create_key
 from projects.models import Membership
 from projects.permissions import Role
@@ -38,10 +39,14 @@ class Stage:
         self.file = FileFactory(project=self.project)
         own_project, own_key, own_secret = self._make_project("stranger")
         self.secrets = (secret, own_secret)
+        decoy = generate(settings.KEY_PREFIX)
+        self.random_parts = [_random_part(secret) for secret in self.secrets]
+        self.decoy = _random_part(decoy)
         self.words = {
             "secret": secret,
             "random": self.random_parts[0].decode(),
             "own_secret": own_secret,
+            "decoy": decoy,
             "project_id": self.project.public_id,
             "key_id": self.key.public_id,
             "file_id": self.file.public_id,
@@ -71,11 +76,6 @@ class Stage:
         session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": time.time(), "email": user.email}]
         session.save()
         return str(session.session_key)
-
-    @property
-    def random_parts(self) -> list[bytes]:
-        """What must never come back: of each real secret the characters that make it one."""
-        return [secret.partition("_")[2][:RANDOM_CHARACTERS].encode() for secret in self.secrets]
 
     def is_whole(self) -> bool:
         """Whether nobody with the right to it has taken away what further attacks need."""
@@ -107,6 +107,11 @@ class Stage:
             if "«row»" in text:
                 text = text.replace("«row»", self.row_of(route))
         return text
+
+
+def _random_part(secret: str) -> bytes:
+    """What must never come back: the characters that make it a secret."""
+    return secret.partition("_")[2][:RANDOM_CHARACTERS].encode()
 
 
 def forget_limits() -> None:

@@ -18,9 +18,10 @@ REFERENCES = [
     *("«secret»", "«random»", "Bearer «secret»", "«own_secret»", "«project_id»", "«key_id»", "«file_id»", "«name»"),
     *("«own_project_id»", "«own_key_id»", "«project_name»", "«email»", "«id»", "«row»", "«never_key_id»"),
 ]
-TEXT = st.one_of(
-    st.sampled_from(HOSTILE), st.sampled_from(REFERENCES), st.text(st.characters(exclude_categories=()), max_size=30)
-)
+_ANY = st.text(st.characters(exclude_categories=()), max_size=30)
+TEXT = st.one_of(st.sampled_from(HOSTILE), st.sampled_from(REFERENCES), _ANY)
+# What a form is sent may be kept and shown, as it was asked: a secret that is no key's instead of a real one.
+KEPT = st.one_of(st.sampled_from(HOSTILE), st.sampled_from(REFERENCES[4:]), st.just("«decoy»"), _ANY)
 PATH_TEXT = st.one_of(st.sampled_from(HOSTILE).filter(lambda text: len(text) < 2_000), st.text(max_size=20))
 HEADERS = [
     *("HX-Request", "HX-Target", "HX-Current-URL", "HX-Current-URL-URI-AutoEncoded", "HX-Trigger", "HX-Boosted"),
