@@ -81,5 +81,7 @@ check: venv
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy .
+	$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive .
+	@$(FIND_UV); $(PYTHON) -m tests.advisories "$$uv"
 	$(MANAGE) makemigrations --check --dry-run
 	@env $$($(PYTHON) -m tests.production) $(MANAGE) check --deploy --fail-level WARNING
