@@ -20,11 +20,12 @@ _OTHER_IDS = {name: f"«never_{name}»" for name in _RIGHT_IDS} | {"key_id": "«
 def attacks_on(route: Route, discovered: Discovered) -> st.SearchStrategy[Attack]:
     names = sorted(discovered.names)
     strange = _strange(route, names)
+    often = ["fields"] * 4 if discovered.of(route) else ["query"] * 3
     right = _right(route, discovered)
 
     @st.composite
     def attack(draw: st.DrawFn) -> Attack:
-        spoilt = draw(st.lists(st.sampled_from(sorted(strange)), min_size=1, max_size=2, unique=True))
+        spoilt = draw(st.lists(st.sampled_from([*strange, *often]), min_size=1, max_size=2, unique=True))
         parts = {name: draw(strategy) for name, strategy in right.items()}
         if "fields" in spoilt:
             parts["fields"] = draw(_spoilt(parts["fields"], names))

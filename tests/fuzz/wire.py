@@ -35,14 +35,18 @@ def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
             return Answer(0, Message(), b"")
 
 
-def answers(port: int, request: bytes) -> list[int]:
-    """The status of every answer to these bytes, until the server hangs up or has been silent for half a second."""
+def answers(port: int, request: bytes, silence: float = SECONDS_TO_ANSWER) -> list[int]:
+    """The status of every answer to these bytes, until the server hangs up.
+
+    It may wait for what does not come: `silence` is how many seconds we wait for a first answer, and half a second
+    for each that follows.
+    """
     received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS_TO_ANSWER) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=silence) as connection:
         with suppress(ConnectionResetError, BrokenPipeError):
             connection.sendall(request)
         with suppress(ConnectionResetError, TimeoutError):
             while more := connection.recv(65536):
                 received += more
                 connection.settimeout(0.5)
-    return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]]
+    return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:] if part[:3].isdigit()]
