@@ -11,6 +11,7 @@ from zlib import crc32
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 Thing = TypeVar("Thing")
 
@@ -37,9 +38,28 @@ def turns(things: dict[str, Thing], share: float) -> Iterator[tuple[str, Thing]]
 def attempt(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], *, examples: int, name: str) -> None:
     """Runs `check` on `examples` values; `name`, with the seed, decides which. Fails with the smallest that fails."""
 
-    @seed(crc32(f"{SEED} {name}".encode()))
-    @settings(
+    @seed(_seed_of(name))
+    @_settings(examples)
+    @given(strategy)
+    def one(value: Any) -> None:
+        check(value)
+
+    one()
+
+
+def attempt_machine(machine: type[RuleBasedStateMachine], *, examples: int, name: str) -> None:
+    """As `attempt`, on `examples` runs of the machine."""
+    run_state_machine_as_test(seed(_seed_of(name))(machine), settings=_settings(examples))  # type: ignore[type-var]
+
+
+def _seed_of(name: str) -> int:
+    return crc32(f"{SEED} {name}".encode())
+
+
+def _settings(examples: int) -> settings:
+    return settings(
         max_examples=examples,
+        stateful_step_count=30,
         derandomize=not SECONDS,
         database=None,
         deadline=None,
@@ -47,8 +67,3 @@ def attempt(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], *, e
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy)
-    def one(value: Any) -> None:
-        check(value)
-
-    one()
