@@ -53,6 +53,12 @@ chromium:
 	test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
 	echo "Installing Chromium from apt (once)"; apt-get update -qq && apt-get install -yqq chromium >/dev/null
 
+# Ten minutes of hostile input, five on each database; FUZZ_SECONDS and FUZZ_SEED say otherwise. docs/security.md
+.PHONY: fuzz
+fuzz: venv
+	@$(SYNC) --group test --group fuzz
+	$(PYTHON) -m tests.fuzz
+
 # Beside its peers, on a PostgreSQL of its own: ratios, a table and var/bench.json. QUICK=1 for a rough look.
 .PHONY: bench
 bench: venv wrk

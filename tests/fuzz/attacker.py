@@ -27,8 +27,16 @@ class Attacker:
         self._version, self._known = version(), snapshot()
 
     def send(self, attack: Attack) -> None:
+        request = attack.request(self.stage)
+        try:
+            self._send(attack, request)
+        except Exception as error:
+            error.add_note(f"As {attack.who}: {request[:2_000]!r}")
+            raise
+
+    def _send(self, attack: Attack, request: bytes) -> None:
         counts[attack.route.pattern] += 1
-        answer = exchange(self.server.port, attack.request(self.stage), attack.method)
+        answer = exchange(self.server.port, request, attack.method)
         judge(attack, answer, self.stage)
         if version() == self._version:
             return
