@@ -50,7 +50,7 @@ def attempt(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], *, e
 def attempt_machine(machine: type[RuleBasedStateMachine], *, examples: int, name: str) -> None:
     """As `attempt`, on `examples` runs of the machine."""
     counts["(life cycles)"] += examples
-    run_state_machine_as_test(seed(_seed_of(name))(machine), settings=_settings(examples))  # type: ignore[type-var]
+    run_state_machine_as_test(seed(_seed_of(name))(machine), settings=_settings(examples))
 
 
 def _seed_of(name: str) -> int:

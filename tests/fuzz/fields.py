@@ -70,7 +70,8 @@ class Discovered:
 @cache
 def _names_of_forms() -> frozenset[str]:
     """Of every form class that the product has loaded, ours and the libraries'."""
-    classes, names = [BaseForm], set()
+    classes: list[type] = [BaseForm]
+    names: set[str] = set()
     while classes:
         form = classes.pop()
         classes += form.__subclasses__()
