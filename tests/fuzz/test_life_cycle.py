@@ -6,7 +6,7 @@ from tests.fuzz.budget import SECONDS, attempt_machine, turns
 from tests.fuzz.life_cycle import MOST_KEYS, LifeCycle
 
 SHARE = 0.2
-EXAMPLES = 12 if not SECONDS else 50
+EXAMPLES = 12 if not SECONDS else 8
 
 
 @pytest.mark.django_db

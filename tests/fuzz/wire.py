@@ -1,7 +1,7 @@
 """HTTP as an attacker sends it: bytes, one connection for each request, no library's opinion in between."""
 
 import socket
-from contextlib import suppress
+from contextlib import closing, suppress
 from email.message import Message
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import NamedTuple
@@ -27,12 +27,12 @@ def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
         # It may hang up on what it will not read, and before all of it has come; what it said first counts.
         with suppress(ConnectionResetError, BrokenPipeError):
             connection.sendall(request)
-        response = HTTPResponse(connection, method=method)
-        try:
-            response.begin()
-            return Answer(response.status, response.headers, response.read())
-        except (RemoteDisconnected, BadStatusLine, ConnectionResetError):
-            return Answer(0, Message(), b"")
+        with closing(HTTPResponse(connection, method=method)) as response:
+            try:
+                response.begin()
+                return Answer(response.status, response.headers, response.read())
+            except (RemoteDisconnected, BadStatusLine, ConnectionResetError):
+                return Answer(0, Message(), b"")
 
 
 def answers(port: int, request: bytes, silence: float = SECONDS_TO_ANSWER) -> list[int]:
