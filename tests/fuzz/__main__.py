@@ -13,8 +13,6 @@ from collections import Counter
 from pathlib import Path
 
 DATABASES = ("postgresql", "sqlite")
-# What each half needs before its first request: a database, a server, every page once.
-SECONDS_TO_START = 20
 # A failure is made small before it is shown, for which hypothesis takes five minutes at most.
 SECONDS_TO_SHRINK = 330
 
@@ -31,7 +29,7 @@ def main() -> int:
             environment = {
                 **os.environ,
                 "TEST_DATABASE": database,
-                "FUZZ_SECONDS": str(max(1, seconds - SECONDS_TO_START)),
+                "FUZZ_SECONDS": str(seconds),
                 "FUZZ_SEED": seed,
                 "FUZZ_COUNTS": counts.name,
             }

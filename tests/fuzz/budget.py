@@ -18,19 +18,27 @@ Thing = TypeVar("Thing")
 SECONDS = float(os.environ.get("FUZZ_SECONDS") or 0)
 SEED = int(os.environ.get("FUZZ_SEED") or 0)
 
+_BEGAN = time.monotonic()
+
 # How many requests each route was sent, for the report at the end.
 counts: Counter[str] = Counter()
 
 
-def turns(things: dict[str, Thing], share: float) -> Iterator[tuple[str, Thing]]:
-    """Each thing once, with a name for the turn; after that over and over until `share` of the time is used up."""
-    end = time.monotonic() + SECONDS * share
+def seconds_left(until: float) -> float:
+    """Until that share of all the time has passed, which began with the process."""
+    return _BEGAN + SECONDS * until - time.monotonic()
+
+
+def turns(things: dict[str, Thing], until: float) -> Iterator[tuple[str, Thing]]:
+    """In the slice each thing once, else over and over; with a name for the turn."""
     for number in count():
         names = list(things)
         if SECONDS:
             random.Random(f"{SEED} {number}").shuffle(names)  # noqa: S311  to be repeated, not to be secret
         for name in names:
-            if time.monotonic() > end and (SECONDS or number):
+            if number and not SECONDS:
+                return
+            if SECONDS and seconds_left(until) < 0:
                 return
             yield f"{number} {name}", things[name]
 

@@ -21,6 +21,7 @@ class _Forms(HTMLParser):
         self.posts: list[tuple[str, Fields]] = []
         self.queries: list[str] = []
         self._form: tuple[str, Fields] | None = None
+        self._select = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -33,9 +34,13 @@ class _Forms(HTMLParser):
                 self.posts.append(self._form)
         elif self._form and (name := named.get("name")):
             self._form[1].setdefault(name, named.get("value", ""))
+            self._select = name
             self.queries.append(name)
             if to := named.get("formaction"):
                 self.posts.append((to, self._form[1]))
+
+        elif self._form and tag == "option" and not self._form[1].get(self._select):
+            self._form[1][self._select] = named.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

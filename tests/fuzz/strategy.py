@@ -20,7 +20,7 @@ _OTHER_IDS = {name: f"«never_{name}»" for name in _RIGHT_IDS} | {"key_id": "«
 def attacks_on(route: Route, discovered: Discovered) -> st.SearchStrategy[Attack]:
     names = sorted(discovered.names)
     strange = _strange(route, names)
-    often = ["fields"] * 4 if discovered.of(route) else ["query"] * 3
+    often = ["headers"] * 6 if route.is_api else ["fields"] * 4 if discovered.of(route) else ["query"] * 3
     right = _right(route, discovered)
 
     @st.composite

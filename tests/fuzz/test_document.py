@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 from tests.environment import DATA_DIR
-from tests.fuzz.budget import SECONDS, SEED, counts
+from tests.fuzz.budget import SECONDS, SEED, counts, seconds_left
 from tests.fuzz.stage import Stage
 
-SHARE = 0.1
+UNTIL = 0.1
 # /verify takes any method and is described once, as GET; the others' methods are in test_access.py.
 LEFT_OUT = "unsupported_method"
 
@@ -17,7 +17,7 @@ def test_the_document_holds(server):
     """T24, T25: every answer has a status and a shape that the document names, and none is a 5xx."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/api/v1/openapi.json", "--no-color"]
     command += ["--header", f"Authorization: Bearer {Stage().secrets[0]}", "--seed", str(SEED)]
-    command += ["--checks", "all", "--exclude-checks", LEFT_OUT, "--max-time", str(max(5, int(SECONDS * SHARE)))]
+    command += ["--checks", "all", "--exclude-checks", LEFT_OUT, "--max-time", str(max(5, int(seconds_left(UNTIL))))]
     result = subprocess.run(command, cwd=DATA_DIR, capture_output=True, text=True, timeout=SECONDS + 120)
     assert result.returncode == 0, result.stdout + result.stderr
     generated = re.search(r"([\d,]+) generated", result.stdout)

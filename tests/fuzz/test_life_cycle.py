@@ -5,7 +5,7 @@ import pytest
 from tests.fuzz.budget import SECONDS, attempt_machine, turns
 from tests.fuzz.life_cycle import MOST_KEYS, LifeCycle
 
-SHARE = 0.2
+UNTIL = 0.3
 EXAMPLES = 12 if not SECONDS else 8
 
 
@@ -13,5 +13,5 @@ EXAMPLES = 12 if not SECONDS else 8
 def test_the_life_cycle_holds(settings):
     """T13"""
     settings.MAX_KEYS_PER_PROJECT = MOST_KEYS
-    for turn, machine in turns({"life cycle": LifeCycle}, SHARE):
+    for turn, machine in turns({"life cycle": LifeCycle}, UNTIL):
         attempt_machine(machine, examples=EXAMPLES, name=turn)

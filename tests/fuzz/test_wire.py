@@ -12,7 +12,7 @@ from tests.fuzz.budget import SECONDS, attempt, counts, turns
 from tests.fuzz.stage import Stage
 from tests.fuzz.wire import answers
 
-SHARE = 0.15
+UNTIL = 1.0
 EXAMPLES = 60 if not SECONDS else 200
 
 POST = b"POST /health/live HTTP/1.1\r\nHost: localhost\r\n"
@@ -127,5 +127,5 @@ def test_no_bytes_break_in_or_break_the_server(server, stage):
             b"\r\n\r\n", b"\r\nCookie: sessionid=x\r\n"
         ),
     }
-    for turn, request in turns(requests, SHARE):
+    for turn, request in turns(requests, UNTIL):
         attempt(send, spoilt(request), examples=EXAMPLES, name=turn)
