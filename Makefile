@@ -60,6 +60,12 @@ chromium:
 	test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
 	echo "Installing Chromium from apt (once)"; apt-get update -qq && apt-get install -yqq chromium >/dev/null
 
+# Ten minutes of hostile input, five on each database; FUZZ_SECONDS and FUZZ_SEED say otherwise. docs/security.md
+.PHONY: fuzz
+fuzz: venv
+	@$(SYNC) --group test --group fuzz
+	$(PYTHON) -m tests.fuzz
+
 # Beside its peers, on a PostgreSQL of its own: ratios, a table and var/bench.json. QUICK=1 for a rough look.
 .PHONY: bench
 bench: venv wrk
@@ -96,5 +102,7 @@ check: venv
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy .
+	$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive .
+	@$(FIND_UV); $(PYTHON) -m tests.advisories "$$uv"
 	$(MANAGE) makemigrations --check --dry-run
 	@env $$($(PYTHON) -m tests.production) $(MANAGE) check --deploy --fail-level WARNING

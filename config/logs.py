@@ -10,8 +10,9 @@ from django.db import InterfaceError, OperationalError
 
 from config.environment import PRODUCTION, env
 
-# Whatever slips into a line and could be a secret is masked, whichever library wrote it.
-_SECRET = re.compile(r"([a-z][a-z0-9]{0,11}_[0-9A-Za-z]{4})[0-9A-Za-z]{28}([0-9A-Za-z]{4})")
+# Whatever slips into a line and could be a secret is masked, whichever library wrote it; also without its prefix or
+# its checksum, for both can be worked out. Nothing else that we log has 30 letters and digits in a row.
+_SECRET = re.compile(r"([0-9A-Za-z]{4})[0-9A-Za-z]{22,}([0-9A-Za-z]{4})")
 
 
 def mask_secrets(logger: Any, method: str, line: str) -> str:

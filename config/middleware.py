@@ -8,6 +8,7 @@ from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
+from django.db import DataError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import resolve_url
@@ -21,6 +22,8 @@ from accounts.requests import page_that_asked
 from config import health
 from config.errors import bad_request, is_api, method_not_allowed, too_many_requests
 from projects.envelope import error_response
+
+logger = structlog.get_logger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -145,6 +148,27 @@ class Limits:
             return None
         response: HttpResponse | None = ratelimit.consume_or_429(request, app=APP, action="mailed_code")
         return response
+
+
+class AdminInput:
+    """Answers 400 where a page of the admin was given something that cannot be an id.
+
+    Django's own pages look rows up by whatever a form's selection or a default in the address says: "x" or thirty
+    digits raised, and also in the middle of a page that was being rendered. The log keeps the traceback.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        is_malformed = isinstance(exception, ValueError | OverflowError | DataError)
+        if not (is_malformed and request.path.startswith("/admin/")):
+            return None
+        logger.warning("admin_input_refused", exc_info=exception)
+        return bad_request(request)
 
 
 class LoginRequired(LoginRequiredMiddleware):

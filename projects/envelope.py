@@ -60,7 +60,8 @@ def envelope(
         },
         "data": data,
         "error": None,
-        "links": {"self": request.get_full_path()} if links is None else links,
+        # Without the query: no call that answers so has one, and what a stray one holds is not ours to repeat.
+        "links": {"self": request.path} if links is None else links,
     }
 
 

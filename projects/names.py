@@ -17,6 +17,8 @@ _INVISIBLE_MARKS = frozenset(
 )
 # The selector that makes an emoji of a symbol is seen, after a symbol.
 _EMOJI_STYLE = re.compile("(?<=[\u2190-\u27bf\u2934-\u2b55\U0001f000-\U0001faff])\ufe0f")
+# What a secret looks like, whatever its prefix.
+_SECRET = re.compile("[a-z][a-z0-9]{0,11}_[0-9A-Za-z]{36}")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -41,7 +43,8 @@ def clean_name(value: str) -> str:
     """`value` in Unicode's NFC with its white space folded.
 
     Raises ValidationError if it is empty, longer than 64 characters, or holds control, zero-width or
-    direction-changing characters, which make one name pass for another (Unicode TR 36, 2.5).
+    direction-changing characters, which make one name pass for another (Unicode TR 36, 2.5); or if it holds what
+    looks like a secret, pasted into the wrong field: names are stored and shown to everyone in the project.
     """
     if has_hidden_characters(value):
         raise ValidationError("Use visible characters only: this name holds hidden ones.", code="hidden_characters")
@@ -50,6 +53,8 @@ def clean_name(value: str) -> str:
         raise ValidationError("Enter a name.", code="required")
     if len(name) > MAX_LENGTH:
         raise ValidationError(f"Use at most {MAX_LENGTH} characters; this has {len(name)}.", code="max_length")
+    if _SECRET.search(name):
+        raise ValidationError("This looks like an API key. Names are shown to everyone; choose another.", code="secret")
     return name
 
 

@@ -513,6 +513,16 @@ def test_services_refuse_hidden_characters_whoever_calls_them(name, project, own
         create_project(name=name, by=owner)
 
 
+@pytest.mark.parametrize("path", ["/projects/new/", "{project}settings/", "{project}keys/new/"])
+def test_a_secret_pasted_as_a_name_is_refused(path, client, project, api_key):
+    """T4: it would be stored as it is, and shown to members who may not read secrets."""
+    before = everything()
+    answer = client.post(path.format(project=f"/projects/{project.public_id}/"), {"name": f"old {api_key.secret}"})
+    assert answer.status_code == 422
+    assert "This looks like an API key." in answer.content.decode()
+    assert everything() == before
+
+
 NAMES = st.text(
     st.one_of(st.characters(), st.sampled_from(HIDDEN), st.sampled_from(" \t\n\u00a0é\u0301\ufe0f❤")), max_size=70
 )

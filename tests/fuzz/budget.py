@@ -1,0 +1,78 @@
+"""How long the fuzz goes on: a fixed slice that is the same every time, or as many seconds as FUZZ_SECONDS says."""
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, TypeVar
+from zlib import crc32
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+Thing = TypeVar("Thing")
+
+SECONDS = float(os.environ.get("FUZZ_SECONDS") or 0)
+SEED = int(os.environ.get("FUZZ_SEED") or 0)
+
+_BEGAN = time.monotonic()
+
+# How many requests each route was sent, for the report at the end.
+counts: Counter[str] = Counter()
+
+
+def seconds_left(until: float) -> float:
+    """Until that share of all the time has passed, which began with the process."""
+    return _BEGAN + SECONDS * until - time.monotonic()
+
+
+def turns(things: dict[str, Thing], until: float) -> Iterator[tuple[str, Thing]]:
+    """In the slice each thing once, else over and over; with a name for the turn."""
+    for number in count():
+        names = list(things)
+        if SECONDS:
+            random.Random(f"{SEED} {number}").shuffle(names)  # noqa: S311  to be repeated, not to be secret
+        for name in names:
+            if number and not SECONDS:
+                return
+            if SECONDS and seconds_left(until) < 0:
+                return
+            yield f"{number} {name}", things[name]
+
+
+def attempt(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], *, examples: int, name: str) -> None:
+    """Runs `check` on `examples` values; `name`, with the seed, decides which. Fails with the smallest that fails."""
+
+    @seed(_seed_of(name))
+    @_settings(examples)
+    @given(strategy)
+    def one(value: Any) -> None:
+        check(value)
+
+    one()
+
+
+def attempt_machine(machine: type[RuleBasedStateMachine], *, examples: int, name: str) -> None:
+    """As `attempt`, on `examples` runs of the machine."""
+    counts["(life cycles)"] += examples
+    run_state_machine_as_test(seed(_seed_of(name))(machine), settings=_settings(examples))
+
+
+def _seed_of(name: str) -> int:
+    return crc32(f"{SEED} {name}".encode())
+
+
+def _settings(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=30,
+        derandomize=not SECONDS,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )

@@ -1,0 +1,19 @@
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.budget import SECONDS, counts
+
+# schemathesis is installed for `make fuzz` alone.
+collect_ignore = [] if SECONDS else ["test_document.py"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def counts_are_kept() -> Iterator[None]:
+    """For whoever started us and reports on all databases together."""
+    yield
+    if path := os.environ.get("FUZZ_COUNTS"):
+        Path(path).write_text(json.dumps(counts))

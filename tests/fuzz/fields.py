@@ -1,0 +1,84 @@
+"""The names of all fields, read from the forms and from the pages that show them: none is typed here by hand."""
+
+import re
+from functools import cache
+from html.parser import HTMLParser
+from urllib.parse import parse_qsl, urlsplit
+
+from django.forms import BaseForm
+from django.urls import Resolver404, resolve
+
+from tests.routes import Route
+
+Fields = dict[str, str]
+
+
+class _Forms(HTMLParser):
+    """Of a page: where each form is sent with which fields, and which query its links have."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.posts: list[tuple[str, Fields]] = []
+        self.queries: list[str] = []
+        self._form: tuple[str, Fields] | None = None
+        self._select = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = {name: value or "" for name, value in attrs}
+        for address in (named.get("href"), named.get("hx-get"), named.get("hx-post")):
+            self.queries += [name for name, _ in parse_qsl(urlsplit(address or "").query)]
+        if tag == "form":
+            self._form = (named.get("action", ""), {})
+            if named.get("method", "get").lower() == "post":
+                self.posts.append(self._form)
+        elif self._form and (name := named.get("name")):
+            self._form[1].setdefault(name, named.get("value", ""))
+            self._select = name
+            self.queries.append(name)
+            if to := named.get("formaction"):
+                self.posts.append((to, self._form[1]))
+
+        elif self._form and tag == "option" and not self._form[1].get(self._select):
+            self._form[1][self._select] = named.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+
+
+class Discovered:
+    """`forms` are those that pages send to a route's view; `names` is every name seen anywhere."""
+
+    def __init__(self) -> None:
+        self.forms: dict[str, list[Fields]] = {}
+        self.names: set[str] = set(_names_of_forms())
+
+    def read(self, path: str, page: str) -> None:
+        found = _Forms(page)
+        self.names.update(found.queries)
+        for action, fields in found.posts:
+            self.names.update(fields)
+            to = urlsplit(action).path or path
+            try:
+                pattern = resolve(to).route
+            except Resolver404:
+                continue
+            rest = {name: value for name, value in fields.items() if name != "csrfmiddlewaretoken"}
+            if rest not in self.forms.setdefault(pattern, []):
+                self.forms[pattern].append(rest)
+
+    def of(self, route: Route) -> list[Fields]:
+        return self.forms.get(route.pattern, [])
+
+
+@cache
+def _names_of_forms() -> frozenset[str]:
+    """Of every form class that the product has loaded, ours and the libraries'."""
+    classes: list[type] = [BaseForm]
+    names: set[str] = set()
+    while classes:
+        form = classes.pop()
+        classes += form.__subclasses__()
+        names.update(getattr(form, "base_fields", {}))
+    return frozenset(name for name in names if re.fullmatch(r"[\w-]{1,40}", name))

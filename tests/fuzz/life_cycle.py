@@ -1,0 +1,197 @@
+"""A key's whole life in any order: the services on one side, what they should have done on the other.
+
+`Key` and `Place` say what should be; each rule asks a service and changes them alike. A new service is a new rule:
+most are `self.switch(...)`, and what a service does to all keys of a project is a method of `Place`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.http import Http404
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
+
+from accounts.models import User
+from apikeys import services
+from apikeys.models import ApiKey
+from apikeys.verification import verify
+from projects.models import Project
+from projects.services import delete_project
+from tests.factories import ProjectFactory, UserFactory
+
+ACTIVE, PAUSED, DELETED = "active", "paused", "deleted"
+NAMES = ["Server", "sERVER", "Straße", "STRASSE", " Staging  ", "staging"]
+MOST_KEYS = 4
+ADDRESSES = st.sampled_from([None, "203.0.113.7", "2001:db8::1"])
+Event = tuple[str, int | None, str | None]
+
+
+@dataclass(eq=False)
+class Key:
+    """What should be true of a key. `row` is as it was when the key was made: services get it as stale as that."""
+
+    row: ApiKey
+    secret: str
+    name: str
+    creator: User
+    place: "Place"
+    state: str = ACTIVE
+    can_be_shown: bool = True
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def code(self) -> str | None:
+        """What refuses a request with it."""
+        if self.state != ACTIVE:
+            return f"key_{self.state}"
+        return None if self.creator.is_active else "forbidden"
+
+    def enters(self, state: str, event: Event) -> None:
+        self.state = state
+        self.can_be_shown = self.can_be_shown and state != DELETED
+        self.events.append(event)
+
+
+@dataclass(eq=False)
+class Place:
+    """What should be true of a project."""
+
+    row: Project
+    keys: list[Key] = field(default_factory=list)
+    is_deleted: bool = False
+
+    @property
+    def living(self) -> list[Key]:
+        return [key for key in self.keys if key.state != DELETED]
+
+    def refuses(self, name: str) -> type[Exception] | None:
+        """What creating a key of that name raises."""
+        if self.is_deleted:
+            return Http404
+        is_taken = name.casefold() in {key.name.casefold() for key in self.living}
+        return ValidationError if is_taken or len(self.living) >= MOST_KEYS else None
+
+
+class LifeCycle(RuleBasedStateMachine):
+    """Everything happens in one transaction that is given up at the end."""
+
+    keys: Bundle[Key] = Bundle("keys")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._transaction = transaction.atomic()
+        self._transaction.__enter__()
+        self.people = [UserFactory() for _ in range(2)]
+        self.places = [Place(ProjectFactory(created_by=self.people[0])) for _ in range(2)]
+
+    def teardown(self) -> None:
+        try:
+            # What a database looks at only when a transaction ends.
+            connection.check_constraints()
+        finally:
+            transaction.set_rollback(True)
+            self._transaction.__exit__(None, None, None)
+
+    # What anybody can do
+
+    @rule(target=keys, place=st.integers(0, 1), name=st.sampled_from(NAMES), by=st.integers(0, 1), address=ADDRESSES)
+    def create(self, place: int, name: str, by: int, address: str | None) -> Any:
+        there, user = self.places[place], self.people[by]
+        name = " ".join(name.split())
+        if refusal := there.refuses(name):
+            with pytest.raises(refusal):
+                services.create_key(project=there.row, name=name, by=user, address=address)
+            return multiple()
+        new = services.create_key(project=there.row, name=name, by=user, address=address)
+        key = Key(new.key, new.secret, name, user, there, events=[("created", user.pk, address)])
+        there.keys.append(key)
+        return key
+
+    @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
+    def pause(self, key: Key, by: int, address: str | None) -> None:
+        self.switch(services.pause_key, key, [ACTIVE], PAUSED, ("paused", self.people[by].pk, address))
+
+    @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
+    def resume(self, key: Key, by: int, address: str | None) -> None:
+        self.switch(services.resume_key, key, [PAUSED], ACTIVE, ("resumed", self.people[by].pk, address))
+
+    @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
+    def delete(self, key: Key, by: int, address: str | None) -> None:
+        self.switch(services.delete_key, key, [ACTIVE, PAUSED], DELETED, ("deleted", self.people[by].pk, address))
+
+    def switch(self, service: Callable[..., bool], key: Key, before: Iterable[str], after: str, event: Event) -> None:
+        """Asks `service`, which takes a key from one of the states `before` to `after` and says whether it did."""
+        _, by, address = event
+        options = {"key": key.row, "by": User.objects.get(pk=by) if by else None, "address": address}
+        if key.state == DELETED and after != DELETED:
+            with pytest.raises(services.KeyGone):
+                service(**options)
+            return
+        assert service(**options) is (key.state in before)
+        if key.state in before:
+            key.enters(after, event)
+
+    @rule(key=keys, copies=st.booleans(), by=st.integers(0, 1), address=ADDRESSES)
+    def read(self, key: Key, copies: bool, by: int, address: str | None) -> None:
+        service: services.ReadSecret = services.copy_secret if copies else services.reveal_secret
+        options = {"key": key.row, "by": self.people[by], "address": address}
+        if not key.can_be_shown:
+            with pytest.raises(services.KeyGone):
+                service(**options)  # type: ignore[arg-type]
+            return
+        assert service(**options) == key.secret  # type: ignore[arg-type]
+        key.events.append(("copied" if copies else "revealed", self.people[by].pk, address))
+
+    @precondition(lambda self: any(place.living for place in self.places))
+    @rule(place=st.integers(0, 1), by=st.integers(0, 1), address=ADDRESSES)
+    def delete_project(self, place: int, by: int, address: str | None) -> None:
+        there = self.places[place]
+        delete_project(project=there.row, by=self.people[by], address=address)
+        there.is_deleted = True
+        for key in there.living:
+            key.enters(DELETED, ("deleted", self.people[by].pk, address))
+
+    @rule(person=st.integers(0, 1), is_active=st.booleans())
+    def let_a_person_go_or_come_back(self, person: int, is_active: bool) -> None:
+        self.people[person].is_active = is_active
+        self.people[person].save(update_fields=["is_active"])
+
+    @rule(key=consumes(keys))
+    def forget(self, key: Key) -> None:
+        """No rule asks for it again; what is true of it stays true."""
+
+    # What is always true
+
+    @invariant()
+    def verdicts_are_as_they_should_be(self) -> None:
+        for key in self._all():
+            verdict = verify(f"Bearer {key.secret}")
+            assert verdict.code == key.code
+            if verdict.identity:
+                whose = (verdict.identity.key_id, verdict.identity.project_id, verdict.identity.user_id)
+                assert whose == (key.row.public_id, key.place.row.public_id, key.creator.public_id)
+
+    @invariant()
+    def rows_and_events_are_as_they_should_be(self) -> None:
+        rows = ApiKey.objects.prefetch_related("events").in_bulk([key.row.pk for key in self._all()])
+        for key in self._all():
+            row = rows[key.row.pk]
+            events = sorted(row.events.all(), key=lambda event: event.pk)
+            assert [(event.kind, event.by_id, event.address) for event in events] == key.events
+            assert (row.state, row.name) == (key.state, key.name)
+            assert (row.ciphertext is not None) == bool(row.ring_key_id) == key.can_be_shown
+            assert (row.paused_at is not None) == (key.state == PAUSED)
+            assert (row.deleted_at is not None) == (key.state == DELETED)
+
+    @invariant()
+    def names_are_unique_among_the_living(self) -> None:
+        for place in self.places:
+            names = [name.casefold() for name in place.row.api_keys.alive().values_list("name", flat=True)]
+            assert sorted(names) == sorted({key.name.casefold() for key in place.living})
+
+    def _all(self) -> list[Key]:
+        return [key for place in self.places for key in place.keys]

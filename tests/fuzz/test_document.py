@@ -1,0 +1,25 @@
+"""Calls made from the OpenAPI document by schemathesis, right ones and wrong ones, and in an order that makes sense."""
+
+import re
+import subprocess
+import sys
+
+from tests.environment import DATA_DIR
+from tests.fuzz.budget import SECONDS, SEED, counts, seconds_left
+from tests.fuzz.stage import Stage
+
+UNTIL = 0.1
+# /verify takes any method and is described once, as GET; the others' methods are in test_access.py.
+LEFT_OUT = "unsupported_method"
+
+
+def test_the_document_holds(server):
+    """T24, T25: every answer has a status and a shape that the document names, and none is a 5xx."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/api/v1/openapi.json", "--no-color"]
+    command += ["--header", f"Authorization: Bearer {Stage().secrets[0]}", "--seed", str(SEED)]
+    command += ["--checks", "all", "--exclude-checks", LEFT_OUT, "--max-time", str(max(5, int(seconds_left(UNTIL))))]
+    result = subprocess.run(command, cwd=DATA_DIR, capture_output=True, text=True, timeout=SECONDS + 120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    generated = re.search(r"([\d,]+) generated", result.stdout)
+    assert generated, result.stdout
+    counts["(from the OpenAPI document)"] += int(generated[1].replace(",", ""))

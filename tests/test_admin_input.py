@@ -1,0 +1,53 @@
+"""T25 in the admin, whose pages are Django's: what cannot be an id is refused, and changes nothing."""
+
+import pytest
+from django.urls import reverse
+
+from tests.tables import everything
+
+pytestmark = pytest.mark.django_db
+
+NO_IDS = ["x", "\x00", "9" * 30, "-" * 3, "lk_7Hq2", "٣" * 20]
+INLINE = {"name": "x", "memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "0", "memberships-0-role": "owner"}
+# Page and form, in which "?" stands for what is no id. Each of them was a 500.
+FORMS = {
+    "a row selected": ("apikeys_apikey_changelist", {"action": "pause", "_selected_action": "?"}),
+    "one to be deleted": ("projects_membership_changelist", {"action": "delete_selected", "_selected_action": "?"}),
+    "a choice with search": ("projects_membership_add", {"project": "?", "user": "1", "role": "owner"}),
+    "one in a row of a table": ("projects_project_change", {**INLINE, "memberships-0-user": "?"}),
+    "a choice of many": ("auth_group_add", {"name": "Helpers", "permissions": "?"}),
+}
+
+
+@pytest.fixture
+def site(admin, signed_in):
+    client = signed_in(admin)
+    client.raise_request_exception = False
+    return client
+
+
+@pytest.mark.parametrize("no_id", NO_IDS, ids=ascii)
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_no_id_is_refused_in_the_admin(form, no_id, site, project, api_key):
+    """T25. A form that names it as wrong beside its field will do too."""
+    page, fields = FORMS[form]
+    before = everything()
+    url = reverse(f"admin:{page}", args=[project.pk] if page.endswith("change") else [])
+    answer = site.post(url, {name: value.replace("?", no_id) for name, value in fields.items()})
+    assert answer.status_code in {200, 302, 400}
+    assert everything() == before
+
+
+def test_a_default_in_the_address_that_is_no_id_is_refused(site):
+    """T25: raised while the page is rendered, when its view is long done."""
+    answer = site.get(reverse("admin:projects_membership_add"), {"project": "x"})
+    assert answer.status_code == 400
+    assert "<h1>This address is malformed</h1>" in answer.content.decode()
+
+
+def test_an_error_outside_the_admin_stays_an_error(client, project, api_key, owner, signed_in, settings):
+    """Only what comes from the admin's pages is taken for bad input."""
+    settings.KEY_PEPPERS = "no ring"
+    client = signed_in(owner)
+    client.raise_request_exception = False
+    assert client.post(reverse("apikeys:create", args=[project.public_id]), {"name": "x"}).status_code == 500
