@@ -34,7 +34,7 @@ def turns(things: dict[str, Thing], until: float) -> Iterator[tuple[str, Thing]]
     for number in count():
         names = list(things)
         if SECONDS:
-            random.Random(f"{SEED} {number}").shuffle(names)  # noqa: S311  to be repeated, not to be secret
+            random.Random(f"{SEED} {number}").shuffle(names)
         for name in names:
             if number and not SECONDS:
                 return
