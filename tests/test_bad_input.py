@@ -173,6 +173,7 @@ FIELDS = [
     Field("/projects/new/", "name", {}),
     Field("/projects/new/", "form_token", {"name": "Fine"}),
     Field("{project}settings/", "name", {}),
+    Field("{project}mails/", "created", {}),
     Field("{project}delete/", "confirmation", {}),
     Field("{project}keys/new/", "name", {}),
     Field("{project}keys/new/", "form_token", {"name": "Fine"}),

@@ -88,7 +88,7 @@ def test_every_cookie_is_safe(visitor):
 
 def test_the_api_is_refused_over_plain_http_and_never_redirected(production):
     """T27"""
-    for path in ("/api/v1/me", "/api/v1/verify", "/api/v1/files", "/api/v1/no-such-thing", "/api/"):
+    for path in ("/api/v1/me", "/api/v1/verify", "/api/v1/files", "/api/v1/report", "/api/v1/no-such-thing", "/api/"):
         for method in ("GET", "POST", "OPTIONS"):
             for headers in (HTTP, HTTP | {"X-Forwarded-Proto": "http"}, HTTP | {"Authorization": "Bearer lk_x"}):
                 answer = production.request(method, path, headers=headers)

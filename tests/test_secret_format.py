@@ -1,3 +1,6 @@
+import re
+import subprocess
+import sys
 from math import log2
 from random import Random
 from random import seed as seed_random
@@ -10,6 +13,7 @@ from accounts.public_ids import BASE62
 from apikeys import secret_format
 from apikeys.secret_format import CHECKSUM_LENGTH, RANDOM_LENGTH, checksum, generate, is_well_formed, mask
 from apikeys.verification import verify
+from tests.environment import REPOSITORY
 from tests.statements import assert_statements
 
 pytestmark = pytest.mark.nodb
@@ -110,3 +114,15 @@ def test_the_mask_shows_four_characters_at_each_end_whatever_the_prefix():
     hidden = 2 * 4 * log2(len(BASE62))
     assert RANDOM_LENGTH * log2(len(BASE62)) - hidden >= 128
     assert CHECKSUM_LENGTH > secret_format.SHOWN
+
+
+def test_the_scanner_of_the_documentation_tells_a_secret_from_a_look_alike():
+    """docs/security.md, as it stands there."""
+    scanner = re.search(r"```python\n(.*?)```", (REPOSITORY / "docs" / "security.md").read_text(), re.DOTALL)
+    assert scanner
+    secrets = [generate("lk_") for _ in range(20)]
+    look_alikes = [secret[:-1] + ("a" if secret[-1] != "a" else "b") for secret in secrets]
+    text = "\n".join(f'KEY="{secret}" {other} x{secret}' for secret, other in zip(secrets, look_alikes, strict=True))
+    command = [sys.executable, "-c", scanner[1]]
+    found = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    assert found.split() == secrets
