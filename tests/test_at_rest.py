@@ -79,7 +79,7 @@ def found(secrets: list[str]) -> list[str]:
 
 @pytest.fixture
 def secrets(server, signed_in, project, owner) -> list[str]:
-    """Keys made by services, command and page, then copied, revealed, shown once, used over HTTP, paused and deleted."""
+    """Keys made by service, command and page, then copied, revealed, shown once, used over HTTP, paused and deleted."""
     by_service = services.create_key(project=project, name="By service", by=owner).secret
     output = StringIO()
     call_command("createkey", project.public_id, "--name", "By command", "--json", stdout=output)
