@@ -110,3 +110,11 @@ def test_what_is_no_secret_stays(lines):
     ids = "req_0123456789abcdef key_0123456789abcdef prj_0123456789abcdef lk_7Hq2••••••••wX9d"
     logging.getLogger("any.library").warning(ids)
     assert ids in lines.getvalue()
+
+
+@pytest.mark.parametrize("part", [slice(3, None), slice(3, 33)], ids=["without its prefix", "nor its checksum"])
+def test_what_makes_a_secret_is_masked_without_the_rest(part, lines, secret):
+    """T29: prefix and checksum can be worked out by anyone."""
+    logging.getLogger("anything").warning("GET /projects/?q=%s&page=1", secret[part])
+    assert secret[3:7] in lines.getvalue()
+    assert secret[8:28] not in lines.getvalue()
