@@ -77,6 +77,12 @@ def test_a_key_identifies_its_user_and_its_project(call, api_key, project, owner
     assert answer["links"] == {"self": "/api/v1/me"}
 
 
+def test_an_answers_own_address_repeats_no_query(client, api_key):
+    """T29: a key put there by mistake is not in the body too."""
+    answer = client.get(f"/api/v1/me?key={api_key.secret}", headers={"Authorization": f"Bearer {api_key.secret}"})
+    assert answer.json()["links"] == {"self": "/api/v1/me"}
+
+
 def test_the_user_is_the_keys_creator_and_not_the_projects(client, project, viewer):
     """P2"""
     new = services.create_key(project=project, name="Hers", by=viewer)

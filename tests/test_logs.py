@@ -124,3 +124,11 @@ def test_without_its_database_a_request_leaves_one_line_with_the_reason(lines):
     assert "code=503" in written
     assert "Traceback" not in written
     assert written.count("\n") == 1
+
+
+@pytest.mark.parametrize("part", [slice(3, None), slice(3, 33)], ids=["without its prefix", "nor its checksum"])
+def test_what_makes_a_secret_is_masked_without_the_rest(part, lines, secret):
+    """T29: prefix and checksum can be worked out by anyone."""
+    logging.getLogger("anything").warning("GET /projects/?q=%s&page=1", secret[part])
+    assert secret[3:7] in lines.getvalue()
+    assert secret[8:28] not in lines.getvalue()

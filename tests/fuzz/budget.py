@@ -30,7 +30,8 @@ def seconds_left(until: float) -> float:
 
 
 def turns(things: dict[str, Thing], until: float) -> Iterator[tuple[str, Thing]]:
-    """In the slice each thing once, else over and over; with a name for the turn."""
+    """In the slice each thing once, else over and over, and one of them at least; with a name for the turn."""
+    has_begun = False
     for number in count():
         names = list(things)
         if SECONDS:
@@ -38,8 +39,9 @@ def turns(things: dict[str, Thing], until: float) -> Iterator[tuple[str, Thing]]
         for name in names:
             if number and not SECONDS:
                 return
-            if SECONDS and seconds_left(until) < 0:
+            if SECONDS and has_begun and seconds_left(until) < 0:
                 return
+            has_begun = True
             yield f"{number} {name}", things[name]
 
 

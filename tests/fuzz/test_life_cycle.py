@@ -5,7 +5,7 @@ import pytest
 from tests.fuzz.budget import SECONDS, attempt_machine, turns
 from tests.fuzz.life_cycle import MOST_KEYS, LifeCycle
 
-UNTIL = 0.3
+UNTIL = 0.9
 EXAMPLES = 12 if not SECONDS else 8
 
 

@@ -11,7 +11,7 @@ from tests.fuzz.stage import forget_limits
 from tests.fuzz.strategy import attacks_on
 from tests.routes import Route, all_routes
 
-UNTIL = 0.85
+UNTIL = 0.6
 EXAMPLES = 3 if not SECONDS else 15
 
 

@@ -12,7 +12,7 @@ from tests.fuzz.budget import SECONDS, attempt, counts, turns
 from tests.fuzz.stage import Stage
 from tests.fuzz.wire import answers
 
-UNTIL = 1.0
+UNTIL = 0.75
 EXAMPLES = 60 if not SECONDS else 200
 
 POST = b"POST /health/live HTTP/1.1\r\nHost: localhost\r\n"
