@@ -6,6 +6,8 @@ from base64 import b64encode
 from io import StringIO
 
 import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.urls import reverse
 
@@ -14,6 +16,8 @@ from apikeys.models import ApiKey
 from tests.environment import DATA_DIR, ON_SQLITE, postgres
 from tests.factories import FileFactory
 from tests.leaks import found
+from tests.servers import session_headers
+from tests.sessions import age
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,3 +72,17 @@ def test_the_search_finds_what_is_there(transactional_db, api_key, plant):
     places = found([api_key.secret])
     assert any(place.startswith(("database", "table")) for place in places)
     assert any(place.startswith(str(DATA_DIR if ON_SQLITE else postgres.folder)) for place in places)
+
+
+def test_the_servers_environment_is_not_at_rest(start_server, signed_in, owner, api_key):
+    """T4: a form that waits in the session for a confirmation takes what the server knows of its request with it."""
+    secrets = {name: getattr(settings, name) for name in ("KEY_RING", "KEY_PEPPERS", "SECRET_KEY")}
+    server = start_server(REQUEST_METHOD="POST", **secrets)
+    client = signed_in(owner)
+    age(client)
+    headers = session_headers(client) | {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
+    path = reverse("apikeys:copy", args=[api_key.project.public_id, api_key.public_id])
+    assert server.request("POST", path, "", headers).headers["Location"].startswith("/accounts/reauthenticate/")
+    waiting = json.dumps(Session.objects.get().get_decoded())
+    assert path in waiting
+    assert [name for name, secret in secrets.items() if name in waiting or secret in waiting] == []
