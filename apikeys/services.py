@@ -55,8 +55,11 @@ class ReadSecret(Protocol):
 
 def _lock(project: Project) -> Project:
     """The project as it is now. Its lock makes "unique", "at most 100" and "once per form" true for requests that
-    arrive together. Raises Http404 if it was deleted."""
-    locked = Project.objects.alive().select_for_update().filter(pk=project.pk).first()
+    arrive together. Raises Http404 if it was deleted.
+
+    Not a whole lock: who changes a key at the moment needs the project for the event, and may have what is wanted next.
+    """
+    locked = Project.objects.alive().select_for_update(no_key=True).filter(pk=project.pk).first()
     if locked is None:
         raise Http404
     return locked

@@ -3,22 +3,26 @@
 import html
 import json
 import re
+import time
 from functools import partial
 from io import StringIO
+from threading import Event
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.test import Client
 from django.test.signals import template_rendered
 from django.urls import reverse
 
 from apikeys.demo import create_demo
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.services import create_key, keep_secrets, show_secrets_once
+from apikeys.services import copy_secret, create_key, delete_key, keep_secrets, report_leak, show_secrets_once
 from apikeys.verification import verify
 from projects.models import Project
+from tests.environment import ON_SQLITE
 from tests.parallel import in_parallel
 from tests.sessions import age, log_in
 
@@ -318,3 +322,43 @@ def test_the_demo_can_be_switched_and_goes_on_working():
     key, secret = next((key, secret) for key, secret in keys if key.is_active)
     assert verify(f"Bearer {secret}").identity.key_id == key.public_id
     keep_secrets(project=project, by=by)
+
+
+CHANGES = {
+    "delete": lambda key, owner: delete_key(key=key, by=owner),
+    "report": lambda key, owner: report_leak(secret=key.secret) is not None,
+    "copy": lambda key, owner: copy_secret(key=key, by=owner) == key.secret,
+}
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_switching_on_amid_another_change_of_a_key_is_no_deadlock(transactional_db, project, owner, api_key, change):
+    """The other has locked the key and then writes its event; switching on has the project, and wants the key."""
+    key_locked = Event()
+
+    def change_key() -> bool:
+        with transaction.atomic():
+            ApiKey.objects.select_for_update().get(pk=api_key.pk)
+            key_locked.set()
+            wait_until_someone_waits_for_a_lock()
+            return change(api_key, owner)
+
+    def switch_on() -> int:
+        key_locked.wait(30)
+        return show_secrets_once(project=project, by=owner)
+
+    changed, destroyed = in_parallel([change_key, switch_on])
+    assert (changed, type(destroyed)) == (True, int)
+    assert Project.objects.get(pk=project.pk).show_once
+    assert not project.api_keys.filter(ciphertext__isnull=False).exists()
+
+
+def wait_until_someone_waits_for_a_lock() -> None:
+    with connection.cursor() as cursor:
+        for _ in range(1000):
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    raise AssertionError("nobody waits")
