@@ -3,9 +3,19 @@
 from allauth.account.decorators import reauthentication_required
 from allauth.account.views import password_set
 from allauth.usersessions.views import list_usersessions
+from django.http import HttpResponse
 from django.urls import path
 
+from accounts.recent_authentication import ask_who_it_is
+from accounts.requests import PageRequest
+
+
+def set_password(request: PageRequest) -> HttpResponse:
+    """A form that is too late has to be filled in again: allauth would keep the new password in the session."""
+    return ask_who_it_is(request, back_to=request.path) or password_set(request)
+
+
 urlpatterns = [
-    path("password/set/", reauthentication_required(password_set), name="account_set_password"),
+    path("password/set/", set_password, name="account_set_password"),
     path("sessions/", reauthentication_required(list_usersessions, allow_get=True), name="usersessions_list"),
 ]
