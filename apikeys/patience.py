@@ -16,8 +16,10 @@ from psycopg.errors import ConnectionTimeout
 
 # Above the server's own statement_timeout, so that where the server works it is the one to say so.
 SECONDS = 4.0
-# Longer than a busy server takes for a statement of ours, and shorter than connect_timeout.
-SECONDS_OF_SILENCE = 2.5
+# Longer than lock_timeout: who has waited for something before, and now for a lock, must not speak for the database.
+SECONDS_OF_SILENCE = 3.2
+# Shorter than connect_timeout: no lock is waited for in connecting.
+SECONDS_TO_CONNECT = 2.5
 SECONDS_BETWEEN_TRIES = 0.5
 
 
@@ -83,7 +85,9 @@ class Wait:
         if kind is None or not issubclass(kind, NoAnswer | ConnectionTimeout):
             # A refusal is an answer, too.
             _answered_at, _next_try = now, None
-        elif _next_try is not None or now - max(self._began, _answered_at) >= SECONDS_OF_SILENCE:
+            return
+        enough = SECONDS_TO_CONNECT if issubclass(kind, ConnectionTimeout) else SECONDS_OF_SILENCE
+        if _next_try is not None or now - max(self._began, _answered_at) >= enough:
             _next_try = now + SECONDS_BETWEEN_TRIES
 
 

@@ -1,5 +1,6 @@
 """How long a request waits for a database that does not answer: without one, for silence needs none."""
 
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 
 from apikeys import patience
 from config.postgresql.base import Connection
+from config.settings import _POSTGRESQL_OPTIONS
 
 pytestmark = pytest.mark.nodb
 
@@ -19,6 +21,7 @@ def impatient(monkeypatch):
     """Half a second for all, and nothing known of the database."""
     monkeypatch.setattr(patience, "SECONDS", 0.5)
     monkeypatch.setattr(patience, "SECONDS_OF_SILENCE", 0.3)
+    monkeypatch.setattr(patience, "SECONDS_TO_CONNECT", 0.2)
     monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.2)
     monkeypatch.setattr(patience, "_next_try", None)
     monkeypatch.setattr(patience, "_answered_at", 0.0)
@@ -56,6 +59,14 @@ def others_are_refused() -> bool:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(ask).result()
+
+
+def test_a_wait_for_a_lock_is_no_silence(monkeypatch):
+    """Nor is that of a request which has so little time left that the server cannot say in time what it waits for."""
+    monkeypatch.undo()
+    lock_timeout = re.search(r"lock_timeout=(\d+)", _POSTGRESQL_OPTIONS["options"])
+    assert int(lock_timeout[1]) / 1000 < patience.SECONDS_OF_SILENCE < patience.SECONDS
+    assert _POSTGRESQL_OPTIONS["connect_timeout"] > patience.SECONDS_TO_CONNECT
 
 
 def test_all_addresses_of_a_silent_host_share_one_wait(silent):
