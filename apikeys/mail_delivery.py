@@ -4,8 +4,6 @@ Each process has one such thread, and a bounded number of mails that wait for it
 three times; at shutdown, what waits is tried once more, for a few seconds. A process that is killed loses what waits.
 """
 
-import atexit
-import multiprocessing.util
 import os
 import threading
 import time
@@ -15,6 +13,8 @@ from smtplib import SMTPRecipientsRefused, SMTPResponseException
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
+
+from apikeys import background
 
 logger = structlog.get_logger(__name__)
 
@@ -44,13 +44,15 @@ _stopping = False
 
 def enqueue(messages: list[EmailMessage], *, about: str) -> None:
     """Has `messages` sent soon. Costs a list's append; beyond MOST_WAITING they are dropped, which the log says."""
+    global _sender
     with _changed:
         room = max(0, MOST_WAITING - len(_waiting))
         _waiting.extend(Waiting(message, about) for message in messages[:room])
         if len(messages) > room:
             logger.error("mails_dropped", about=about, mails=len(messages) - room)
         if _sender is None and settings.MAIL_RETRY_SECONDS:
-            _start_sender()
+            # If it cannot be started now, it is with the next one.
+            _sender = background.start(_send_until_stopped, stop=_stop)
         _changed.notify()
 
 
@@ -104,21 +106,6 @@ def _reply_codes(error: Exception) -> list[int]:
     if isinstance(error, SMTPRecipientsRefused):
         return [code for code, _ in error.recipients.values()]
     return [error.smtp_code] if isinstance(error, SMTPResponseException) else []
-
-
-def _start_sender() -> None:
-    """Called with the lock held. A thread that cannot be started is tried again with the next mail."""
-    global _sender
-    sender = threading.Thread(target=_send_until_stopped, name="mail-sender", daemon=True)
-    try:
-        sender.start()
-    except RuntimeError:
-        logger.exception("mail_sender_not_started")
-        return
-    _sender = sender
-    # A worker that multiprocessing started ends without atexit, but runs its finalizers.
-    multiprocessing.util.Finalize(None, _stop, exitpriority=10)
-    atexit.register(_stop)
 
 
 def _send_until_stopped() -> None:

@@ -5,8 +5,6 @@ second, and once more at shutdown. A process that is killed loses at most that s
 loses nothing until MOST_NOTED different counts wait for it, about 30 MB.
 """
 
-import atexit
-import multiprocessing.util
 import os
 import threading
 from typing import Any
@@ -15,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apikeys import limits, patience, usage_sql
+from apikeys import background, limits, patience, usage_sql
 from apikeys.usage_sql import HOUR_SECONDS, Noted
 
 logger = structlog.get_logger(__name__)
@@ -49,7 +47,7 @@ def record_unmatched(at: float) -> None:
 
 
 def _count(place: Place, calls: int, at: float, address: str | None) -> None:
-    global _dropped
+    global _dropped, _writer
     with _lock:
         note = _notes.get(place)
         if note is not None:
@@ -61,7 +59,8 @@ def _count(place: Place, calls: int, at: float, address: str | None) -> None:
         else:
             _dropped += calls
         if _writer is None and settings.USAGE_FLUSH_SECONDS:
-            _start_writer()
+            # If it cannot be started now, it is with the next one.
+            _writer = background.start(_write_until_stopped, stop=_stop)
     if not _noted.is_set():
         _noted.set()
 
@@ -105,21 +104,6 @@ def _take() -> list[Noted]:
 def _put_back(batch: list[Noted]) -> None:
     for noted in batch:
         _count((noted.key_pk, noted.outcome, noted.hour), noted.calls, noted.last_at, noted.last_address)
-
-
-def _start_writer() -> None:
-    """Called with the lock held. A thread that cannot be started is tried again with the next call."""
-    global _writer
-    writer = threading.Thread(target=_write_until_stopped, name="usage-writer", daemon=True)
-    try:
-        writer.start()
-    except RuntimeError:
-        logger.exception("usage_writer_not_started")
-        return
-    _writer = writer
-    # A worker that multiprocessing started ends without atexit, but runs its finalizers.
-    multiprocessing.util.Finalize(None, _stop, exitpriority=10)
-    atexit.register(_stop)
 
 
 def _write_until_stopped() -> None:
