@@ -47,7 +47,7 @@ _lock = threading.Lock()
 
 
 def record_failure(address: str | None) -> bool:
-    """Counts a key, or anything else that only guessing gets wrong, that failed from `address`.
+    """Counts a key that failed from `address`.
 
     Returns whether that was one too many. Costs a dictionary write, and never asks cache or database.
     """
@@ -64,17 +64,6 @@ def record_failure(address: str | None) -> bool:
             count = _counts[network] = _Count()
         count.new += 1
         return count.new + count.shared > limit
-
-
-def is_over(address: str | None) -> bool:
-    """Whether a further failure from `address` would be one too many, as far as this process knows."""
-    limit = _limit()
-    if not limit:
-        return False
-    with _lock:
-        _begin_window()
-        count = _counts.get(network_of(address))
-        return count is not None and count.new + count.shared >= limit
 
 
 def share() -> None:

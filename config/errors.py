@@ -29,7 +29,7 @@ if find_spec("redis"):  # an extra: the cache that CACHE_URL may name
 class SecretsHidden(SafeExceptionReporterFilter):
     """Django's technical error page without what is sensitive, also while DEBUG is on: a local server's keys are real.
 
-    The server's environment is part of a request's META, and addresses of database and mail server hold passwords.
+    Addresses of database, cache and mail server hold passwords.
     """
 
     hidden_settings = re.compile(rf"{SafeExceptionReporterFilter.hidden_settings.pattern}|PEPPER|RING|URL", re.I)
