@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import psycopg
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, schema
 
 from apikeys import patience
 
@@ -51,6 +51,20 @@ class Connection(psycopg.Connection[Any]):
                 raise
 
 
+class SchemaEditor(schema.DatabaseSchemaEditor):
+    """Migrations take as long as they take: an index over many rows needs longer than a request's statement may.
+
+    Locks are waited for no longer than elsewhere, or all that come after would wait for the migration.
+    """
+
+    def __enter__(self) -> "SchemaEditor":
+        super().__enter__()
+        if self.atomic_migration and not self.collect_sql:
+            self.execute("SET LOCAL statement_timeout = 0")
+        return self
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    SchemaEditorClass = SchemaEditor
     # What Django takes from psycopg here: its exceptions, and how to connect.
     Database = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
