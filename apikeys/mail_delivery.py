@@ -19,6 +19,8 @@ from apikeys import background
 logger = structlog.get_logger(__name__)
 
 MOST_WAITING = 1_000
+# As many as a project has keys: whoever makes and deletes keys without end must not crowd out other people's mails.
+MOST_TO_ONE = 100
 TRIES = 3
 # How many times longer a mail waits after each try than after the one before.
 GROWTH = 6
@@ -43,13 +45,18 @@ _stopping = False
 
 
 def enqueue(messages: list[EmailMessage], *, about: str) -> None:
-    """Has `messages` sent soon. Costs a list's append; beyond MOST_WAITING they are dropped, which the log says."""
+    """Has `messages` sent soon, each to one person; those beyond MOST_WAITING or MOST_TO_ONE are dropped and logged."""
     global _sender
     with _changed:
-        room = max(0, MOST_WAITING - len(_waiting))
-        _waiting.extend(Waiting(message, about) for message in messages[:room])
-        if len(messages) > room:
-            logger.error("mails_dropped", about=about, mails=len(messages) - room)
+        dropped = 0
+        for message in messages:
+            to_the_same = sum(waiting.message.to == message.to for waiting in _waiting)
+            if len(_waiting) < MOST_WAITING and to_the_same < MOST_TO_ONE:
+                _waiting.append(Waiting(message, about))
+            else:
+                dropped += 1
+        if dropped:
+            logger.error("mails_dropped", about=about, mails=dropped)
         if _sender is None and settings.MAIL_RETRY_SECONDS:
             # If it cannot be started now, it is with the next one.
             _sender = background.start(_send_until_stopped, stop=_stop)

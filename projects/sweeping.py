@@ -4,8 +4,10 @@ They are written before their row and deleted after it, so that no file ever lac
 between leaves them behind.
 """
 
+import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -27,17 +29,21 @@ class Stray(NamedTuple):
 def strays(age: timedelta = AGE) -> list[Stray]:
     """What is older than `age` and has no row."""
     root, before = Path(settings.MEDIA_ROOT), time.time() - age.total_seconds()
-    old = [
-        Stray(str(path.relative_to(root)), path.stat().st_size)
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path.stat().st_mtime < before
-    ]
+    old = list(_older_than(before, root))
     found = []
     for start in range(0, len(old), _AT_ONCE):
         batch = old[start : start + _AT_ONCE]
         owned = set(File.objects.filter(blob__in=[stray.name for stray in batch]).values_list("blob", flat=True))
         found += [stray for stray in batch if stray.name not in owned]
     return found
+
+
+def _older_than(before: float, root: Path) -> Iterator[Stray]:
+    for path in sorted(root.rglob("*")):
+        with suppress(FileNotFoundError):  # the server goes on deleting files meanwhile
+            found = path.stat()
+            if stat.S_ISREG(found.st_mode) and found.st_mtime < before:
+                yield Stray(str(path.relative_to(root)), found.st_size)
 
 
 def delete_strays(found: Iterable[Stray]) -> None:

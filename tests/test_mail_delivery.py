@@ -213,6 +213,17 @@ def test_memory_is_bounded_and_what_is_dropped_is_said(monkeypatch, caplog):
     assert [message.subject for message in mail.outbox] == ["Subject 0", "Subject 1"]
 
 
+def test_one_person_cannot_crowd_out_the_others(monkeypatch, caplog):
+    """Whose keys are made and deleted without end, while the mail server is slow."""
+    monkeypatch.setattr(mail_delivery, "MOST_TO_ONE", 2)
+    for _ in range(4):
+        mail_delivery.enqueue([a_mail(1)], about="prj_x")
+    mail_delivery.enqueue([a_mail(1), a_mail(2)], about="prj_y")
+    assert caplog.text.count("mails_dropped") == 3
+    mail_delivery.send_waiting()
+    assert [message.subject for message in mail.outbox] == ["Subject 1", "Subject 1", "Subject 2"]
+
+
 def test_a_mail_that_is_wrong_is_given_up_and_the_next_one_sent(caplog):
     wrong = a_mail()
     wrong.subject = "one\ntwo"

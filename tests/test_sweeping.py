@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from projects.sweeping import _older_than
 from tests.factories import FileFactory
+from tests.parallel import in_parallel
 
 pytestmark = pytest.mark.django_db
 
@@ -57,3 +59,21 @@ def test_without_a_folder_there_is_nothing(settings, tmp_path, capsys):
     settings.MEDIA_ROOT = tmp_path / "none"
     call_command("sweepfiles")
     assert capsys.readouterr().out.startswith("0 without a file, 0 bytes")
+
+
+def test_files_that_go_meanwhile_are_no_trouble(stored):
+    """The server goes on deleting files between the listing of a folder and the look at each."""
+    _file, old, _young = stored
+    folder = old.parent
+
+    def come_and_go() -> None:
+        for _ in range(300):
+            for number in range(5):
+                (folder / f"passing{number}").touch()
+            for number in range(5):
+                (folder / f"passing{number}").unlink()
+
+    def look() -> set[str]:
+        return {stray.name for _ in range(100) for stray in _older_than(time.time() - 86_400, folder)}
+
+    assert in_parallel([come_and_go, look]) == [None, {"old"}]
