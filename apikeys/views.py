@@ -73,10 +73,10 @@ def _key_of(project: Project, key_id: str) -> ApiKey:
 @sensitive_variables("new")
 def create(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    if request.method == "POST":
-        form = CreateKeyForm(request.POST)
-    else:
-        form = CreateKeyForm(initial={"name": propose_name(living_names(project))})
+    if request.method != "POST":
+        name = propose_name(living_names(project))
+        return _create_form(request, project, CreateKeyForm(initial={"name": name}))
+    form = CreateKeyForm(request.POST)
     if not form.is_valid():
         return _create_form(request, project, form)
     try:
@@ -96,24 +96,27 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
         return _show_once(request, project, new)
     announce(request, f"Created {new.key.name}. Copy it now, or whenever you need it.")
     if _wants_partial(request):
-        context = project_context(project) | keys_context(project, QueryDict()) | {"new_key": new.key}
-        response = render(request, "apikeys/settings.html#keys_section_with_announcement", context)
-        response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
-        return _swapped("#api-keys", response)
+        return _section_with_new_key(request, project, new.key)
     return _back_to(request, project, created=new.key.public_id)
+
+
+@sensitive_variables()
+def _section_with_new_key(request: PageRequest, project: Project, key: ApiKey, secret: str = "") -> HttpResponse:
+    context = project_context(project) | keys_context(project, QueryDict())
+    context |= {"new_key": key, "new_secret": secret}
+    response = render(request, "apikeys/settings.html#keys_section_with_announcement", context)
+    response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
+    return _swapped("#api-keys", response)
 
 
 @sensitive_variables("new", "context")
 def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> HttpResponse:
     """The only answer that ever holds the secret: there is none to redirect to, or to return to."""
     announce(request, f"Created {new.key.name}. Copy it now, it is shown this once.")
+    if _wants_partial(request):
+        return _section_with_new_key(request, project, new.key, new.secret)
     context = project_context(project) | {"key": new.key, "new_secret": new.secret}
-    if not _wants_partial(request):
-        return render(request, "apikeys/secret.html", context | {"next": request.POST.get("next")})
-    context |= keys_context(project, QueryDict()) | {"new_key": new.key}
-    response = render(request, "apikeys/settings.html#keys_section_with_announcement", context)
-    response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
-    return _swapped("#api-keys", response)
+    return render(request, "apikeys/secret.html", context | {"next": request.POST.get("next")})
 
 
 def _shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:

@@ -67,23 +67,25 @@ def shared_cache() -> dict[str, Any]:
         }
     if not url.startswith(("redis://", "rediss://")):
         raise ImproperlyConfigured("CACHE_URL must be empty, or a redis:// or rediss:// address. See docs/running.md.")
+    return {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": url,
+        "KEY_PREFIX": "latchkey",
+        "OPTIONS": _redis_options(),
+    }
+
+
+def _redis_options() -> dict[str, Any]:
+    """By default a Redis that is away would be waited for without end.
+
+    Once more, at once, is for a connection that its restart has broken.
+    """
     try:
         from redis.backoff import NoBackoff
         from redis.retry import Retry
     except ImportError as error:
         raise ImproperlyConfigured("CACHE_URL needs the package redis: uv sync --frozen --extra redis.") from error
-    return {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": url,
-        "KEY_PREFIX": "latchkey",
-        "OPTIONS": {
-            # By default a Redis that is away would be waited for without end. Once more, at once, is for a
-            # connection that its restart has broken.
-            "socket_connect_timeout": 1,
-            "socket_timeout": 1,
-            "retry": Retry(NoBackoff(), 1),
-        },
-    }
+    return {"socket_connect_timeout": 1, "socket_timeout": 1, "retry": Retry(NoBackoff(), 1)}
 
 
 def refuse_unsafe_production() -> None:
