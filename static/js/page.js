@@ -43,9 +43,10 @@ document.addEventListener('click', event => {
 })
 
 // A whole secret that somebody searches for must not end up in an address; its first characters find the key too.
-const SECRET = /^\s*([a-z][a-z0-9]*_[0-9A-Za-z]{4})[0-9A-Za-z]{32}\s*$/
+const SECRET = /([a-z][a-z0-9]*_[0-9A-Za-z]{4})[0-9A-Za-z]{20,}/
 document.addEventListener('input', ({target}) => {
-  if (target.type === 'search') target.value = target.value.replace(SECRET, '$1')
+  const found = target.type === 'search' && target.value.match(SECRET)
+  if (found) target.value = found[1]
 })
 
 // Undo swaps the key's row where the page has it.

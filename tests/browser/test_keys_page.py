@@ -8,6 +8,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from apikeys import secret_format
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Membership, Project
@@ -351,6 +352,17 @@ def test_a_thousand_keys_are_searched_by_name_and_mask(thousand, project):
     expect(thousand.get_by_text("No key matches “nothing is called this”.")).to_be_visible()
     thousand.get_by_role("link", name="Show all keys").click()
     expect(thousand.locator(".key-row")).to_have_count(10)
+
+
+@pytest.mark.parametrize("around", ["{}", " {}\n", "LATCHKEY_API_KEY={}", "Authorization: Bearer {}"])
+def test_a_secret_that_is_searched_for_stays_out_of_the_address(thousand, around):
+    """T30"""
+    secret = secret_format.generate("lk_")
+    search = thousand.get_by_role("searchbox", name="Search keys")
+    search.fill(around.format(secret))
+    expect(search).to_have_value(secret[:7])
+    search.press("Enter")
+    expect(thousand).to_have_url(re.compile(f"q={secret[:7]}&"))
 
 
 def test_a_thousand_keys_are_filtered_by_state(thousand):
