@@ -173,7 +173,7 @@ def test_a_mail_that_waits_holds_no_other_up(start_server, api_key):
         until(lambda: mails.mails)
         assert mails.recipients == ["second@example.com"]
         other = services.create_key(project=api_key.project, name="Another", by=api_key.created_by)
-        other.key.secret = other.secret  # type: ignore[attr-defined]
+        other.key.secret = other.secret
         report(server, other.key)
         until(lambda: len(mails.mails) == 3)
         assert mails.recipients[1:] == ["owner@example.com", "second@example.com"]
