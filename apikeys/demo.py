@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys.demo_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.services import create_key, delete_key, pause_key, report_leak
+from apikeys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
 from projects.models import File, Project
 from projects.services import create_project
 
@@ -57,6 +57,7 @@ class SampleProject:
     age: timedelta
     keys: tuple[SampleKey, ...]
     files: tuple[SampleFile, ...] = ()
+    shown_once_since: timedelta | None = None
 
 
 PROJECTS = (
@@ -101,7 +102,7 @@ PROJECTS = (
         ),
         files=(SampleFile("price-list.csv", "text/csv", "sku,price\nA-100,12.50\n", 6 * DAY),),
     ),
-    SampleProject("Internal tools", 12 * DAY, keys=(SampleKey("Laptop", 12 * DAY),)),
+    SampleProject("Internal tools", 12 * DAY, keys=(SampleKey("Laptop", 12 * DAY),), shown_once_since=11 * DAY),
 )
 
 
@@ -143,6 +144,9 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     keys = [_create_key(key, project, user, now) for key in sample.keys]
     project.memberships.update(**dict.fromkeys(mails, True))
     write_use(_stories(sample, keys, now), now)
+    if sample.shown_once_since:
+        show_secrets_once(project=project, by=user, address=_OFFICE)
+        project.key_events.filter(kind=KeyEvent.Kind.FORGOTTEN).update(at=now - sample.shown_once_since)
     for file in sample.files:
         _create_file(file, project, user, now)
     alive = [demo_key for demo_key in keys if not demo_key.key.is_deleted]

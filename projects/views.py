@@ -69,6 +69,10 @@ def create_project(request: PageRequest) -> HttpResponse:
 def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
     """A form of boxes to tick has no wrong answers, so it leads back to its page whatever was sent."""
     project = get_project(request.user, project_id, can=Permission.GET_MAILS)
+    back_to = reverse("apikeys:settings", args=[project.public_id], fragment="mails")
+    # Else whoever finds a session open would first see to it that nobody hears of what follows.
+    if question := ask_who_it_is(request, back_to=back_to):
+        return question
     form = MailsForm(request.POST)
     form.full_clean()
     services.choose_mails(project=project, by=request.user, **form.cleaned_data)
@@ -76,7 +80,7 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
     announce(
         request, f"Saved. You get {chosen or 'none'} of the {len(form.fields)} kinds of mail about {project.name}."
     )
-    return redirect(reverse("apikeys:settings", args=[project.public_id], fragment="mails"))
+    return redirect(back_to)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

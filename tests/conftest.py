@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from apikeys import limits, mail_delivery, usage
+from apikeys import limits, mail_delivery, patience, usage
 from apikeys.models import ApiKey
 from apikeys.services import create_key
 from projects.models import Project
@@ -88,6 +88,12 @@ def no_use_left_over() -> None:
 def no_mail_left_over() -> None:
     """Nor may a mail that an earlier test let wait be sent in a later one."""
     mail_delivery._waiting.clear()
+
+
+@pytest.fixture(autouse=True)
+def patience_left_over() -> None:
+    """A test that called the WSGI application has begun to count what it waits for the database; this one has not."""
+    patience._mine.left = None
 
 
 @pytest.fixture(scope="session", autouse=True)

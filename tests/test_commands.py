@@ -199,8 +199,7 @@ def test_demo_prints_an_active_key_first_in_every_project():
 def test_demo_has_keys_in_every_state_files_and_months_of_events():
     run("demo")
     assert set(ApiKey.objects.values_list("state", flat=True)) == set(KeyState.values)
-    # All but the destruction of stored secrets, which would leave nothing to copy.
-    assert set(KeyEvent.objects.values_list("kind", flat=True)) == set(KeyEvent.Kind.values) - {"forgotten"}
+    assert set(KeyEvent.objects.values_list("kind", flat=True)) == set(KeyEvent.Kind.values)
     assert ApiKey.objects.get(pause_reason="reported").is_reported
     now = timezone.now()
     assert (now - KeyEvent.objects.earliest("at").at).days > 180

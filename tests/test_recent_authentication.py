@@ -43,6 +43,7 @@ ASKS = {
     ("GET", PROJECT + "show-once/"),
     ("POST", PROJECT + "show-once/"),
     ("POST", PROJECT + "keep-secrets/"),
+    ("POST", PROJECT + "mails/"),
 }
 ACCOUNT_ASKS = {
     ("POST", "account_email"),

@@ -43,6 +43,9 @@ class Installation:
     def __init__(self, keys: int = 20) -> None:
         self.postgres = Postgres()
         self.postgres.start()
+        # As an operator's: what was answered survives an immediate shutdown.
+        self.change("ALTER SYSTEM SET synchronous_commit = on")
+        self.change("SELECT pg_reload_conf()")
         self.people = fill(self.postgres.url, keys)
         self.servers: list[Server] = []
 

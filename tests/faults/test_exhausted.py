@@ -57,14 +57,14 @@ def test_calls_are_refused_at_once_and_work_when_there_is_room(few_connections):
             calls = load.enter_context(loading([*caller.asking_the_database, caller.live] * 2))
             time.sleep(1)
             before = threads(worker)  # all have started that it needs
-            time.sleep(2)
+            time.sleep(1)
             released_at, during = time.monotonic(), threads(worker)
         good = until_answered(caller, released_at)
         time.sleep(1)
         held_in_the_end = installation.sessions()
     held = [call for call in calls if held_at < call.began and call.began + call.seconds < released_at]
     refused = [call for call in held if call.status == 503]
-    assert len(refused) > 50
+    assert len(refused) > 40
     # A thread that had a connection before goes on working.
     assert {call.status for call in held} <= {200, 201, 204, 302, 429, 401, 503}
     live = [call.status for call in held if call.kind == "liveness"]

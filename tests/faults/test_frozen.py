@@ -12,7 +12,7 @@ pytestmark = pytest.mark.nodb
 SECONDS = 5
 
 
-@pytest.mark.parametrize("connections", ["fresh", "warm"])
+@pytest.mark.parametrize("connections", [pytest.param("fresh", marks=pytest.mark.faults), "warm"])
 def test_every_kind_of_call_is_refused_in_time(installation, connections):
     """T36; each alone on its thread."""
     caller = Caller(installation.start_server(THREADS="16"), installation.people)

@@ -41,6 +41,7 @@ class Key:
     place: "Place"
     state: str = ACTIVE
     can_be_shown: bool = True
+    is_reported: bool = False
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -53,6 +54,7 @@ class Key:
     def enters(self, state: str, event: Event) -> None:
         self.state = state
         self.can_be_shown = self.can_be_shown and state != DELETED
+        self.is_reported = event[0] == "reported"
         self.events.append(event)
 
 
@@ -63,6 +65,7 @@ class Place:
     row: Project
     keys: list[Key] = field(default_factory=list)
     is_deleted: bool = False
+    shows_once: bool = False
 
     @property
     def living(self) -> list[Key]:
@@ -108,6 +111,7 @@ class LifeCycle(RuleBasedStateMachine):
             return multiple()
         new = services.create_key(project=there.row, name=name, by=user, address=address)
         key = Key(new.key, new.secret, name, user, there, events=[("created", user.pk, address)])
+        key.can_be_shown = not there.shows_once
         there.keys.append(key)
         return key
 
@@ -140,11 +144,45 @@ class LifeCycle(RuleBasedStateMachine):
         service: services.ReadSecret = services.copy_secret if copies else services.reveal_secret
         options = {"key": key.row, "by": self.people[by], "address": address}
         if not key.can_be_shown:
-            with pytest.raises(services.KeyGone):
+            with pytest.raises(services.KeyGone if key.state == DELETED else services.ShownOnce):
                 service(**options)  # type: ignore[arg-type]
             return
         assert service(**options) == key.secret  # type: ignore[arg-type]
         key.events.append(("copied" if copies else "revealed", self.people[by].pk, address))
+
+    @rule(key=keys, address=ADDRESSES)
+    def report(self, key: Key, address: str | None) -> None:
+        """Whoever has the secret may, and its row is told to nobody."""
+        reported = services.report_leak(secret=key.secret, address=address)
+        if key.state == DELETED or key.is_reported:
+            assert reported is None
+            return
+        assert reported == key.row
+        key.enters(PAUSED, ("reported", None, address))
+
+    @rule(place=st.integers(0, 1), by=st.integers(0, 1), address=ADDRESSES)
+    def show_once(self, place: int, by: int, address: str | None) -> None:
+        there, user = self.places[place], self.people[by]
+        if there.is_deleted:
+            with pytest.raises(Http404):
+                services.show_secrets_once(project=there.row, by=user, address=address)
+            return
+        shown = [key for key in there.living if key.can_be_shown]
+        assert services.show_secrets_once(project=there.row, by=user, address=address) == len(shown)
+        there.shows_once = True
+        for key in shown:
+            key.can_be_shown = False
+            key.events.append(("forgotten", user.pk, address))
+
+    @rule(place=st.integers(0, 1), by=st.integers(0, 1))
+    def keep_secrets(self, place: int, by: int) -> None:
+        there = self.places[place]
+        if there.is_deleted:
+            with pytest.raises(Http404):
+                services.keep_secrets(project=there.row, by=self.people[by])
+            return
+        services.keep_secrets(project=there.row, by=self.people[by])
+        there.shows_once = False
 
     @precondition(lambda self: any(place.living for place in self.places))
     @rule(place=st.integers(0, 1), by=st.integers(0, 1), address=ADDRESSES)
@@ -185,6 +223,7 @@ class LifeCycle(RuleBasedStateMachine):
             assert (row.state, row.name) == (key.state, key.name)
             assert (row.ciphertext is not None) == bool(row.ring_key_id) == key.can_be_shown
             assert (row.paused_at is not None) == (key.state == PAUSED)
+            assert row.is_reported == bool(row.pause_reason) == key.is_reported
             assert (row.deleted_at is not None) == (key.state == DELETED)
 
     @invariant()

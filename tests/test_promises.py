@@ -1,0 +1,27 @@
+"""docs/security.md's table of promises is whole, and the tests that it names are there and say what they prove."""
+
+import ast
+import re
+
+import pytest
+
+from tests.environment import REPOSITORY
+
+pytestmark = pytest.mark.nodb
+
+ROWS = re.findall(
+    r"^\| (T\d+) \| [^|]+ \| `(tests/[\w/]+\.py)::(\w+)` \| [^|]+ \|$",
+    (REPOSITORY / "docs" / "security.md").read_text(),
+    re.MULTILINE,
+)
+
+
+def test_every_promise_has_its_row():
+    assert [name for name, _, _ in ROWS] == [f"T{number}" for number in range(1, 43)]
+
+
+@pytest.mark.parametrize(("promise", "file", "test"), ROWS, ids=[row[0] for row in ROWS])
+def test_the_test_of_a_promise_names_it(promise, file, test):
+    tree = ast.parse((REPOSITORY / file).read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert promise in re.findall(r"T\d+", ast.get_docstring(functions[test]) or "")
