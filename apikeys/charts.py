@@ -68,7 +68,8 @@ def stacked(lower: Sequence[int], upper: Sequence[int]) -> Chart:
     gap = 1 if len(lower) <= MOST_APART else 0
     paths: tuple[list[str], list[str]] = ([], [])
     for number, values in enumerate(zip(lower, upper, strict=True)):
-        above = _height(values[1], top)
+        # One call below a bar as high as the chart is still seen.
+        above = min(_height(values[1], top), HEIGHT - (LEAST_HEIGHT if values[0] else 0))
         heights = min(_height(values[0], top), HEIGHT - above), above
         foot = HEIGHT
         for path, height in zip(paths, heights, strict=True):

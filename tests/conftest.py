@@ -7,9 +7,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
-from django.core.management import call_command
-from django.db import connection
-from django.test import Client
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+from django.test import Client, TransactionTestCase
 
 from accounts.models import User
 from apikeys import limits, mail_delivery, patience, usage
@@ -35,6 +35,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 # The database
+
+_teardown = TransactionTestCase._fixture_teardown
+
+
+def _teardown_again_after_a_deadlock(case: TransactionTestCase) -> None:
+    """A server beside the tests may be writing its counts, and wait for the tables in another order."""
+    for _ in range(3):
+        try:
+            return _teardown(case)
+        except CommandError as error:
+            if not isinstance(error.__cause__, OperationalError):
+                raise
+    return _teardown(case)
+
+
+TransactionTestCase._fixture_teardown = _teardown_again_after_a_deadlock
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from typing import Any
 
 import factory
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import get_hasher, make_password
 from django.core.files.base import ContentFile
 from factory.django import DjangoModelFactory
 
@@ -16,7 +16,15 @@ from projects.models import File, Membership, Project
 from projects.permissions import Role
 
 PASSWORD = "correct horse battery staple"
-hash_of = cache(make_password)  # hashing takes long, by intention
+
+
+def hash_of(password: str) -> str:
+    return _hash(password, get_hasher().algorithm)
+
+
+@cache  # hashing takes long, by intention
+def _hash(password: str, hasher: str) -> str:
+    return make_password(password, hasher=hasher)
 
 
 class UserFactory(DjangoModelFactory[User]):

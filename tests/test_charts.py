@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apikeys.charts import HEIGHT, LEAST_HEIGHT, SLOT, round_maximum, short, stacked
@@ -52,6 +52,7 @@ def heights(path: str) -> dict[int, int]:
 
 
 @given(st.lists(st.tuples(COUNTS, COUNTS), max_size=400))
+@example([(1, 49_875_000)])
 def test_bars_stay_within_the_chart_and_every_call_is_seen(values):
     chart = stacked([lower for lower, _ in values], [upper for _, upper in values])
     lower, upper = heights(chart.lower), heights(chart.upper)
