@@ -5,7 +5,7 @@ from typing import Any
 
 import factory
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import get_hasher, make_password
 from django.core.files.base import ContentFile
 from factory.django import DjangoModelFactory
 
@@ -16,7 +16,12 @@ from projects.models import File, Membership, Project
 from projects.permissions import Role
 
 PASSWORD = "correct horse battery staple"
-hash_of = cache(make_password)  # hashing takes long, by intention
+
+
+@cache
+def hash_of(password: str, algorithm: str) -> str:
+    """Hashing takes long, by intention; tests that need it quick have an algorithm of their own."""
+    return make_password(password, hasher=algorithm)
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -33,7 +38,7 @@ class UserFactory(DjangoModelFactory[User]):
         password = fields.pop("password")
         user = User.objects.create_user(**fields)
         if password:
-            user.password = hash_of(password)
+            user.password = hash_of(password, get_hasher().algorithm)
             user.save(update_fields=["password"])
         return user
 
