@@ -39,12 +39,16 @@ prepared: venv
 
 SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
 
-# Everything on a PostgreSQL of its own, browser included; then what depends on the database again on SQLite.
+# Everything on a PostgreSQL of its own, browser included; beside it, what depends on the database again on SQLite, whose
+# words come at the end.
 .PHONY: test
 test: venv chromium proxies redis
 	@$(SYNC) --group test --group browser
-	TEST_DATABASE=postgresql $(PYTHON) -m pytest
-	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb"
+	@said=$$(mktemp); \
+	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb" >"$$said" 2>&1 & on_sqlite=$$!; \
+	trap 'kill $$on_sqlite 2>/dev/null; rm -f "$$said"' EXIT; \
+	echo "On PostgreSQL"; TEST_DATABASE=postgresql $(PYTHON) -m pytest; failed=$$?; \
+	wait $$on_sqlite || failed=1; echo "On SQLite"; cat "$$said"; exit $$failed
 
 # PostgreSQL stopped, frozen, restarted and starved under load, workers and servers killed: a table of what was promised
 # and what was measured (docs/reliability.md). ONLY=frozen for the tests with that word in their names.
