@@ -17,9 +17,14 @@ from projects.models import Membership, MembershipQuerySet, Project
 Kind = KeyEvent.Kind
 Line = tuple[str, str]
 
-# Whoever did one of these from an address has been told of by mail. Pausing is not among them: it would let a thief of
-# a session make an address known without a word.
-_MAKE_AN_ADDRESS_KNOWN = (Kind.CREATED, Kind.DELETED, Kind.COPIED, Kind.REVEALED)
+# Whoever did one of these from an address has been told of by mail, to owners who have that switch on. Pausing is not
+# among them: it would let a thief of a session make an address known without a word.
+_MAKE_AN_ADDRESS_KNOWN = {
+    Kind.CREATED: "created",
+    Kind.DELETED: "deleted",
+    Kind.COPIED: "revealed",
+    Kind.REVEALED: "revealed",
+}
 
 
 class Words(NamedTuple):
@@ -73,18 +78,21 @@ _PROJECT_DELETED = Words(
 def tell_of_event(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None, source: str = "") -> None:
     """Has owners told of an event once it is committed. Called before it is written.
 
-    A copied or revealed secret is told of where the address is new: the same person has created, deleted, copied or
-    revealed no key of this project from it. Without an address (a Unix socket) nothing is new. `source` is where a
-    leak was found, as `reports.clean_source` left it. A project that is being deleted has its own mail.
+    A copied or revealed secret is told of where the address is new: no mail has told the owner before that the same
+    person created, deleted, copied or revealed a key of this project from it. Without an address (a Unix socket)
+    nothing is new. `source` is where a leak was found, as `reports.clean_source` left it. A project that is being
+    deleted has its own mail.
     """
     words = _WORDS.get(kind)
-    if words is None or (words.switch == "revealed" and not _is_new(key, by, address)):
+    if words is None:
         return
     lines = [("Key", f"{key.name}, {key.mask}")]
     if source:
         lines.append(("Found at (says whoever reported it)", source))
     lines += _circumstances(by, address, nobody=kind == Kind.REPORTED)
     owners = Membership.objects.mailed(words.switch).filter(project=key.project_id, project__deleted_at=None)
+    if words.switch == "revealed":
+        owners = _without_those_who_know(owners, key, by, address)
     _tell(owners, words, key.name, lines)
 
 
@@ -94,11 +102,19 @@ def tell_of_deleted_project(project: Project, by: User | None, address: str | No
     _tell(owners, _PROJECT_DELETED, "", _circumstances(by, address))
 
 
-def _is_new(key: ApiKey, by: User | None, address: str | None) -> bool:
+def _without_those_who_know(
+    owners: MembershipQuerySet, key: ApiKey, by: User | None, address: str | None
+) -> MembershipQuerySet:
     if address is None:
-        return False
+        return owners.none()
     earlier = KeyEvent.objects.filter(project_id=key.project_id, by=by, address=address)
-    return not earlier.filter(kind__in=_MAKE_AN_ADDRESS_KNOWN).exists()
+    kinds = earlier.filter(kind__in=_MAKE_AN_ADDRESS_KNOWN).order_by().values_list("kind", flat=True).distinct()
+    told = {_MAKE_AN_ADDRESS_KNOWN[Kind(kind)] for kind in kinds}
+    if "revealed" in told:
+        return owners.none()
+    for switch in told:
+        owners = owners.exclude(**{f"mail_{switch}": True})
+    return owners
 
 
 def _circumstances(by: User | None, address: str | None, nobody: bool = False) -> list[Line]:

@@ -101,7 +101,9 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
 
 
 @sensitive_variables()
-def _section_with_new_key(request: PageRequest, project: Project, key: ApiKey, secret: str = "") -> HttpResponse:
+def _section_with_new_key(
+    request: PageRequest, project: Project, key: ApiKey, secret: str | None = None
+) -> HttpResponse:
     context = project_context(project) | keys_context(project, QueryDict())
     context |= {"new_key": key, "new_secret": secret}
     response = render(request, "apikeys/settings.html#keys_section_with_announcement", context)

@@ -18,7 +18,8 @@ from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.limits import APP, held_up_seconds
 from accounts.public_ids import new_public_id
-from accounts.requests import page_that_asked
+from accounts.recent_authentication import ask_who_it_is
+from accounts.requests import PageRequest, page_that_asked
 from config import health
 from config.errors import bad_request, is_api, method_not_allowed, too_many_requests
 from projects.envelope import error_response
@@ -148,6 +149,28 @@ class Limits:
             return None
         response: HttpResponse | None = ratelimit.consume_or_429(request, app=APP, action="mailed_code")
         return response
+
+
+class AdminAsks:
+    """Asks who is there before the admin changes anything in an old session: it can give anyone's account a password.
+
+    Not before keys are paused or re-enabled, all that their list can do: that has to be quick.
+    """
+
+    QUICK = ("login", "logout", "apikeys_apikey_changelist")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: PageRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        is_change = match is not None and match.app_name == "admin" and match.url_name not in self.QUICK
+        if not is_change or request.method in {"GET", "HEAD"} or not request.user.is_staff:
+            return None
+        return ask_who_it_is(request, back_to=page_that_asked(request))
 
 
 class AdminInput:

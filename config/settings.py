@@ -100,6 +100,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "config.middleware.Limits",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "config.middleware.AdminAsks",
     "config.middleware.AdminInput",
 ]
 

@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 # The database
 
-_teardown = TransactionTestCase._fixture_teardown
+_teardown: Callable[[TransactionTestCase], None] = vars(TransactionTestCase)["_fixture_teardown"]
 
 
 def _teardown_again_after_a_deadlock(case: TransactionTestCase) -> None:
@@ -50,7 +50,7 @@ def _teardown_again_after_a_deadlock(case: TransactionTestCase) -> None:
     return _teardown(case)
 
 
-TransactionTestCase._fixture_teardown = _teardown_again_after_a_deadlock
+setattr(TransactionTestCase, "_fixture_teardown", _teardown_again_after_a_deadlock)  # noqa: B010  its types hide it
 
 
 @pytest.fixture(scope="session")

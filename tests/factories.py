@@ -18,13 +18,10 @@ from projects.permissions import Role
 PASSWORD = "correct horse battery staple"
 
 
-def hash_of(password: str) -> str:
-    return _hash(password, get_hasher().algorithm)
-
-
-@cache  # hashing takes long, by intention
-def _hash(password: str, hasher: str) -> str:
-    return make_password(password, hasher=hasher)
+@cache
+def hash_of(password: str, algorithm: str) -> str:
+    """Hashing takes long, by intention; tests that need it quick have an algorithm of their own."""
+    return make_password(password, hasher=algorithm)
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -41,7 +38,7 @@ class UserFactory(DjangoModelFactory[User]):
         password = fields.pop("password")
         user = User.objects.create_user(**fields)
         if password:
-            user.password = hash_of(password)
+            user.password = hash_of(password, get_hasher().algorithm)
             user.save(update_fields=["password"])
         return user
 

@@ -244,6 +244,17 @@ def test_what_another_person_or_project_knows_is_new_here(key, owner, outsider, 
     assert len(told(looked, key=key, by=owner, address=OFFICE)) == 2
 
 
+@pytest.mark.parametrize("off", ["created", "deleted"])
+def test_what_an_owner_is_not_told_of_makes_no_address_known(project, key, owner, told, off):
+    """Else a thief of a session would make and delete a key first, and then copy the others unnoticed."""
+    project.memberships.update(**{f"mail_{off}": False})
+    decoy = services.create_key(project=project, name="Decoy", by=owner, address=OFFICE if off == "created" else None)
+    if off == "deleted":
+        services.delete_key(key=decoy.key, by=owner, address=OFFICE)
+    assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
+    assert told(looked, key=key, by=owner, address=OFFICE) == []
+
+
 def test_pausing_from_an_address_does_not_make_it_known(key, owner, told):
     """Else a thief of a session would pause and re-enable, of which nobody is told, and then reveal in silence."""
     services.pause_key(key=key, by=owner, address=OFFICE)

@@ -434,6 +434,29 @@ def test_a_first_password_needs_the_passkey(furnished, owner):
     assert "river" not in json.dumps(dict(client.session))
 
 
+def test_changes_in_the_admin_ask_too(admin, owner, api_key, signed_in):
+    """T21: it can give anyone's account a password. Looking, pausing and signing out stay quick."""
+    site = signed_in(admin)
+    page, keys = f"/admin/accounts/user/{owner.pk}/password/", "/admin/apikeys/apikey/"
+    new = {"password1": "another calm river 7", "password2": "another calm river 7", "usable_password": "true"}
+    age(site)
+    asked = site.post(page, new | {"action": "pause"}, headers={"Referer": f"http://testserver{page}"})
+    assert asks(asked)
+    owner.refresh_from_db()
+    assert owner.check_password(PASSWORD)
+    assert site.get(page).status_code == 200
+    site.post(keys, {"action": "pause", "_selected_action": [api_key.pk]})
+    api_key.refresh_from_db()
+    assert api_key.is_paused
+    assert confirm(site, asked.headers["Location"]).headers["Location"] == page
+    site.post(page, new)
+    owner.refresh_from_db()
+    assert owner.check_password("another calm river 7")
+    age(site)
+    site.post("/admin/logout/")
+    assert site.get("/admin/").status_code == 302
+
+
 def test_right_after_signing_in_the_account_asks_nothing(client, owner):
     EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
     for name in ("mfa_activate_totp", "mfa_add_webauthn", "account_email", "usersessions_list"):

@@ -4,6 +4,11 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def forget_new_kinds(apps, schema_editor):
+    """The release before knows no such events, and its constraint refuses them."""
+    apps.get_model("apikeys", "KeyEvent").objects.filter(kind__in=["reported", "forgotten"]).delete()
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("apikeys", "0002_use_by_hour_day_and_month"),
@@ -58,4 +63,5 @@ class Migration(migrations.Migration):
                 name="keyevent_kind_is_known",
             ),
         ),
+        migrations.RunPython(migrations.RunPython.noop, forget_new_kinds),
     ]
