@@ -39,16 +39,22 @@ prepared: venv
 
 SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
 
-# Everything on a PostgreSQL of its own, browser included; beside it, what depends on the database again on SQLite, whose
-# words come at the end.
+# Everything on a PostgreSQL of its own, the browser's part beside the rest, and beside both, on SQLite, what depends on
+# the database. Together, for the waits of one are the others' time; each part's words come when it has ended.
 .PHONY: test
 test: venv chromium proxies redis
 	@$(SYNC) --group test --group browser
-	@said=$$(mktemp); \
-	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb" >"$$said" 2>&1 & on_sqlite=$$!; \
-	trap 'kill $$on_sqlite 2>/dev/null; rm -f "$$said"' EXIT; \
-	echo "On PostgreSQL"; TEST_DATABASE=postgresql $(PYTHON) -m pytest; failed=$$?; \
-	wait $$on_sqlite || failed=1; echo "On SQLite"; cat "$$said"; exit $$failed
+	@echo "Three parts run at once, about a quarter of an hour: on PostgreSQL, in Chromium, on SQLite"
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
+	on-postgresql in-chromium on-sqlite
+
+.PHONY: on-postgresql in-chromium on-sqlite
+on-postgresql:
+	TEST_DATABASE=postgresql $(PYTHON) -m pytest --ignore=tests/browser
+in-chromium:
+	TEST_DATABASE=postgresql $(PYTHON) -m pytest tests/browser
+on-sqlite:
+	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb"
 
 # PostgreSQL stopped, frozen, restarted and starved under load, workers and servers killed: a table of what was promised
 # and what was measured (docs/reliability.md). ONLY=frozen for the tests with that word in their names.

@@ -85,7 +85,7 @@ router = Router(tags=["Keys"])
 
 @router.get(
     "",
-    response={200: MeAnswer, **dict.fromkeys((401, 403, 429, 500, 503), ErrorAnswer)},
+    response={200: MeAnswer, **dict.fromkeys((400, 401, 403, 429, 500, 503), ErrorAnswer)},
     operation_id="getMe",
 )
 def me(request: KeyRequest) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class FileListAnswer(ListAnswer):
 
 
 router = Router(tags=["Files"])
-REFUSALS = dict.fromkeys((401, 403, 404, 429, 500, 503), ErrorAnswer)
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 429, 500, 503), ErrorAnswer)
 UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 411, 413, 415, 422, 429, 500, 503), ErrorAnswer)
 
 _UPLOAD_DOCUMENT = {

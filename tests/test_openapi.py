@@ -151,7 +151,9 @@ class Provoker:
     def bad_request(self, call: str) -> Any:
         if call in REPORTED:
             return self.send(call, data=b"{")
-        return self.send(call, content_type="multipart/form-data")
+        if call == "uploadFile":
+            return self.send(call, content_type="multipart/form-data")
+        return self.send(call, QUERY_STRING="page=%00")
 
     def unauthorized(self, call: str) -> Any:
         self.authorization = {}
