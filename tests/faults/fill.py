@@ -5,7 +5,6 @@ In a process of its own, for the tests' own settings name another database.
 
 import json
 import sys
-from importlib import import_module
 
 import django
 
@@ -14,13 +13,13 @@ PASSWORD = "correct horse battery"
 
 def main(keys: int) -> None:
     django.setup()
-    from django.conf import settings
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.core.management import call_command
+    from django.test import Client
 
     from accounts.models import User
     from apikeys import services
     from projects.services import create_project
+    from tests.sessions import log_in
 
     call_command("migrate", verbosity=0)
     owner = User.objects.create_user(email="owner@example.com", password=PASSWORD)
@@ -28,11 +27,8 @@ def main(keys: int) -> None:
     made = [services.create_key(project=project, name=f"Key {number}", by=owner) for number in range(keys)]
     paused = services.create_key(project=project, name="Paused", by=owner)
     services.pause_key(key=paused.key, by=owner)
-    session = import_module(settings.SESSION_ENGINE).SessionStore()
-    session[SESSION_KEY] = str(owner.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-    session[HASH_SESSION_KEY] = owner.get_session_auth_hash()
-    session.save()
+    browser = Client()
+    log_in(browser, owner)
     print(
         json.dumps(
             {
@@ -40,7 +36,7 @@ def main(keys: int) -> None:
                 "project_id": project.public_id,
                 "secrets": [new.secret for new in made],
                 "paused_secret": paused.secret,
-                "session": session.session_key,
+                "session": browser.session.session_key,
             }
         )
     )

@@ -107,7 +107,8 @@ class Installation:
     @staticmethod
     def _send(number: signal.Signals, postmaster: int) -> None:
         os.kill(postmaster, number)
-        for child in children(postmaster):
+        # Twice, for one may be born while the first are counted.
+        for child in (*children(postmaster), *children(postmaster)):
             with suppress(ProcessLookupError):
                 os.kill(child, number)
 

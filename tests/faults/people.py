@@ -66,6 +66,7 @@ class Person:
         answer: Timed = self.caller.post("change", path, **form)
         if answer.status != 302:
             return False
+        assert "reauthenticate" not in answer.location, "a question is no change"
         remembered.state, remembered.asked = state, None
         self.changes += 1
         return True
