@@ -286,3 +286,10 @@ def test_nothing_remains_of_a_change_whose_event_cannot_be_written(without_event
 def test_an_event_of_an_unknown_kind_is_refused_by_the_database(api_key, owner):
     with pytest.raises(IntegrityError), transaction.atomic():
         KeyEvent.objects.create(project=api_key.project, key=api_key, kind="whispered", by=owner)
+
+
+def test_re_enabling_a_reported_key_takes_the_reason_back(api_key, owner):
+    """T13"""
+    services.report_leak(secret=api_key.secret)
+    services.resume_key(key=api_key, by=owner)
+    assert api_key.pause_reason == ""
