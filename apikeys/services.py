@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys import mails, secret_format, vault
+from apikeys import mails, proofs, secret_format, vault
 from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
 from projects.models import Project
 from projects.names import clean_name
@@ -241,12 +241,7 @@ def keep_secrets(*, project: Project, by: User | None) -> None:
 def _decrypt(key: ApiKey) -> str:
     if key.ciphertext is None:
         raise ShownOnce(key)
-    return vault.decrypt(
-        bytes(key.ciphertext),
-        ring_key_id=key.ring_key_id,
-        key_id=key.public_id,
-        project_id=key.project.public_id,
-    )
+    return proofs.decrypted(key)
 
 
 @sensitive_variables()

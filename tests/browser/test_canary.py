@@ -139,7 +139,7 @@ def looked_after(page: Page) -> list[str]:
     return [first, second]
 
 
-def called(server: Server, access_log: AccessLog, secrets: list[str]) -> None:
+def called(server: Server, secrets: list[str]) -> None:
     """Programs with the keys, and what people do with a key by mistake."""
     for secret in secrets:
         for path in ("/me", "/files", "/verify"):
@@ -222,7 +222,7 @@ def test_a_whole_visit_and_a_failure_of_every_view_leave_no_secret_anywhere(
     """T29, T30: log, mails, error pages, access log, database and DATA_DIR."""
     user = signed_up(visitor, folder / "mails")
     secrets = looked_after(visitor)
-    called(failing, access_log, secrets)
+    called(failing, secrets)
     User.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
     project = Project.objects.get(name="Canary")
     key = project.api_keys.get(name="Second")
