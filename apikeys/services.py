@@ -135,6 +135,11 @@ def _change_state(
     return changed
 
 
+def _paused(reason: str = "") -> dict[str, object]:
+    """The columns of a key that was active until now."""
+    return {"state": KeyState.PAUSED, "paused_at": timezone.now(), "pause_reason": reason, **_NOTHING_REFUSED}
+
+
 def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key, reversibly. False if it was paused already; raises KeyGone if it was deleted."""
     changed = _change_state(
@@ -143,10 +148,7 @@ def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bo
         KeyEvent.Kind.PAUSED,
         by,
         address,
-        state=KeyState.PAUSED,
-        paused_at=timezone.now(),
-        pause_reason="",
-        **_NOTHING_REFUSED,
+        **_paused(),
     )
     if key.is_deleted:
         raise KeyGone
@@ -202,12 +204,8 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
         key = ApiKey.objects.alive().select_for_update().filter(digest__in=vault.digests(secret)).first()
         if key is None or key.is_reported:
             return None
-        if key.is_active:
-            ApiKey.objects.filter(pk=key.pk).update(
-                state=KeyState.PAUSED, paused_at=timezone.now(), pause_reason=PauseReason.REPORTED, **_NOTHING_REFUSED
-            )
-        else:
-            ApiKey.objects.filter(pk=key.pk).update(pause_reason=PauseReason.REPORTED)
+        changed = _paused(PauseReason.REPORTED) if key.is_active else {"pause_reason": PauseReason.REPORTED}
+        ApiKey.objects.filter(pk=key.pk).update(**changed)
         _record(key, KeyEvent.Kind.REPORTED, None, address, source)
     key.refresh_from_db()
     return key
