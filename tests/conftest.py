@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client, TransactionTestCase
+from whitenoise import WhiteNoise
 
 from accounts.models import User
 from apikeys import limits, mail_delivery, patience, usage
@@ -114,8 +115,24 @@ def patience_left_over() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files() -> None:
-    """The manifest that pages are rendered with."""
+    """The manifest that pages are rendered with.
+
+    Every test client loads the middleware anew, and WhiteNoise then reads the whole folder: it is read once.
+    """
     call_command("collectstatic", interactive=False, verbosity=0)
+    WhiteNoise.update_files_dictionary = _read_once(WhiteNoise.update_files_dictionary)
+
+
+def _read_once(read: Callable[[WhiteNoise, str, str], None]) -> Callable[[WhiteNoise, str, str], None]:
+    files: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def read_or_remember(whitenoise: WhiteNoise, root: str, prefix: str) -> None:
+        if (root, prefix) not in files:
+            read(whitenoise, root, prefix)
+            files[root, prefix] = dict(whitenoise.files)
+        whitenoise.files.update(files[root, prefix])
+
+    return read_or_remember
 
 
 # The real server
