@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client, TransactionTestCase
+from pytest_django.fixtures import Settings
 from whitenoise import WhiteNoise
 
 from accounts.models import User
@@ -174,6 +175,13 @@ def redis_server() -> Iterator[RedisServer]:
     redis.start()
     yield redis
     redis.stop()
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(request: pytest.FixtureRequest, settings: Settings) -> None:
+    """Hashing takes long, by intention. Servers beside a test know the real algorithms alone."""
+    if not {"session_server", "start_server"} & set(request.fixturenames):
+        settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 # People, and what they have. Opt-in: a test names those it needs. Their passwords are `factories.PASSWORD`.

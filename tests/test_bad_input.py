@@ -77,11 +77,6 @@ PARAMETERS = {
 PAGES = [route for route in all_routes() if route.is_page and not route.pattern.startswith(("health", "favicon"))]
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def client(owner, signed_in) -> Client:
     signed: Client = signed_in(owner)

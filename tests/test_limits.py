@@ -30,10 +30,8 @@ TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 
 
 @pytest.fixture(autouse=True)
-def fresh_limits(db, settings):
+def fresh_limits(db):
     cache.clear()
-    # A limit does not depend on how a password is hashed, and hundreds are tried here.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

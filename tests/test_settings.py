@@ -161,3 +161,16 @@ def test_links_in_mails_lead_to_where_people_find_the_server(tmp_path, environme
     environment = {"DATA_DIR": str(tmp_path), **environment}
     output = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True).stdout
     assert output == f"{base} 10\n"
+
+
+def test_a_technical_page_shows_settings_without_the_passwords_in_addresses(tmp_path):
+    """T29, where somebody has DEBUG on."""
+    show = "from django.views import debug; print(debug.get_default_exception_reporter_filter().get_safe_settings())"
+    addresses = {
+        "DATABASE_URL": "postgresql://latchkey:hunter2@127.0.0.1:1/latchkey",
+        "CACHE_URL": "redis://:hunter2@127.0.0.1:1/0",
+        "EMAIL_URL": "smtp://latchkey:hunter2@127.0.0.1:1",
+    }
+    result = manage(tmp_path, "shell", "-v", "0", "-c", show, DEBUG="true", **addresses)
+    assert "'LOCATION': '****" in result.stdout, result.stderr
+    assert "hunter2" not in result.stdout
