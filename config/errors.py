@@ -32,7 +32,9 @@ class SecretsHidden(SafeExceptionReporterFilter):
     Addresses of database, cache and mail server hold passwords.
     """
 
-    hidden_settings = re.compile(rf"{SafeExceptionReporterFilter.hidden_settings.pattern}|PEPPER|RING|URL|LOCATION", re.I)
+    hidden_settings = re.compile(
+        rf"{SafeExceptionReporterFilter.hidden_settings.pattern}|PEPPER|RING|URL|LOCATION", re.I
+    )
 
     def is_active(self, request: HttpRequest | None) -> bool:
         return True

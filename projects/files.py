@@ -84,10 +84,19 @@ def _insert_within_quota(file: File) -> None:
 
 def delete_file(*, file: File) -> bool:
     """Deletes the row, then its bytes. False if it was deleted in the meantime."""
-    storage, name = file.blob.storage, file.blob.name
     with transaction.atomic():
         deleted, _ = File.objects.filter(pk=file.pk).delete()
         if deleted:
-            # Robust: the file is gone once its row is, even if the disk then refuses.
-            transaction.on_commit(lambda: storage.delete(name), robust=True)
+            delete_bytes_on_commit(file)
     return bool(deleted)
+
+
+def delete_bytes_on_commit(file: File) -> None:
+    storage, name = file.blob.storage, file.blob.name
+
+    # A named function, for Django logs the failure of a robust callback by its name.
+    def delete_bytes() -> None:
+        storage.delete(name)
+
+    # Robust: the file is gone once its row is, even if the disk then refuses.
+    transaction.on_commit(delete_bytes, robust=True)

@@ -1,13 +1,11 @@
 """Every change of a project. One keyword-only function each, atomic, taking who does it as `by`."""
 
-from collections.abc import Callable
-
 from django.core.exceptions import ValidationError
-from django.core.files.storage import Storage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from projects.files import delete_bytes_on_commit
 from projects.models import Membership, Project
 from projects.names import clean_name
 from projects.permissions import Role
@@ -48,22 +46,12 @@ def choose_mails(*, project: Project, by: User, created: bool, deleted: bool, re
     )
 
 
-def _deletion_of(storage: Storage, name: str) -> Callable[[], None]:
-    # A function, for Django logs the failure of a robust callback by its name; a partial has none, and would raise.
-    def delete_blob() -> None:
-        storage.delete(name)
-
-    return delete_blob
-
-
 def delete_project(*, project: Project, by: User | None, address: str | None = None) -> None:
     """Ends the project, its keys and its files at once, for good. Deleting it twice is quiet success."""
     with transaction.atomic():
         if not Project.objects.alive().filter(pk=project.pk).update(deleted_at=timezone.now()):
             return
         for file in project.files.all():
-            storage, name = file.blob.storage, file.blob.name
-            # Robust: the project is gone once its row says so, even if the disk then refuses.
-            transaction.on_commit(_deletion_of(storage, name), robust=True)
+            delete_bytes_on_commit(file)
         project.files.all().delete()
         project_deleted.send(sender=Project, project=project, by=by, address=address)
