@@ -1,0 +1,50 @@
+"""What nobody sends who means well, and what no answer to it may be."""
+
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+WORDS = [
+    "\x00",
+    "a\x00b",
+    "x" * 10_000,
+    "9" * 5_000,
+    "99999999999999999999",
+    "-1",
+    "0",
+    "1e309",
+    "NaN",
+    "٣",
+    "true",
+    "[]",
+    "' OR 1=1 --",
+    "%s%(x)s%n",
+    "../../etc/passwd",
+    "<script>alert(1)</script>",
+    "{{ 7|add:7 }}{% now 'Y' %}",
+    "\r\nX-Evil: 1",
+    "//evil.example/",
+    "///evil.example/",
+    "https://evil.example/",
+    "https:evil.example",
+    "/\\evil.example/",
+    "\\\\evil.example",
+    "http://[::1",
+    "javascript:alert(1)",
+    "\u202egnp.exe",
+    "\ufffd",
+    "\uffff",
+]
+# As they stand in an address or a body: broken UTF-8 (overlong, a surrogate, cut short) and broken escapes.
+RAW = ["%FF", "%C0%AF", "%ED%A0%80", "%F0%9F", "%00", "a%00b", "%", "%zz", "%u0041", "%F4%90%80%80"]
+SENT = [quote(word, safe="") for word in WORDS] + RAW
+
+
+def assert_harmless(answer: Any, what: Any = "") -> None:
+    """No 5xx, no header of the sender's making, and a redirect leads to a page of ours."""
+    assert answer.status_code < 500, what
+    assert "X-Evil" not in answer.headers, what
+    if location := answer.headers.get("Location") or answer.headers.get("HX-Redirect"):
+        # A relative one stays here too; a browser reads \\ as / and leaves out control characters.
+        assert not re.match(r"[\x00-\x20]*[/\\]{2}", location), (what, location)
+        assert urlsplit(location)[:2] == ("", ""), (what, location)

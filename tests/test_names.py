@@ -1,0 +1,197 @@
+"""Names of all languages are welcome; characters that hide or mislead are not."""
+
+import html
+import re
+import unicodedata
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apikeys.services import create_key
+from projects.names import MAX_LENGTH, clean_name
+from projects.services import create_project
+from tests.tables import everything
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+@pytest.mark.parametrize("path", ["/projects/new/", "{project}settings/", "{project}keys/new/"])
+@pytest.mark.parametrize("name", ["", "   ", "\u00a0\u3000", "x" * 65, "x" * 10_000])
+def test_a_refused_name_is_explained_beside_its_field_and_kept(path, name, client, project, api_key):
+    before = everything()
+    answer = client.post(path.format(project=f"/projects/{project.public_id}/"), {"name": name})
+    assert answer.status_code == 422
+    error = "Enter a name." if not name.strip() else f"Use at most 64 characters; this has {len(name)}."
+    assert_error_beside_the_name(answer.content.decode(), error, name)
+    assert everything() == before
+
+
+def assert_error_beside_the_name(page: str, error: str, typed: str) -> None:
+    field = re.search(
+        r'<input[^>]*name="name"[^>]*>\s*(?:<div role="alert">)?<ul class="errors"[^>]*>(.*?)</ul>', page, re.DOTALL
+    )
+    assert field, "no error beside the field"
+    assert error in html.unescape(field[1])
+    value = re.search(r'value="([^"]*)"', field[0])
+    assert html.unescape(value[1] if value else "") == typed
+    assert 'aria-invalid="true"' in field[0]
+    described_by = re.search(r'aria-describedby="([^"]+)"', field[0])
+    assert described_by, "the error belongs to the field for a screen reader too"
+    assert f'id="{described_by[1]}"' in field[0]
+
+
+# Default_Ignorable_Code_Point (Unicode 16, DerivedCoreProperties.txt): what shows as nothing at all. U+FE0F, which
+# makes a symbol an emoji, is welcome after a symbol, where it is seen.
+IGNORABLE = [
+    (0x00AD, 0x00AD),
+    (0x034F, 0x034F),
+    (0x061C, 0x061C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+]
+CONTROLS = [(0x00, 0x08), (0x0B, 0x0C), (0x0E, 0x1F), (0x7F, 0x9F)]
+# Line and paragraph separators, the blank Braille pattern, private use, not characters, broken UTF-8.
+OTHERS = [
+    (0x2028, 0x2029),
+    (0x2800, 0x2800),
+    (0xE000, 0xE001),
+    (0xFFFE, 0xFFFF),
+    (0xFFFD, 0xFFFD),
+    (0x10FFFF, 0x10FFFF),
+]
+HIDDEN = [
+    chr(point)
+    for first, last in IGNORABLE + CONTROLS + OTHERS
+    for point in {*range(first, min(last, first + 40) + 1), last}
+]
+
+
+def is_hidden(character: str) -> bool:
+    return any(first <= ord(character) <= last for first, last in IGNORABLE + CONTROLS + OTHERS)
+
+
+@pytest.mark.nodb
+def test_no_name_holds_a_hidden_character():
+    """T26, each of them within a name, before it, and after it."""
+    let_in = {
+        f"U+{ord(character):04X}"
+        for character in HIDDEN
+        for name in (f"a{character}b", f"{character}a", f"a{character}", character)
+        if accepts(name)
+    }
+    assert let_in == set()
+
+
+def accepts(name: str) -> bool:
+    try:
+        clean_name(name)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize(
+    "name", ["Zürich", "東京", "Ελλάδα", "مرحبا", "नमस्ते", "Rollout 🚀", "I ❤\ufe0f keys", "a–b", "O’Brien"]
+)
+def test_names_of_all_languages_are_welcome(name):
+    assert clean_name(name) == name
+
+
+SPOOFS = [
+    "Pro\u200bduction",
+    "\u202enoitcudorP",
+    "Produc\u034ftion",
+    "\u2066x\u2069",
+    "Bell\x07",
+    "\u3164",
+    "\ufffd",
+    "a\x00b",
+]
+
+
+@pytest.mark.parametrize("path", ["/projects/new/", "{project}settings/", "{project}keys/new/"])
+@pytest.mark.parametrize("name", SPOOFS, ids=ascii)
+def test_hidden_characters_are_refused_in_words_and_kept_in_the_field(path, name, client, project, api_key):
+    """T26"""
+    before = everything()
+    answer = client.post(path.format(project=f"/projects/{project.public_id}/"), {"name": name})
+    assert answer.status_code == 422
+    assert_error_beside_the_name(answer.content.decode(), "Use visible characters only", name)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", SPOOFS[:2], ids=ascii)
+def test_the_dialogs_answer_says_so_too(name, client, project, api_key):
+    """T26: htmx gets the form alone, for the dialog that stays open."""
+    answer = client.post(f"/projects/{project.public_id}/keys/new/", {"name": name}, headers={"HX-Request": "true"})
+    assert answer.status_code == 422
+    assert answer.headers["HX-Retarget"] == "#create-key-form"
+    assert answer.content.decode().lstrip().startswith("<form")
+    assert_error_beside_the_name(answer.content.decode(), "Use visible characters only", name)
+
+
+@pytest.mark.parametrize("name", SPOOFS, ids=ascii)
+def test_services_refuse_hidden_characters_whoever_calls_them(name, project, owner):
+    """T26: commands and whatever comes later have no form in front."""
+    with pytest.raises(ValidationError):
+        create_key(project=project, name=name, by=owner)
+    with pytest.raises(ValidationError):
+        create_project(name=name, by=owner)
+
+
+@pytest.mark.parametrize("path", ["/projects/new/", "{project}settings/", "{project}keys/new/"])
+def test_a_secret_pasted_as_a_name_is_refused(path, client, project, api_key):
+    """T4: it would be stored as it is, and shown to members who may not read secrets."""
+    before = everything()
+    answer = client.post(path.format(project=f"/projects/{project.public_id}/"), {"name": f"old {api_key.secret}"})
+    assert answer.status_code == 422
+    assert "This looks like an API key." in answer.content.decode()
+    assert everything() == before
+
+
+NAMES = st.text(
+    st.one_of(st.characters(), st.sampled_from(HIDDEN), st.sampled_from(" \t\n\u00a0é\u0301\ufe0f❤")), max_size=70
+)
+
+
+@pytest.mark.nodb
+@given(NAMES)
+def test_a_cleaned_name_is_clean(name):
+    """T26: cleaning again changes nothing, and nothing of it is hidden, blank or too long."""
+    try:
+        cleaned = clean_name(name)
+    except ValidationError:
+        return
+    assert clean_name(cleaned) == cleaned
+    assert 0 < len(cleaned) <= MAX_LENGTH
+    assert cleaned == cleaned.strip()
+    for before, character in zip(" " + cleaned, cleaned, strict=False):
+        after_a_symbol = character == "\ufe0f" and unicodedata.category(before)[0] in "SNP"
+        assert after_a_symbol or not is_hidden(character)
+
+
+def test_names_that_differ_only_in_composition_are_one_name(client, project, owner, api_key):
+    create_key(project=project, name="Z\u00fcrich", by=owner)
+    answer = client.post(f"/projects/{project.public_id}/keys/new/", {"name": "Zu\u0308rich"})
+    assert answer.status_code == 422
+    assert "already has a key of that name" in answer.content.decode()
