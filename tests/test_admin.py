@@ -195,8 +195,8 @@ def test_the_page_of_a_user_shows_nothing_of_the_password(site, owner):
     owner.set_password("orange-lamp-42")
     owner.save()
     page = site.get(url("accounts_user_change", owner.pk)).content.decode()
-    algorithm, _, salt, digest = owner.password.split("$")
-    assert not [part for part in (algorithm, salt[:6], digest[:6]) if part in page]
+    *_, salt, digest = owner.password.split("$")
+    assert not [part for part in ("algorithm", salt[:6], digest[:6]) if part in page]
     assert "../password/" in page
     assert site.get(reverse("admin:auth_user_password_change", args=[owner.pk])).status_code == 200
 
