@@ -30,7 +30,7 @@ full_page_writes = off
 
 
 def free_port() -> int:
-    """A port that nobody takes before it is used: neither another run of tests nor a program that connects somewhere."""
+    """One that nobody takes before it is used: neither another run of tests nor a program that connects somewhere."""
     return next(_ports)
 
 
