@@ -18,7 +18,7 @@ from tests.environment import REPOSITORY
 from tests.postgres import free_port
 
 CONFIGURATIONS = REPOSITORY / "docs" / "gateways"
-SECONDS_TO_START = 20
+SECONDS_TO_START = 60
 # What the configurations name; tests put ports of their own in their place.
 PROXY, LATCHKEY, API = ":8080", "127.0.0.1:8000", "127.0.0.1:9000"
 
@@ -130,7 +130,7 @@ class Witness(Recorder):
         if not self._port:
             time.sleep(self._seconds)
             return self.says, {"Content-Type": "text/html"}, b"<p>Not Latchkey"
-        with closing(HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
+        with closing(HTTPConnection("127.0.0.1", self._port, timeout=60)) as connection:
             connection.request(request.method, request.path, request.body, dict(request.headers))
             answer = connection.getresponse()
             return answer.status, _end_to_end(answer.getheaders()), answer.read()
@@ -190,7 +190,7 @@ class Gateway:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(timeout=10)
+                self._process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -199,7 +199,7 @@ class Gateway:
         self, method: str = "GET", path: str = "/", *, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """One request, from 127.0.0.2, so that it is not taken for the proxy's own. A list of bytes is sent chunked."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=("127.0.0.2", 0))) as connection:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=("127.0.0.2", 0))) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())

@@ -2,10 +2,14 @@
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing import get_context
-from typing import NamedTuple
+from threading import BrokenBarrierError
+from typing import Any, NamedTuple
+
+SECONDS_TO_START = 120
 
 
 class Call(NamedTuple):
@@ -16,18 +20,75 @@ class Call(NamedTuple):
     status: int
 
 
-def call_all(port: int, plans: Sequence[Sequence[str]]) -> list[Call]:
+class _Times(NamedTuple):
+    """What a program waits for: that all have begun, and that what is done meanwhile is over."""
+
+    all_began: Any
+    over: Any
+
+
+_times: _Times
+
+
+def call_all(port: int, plans: Sequence[Sequence[str]], amid: Callable[[], object] = lambda: None) -> list[Call]:
     """Sends, for each plan on a connection and in a process of its own, one /verify for every secret in turn.
 
-    A plan ends early where the server closes its connection; what was answered until then is returned.
+    `amid` is called here once all are connected. A plan ends early where the server closes its connection; what was
+    answered until then is returned.
     """
-    with get_context("spawn").Pool(len(plans)) as pool:
-        return [call for calls in pool.starmap(_call_each, [(port, plan) for plan in plans]) for call in calls]
+    return _run(partial(_call_each, port), plans, amid)
+
+
+def call_before_and_after(port: int, secrets: Sequence[str], programs: int, amid: Callable[[], object]) -> list[Call]:
+    """The same by so many programs: each secret once or more before `amid` is called, meanwhile, and after it."""
+    return _run(partial(_call_all_along, port), [secrets] * programs, amid)
+
+
+def _run(program: Callable[..., list[Call]], plans: Sequence[Sequence[str]], amid: Callable[[], object]) -> list[Call]:
+    context = get_context("spawn")
+    times = _Times(context.Barrier(len(plans) + 1), context.Event())
+    with context.Pool(len(plans), _remember, [times]) as pool:
+        running = pool.map_async(program, plans, chunksize=1, error_callback=lambda _: times.all_began.abort())
+        try:
+            times.all_began.wait(SECONDS_TO_START)
+        except BrokenBarrierError:
+            running.get(1)  # raises what went wrong
+            raise
+        try:
+            amid()
+        finally:
+            times.over.set()
+        return [call for calls in running.get() for call in calls]
+
+
+def _remember(times: _Times) -> None:
+    """In a program's process, which cannot be sent such things later."""
+    global _times
+    _times = times
 
 
 def _call_each(port: int, secrets: Sequence[str]) -> list[Call]:
+    def plan() -> Iterator[str]:
+        _times.all_began.wait(SECONDS_TO_START)
+        yield from secrets
+
+    return _call(port, plan())
+
+
+def _call_all_along(port: int, secrets: Sequence[str]) -> list[Call]:
+    def plan() -> Iterator[str]:
+        yield from secrets
+        _times.all_began.wait(SECONDS_TO_START)
+        while not _times.over.is_set():
+            yield from secrets
+        yield from secrets
+
+    return _call(port, plan())
+
+
+def _call(port: int, secrets: Iterable[str]) -> list[Call]:
     calls: list[Call] = []
-    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     with connection, suppress(ConnectionError):
         reader = connection.makefile("rb")
         for secret in secrets:

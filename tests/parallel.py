@@ -5,21 +5,47 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
-from django.db import connections
+from django.db import connection, connections
+
+from tests.environment import ON_SQLITE
+
+SECONDS_TO_START = 120
 
 
 def in_parallel(functions: Sequence[Callable[[], Any]]) -> list[Any]:
     """What each function returned, or the exception it raised. They start together."""
-    together = Barrier(len(functions))
+    [answers] = rounds_in_parallel([functions])
+    return answers
 
-    def run(function: Callable[[], Any]) -> Any:
+
+def rounds_in_parallel(rounds: Sequence[Sequence[Callable[[], Any]]]) -> list[list[Any]]:
+    """The same of every round, one after the other, by threads that keep their connections from the first to the last.
+
+    All rounds have as many functions.
+    """
+    together = Barrier(len(rounds[0]))
+
+    def run(functions: Sequence[Callable[[], Any]]) -> list[Any]:
+        _wait_longer()
         try:
-            together.wait(timeout=30)
-            return function()
-        except Exception as error:
-            return error
+            return [_answer(function, together) for function in functions]
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(len(functions)) as pool:
-        return list(pool.map(run, functions))
+    with ThreadPoolExecutor(len(rounds[0])) as pool:
+        return [list(answers) for answers in zip(*pool.map(run, zip(*rounds, strict=True)), strict=True)]
+
+
+def _wait_longer() -> None:
+    """Tests ask who waits for whom, not how long a busy machine makes it. A deadlock still ends after a second."""
+    longer = {"timeout": 60} if ON_SQLITE else {"options": "-c statement_timeout=60000 -c lock_timeout=60000"}
+    settings = connection.settings_dict
+    connection.settings_dict = {**settings, "OPTIONS": {**settings["OPTIONS"], **longer}}
+
+
+def _answer(function: Callable[[], Any], together: Barrier) -> Any:
+    together.wait(SECONDS_TO_START)
+    try:
+        return function()
+    except Exception as error:
+        return error

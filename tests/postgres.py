@@ -12,8 +12,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
+
+# Below those that the kernel gives to whoever connects somewhere, and above those that Chromium does not open.
+PORTS, PORTS_A_RUN = range(12_000, 32_000), 500
 
 CONFIG = """
 listen_addresses = '127.0.0.1'
@@ -25,9 +30,32 @@ full_page_writes = off
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """One that nobody takes before it is used: neither another run of tests nor a program that connects somewhere."""
+    return next(_ports)
+
+
+def _ports_of_this_run() -> Iterator[int]:
+    for first in PORTS[::PORTS_A_RUN]:
+        with socket.socket() as held:
+            if _could_bind(held, first):
+                yield from (port for port in cycle(range(first + 1, first + PORTS_A_RUN)) if _is_free(port))
+    raise RuntimeError("no free port")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return _could_bind(probe, port)
+
+
+def _could_bind(listener: socket.socket, port: int) -> bool:
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
+_ports = _ports_of_this_run()
 
 
 def find_binaries() -> Path | None:

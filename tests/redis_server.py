@@ -7,7 +7,7 @@ import time
 
 from tests.postgres import free_port
 
-SECONDS_TO_START = 20
+SECONDS_TO_START = 60
 
 
 class RedisServer:

@@ -59,7 +59,7 @@ def test_a_key_authenticates_a_request_to_the_real_server(server, api_key, proje
     file = new_file(project=project, name="readings.csv")
     headers = {"Authorization": "Bearer " + api_key.secret}
     request = urllib.request.Request(server.url + FILES, headers=headers)  # noqa: S310  our own server
-    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310  our own server
+    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310  our own server
         assert response.status == 200
         answer = json.load(response)
     assert [(found["id"], found["name"]) for found in answer["data"]] == [(file.public_id, "readings.csv")]

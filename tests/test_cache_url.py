@@ -53,7 +53,7 @@ def test_logins_and_failed_keys_are_limited_by_way_of_redis(start_server, redis_
         wrong = bearer(secret_format.generate("lk_"))
         return set(in_parallel([lambda: server.request("GET", VERIFY, headers=wrong).status] * 24))
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while (found := burst()) != {429} and time.monotonic() < deadline:
         time.sleep(0.3)
     assert found == {429}
@@ -76,7 +76,7 @@ def test_without_redis_pages_that_need_it_are_503_and_verdicts_are_what_they_wer
     getattr(redis_server, how)()
     began = time.monotonic()
     answer = log_in(server, "ada@example.com")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert server.request("GET", LOGIN).status == 200
     assert server.request("GET", "/health/ready").status == 200
@@ -87,9 +87,9 @@ def test_without_redis_pages_that_need_it_are_503_and_verdicts_are_what_they_wer
     for _ in range(20):
         assert server.request("GET", VERIFY, headers=bearer(api_key.secret)).status == 204
     assert server.request("GET", "/api/v1/me", headers=bearer(api_key.secret)).status == 200
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25, "a second for each of 30 that waited for Redis"
     # What writes the counts of calls goes on too.
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while api_key.last_used_at is None and time.monotonic() < deadline:
         time.sleep(0.1)
         api_key.refresh_from_db()

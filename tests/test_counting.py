@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 
@@ -11,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apikeys import secret_format, services, usage, usage_sql
-from apikeys.models import ApiKey, KeyUse, ProjectUse, UnmatchedUse
+from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
 from apikeys.services import create_key
 from apikeys.verification import verify
 from projects.services import delete_project
@@ -48,7 +47,7 @@ def answered(calls, secrets) -> Counter[str]:
     return Counter(outcome_of[call.secret] for call in calls)
 
 
-def until(check, seconds: float = 10) -> None:
+def until(check, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not check() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -56,18 +55,31 @@ def until(check, seconds: float = 10) -> None:
 
 
 @pytest.fixture
-def nothing_counted(transactional_db):
-    """The server that other tests share may still write calls of theirs that match no key."""
-    time.sleep(1)
-    UnmatchedUse.objects.all().delete()
+def nothing_counted(server):
+    """What other tests called the server that they share is written, and out of the way.
+
+    For a process writes what it has counted in one go, and here it has written a call that came after theirs.
+    """
+    later = ApiKeyFactory()
+    secret = services.copy_secret(key=later, by=None)
+    assert server.request("GET", "/api/v1/verify", headers={"Authorization": f"Bearer {secret}"}).status == 204
+    until(lambda: KeyUse.objects.filter(key=later, span="day").exists())
+    for model in (UnmatchedUse, KeyUse, ProjectUse):
+        model.objects.all().delete()
+
+
+@pytest.fixture
+def clock_that_stands(time_machine):
+    """An hour may end between two calls, which are then counted apart."""
+    time_machine.move_to(timezone.now(), tick=False)
 
 
 # By processes
 
 
-def test_four_processes_count_100_000_mixed_calls_exactly(start_server, nothing_counted, secrets):
+def test_four_processes_count_20_000_mixed_calls_exactly(start_server, nothing_counted, project, secrets):
     server = start_server(workers=4)
-    each = 2_500 if not ON_SQLITE else 250
+    each = 500 if not ON_SQLITE else 250
     mixed = [secrets["ok"], secrets["paused"], secrets["ok"], secrets["unknown"], secrets["deleted"]] * 5
     calls = call_all(server.port, [(mixed * each)[: each * 10]] * 4)
     assert len(calls) == each * 40
@@ -75,7 +87,7 @@ def test_four_processes_count_100_000_mixed_calls_exactly(start_server, nothing_
     until(lambda: counted().total() >= expected.total())
     assert counted() == expected, server.log_text()
     assert counted("day") == {**expected, "unknown": expected["unknown"]}
-    refused = {key.name: key.refused_calls for key in ApiKey.objects.all()}
+    refused = {key.name: key.refused_calls for key in project.api_keys.all()}
     assert refused == {"ok": 0, "paused": expected["paused"], "deleted": expected["deleted"]}
 
 
@@ -83,12 +95,14 @@ def test_a_sigterm_amid_calls_loses_none(start_server, nothing_counted, secrets)
     """T40, in part: the counts."""
     # An interval that is never reached: what is written is written at the end.
     server = start_server(workers=2, USAGE_FLUSH_SECONDS="600")
-    first = call_all(server.port, [[secrets["ok"], secrets["paused"]]] * 4)
-    stopper = threading.Timer(1.5, lambda: os.kill(server.process.pid, signal.SIGTERM))
-    stopper.start()
-    calls = first + call_all(server.port, [[secrets["ok"], secrets["paused"], secrets["unknown"]] * 20_000] * 4)
-    stopper.join()
-    server.process.wait(30)
+
+    def terminate() -> None:
+        time.sleep(1)
+        os.kill(server.process.pid, signal.SIGTERM)
+
+    mixed = [secrets["ok"], secrets["paused"], secrets["unknown"]]
+    calls = call_all(server.port, [mixed * 20_000] * 4, amid=terminate)
+    server.process.wait(60)
     expected = answered(calls, secrets)
     assert 0 < expected["ok"] < 4 * 20_000, "the signal came amid the calls"
     # A connection that ended may have had one answer under way that nobody received.
@@ -153,6 +167,7 @@ def test_a_forked_process_counts_anew_and_writes_by_itself(transactional_db, api
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.usefixtures("clock_that_stands")
 def test_each_outcome_is_counted_with_the_last_calls_time_and_address(project, owner, secrets):
     for address in ("203.0.113.7", "203.0.113.8"):
         for secret in secrets.values():
@@ -161,7 +176,7 @@ def test_each_outcome_is_counted_with_the_last_calls_time_and_address(project, o
     for outcome in ("ok", "paused", "deleted"):
         for row in KeyUse.objects.filter(outcome=outcome):
             assert (row.key.name, row.calls, row.last_address) == (outcome, 2, "203.0.113.8")
-            assert timezone.now() - row.last_at < timezone.timedelta(seconds=10)
+            assert row.last_at == timezone.now()
     assert counted() == {"ok": 2, "paused": 2, "deleted": 2, "unknown": 2}
     assert counted("day")["ok"] == 2
 
@@ -226,6 +241,7 @@ def test_a_projects_use_goes_with_it_and_does_not_come_back(api_key, project, ow
     assert counted() == {"unknown": 1}
 
 
+@pytest.mark.usefixtures("clock_that_stands")
 def test_memory_is_bounded_and_what_is_dropped_is_said(api_key, monkeypatch, caplog):
     monkeypatch.setattr(usage, "MOST_NOTED", 1)
     other = ApiKeyFactory()
@@ -246,6 +262,7 @@ def test_more_counts_than_one_statement_takes_are_written_in_several(project, ow
     assert counted()["ok"] == 5
 
 
+@pytest.mark.usefixtures("clock_that_stands")
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite knows no statement that writes to several tables")
 def test_a_batch_is_one_statement_once_its_keys_are_locked(api_key, django_assert_num_queries):
     usage.record(api_key.pk, "ok", time.time(), None)

@@ -170,15 +170,15 @@ def test_processes_add_what_they_count(db):
     assert not limits.record_failure("192.0.2.2")
 
 
-def test_nothing_is_lost_when_all_share_at_once(transactional_db, settings):
+def test_nothing_is_lost_when_all_share_at_once(transactional_db, settings, monkeypatch):
     """T22; the cache's own incr would: it reads, then writes."""
+    monkeypatch.setattr(limits, "LOCK_TRIES", 10_000)  # a busy machine is not given up on
     settings.FAILED_KEYS_PER_MINUTE = 1000
     limits.record_failure("192.0.2.1")
     window = limits._window
     rounds = in_parallel([lambda: [limits._add(window, {"192.0.2.1": 1}) for _ in range(5)]] * 8)
-    added = sum(bool(sums) for each in rounds for sums in each)
-    assert added >= 20, "few give up"
-    assert cache.get(f"latchkey:failed:{window}:192.0.2.1") == added
+    assert all(sums for each in rounds for sums in each)
+    assert cache.get(f"latchkey:failed:{window}:192.0.2.1") == 40
 
 
 def test_a_cache_that_fails_leaves_each_process_its_own_limit(transactional_db, client, settings):

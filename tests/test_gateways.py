@@ -218,10 +218,11 @@ def test_without_latchkeys_database_nobody_is_let_in(start_server, gateway_to, a
 
 
 def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bearer):
-    with Witness.running(seconds=5) as witness:
+    with Witness.running(seconds=50) as witness:
+        gateway = gateway_to(witness.server_port)
         started = time.monotonic()
-        assert_unavailable(gateway_to(witness.server_port).request(headers=bearer))
-        assert time.monotonic() - started < 4
+        assert_unavailable(gateway.request(headers=bearer))
+        assert time.monotonic() - started < 30
     assert api.received == []
 
 

@@ -13,16 +13,16 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def short_limit():
-    """A tenth of a second for a statement, so that nobody has to wait for the real one."""
+    """A third of a second for a statement, so that nobody has to wait for the real one."""
     with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 100")
+        cursor.execute("SET statement_timeout = 300")
     yield
     connection.close()
 
 
 def sleep() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(0.3)")
+        cursor.execute("SELECT pg_sleep(0.6)")
 
 
 def test_a_migration_takes_longer_than_a_request_may():

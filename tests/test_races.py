@@ -13,7 +13,7 @@ from projects.models import Project
 from projects.services import delete_project
 from tests.environment import ON_SQLITE
 from tests.factories import ApiKeyFactory, UserFactory
-from tests.parallel import in_parallel
+from tests.parallel import in_parallel, rounds_in_parallel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,11 +28,12 @@ def test_no_race_brings_a_deleted_key_back(transactional_db, project, owner, cha
     if change is services.resume_key:
         for key in keys:
             services.pause_key(key=key, by=owner)
-    for key in keys:
-        copies = ApiKey.objects.get(pk=key.pk), ApiKey.objects.get(pk=key.pk)
-        deletion, other = in_parallel(
-            [partial(services.delete_key, key=copies[0], by=owner), partial(change, key=copies[1], by=owner)]
-        )
+    copies = zip(ApiKey.objects.order_by("pk"), ApiKey.objects.order_by("pk"), strict=True)
+    rounds = [
+        [partial(services.delete_key, key=one, by=owner), partial(change, key=another, by=owner)]
+        for one, another in copies
+    ]
+    for deletion, other in rounds_in_parallel(rounds):
         assert deletion is True
         # It came first, or it was told; True and KeyGone are both right where the two overlap.
         assert other is True or isinstance(other, services.KeyGone)
@@ -50,11 +51,15 @@ def test_deleting_at_once_from_many_sides_writes_one_event(transactional_db, api
 
 
 def test_no_secret_is_read_after_the_answer_to_a_delete(transactional_db, project, owner):
-    for key in ApiKeyFactory.create_batch(20, project=project):
-        in_parallel(
+    keys = ApiKeyFactory.create_batch(20, project=project)
+    rounds_in_parallel(
+        [
             [partial(services.delete_key, key=ApiKey.objects.get(pk=key.pk), by=owner)]
             + [partial(services.copy_secret, key=ApiKey.objects.get(pk=key.pk), by=owner)] * 3
-        )
+            for key in keys
+        ]
+    )
+    for key in keys:
         assert key.events.order_by("pk").last().kind == "deleted"
 
 

@@ -41,7 +41,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start_one
     for process in processes:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def lines_when_ready(process: Process) -> str:
@@ -51,7 +51,7 @@ def lines_when_ready(process: Process) -> str:
 
 
 def get(port: int) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=60) as answer:
         return int(answer.status)
 
 
@@ -66,7 +66,7 @@ def test_it_says_when_it_is_ready_answers_stops_cleanly_and_starts_again(start, 
         assert "createsuperuser" in text
         assert get(port) == 200
         process.send_signal(stop)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
         assert "Traceback" not in errors
 
@@ -75,7 +75,7 @@ def test_a_port_in_use_is_an_error_that_names_port(start):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         process = start(PORT=str(port))
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert f"port {port}" in errors
     assert "PORT=" in errors
@@ -86,7 +86,7 @@ def test_a_second_server_does_not_share_the_port_of_the_first(start):
     port = str(free_port())
     lines_when_ready(start(PORT=port))
     second = start(PORT=port)
-    assert "PORT=" in second.communicate(timeout=30)[1]
+    assert "PORT=" in second.communicate(timeout=60)[1]
     assert second.returncode != 0
 
 
@@ -95,7 +95,8 @@ def test_a_killed_worker_is_replaced(start):
     process = start(PORT=str(port))
     lines_when_ready(process)
     os.kill(worker_of(process), signal.SIGKILL)
-    for _ in range(100):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         try:
             assert get(port) == 200
             return
@@ -110,7 +111,7 @@ def test_workers_end_with_a_main_process_that_was_killed(start):
     process = start(PORT=str(port), WORKERS="2")
     lines_when_ready(process)
     process.kill()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             get(port)

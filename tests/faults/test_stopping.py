@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -33,8 +34,15 @@ def stopped_within(server: Server, *signals: signal.Signals) -> float:
     return time.monotonic() - began
 
 
-def slow_upload(server: Server, secret: str, size: int = 2_000_000) -> int:
-    """Sends a file in pieces, for SECONDS_OF_REQUESTS; the status it is answered."""
+def until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not check() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert check()
+
+
+def slow_upload(server: Server, secret: str, begun: threading.Semaphore, size: int = 2_000_000) -> int:
+    """Sends a file in pieces, for SECONDS_OF_REQUESTS, the first before it says so; the status it is answered."""
     start = b'--b\r\nContent-Disposition: form-data; name="file"; filename="slow.bin"\r\n\r\n'
     body = start + b"x" * size + b"\r\n--b--\r\n"
     head = (
@@ -46,11 +54,18 @@ def slow_upload(server: Server, secret: str, size: int = 2_000_000) -> int:
         for piece in range(10):
             time.sleep(SECONDS_OF_REQUESTS / 10)
             connection.sendall(body[piece * len(body) // 10 : (piece + 1) * len(body) // 10])
+            if not piece:
+                begun.release()
         try:
             first = connection.makefile("rb").readline()
         except ConnectionError:
             return 0
         return int(first.split(b" ")[1]) if first else 0
+
+
+def waiting_for_a_lock(installation) -> int:
+    [[number]] = installation.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    return int(number)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +87,13 @@ def test_requests_at_hand_are_finished_and_their_calls_counted(installation, sig
         psycopg.connect(installation.postgres.url) as other,
         loading([lambda: caller.check(secret)] * 6, pause=0.01) as calls,
     ):
-        uploads = [pool.submit(slow_upload, server, secret) for _ in range(4)]
-        time.sleep(0.5)
+        begun = threading.Semaphore(0)
+        uploads = [pool.submit(slow_upload, server, secret, begun) for _ in range(4)]
+        assert all(begun.acquire(timeout=60) for _ in uploads)
+        until(lambda: len(calls) > 50)
         other.execute("LOCK TABLE projects_file IN ACCESS EXCLUSIVE MODE")
         queries = [pool.submit(caller.files) for _ in range(4)]
-        time.sleep(0.3)
+        until(lambda: waiting_for_a_lock(installation) == len(queries))
         unlock = threading.Timer(1, other.rollback)
         unlock.start()
         seconds = stopped_within(server, *signals)
@@ -103,8 +120,9 @@ def test_new_connections_are_refused_while_requests_are_finished(installation):
     server = installation.start_server(workers=WORKERS)
     caller = Caller(server, installation.people)
     with ThreadPoolExecutor(1) as pool:
-        upload = pool.submit(slow_upload, server, installation.people.secrets[0])
-        time.sleep(0.5)
+        begun = threading.Semaphore(0)
+        upload = pool.submit(slow_upload, server, installation.people.secrets[0], begun)
+        assert begun.acquire(timeout=60)
         os.kill(server.process.pid, signal.SIGTERM)
         time.sleep(0.7)
         assert not upload.done()

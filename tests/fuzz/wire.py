@@ -6,7 +6,7 @@ from email.message import Message
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import NamedTuple
 
-SECONDS_TO_ANSWER = 20
+SECONDS_TO_ANSWER = 60
 
 
 class Answer(NamedTuple):
@@ -35,11 +35,11 @@ def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
                 return Answer(0, Message(), b"")
 
 
-def answers(port: int, request: bytes, silence: float = SECONDS_TO_ANSWER) -> list[int]:
+def answers(port: int, request: bytes, silence: float = SECONDS_TO_ANSWER, then: float = 0.5) -> list[int]:
     """The status of every answer to these bytes, until the server hangs up.
 
-    It may wait for what does not come: `silence` is how many seconds we wait for a first answer, and half a second
-    for each that follows.
+    It may wait for what does not come: `silence` is how many seconds we wait for a first answer, and `then` for each
+    that follows.
     """
     received = b""
     with socket.create_connection(("127.0.0.1", port), timeout=silence) as connection:
@@ -48,5 +48,5 @@ def answers(port: int, request: bytes, silence: float = SECONDS_TO_ANSWER) -> li
         with suppress(ConnectionResetError, TimeoutError):
             while more := connection.recv(65536):
                 received += more
-                connection.settimeout(0.5)
+                connection.settimeout(then)
     return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:] if part[:3].isdigit()]
