@@ -77,9 +77,9 @@ def clock_that_stands(time_machine):
 # By processes
 
 
-def test_four_processes_count_20_000_mixed_calls_exactly(start_server, nothing_counted, project, secrets):
+def test_four_processes_count_100_000_mixed_calls_exactly(start_server, nothing_counted, project, secrets):
     server = start_server(workers=4)
-    each = 500 if not ON_SQLITE else 250
+    each = 2_500 if not ON_SQLITE else 250
     mixed = [secrets["ok"], secrets["paused"], secrets["ok"], secrets["unknown"], secrets["deleted"]] * 5
     calls = call_all(server.port, [(mixed * each)[: each * 10]] * 4)
     assert len(calls) == each * 40

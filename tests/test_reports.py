@@ -1,7 +1,6 @@
 """T34: whoever holds a leaked secret can report it. Its key is paused at once; the answer reveals nothing."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -38,15 +37,12 @@ def row(key: ApiKey) -> ApiKey:
 
 
 def test_the_next_call_with_a_reported_key_is_refused(server, api_key):
-    """T34: what begins within a second of the report's answer; in truth the very next."""
+    """T34: not in a second, but at once."""
     headers = bearer(api_key.secret)
     assert server.request("GET", f"{API}/verify", headers=headers).status == 204
     body = json.dumps({"secret": api_key.secret, "source": FOUND_AT})
     answer = server.request("POST", REPORT, body, {"Content-Type": "application/json"})
-    answered = time.monotonic()
-    began = time.monotonic()
     refusal = server.request("GET", f"{API}/verify", headers=headers)
-    assert began - answered < 1
     assert (answer.status, refusal.status) == (202, 401)
     assert json.loads(refusal.body)["error"]["code"] == "key_paused"
     assert api_key.secret[3:] not in server.log_text()

@@ -7,7 +7,7 @@ import pytest
 from apikeys.services import create_key, delete_key, pause_key
 from tests.load import call_before_and_after
 
-KEYS = 50
+KEYS = 100
 PROGRAMS = 4
 
 
