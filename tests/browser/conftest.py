@@ -14,7 +14,10 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from accounts.models import User
+from apikeys.models import ApiKey
+from projects.models import Project
 from tests.browser.accounts import PASSWORD, add_authenticator
+from tests.browser.places import settings_page
 from tests.environment import lacking
 from tests.factories import UserFactory
 from tests.servers import Server
@@ -125,6 +128,16 @@ def sign_in(server: Server) -> Callable[[Page, User], None]:
         page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server.url}])
 
     return sign_in
+
+
+@pytest.fixture
+def on_settings(
+    page: Page, sign_in: Callable[[Page, User], None], owner: User, project: Project, api_key: ApiKey
+) -> Page:
+    """The settings page of a project with one key, seen by its owner."""
+    sign_in(page, owner)
+    page.goto(settings_page(project))
+    return page
 
 
 # People's accounts

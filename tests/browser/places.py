@@ -4,6 +4,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.urls import reverse
@@ -49,7 +50,7 @@ def call(
         headers["Content-Type"] = "multipart/form-data; boundary=edge"
     request = urllib.request.Request(server.url + "/api/v1" + path, headers=headers, method=method, data=body)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  our own server
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  our own server
             text = answer.read()
             return Answer(answer.status, _json(text, answer.headers), answer.headers)
     except urllib.error.HTTPError as error:
@@ -120,8 +121,25 @@ def button(place: Page | Locator, name: str) -> Locator:
 
 
 def said(page: Page, text: str) -> None:
-    """The page's live region says `text`."""
+    """The page's live region says `text`, and the page is ready for what comes next."""
     expect(page.locator("#announcements")).to_contain_text(text)
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """What htmx brought is its own. For 20 ms a form is the browser's: sent then, it loads the whole page anew."""
+    expect(page.locator(".htmx-added")).to_have_count(0)
+
+
+def stop_the_clock(page: Page) -> None:
+    """From here on the page's timers move by `page.clock.run_for` alone; they have been installed before."""
+    page.clock.pause_at(timezone.now() + timedelta(hours=1))
+
+
+def htmx_logged(complaints: list[str], status: int) -> None:
+    """htmx writes each answer that it was told to refuse to the console."""
+    assert [f"Error Code {status}" in line for line in complaints] == [True]
+    complaints.clear()
 
 
 def clipboard(page: Page) -> str:
@@ -156,6 +174,10 @@ def until_used(page: Page, name: str) -> None:
 
 
 # Things to look at
+
+
+def used(key: ApiKey, ago: timedelta) -> None:
+    ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now() - ago, last_used_address="203.0.113.7")
 
 
 def many_keys(project: Project, number: int, **fields: Any) -> list[ApiKey]:
