@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,8 +36,9 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-# The first is Chromium's engine without the browser around it, which costs a third of the CPU.
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# The same engine without the browser around it, which costs a third of the CPU. It has no back/forward cache.
+ENGINE = "chromium-headless-shell"
 # A page that answers 4xx is a finding of the test, not of the console.
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
@@ -50,18 +50,20 @@ addEventListener("securitypolicyviolation", (violation) =>
 
 @pytest.fixture(scope="session")
 def launch() -> Iterator[Callable[..., Browser]]:
-    """Starts a Chromium; Playwright's options may be given."""
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
-    if chromium is None:
-        lacking("Chromium")
+    """Starts the first of the programs that is there: `launch(*BROWSERS)`; Playwright's options may be given."""
     arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_playwright() as playwright:
-        yield partial(playwright.chromium.launch, executable_path=chromium, args=arguments)
+
+        def start(*programs: str, **options: Any) -> Browser:
+            path = next(filter(None, map(shutil.which, programs)), None) or lacking("Chromium")
+            return playwright.chromium.launch(executable_path=path, args=arguments, **options)
+
+        yield start
 
 
 @pytest.fixture(scope="session")
 def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
-    browser = launch()
+    browser = launch(ENGINE, *BROWSERS)
     yield browser
     browser.close()
 
@@ -128,6 +130,12 @@ def sign_in(server: Server) -> Callable[[Page, User], None]:
         page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server.url}])
 
     return sign_in
+
+
+@pytest.fixture
+def owners_page(page: Page, sign_in: Callable[[Page, User], None], owner: User) -> Page:
+    sign_in(page, owner)
+    return page
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 import json
 import re
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -169,8 +171,20 @@ def create_key_in_dialog(page: Page, name: str) -> None:
 
 def until_used(page: Page, name: str) -> None:
     """Reloads until the page knows of the key's first call; calls are written in batches, soon after they are made."""
-    while row(page, name).get_by_text("Never used").count():
+
+    def is_used() -> bool:
         page.reload()
+        return not row(page, name).get_by_text("Never used").count()
+
+    until(is_used)
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Asks until it is so. Raises AssertionError after a minute."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # Things to look at

@@ -1,13 +1,11 @@
 """A page that waits for a key's first request says that it came, by itself, and then asks no more."""
 
-import time
-
 import pytest
 from playwright.sync_api import expect
 
 from apikeys.models import ApiKey
 from apikeys.services import create_key
-from tests.browser.places import call, dashboard, onboarding, stop_the_clock
+from tests.browser.places import call, dashboard, onboarding, stop_the_clock, until
 
 ASKED = "**/first-request/"
 
@@ -15,12 +13,6 @@ ASKED = "**/first-request/"
 def until_asked(page) -> None:
     with page.expect_request(ASKED):
         pass
-
-
-def until_written(key) -> None:
-    """Calls are written in batches, soon after they are made."""
-    while ApiKey.objects.get(pk=key.pk).last_used_at is None:
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("place", [dashboard, onboarding])
@@ -35,9 +27,10 @@ def test_the_first_request_is_told_within_two_seconds(page, sign_in, server, pro
     with page.expect_response(ASKED):
         stop_the_clock(page)
     call(server, new.secret)
-    until_written(new.key)
+    until(lambda: ApiKey.objects.get(pk=new.key.pk).last_used_at is not None)
     page.clock.run_for(2_000)
     expect(page.get_by_role("status").filter(has_text="First request received")).to_be_visible()
+    page.clock.resume()
     assert page.evaluate("window.sameDocument"), "nothing was reloaded"
     if place is dashboard:
         expect(page.locator("#quick-start-last-used")).to_contain_text("Last used")
