@@ -167,6 +167,7 @@ def create_key_in_dialog(page: Page, name: str) -> None:
     dialog.get_by_label("Name").fill(name)
     button(dialog, "Create key").click()
     expect(page.get_by_role("group", name=f"New API key {name}")).to_be_visible()
+    settled(page)
 
 
 def until_used(page: Page, name: str) -> None:

@@ -49,9 +49,11 @@ def test_p09_pause_refuses_the_next_request_and_re_enable_lets_it_in(server, own
     assert (refused.status, refused.code) == (401, "key_paused")
     assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
     assert call(server, api_key.secret, "/verify").code == "key_paused"
+    said(owners_page, "Paused Production server.")
     with owners_page.expect_response("**/resume/"):
         button(line, "Re-enable").click()
     assert call(server, api_key.secret).status == 200
+    said(owners_page, "Re-enabled Production server.")
     with owners_page.expect_response("**/pause/"):
         switch(owners_page, "Production server").click()
     assert call(server, api_key.secret).code == "key_paused"
