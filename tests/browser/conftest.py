@@ -3,17 +3,28 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from accounts.models import User
+from apikeys.models import ApiKey
+from projects.models import Project
+from tests.browser.accounts import PASSWORD, add_authenticator
+from tests.browser.places import settings_page
 from tests.environment import lacking
+from tests.factories import UserFactory
 from tests.servers import Server
 from tests.sessions import log_in
+
+# The most that a busy machine is waited for: what comes sooner is not kept waiting.
+SECONDS_TO_WAIT = 30
+expect.set_options(timeout=SECONDS_TO_WAIT * 1000)
 
 # Playwright's own loop runs in this thread, which Django takes for a view that would block it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -25,7 +36,9 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# The same engine without the browser around it, which costs a third of the CPU. It has no back/forward cache.
+ENGINE = "chromium-headless-shell"
 # A page that answers 4xx is a finding of the test, not of the console.
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
@@ -36,15 +49,23 @@ addEventListener("securitypolicyviolation", (violation) =>
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
-    if chromium is None:
-        lacking("Chromium")
+def launch() -> Iterator[Callable[..., Browser]]:
+    """Starts the first of the programs that is there: `launch(*BROWSERS)`; Playwright's options may be given."""
     arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser
-        browser.close()
+
+        def start(*programs: str, **options: Any) -> Browser:
+            path = next(filter(None, map(shutil.which, programs)), None) or lacking("Chromium")
+            return playwright.chromium.launch(executable_path=path, args=arguments, **options)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
+    browser = launch(ENGINE, *BROWSERS)
+    yield browser
+    browser.close()
 
 
 class Complaints(list[str]):
@@ -109,3 +130,54 @@ def sign_in(server: Server) -> Callable[[Page, User], None]:
         page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server.url}])
 
     return sign_in
+
+
+@pytest.fixture
+def owners_page(page: Page, sign_in: Callable[[Page, User], None], owner: User) -> Page:
+    sign_in(page, owner)
+    return page
+
+
+@pytest.fixture
+def on_settings(
+    page: Page, sign_in: Callable[[Page, User], None], owner: User, project: Project, api_key: ApiKey
+) -> Page:
+    """The settings page of a project with one key, seen by its owner."""
+    sign_in(page, owner)
+    page.goto(settings_page(project))
+    return page
+
+
+# People's accounts
+
+
+@pytest.fixture
+def person(server: Server) -> User:
+    user: User = UserFactory(email="ada@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user
+
+
+@pytest.fixture
+def page_at(browser: Browser, complaints: Complaints) -> Iterator[Callable[[str], Page]]:
+    """A page at another address than the tests' own server."""
+    contexts: list[BrowserContext] = []
+
+    def make(url: str) -> Page:
+        contexts.append(browser.new_context(base_url=url, viewport={"width": 1280, "height": 800}))
+        complaints.watch(contexts[-1], url)
+        return contexts[-1].new_page()
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def local_page(page_at: Callable[[str], Page], server: Server) -> Any:
+    """At http://localhost, the one host where browsers offer passkeys without https, with an authenticator."""
+    page: Any = page_at(server.url.replace("127.0.0.1", "localhost"))
+    page.devtools = page.context.new_cdp_session(page)
+    page.devtools.send("WebAuthn.enable")
+    page.authenticator = add_authenticator(page)
+    return page

@@ -2,8 +2,11 @@
 
 import json
 import re
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.urls import reverse
@@ -49,7 +52,7 @@ def call(
         headers["Content-Type"] = "multipart/form-data; boundary=edge"
     request = urllib.request.Request(server.url + "/api/v1" + path, headers=headers, method=method, data=body)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  our own server
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  our own server
             text = answer.read()
             return Answer(answer.status, _json(text, answer.headers), answer.headers)
     except urllib.error.HTTPError as error:
@@ -120,8 +123,25 @@ def button(place: Page | Locator, name: str) -> Locator:
 
 
 def said(page: Page, text: str) -> None:
-    """The page's live region says `text`."""
+    """The page's live region says `text`, and the page is ready for what comes next."""
     expect(page.locator("#announcements")).to_contain_text(text)
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """What htmx brought is its own. For 20 ms a form is the browser's: sent then, it loads the whole page anew."""
+    expect(page.locator(".htmx-added")).to_have_count(0)
+
+
+def stop_the_clock(page: Page) -> None:
+    """From here on the page's timers move by `page.clock.run_for` alone; they have been installed before."""
+    page.clock.pause_at(timezone.now() + timedelta(hours=1))
+
+
+def htmx_logged(complaints: list[str], status: int) -> None:
+    """htmx writes each answer that it was told to refuse to the console."""
+    assert [f"Error Code {status}" in line for line in complaints] == [True]
+    complaints.clear()
 
 
 def clipboard(page: Page) -> str:
@@ -147,15 +167,32 @@ def create_key_in_dialog(page: Page, name: str) -> None:
     dialog.get_by_label("Name").fill(name)
     button(dialog, "Create key").click()
     expect(page.get_by_role("group", name=f"New API key {name}")).to_be_visible()
+    settled(page)
 
 
 def until_used(page: Page, name: str) -> None:
     """Reloads until the page knows of the key's first call; calls are written in batches, soon after they are made."""
-    while row(page, name).get_by_text("Never used").count():
+
+    def is_used() -> bool:
         page.reload()
+        return not row(page, name).get_by_text("Never used").count()
+
+    until(is_used)
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Asks until it is so. Raises AssertionError after a minute."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # Things to look at
+
+
+def used(key: ApiKey, ago: timedelta) -> None:
+    ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now() - ago, last_used_address="203.0.113.7")
 
 
 def many_keys(project: Project, number: int, **fields: Any) -> list[ApiKey]:

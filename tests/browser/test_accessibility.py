@@ -1,33 +1,20 @@
 """WCAG 2.2 AA as far as axe can tell, both themes, narrow screens and targets: on every page of ours."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-from uuid import uuid4
-
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
-from django.template.loader import render_to_string
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from apikeys.models import ApiKey, KeyState
-from apikeys.services import create_key, show_secrets_once
-from projects.models import Project
-from tests.browser.places import (
-    activity,
-    button,
-    create_key_in_dialog,
-    dashboard,
-    furnish,
-    key_page,
-    many_keys,
-    onboarding,
-    other_project,
-    row,
-    said,
-    settings_page,
-    show_once_page,
-    switch,
-    usage_page,
+from apikeys.services import create_key
+from tests.browser.axe import THEMES, Looks, violations
+from tests.browser.places import activity, button, dashboard, furnish, settings_page, usage_page
+from tests.browser.visits import (
+    STRANGERS_PLACES,
+    Furnished,
+    Place,
+    owners_places,
+    secret_page,
+    serve_broken_pages,
+    viewers_places,
+    visits,
 )
 from tests.factories import MembershipFactory, UserFactory
 
@@ -48,203 +35,9 @@ SMALL_TARGETS = """() => {
 }"""
 
 
-# Colours follow the theme within a frame where motion is reduced.
-TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-class Place(NamedTuple):
-    """A page, and what is done on it before it is looked at."""
-
-    name: str
-    address: str
-    prepare: Callable[[Page], object] = lambda page: None
-
-
-class Furnished(NamedTuple):
-    project: Project
-    active: ApiKey
-    paused: ApiKey
-    busy: ApiKey
-    gone: ApiKey
-
-
 @pytest.fixture
 def furnished(project, owner):
     return Furnished(project, *furnish(project, owner))
-
-
-def delete_dialog(page, key):
-    button(row(page, key.name), "Delete").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-
-
-def wrong_name(page, key):
-    delete_dialog(page, key)
-    page.get_by_role("dialog").get_by_role("textbox").fill("wrong")
-    button(page.get_by_role("dialog"), "Delete key").click()
-    expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
-
-
-def create_dialog(page, name):
-    button(page, "+ Create Key").click()
-    page.get_by_role("dialog").get_by_label("Name").fill(name)
-    if name:
-        button(page.get_by_role("dialog"), "Create key").click()
-        expect(page.get_by_role("dialog").get_by_text("already has a key of that name")).to_be_visible()
-
-
-def paused_just_now(page, key):
-    switch(page, key.name).click()
-    said(page, f"Paused {key.name}")
-
-
-def revealed(page):
-    page.get_by_role("button", name="Reveal").first.click()
-    said(page, "revealed for 10 seconds")
-
-
-def without_clipboard(page):
-    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')) }")
-    button(page, "Copy").first.click()
-    expect(page.get_by_label("Press Ctrl+C")).to_be_visible()
-
-
-def opened(page):
-    """Every menu that opens on the page."""
-    for summary in page.locator("summary").all():
-        summary.evaluate("summary => summary.click()")
-
-
-def create_another(page):
-    create_key_in_dialog(page, f"New {uuid4()}")
-
-
-def shown_once(page):
-    page.get_by_label("Name").fill(f"New {uuid4()}")
-    button(page, "Create key").click()
-    expect(page.get_by_text("Copy it now: you will not see it again.")).to_be_visible()
-
-
-def submit(page, action):
-    """Sends a form without the name that it asks for."""
-    page.get_by_label("Project name").fill("")
-    page.evaluate("document.querySelectorAll('input').forEach(field => field.removeAttribute('required'))")
-    button(page, action).click()
-    expect(page.locator("[aria-invalid=true]").locator("visible=true")).to_be_visible()
-
-
-def without_csrf_token(page):
-    page.get_by_label("Project name").fill("Too late")
-    page.context.clear_cookies(name="csrftoken")
-    button(page, "Create project").click()
-    expect(page.get_by_role("heading", name="This form has expired")).to_be_visible()
-
-
-def owners_places(furnished, owner):
-    project, active, paused, busy, _gone = furnished
-    settings = settings_page(project)
-    lonely_paused = other_project(owner, "Paused", KeyState.PAUSED)
-    bereft = other_project(owner, "Bereft", KeyState.DELETED)
-    begun = other_project(owner, "Begun")
-    full = other_project(owner, "Full")
-    many_keys(full, 100)
-    once = other_project(owner, "Once", KeyState.ACTIVE)
-    show_secrets_once(project=once, by=owner)
-    return [
-        Place("dashboard", dashboard(project)),
-        Place("dashboard, revealed", dashboard(project), revealed),
-        Place("dashboard, clipboard refused", dashboard(project), without_clipboard),
-        Place("dashboard, copied", dashboard(project), lambda page: button(page, "Copy").click()),
-        Place("dashboard, switcher open", dashboard(project), opened),
-        Place("dashboard, key paused", dashboard(lonely_paused)),
-        Place("dashboard, no key left", dashboard(bereft)),
-        Place("onboarding, no key", onboarding(begun)),
-        Place("onboarding, key", onboarding(project)),
-        Place("settings", settings),
-        Place("settings, second page", f"{settings}?page=2"),
-        Place("settings, paused", settings, lambda page: paused_just_now(page, active)),
-        Place("settings, paused keys", f"{settings}?state=paused"),
-        Place("settings, deleted keys", f"{settings}?state=deleted"),
-        Place("settings, nothing found", f"{settings}?q=nothing"),
-        Place("settings, create dialog", settings, lambda page: create_dialog(page, "")),
-        Place("settings, name taken", settings, lambda page: create_dialog(page, paused.name)),
-        Place("settings, new key", settings, create_another),
-        Place("settings, delete dialog", settings, lambda page: delete_dialog(page, paused)),
-        Place("settings, wrong name", f"{settings}?q=mobile", lambda page: wrong_name(page, busy)),
-        Place("settings, delete project", settings, lambda page: button(page, "Delete project").click()),
-        Place("settings, rename refused", f"{settings}?", lambda page: submit(page, "Rename")),
-        Place("settings, no key", settings_page(bereft)),
-        Place("settings, at the limit", settings_page(full)),
-        Place("create key", f"{dashboard(project)}keys/new/"),
-        Place("delete key", key_page(busy)),
-        Place("settings, switch to show once", settings, lambda page: button(page, "Show secrets once").click()),
-        Place("show secrets once", show_once_page(project)),
-        Place("settings, shown once", settings_page(once)),
-        Place("settings, new key shown once", settings_page(once), create_another),
-        Place("dashboard, shown once", dashboard(once)),
-        Place("onboarding, shown once", onboarding(once)),
-        Place("create key, shown once", f"{dashboard(once)}keys/new/", shown_once),
-        Place("activity", activity(project)),
-        Place("activity, empty", activity(begun)),
-        Place("usage, 24 hours", usage_page(project)),
-        Place("usage, numbers shown", f"{usage_page(project)}?range=30d", opened),
-        Place("usage, 12 months", f"{usage_page(project)}?range=12m"),
-        Place("usage, one key", f"{usage_page(project)}?range=30d&key={paused.public_id}"),
-        Place("usage, no calls", f"{usage_page(project)}?key={active.public_id}"),
-        Place("usage, no key", usage_page(begun)),
-        Place("delete project", f"{dashboard(project)}delete/"),
-        Place("projects", "/projects/"),
-        Place("projects, searched", "/projects/?q=nothing"),
-        Place("new project", "/projects/new/"),
-        Place("new project, refused", "/projects/new/", lambda page: submit(page, "Create project")),
-        Place("expired form", "/projects/new/", without_csrf_token),
-        Place("help", "/help/"),
-        Place("API reference", "/api/v1/docs"),
-        Place("400", "/projects/?page=zero"),
-        Place("404", "/nothing/"),
-    ]  # fmt: skip
-
-
-def viewers_places(furnished):
-    project = furnished.project
-    return [
-        Place("viewer's dashboard", dashboard(project)),
-        Place("viewer's settings", settings_page(project)),
-        Place("viewer's activity", activity(project)),
-        Place("viewer's usage", usage_page(project)),
-        Place("viewer's projects", "/projects/"),
-        Place("403", onboarding(project)),
-    ]
-
-
-STRANGERS_PLACES = [
-    Place("signed out, help", "/help/"),
-    Place("signed out, API reference", "/api/v1/docs"),
-    Place("signed out, 404", "/nothing/"),
-    Place("500", "/broken/500/"),
-    Place("503", "/broken/503/"),
-]
-
-
-def answering(body):
-    return lambda route: route.fulfill(body=body, content_type="text/html")
-
-
-def serve_broken_pages(page):
-    """The pages for failures, as the server renders them when it fails; provoking that is no browser test's work."""
-    for status in (500, 503):
-        body = render_to_string(f"errors/{status}.html")
-        page.route(f"**/broken/{status}/", answering(body))
-
-
-def secret_page(page, key):
-    """What Copy leads to without script."""
-    page.evaluate(
-        "address => { const form = [...document.forms].find(form => form.action.endsWith(address)); form.submit() }",
-        key_page(key, "copy"),
-    )
-    expect(page.get_by_label("API key", exact=True)).to_be_visible()
-    page.wait_for_load_state()  # its stylesheet decides how large things are
 
 
 @pytest.fixture
@@ -270,51 +63,23 @@ def pages(new_page, sign_in, owner, viewer, furnished):
     ]
 
 
-def visits(pages):
-    for page, places in pages:
-        for place in places:
-            page.goto(place.address)
-            place.prepare(page)
-            yield place.name, page
-
-
-def violations(page):
-    """What axe finds, in a sentence each; the script stays on the page for a second look."""
-    if page.evaluate("typeof axe") == "undefined":
-        page.evaluate(AXE_SCRIPT)
-    broken = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)")
-    return [
-        f"{rule['id']}: {node['target'][0]} {node['failureSummary'].splitlines()[-1].strip()}"
-        for rule in broken
-        for node in rule["nodes"]
-    ]
-
-
-def test_axe_finds_nothing_on_any_page_in_either_theme_and_targets_have_24_px(pages):
-    found, too_small, looked = {}, {}, 0
+def test_axe_finds_nothing_on_any_page_in_either_theme_and_all_fit_320_px_with_targets_of_24_px(pages):
+    found, too_small, too_wide, looked = {}, {}, {}, 0
     for name, page in visits(pages):
-        if small := page.evaluate(SMALL_TARGETS):
-            too_small[name] = small
-        for theme in ("dark", "light"):
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            page.evaluate(TWO_FRAMES)
-            looked += 1
-            if broken := violations(page):
-                found[f"{name}, {theme}"] = broken
-    print(f"axe looked {looked} times and found {len(found)} violations")
-    assert (found, too_small) == ({}, {})
-
-
-def test_nothing_scrolls_sideways_at_320_px_and_targets_have_24_px(pages):
-    too_wide, too_small = {}, {}
-    for page, _places in pages:
+        # First what is small, for a revealed secret hides again after ten seconds.
+        too_small[name] = page.evaluate(SMALL_TARGETS)
         page.set_viewport_size(NARROW)
-    for name, page in visits(pages):
+        too_small[f"{name}, narrow"] = page.evaluate(SMALL_TARGETS)
         if (width := page.evaluate("document.scrollingElement.scrollWidth")) > NARROW["width"]:
             too_wide[name] = width
-        if small := page.evaluate(SMALL_TARGETS):
-            too_small[name] = small
-    assert (too_wide, too_small) == ({}, {})
+        page.set_viewport_size(WIDE)
+        looks = Looks(page)
+        for theme in THEMES:
+            looked += 1
+            found[f"{name}, {theme}"] = looks.violations(theme)
+    found, too_small = ({where: what for where, what in each.items() if what} for each in (found, too_small))
+    print(f"axe looked {looked} times and found {len(found)} violations")
+    assert (found, too_small, too_wide) == ({}, {}, {})
 
 
 def test_axe_finds_nothing_on_narrow_pages_with_the_menu_open(new_page, sign_in, owner, furnished):

@@ -1,8 +1,6 @@
 """What must not leak: T30 to T33 of trust.md."""
 
-import os
 import re
-import shutil
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -11,7 +9,7 @@ from playwright.sync_api import expect
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.services import delete_key
 from projects.models import File, Membership
-from tests.browser.conftest import ARGUMENTS, NAMES
+from tests.browser.conftest import BROWSERS
 from tests.browser.places import (
     SECRET,
     activity,
@@ -130,13 +128,9 @@ def test_t32_web_storage_holds_nothing_secret(page, sign_in, owner, project, api
 
 
 @pytest.fixture
-def page_with_memory(browser, server, complaints):
+def page_with_memory(launch, server, complaints):
     """A page in a Chromium with its back/forward cache, as people have it; Playwright turns it off."""
-    arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
-    chromium = next(filter(None, map(shutil.which, NAMES)))
-    remembering = browser.browser_type.launch(
-        executable_path=chromium, args=arguments, ignore_default_args=["--disable-back-forward-cache"]
-    )
+    remembering = launch(*BROWSERS, ignore_default_args=["--disable-back-forward-cache"])
     context = remembering.new_context(base_url=server.url)
     context.add_init_script("addEventListener('pageshow', e => e.persisted && sessionStorage.setItem('restored', '1'))")
     complaints.watch(context, server.url)

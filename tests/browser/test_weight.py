@@ -55,6 +55,18 @@ def visit(page, address):
     page.goto(address, wait_until="networkidle")
 
 
+@pytest.fixture
+def new_page(new_page):
+    """A page that waits for a first request asks every second: no part of a visit, and more of it on a slow machine."""
+
+    def make(**options):
+        page = new_page(**options)
+        page.add_init_script("setInterval = () => 0")
+        return page
+
+    return make
+
+
 def tell(record_testsuite_property, what, scales):
     print(f"{what}: {scales.total / 1000:.1f} KB in {len(scales.bytes)} resources")
     record_testsuite_property(what, scales.total)

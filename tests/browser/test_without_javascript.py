@@ -24,8 +24,7 @@ from tests.browser.places import (
     switch,
     until_used,
 )
-
-PASSWORD = "correct horse battery staple"
+from tests.factories import PASSWORD
 
 
 @pytest.fixture
@@ -62,8 +61,6 @@ def test_from_sign_up_to_a_request_that_is_let_in(plain, server):
 
 
 def test_signing_in_leads_back_to_where_one_was_going_and_signing_out_ends_it(plain, owner, project, api_key):
-    owner.set_password(PASSWORD)
-    owner.save()
     plain.goto(settings_page(project))
     plain.locator("input[name=login]").fill(owner.email)
     plain.locator("input[name=password]").fill(PASSWORD)

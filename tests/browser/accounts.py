@@ -1,0 +1,111 @@
+"""Somebody's account as the browser tests use it: signing in, second factors, and how each of its pages looks."""
+
+import os
+import re
+import time
+from urllib.parse import urlsplit
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from tests.browser.axe import THEMES, Looks
+from tests.browser.places import button, said
+
+PASSWORD = "a quiet harbour 41"
+SIZES = [(1280, 800), (360, 740), (320, 640)]
+SHOTS = os.environ.get("SHOTS")  # a folder to leave pictures in, for whoever wants to look
+
+
+def sign_in_by_password(page, user):
+    page.goto(reverse("account_login"))
+    page.get_by_label("E-mail address").fill(user.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    button(page, "Sign in").click()
+
+
+def confirm_password(page):
+    page.goto(reverse("account_reauthenticate"))
+    page.get_by_label("Password").fill(PASSWORD)
+    button(page, "Confirm").click()
+
+
+def sign_out(page):
+    page.goto(reverse("account_logout"))
+    button(page, "Sign out").click()
+    expect(page).to_have_url(re.compile(reverse("account_login")))
+
+
+def is_inside(page):
+    expect(page.get_by_role("heading", level=1)).to_have_text("Create your first project")
+
+
+def code_mailed_by(server):
+    """Without a mail server the messages go to the server's own output."""
+    return re.findall(r"^([A-Z0-9]+(?:-[A-Z0-9]+)*)$", server.log_text(), re.M)[-1]
+
+
+# Second factors
+
+
+def add_authenticator(page, *, verifies=True):
+    """A virtual one inside the device. `verifies`: the person's fingerprint is recognised."""
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options |= {"isUserVerified": verifies, "automaticPresenceSimulation": True}
+    return page.devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+
+def totp_code(secret):
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+
+
+def add_passkey(page, name):
+    page.goto(reverse("mfa_add_webauthn"))
+    page.get_by_label("Name").fill(name)
+    expect(page.get_by_label("Sign in with it alone")).to_be_checked()
+    button(page, "Add passkey").click()
+    said(page, "Passkey added")
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+
+
+def furnish(page, user):
+    """Gives the account an app, recovery codes and a passkey, and returns the passkey's row."""
+    confirm_password(page)
+    add_passkey(page, "A laptop with a rather long name, for narrow screens")
+    TOTP.activate(user, generate_totp_secret())
+    return Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN)
+
+
+# How a page reads and fits
+
+
+def walk(page, names, **arguments):
+    """Goes to each of the pages and looks; what is wrong there. `arguments`: of those addresses that have some."""
+    found = {}
+    for name in names:
+        address = reverse(name, kwargs=arguments.get(name))
+        page.goto(address)
+        assert urlsplit(page.url).path == address
+        found |= faults(page, name)
+    return found
+
+
+def faults(page, name):
+    """What is wrong with the page as it stands, by where it is wrong: in every size and both themes."""
+    looks, found = Looks(page), {}
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        for theme in THEMES:
+            found[f"{name} {theme} {width}"] = looks.violations(theme)
+            shoot(page, f"{name} {theme} {width}")
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found[f"{name} {width}"] = "scrolls sideways"
+    if (headings := page.locator("h1").count()) != 1:
+        found[name] = f"{headings} headings of the first level"
+    return {where: wrong for where, wrong in found.items() if wrong}
+
+
+def shoot(page, where):
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{where.replace(' ', '-')}.png", full_page=True)

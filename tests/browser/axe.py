@@ -1,0 +1,47 @@
+"""axe-core on a page as it stands. Where the same part of the stylesheet applies, only what it measures can differ."""
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+THEMES = ("light", "dark")
+# Rules that measure: colours on the screen, and room. All others read the document, and what is hidden in it.
+MEASURING = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
+# Colours follow the theme within a frame where motion is reduced.
+TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+# Every condition on the screen that a stylesheet or an element has, and whether it is met. light-dark() is none, and
+# takes nothing but colours.
+CONDITIONS = """() => {
+  const within = rules => [...rules].flatMap(rule => [rule.media?.mediaText, ...within(rule.cssRules ?? [])])
+  const sheets = [...document.styleSheets].flatMap(sheet => within(sheet.cssRules))
+  const elements = [...document.querySelectorAll('source, link, style')].map(element => element.media)
+  return [...sheets, ...elements].filter(Boolean).map(media => `${media}: ${matchMedia(media).matches}`).join()
+}"""
+
+
+def violations(page: Page, *, rules: tuple[str, ...] = ()) -> list[str]:
+    """What axe finds by `rules`, or by all it has, a sentence each; the script stays on the page for another look."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    broken = page.evaluate("options => axe.run(document, options).then(found => found.violations)", options)
+    return [
+        f"{rule['id']}: {node['target'][0]} {node['failureSummary'].splitlines()[-1].strip()}"
+        for rule in broken
+        for node in rule["nodes"]
+    ]
+
+
+class Looks:
+    """One page, in one theme and size after the other: all rules where other conditions are met than before."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._seen: set[str] = set()
+
+    def violations(self, theme: str) -> list[str]:
+        self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        self.page.evaluate(TWO_FRAMES)
+        conditions = self.page.evaluate(CONDITIONS)
+        rules = MEASURING if conditions in self._seen else ()
+        self._seen.add(conditions)
+        return violations(self.page, rules=rules)

@@ -1,0 +1,142 @@
+"""P8 to P11 of product.md, what can be done with a key: through the real server, Chromium and real HTTP requests."""
+
+import threading
+
+from playwright.sync_api import expect
+
+from apikeys.models import KeyState
+from apikeys.services import create_key
+from tests.browser.places import (
+    button,
+    call,
+    copied_with,
+    create_key_in_dialog,
+    dashboard,
+    names,
+    other_project,
+    row,
+    said,
+    settings_page,
+    switch,
+    until_used,
+)
+
+
+def test_p08_the_api_keys_section_lists_and_manages_the_projects_keys(owners_page, owner, project, api_key):
+    """P8: The API Keys section lists the project's keys and manages them."""
+    create_key(project=project, name="Nightly backup", by=owner)
+    create_key(project=other_project(owner, "Other"), name="Of another project", by=owner)
+    owners_page.goto(settings_page(project))
+    section = owners_page.get_by_role("region", name="API Keys", exact=True)
+    assert names(owners_page) == ["Nightly backup", "Production server"]
+    expect(button(section, "+ Create Key")).to_be_visible()
+    for name in names(owners_page):
+        line = row(owners_page, name)
+        expect(switch(owners_page, name)).to_be_checked()
+        expect(button(line, "Pause")).to_be_visible()
+        expect(button(line, "Delete")).to_be_visible()
+        expect(button(line, f"Copy {name}")).to_be_visible()
+
+
+def test_p09_pause_refuses_the_next_request_and_re_enable_lets_it_in(server, owners_page, project, api_key):
+    """P9: **Pause** a key: the next request with it is refused. **Re-enable** it: the next one is let in."""
+    owners_page.goto(settings_page(project))
+    line = row(owners_page, "Production server")
+    assert call(server, api_key.secret).status == 200
+    with owners_page.expect_response("**/pause/"):
+        button(line, "Pause").click()
+    refused = call(server, api_key.secret)
+    assert (refused.status, refused.code) == (401, "key_paused")
+    assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+    assert call(server, api_key.secret, "/verify").code == "key_paused"
+    said(owners_page, "Paused Production server.")
+    with owners_page.expect_response("**/resume/"):
+        button(line, "Re-enable").click()
+    assert call(server, api_key.secret).status == 200
+    said(owners_page, "Re-enabled Production server.")
+    with owners_page.expect_response("**/pause/"):
+        switch(owners_page, "Production server").click()
+    assert call(server, api_key.secret).code == "key_paused"
+    owners_page.goto(dashboard(project))
+    button(owners_page, "Re-enable").click()
+    said(owners_page, "Re-enabled Production server.")
+    assert call(server, api_key.secret).status == 200
+
+
+def test_p10_delete_asks_first_and_then_refuses_every_request_for_good(server, owners_page, project, api_key):
+    """P10: **Delete** a key: first a confirmation dialog that says it cannot be undone; then every request with it
+    is refused at once, for good."""
+    owners_page.goto(settings_page(project))
+    button(row(owners_page, "Production server"), "Delete").click()
+    dialog = owners_page.get_by_role("dialog", name="Delete “Production server”?")
+    expect(dialog).to_contain_text("This cannot be undone.")
+    button(dialog, "Cancel").click()
+    assert call(server, api_key.secret).status == 200
+    until_used(owners_page, "Production server")
+    button(row(owners_page, "Production server"), "Delete").click()
+    dialog.get_by_label("Type Production server to confirm").fill("Production server")
+    with owners_page.expect_response("**/delete/") as answered:
+        button(dialog, "Delete key").click()
+    assert answered.value.status == 200
+    refused = call(server, api_key.secret)
+    assert (refused.status, refused.code) == (401, "key_deleted")
+    expect(row(owners_page, "Production server")).to_have_count(0)
+    owners_page.goto(settings_page(project) + "?state=deleted")
+    expect(row(owners_page, "Production server").get_by_role("button")).to_have_count(0)
+    assert call(server, api_key.secret, "/verify").code == "key_deleted"
+    api_key.refresh_from_db()
+    assert (api_key.state, api_key.ciphertext) == (KeyState.DELETED, None)
+
+
+class Caller(threading.Thread):
+    """A program that calls without a pause with the key it is given; `refusals` has what went wrong."""
+
+    def __init__(self, server, secret):
+        super().__init__(daemon=True)
+        self.server, self.secret = server, secret
+        self.codes, self.refusals = set(), []
+        self.calls, self.ended = 0, threading.Event()
+
+    def run(self):
+        while not self.ended.is_set():
+            answer = call(self.server, self.secret, "/me")
+            self.calls += 1
+            if answer.status == 200:
+                self.codes.add(answer.body["data"]["key"]["name"])
+            else:
+                self.refusals.append(answer)
+
+    def end(self):
+        self.ended.set()
+        self.join(15)
+
+
+def test_p11_a_roll_has_no_downtime(server, owners_page, project, api_key):
+    """P11: **+ Create Key** makes another key; old and new work side by side until the old one is deleted, so a roll
+    has no downtime."""
+    program = Caller(server, api_key.secret)
+    program.start()
+    try:
+        owners_page.goto(settings_page(project))
+        create_key_in_dialog(owners_page, "Production server 2")
+        new = copied_with(owners_page, button(owners_page, "Copy"))
+        assert [call(server, secret).status for secret in (api_key.secret, new)] == [200, 200]
+        program.secret = new
+        # A call that had left with the old key is awaited before the old key goes.
+        left = program.calls
+        while program.calls < left + 2:
+            assert program.is_alive()
+        until_used(owners_page, "Production server")
+        button(row(owners_page, "Production server"), "Delete").click()
+        dialog = owners_page.get_by_role("dialog", name="Delete “Production server”?")
+        dialog.get_by_label("Type Production server to confirm").fill("Production server")
+        button(dialog, "Delete key").click()
+        expect(row(owners_page, "Production server")).to_have_count(0)
+        assert call(server, api_key.secret).code == "key_deleted"
+        left = program.calls
+        while program.calls < left + 2:
+            assert program.is_alive()
+    finally:
+        program.end()
+    assert program.refusals == []
+    assert program.codes == {"Production server", "Production server 2"}
