@@ -1,0 +1,40 @@
+"""As many rows as it takes, by few statements."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import User
+from apikeys.models import ApiKey, KeyEvent
+from projects.models import File, Membership, Project
+
+
+def many_keys(project: Project, number: int, **fields: Any) -> None:
+    plain = {"project": project, "created_by": project.created_by, "pepper_id": "k1", "ring_key_id": "k1"}
+    ApiKey.objects.bulk_create(
+        ApiKey(
+            **plain | {"name": f"Row {n}", "mask": "lk_abcd••••••••wxyz", "ciphertext": b"c"} | fields,
+            digest=f"{project.pk}-{n}".encode(),
+            created_at=timezone.now() - timedelta(minutes=n),
+        )
+        for n in range(number)
+    )
+
+
+def many_projects(owner: User, number: int) -> None:
+    projects = Project.objects.bulk_create(Project(name=f"Project {n}", created_by=owner) for n in range(number))
+    Membership.objects.bulk_create(Membership(project=project, user=owner) for project in projects)
+
+
+def many_events(key: ApiKey, number: int) -> None:
+    KeyEvent.objects.bulk_create(
+        KeyEvent(project=key.project, key=key, kind="copied", by=key.created_by, address="192.0.2.1")
+        for _ in range(number)
+    )
+
+
+def many_files(project: Project, number: int) -> None:
+    File.objects.bulk_create(
+        File(project=project, name=f"file-{n}", size=n, created_by=project.created_by) for n in range(number)
+    )

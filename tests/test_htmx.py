@@ -1,0 +1,75 @@
+"""What htmx gets: partials, announcements, and pages where it has to leave."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.pages import HTMX, action, page, text
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+def elements(answer: Any) -> list[str]:
+    """The ids of the outermost elements of a partial."""
+    depth, found = 0, []
+    for closing, tag, attributes in re.findall(r"<(/?)([a-z]+)([^>]*)>", answer.content.decode()):
+        if tag in {"input", "path", "br"} or attributes.endswith("/"):
+            continue
+        if not closing and depth == 0:
+            found.append((re.search(r'id="([^"]+)"', attributes) or [tag, tag])[1])
+        depth += -1 if closing else 1
+    return found
+
+
+@pytest.mark.parametrize("name", ["pause", "resume"])
+def test_htmx_gets_the_row_and_the_announcement_out_of_band(name, client, api_key):
+    answer = client.post(action(name, api_key), headers=HTMX)
+    assert elements(answer) == [f"row-{api_key.public_id}", "announcements"]
+    assert 'hx-swap-oob="innerHTML"' in answer.content.decode()
+    assert ("Paused" if name == "pause" else "Re-enabled") in text(answer)
+
+
+def test_the_announcement_of_a_pause_offers_to_undo_it(client, api_key):
+    answer = client.post(action("pause", api_key), headers=HTMX)
+    assert f'action="{action("resume", api_key)}" data-undo' in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["delete", "create"])
+def test_htmx_gets_the_section_and_the_announcement_out_of_band(name, client, project, api_key):
+    path = action("delete", api_key) if name == "delete" else page("apikeys:create", project)
+    answer = client.post(path, {"name": "New"}, headers=HTMX)
+    assert elements(answer) == ["api-keys", "announcements"]
+    assert (answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == ("#api-keys", "outerHTML")
+
+
+def test_a_search_by_htmx_gets_the_section_alone(client, project, api_key):
+    answer = client.get(page("apikeys:settings", project), headers=HTMX | {"HX-Target": "api-keys"})
+    assert elements(answer) == ["api-keys"]
+    assert {"HX-Request", "HX-Target"} <= {name.strip() for name in answer.headers["Vary"].split(",")}
+    whole = client.get(page("apikeys:settings", project))
+    assert whole.content.decode().startswith("<!doctype html>")
+    assert {"HX-Request", "HX-Target"} <= {name.strip() for name in whole.headers["Vary"].split(",")}
+
+
+def test_the_page_holds_the_very_partial_that_an_action_answers(client, project, api_key):
+    def row(answer: Any) -> str:
+        found = re.search(
+            rf'<li class="key-row[^>]*id="row-{api_key.public_id}">.*?</li>\s', answer.content.decode(), re.S
+        )
+        return re.sub(r'csrfmiddlewaretoken" value="[^"]+"', "", found[0].strip()) if found else "no row"
+
+    assert row(client.post(action("pause", api_key), headers=HTMX)) == row(
+        client.get(page("apikeys:settings", project))
+    )
+
+
+def test_an_announcement_outlives_a_redirect_made_for_htmx(client, api_key):
+    answer = client.post(action("pause", api_key), {"next": "dashboard"}, headers=HTMX)
+    assert answer["HX-Redirect"] == page("apikeys:dashboard", api_key.project)
+    assert "Paused Production server" in text(client.get(answer["HX-Redirect"]))

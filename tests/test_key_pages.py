@@ -1,0 +1,172 @@
+"""What the pages do with keys: creating and deleting them, also without the key ring."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.services import create_key, delete_key
+from apikeys.verification import verify
+from tests.factories import ApiKeyFactory
+from tests.pages import ACTIONS, FETCH, HTMX, action, page, text
+
+GONE = "was deleted in the meantime. Nothing was changed."
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+# Keys
+
+
+def test_a_proposed_name_is_free(client, project, owner):
+    def proposed() -> str:
+        found = re.search(r'name="name" value="([^"]+)"', client.get(page("apikeys:create", project)).content.decode())
+        return found[1] if found else ""
+
+    assert proposed() == "Default key"
+    create_key(project=project, name="default KEY", by=owner)
+    assert proposed() == "Key 2"
+    create_key(project=project, name="Key 2", by=owner)
+    assert proposed() == "Key 3"
+
+
+def test_a_form_that_is_sent_twice_makes_one_key(client, project):
+    form = {"name": "Once", "form_token": "a" * 22}
+    answers = [client.post(page("apikeys:create", project), form) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [302, 302]
+    assert answers[0].headers["Location"] == answers[1].headers["Location"]
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_taken_name_is_refused_beside_its_field(client, project, api_key):
+    answer = client.post(page("apikeys:create", project), {"name": api_key.name.upper()})
+    assert answer.status_code == 422
+    assert "This project already has a key of that name. Choose another." in text(answer)
+    assert f'value="{api_key.name.upper()}"' in answer.content.decode()
+
+
+def test_a_deleted_keys_name_is_free_again(client, project, api_key, owner):
+    delete_key(key=api_key, by=owner)
+    assert client.post(page("apikeys:create", project), {"name": api_key.name}).status_code == 302
+
+
+def test_the_limit_of_keys_is_said_in_words(client, project, api_key, settings):
+    settings.MAX_KEYS_PER_PROJECT = 1
+    section = client.get(page("apikeys:settings", project))
+    assert "1 of at most 1" in text(section)
+    assert "The project has the most keys it can have. Delete one to create another." in text(section)
+    assert "+ Create Key" not in text(section)
+    answer = client.post(page("apikeys:create", project), {"name": "One more"})
+    assert answer.status_code == 422
+    assert "This project has 1 keys, the most it can have. Delete one that is no longer used." in text(answer)
+    assert ApiKey.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_a_key_deleted_while_its_page_was_open(name, client, api_key, owner):
+    """Two tabs: the other one deleted it."""
+    delete_key(key=api_key, by=owner)
+    events = KeyEvent.objects.count()
+    answer = client.post(action(name, api_key), follow=True)
+    assert f"Production server {GONE}" in text(answer)
+    assert answer.redirect_chain == [(page("apikeys:settings", api_key.project) + "#api-keys", 302)]
+    partial = client.post(action(name, api_key), headers=HTMX)
+    assert partial.status_code == 200
+    assert partial.headers["HX-Retarget"] == "#api-keys"
+    assert f"Production server {GONE}" in text(partial)
+    if name in {"copy", "reveal"}:
+        fetched = client.post(action(name, api_key), headers=FETCH)
+        assert fetched.status_code == 410
+        assert fetched.json() == {"message": "Production server was deleted in the meantime. Reload the page."}
+    api_key.refresh_from_db()
+    assert api_key.is_deleted
+    assert KeyEvent.objects.count() == events
+
+
+def test_a_key_in_use_is_deleted_only_with_its_name(client, api_key):
+    api_key.last_used_at = timezone.now() - timedelta(days=6)
+    api_key.save()
+    refused = client.post(action("delete", api_key), {"confirmation": "production server"})
+    assert refused.status_code == 422
+    assert "Type the name exactly: Production server" in text(refused)
+    assert 'value="production server"' in refused.content.decode()
+    assert verify(f"Bearer {api_key.secret}").identity
+    assert client.post(action("delete", api_key), {"confirmation": "Production server"}).status_code == 302
+    assert verify(f"Bearer {api_key.secret}").code == "key_deleted"
+
+
+def test_the_confirmation_says_what_deleting_does(client, api_key):
+    asked = text(client.get(action("delete", api_key)))
+    for words in ("Delete “Production server”?", "It was never used.", "refused at once", "This cannot be undone."):
+        assert words in asked
+    # Fewer than the shortest month has, for what is a month ago is said in months.
+    api_key.last_used_at, api_key.last_used_address = timezone.now() - timedelta(days=20), "192.0.2.7"
+    api_key.save()
+    assert re.search(
+        r"It was last used 2\sweeks, 6\sdays ago from 192.0.2.7", text(client.get(action("delete", api_key)))
+    )
+
+
+@pytest.mark.parametrize("state", KeyState.values)
+def test_a_key_of_each_state_is_shown_as_what_it_is(state, client, project):
+    now = timezone.now()
+    ends: dict[str, Any] = {
+        "active": {},
+        "paused": {"paused_at": now},
+        "deleted": {"deleted_at": now, "ciphertext": None, "ring_key_id": ""},
+    }[state]
+    key = ApiKeyFactory(project=project, state=state, **ends)
+    row = client.get(page("apikeys:settings", project), {"state": state}).content.decode()
+    switch = re.search(r'role="switch"[^>]*aria-checked="(\w+)"', row)
+    assert (switch[1] if switch else None) == {"active": "true", "paused": "false", "deleted": None}[state]
+    assert ("Delete key" in row) is (state != "deleted")
+    assert key.mask in row
+
+
+# Without the key ring
+
+
+@pytest.fixture
+def no_ring(api_key, settings) -> None:
+    settings.KEY_RING = ""
+
+
+def test_without_a_key_ring_verification_goes_on(no_ring, api_key):
+    answer = Client().get("/api/v1/verify", headers={"Authorization": f"Bearer {api_key.secret}"})
+    assert answer.status_code == 204
+
+
+@pytest.mark.parametrize("name", ["copy", "reveal"])
+def test_without_a_key_ring_a_secret_is_refused_in_words(name, no_ring, client, api_key):
+    events = KeyEvent.objects.count()
+    answer = client.post(action(name, api_key))
+    assert answer.status_code == 503
+    assert "The key cannot be decrypted at the moment; requests with it go on working." in text(answer)
+    fetched = client.post(action(name, api_key), headers=FETCH)
+    assert fetched.status_code == 503
+    assert "cannot be decrypted at the moment" in fetched.json()["message"]
+    assert KeyEvent.objects.count() == events, "nothing was shown"
+
+
+def test_without_a_key_ring_creating_is_refused_in_words_and_makes_nothing(no_ring, client, project):
+    client.raise_request_exception = False
+    for headers in ({}, HTMX):
+        answer = client.post(page("apikeys:create", project), {"name": "Second"}, headers=headers)
+        assert answer.status_code == 503
+        assert "key" in text(answer)
+        assert "Nothing was changed" in text(answer)
+    assert [key.name for key in ApiKey.objects.all()] == ["Production server"]
+
+
+def test_without_a_key_ring_pausing_and_deleting_go_on(no_ring, client, api_key):
+    for name in ("pause", "resume", "delete"):
+        assert client.post(action(name, api_key)).status_code == 302
+    assert verify(f"Bearer {api_key.secret}").code == "key_deleted"

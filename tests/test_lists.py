@@ -1,0 +1,126 @@
+"""Lists of none, one and a thousand rows; searching and filtering them."""
+
+import html
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from apikeys.models import ApiKey
+from apikeys.services import create_key, delete_key, pause_key
+from projects.models import Membership
+from tests.factories import ProjectFactory
+from tests.pages import HTMX, action, page, text
+from tests.rows import many_events, many_keys, many_projects
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+# Rows: none, one, a thousand
+
+
+def test_lists_without_rows_say_what_to_do(client, owner, signed_in, project):
+    key = create_key(project=project, name="Old", by=owner).key
+    delete_key(key=key, by=owner)
+    assert "You have no project yet." in text(signed_in(User.objects.create_user("new@example.com")).get("/projects/"))
+    dashboard = text(client.get(page("apikeys:dashboard", project)))
+    assert "Requests to the API will be refused until you create a key." in dashboard
+    assert "No files yet." in dashboard
+    assert "There is no key." in text(client.get(page("apikeys:settings", project)))
+    assert "Nothing has happened yet." in text(_viewer_of_an_empty_project(signed_in))
+
+
+def _viewer_of_an_empty_project(signed_in: Any) -> Any:
+    project = ProjectFactory()
+    Membership.objects.create(project=project, user=project.created_by)
+    return signed_in(project.created_by).get(page("apikeys:activity", project))
+
+
+def test_one_row_needs_no_pager(client, project, api_key):
+    for name in ("apikeys:settings", "apikeys:activity"):
+        assert 'class="pager"' not in client.get(page(name, project)).content.decode()
+    assert 'class="pager"' not in client.get("/projects/").content.decode()
+
+
+def test_a_thousand_rows_come_in_pages_that_hold_each_once(client, project, owner, settings):
+    settings.MAX_KEYS_PER_PROJECT = 2_000
+    many_keys(project, 1_000)
+    first = client.get(page("apikeys:settings", project))
+    assert "Page 1 of 100" in text(first)
+    assert "1000 of at most 2000" in text(first)
+    seen = []
+    for number in (1, 2, 100):
+        answer = client.get(page("apikeys:settings", project), {"page": number})
+        seen += re.findall(r'class="key-name"[^>]*>([^<]+)<', answer.content.decode())
+    assert seen == [f"Row {n}" for n in [*range(20), *range(990, 1000)]]
+
+
+def test_a_thousand_projects_and_events_come_in_pages(client, project, api_key, owner):
+    many_projects(owner, 999)
+    many_events(api_key, 999)
+    assert "Page 3 of 50" in text(client.get("/projects/", {"page": 3}))
+    assert "Page 40 of 40" in text(client.get(page("apikeys:activity", project), {"page": 40}))
+
+
+# Search and filter
+
+
+def names_found(answer: Any) -> list[str]:
+    return re.findall(r'class="key-name"[^>]*>([^<]+)<', answer.content.decode())
+
+
+@pytest.fixture
+def three_keys(project, owner) -> dict[str, ApiKey]:
+    keys = {name: create_key(project=project, name=name, by=owner).key for name in ("Alpha", "Beta 50%", "Gone")}
+    pause_key(key=keys["Beta 50%"], by=owner)
+    delete_key(key=keys["Gone"], by=owner)
+    return keys
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, ["Beta 50%", "Alpha"]),
+        ({"state": "active"}, ["Alpha"]),
+        ({"state": "paused"}, ["Beta 50%"]),
+        ({"state": "deleted"}, ["Gone"]),
+        ({"q": "ALPH"}, ["Alpha"]),
+        ({"q": "50%"}, ["Beta 50%"]),
+        ({"q": "%"}, ["Beta 50%"]),
+        ({"q": "_"}, None),
+        ({"q": "nothing"}, []),
+        ({"q": "alpha", "state": "paused"}, []),
+    ],
+    ids=str,
+)
+def test_search_and_filter_find(query, found, client, project, three_keys):
+    answer = client.get(page("apikeys:settings", project), query)
+    if found is None:  # every mask has the prefix's underscore
+        found = ["Beta 50%", "Alpha"]
+    assert names_found(answer) == found
+    assert found or "No key matches" in text(answer)
+
+
+def test_a_mask_finds_its_key(client, project, three_keys):
+    mask = three_keys["Alpha"].mask
+    for part in (mask, mask[:7], mask[-4:]):
+        assert "Alpha" in names_found(client.get(page("apikeys:settings", project), {"q": part}))
+
+
+def test_the_pager_keeps_search_and_filter(client, project):
+    many_keys(project, 30)
+    answer = client.get(page("apikeys:settings", project), {"q": "row", "state": "active", "page": 2})
+    links = [html.unescape(link) for link in re.findall(r'href="(\?[^"]+)"', answer.content.decode())]
+    assert links == ["?q=row&state=active&page=1#api-keys", "?q=row&state=active&page=3#api-keys"]
+
+
+def test_htmx_gets_the_section_as_its_page_was_searched(client, project, three_keys):
+    url = f"http://testserver{page('apikeys:settings', project)}?state=paused"
+    answer = client.post(action("delete", three_keys["Alpha"]), headers=HTMX | {"HX-Current-URL": url})
+    assert names_found(answer) == ["Beta 50%"]

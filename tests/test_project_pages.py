@@ -1,0 +1,166 @@
+"""A project's pages from its onboarding to its deletion, its activity, and what a viewer sees."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from apikeys.models import ApiKey
+from apikeys.services import pause_key
+from apikeys.verification import verify
+from projects.models import File, Membership, Project
+from tests.factories import FileFactory, ProjectFactory
+from tests.pages import ACTIONS, action, page, text
+from tests.routes import all_routes
+from tests.rows import many_projects
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+# Projects
+
+
+def test_the_way_from_nothing_to_the_dashboard(db, signed_in):
+    client = signed_in(User.objects.create_user("new@example.com"))
+    assert client.get("/").headers["Location"] == "/projects/new/"
+    created = client.post("/projects/new/", {"name": "Acme"})
+    project = Project.objects.get()
+    assert created.headers["Location"] == page("apikeys:onboarding", project)
+    assert "Generate Key" in text(client.get(created.headers["Location"]))
+    generated = client.post(page("apikeys:create", project), {"name": "First", "next": "onboarding"})
+    assert generated.headers["Location"] == page("apikeys:onboarding", project)
+    assert "Your API key is ready" in text(client.get(generated.headers["Location"]))
+    assert "Quick Start" in text(client.get(page("apikeys:dashboard", project)))
+    assert client.get("/").headers["Location"] == page("apikeys:dashboard", project)
+
+
+def test_a_project_without_a_key_leads_back_to_the_onboarding(client, project):
+    assert client.get(page("apikeys:dashboard", project)).headers["Location"] == page("apikeys:onboarding", project)
+
+
+def test_a_viewer_of_a_project_without_a_key_is_told_so(viewer, project, signed_in):
+    answer = signed_in(viewer).get(page("apikeys:dashboard", project))
+    assert "This project has no API key." in text(answer)
+    assert "Only owners of the project can create, pause or delete keys." in text(answer)
+
+
+def test_who_has_two_projects_begins_at_their_list(client, project, owner):
+    many_projects(owner, 1)
+    assert client.get("/").headers["Location"] == "/projects/"
+
+
+def test_a_project_is_renamed_in_place(client, project, api_key):
+    answer = client.post(page("apikeys:settings", project), {"name": "  Acme   Climate "})
+    assert answer.headers["Location"] == page("apikeys:settings", project)
+    project.refresh_from_db()
+    assert project.name == "Acme Climate"
+    assert "Renamed the project to Acme Climate." in text(client.get(answer.headers["Location"]))
+
+
+def test_a_refused_new_name_stays_in_its_field_and_the_page_keeps_the_old(client, project, api_key):
+    answer = client.post(page("apikeys:settings", project), {"name": "x" * 65})
+    assert answer.status_code == 422
+    assert f'value="{"x" * 65}"' in answer.content.decode()
+    assert f"<title>Settings · {project.name} · Latchkey</title>" in answer.content.decode()
+
+
+@pytest.mark.parametrize("typed", ["", "acme weather", "Acme", "Acme Weather!"])
+def test_a_project_is_not_deleted_without_its_name(typed, client, project, api_key):
+    answer = client.post(page("projects:delete", project), {"confirmation": typed})
+    assert answer.status_code == 422
+    assert "Type the name exactly: Acme Weather" in text(answer)
+    assert verify(f"Bearer {api_key.secret}").identity
+
+
+def test_a_deleted_project_stops_its_keys_at_once(client, project, api_key):
+    file = FileFactory(project=project)
+    path = file.blob.path
+    headers = {"Authorization": f"Bearer {api_key.secret}"}
+    assert Client().get("/api/v1/verify", headers=headers).status_code == 204
+    answer = client.post(page("projects:delete", project), {"confirmation": " Acme  Weather "})
+    assert answer.headers["Location"] == "/projects/"
+    refused = Client().get("/api/v1/verify", headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "key_deleted")
+    assert "Deleted Acme Weather. Its keys have stopped working." in text(client.get("/projects/"))
+    assert ApiKey.objects.get().ciphertext is None
+    assert not File.objects.exists()
+    assert path  # its bytes go when the transaction commits, see test_files_api
+
+
+def test_every_page_of_a_deleted_project_is_gone(client, project, api_key):
+    client.post(page("projects:delete", project), {"confirmation": project.name})
+    for route in all_routes():
+        if route.is_page and "project_id" in route.pattern:
+            path = route.path(project_id=project.public_id, key_id=api_key.public_id)
+            assert {client.get(path).status_code, client.post(path).status_code} <= {404, 405}
+            assert 404 in {client.get(path).status_code, client.post(path).status_code}
+
+
+def test_a_bad_name_on_the_onboarding_step_stays_on_that_step(client, owner):
+    """P5"""
+    project = ProjectFactory(created_by=owner)
+    Membership.objects.create(project=project, user=owner)
+    answer = client.post(page("apikeys:create", project), {"name": "a\u202eb", "next": "onboarding"})
+    assert answer.status_code == 422
+    assert "Generate Key" in text(answer)
+    assert "hidden ones" in text(answer)
+
+
+def test_a_project_form_that_is_sent_again_after_the_deletion_is_refused_in_words(client, owner):
+    data = {"name": "Twice", "form_token": "a-token-of-one-form-1"}
+    client.post(reverse("projects:create"), data)
+    project = Project.objects.get(name="Twice")
+    client.post(page("projects:delete", project), {"confirmation": "Twice"})
+    answer = client.post(reverse("projects:create"), data)
+    assert answer.status_code == 422
+    assert "was deleted. Reload the page." in text(answer)
+
+
+# Activity
+
+
+def test_each_deed_is_in_the_activity_with_who_and_whence(client, project, owner):
+    client.post(page("apikeys:create", project), {"name": "Watched"}, REMOTE_ADDR="192.0.2.1")
+    key = ApiKey.objects.get()
+    for number, name in enumerate(["copy", "reveal", "pause", "resume", "delete"], start=2):
+        client.post(action(name, key), REMOTE_ADDR=f"192.0.2.{number}")
+    shown = text(client.get(page("apikeys:activity", project)))
+    deeds = ["created", "copied", "revealed", "paused", "re-enabled", "deleted"]
+    lines = [f"owner@example.com {deed} Watched from 192.0.2.{n}" for n, deed in enumerate(deeds, start=1)]
+    positions = [shown.index(line) for line in reversed(lines)]
+    assert positions == sorted(positions), "newest first"
+
+
+def test_a_command_is_named_as_an_operators(client, project, api_key):
+    pause_key(key=api_key, by=None)
+    assert "An operator of this server paused Production server" in text(client.get(page("apikeys:activity", project)))
+
+
+# A viewer
+
+
+def test_a_viewer_sees_why_instead_of_a_button(viewer, project, api_key, signed_in):
+    client = signed_in(viewer)
+    dashboard = client.get(page("apikeys:dashboard", project))
+    assert "Only owners of the project can copy or reveal keys." in text(dashboard)
+    settings = client.get(page("apikeys:settings", project))
+    assert "Only owners of the project can create, pause or delete keys." in text(settings)
+    assert "Only owners of the project can change or delete it." in text(settings)
+    for answer in (dashboard, settings):
+        content = answer.content.decode()
+        assert api_key.mask in content
+        assert 'method="post"' not in content, "no form that would be refused"
+        assert "show-modal" not in content
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_a_viewers_post_is_refused_with_the_reason(name, viewer, api_key, signed_in):
+    answer = signed_in(viewer).post(action(name, api_key))
+    assert answer.status_code == 403
+    assert re.search(r"Only owners of the project can [a-z, ]+ keys\. Ask an owner of the project\.", text(answer))
