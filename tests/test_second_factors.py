@@ -1,0 +1,100 @@
+"""Second factors: an authenticator app's codes, recovery codes, passkeys."""
+
+import re
+import time
+from http import HTTPStatus
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth as totp
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from tests.accounts import is_signed_in, log_in, new_person, page_of, totp_code
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(db):
+    cache.clear()
+
+
+@pytest.fixture
+def person(db):
+    return new_person()
+
+
+@pytest.fixture
+def inside(client, person):
+    """A client that `person` has just signed in with and may change the account with."""
+    assert log_in(client, person).status_code == HTTPStatus.FOUND
+    return client
+
+
+def test_a_second_factor_is_asked_for_at_login_and_a_recovery_code_works_once(client, person):
+    """T23"""
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    recovery = RecoveryCodes.activate(person)
+    response = log_in(client, person)
+    assert response["Location"] == reverse("mfa_authenticate")
+    assert not is_signed_in(client)
+
+    assert 'id="id_code_error"' in page_of(client.post(reverse("mfa_authenticate"), {"code": "000000"}))
+    client.post(reverse("mfa_authenticate"), {"code": totp_code(secret)})
+    assert is_signed_in(client)
+
+    code = recovery.get_unused_codes()[0]
+    for signed_in in (True, False):
+        other = Client()
+        log_in(other, person)
+        other.post(reverse("mfa_authenticate"), {"code": code})
+        assert is_signed_in(other) is signed_in
+
+
+def test_an_authenticator_app_is_set_up_with_its_own_code(inside, person):
+    """T23"""
+    page = page_of(inside.get(reverse("mfa_activate_totp")))
+    assert '<img class="qr" src="data:image/svg+xml' in page
+    secret = re.search(r'id="totp-secret">([A-Z2-7]+)<', page)[1]
+    wrong = page_of(inside.post(reverse("mfa_activate_totp"), {"code": "000000"}))
+    assert 'id="id_code_error"' in wrong
+    assert secret in wrong
+    response = inside.post(reverse("mfa_activate_totp"), {"code": totp_code(secret)}, follow=True)
+    assert "10 of 10 left" in page_of(response)
+    assert set(Authenticator.objects.values_list("type", flat=True)) == {"totp", "recovery_codes"}
+
+
+def test_second_factors_speak_our_words(inside, settings):
+    settings.MFA_ADAPTER = "accounts.adapter.MFAAdapter"
+    assert 'value="Passkey"' in page_of(inside.get(reverse("mfa_add_webauthn")))
+    assert "This code is wrong" in page_of(inside.post(reverse("mfa_activate_totp"), {"code": "000000"}))
+
+
+def test_recovery_codes_can_be_downloaded_by_their_owner_and_are_kept_out_of_caches(inside, person):
+    codes = RecoveryCodes.activate(person).get_unused_codes()
+    TOTP.activate(person, generate_totp_secret())
+    response = inside.get(reverse("mfa_download_recovery_codes"))
+    assert page_of(response).split() == codes
+    assert response["Content-Disposition"].startswith("attachment")
+    assert "no-store" in response["Cache-Control"]
+    assert "no-store" in inside.get(reverse("mfa_view_recovery_codes"))["Cache-Control"]
+
+
+@pytest.mark.parametrize("credential", ['{"id": "a"}', "{}", "[]", "1", '"a"', "null", "{", '{"response": 1}'])
+def test_a_passkey_of_the_wrong_shape_is_refused(db, client, credential):
+    """T25; the page is a stranger's to post to."""
+    response = client.post(reverse("mfa_login_webauthn"), {"credential": credential})
+    assert response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+    assert not is_signed_in(client)
+
+
+@pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+def test_a_code_holds_one_step_longer_than_it_is_shown(steps, accepted, time_machine):
+    """T23; RFC 6238, 5.2"""
+    time_machine.move_to("2026-03-10 12:00:10+00:00", tick=False)
+    secret = totp.generate_totp_secret()
+    code = totp.format_hotp_value(totp.hotp_value(secret, int(time.time()) // 30 + steps))
+    assert totp.validate_totp_code(secret, code) == accepted
