@@ -192,11 +192,3 @@ IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mo
 )
 def test_a_browser_is_named_in_words(header, words):
     assert agent_in_words(header) == words
-
-
-def test_counters_of_limits_are_not_pushed_out_by_a_crowd(db):
-    """T22; a cache that holds few entries forgets its oldest for whoever tries many addresses."""
-    cache.set("limit:victim", 5)
-    for number in range(400):
-        cache.set(f"limit:made-up-{number}", 1)
-    assert cache.get("limit:victim") == 5

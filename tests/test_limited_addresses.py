@@ -1,0 +1,76 @@
+"""T22: whose address a limit counts, behind proxies and in IPv6."""
+
+from http import HTTPStatus
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.core.cache import cache
+
+from accounts.client_address import network_of
+from tests.accounts import LOGIN, PASSWORD, new_person
+
+TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(db):
+    cache.clear()
+
+
+@pytest.fixture
+def person(db):
+    return new_person()
+
+
+def log_in(client, email="ada@example.com", password=PASSWORD, address="192.0.2.1", **headers):
+    return client.post(LOGIN, {"login": email, "password": password}, REMOTE_ADDR=address, headers=headers)
+
+
+def test_without_trusted_proxies_a_forged_header_neither_escapes_nor_blames(client, person):
+    """T22"""
+    for number in range(10):
+        log_in(client, f"p{number}@example.com", "wrong", **{"X-Forwarded-For": f"203.0.113.{number}"})
+    assert log_in(client, "q@example.com", "wrong", **{"X-Forwarded-For": "203.0.113.77"}).status_code == TOO_MANY
+    assert log_in(client, "q@example.com", "wrong", address="203.0.113.5").status_code == 200
+
+
+def test_behind_one_proxy_its_own_entry_counts(client, person, settings):
+    """T22"""
+    settings.TRUSTED_PROXIES = 1
+    for number in range(10):
+        claimed = {"X-Forwarded-For": f"203.0.113.{number}, 198.51.100.1"}
+        log_in(client, f"p{number}@example.com", "wrong", **claimed)
+    assert log_in(client, "q@example.com", "wrong", **{"X-Forwarded-For": "9.9.9.9, 198.51.100.1"}).status_code == 429
+    for other in ("198.51.100.2", "198.51.100.1, 203.0.113.1"):
+        assert log_in(client, "q@example.com", "wrong", **{"X-Forwarded-For": other}).status_code == 200
+
+
+def test_a_whole_ipv6_network_is_one_address_but_a_session_shows_its_own(client, person):
+    """T22"""
+    for number in range(10):
+        log_in(client, f"p{number}@example.com", "wrong", address=f"2001:db8:1:2:{number}::1")
+    assert log_in(client, "q@example.com", "wrong", address="2001:db8:1:2:ffff::").status_code == TOO_MANY
+    log_in(client, address="2001:db8:1:3::7")
+    assert UserSession.objects.get().ip == "2001:db8:1:3::7"
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("::1", "::"),
+        (None, ""),
+    ],
+)
+def test_networks(address, network):
+    assert network_of(address) == network
+
+
+def test_ipv4_clients_of_a_socket_for_both_are_told_apart(client):
+    """T22; they all lie in ::/64"""
+    for number in range(10):
+        log_in(client, f"p{number}@example.com", "wrong", address="::ffff:192.0.2.1")
+    assert log_in(client, "q@example.com", "wrong", address="192.0.2.1").status_code == TOO_MANY
+    assert log_in(client, "q@example.com", "wrong", address="::ffff:192.0.2.2").status_code == 200
