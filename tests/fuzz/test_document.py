@@ -10,7 +10,7 @@ from tests.fuzz.stage import Stage
 from tests.github import Signer
 
 UNTIL = 1.0
-# /verify takes any method and is described once, as GET; the others' methods are in test_access.py.
+# /verify takes any method and is described once, as GET; the others' methods are in access.py.
 LEFT_OUT = "unsupported_method"
 
 
