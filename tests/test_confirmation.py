@@ -1,0 +1,183 @@
+"""T21: what follows the confirmation that it is you, and the ways to give it."""
+
+import json
+import re
+
+import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.services import delete_key
+from projects.models import Project
+from tests.confirmation import asks, confirm, reverse_delete
+from tests.pages import FETCH, HTMX, action
+from tests.sessions import age
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(db):
+    cache.clear()
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+@pytest.fixture
+def aged(client) -> Client:
+    """The owner's session, some hours later."""
+    age(client)
+    return client
+
+
+def settings_of(project: Project) -> str:
+    return reverse("apikeys:settings", args=[project.public_id])
+
+
+# What follows the confirmation
+
+
+@pytest.mark.parametrize("name", ["copy", "reveal"])
+def test_without_script_the_secrets_page_follows_the_confirmation(aged, api_key, name):
+    """T21, T31"""
+    asked = aged.post(action(name, api_key), REMOTE_ADDR="192.0.2.1")
+    shown = confirm(aged, asked.headers["Location"], REMOTE_ADDR="192.0.2.1")
+    assert f'value="{api_key.secret}"' in shown.content.decode()
+    assert "no-store" in shown.headers["Cache-Control"]
+    assert api_key.secret not in json.dumps(dict(aged.session))
+    event = KeyEvent.objects.latest("pk")
+    assert (event.kind, event.address) == ({"copy": "copied", "reveal": "revealed"}[name], "192.0.2.1")
+    assert not asks(aged.post(action(name, api_key)))
+
+
+def test_what_follows_is_judged_anew(aged, owner, project, api_key):
+    """Between question and answer the key was deleted, or the person lost the right."""
+    asked = aged.post(action("copy", api_key)).headers["Location"]
+    delete_key(key=api_key, by=owner)
+    assert "#api-keys" in confirm(aged, asked).headers["Location"]
+    age(aged)
+    project.memberships.all().delete()
+    assert aged.post(action("copy", api_key)).status_code == 404
+
+
+def test_a_right_that_is_lost_meanwhile_is_missed_after_the_confirmation(aged, project, api_key):
+    asked = aged.post(action("copy", api_key)).headers["Location"]
+    project.memberships.all().delete()
+    assert confirm(aged, asked).status_code == 404
+    assert not KeyEvent.objects.filter(kind="copied").exists()
+
+
+def test_a_wrong_password_shows_nothing_and_changes_nothing(aged, api_key):
+    asked = aged.post(action("copy", api_key)).headers["Location"]
+    answer = aged.post(asked, {"password": "wrong"})
+    assert "This password is wrong" in answer.content.decode()
+    assert api_key.secret not in answer.content.decode()
+    assert asks(aged.post(action("copy", api_key)))
+
+
+@pytest.mark.parametrize("name", ["copy", "reveal"])
+def test_a_script_is_told_where_to_confirm_and_comes_back_to_the_keys_row(aged, project, api_key, name):
+    """T21"""
+    page = f"{settings_of(project)}?state=active&q=Pro"
+    answer = aged.post(action(name, api_key), headers=FETCH | {"Referer": f"http://testserver{page}"})
+    assert answer.status_code == 401
+    back = confirm(aged, answer.json()["login"])
+    assert back.headers["Location"] == f"{page}#row-{api_key.public_id}"
+    assert aged.post(action(name, api_key), headers=FETCH).json() == {"secret": api_key.secret}
+
+
+def test_a_delete_in_the_dialog_comes_back_to_the_dialog(aged, project, api_key):
+    """T21, and never the login page inside a fragment: experience.md 20."""
+    page = f"{settings_of(project)}?page=1"
+    answer = aged.post(action("delete", api_key), headers=HTMX | {"Referer": f"http://testserver{page}"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert asks(answer)
+    back = confirm(aged, answer.headers["HX-Redirect"])
+    assert back.headers["Location"] == f"{page}#delete-{api_key.public_id}"
+    assert f'<dialog class="dialog" id="delete-{api_key.public_id}"' in aged.get(page).content.decode()
+    api_key.refresh_from_db()
+    assert api_key.is_active
+
+
+def test_a_deletion_without_script_is_confirmed_again_after_the_question(aged, api_key):
+    """T21: it never goes on by itself, when the person may have thought better of it; and the name is typed."""
+    ApiKey.objects.update(last_used_at=timezone.now())
+    asked = aged.post(action("delete", api_key), {"confirmation": "Production server"}).headers["Location"]
+    assert confirm(aged, asked).headers["Location"] == action("delete", api_key)
+    api_key.refresh_from_db()
+    assert api_key.is_active
+    assert aged.post(action("delete", api_key), {"confirmation": "wrong"}).status_code == 422
+    aged.post(action("delete", api_key), {"confirmation": "Production server"})
+    api_key.refresh_from_db()
+    assert api_key.state == KeyState.DELETED
+
+
+def test_a_projects_deletion_is_confirmed_again_after_the_question(aged, project, api_key):
+    """T21"""
+    path = reverse_delete(project)
+    asked = aged.post(path, {"confirmation": project.name}).headers["Location"]
+    assert confirm(aged, asked).headers["Location"] == path
+    project.refresh_from_db()
+    assert project.deleted_at is None
+    assert aged.post(path, {"confirmation": "wrong"}).status_code == 422
+    aged.post(path, {"confirmation": project.name})
+    project.refresh_from_db()
+    assert project.deleted_at
+
+
+def test_a_look_that_was_asked_for_and_forgotten_does_not_follow_another_confirmation(aged, api_key):
+    aged.post(action("copy", api_key))
+    asked = aged.get(action("delete", api_key)).headers["Location"]
+    assert confirm(aged, asked).headers["Location"] == action("delete", api_key)
+    assert not KeyEvent.objects.filter(kind="copied").exists()
+
+
+def test_a_confirmation_leads_nowhere_else(aged, api_key):
+    """The page that asks names where to come back to; another host is not followed."""
+    for referer in ("https://evil.example/x", "http://testserver//evil.example/", "http://[::1"):
+        answer = aged.post(action("copy", api_key), headers=FETCH | {"Referer": referer})
+        assert confirm(aged, answer.json()["login"]).headers["Location"] == f"/#row-{api_key.public_id}"
+        age(aged)
+
+
+# Other ways to confirm
+
+
+def totp_code(secret: str) -> str:
+    return str(format_hotp_value(hotp_value(secret, int(timezone.now().timestamp()) // 30)))
+
+
+def test_a_code_confirms_too(aged, owner, api_key):
+    """T21, T23"""
+    secret = generate_totp_secret()
+    TOTP.activate(owner, secret)
+    asked = aged.post(action("copy", api_key)).headers["Location"]
+    page = aged.get(asked).content.decode()
+    other = re.search(r'href="(/accounts/2fa/reauthenticate/\?next=[^"]+)"', page)
+    assert other
+    shown = aged.post(other[1], {"code": totp_code(secret)})
+    assert api_key.secret in shown.content.decode()
+
+
+def test_who_has_no_password_is_asked_for_the_second_factor(aged, owner, api_key):
+    """T21, T23"""
+    TOTP.activate(owner, generate_totp_secret())
+    codes = RecoveryCodes.activate(owner).get_unused_codes()
+    User.objects.filter(pk=owner.pk).update(password="!")
+    client = Client()
+    client.force_login(
+        owner_again := User.objects.get(pk=owner.pk), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    assert not owner_again.has_usable_password()
+    asked = client.post(action("copy", api_key)).headers["Location"]
+    assert asked.startswith("/accounts/2fa/reauthenticate/")
+    shown = client.post(asked, {"code": codes[0]})
+    assert api_key.secret in shown.content.decode()
