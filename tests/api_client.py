@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from apikeys.models import ApiKey
 from apikeys.services import create_key
@@ -28,9 +30,19 @@ def new_file(**fields: Any) -> File:
     return file
 
 
+def files_of(project: Project, count: int) -> list[File]:
+    """The oldest first, a minute apart."""
+    start = timezone.now() - timedelta(days=1)
+    return [new_file(project=project, created_at=start + timedelta(minutes=n)) for n in range(count)]
+
+
 def secret_of(key: ApiKey) -> str:
     secret: str = key.secret  # type: ignore[attr-defined]  # set by the fixture
     return secret
+
+
+def call_with(client: Client, key: ApiKey, method: str, path: str, **options: Any) -> Any:
+    return client.generic(method, path, headers=bearer(secret_of(key)), **options)
 
 
 def upload(client: Client, secret: str, content: bytes = b"hello", name: str = "a.txt") -> Any:

@@ -1,19 +1,17 @@
-"""The API over HTTP: who is let in, what each refusal says, and the envelope around every answer."""
+"""The API over HTTP: who is let in, what each refusal says, the headers of every answer, and never plain HTTP."""
 
 import json
 import re
 import urllib.request
-from datetime import timedelta
-from typing import Any
+from functools import partial
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from apikeys import secret_format, services
 from projects.services import delete_project
-from tests.api_client import downloaded, new_file
-from tests.api_helpers import assert_error, get_request, send_raw
+from tests.api_client import call_with, downloaded, files_of, new_file
+from tests.api_helpers import assert_error
 from tests.factories import ApiKeyFactory, ProjectFactory
 from tests.routes import all_routes
 from tests.statements import assert_statements
@@ -38,17 +36,7 @@ every_call = pytest.mark.parametrize(("method", "path"), CALLS, ids=[f"{m} {p}" 
 @pytest.fixture
 def call(client, api_key):
     """Calls the API with the project's key: `call("GET", path)`."""
-
-    def send(method: str, path: str, **options: Any) -> Any:
-        return client.generic(method, path, headers={"Authorization": f"Bearer {api_key.secret}"}, **options)
-
-    return send
-
-
-def files_of(project: Any, count: int) -> list[Any]:
-    """The oldest first, a minute apart."""
-    start = timezone.now() - timedelta(days=1)
-    return [new_file(project=project, created_at=start + timedelta(minutes=n)) for n in range(count)]
+    return partial(call_with, client, api_key)
 
 
 # P1 to P3
@@ -207,186 +195,6 @@ def test_a_list_of_any_length_costs_four_queries(call, project):
     files_of(project, 30)
     with assert_statements(4):
         assert len(call("GET", f"{FILES}?limit=30").json()["data"]) == 30
-
-
-# Methods and addresses
-
-ALLOWED = {
-    "/api/v1/me": "GET, HEAD, OPTIONS",
-    FILES: "GET, HEAD, OPTIONS, POST",
-    f"{FILES}/{NEVER}": "DELETE, GET, HEAD, OPTIONS",
-    f"{FILES}/{NEVER}/content": "GET, HEAD, OPTIONS",
-    "/api/v1/openapi.json": "GET, HEAD, OPTIONS",
-    "/api/v1/docs": "GET, HEAD, OPTIONS",
-}
-
-
-@pytest.mark.parametrize("path", ALLOWED)
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND"])
-def test_a_wrong_method_is_told_the_right_ones(call, path, method):
-    response = call(method, path)
-    assert ALLOWED[path] in assert_error(response, 405, "method_not_allowed")
-    assert response["Allow"] == ALLOWED[path]
-
-
-@pytest.mark.parametrize("path", ALLOWED)
-def test_options_names_the_methods(client, path):
-    response = client.options(path)
-    assert (response.status_code, response.content, response["Allow"]) == (204, b"", ALLOWED[path])
-
-
-def test_head_is_get_without_a_body(call, project):
-    file = new_file(project=project, content=b"0123456789")
-    for path in ("/api/v1/me", FILES, f"{FILES}/{file.public_id}", f"{FILES}/{file.public_id}/content"):
-        with downloaded(call("HEAD", path)) as head, downloaded(call("GET", path)) as get:
-            assert (head.status_code, b"".join(head)) == (200, b"")
-            assert head["Content-Type"] == get["Content-Type"]
-            assert head.get("Content-Length") == get.get("Content-Length")
-    assert call("HEAD", f"{FILES}/{NEVER}").status_code == 404
-
-
-def test_head_over_a_socket_has_no_body(server, api_key):
-    request = get_request(FILES, f"Bearer {api_key.secret}".encode()).replace(b"GET", b"HEAD", 1)
-    answer = send_raw(server, request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-    assert (answer.status_code, answer.content) == (200, b"")
-
-
-UNKNOWN = [
-    "/api/",
-    "/api/v1",
-    "/api/v1/",
-    "/api/v2/files",
-    "/api/v1/nothing",
-    "/api/v1/me/",
-    "/api/v1/verify/",
-    "/api/v1/files/",
-    "/api/v1/files/1",
-    "/api/v1/files/file_short",
-    "/api/v1/files/file_00000000000000000",
-    "/api/v1/files/key_0000000000000000",
-    "/api/v1/files/file_000000000000000%00",
-    "/api/v1/files/file_000000000000000%0A",
-    "/api/v1/files/../me",
-    "/api/v1/files/%2e%2e%2fme",
-    "/api/v1/%ff%fe",
-]
-
-
-@pytest.mark.parametrize("path", UNKNOWN)
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "HEAD"])
-def test_an_unknown_address_is_not_found_and_never_leads_to_the_login(client, path, method):
-    with assert_statements(0):
-        response = client.generic(method, path)
-    assert "Location" not in response.headers
-    assert response.status_code == 404
-    if method != "HEAD":
-        assert_error(response, 404, "not_found")
-
-
-# The envelope of lists
-
-
-def test_an_empty_list_is_one_page(call, project):
-    answer = call("GET", FILES).json()
-    assert set(answer) == {"meta", "data", "error", "links"}
-    assert re.fullmatch(r"req_\w{16}", answer["meta"].pop("request_id"))
-    expected = {"project_id": project.public_id, "type": "list", "limit": 20, "total": 0, "page": 1, "pages": 1}
-    assert answer["meta"] == expected
-    assert (answer["data"], answer["error"]) == ([], None)
-    assert answer["links"] == {"self": f"{FILES}?page=1&limit=20", "next": None, "prev": None}
-
-
-def test_links_lead_through_all_pages_and_back(call, project):
-    newest_first = [file.public_id for file in reversed(files_of(project, 45))]
-    seen, address, addresses = [], FILES, []
-    while address:
-        answer = call("GET", address).json()
-        assert (answer["meta"]["limit"], answer["meta"]["total"], answer["meta"]["pages"]) == (20, 45, 3)
-        assert answer["meta"]["page"] == len(addresses) + 1
-        assert answer["links"]["prev"] == (addresses[-1] if addresses else None)
-        addresses.append(answer["links"]["self"])
-        seen += [found["id"] for found in answer["data"]]
-        address = answer["links"]["next"]
-    assert seen == newest_first
-    assert len(addresses) == 3
-
-
-def test_files_of_the_same_moment_keep_their_order_across_pages(call, project):
-    moment = timezone.now()
-    made = [new_file(project=project, created_at=moment).public_id for _ in range(6)]
-    pages = [call("GET", f"{FILES}?limit=2&page={page}").json()["data"] for page in (1, 2, 3)]
-    assert [found["id"] for page in pages for found in page] == made[::-1]
-
-
-@pytest.mark.parametrize(("limit", "pages"), [(1, 3), (2, 2), (3, 1), (100, 1)])
-def test_pages_are_counted_up(call, project, limit, pages):
-    files_of(project, 3)
-    answer = call("GET", f"{FILES}?limit={limit}").json()
-    assert (answer["meta"]["pages"], len(answer["data"])) == (pages, min(limit, 3))
-
-
-@pytest.mark.parametrize("page", [3, 1000, 1_000_000_000])
-def test_a_page_beyond_the_end_is_empty_and_leads_back_to_the_last(call, project, page):
-    files_of(project, 3)
-    answer = call("GET", f"{FILES}?limit=2&page={page}").json()
-    assert (answer["data"], answer["meta"]["page"], answer["meta"]["total"]) == ([], page, 3)
-    assert answer["links"]["next"] is None
-    assert answer["links"]["prev"] == f"{FILES}?page=2&limit=2"
-
-
-BAD_NUMBERS = [
-    "0",
-    "-1",
-    "abc",
-    "1e999",
-    "99999999999999999999",
-    "1.5",
-    "",
-    "%20",
-    "NaN",
-    "true",
-    "٣",
-    "\u200b1",
-    "9" * 5000,
-]
-
-
-@pytest.mark.parametrize("value", BAD_NUMBERS, ids=lambda value: value[:20])
-@pytest.mark.parametrize("name", ["page", "limit"])
-def test_paging_values_out_of_range_are_named(call, name, value):
-    """T25"""
-    response = call("GET", f"{FILES}?{name}={value}")
-    message = assert_error(response, 422, "invalid")
-    assert message.startswith(f"{name}: ")
-    assert len(message) < 200, "it does not repeat what was sent"
-
-
-@pytest.mark.parametrize("query", ["limit=101", "page=1000000001", "page=0&limit=0"])
-def test_the_bounds_of_paging_hold(call, query):
-    assert_error(call("GET", f"{FILES}?{query}"), 422, "invalid")
-
-
-@pytest.mark.parametrize("query", ["page=%00", "limit=1%00", "x=%00", "%00=1"])
-def test_a_nul_in_the_query_is_refused(call, query):
-    """T25"""
-    assert_error(call("GET", f"{FILES}?{query}"), 400, "bad_request")
-
-
-@pytest.mark.parametrize("query", ["page=1&page=1", "page=2&page=1", "limit=5&limit=500", "page=x&page=1", "page[]=1"])
-def test_repeated_and_foreign_parameters_never_break_a_list(call, query):
-    """T25"""
-    response = call("GET", f"{FILES}?{query}")
-    if response.status_code != 200:
-        assert_error(response, 422, "invalid")
-
-
-@pytest.mark.parametrize("query", ["%ff=%fe", "page=%ff", "limit=%ed%a0%80", "a&&&=;", "page=1" + "&a=1" * 5000])
-def test_broken_queries_never_break_a_list(call, query):
-    """T25"""
-    response = call("GET", f"{FILES}?{query}")
-    assert response.status_code in {200, 400, 413, 422}
-    if response.status_code != 200:
-        assert_error(response, response.status_code, response.json()["error"]["code"])
 
 
 # Headers
