@@ -51,7 +51,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     "api/v1/files": {"GET": (401,) * 5, "POST": (401,) * 5, "OPTIONS": (204,) * 5},
     FILE: {"GET": (401,) * 5, "DELETE": (401,) * 5, "OPTIONS": (204,) * 5},
     FILE + "/content": {"GET": (401,) * 5, "OPTIONS": (204,) * 5},
-    # Reports need no key; an empty one is none, and GitHub's are taken once its keys are known (test_reports.py).
+    # Reports need no key; an empty one is none. GitHub's are taken once its keys are known (test_github_reports.py).
     "api/v1/report": {"POST": (400,) * 5, "OPTIONS": (204,) * 5},
     "api/v1/report/github": {"POST": (404,) * 5, "OPTIONS": (204,) * 5},
     "api/v1/openapi.json": {"GET": (200,) * 5, "OPTIONS": (204,) * 5},
