@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.conf import settings
 from django.core.management import call_command
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client, TransactionTestCase
@@ -36,6 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 # The database
 
+CACHE_TABLE = settings.CACHES["default"]["LOCATION"]  # no model's
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 
 
@@ -45,7 +46,7 @@ def _delete_all_rows(case: TransactionTestCase) -> None:
     Foreign keys are looked at when all is deleted, so that the order does not matter. A server beside the tests may
     be writing its counts: of rows that go, or waiting for ours while we wait for its.
     """
-    tables = sorted(set(connection.introspection.django_table_names()) - KEPT)
+    tables = {*connection.introspection.django_table_names(), CACHE_TABLE} - KEPT
     for attempt in range(4):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
@@ -73,12 +74,6 @@ def django_db_modify_db_settings() -> Iterator[None]:
     postgres.start()
     yield
     postgres.remove()
-
-
-@pytest.fixture
-def transactional_db(transactional_db: None) -> None:
-    """Data that other threads and processes see. The cache's table is no model's, and is emptied here."""
-    cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ import re
 from http import HTTPStatus
 
 import pytest
-from django.core.cache import cache
 from django.urls import reverse
 
 from tests.accounts import LOGIN, SIGN_UP, log_in, new_person, page_of
@@ -14,11 +13,6 @@ from tests.routes import all_routes
 def address_of(name):
     arguments = {"account_confirm_email": ["none"], "mfa_remove_webauthn": [1], "mfa_edit_webauthn": [1]}
     return reverse(name, args=arguments.get(name))
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits(db):
-    cache.clear()
 
 
 @pytest.fixture

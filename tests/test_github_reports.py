@@ -129,9 +129,7 @@ NO_DOCUMENTS = [
     *("hunter2", "{}", "[]", '{"public_keys": []}', '{"public_keys": ["x"]}', '{"public_keys": [{"key": "x"}]}'),
     json.dumps({"public_keys": [{"key_identifier": "a", "key": "-----BEGIN PUBLIC KEY-----"}]}),
     json.dumps({"public_keys": [{"key_identifier": "a", "key": RSA}]}),
-    json.dumps(
-        {"public_keys": [{"key_identifier": "a", "key": Signer.pem_of(ec.generate_private_key(ec.SECP384R1()))}]}
-    ),
+    json.dumps({"public_keys": [{"key_identifier": "a", "key": P384}]}),
 ]
 
 

@@ -4,17 +4,13 @@ from http import HTTPStatus
 
 import pytest
 from allauth.usersessions.models import UserSession
-from django.core.cache import cache
 
 from accounts.client_address import network_of
 from tests.accounts import LOGIN, PASSWORD, new_person
 
+pytestmark = pytest.mark.django_db
+
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits(db):
-    cache.clear()
 
 
 @pytest.fixture

@@ -8,22 +8,17 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
 from tests.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in, new_person
 from tests.factories import UserFactory
 
+pytestmark = pytest.mark.django_db
+
 RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
-REAUTHENTICATE, SECOND_FACTOR = reverse("account_reauthenticate"), reverse("mfa_authenticate")
-PASSKEY = reverse("mfa_login_webauthn")
+REAUTHENTICATE, PASSKEY = reverse("account_reauthenticate"), reverse("mfa_login_webauthn")
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits(db):
-    cache.clear()
 
 
 @pytest.fixture

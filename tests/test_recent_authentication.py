@@ -2,7 +2,6 @@
 
 import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -32,11 +31,6 @@ ASKS = {
     ("POST", PROJECT + "keep-secrets/"),
     ("POST", PROJECT + "mails/"),
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits(db):
-    cache.clear()
 
 
 @pytest.fixture

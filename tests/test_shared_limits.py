@@ -16,11 +16,6 @@ from tests.parallel import in_parallel
 VERIFY = reverse("verify")
 
 
-@pytest.fixture(autouse=True)
-def fresh_limits(db):
-    cache.clear()
-
-
 @pytest.fixture
 def person(db):
     return new_person()

@@ -6,7 +6,6 @@ from http import HTTPStatus
 import pytest
 from allauth.usersessions.models import UserSession
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -23,10 +22,7 @@ from tests.accounts import (
     page_of,
 )
 
-
-@pytest.fixture(autouse=True)
-def fresh_limits(db):
-    cache.clear()
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

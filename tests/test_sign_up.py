@@ -24,10 +24,7 @@ from tests.accounts import (
     page_of,
 )
 
-
-@pytest.fixture(autouse=True)
-def fresh_limits(db):
-    cache.clear()
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
