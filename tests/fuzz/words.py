@@ -35,6 +35,7 @@ KINDS = [
     *("application/x-www-form-urlencoded", "application/json", "text/xml", "multipart/form-data", "", "*/*"),
     *("multipart/form-data; boundary=", "multipart/form-data; boundary=\x00", "text/plain; charset=hex"),
     *("application/x-www-form-urlencoded; charset=utf-16", "multipart/form-data; boundary=x; charset=utf-7"),
+    *("a/b; x*=nope''%41", "multipart/form-data; boundary*=utf-8''x", "text/plain; charset*=utf-8''hex"),
 ]
 # What an Authorization header may be; the first is the one that opens the API.
 CREDENTIALS = [

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.utils.module_loading import import_string
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 from granian.server.common import AbstractServer
@@ -18,6 +19,8 @@ from granian.server.common import AbstractServer
 READY_WITHIN_SECONDS = 30
 # Longer than the database's own limits allow a request to take, shorter than most supervisors' patience.
 DRAIN_SECONDS = 25
+# About as many for a request's first line and headers together; beyond, 431. Browsers and proxies send a fraction.
+HEADER_BYTES = 64 * 1024
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 
 
@@ -114,6 +117,7 @@ def _server(address: Address, workers: int, threads: int) -> AbstractServer[Any]
         port=address.port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
         websockets=False,
         workers=workers,
         blocking_threads=threads,
