@@ -92,7 +92,10 @@ def secret(name: str, file: str, make: Callable[[], str]) -> str:
 
 
 def database() -> dict[str, Any]:
-    """The database that DATABASE_URL names, for Django's DATABASES; by default an SQLite file in DATA_DIR."""
+    """The database that DATABASE_URL names, for Django's DATABASES; by default an SQLite file in DATA_DIR.
+
+    Raises ImproperlyConfigured for an address that cannot be read.
+    """
     url = given("DATABASE_URL") or f"sqlite:///{DATA_DIR}/latchkey.sqlite3"
     try:
         return dict(dj_database_url.parse(url, conn_max_age=60))
@@ -101,7 +104,10 @@ def database() -> dict[str, Any]:
 
 
 def mail() -> dict[str, Any]:
-    """Django's EMAIL_ settings from EMAIL_URL; by default mails are shown on standard error."""
+    """Django's EMAIL_ settings from EMAIL_URL; by default mails are shown on standard error.
+
+    Raises ImproperlyConfigured for an address that cannot be read, of an unknown scheme too, or without a server.
+    """
     if not given("EMAIL_URL"):
         return {"EMAIL_BACKEND": "config.local_mail.EmailBackend"}
     try:
@@ -125,7 +131,8 @@ def _unreadable(name: str) -> ImproperlyConfigured:
 def shared_cache() -> dict[str, Any]:
     """The cache that CACHE_URL names, for Django's CACHES: Redis, or by default a table of the database.
 
-    Raises ImproperlyConfigured for another kind, without repeating the address, which may hold a password.
+    Raises ImproperlyConfigured for another kind or an address that cannot be read, without repeating it: it may hold a
+    password.
     """
     url = given("CACHE_URL")
     if not url:
@@ -180,7 +187,7 @@ def refuse_unsafe_production() -> None:
         problems.append("DATABASE_URL is not a postgresql:// address")
     if given("BASE_URL") and not _is_web_address(given("BASE_URL"), {"https"}):
         problems.append("BASE_URL is not an https:// address with a host")
-    scheme = given("EMAIL_URL").partition(":")[0].lower()
+    scheme = given("EMAIL_URL").partition("://")[0].lower()
     if given("EMAIL_URL") and dj_email_url.SCHEMES.get(scheme) != _SENDS_MAIL:
         problems.append("EMAIL_URL is not a submission:// or smtp:// address, so that mails would reach nobody")
     if env.bool("DEBUG", False):

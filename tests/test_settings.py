@@ -62,6 +62,7 @@ UNSAFE = {
     "mails to memory": ({"EMAIL_URL": "memory://"}, "EMAIL_URL"),
     "mails to nowhere": ({"EMAIL_URL": "dummy://"}, "EMAIL_URL"),
     "mails in a misspelt way": ({"EMAIL_URL": "smpt://latchkey:hunter2@mail.example.com"}, "EMAIL_URL"),
+    "mails to what is no address": ({"EMAIL_URL": "smtp:mail.example.com"}, "EMAIL_URL"),
     "mails to no server": ({"EMAIL_URL": "submission://latchkey:hunter2@:587"}, "EMAIL_URL"),
     "a mail server's negative patience": ({"EMAIL_URL": "smtp://127.0.0.1:1?timeout=-1"}, "EMAIL_URL"),
     "calls that are never counted": ({"USAGE_FLUSH_SECONDS": "0"}, "USAGE_FLUSH_SECONDS"),
