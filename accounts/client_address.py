@@ -33,9 +33,15 @@ LONGEST = 100
 # A gateway asks for the same few addresses thousands of times a second.
 @lru_cache(maxsize=4096)
 def _normalized(address: str) -> str | None:
+    address = address.strip()
+    # Some proxies write the client's port too: 192.0.2.1:5678, [2001:db8::1]:5678 (as RFC 7239, 6).
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        address = address.partition(":")[0]
     try:
         # A zone ("fe80::1%eth0") means something on the machine that wrote it only; PostgreSQL refuses it.
-        ip = ip_address(address.strip().partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return None
     # A socket for both kinds gives IPv4 clients as ::ffff:192.0.2.1, which all lie in one /64 (RFC 4291, 2.5.5.2).

@@ -4,7 +4,6 @@ A digest needs a pepper only, a ciphertext the key ring only; both live outside 
 Rings are ordered: the first entry makes new digests and ciphertexts, all of them read old ones.
 """
 
-import binascii
 import hmac
 import secrets
 from base64 import b64decode
@@ -37,7 +36,7 @@ def parse_ring(notation: str) -> tuple[tuple[str, bytes], ...]:
         name, _, encoded = entry.partition(":")
         try:
             key = b64decode(encoded, validate=True)
-        except binascii.Error:
+        except ValueError:
             key = b""
         if not name.isalnum() or len(name) > 16 or len(key) != KEY_BYTES or name in ring:
             raise ImproperlyConfigured(

@@ -9,12 +9,17 @@ from config.environment import (
     DATA_DIR,
     PRODUCTION,
     base_url,
+    database,
     env,
     given,
     listed,
+    mail,
     refuse_unsafe_production,
+    seconds,
     secret,
     shared_cache,
+    web_address,
+    whole_number,
 )
 from config.logs import LOGGING  # noqa: F401  Django reads it
 
@@ -28,24 +33,24 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0, least=0)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"
 
 # Keys
 KEY_PREFIX = env.str("KEY_PREFIX", "lk_")
 KEY_PEPPERS = secret("KEY_PEPPERS", "key_peppers", local_secrets.new_ring)
 KEY_RING = secret("KEY_RING", "key_ring", local_secrets.new_ring)
-MAX_KEYS_PER_PROJECT = env.int("MAX_KEYS_PER_PROJECT", 100)
-FAILED_KEYS_PER_MINUTE = env.int("FAILED_KEYS_PER_MINUTE", 60)
-USAGE_FLUSH_SECONDS = env.float("USAGE_FLUSH_SECONDS", 1.0)
-API_URL = env.str("API_URL", "")
+MAX_KEYS_PER_PROJECT = whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
+FAILED_KEYS_PER_MINUTE = whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
+USAGE_FLUSH_SECONDS = seconds("USAGE_FLUSH_SECONDS", 1.0)
+API_URL = web_address("API_URL")
 BASE_URL = base_url()
 # GitHub's own document of the keys with which its secret scanning signs; none: its reports are not taken.
 GITHUB_PUBLIC_KEYS = given("GITHUB_PUBLIC_KEYS")
 
 # Files
-MAX_FILE_SIZE = env.int("MAX_FILE_SIZE", 25 * 1024 * 1024)
-PROJECT_QUOTA = env.int("PROJECT_QUOTA", 1024 * 1024 * 1024)
+MAX_FILE_SIZE = whole_number("MAX_FILE_SIZE", 25 * 1024 * 1024, least=1)
+PROJECT_QUOTA = whole_number("PROJECT_QUOTA", 1024 * 1024 * 1024, least=1)
 MEDIA_ROOT = DATA_DIR / "files"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
@@ -140,11 +145,7 @@ _SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
-DATABASES = {
-    "default": env.dj_db_url(
-        "LATCHKEY_DATABASE_URL", given("DATABASE_URL") or f"sqlite:///{DATA_DIR}/latchkey.sqlite3", conn_max_age=60
-    )
-}
+DATABASES = {"default": database()}
 _IS_POSTGRESQL = DATABASES["default"]["ENGINE"].endswith("postgresql")
 if _IS_POSTGRESQL:
     DATABASES["default"]["ENGINE"] = "config.postgresql"
@@ -182,7 +183,8 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("REAUTHENTICATION_SECONDS", 2 * 60 * 60)
+# Less than a minute could have passed by the time the page comes that was asked for.
+ACCOUNT_REAUTHENTICATION_TIMEOUT = whole_number("REAUTHENTICATION_SECONDS", 2 * 60 * 60, least=60)
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 # Beside allauth's own. "key" is the account from one address; login_failed_account's and the mails' is the account.
 # A hundred guesses an hour from many addresses find no password (NIST SP 800-63B, 5.2.2), and a reset by mail ends it.
@@ -210,14 +212,12 @@ USERSESSIONS_TRACK_ACTIVITY = False
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 
 # Mail
-EMAIL_BACKEND = "config.local_mail.EmailBackend"
-if given("EMAIL_URL"):
-    vars().update(env.dj_email_url("LATCHKEY_EMAIL_URL", given("EMAIL_URL")))
+vars().update(mail())
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 # A mail server that does not answer must hold neither a sign-up nor the thread that sends; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
-MAIL_RETRY_SECONDS = env.float("MAIL_RETRY_SECONDS", 10.0)
+MAIL_RETRY_SECONDS = seconds("MAIL_RETRY_SECONDS", 10.0)
 
 # Static files
 STATIC_URL = "static/"

@@ -5,7 +5,7 @@ from http import HTTPStatus
 import pytest
 from allauth.usersessions.models import UserSession
 
-from accounts.client_address import network_of
+from accounts.client_address import address_of, network_of
 from tests.accounts import LOGIN, PASSWORD, new_person
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +62,41 @@ def test_a_whole_ipv6_network_is_one_address_but_a_session_shows_its_own(client,
 )
 def test_networks(address, network):
     assert network_of(address) == network
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("192.0.2.1:5678", "192.0.2.1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[fe80::1%eth0]:443", "fe80::1"),
+        ("[::ffff:192.0.2.1]:5678", "192.0.2.1"),
+        ("2001:db8::1:443", "2001:db8::1:443"),
+        ("unknown", None),
+        ("unknown:5678", None),
+        ("[192.0.2.1", "192.0.2.1"),
+        ("[]", None),
+        ("[", None),
+        (":", None),
+        ("", None),
+    ],
+)
+def test_ports_and_brackets_that_a_proxy_writes_are_left_out(settings, written, meant):
+    """T22; whoever cannot be told apart would share one limit."""
+    settings.TRUSTED_PROXIES = 1
+    assert address_of({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": f"203.0.113.1, {written}"}) == meant
+
+
+def test_clients_of_a_proxy_that_writes_ports_are_told_apart(client, settings):
+    """T22"""
+    settings.TRUSTED_PROXIES = 1
+    for number in range(10):
+        log_in(client, f"p{number}@example.com", "wrong", **{"X-Forwarded-For": f"198.51.100.1:{5000 + number}"})
+    for held_up, free in (("198.51.100.1:80", "198.51.100.2:80"), ("198.51.100.1", "[2001:db8::1]:80")):
+        assert log_in(client, "q@example.com", "wrong", **{"X-Forwarded-For": held_up}).status_code == TOO_MANY
+        assert log_in(client, "q@example.com", "wrong", **{"X-Forwarded-For": free}).status_code == 200
 
 
 def test_ipv4_clients_of_a_socket_for_both_are_told_apart(client):

@@ -4,6 +4,9 @@ import re
 from http import HTTPStatus
 
 import pytest
+from allauth.account import app_settings as account_settings
+from allauth.core.internal.ratelimit import parse_rates
+from allauth.mfa import app_settings as mfa_settings
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -11,6 +14,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
+from config.errors import LIMIT_SECONDS
 from tests.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in, new_person
 from tests.factories import UserFactory
 
@@ -159,6 +163,15 @@ def test_wrong_passwords_when_asked_again(client, person):
     assert "Too many attempts</h1>" in assert_held_up(client.post(REAUTHENTICATE, {"password": "wrong"}))
 
 
+@pytest.mark.usefixtures("confirmed_by_code")
+def test_limits_that_allauth_answers_itself_last_no_longer_than_is_said():
+    """T22; it does not tell which one held, so that the page says the longest. The others are noted by our adapter."""
+    limits = account_settings.RATE_LIMITS | mfa_settings.RATE_LIMITS
+    noted = {"login_failed", "login_failed_account"}
+    periods = [rate.duration for name in limits.keys() - noted for rate in parse_rates(limits[name])]
+    assert max(periods) == LIMIT_SECONDS
+
+
 # By account
 
 
@@ -196,6 +209,19 @@ def test_after_what_retry_after_says_the_login_works(client, person, time_machin
     assert_held_up(log_in(client), 3)
     time_machine.shift(2)
     log_in(client)
+    assert is_signed_in(client)
+
+
+def test_after_what_retry_after_says_at_most_a_code_is_taken(client, person, time_machine):
+    """T22; allauth does not tell whose limit on codes held."""
+    time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
+    TOTP.activate(person, generate_totp_secret())
+    [code, *_] = RecoveryCodes.activate(person).get_unused_codes()
+    log_in(client)
+    authenticate = reverse("mfa_authenticate")
+    assert statuses(lambda number: client.post(authenticate, {"code": "000000"}), 5) == [200] * 5
+    time_machine.shift(int(client.post(authenticate, {"code": code})["Retry-After"]))
+    client.post(authenticate, {"code": code})
     assert is_signed_in(client)
 
 

@@ -119,6 +119,7 @@ def test_the_digest_is_hmac_sha256():
 WRONG_RINGS = {
     "no id": "AAAA",
     "not base64": "k1:!!!!",
+    "as the documentation shows it": "k1:…",
     "key too short": "k1:c2hvcnQ=",
     "the same id twice": f"{ring('k1')},{ring('k1')}",
     "id too long": ring("k" * 17),
