@@ -11,7 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
@@ -77,6 +77,27 @@ def health_by_any_name(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         view = health.VIEWS.get(request.path)
         return view(request) if view else get_response(request)
+
+    return middleware
+
+
+def bodies_bounded(get_response: GetResponse) -> GetResponse:
+    """Refuses what is longer than a form, or does not say how long it is, before anything of it is read.
+
+    No page takes a file, but Django looks for a form's token in any multipart body, and its own limit leaves files
+    out: they went to the disk first. The API's calls judge their bodies themselves.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if is_api(request):
+            return get_response(request)
+        if request.META.get("HTTP_TRANSFER_ENCODING"):
+            return render(request, "errors/413.html", status=411)
+        # By its digits first: Python refuses to read a number of thousands of them.
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if len(length) > 18 or not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return render(request, "errors/413.html", status=413)
+        return get_response(request)
 
     return middleware
 

@@ -52,6 +52,9 @@ GITHUB_PUBLIC_KEYS = given("GITHUB_PUBLIC_KEYS")
 MAX_FILE_SIZE = whole_number("MAX_FILE_SIZE", 25 * 1024 * 1024, least=1)
 PROJECT_QUOTA = whole_number("PROJECT_QUOTA", 1024 * 1024 * 1024, least=1)
 MEDIA_ROOT = DATA_DIR / "files"
+# Uploads at hand. Not the system's folder: what a killed server leaves here, sweepfiles finds.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True, mode=0o700)
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
@@ -93,6 +96,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.middleware.nul_refused",
     "config.middleware.health_by_any_name",
+    "config.middleware.bodies_bounded",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -1,7 +1,7 @@
 """Bytes that no file owns.
 
 They are written before their row and deleted after it, so that no file ever lacks them: a server that is killed in
-between leaves them behind.
+between leaves them behind. One that is killed while they arrive leaves what has come in FILE_UPLOAD_TEMP_DIR.
 """
 
 import stat
@@ -16,20 +16,26 @@ from django.conf import settings
 
 from projects.models import File
 
-# Longer than any upload takes: its bytes have no row yet.
+# Longer than any upload goes without a byte: what has come of it has no row yet.
 AGE = timedelta(days=1)
 _AT_ONCE = 500
 
 
 class Stray(NamedTuple):
-    name: str  # below MEDIA_ROOT, as a file's row would have it
+    root: Path
+    name: str  # below `root`; below MEDIA_ROOT as a file's row would have it
     size: int
 
 
 def strays(age: timedelta = AGE) -> list[Stray]:
     """What is older than `age` and has no row."""
-    root, before = Path(settings.MEDIA_ROOT), time.time() - age.total_seconds()
-    old = list(_older_than(before, root))
+    before = time.time() - age.total_seconds()
+    # What is complete has left the folder of uploads, so that nothing in it ever has a row.
+    return [*_without_row(before), *_older_than(before, Path(settings.FILE_UPLOAD_TEMP_DIR))]
+
+
+def _without_row(before: float) -> list[Stray]:
+    old = list(_older_than(before, Path(settings.MEDIA_ROOT)))
     found = []
     for start in range(0, len(old), _AT_ONCE):
         batch = old[start : start + _AT_ONCE]
@@ -43,10 +49,9 @@ def _older_than(before: float, root: Path) -> Iterator[Stray]:
         with suppress(FileNotFoundError):  # the server goes on deleting files meanwhile
             found = path.stat()
             if stat.S_ISREG(found.st_mode) and found.st_mtime < before:
-                yield Stray(str(path.relative_to(root)), found.st_size)
+                yield Stray(root, str(path.relative_to(root)), found.st_size)
 
 
 def delete_strays(found: Iterable[Stray]) -> None:
-    storage = File._meta.get_field("blob").storage
     for stray in found:
-        storage.delete(stray.name)
+        (stray.root / stray.name).unlink(missing_ok=True)

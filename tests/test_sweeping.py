@@ -2,15 +2,23 @@
 
 import json
 import os
+import signal
+import socket
+import stat
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 
 from projects.sweeping import _older_than
+from tests.environment import DATA_DIR
 from tests.factories import FileFactory
 from tests.parallel import in_parallel
+from tests.servers import SECONDS_TO_ANSWER, Server
+from tests.uploads import FILES, FORM, form
 
 pytestmark = pytest.mark.django_db
 
@@ -77,3 +85,56 @@ def test_files_that_go_meanwhile_are_no_trouble(stored):
         return {stray.name for _ in range(100) for stray in _older_than(time.time() - 86_400, folder)}
 
     assert in_parallel([come_and_go, look]) == [None, {"old"}]
+
+
+# Uploads that are cut off while they arrive
+
+UPLOADS = DATA_DIR / "uploads"
+
+
+def until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS_TO_ANSWER
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def begun_upload(server: Server, secret: str) -> Iterator[Path]:
+    """Where the server keeps what has come of an upload whose end is never sent."""
+    before = set(UPLOADS.iterdir())
+    body = form(content=b"x" * 5_000_000)
+    head = f"POST {FILES} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n"
+    fields = f"Content-Type: {FORM}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS_TO_ANSWER) as connection:
+        connection.sendall((head + fields).encode() + body[:4_000_000])
+        until(lambda: any(path.stat().st_size for path in set(UPLOADS.iterdir()) - before))
+        [path] = set(UPLOADS.iterdir()) - before
+        yield path
+
+
+def test_an_upload_at_hand_is_the_servers_alone_and_goes_with_its_client(server, api_key):
+    """T28"""
+    with begun_upload(server, api_key.secret) as path:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(UPLOADS.stat().st_mode) == 0o700
+    until(lambda: not path.exists())
+
+
+def test_what_has_come_of_an_upload_is_swept_after_a_kill(start_server, api_key, settings, tmp_path, capsys):
+    """T42"""
+    settings.MEDIA_ROOT = tmp_path / "none"
+    server = start_server()
+    with begun_upload(server, api_key.secret) as path:
+        os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+    size = path.stat().st_size
+    assert size > 0, "nobody has deleted it"
+    call_command("sweepfiles", delete=True)
+    assert path.exists(), "it may be an upload at hand"
+    age(path, days=2)
+    capsys.readouterr()
+    call_command("sweepfiles")
+    assert capsys.readouterr().out.startswith(f"{path.name}\n1 without a file, {size:,} bytes")
+    call_command("sweepfiles", delete=True)
+    assert not path.exists()
