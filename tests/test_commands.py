@@ -202,6 +202,7 @@ def test_demo_has_keys_in_every_state_files_and_months_of_events():
     # But the one of which people are mailed, which demo does not do.
     assert set(KeyEvent.objects.values_list("kind", flat=True)) == set(KeyEvent.Kind.values) - {"shown_again"}
     assert ApiKey.objects.get(pause_reason="reported").is_reported
+    assert KeyEvent.objects.get(kind="shown_once").at == KeyEvent.objects.get(kind="forgotten").at
     now = timezone.now()
     assert (now - KeyEvent.objects.earliest("at").at).days > 180
     assert not KeyEvent.objects.filter(at__gt=now).exists()
