@@ -146,7 +146,8 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     write_use(_stories(sample, keys, now), now)
     if sample.shown_once_since:
         show_secrets_once(project=project, by=user, address=_OFFICE)
-        project.key_events.filter(kind=KeyEvent.Kind.FORGOTTEN).update(at=now - sample.shown_once_since)
+        chosen = (KeyEvent.Kind.SHOWN_ONCE, KeyEvent.Kind.FORGOTTEN)
+        project.key_events.filter(kind__in=chosen).update(at=now - sample.shown_once_since)
     for file in sample.files:
         _create_file(file, project, user, now)
     alive = [demo_key for demo_key in keys if not demo_key.key.is_deleted]

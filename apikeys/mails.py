@@ -5,6 +5,8 @@ from typing import NamedTuple
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -20,20 +22,23 @@ Line = tuple[str, str]
 # Whoever did one of these from an address has been told of by mail, to owners who have that switch on. Pausing is not
 # among them: it would let a thief of a session make an address known without a word.
 _MAKE_AN_ADDRESS_KNOWN = {
-    Kind.CREATED: "created",
-    Kind.DELETED: "deleted",
-    Kind.COPIED: "revealed",
-    Kind.REVEALED: "revealed",
+    "created": [Kind.CREATED],
+    "deleted": [Kind.DELETED],
+    "revealed": [Kind.COPIED, Kind.REVEALED],
 }
 
 
 class Words(NamedTuple):
-    """`switch` is the owner's choice that a mail hangs on, as `MembershipQuerySet.mailed` takes it."""
+    """`switch` is the owner's choice that a mail hangs on, as `MembershipQuerySet.mailed` takes it.
 
-    switch: str
+    `section` of the settings page is where one goes next; "" where there is no such page any more.
+    """
+
+    switch: str | None
     subject: str
     what: str
     advice: str
+    section: str = "api-keys"
 
 
 _CHECK_ACCOUNTS = "change your password and sign out your other sessions"
@@ -53,7 +58,7 @@ _WORDS = {
     Kind.COPIED: Words(
         "revealed",
         "API key copied from a new address",
-        "The secret of an API key was copied, from an address that this person has not done so from before.",
+        "The secret of an API key was copied, from an address that may be new to you.",
         f"If this was not you or someone you trust, pause the key, create a new one, then {_CHECK_ACCOUNTS}.",
     ),
     Kind.REPORTED: Words(
@@ -72,6 +77,17 @@ _PROJECT_DELETED = Words(
     "Project deleted",
     "The project was deleted, for good, and its API keys with it. Requests with them are refused.",
     f"If this was not you or someone you trust, {_CHECK_ACCOUNTS}, and ask the operators of this server.",
+    section="",
+)
+# No switch: whoever has a session could else first switch it off, and then have secrets stored that were not to be.
+_SECRETS_SHOWN_AGAIN = Words(
+    None,
+    "Secrets can be shown again",
+    "The secrets of this project's API keys were shown once. From now on new ones are stored, encrypted, and can be "
+    "shown again.",
+    'If this was not you or someone you trust, choose "Show secrets once" again, replace the keys that were created in '
+    f"between, then {_CHECK_ACCOUNTS}.",
+    section="show-once",
 )
 
 
@@ -79,9 +95,9 @@ def tell_of_event(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: st
     """Has owners told of an event once it is committed. Called before it is written.
 
     A copied or revealed secret is told of where the address is new: no mail has told the owner before that the same
-    person created, deleted, copied or revealed a key of this project from it. Without an address (a Unix socket)
-    nothing is new. `source` is where a leak was found, as `reports.clean_source` left it. A project that is being
-    deleted has its own mail.
+    person created, deleted, copied or revealed a key of this project from it. An address that cannot be read is always
+    new: it may be anybody's. `source` is where a leak was found, as `reports.clean_source` left it. A project that is
+    being deleted has its own mail.
     """
     words = _WORDS.get(kind)
     if words is None:
@@ -89,10 +105,12 @@ def tell_of_event(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: st
     lines = [("Key", f"{key.name}, {key.mask}")]
     if source:
         lines.append(("Found at (says whoever reported it)", source))
-    lines += _circumstances(by, address, nobody=kind == Kind.REPORTED)
     owners = Membership.objects.mailed(words.switch).filter(project=key.project_id, project__deleted_at=None)
     if words.switch == "revealed":
-        owners = _without_those_who_know(owners, key, by, address)
+        owners = _without_those_who_know(owners, by, address)
+        # Only a person's request gets as far as this without one; a command has no address to read.
+        address = address or "an address that cannot be read"
+    lines += _circumstances(by, address, nobody=kind == Kind.REPORTED)
     _tell(owners, words, key.name, lines)
 
 
@@ -102,18 +120,20 @@ def tell_of_deleted_project(project: Project, by: User | None, address: str | No
     _tell(owners, _PROJECT_DELETED, "", _circumstances(by, address))
 
 
-def _without_those_who_know(
-    owners: MembershipQuerySet, key: ApiKey, by: User | None, address: str | None
-) -> MembershipQuerySet:
+def tell_of_secrets_shown_again(project: Project, by: User | None, address: str | None) -> None:
+    """Called in the transaction that changes the project."""
+    owners = Membership.objects.mailed(_SECRETS_SHOWN_AGAIN.switch).filter(project=project)
+    _tell(owners, _SECRETS_SHOWN_AGAIN, "", _circumstances(by, address))
+
+
+def _without_those_who_know(owners: MembershipQuerySet, by: User | None, address: str | None) -> MembershipQuerySet:
+    """An owner was told of what happened since he became a member and last changed which mails he gets."""
     if address is None:
-        return owners.none()
-    earlier = KeyEvent.objects.filter(project_id=key.project_id, by=by, address=address)
-    kinds = earlier.filter(kind__in=_MAKE_AN_ADDRESS_KNOWN).order_by().values_list("kind", flat=True).distinct()
-    told = {_MAKE_AN_ADDRESS_KNOWN[Kind(kind)] for kind in kinds}
-    if "revealed" in told:
-        return owners.none()
-    for switch in told:
-        owners = owners.exclude(**{f"mail_{switch}": True})
+        return owners if by else owners.none()
+    since = Coalesce(OuterRef("mails_chosen_at"), OuterRef("created_at"))
+    events = KeyEvent.objects.filter(project=OuterRef("project"), by=by, address=address, at__gt=since)
+    for switch, kinds in _MAKE_AN_ADDRESS_KNOWN.items():
+        owners = owners.exclude(Exists(events.filter(kind__in=kinds)), **{f"mail_{switch}": True})
     return owners
 
 
@@ -143,7 +163,6 @@ def _write_and_send(people: list[tuple[str, str, str]], words: Words, key_name: 
         "words": words,
         "lines": [("Project", project_name), *lines],
         "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
-        "has_settings": bool(key_name),
     }
     text = render_to_string("apikeys/mail.txt", context).strip() + "\n"
     # A line feed in a header is refused. No name holds one; should one after all, its mail is sent nonetheless.

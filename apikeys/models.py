@@ -161,7 +161,10 @@ class ApiKey(models.Model):
 
 
 class KeyEvent(models.Model):
-    """Who did what to which key, when, from where. Written once by the services, never changed."""
+    """Who did what to which key, when, from where. Written once by the services, never changed.
+
+    What was chosen for the whole project, whether its secrets are shown once, has no key.
+    """
 
     class Kind(models.TextChoices):
         CREATED = "created", "created"
@@ -172,9 +175,11 @@ class KeyEvent(models.Model):
         DELETED = "deleted", "deleted"
         REPORTED = "reported", "reported as leaked"
         FORGOTTEN = "forgotten", "destroyed the stored secret of"
+        SHOWN_ONCE = "shown_once", "chose that secrets are shown once"
+        SHOWN_AGAIN = "shown_again", "chose that secrets can be shown again"
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="key_events")
-    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="events")
+    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="events")
     kind = models.CharField(max_length=16, choices=Kind.choices)
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="key_events")
     address = models.GenericIPAddressField(null=True)
@@ -192,14 +197,20 @@ class KeyEvent(models.Model):
                 condition=Q(
                     kind__in=[
                         *("created", "copied", "revealed", "paused", "resumed", "deleted", "reported", "forgotten"),
+                        *("shown_once", "shown_again"),
                     ]
                 ),
                 name="keyevent_kind_is_known",
             ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["shown_once", "shown_again"], key__isnull=True)
+                | (~Q(kind__in=["shown_once", "shown_again"]) & Q(key__isnull=False)),
+                name="keyevent_names_its_key",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.key} {self.get_kind_display()}"
+        return f"{self.key or self.project} {self.get_kind_display()}"
 
 
 class KeyUse(models.Model):

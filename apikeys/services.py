@@ -1,4 +1,4 @@
-"""Every change of a key, and every look at its secret.
+"""Every change of a key, every look at its secret, and whether a project's secrets are shown once.
 
 One keyword-only function each, taking who does it as `by` (None: an operator's command) and the
 `address` it came from. Each is atomic and writes its event in the same transaction. State changes are
@@ -211,14 +211,24 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
     return key
 
 
+def _choose_show_once(project: Project, show_once: bool, by: User | None, address: str | None) -> None:
+    """An event of the project says so, if it was not so already. Raises Http404 if the project was deleted."""
+    _lock(project)
+    if not Project.objects.filter(pk=project.pk, show_once=not show_once).update(show_once=show_once):
+        return
+    if not show_once:
+        mails.tell_of_secrets_shown_again(project, by, address)
+    kind = KeyEvent.Kind.SHOWN_ONCE if show_once else KeyEvent.Kind.SHOWN_AGAIN
+    KeyEvent.objects.create(project=project, kind=kind, by=by, address=address)
+
+
 def show_secrets_once(*, project: Project, by: User | None, address: str | None = None) -> int:
     """From now on secrets are shown at creation only. Destroys the stored ones, for good; returns how many.
 
     Raises Http404 if the project was deleted.
     """
     with transaction.atomic():
-        _lock(project)
-        Project.objects.filter(pk=project.pk).update(show_once=True)
+        _choose_show_once(project, True, by, address)
         keys = list(project.api_keys.select_for_update(no_key=True).filter(ciphertext__isnull=False).order_by("pk"))
         ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(ciphertext=None, ring_key_id="")
         for key in keys:
@@ -227,11 +237,13 @@ def show_secrets_once(*, project: Project, by: User | None, address: str | None 
     return len(keys)
 
 
-def keep_secrets(*, project: Project, by: User | None) -> None:
-    """Secrets of keys that are created from now on can be shown again. Raises Http404 if the project was deleted."""
+def keep_secrets(*, project: Project, by: User | None, address: str | None = None) -> None:
+    """Secrets of keys that are created from now on can be shown again, of which all owners are told by mail.
+
+    Raises Http404 if the project was deleted.
+    """
     with transaction.atomic():
-        _lock(project)
-        Project.objects.filter(pk=project.pk).update(show_once=False)
+        _choose_show_once(project, False, by, address)
     project.show_once = False
 
 

@@ -36,7 +36,7 @@ def switch_off(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
     if question := ask_who_it_is(request, back_to=_section_of(project)):
         return question
-    services.keep_secrets(project=project, by=request.user)
+    services.keep_secrets(project=project, by=request.user, address=client_address(request))
     announce(request, "The secrets of keys that are created from now on can be shown again.")
     return redirect(_section_of(project))
 

@@ -63,9 +63,13 @@ class Project(models.Model):
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
-    def mailed(self, about: str) -> MembershipQuerySet:
-        """Owners whom a mail tells of keys that were `about`: created, deleted, revealed or reported."""
-        return self.filter(role=Role.OWNER, user__is_active=True, **{f"mail_{about}": True})
+    def mailed(self, about: str | None = None) -> MembershipQuerySet:
+        """Owners whom a mail tells of keys that were `about`: created, deleted, revealed or reported.
+
+        Without it, all owners: some mails are nobody's choice.
+        """
+        owners = self.filter(role=Role.OWNER, user__is_active=True)
+        return owners.filter(**{f"mail_{about}": True}) if about else owners
 
 
 class Membership(models.Model):
@@ -80,6 +84,8 @@ class Membership(models.Model):
     mail_deleted = models.BooleanField(default=True, db_default=True)
     mail_revealed = models.BooleanField(default=True, db_default=True)
     mail_reported = models.BooleanField(default=True, db_default=True)
+    # When any of them was last changed, None for never: of what was before, nobody can say who was told.
+    mails_chosen_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipQuerySet.as_manager()
 

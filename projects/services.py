@@ -40,10 +40,13 @@ def rename_project(*, project: Project, name: str, by: User) -> None:
 
 
 def choose_mails(*, project: Project, by: User, created: bool, deleted: bool, revealed: bool, reported: bool) -> None:
-    """Which mails about the project's keys `by` gets, an owner; it is each owner's own choice."""
-    Membership.objects.filter(project=project, user=by, role=Role.OWNER).update(
-        mail_created=created, mail_deleted=deleted, mail_revealed=revealed, mail_reported=reported
-    )
+    """Which mails about the project's keys `by` gets, an owner; it is each owner's own choice.
+
+    A change is dated: by the choice, mails.py knows of which events the owner was told.
+    """
+    choice = {"mail_created": created, "mail_deleted": deleted, "mail_revealed": revealed, "mail_reported": reported}
+    owner = Membership.objects.filter(project=project, user=by, role=Role.OWNER)
+    owner.exclude(**choice).update(**choice, mails_chosen_at=timezone.now())
 
 
 def delete_project(*, project: Project, by: User | None, address: str | None = None) -> None:

@@ -50,6 +50,15 @@ def unknown_kind():
     KeyEvent.objects.create(project=key.project, key=key, kind="whispered")
 
 
+def event_without_its_key():
+    KeyEvent.objects.create(project=ProjectFactory(), kind="created")
+
+
+def key_of_the_projects_event():
+    key = ApiKeyFactory()
+    KeyEvent.objects.create(project=key.project, key=key, kind="shown_again")
+
+
 def use(**fields):
     row = {"key": ApiKeyFactory(), "span": "day", "starts_at": timezone.now(), "outcome": "ok", "calls": 1}
     KeyUse.objects.create(**{**row, "last_at": timezone.now(), **fields})
@@ -71,6 +80,8 @@ BROKEN = [
     ("apikey_ciphertext_names_its_ring_key", "", lambda: change(ApiKeyFactory(), ring_key_id="")),
     ("apikey_ciphertext_names_its_ring_key", "", lambda: change(ApiKeyFactory(), ciphertext=None)),
     ("keyevent_kind_is_known", "", unknown_kind),
+    ("keyevent_names_its_key", "", event_without_its_key),
+    ("keyevent_names_its_key", "", key_of_the_projects_event),
     ("keyuse_span_is_known", "", lambda: use(span="week")),
     ("keyuse_outcome_is_known", "", lambda: use(outcome="lost")),
     ("project_once_per_submitted_form", "form_token", lambda: second_form(ProjectFactory, "created_by")),
@@ -107,6 +118,8 @@ def test_what_the_constraints_allow():
     paused_key(project=key.project)
     change(key, ciphertext=None, ring_key_id="")  # shown once
     ApiKeyFactory.create_batch(2, project=key.project, form_token=None)
+    for kind in ("shown_once", "shown_again"):
+        KeyEvent.objects.create(project=key.project, kind=kind)
     assert ApiKey.objects.alive().count() == 5
     assert isinstance(Project._meta.constraints[0], UniqueConstraint)
     assert Membership.objects.count() == 0

@@ -116,15 +116,77 @@ def test_pausing_from_an_address_does_not_make_it_known(key, owner, told):
     assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
 
 
-def test_no_address_is_not_a_new_one(key, owner, told):
-    assert told(looked, key=key, by=owner, address=None) == []
+def test_an_address_that_cannot_be_read_is_always_new(key, owner, told):
+    for _ in range(2):
+        (message,) = told(looked, key=key, by=owner, address=None)
+        assert "From: an address that cannot be read\n" in message.body
+    assert told(services.copy_secret, key=key, by=None) == [], "a command has none"
 
 
-def test_a_look_costs_two_queries_for_its_mail_at_most(key, owner, django_assert_num_queries):
-    with django_assert_num_queries(6):  # two of them the savepoint of the test's own transaction
-        looked(key, owner, OFFICE)
-    with django_assert_num_queries(5):
-        looked(key, owner, OFFICE)
+def test_who_switches_these_mails_on_knows_nothing_of_what_was_before(project, key, owner, told):
+    second = MembershipFactory(project=project).user
+    choose_mails(project=project, by=second, **ALL | {"revealed": False})
+    assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {owner.email}
+    choose_mails(project=project, by=second, **ALL)
+    assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {second.email}
+    assert told(looked, key=key, by=owner, address=OFFICE) == []
+
+
+@pytest.mark.parametrize("off", ["created", "deleted"])
+def test_what_an_owner_was_not_told_of_stays_unknown_once_that_mail_is_on(project, key, owner, told, off):
+    choose_mails(project=project, by=owner, **ALL | {off: False})
+    decoy = services.create_key(project=project, name="Decoy", by=owner, address=OFFICE if off == "created" else None)
+    services.delete_key(key=decoy.key, by=owner, address=OFFICE if off == "deleted" else None)
+    choose_mails(project=project, by=owner, **ALL)
+    assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
+
+
+def test_who_becomes_an_owner_knows_nothing_of_what_was_before(project, key, owner, told):
+    told(looked, key=key, by=owner, address=OFFICE)
+    second = MembershipFactory(project=project).user
+    assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {second.email}
+    assert told(looked, key=key, by=owner, address=OFFICE) == []
+    assert addressees(told(services.reveal_secret, key=key, by=owner, address=HOME)) == {second.email}
+
+
+def test_saving_the_same_choice_forgets_no_address(project, key, owner, told):
+    choose_mails(project=project, by=owner, **ALL)
+    assert project.memberships.get().mails_chosen_at is None
+    assert told(looked, key=key, by=owner, address=HOME) == []
+
+
+def addressees(messages: list[Any]) -> set[str]:
+    return {address for message in messages for address in message.to}
+
+
+@pytest.mark.parametrize("owners", [1, 20])
+def test_a_look_costs_one_query_for_its_mails(project, key, owner, owners, django_assert_num_queries):
+    MembershipFactory.create_batch(owners - 1, project=project)
+    for _ in range(2):
+        with django_assert_num_queries(5):  # two of them the savepoint of the test's own transaction
+            looked(key, owner, OFFICE)
+
+
+# Secrets can be shown again
+
+
+def test_all_owners_are_told_that_secrets_can_be_shown_again_whatever_they_chose(project, owner, viewer, told):
+    second, gone = (MembershipFactory(project=project).user for _ in range(2))
+    for user in (owner, second):
+        choose_mails(project=project, by=user, **dict.fromkeys(ALL, False))
+    gone.is_active = False
+    gone.save()
+    services.show_secrets_once(project=project, by=owner)
+    found = told(services.keep_secrets, project=project, by=owner, address=HOME)
+    assert [message.to for message in found] == [[owner.email], [second.email]]
+    assert told(services.keep_secrets, project=project, by=owner, address=HOME) == []
+
+
+def test_the_mail_that_secrets_can_be_shown_again_makes_no_address_known(project, key, owner, told):
+    services.show_secrets_once(project=project, by=owner)
+    services.keep_secrets(project=project, by=owner, address=OFFICE)
+    new = services.create_key(project=project, name="New", by=owner, address=HOME)
+    assert len(told(looked, key=new.key, by=owner, address=OFFICE)) == 1
 
 
 # Choosing

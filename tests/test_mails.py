@@ -59,6 +59,11 @@ def test_what_the_mail_of_a_new_key_says(project, owner, told):
     )
 
 
+def shown_once(project: Project) -> Project:
+    services.show_secrets_once(project=project, by=None)
+    return project
+
+
 SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
     "deleted": (
         lambda key, by: services.delete_key(key=key, by=by, address=HOME),
@@ -77,12 +82,20 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
     ),
     "reported": (
         lambda key, by: services.report_leak(
-            secret=services.reveal_secret(key=key, by=by), address=OFFICE, source=SOURCE
+            secret=services.reveal_secret(key=key, by=by, address=HOME), address=OFFICE, source=SOURCE
         ),
         "API key reported as leaked: Production server (Acme Weather)",
         [
             *("reported it as leaked", "has paused the key", f"Found at (says whoever reported it): {SOURCE}"),
             *(f"From: {OFFICE}", "Create a new key, switch your programs to it", "#api-keys", "#mails"),
+        ],
+    ),
+    "shown again": (
+        lambda key, by: services.keep_secrets(project=shown_once(key.project), by=by, address=HOME),
+        "Secrets can be shown again: Acme Weather",
+        [
+            *("were shown once. From now on new ones are stored", "By: owner@example.com", f"From: {HOME}"),
+            *('choose "Show secrets once" again', "#show-once", "Every owner gets this mail."),
         ],
     ),
     "project deleted": (
@@ -101,6 +114,7 @@ def test_what_each_mail_says(what, key, owner, told):
     assert re.search(WHEN, message.body)
     for words in ("Project: Acme Weather", *said):
         assert words in message.body
+    assert ("Choose which of these mails you get" in message.body) is (what not in {"shown again", "project deleted"})
     assert ("By:" in message.body) is (what != "reported"), "whoever reports is nobody"
     assert message.content_subtype == "plain"
     assert not getattr(message, "alternatives", None)
@@ -112,7 +126,7 @@ def test_an_operators_command_is_told_of_as_such(key, told):
     assert "From:" not in message.body
 
 
-def test_pausing_re_enabling_and_forgetting_secrets_are_no_mails(key, owner, told):
+def test_pausing_re_enabling_and_showing_secrets_once_are_no_mails(key, owner, told):
     for change in (services.pause_key, services.resume_key):
         assert told(change, key=key, by=owner, address=OFFICE) == []
     assert told(services.show_secrets_once, project=key.project, by=owner, address=OFFICE) == []
@@ -122,6 +136,7 @@ def test_what_changes_nothing_is_no_mail(key, owner, told):
     secret = services.copy_secret(key=key, by=owner, address=HOME)
     services.report_leak(secret=secret)
     assert told(services.report_leak, secret=secret) == []
+    assert told(services.keep_secrets, project=key.project, by=owner) == [], "they can be shown again already"
     services.delete_key(key=key, by=owner)
     assert told(services.delete_key, key=key, by=owner) == []
     assert told(delete_project, project=key.project, by=owner) == [], "it has no key any more"

@@ -1,17 +1,18 @@
-"""How long a migration may take."""
+"""How long a migration may take, and what is lost when the last one is taken back."""
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, connection
 
+from apikeys.models import KeyEvent
+from apikeys.services import create_key, keep_secrets, show_secrets_once
 from tests.environment import ON_SQLITE
 
-pytestmark = [
-    pytest.mark.skipif(ON_SQLITE, reason="SQLite has no time limit"),
-    pytest.mark.django_db(transaction=True),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
+has_a_time_limit = pytest.mark.skipif(ON_SQLITE, reason="SQLite has no time limit")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def short_limit():
     """A third of a second for a statement, so that nobody has to wait for the real one."""
     with connection.cursor() as cursor:
@@ -25,6 +26,8 @@ def sleep() -> None:
         cursor.execute("SELECT pg_sleep(0.6)")
 
 
+@has_a_time_limit
+@pytest.mark.usefixtures("short_limit")
 def test_a_migration_takes_longer_than_a_request_may():
     with connection.schema_editor():
         sleep()
@@ -32,7 +35,23 @@ def test_a_migration_takes_longer_than_a_request_may():
         sleep()
 
 
+@has_a_time_limit
 def test_what_migrate_would_do_can_still_be_printed():
     with connection.schema_editor(collect_sql=True) as editor:
         editor.execute("SELECT 1")
     assert editor.collected_sql == ["SELECT 1;"]
+
+
+def test_taking_back_events_of_a_project_leaves_those_of_its_keys(project, owner):
+    create_key(project=project, name="Production server", by=owner)
+    show_secrets_once(project=project, by=owner)
+    keep_secrets(project=project, by=owner)
+    of_keys = list(KeyEvent.objects.exclude(key=None).values())
+    assert (len(of_keys), KeyEvent.objects.count()) == (2, 4)
+    try:
+        call_command("migrate", "apikeys", "0004", verbosity=0)
+        assert list(KeyEvent.objects.values()) == of_keys
+        call_command("migrate", "projects", "0002", verbosity=0)
+    finally:
+        call_command("migrate", verbosity=0)
+    assert list(KeyEvent.objects.values()) == of_keys

@@ -1,6 +1,7 @@
 """Projects that show a secret once: choosing that, on the pages and by commands."""
 
 import json
+import re
 import time
 from io import StringIO
 from threading import Event
@@ -10,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from apikeys.demo import create_demo
 from apikeys.models import ApiKey, KeyEvent
@@ -80,6 +82,42 @@ def test_switching_off_holds_for_keys_that_are_created_from_then_on(client, once
     new = create_key(project=once, name="New", by=owner)
     assert client.post(action("copy", new.key), headers=FETCH).json() == {"secret": new.secret}
     assert client.post(action("copy", old), headers=FETCH).status_code == 409
+
+
+def test_each_change_of_the_choice_is_an_event_also_without_a_key_and_none_without_a_change(client, project, owner):
+    """T15"""
+    for name in ("keep_secrets", "show_once", "show_once", "keep_secrets", "keep_secrets"):
+        client.post(page(name, project))
+    events = project.key_events.order_by("pk").values_list("kind", "key", "by", "address")
+    assert list(events) == [(kind, None, owner.pk, "127.0.0.1") for kind in ("shown_once", "shown_again")]
+
+
+def test_activity_says_who_chose_what_from_where(client, project, api_key, owner):
+    client.post(page("show_once", project))
+    client.post(page("keep_secrets", project))
+    show_secrets_once(project=project, by=None)
+    events = re.findall(
+        r'class="row-main">(.*?)</span>\s*<span class="muted"><time',
+        client.get(page("activity", project)).content.decode(),
+    )
+    assert [" ".join(strip_tags(event).split()) for event in events] == [
+        "An operator of this server chose that secrets are shown once",
+        f"{owner.email} chose that secrets can be shown again from 127.0.0.1",
+        f"{owner.email} destroyed the stored secret of {api_key.name} from 127.0.0.1",
+        f"{owner.email} chose that secrets are shown once from 127.0.0.1",
+        f"{owner.email} created {api_key.name}",
+    ]
+
+
+def test_admins_see_an_event_that_has_no_key(once, admin, signed_in):
+    site = signed_in(admin)
+    event = once.key_events.get()
+    assert str(event) == f"{once.name} chose that secrets are shown once"
+    for where in ("changelist", "change"):
+        args = [event.pk] if where == "change" else []
+        assert "chose that secrets are shown once" in text(
+            site.get(reverse(f"admin:apikeys_keyevent_{where}", args=args))
+        )
 
 
 def test_a_viewer_sees_why_it_cannot_be_switched(viewer, project, api_key, signed_in):
