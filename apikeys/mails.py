@@ -127,7 +127,7 @@ def tell_of_secrets_shown_again(project: Project, by: User | None, address: str 
 
 
 def _without_those_who_know(owners: MembershipQuerySet, by: User | None, address: str | None) -> MembershipQuerySet:
-    """An owner was told of what happened since he became a member and last changed which mails he gets."""
+    """An owner was told of what happened since he became an owner and last changed which mails he gets."""
     if address is None:
         return owners if by else owners.none()
     since = Coalesce(OuterRef("mails_chosen_at"), OuterRef("created_at"))

@@ -4,6 +4,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.admin import ViewOnlyAdmin
 from accounts.client_address import client_address
@@ -22,8 +23,18 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         fields = ("name",)
 
 
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at runtime
+    """Whoever is made an owner here was told of nothing before; see `mails_chosen_at`."""
+
+    def save(self, commit: bool = True) -> Any:
+        if self.has_changed():
+            self.instance.mails_chosen_at = timezone.now()
+        return super().save(commit)
+
+
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Membership
+    form = MembershipForm
     fields = ("user", "role", "created_at")
     readonly_fields = ("created_at",)
     autocomplete_fields = ("user",)
@@ -90,6 +101,7 @@ def _is_alive(project: Project | None) -> bool:
 class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Where somebody is let into a project as a viewer, or made an owner."""
 
+    form = MembershipForm
     fields = ("project", "user", "role", "created_at")
     readonly_fields = ("created_at",)
     autocomplete_fields = ("project", "user")

@@ -84,7 +84,7 @@ class Membership(models.Model):
     mail_deleted = models.BooleanField(default=True, db_default=True)
     mail_revealed = models.BooleanField(default=True, db_default=True)
     mail_reported = models.BooleanField(default=True, db_default=True)
-    # When any of them was last changed, None for never: of what was before, nobody can say who was told.
+    # When any of them, or the role, was last changed, None for never: what was before counts as untold.
     mails_chosen_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipQuerySet.as_manager()

@@ -149,6 +149,17 @@ def test_who_becomes_an_owner_knows_nothing_of_what_was_before(project, key, own
     assert addressees(told(services.reveal_secret, key=key, by=owner, address=HOME)) == {second.email}
 
 
+def test_a_viewer_who_is_made_an_owner_knows_nothing_of_what_was_before(
+    project, key, owner, viewer, admin, signed_in, told
+):
+    told(looked, key=key, by=owner, address=OFFICE)
+    membership = project.memberships.get(user=viewer)
+    page = reverse("admin:projects_membership_change", args=[membership.pk])
+    signed_in(admin).post(page, {"project": project.pk, "user": viewer.pk, "role": "owner"})
+    assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {viewer.email}
+    assert told(looked, key=key, by=owner, address=OFFICE) == []
+
+
 def test_saving_the_same_choice_forgets_no_address(project, key, owner, told):
     choose_mails(project=project, by=owner, **ALL)
     assert project.memberships.get().mails_chosen_at is None
