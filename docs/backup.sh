@@ -24,7 +24,10 @@ esac
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+unfinished=
+trap 'rm -rf "$scratch" ${unfinished:+"$unfinished"}' EXIT
+# A signal is an exit, too: not every shell thinks so.
+trap 'exit 1' HUP INT TERM
 
 # Where things are. The database's address goes by a file: every user of the machine could read the password of an argument.
 DJANGO_SETTINGS_MODULE=config.settings "$python" - "$scratch" <<'END'
@@ -49,24 +52,37 @@ data_dir=$(cat "$scratch/data_dir")
 export PGSERVICEFILE="$scratch/service" PGSERVICE=latchkey
 
 save() {
-    mkdir "$folder"
+    [ ! -e "$folder" ] || stop "$folder exists. Name a new folder."
+    # It gets its name when it is whole: a backup that was cut passes for none, and is not in the next one's way.
+    unfinished=$(dirname "$folder")/unfinished-backup.$$
+    mkdir "$unfinished"
     # The database first: a file that is uploaded meanwhile is then one too many, and not one that is missing.
     if [ -e "$scratch/sqlite" ]; then
         "$python" -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("VACUUM INTO ?", sys.argv[2:])' \
-            "$(cat "$scratch/sqlite")" "$folder/database.sqlite3"
+            "$(cat "$scratch/sqlite")" "$unfinished/database.sqlite3"
     else
-        pg_dump --format=custom --no-owner --no-privileges --file="$folder/database.dump"
+        pg_dump --format=custom --no-owner --no-privileges --file="$unfinished/database.dump"
     fi
     mkdir -p "$data_dir/files"
-    tar -cf "$folder/files.tar" -C "$data_dir" files
+    tar -cf "$unfinished/files.tar" -C "$data_dir" files || only_changed $?
+    mv "$unfinished" "$folder"
     echo "Saved to $folder, without the secrets. Keep SECRET_KEY, KEY_PEPPERS and KEY_RING somewhere else."
+}
+
+# Whether all that tar has to say with this status is that people deleted or uploaded files while it read them. GNU's says
+# so with a 1, which other tars say of every error.
+only_changed() {
+    [ "$1" -eq 1 ] && tar --version | grep -q GNU
 }
 
 restore() {
     [ -z "$(ls -A "$data_dir/files" 2>/dev/null)" ] || stop "$data_dir/files is not empty. Name another DATA_DIR."
     if [ -e "$scratch/sqlite" ]; then
         database=$(cat "$scratch/sqlite")
-        [ ! -e "$database" ] || stop "$database exists. Name another DATABASE_URL or DATA_DIR."
+        # SQLite would put what a journal of an earlier database holds into the one that comes from the backup.
+        for left in "$database" "$database-wal" "$database-journal"; do
+            [ ! -e "$left" ] || stop "$left exists. Name another DATABASE_URL or DATA_DIR, or move it away."
+        done
         cp "$folder/database.sqlite3" "$database"
     else
         # One transaction: a database that is not empty stays as it is.

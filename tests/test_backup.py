@@ -66,14 +66,18 @@ def elsewhere(transactional_db, tmp_path: Path) -> Iterator[dict[str, str]]:
         cursor.execute("DROP DATABASE elsewhere WITH (FORCE)")
 
 
-def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def everything(**environment: str) -> dict[str, str]:
+    """The environment that the script and the commands run with."""
     binaries = find_binaries()
     path = os.environ["PATH"] if binaries is None else f"{binaries}:{os.environ['PATH']}"
     for program in ("tar",) if ON_SQLITE else ("tar", "pg_dump", "pg_restore"):
         if shutil.which(program, path=path) is None:
             lacking(program)
-    everything = {**os.environ, "PATH": path, "DATABASE_URL": database_url(), **environment}
-    return subprocess.run(command, cwd=REPOSITORY, env=everything, capture_output=True, text=True)
+    return {**os.environ, "PATH": path, "DATABASE_URL": database_url(), **environment}
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=REPOSITORY, env=everything(**environment), capture_output=True, text=True)
 
 
 def backup(action: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -190,6 +194,19 @@ def test_a_database_that_is_not_empty_stays_as_it_is(secrets, saved, elsewhere, 
         assert (over.returncode, "must name an empty database" in over.stderr) == (1, True)
         tables = database.execute("SELECT relname FROM pg_stat_user_tables").fetchall()
         assert tables == [(KeyEvent._meta.db_table,)]
+
+
+@pytest.mark.parametrize("left", ["-wal", "-journal"])
+def test_nothing_is_restored_beside_the_journal_of_an_earlier_database(left, secrets, saved, elsewhere, kept_apart):
+    """T9: SQLite would put its later changes into what the backup brings back."""
+    if not ON_SQLITE:
+        pytest.skip("PostgreSQL keeps its journal itself.")
+    database = elsewhere["DATABASE_URL"].removeprefix("sqlite:///")
+    Path(database + left).write_bytes(b"changes")
+    over = backup("restore", saved, **elsewhere, **kept_apart)
+    assert (over.returncode, over.stdout) == (1, "")
+    assert over.stderr.startswith(f"{database}{left} exists. Name another DATABASE_URL")
+    assert not Path(database).exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["save"], ["destroy", "folder"], ["save", "a", "b"]])

@@ -1,12 +1,14 @@
 """What holds of every page: its number of queries, no secret, its headers; and the pages of errors."""
 
 import re
+from math import ceil
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from apikeys.models import ApiKey
+from apikeys.usage_pages import KEYS_A_QUERY
 from tests.pages import FETCH, HTMX, action, page, text
 from tests.routes import all_routes
 from tests.rows import many_events, many_files, many_keys, many_projects
@@ -55,8 +57,12 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
     for name, number in QUERIES.items():
         of_project = name not in {"home", "projects:list", "projects:create", "apikeys:help"}
         path = page(name, project) if of_project else page(name)
-        with django_assert_num_queries(number, info=f"{name} with {rows} rows"):
-            assert client.get(path).status_code in {200, 302}
+        # The file is all keys': it asks for their use, so many at once.
+        more = ceil(rows / KEYS_A_QUERY) if name == "apikeys:usage_csv" else 0
+        with django_assert_num_queries(number + more, info=f"{name} with {rows} rows"):
+            answer = client.get(path)
+        assert answer.status_code in {200, 302}
+        answer.getvalue()  # a file is closed when all of it was read
     with django_assert_num_queries(6, info="apikeys:delete"):
         assert client.get(action("delete", api_key)).status_code == 200
     with django_assert_num_queries(4, info="apikeys:first_request"):
@@ -113,6 +119,7 @@ def test_every_page_has_its_headers(persona, project, api_key, viewer, owner, si
         path = route.path(project_id=project.public_id, key_id=api_key.public_id)
         for method in (client.get, client.post):
             answer = method(path)
+            answer.getvalue()  # a file is closed when all of it was read
             assert "no-store" in answer.headers["Cache-Control"], path
             policy = answer.headers["Content-Security-Policy"]
             assert "default-src 'none'" in policy, path

@@ -1,0 +1,74 @@
+"""The Usage page and its CSV from a server whose database fails while they are made."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from apikeys.models import ApiKey, KeyUse
+from apikeys.usage_pages import KEYS_A_QUERY
+from tests.environment import ON_SQLITE
+from tests.factories import ApiKeyFactory
+from tests.servers import Server, session_headers
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Neither is asked for before a row is read.
+FAILURE = "json('{') IS NULL" if ON_SQLITE else "pg_terminate_backend(pg_backend_pid())"
+
+
+@pytest.fixture
+def keys(project, owner) -> list[ApiKey]:
+    """One more than the CSV reads at once; each had a call just now."""
+    keys = ApiKeyFactory.create_batch(KEYS_A_QUERY + 1, project=project, created_by=owner)
+    now = timezone.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    KeyUse.objects.bulk_create(
+        KeyUse(key=key, span="hour", starts_at=hour, outcome="ok", calls=7, last_at=now) for key in keys
+    )
+    return keys
+
+
+@contextmanager
+def failing_at(key: ApiKey) -> Iterator[None]:
+    """The database fails, on PostgreSQL by ending the connection, whenever it comes to the use of `key`."""
+    table = KeyUse._meta.db_table
+    rows = f"SELECT * FROM kept WHERE CASE WHEN key_id = {key.pk} THEN {FAILURE} ELSE 1 = 1 END"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO kept")
+        cursor.execute(f"CREATE VIEW {table} AS {rows}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"DROP VIEW {table}")
+            cursor.execute(f"ALTER TABLE kept RENAME TO {table}")
+
+
+@pytest.fixture
+def addresses(project) -> list[str]:
+    return [reverse(f"apikeys:{name}", args=[project.public_id]) for name in ("usage", "usage_csv")]
+
+
+def test_a_file_is_whole_or_not_sent(server: Server, keys, addresses, owner, signed_in):
+    """T35: half of the keys would pass for all of them, for nobody counts the lines."""
+    page, file = addresses
+    headers = session_headers(signed_in(owner))
+    whole = server.request("GET", file, headers=headers)
+    lines = list(csv.reader(whole.body.decode("utf-8-sig").splitlines()))
+    assert (whole.status, [line[1] for line in lines[1:]]) == (200, [key.public_id for key in keys])
+    assert whole.headers["Content-Length"] == str(len(whole.body))
+
+    logged = len(server.log_text())
+    with failing_at(keys[-1]):
+        unavailable, answer = [server.request("GET", address, headers=headers) for address in (page, file)]
+    assert (answer.status, answer.body) == (503, unavailable.body)
+    assert b"Not available at the moment" in answer.body
+    for name in ("Content-Type", "Retry-After", "Cache-Control"):
+        assert answer.headers[name] == unavailable.headers[name], name
+    assert "Content-Disposition" not in answer.headers
+    assert "Traceback" not in server.log_text()[logged:], "but a line, from which secrets are kept out"
+    assert server.request("GET", file, headers=headers).body == whole.body
