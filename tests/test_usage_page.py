@@ -52,7 +52,7 @@ def text(answer: Any) -> str:
 
 
 def lines(answer: Any) -> list[list[str]]:
-    content = b"".join(answer.streaming_content).decode("utf-8-sig")
+    content = answer.content.decode("utf-8-sig")
     return list(csv.reader(io.StringIO(content)))
 
 
