@@ -1,5 +1,7 @@
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,20 @@ from whitenoise import WhiteNoise
 from accounts.models import User
 from apikeys import limits, mail_delivery, patience, usage
 from apikeys.models import ApiKey
-from apikeys.services import create_key
+from apikeys.services import create_key, show_secrets_once
 from projects.models import Project
 from projects.permissions import Role
+from tests.accounts import log_in as sign_in_by_form
+from tests.accounts import new_person
+from tests.api_client import bearer, secret_of
 from tests.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
 from tests.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
 from tests.postgres import find_binaries
 from tests.redis_server import RedisServer
 from tests.servers import Server
-from tests.sessions import log_in
+from tests.sessions import age, log_in
+from tests.told import mails_of
+from tests.uploads import post
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -221,6 +228,56 @@ def signed_in() -> Callable[[User], Client]:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def aged(client: Client) -> Client:
+    """The session of the module's own `client`, some hours later."""
+    age(client)
+    return client
+
+
+@pytest.fixture
+def once(project: Project, owner: User) -> Project:
+    """The owner's project, which shows secrets once."""
+    show_secrets_once(project=project, by=owner)
+    return project
+
+
+@pytest.fixture
+def told(django_capture_on_commit_callbacks: Callable[..., Any]) -> Callable[..., list[Any]]:
+    """The mails of what `act` does: `told(act, **arguments)`."""
+    return partial(mails_of, django_capture_on_commit_callbacks)
+
+
+@pytest.fixture
+def authorization(api_key: ApiKey) -> dict[str, str]:
+    return bearer(secret_of(api_key))
+
+
+@pytest.fixture
+def upload(authorization: dict[str, str]) -> Callable[..., Any]:
+    """Posts a multipart body: `upload(form(filename="x"))`."""
+    return partial(post, authorization)
+
+
+@pytest.fixture
+def person(db: None) -> User:
+    user: User = new_person()
+    return user
+
+
+@pytest.fixture
+def inside(client: Client, person: User) -> Client:
+    """A client that `person` has just signed in with and may change the account with."""
+    assert sign_in_by_form(client, person).status_code == HTTPStatus.FOUND
+    return client
+
+
+@pytest.fixture
+def confirmed_by_code(settings: Settings) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 
 
 @pytest.fixture

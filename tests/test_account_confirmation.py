@@ -24,13 +24,6 @@ def client(owner, signed_in) -> Client:
     return signed
 
 
-@pytest.fixture
-def aged(client) -> Client:
-    """The owner's session, some hours later."""
-    age(client)
-    return client
-
-
 # All that asks, of the account's pages. Password change asks for the current one itself.
 ACCOUNT_ASKS = {
     ("POST", "account_email"),

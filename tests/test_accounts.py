@@ -6,25 +6,13 @@ from http import HTTPStatus
 import pytest
 from django.urls import reverse
 
-from tests.accounts import LOGIN, SIGN_UP, log_in, new_person, page_of
+from tests.accounts import LOGIN, SIGN_UP, page_of
 from tests.routes import all_routes
 
 
 def address_of(name):
     arguments = {"account_confirm_email": ["none"], "mfa_remove_webauthn": [1], "mfa_edit_webauthn": [1]}
     return reverse(name, args=arguments.get(name))
-
-
-@pytest.fixture
-def person(db):
-    return new_person()
-
-
-@pytest.fixture
-def inside(client, person):
-    """A client that `person` has just signed in with and may change the account with."""
-    assert log_in(client, person).status_code == HTTPStatus.FOUND
-    return client
 
 
 OPEN = {

@@ -25,13 +25,6 @@ def client(owner, signed_in) -> Client:
     return signed
 
 
-@pytest.fixture
-def aged(client) -> Client:
-    """The owner's session, some hours later."""
-    age(client)
-    return client
-
-
 def settings_of(project: Project) -> str:
     return reverse("apikeys:settings", args=[project.public_id])
 

@@ -1,8 +1,6 @@
 """Files come back as they were sent and are never half-written; size and quota hold."""
 
 import re
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,11 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from projects.models import File, Project
-from tests.api_client import bearer, downloaded, new_file, secret_of
+from tests.api_client import downloaded, new_file
 from tests.api_helpers import assert_error, send_raw
 from tests.factories import ProjectFactory
 from tests.parallel import in_parallel
-from tests.uploads import FILES, FORM, assert_nothing_stored, blobs, form, post
+from tests.uploads import FILES, FORM, assert_nothing_stored, blobs, form
 
 pytestmark = pytest.mark.django_db
 
@@ -25,17 +23,6 @@ def store(settings, tmp_path) -> Path:
     """Where the test's files lie."""
     settings.MEDIA_ROOT = tmp_path
     return tmp_path
-
-
-@pytest.fixture
-def authorization(api_key) -> dict[str, str]:
-    return bearer(secret_of(api_key))
-
-
-@pytest.fixture
-def upload(authorization) -> Callable[..., Any]:
-    """Posts a multipart body: `upload(form(filename="x"))`."""
-    return partial(post, authorization)
 
 
 # Round trip

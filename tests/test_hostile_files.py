@@ -2,8 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,9 @@ from hypothesis import strategies as st
 from projects import files
 from projects.models import File
 from projects.services import delete_project
-from tests.api_client import bearer, downloaded, new_file, secret_of
+from tests.api_client import downloaded, new_file
 from tests.api_helpers import assert_error
-from tests.uploads import FILES, NEVER, assert_nothing_stored, form, post
+from tests.uploads import FILES, NEVER, assert_nothing_stored, form
 
 pytestmark = pytest.mark.django_db
 
@@ -26,17 +24,6 @@ def store(settings, tmp_path) -> Path:
     """Where the test's files lie."""
     settings.MEDIA_ROOT = tmp_path
     return tmp_path
-
-
-@pytest.fixture
-def authorization(api_key) -> dict[str, str]:
-    return bearer(secret_of(api_key))
-
-
-@pytest.fixture
-def upload(authorization) -> Callable[..., Any]:
-    """Posts a multipart body: `upload(form(filename="x"))`."""
-    return partial(post, authorization)
 
 
 # Names

@@ -6,16 +6,11 @@ import pytest
 from allauth.usersessions.models import UserSession
 
 from accounts.client_address import address_of, network_of
-from tests.accounts import LOGIN, PASSWORD, new_person
+from tests.accounts import LOGIN, PASSWORD
 
 pytestmark = pytest.mark.django_db
 
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
-
-
-@pytest.fixture
-def person(db):
-    return new_person()
 
 
 def log_in(client, email="ada@example.com", password=PASSWORD, address="192.0.2.1", **headers):

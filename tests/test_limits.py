@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from config.errors import LIMIT_SECONDS
-from tests.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in, new_person
+from tests.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -23,17 +23,6 @@ pytestmark = pytest.mark.django_db
 RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
 REAUTHENTICATE, PASSKEY = reverse("account_reauthenticate"), reverse("mfa_login_webauthn")
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
-
-
-@pytest.fixture
-def person(db):
-    return new_person()
-
-
-@pytest.fixture
-def confirmed_by_code(settings):
-    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 
 
 def log_in(client, email="ada@example.com", password=PASSWORD, address="192.0.2.1", **headers):

@@ -1,8 +1,6 @@
 """Who gets which mails about keys: owners, of what they chose, and of looks from new addresses."""
 
 import re
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -16,15 +14,9 @@ from projects.models import Membership, Project
 from projects.permissions import Role
 from projects.services import choose_mails, delete_project
 from tests.factories import MembershipFactory, UserFactory
-from tests.told import ALL, HOME, OFFICE, mails_of
+from tests.told import ALL, HOME, OFFICE
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def told(django_capture_on_commit_callbacks) -> Callable[..., list[Any]]:
-    """The mails of what `act` does."""
-    return partial(mails_of, django_capture_on_commit_callbacks)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -14,15 +13,9 @@ from apikeys import services
 from apikeys.models import ApiKey
 from projects.models import Project
 from projects.services import delete_project
-from tests.told import HOME, OFFICE, SOURCE, mails_of
+from tests.told import HOME, OFFICE, SOURCE
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def told(django_capture_on_commit_callbacks) -> Callable[..., list[Any]]:
-    """The mails of what `act` does."""
-    return partial(mails_of, django_capture_on_commit_callbacks)
 
 
 @pytest.fixture

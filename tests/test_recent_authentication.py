@@ -39,13 +39,6 @@ def client(owner, signed_in) -> Client:
     return signed
 
 
-@pytest.fixture
-def aged(client) -> Client:
-    """The owner's session, some hours later."""
-    age(client)
-    return client
-
-
 def test_exactly_what_would_cost_most_asks(aged, project, api_key):
     """T21; pausing, re-enabling and creating must be quick."""
     asking = set()

@@ -12,19 +12,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from django.urls import reverse
 
-from tests.accounts import is_signed_in, log_in, new_person, page_of, totp_code
-
-
-@pytest.fixture
-def person(db):
-    return new_person()
-
-
-@pytest.fixture
-def inside(client, person):
-    """A client that `person` has just signed in with and may change the account with."""
-    assert log_in(client, person).status_code == HTTPStatus.FOUND
-    return client
+from tests.accounts import is_signed_in, log_in, page_of, totp_code
 
 
 def test_a_second_factor_is_asked_for_at_login_and_a_recovery_code_works_once(client, person):

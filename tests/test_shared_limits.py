@@ -5,20 +5,14 @@ import time
 from collections import Counter
 from urllib.parse import urlencode
 
-import pytest
 from django.core.cache import cache
 from django.urls import reverse
 
 from apikeys import secret_format
-from tests.accounts import LOGIN, new_person
+from tests.accounts import LOGIN
 from tests.parallel import in_parallel
 
 VERIFY = reverse("verify")
-
-
-@pytest.fixture
-def person(db):
-    return new_person()
 
 
 def test_processes_share_the_limits_also_in_a_parallel_burst(start_server, person):

@@ -31,13 +31,6 @@ def client(owner, signed_in) -> Client:
     return signed
 
 
-@pytest.fixture
-def once(project, owner) -> Project:
-    """The owner's project, which shows secrets once."""
-    show_secrets_once(project=project, by=owner)
-    return project
-
-
 def page(name: str, project: Project) -> str:
     return reverse(f"apikeys:{name}", args=[project.public_id])
 

@@ -18,23 +18,10 @@ from tests.accounts import (
     is_signed_in,
     log_in,
     mailed_code,
-    new_person,
     page_of,
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def person(db):
-    return new_person()
-
-
-@pytest.fixture
-def inside(client, person):
-    """A client that `person` has just signed in with and may change the account with."""
-    assert log_in(client, person).status_code == HTTPStatus.FOUND
-    return client
 
 
 # Login

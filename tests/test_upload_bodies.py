@@ -1,17 +1,13 @@
 """Bodies that are no form with one file are refused, and nothing of them is stored."""
 
 import socket
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from projects.models import File
-from tests.api_client import bearer, secret_of
 from tests.api_helpers import assert_error, get_request, send_raw
-from tests.uploads import FILES, FORM, NEVER, assert_nothing_stored, field, form, post
+from tests.uploads import FILES, FORM, NEVER, assert_nothing_stored, field, form
 
 pytestmark = pytest.mark.django_db
 
@@ -21,17 +17,6 @@ def store(settings, tmp_path) -> Path:
     """Where the test's files lie."""
     settings.MEDIA_ROOT = tmp_path
     return tmp_path
-
-
-@pytest.fixture
-def authorization(api_key) -> dict[str, str]:
-    return bearer(secret_of(api_key))
-
-
-@pytest.fixture
-def upload(authorization) -> Callable[..., Any]:
-    """Posts a multipart body: `upload(form(filename="x"))`."""
-    return partial(post, authorization)
 
 
 TYPES = [
