@@ -160,6 +160,10 @@ class ApiKey(models.Model):
         return self.ciphertext is not None
 
 
+# Kinds of events that have no key.
+_OF_THE_PROJECT = ["shown_once", "shown_again"]
+
+
 class KeyEvent(models.Model):
     """Who did what to which key, when, from where. Written once by the services, never changed.
 
@@ -197,14 +201,14 @@ class KeyEvent(models.Model):
                 condition=Q(
                     kind__in=[
                         *("created", "copied", "revealed", "paused", "resumed", "deleted", "reported", "forgotten"),
-                        *("shown_once", "shown_again"),
+                        *_OF_THE_PROJECT,
                     ]
                 ),
                 name="keyevent_kind_is_known",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["shown_once", "shown_again"], key__isnull=True)
-                | (~Q(kind__in=["shown_once", "shown_again"]) & Q(key__isnull=False)),
+                condition=Q(kind__in=_OF_THE_PROJECT, key__isnull=True)
+                | (~Q(kind__in=_OF_THE_PROJECT) & Q(key__isnull=False)),
                 name="keyevent_names_its_key",
             ),
         ]

@@ -82,6 +82,11 @@ def method_not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
     return response
 
 
+def too_large(request: HttpRequest, status: int = 413) -> HttpResponse:
+    """Also for a body that does not say how large it is, with 411."""
+    return render(request, "errors/413.html", status=status)
+
+
 def unavailable(request: HttpRequest) -> HttpResponse:
     if is_api(request):
         return error_response(request, 503, "unavailable")

@@ -11,7 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render, resolve_url
+from django.shortcuts import resolve_url
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
@@ -21,7 +21,7 @@ from accounts.public_ids import new_public_id
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
 from config import health
-from config.errors import bad_request, is_api, method_not_allowed, too_many_requests
+from config.errors import bad_request, is_api, method_not_allowed, too_large, too_many_requests
 from projects.envelope import error_response
 
 logger = structlog.get_logger(__name__)
@@ -92,11 +92,11 @@ def bodies_bounded(get_response: GetResponse) -> GetResponse:
         if is_api(request):
             return get_response(request)
         if request.META.get("HTTP_TRANSFER_ENCODING"):
-            return render(request, "errors/413.html", status=411)
+            return too_large(request, 411)
         # By its digits first: Python refuses to read a number of thousands of them.
         length = request.META.get("CONTENT_LENGTH") or "0"
         if len(length) > 18 or not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            return render(request, "errors/413.html", status=413)
+            return too_large(request)
         return get_response(request)
 
     return middleware

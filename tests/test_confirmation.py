@@ -5,7 +5,7 @@ import re
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +14,7 @@ from accounts.models import User
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import delete_key
 from projects.models import Project
+from tests.accounts import totp_code
 from tests.confirmation import asks, confirm, reverse_delete
 from tests.pages import FETCH, HTMX, action
 from tests.sessions import age
@@ -136,10 +137,6 @@ def test_a_confirmation_leads_nowhere_else(aged, api_key):
 
 
 # Other ways to confirm
-
-
-def totp_code(secret: str) -> str:
-    return str(format_hotp_value(hotp_value(secret, int(timezone.now().timestamp()) // 30)))
 
 
 def test_a_code_confirms_too(aged, owner, api_key):

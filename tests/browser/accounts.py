@@ -2,18 +2,17 @@
 
 import os
 import re
-import time
 from urllib.parse import urlsplit
 
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from tests.accounts import PASSWORD
 from tests.browser.axe import THEMES, Looks
 from tests.browser.places import button, said
 
-PASSWORD = "a quiet harbour 41"
 SIZES = [(1280, 800), (360, 740), (320, 640)]
 SHOTS = os.environ.get("SHOTS")  # a folder to leave pictures in, for whoever wants to look
 
@@ -54,10 +53,6 @@ def add_authenticator(page, *, verifies=True):
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
     options |= {"isUserVerified": verifies, "automaticPresenceSimulation": True}
     return page.devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
-
-
-def totp_code(secret):
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 
 def add_passkey(page, name):

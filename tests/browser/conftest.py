@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -15,10 +14,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from accounts.models import User
 from apikeys.models import ApiKey
 from projects.models import Project
-from tests.browser.accounts import PASSWORD, add_authenticator
+from tests.accounts import new_person
+from tests.browser.accounts import add_authenticator
 from tests.browser.places import settings_page
 from tests.environment import lacking
-from tests.factories import UserFactory
 from tests.servers import Server
 from tests.sessions import log_in
 
@@ -153,8 +152,7 @@ def on_settings(
 
 @pytest.fixture
 def person(server: Server) -> User:
-    user: User = UserFactory(email="ada@example.com", password=PASSWORD)
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    user: User = new_person()
     return user
 
 

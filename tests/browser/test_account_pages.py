@@ -5,8 +5,8 @@ import re
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from tests.accounts import PASSWORD
 from tests.browser.accounts import (
-    PASSWORD,
     code_mailed_by,
     confirm_password,
     faults,

@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 
 from apikeys.services import create_key
 from projects.services import create_project
-from tests.browser.accounts import add_authenticator, add_passkey, is_inside, sign_in_by_password, sign_out, totp_code
+from tests.accounts import totp_code
+from tests.browser.accounts import add_authenticator, add_passkey, is_inside, sign_in_by_password, sign_out
 from tests.browser.places import button, clipboard, said, settings_page
 from tests.sessions import age_all
 
