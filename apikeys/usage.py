@@ -20,8 +20,9 @@ logger = structlog.get_logger(__name__)
 
 # A count is a key, an outcome and an hour. Known ones go on being counted beyond this number; new ones are dropped.
 MOST_NOTED = 100_000
-# A statement of this many stays far below the database's time limit.
-MOST_WRITTEN = 5_000
+# While a batch is written, about a tenth of a second for this many, who pauses one of its keys waits. Larger ones are
+# no faster.
+MOST_WRITTEN = 500
 # How long the end of a process waits for a writer whose database does not answer.
 SECONDS_TO_WAIT = 5
 

@@ -1,4 +1,4 @@
-"""Adds counted calls to the database: one statement on PostgreSQL, four in one transaction on SQLite.
+"""Adds counted calls to the database: one message on PostgreSQL, four statements in one transaction on SQLite.
 
 Both databases read the batch as JSON, so that a statement's text does not depend on its size. On PostgreSQL
 the keys' rows are locked in the order of their ids first: two processes that write at once never wait for each
@@ -96,14 +96,17 @@ def write(batch: Iterable[Noted]) -> None:
     batch = list(batch)
     parameters = [json.dumps(_use_rows(batch)), json.dumps(_key_rows(batch))]
     rows = f"WITH noted AS ({_source(_USE)}), touched AS ({_source(_KEYS)}), living AS ({_LIVING})"
+    if connection.vendor == "postgresql":
+        counting = f"a AS ({_COUNT}), b AS ({_COUNT_OF_PROJECTS}), c AS ({_COUNT_UNMATCHED})"
+        pks = [noted.key_pk for noted in batch if noted.key_pk is not None]
+        with connection.cursor() as cursor:
+            # In one message, which is one transaction: the locks end with the server's work. Between messages, a pause
+            # would wait for the turn of this thread in a process that is busy answering calls.
+            cursor.execute(f"{_LOCK}; {rows}, {counting} {_TOUCH}", [pks, *parameters])
+        return
     with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(_LOCK, [[noted.key_pk for noted in batch if noted.key_pk is not None]])
-            counting = f"a AS ({_COUNT}), b AS ({_COUNT_OF_PROJECTS}), c AS ({_COUNT_UNMATCHED})"
-            cursor.execute(f"{rows}, {counting} {_TOUCH}", parameters)
-        else:
-            for part in (_COUNT, _COUNT_OF_PROJECTS, _COUNT_UNMATCHED, _TOUCH):
-                cursor.execute(f"{rows} {part}", parameters)
+        for part in (_COUNT, _COUNT_OF_PROJECTS, _COUNT_UNMATCHED, _TOUCH):
+            cursor.execute(f"{rows} {part}", parameters)
 
 
 def _time(seconds: float | None) -> str | None:

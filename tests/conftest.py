@@ -45,6 +45,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 CACHE_TABLE = settings.CACHES["default"]["LOCATION"]  # no model's
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+LONGER: dict[str, Any] = (
+    {"timeout": 60}
+    if ON_SQLITE
+    else {"connect_timeout": 60, "options": "-c statement_timeout=60000 -c lock_timeout=60000"}
+)
 
 
 def _delete_all_rows(case: TransactionTestCase) -> None:
@@ -71,6 +76,8 @@ setattr(TransactionTestCase, "_fixture_teardown", _delete_all_rows)  # noqa: B01
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> Iterator[None]:
     """pytest-django's hook before it makes the test database: there has to be a server, or a file's name."""
+    # Tests ask who waits for whom, not how long a busy machine makes it. A deadlock still ends after a second.
+    connection.settings_dict["OPTIONS"] |= LONGER
     if ON_SQLITE:
         # A file, not memory, so that the processes of `server` can share it.
         connection.settings_dict["TEST"]["NAME"] = str(SQLITE_FILE)

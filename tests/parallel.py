@@ -5,9 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
-from django.db import connection, connections
-
-from tests.environment import ON_SQLITE
+from django.db import connections
 
 SECONDS_TO_START = 120
 
@@ -26,7 +24,6 @@ def rounds_in_parallel(rounds: Sequence[Sequence[Callable[[], Any]]]) -> list[li
     together = Barrier(len(rounds[0]))
 
     def run(functions: Sequence[Callable[[], Any]]) -> list[Any]:
-        _wait_longer()
         try:
             return [_answer(function, together) for function in functions]
         finally:
@@ -34,13 +31,6 @@ def rounds_in_parallel(rounds: Sequence[Sequence[Callable[[], Any]]]) -> list[li
 
     with ThreadPoolExecutor(len(rounds[0])) as pool:
         return [list(answers) for answers in zip(*pool.map(run, zip(*rounds, strict=True)), strict=True)]
-
-
-def _wait_longer() -> None:
-    """Tests ask who waits for whom, not how long a busy machine makes it. A deadlock still ends after a second."""
-    longer = {"timeout": 60} if ON_SQLITE else {"options": "-c statement_timeout=60000 -c lock_timeout=60000"}
-    settings = connection.settings_dict
-    connection.settings_dict = {**settings, "OPTIONS": {**settings["OPTIONS"], **longer}}
 
 
 def _answer(function: Callable[[], Any], together: Barrier) -> Any:

@@ -1,12 +1,14 @@
 """Counting is exact: what the database holds in the end is what the programs were answered."""
 
 import os
+import random
 import signal
 import time
 from collections import Counter
+from multiprocessing import get_context
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apikeys import secret_format, services, usage, usage_sql
@@ -262,11 +264,35 @@ def test_more_counts_than_one_statement_takes_are_written_in_several(project, ow
     assert counted()["ok"] == 5
 
 
-@pytest.mark.usefixtures("clock_that_stands")
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite knows no statement that writes to several tables")
-def test_a_batch_is_one_statement_once_its_keys_are_locked(api_key, django_assert_num_queries):
+def test_a_batch_is_one_message_to_the_database(transactional_db, api_key, django_assert_num_queries):
     usage.record(api_key.pk, "ok", time.time(), None)
     usage.record_unmatched(time.time())
     batch = usage._take()
-    with django_assert_num_queries(4):  # the test's own transaction makes a savepoint of the batch's
+    with django_assert_num_queries(1):
         usage_sql.write(batch)
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
+def test_a_process_that_stands_still_amid_its_writing_holds_no_key_up(transactional_db, api_key):
+    """T10, T11: a pause waits for the database's work at most, never for the turn of a process that counts."""
+
+    def write() -> None:
+        while True:
+            usage_sql.write([usage_sql.Noted(api_key.pk, "ok", 0, 1, 0, None)])
+
+    connection.close()  # each has its own
+    writer = get_context("fork").Process(target=write, daemon=True)
+    writer.start()
+    until(lambda: KeyUse.objects.exists())
+    try:
+        for _ in range(40):
+            time.sleep(random.uniform(0, 0.02))
+            os.kill(writer.pid, signal.SIGSTOP)
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '10s'")
+                cursor.execute("SELECT 1 FROM apikeys_apikey WHERE id = %s FOR NO KEY UPDATE", [api_key.pk])
+            os.kill(writer.pid, signal.SIGCONT)
+    finally:
+        writer.kill()
+        writer.join()
