@@ -204,6 +204,24 @@ def test_search_filter_and_pages(plain, sign_in, owner, project):
     expect(plain.locator(".row-main")).to_have_text(["Acme Weather"])
 
 
+def test_a_secret_is_not_searched_for(plain, sign_in, owner, project):
+    """T30: the browser itself refuses to send it, for it would stand in an address."""
+    create_key(project=project, name="Another", by=owner)
+    secret = create_key(project=project, name="Production", by=owner).secret
+    for number in range(21):
+        other_project(owner, f"Project {number}")
+    sign_in(plain, owner)
+    for path in (settings_page(project), "/projects/"):
+        plain.goto(path)
+        plain.get_by_role("searchbox").fill(f"Bearer {secret}")
+        button(plain, "Search").click()
+        expect(plain.locator("input[type=search]:invalid")).to_have_count(1)
+        expect(plain).to_have_url(re.compile(f"{path}$"))
+        plain.get_by_role("searchbox").fill(secret[:7])
+        button(plain, "Search").click()
+        expect(plain).to_have_url(re.compile(f"q={secret[:7]}"))
+
+
 def test_tabs_switcher_and_menu_open(on_settings, new_page, sign_in, owner, project):
     on_settings.goto(dashboard(project))
     expect(on_settings.get_by_role("region", name="Ruby snippet")).to_be_hidden()
