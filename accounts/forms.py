@@ -1,12 +1,36 @@
-"""allauth's passkey forms, which parse what a stranger sends and trip over JSON of the wrong shape."""
+"""allauth's forms, where they fall short: a change of address, and passkeys."""
 
 from typing import Any
 
+from allauth.account import app_settings
+from allauth.account.forms import AddEmailForm as AllauthAddEmailForm
+from allauth.account.internal.flows.email_verification import send_verification_email_to_address
+from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.webauthn import forms
+from django.db import transaction
+from django.http import HttpRequest
 
 
-class AuthenticateWebAuthnForm(forms.AuthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+class AddEmailForm(AllauthAddEmailForm):  # type: ignore[misc]  # allauth ships no types
+    def save(self, request: HttpRequest) -> Any:
+        """The address at hand stays until the new one is confirmed, also if it was never confirmed itself.
+
+        allauth takes one that was not confirmed for a change that was not finished, and drops it.
+        """
+        if app_settings.EMAIL_VERIFICATION_BY_CODE_ENABLED:
+            return super().save(request)
+        with transaction.atomic():
+            EmailAddress.objects.filter(user=self.user, verified=False).exclude(email__iexact=self.user.email).delete()
+            address = EmailAddress.objects.create(user=self.user, email=self.cleaned_data["email"])
+        send_verification_email_to_address(request, address)
+        return address
+
+
+# They parse what a stranger sends, and trip over JSON of the wrong shape.
+
+
+class AuthenticateWebAuthnForm(forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
     def clean_credential(self) -> Any:
         return _refusing_other_shapes(super().clean_credential)
 

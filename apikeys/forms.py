@@ -10,7 +10,9 @@ STATE_CHOICES = [("", "All keys"), *((state.value, state.label) for state in Key
 
 class CreateKeyForm(PageForm):
     id_prefix = "create-key"
-    name = NameField(label="Name", widget=forms.TextInput(attrs={"placeholder": "Production server"}))
+    name = NameField(
+        label="Name", widget=forms.TextInput(attrs={"placeholder": "Production server", "data-proposed": True})
+    )
     form_token = FormTokenField()
 
 

@@ -81,6 +81,9 @@ def _write(waiting: list[Noted]) -> None:
     while waiting:
         try:
             with patience.Begun():
+                # Asks the server before each batch, for one that is sent to a frozen server is written when it thaws,
+                # and then once more by us, who have given it up.
+                connection.health_check_done = False
                 usage_sql.write(waiting[:MOST_WRITTEN])
         except (OperationalError, InterfaceError):
             logger.warning("usage_not_written", counts=len(waiting))

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from io import BytesIO, TextIOWrapper
 from typing import Any, NamedTuple
@@ -26,8 +27,9 @@ KEYS_A_PAGE = 20
 # Of so many keys the CSV reads the use at once: a year of them is some 10,000 rows.
 KEYS_A_QUERY = 20
 REFUSALS = [outcome for outcome in Outcome if outcome != Outcome.OK]
-# What a spreadsheet takes for the beginning of a formula, full-width forms included.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Where a spreadsheet takes what follows for a formula, full-width forms included; many parts of the world read a
+# semicolon as the end of a cell, quoted or not.
+_FORMULA = re.compile("(^|;)(?=[=+@\t\r\n＝＋－＠-])")
 
 
 class KeyCalls(NamedTuple):
@@ -81,7 +83,7 @@ def _keys_page(project: Project, names: list[tuple[int, str, str]], calls: dict[
 
 def as_text(name: str) -> str:
     """`name` so that no spreadsheet calculates it (OWASP, CSV injection)."""
-    return f"'{name}" if name.startswith(_FORMULA) else name
+    return _FORMULA.sub(r"\1'", name)
 
 
 @require_safe

@@ -10,7 +10,8 @@ from ninja import Field, Schema
 
 MESSAGES = {
     "key_missing": "Send your API key as 'Authorization: Bearer <key>'.",
-    "key_malformed": "The Authorization header is not 'Bearer <key>' with a complete key. Copy the key again.",
+    "key_malformed": "The Authorization header is not 'Bearer <key>' with a complete key. "
+    "Copy the key again, and check that the variable that holds it is set.",
     "key_unknown": "No such API key. Check that it is a key of this server, or create a new one.",
     "key_paused": "This API key is paused. An owner of the project can re-enable it in its settings.",
     "key_deleted": "This API key was deleted for good. Use another key of the project, or create a new one.",

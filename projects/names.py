@@ -10,7 +10,7 @@ MAX_LENGTH = 64
 
 # Letters and symbols by category, but blank to the eye (Hangul fillers, the empty Braille pattern), and
 # the replacement character, which is what broken UTF-8 is read as.
-_REFUSED = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd")
+_REFUSED = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd\U00016fe4\U0001d159")
 # Marks that show as nothing (Unicode's Default_Ignorable_Code_Point): joiners and variation selectors.
 _INVISIBLE_MARKS = frozenset(
     map(chr, [0x34F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])

@@ -4,12 +4,14 @@ import re
 from functools import partial
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
 from apikeys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from projects.models import Project
+from projects.files import _insert_within_quota
+from projects.models import File, Project
 from projects.services import delete_project
 from tests.environment import ON_SQLITE
 from tests.factories import ApiKeyFactory, UserFactory
@@ -117,3 +119,16 @@ def test_a_project_form_that_is_posted_20_times_creates_one_project(transactiona
     fields = {"name": "Acme Weather", "form_token": form_token(signed_in(user), url)}
     assert submitted_at_once(url, user, fields) == [302] * POSTS
     assert Project.objects.get().memberships.get().user == user
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
+def test_a_key_that_uploads_does_not_hold_up_its_own_end(transactional_db, project, owner):
+    """T11, T34: an upload has the project locked while it adds up its files; a pause needs it for the event."""
+    paused, reported = (services.create_key(project=project, name=name, by=owner) for name in ("One", "Two"))
+    stop = [
+        partial(services.pause_key, key=paused.key, by=owner),
+        partial(services.report_leak, secret=reported.secret),
+    ]
+    with transaction.atomic():
+        _insert_within_quota(File(project=project, created_by=owner, name="a", content_type="text/plain", size=1))
+        assert [type(answer) for answer in in_parallel(stop)] == [bool, ApiKey]

@@ -230,6 +230,12 @@ def test_a_name_is_no_formula_in_a_spreadsheet(name, client, project, api_key):
     assert lines(client.get(address(project, "usage_csv")))[1][2] == f"'{name}"
 
 
+def test_a_name_is_no_formula_where_a_semicolon_ends_a_cell(client, project, api_key):
+    ApiKey.objects.filter(pk=api_key.pk).update(name="x;=1+1;y")
+    calls(api_key, 1)
+    assert "x;'=1+1;y" in lines(client.get(address(project, "usage_csv")))[1]
+
+
 def test_the_csv_reads_many_keys_by_few_statements_and_each_once(client, project):
     rows = ApiKeyFactory.build_batch(45, project=project, created_by=project.created_by)
     keys = ApiKey.objects.bulk_create(rows)

@@ -66,5 +66,12 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     SchemaEditorClass = SchemaEditor
-    # What Django takes from psycopg here: its exceptions, and how to connect.
-    Database = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
+    # What Django takes from psycopg here: its exceptions, and how to connect. A standby, or a database that was made
+    # read-only because it is full, cannot be asked for the time being; psycopg has that among its internal errors.
+    Database = SimpleNamespace(
+        **{
+            **vars(psycopg),
+            "connect": Connection.connect,
+            "OperationalError": (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction),
+        }
+    )

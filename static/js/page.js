@@ -42,6 +42,11 @@ document.addEventListener('click', event => {
   }
 })
 
+// A name that is only proposed gives way to what is typed.
+document.addEventListener('focusin', ({target}) => {
+  if (target.matches('[data-proposed]') && target.value === target.defaultValue) target.select()
+})
+
 // A whole secret that somebody searches for must not end up in an address; its first characters find the key too.
 const SECRET = /([a-z][a-z0-9]*_[0-9A-Za-z]{4})[0-9A-Za-z]{20,}/
 document.addEventListener('input', ({target}) => {

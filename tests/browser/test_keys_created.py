@@ -38,6 +38,14 @@ def test_enter_is_enough_to_create_a_key_since_a_name_is_proposed(on_settings, p
     assert project.api_keys.filter(name="Default key").count() == 1
 
 
+def test_what_is_typed_takes_the_place_of_the_proposed_name(on_settings):
+    button(on_settings, "+ Create Key").click()
+    expect(on_settings.get_by_role("dialog").get_by_label("Name")).to_be_focused()
+    on_settings.keyboard.type("Staging")
+    on_settings.keyboard.press("Enter")
+    expect(row(on_settings, "Staging")).to_be_visible()
+
+
 def test_a_new_key_has_a_panel_of_its_own_with_mask_copy_reveal_advice_and_env_line(on_settings, project):
     create_key_in_dialog(on_settings, "Staging")
     panel = on_settings.get_by_role("group", name="New API key Staging")

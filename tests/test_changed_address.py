@@ -1,0 +1,65 @@
+"""A change of the e-mail address, where addresses need not be confirmed at sign-up: the old one holds until then."""
+
+import re
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from tests.accounts import SIGN_UP, page_of
+from tests.factories import PASSWORD
+
+ADDRESSES = reverse("account_email")
+
+
+@pytest.fixture
+def signed_up(db):
+    """Signs somebody up, who has confirmed nothing; their browser."""
+
+    def sign_up(email):
+        client = Client()
+        assert client.post(SIGN_UP, {"email": email, "password1": PASSWORD}).status_code == 302
+        return client
+
+    return sign_up
+
+
+def change(client, email):
+    return client.post(ADDRESSES, {"email": email, "action_add": "1"})
+
+
+def addresses(client):
+    """The account's own, and those it has confirmed or not."""
+    user = client.get(ADDRESSES).context["user"]
+    return user.email, set(EmailAddress.objects.filter(user=user).values_list("email", "verified"))
+
+
+def test_an_unconfirmed_address_stays_until_the_new_one_is_confirmed(signed_up):
+    client = signed_up("grace@example.com")
+    assert change(client, "hopper@example.com").status_code == 302
+    assert addresses(client) == ("grace@example.com", {("grace@example.com", False), ("hopper@example.com", False)})
+    page = page_of(client.get(ADDRESSES))
+    assert "<strong>grace@example.com</strong>" in page
+    assert "You are changing to <strong>hopper@example.com</strong>" in page
+    link = re.search(r"http://testserver(/\S+)", mail.outbox[-1].body)[1]
+    assert client.post(link).status_code == 302
+    assert addresses(client) == ("hopper@example.com", {("hopper@example.com", True)})
+
+
+def test_a_second_change_replaces_the_first_and_can_be_cancelled(signed_up):
+    client = signed_up("grace@example.com")
+    change(client, "hoper@example.com")
+    change(client, "hopper@example.com")
+    assert addresses(client)[1] == {("grace@example.com", False), ("hopper@example.com", False)}
+    assert client.post(ADDRESSES, {"email": "hopper@example.com", "action_remove": "1"}).status_code == 302
+    assert addresses(client) == ("grace@example.com", {("grace@example.com", False)})
+    assert "changing to" not in page_of(client.get(ADDRESSES))
+
+
+def test_two_people_may_be_changing_theirs(signed_up):
+    for name in ("grace", "ada"):
+        client = signed_up(f"{name}@example.com")
+        assert change(client, f"new-{name}@example.com").status_code == 302
+        assert addresses(client)[0] == f"{name}@example.com"
