@@ -23,13 +23,14 @@ MOST_NOTED = 100_000
 # While a batch is written, about a tenth of a second for this many, who pauses one of its keys waits. Larger ones are
 # no faster.
 MOST_WRITTEN = 500
-# How long the end of a process waits for a writer whose database does not answer.
+# How long the end of a process waits for a writer that does not get ahead.
 SECONDS_TO_WAIT = 5
 
 Place = tuple[int | None, str, int]
 
 _notes: dict[Place, list[Any]] = {}  # [calls, last at, last address], changed in place
 _dropped = 0
+_at_hand = 0  # counts taken from the notes and not yet written
 _lock = threading.Lock()
 _writing = threading.Lock()
 _writer: threading.Thread | None = None
@@ -69,7 +70,7 @@ def _count(place: Place, calls: int, at: float, address: str | None) -> None:
 def flush() -> None:
     """Writes what was counted. A database that is away loses nothing: the counts stay for the next time."""
     if not _writing.acquire(timeout=SECONDS_TO_WAIT):
-        logger.error("usage_not_written", counts=len(_notes))
+        logger.error("usage_not_written", counts=len(_notes) + _at_hand)
         return
     try:
         _write(_take())
@@ -78,15 +79,17 @@ def flush() -> None:
 
 
 def _write(waiting: list[Noted]) -> None:
-    while waiting:
+    global _at_hand
+    while _at_hand := len(waiting):
         try:
             with patience.Begun():
                 # Asks the server before each batch, for one that is sent to a frozen server is written when it thaws,
                 # and then once more by us, who have given it up.
-                connection.health_check_done = False
+                connection.health_check_done = False  # type: ignore[attr-defined]  # the stubs lack it
                 usage_sql.write(waiting[:MOST_WRITTEN])
         except (OperationalError, InterfaceError):
-            logger.warning("usage_not_written", counts=len(waiting))
+            logger.warning("usage_not_written", counts=_at_hand)
+            _at_hand = 0
             _put_back(waiting)
             return
         except Exception:
@@ -129,15 +132,18 @@ def _write_until_stopped() -> None:
 def _stop() -> None:
     _stopping.set()
     _noted.set()
-    if _writer is not None:
+    before = None
+    # As long as it gets ahead.
+    while _writer is not None and _writer.is_alive() and _at_hand != before:
+        before = _at_hand
         _writer.join(timeout=SECONDS_TO_WAIT)
     flush()
 
 
 def _begin_anew() -> None:
     """In a forked process: the parent writes what it has counted, and its thread and locks are not ours."""
-    global _notes, _dropped, _lock, _writing, _writer, _noted, _stopping
-    _notes, _dropped, _writer = {}, 0, None
+    global _notes, _dropped, _at_hand, _lock, _writing, _writer, _noted, _stopping
+    _notes, _dropped, _at_hand, _writer = {}, 0, 0, None
     _lock, _writing, _noted, _stopping = threading.Lock(), threading.Lock(), threading.Event(), threading.Event()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from django.urls import reverse
 from apikeys import patience, usage
 from apikeys.models import KeyUse
 from tests.environment import ON_SQLITE
+from tests.factories import ApiKeyFactory
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -63,3 +65,22 @@ def test_a_batch_that_a_frozen_server_was_sent_is_not_written_twice(api_key, mon
         time.sleep(0.05)
     usage.flush()
     assert calls_written() == 1
+
+
+def test_the_end_of_a_process_waits_while_batches_are_written(project, owner, monkeypatch):
+    """T40: also where many counts waited for a database that was away."""
+    monkeypatch.setattr(usage, "SECONDS_TO_WAIT", 0.2)
+    monkeypatch.setattr(usage, "MOST_WRITTEN", 1)
+    for key in ApiKeyFactory.create_batch(300, project=project, created_by=owner):
+        usage.record(key.pk, "ok", time.time(), None)
+    writer = threading.Thread(target=usage._write_until_stopped)
+    monkeypatch.setattr(usage, "_writer", writer)
+    writer.start()
+    try:
+        while not usage._at_hand:
+            time.sleep(0.01)
+        usage._stop()
+        assert calls_written() == 300
+    finally:
+        writer.join()
+        usage._begin_anew()
