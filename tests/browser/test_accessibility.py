@@ -96,6 +96,14 @@ def test_axe_finds_nothing_on_narrow_pages_with_the_menu_open(new_page, sign_in,
     assert [broken for broken in found.values() if broken] == []
 
 
+@pytest.mark.parametrize("address", ["/help/", "/api/v1/docs"])
+def test_no_table_is_cut_at_320_px(new_page, address):
+    page = new_page(viewport=NARROW)
+    page.goto(address)
+    cut = "tables => tables.map(table => table.scrollWidth > table.clientWidth)"
+    assert set(page.locator(".table-scroll").evaluate_all(cut)) == {False}
+
+
 def test_titles_name_page_and_project(page, sign_in, owner, furnished):
     sign_in(page, owner)
     project = furnished.project

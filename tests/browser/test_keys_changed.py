@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.models import KeyEvent, KeyState
-from apikeys.services import create_key, pause_key
+from apikeys.services import create_key, pause_key, report_leak
 from tests.browser.places import (
     button,
     dashboard,
@@ -83,6 +83,24 @@ def test_a_switch_shows_the_servers_state_when_another_tab_was_faster(on_setting
     switch(on_settings, "Production server").click()
     expect(switch(on_settings, "Production server")).not_to_be_checked()
     assert KeyEvent.objects.filter(kind="paused").count() == 1
+
+
+@pytest.mark.parametrize("width", [320, 360, 800, 1280])
+def test_the_key_picker_says_in_one_line_that_a_key_is_leaked_and_fits_the_page(
+    page, sign_in, owner, project, api_key, width
+):
+    report_leak(secret=create_key(project=project, name="Default key", by=owner).secret)
+    create_key(project=project, name="Mobile app with a rather long name, for narrow screens", by=owner)
+    page.set_viewport_size({"width": width, "height": 800})
+    sign_in(page, owner)
+    for chosen in project.api_keys.all():
+        page.goto(f"{dashboard(project)}?key={chosen.public_id}")
+        page.locator(".picker summary").click()
+        leaked = page.locator(".picker").get_by_role("link", name="Default key Leaked")
+        assert leaked.locator(".badge").bounding_box()["height"] <= 28
+        assert leaked.locator(".truncate").evaluate("name => name.scrollWidth <= name.clientWidth")
+        menu = page.locator(".picker .nav").bounding_box()
+        assert menu["x"] + menu["width"] <= width
 
 
 # Deleting

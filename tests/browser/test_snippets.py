@@ -79,6 +79,12 @@ def test_the_line_of_p1_stands_in_the_javascript_snippet_verbatim_and_runs_in_no
     assert [file["name"] for file in body["data"]] == ["first-readings.csv"]
 
 
+def test_on_a_narrow_screen_the_copy_button_stands_above_the_snippet(on_dashboard):
+    on_dashboard.set_viewport_size({"width": 360, "height": 800})
+    copy = button(on_dashboard, "Copy curl snippet").bounding_box()
+    assert copy["y"] + copy["height"] <= on_dashboard.locator("#snippet-curl").bounding_box()["y"]
+
+
 def test_a_pasted_snippet_tells_a_paused_key_what_is_wrong(on_dashboard, tmp_path, api_key, owner):
     pause_key(key=api_key, by=owner)
     button(on_dashboard, "Copy curl snippet").click()

@@ -95,6 +95,13 @@ def test_pause_undo_and_re_enable(on_settings, server, api_key):
     assert call(server, api_key.secret).status == 200
 
 
+def test_the_ways_out_of_a_paused_row_stand_apart(on_settings):
+    line = row(on_settings, "Production server")
+    button(line, "Pause").click()
+    re_enable, delete = (button(line, name).bounding_box() for name in ("Re-enable", "Delete"))
+    assert re_enable["x"] + re_enable["width"] <= delete["x"]
+
+
 def test_re_enable_in_quick_start_returns_to_the_dashboard(on_settings, project, api_key):
     button(row(on_settings, "Production server"), "Pause").click()
     said(on_settings, "Paused")
