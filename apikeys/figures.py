@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse
+from apikeys.models import QUIET_AFTER, ApiKey, KeyUse, Outcome, ProjectUse
 from projects.models import Project
 
 _STEP = {KeyUse.Span.HOUR: timedelta(hours=1), KeyUse.Span.DAY: timedelta(days=1)}
@@ -148,5 +148,12 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
         elif outcome == Outcome.OK:
             by_day[key_pk, starts_at] += calls
     for key in keys:
-        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), tuple(by_day[key.pk, day] for day in days))
+        last_24_hours = _without_those_before(key, _sorted_out(by_hour[key.pk]))
+        key.figures = KeyFigures(last_24_hours, tuple(by_day[key.pk, day] for day in days))
     return keys
+
+
+def _without_those_before(key: ApiKey, calls: Calls) -> Calls:
+    """The calls of up to 25 hours, none let in where the key's last use shows that they were before the last 24."""
+    is_past = key.last_used_at is not None and key.last_used_at <= timezone.now() - QUIET_AFTER
+    return calls._replace(allowed=0) if is_past else calls

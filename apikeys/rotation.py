@@ -7,7 +7,7 @@ command's own report.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from django.db import transaction
@@ -76,6 +76,12 @@ def find_target(lost_peppers: Collection[str] = ()) -> Target:
         if not entries:
             raise vault.VaultUnavailable(f"{name} is empty.")
     return Target(ring[0], peppers[0], frozenset(ring), frozenset({*peppers, *lost_peppers}))
+
+
+def not_needed(peppers: Iterable[str]) -> list[str]:
+    """Those of the ids that no living key names."""
+    named = set(ApiKey.objects.alive().values_list("pepper_id", flat=True).distinct())
+    return [pepper for pepper in peppers if pepper not in named]
 
 
 def rotate(

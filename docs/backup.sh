@@ -55,6 +55,7 @@ save() {
     [ ! -e "$folder" ] || stop "$folder exists. Name a new folder."
     # It gets its name when it is whole: a backup that was cut passes for none, and is not in the next one's way.
     unfinished=$(dirname "$folder")/unfinished-backup.$$
+    mkdir -p "$(dirname "$folder")"
     mkdir "$unfinished"
     # The database first: a file that is uploaded meanwhile is then one too many, and not one that is missing.
     if [ -e "$scratch/sqlite" ]; then
@@ -76,6 +77,12 @@ only_changed() {
 }
 
 restore() {
+    # Otherwise pg_restore's failure would be taken for that of a database that is not empty.
+    saved=database.dump
+    [ ! -e "$scratch/sqlite" ] || saved=database.sqlite3
+    for part in "$saved" files.tar; do
+        [ -e "$folder/$part" ] || stop "$folder holds no backup. It lacks $part."
+    done
     [ -z "$(ls -A "$data_dir/files" 2>/dev/null)" ] || stop "$data_dir/files is not empty. Name another DATA_DIR."
     if [ -e "$scratch/sqlite" ]; then
         database=$(cat "$scratch/sqlite")
@@ -83,11 +90,11 @@ restore() {
         for left in "$database" "$database-wal" "$database-journal"; do
             [ ! -e "$left" ] || stop "$left exists. Name another DATABASE_URL or DATA_DIR, or move it away."
         done
-        cp "$folder/database.sqlite3" "$database"
+        cp "$folder/$saved" "$database"
     else
         # One transaction: a database that is not empty stays as it is.
         pg_restore --no-owner --no-privileges --exit-on-error --single-transaction --dbname=service=latchkey \
-            "$folder/database.dump" || stop "Nothing was restored. DATABASE_URL must name an empty database."
+            "$folder/$saved" || stop "Nothing was restored. DATABASE_URL must name an empty database."
     fi
     tar -xf "$folder/files.tar" -C "$data_dir"
     "$python" manage.py migrate --no-input -v 0

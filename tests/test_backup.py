@@ -209,6 +209,21 @@ def test_nothing_is_restored_beside_the_journal_of_an_earlier_database(left, sec
     assert not Path(database).exists()
 
 
+@pytest.mark.parametrize("lost", ["folder", "database", "files.tar"])
+def test_a_folder_without_a_backup_is_named_and_nothing_is_restored(lost, saved, elsewhere, kept_apart):
+    part = ("database.sqlite3" if ON_SQLITE else "database.dump") if lost != "files.tar" else lost
+    folder = saved if lost != "folder" else saved.parent / "mistyped"
+    (saved / part).unlink()
+    result = backup("restore", folder, **elsewhere, **kept_apart)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"{folder} holds no backup. It lacks {part}.\n"
+    if ON_SQLITE:
+        assert not Path(elsewhere["DATABASE_URL"].removeprefix("sqlite:///")).exists()
+        return
+    with psycopg.connect(elsewhere["DATABASE_URL"]) as database:
+        assert database.execute("SELECT relname FROM pg_stat_user_tables").fetchall() == []
+
+
 @pytest.mark.parametrize("arguments", [[], ["save"], ["destroy", "folder"], ["save", "a", "b"]])
 def test_a_wrong_call_is_told_the_right_one(arguments, db):
     result = run("docs/backup.sh", *arguments)

@@ -85,6 +85,14 @@ def test_a_busy_server_is_saved_with_all_that_stays(files, places, tmp_path):
     assert left_behind(tmp_path) == {f"backup-{before}" for before in range(tried + 1)}
 
 
+def test_a_folder_that_nothing_was_saved_to_before_is_made(files, places, tmp_path):
+    folder = tmp_path / "backups" / "of January" / "31"
+    result = backup("save", folder, **places)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"database", "files"}
+    assert left_behind(tmp_path) == {"backups"}
+
+
 def test_what_does_not_fit_leaves_nothing_in_the_next_ones_way(files, places, tmp_path):
     """A disk that fills up, for which a limit of 4 MB a file stands in (8 MB where the shell counts in kB)."""
     big = files / "big"

@@ -90,6 +90,11 @@ def test_pausekey_resumekey_and_deletekey_change_what_a_request_is_told(api_key)
     assert list(kinds)[1:] == [("paused", None), ("resumed", None), ("deleted", None)]
 
 
+def test_pausekey_names_the_whole_command_that_undoes_it(api_key):
+    undo = run("pausekey", api_key.public_id).partition("Undo with: manage.py ")[2]
+    assert undo.split() == ["resumekey", api_key.public_id]
+
+
 @pytest.mark.parametrize("command", ["pausekey", "resumekey", "deletekey"])
 def test_a_command_that_changes_nothing_says_so_and_succeeds(command, api_key):
     if command != "resumekey":

@@ -81,6 +81,16 @@ def test_a_call_of_less_than_24_hours_ago_is_among_those_of_the_last_24_hours(ap
     assert key.figures.last_24_hours == Calls(1)
 
 
+@pytest.mark.parametrize("minutes", [0, 5, 30])
+def test_a_key_whose_last_use_was_24_hours_ago_had_none_since(api_key, minutes):
+    call(api_key, timedelta(hours=24, minutes=minutes))
+    call(api_key, timedelta(hours=1), "paused")
+    api_key.refresh_from_db()
+    (key,) = with_figures([api_key])
+    assert key.is_quiet
+    assert key.figures.last_24_hours == Calls(0, 1)
+
+
 def test_hours_days_and_months_hold_the_same_calls(api_key, project):
     for hours in range(300):
         usage.record(api_key.pk, "ok", (NOW - timedelta(hours=hours)).timestamp(), None)

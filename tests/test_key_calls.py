@@ -89,7 +89,7 @@ def test_a_paused_key_that_nobody_tries_is_silent(browser, project, api_key, own
 def test_a_deleted_key_that_is_still_tried_says_so_among_the_deleted_keys(browser, project, api_key, owner):
     delete_key(key=api_key, by=owner)
     call(api_key)
-    said = "This deleted key was tried once since"
+    said = "This deleted key was tried once, now from 203.0.113.7."
     assert said in text(browser.get(url("settings", project), {"state": "deleted"}))
     assert said not in text(browser.get(url("settings", project)))
 
@@ -181,8 +181,17 @@ def test_the_name_is_asked_only_for_a_key_used_in_the_last_7_days(browser, proje
 def test_a_key_that_had_calls_and_has_none_for_24_hours_is_quiet(browser, project, api_key, hours, quiet):
     ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now() - timedelta(hours=hours))
     page = text(browser.get(url("settings", project)))
-    assert ("Quiet since" in page) == quiet
+    assert ("Quiet: last used 1 day, 1 hour ago." in page.replace("\xa0", " ")) == quiet
     assert ("If another key has taken over, this one can be deleted safely." in page) == quiet
+
+
+def test_a_quiet_keys_row_shows_no_call_in_the_hours_that_it_was_quiet(browser, project, api_key, time_machine):
+    time_machine.move_to(timezone.now().replace(minute=30), tick=False)
+    call(api_key)
+    time_machine.move_to(timezone.now() + timedelta(hours=24, minutes=10), tick=False)
+    page = text(browser.get(url("settings", project)))
+    assert "Last 24 hours 0 calls" in page
+    assert "Quiet: last used 1 day ago. If another key" in page
 
 
 def test_a_key_that_was_refused_a_moment_ago_is_not_quiet(browser, project, api_key, owner):
@@ -190,14 +199,14 @@ def test_a_key_that_was_refused_a_moment_ago_is_not_quiet(browser, project, api_
     pause_key(key=api_key, by=owner)
     call(api_key)
     resume_key(key=api_key, by=owner)
-    assert "Quiet since" not in text(browser.get(url("settings", project)))
+    assert "Quiet:" not in text(browser.get(url("settings", project)))
 
 
 def test_neither_a_key_that_was_never_used_nor_a_paused_one_is_quiet(browser, project, api_key, owner):
-    assert "Quiet since" not in text(browser.get(url("settings", project)))
+    assert "Quiet:" not in text(browser.get(url("settings", project)))
     ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now() - timedelta(days=2))
     pause_key(key=api_key, by=owner)
-    assert "Quiet since" not in text(browser.get(url("settings", project)))
+    assert "Quiet:" not in text(browser.get(url("settings", project)))
 
 
 # Words

@@ -103,15 +103,22 @@ def test_the_report_says_which_entries_may_go_and_why_not(keys, settings):
         ("k1", 0, 1, 1),
     ]
     assert not any(need["removable"] for need in data["peppers"])
-    assert "k1  may be removed: no key" in text
+    assert "k1  not needed by any key\n" in text
     assert "k1  still needed: 1 show-once key, 1 deleted key" in text
+
+
+def test_a_new_entry_that_is_still_the_last_is_not_said_to_be_one_to_remove(keys, settings):
+    settings.KEY_RING = f"{settings.KEY_RING},{NEW_RING_KEY}"
+    _, text, _ = run("--dry-run")
+    assert "k2  not needed by any key\n" in text
+    assert "removed" not in text
 
 
 def test_a_pepper_that_deleted_keys_alone_name_may_go_at_a_price(keys, settings):
     services.delete_key(key=keys[2], by=None)
     put_new_first(settings)
     _, text, failure = run()
-    assert "k1  may be removed where deleted keys may answer key_unknown instead of key_deleted: 2 deleted keys" in text
+    assert "k1  not needed where deleted keys may answer key_unknown instead of key_deleted: 2 deleted keys" in text
     settings.KEY_PEPPERS = NEW_PEPPER
     _, text, failure = run()
     assert failure == ""

@@ -120,7 +120,7 @@ def test_a_rotation_that_is_killed_again_and_again_loses_no_key(secrets, rotatio
     assert (process.returncode, complaint) == (0, "")
     assert moved() == KEYS
     assert unreadable(secrets) == []
-    assert "k1  may be removed: no key" in said
+    assert "k1  not needed by any key" in said
     assert len(checks) > len(KILLED_AFTER)
     assert {code for _, code in checks} == {None}, "a key was refused meanwhile"
     print(f"{KEYS} keys, killed {len(KILLED_AFTER)} times: 0 unreadable, {len(checks)} checks, 0 refused")

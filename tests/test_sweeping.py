@@ -65,8 +65,11 @@ def test_it_deletes_what_has_no_row_and_is_old(stored, capsys):
 
 def test_without_a_folder_there_is_nothing(settings, tmp_path, capsys):
     settings.MEDIA_ROOT = tmp_path / "none"
-    call_command("sweepfiles")
-    assert capsys.readouterr().out.startswith("0 without a file, 0 bytes")
+    for delete in (False, True):
+        call_command("sweepfiles", delete=delete)
+        assert capsys.readouterr().out == "Nothing to sweep.\n"
+    call_command("sweepfiles", json=True)
+    assert json.loads(capsys.readouterr().out) == {"names": [], "bytes": 0, "deleted": False}
 
 
 def test_files_that_go_meanwhile_are_no_trouble(stored):

@@ -60,7 +60,7 @@ def find_key(key_id: str) -> ApiKey:
 
 
 class KeyStateCommand(OperatorCommand):
-    """Changes one key's state. Subclasses say how, and what to print; {key} stands for name and id."""
+    """Changes one key's state. Subclasses say how, and what to print; {key} stands for name and id, {id} for the id."""
 
     done: str
     unchanged: str
@@ -82,4 +82,5 @@ class KeyStateCommand(OperatorCommand):
                 f"manage.py createkey {key.project.public_id} --name NAME"
             ) from error
         text = self.done if changed else self.unchanged
-        return Answer(facts(key) | {"changed": changed}, text.format(key=f"{key.name} ({key.public_id})"))
+        words = {"key": f"{key.name} ({key.public_id})", "id": key.public_id}
+        return Answer(facts(key) | {"changed": changed}, text.format(**words))

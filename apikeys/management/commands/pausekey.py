@@ -5,7 +5,7 @@ from apikeys.services import pause_key
 
 class Command(KeyStateCommand):
     help = "Pause an API key: requests with it are refused until it is re-enabled."
-    done = "{key} is paused: requests with it are refused from now on. Undo with: manage.py resumekey"
+    done = "{key} is paused: requests with it are refused from now on. Undo with: manage.py resumekey {id}"
     unchanged = "{key} was paused already."
 
     def change(self, key: ApiKey) -> bool:

@@ -11,6 +11,7 @@ from apikeys.rotation import (
     Rotated,
     Target,
     find_target,
+    not_needed,
     pepper_needs,
     ring_needs,
     rotate,
@@ -47,15 +48,18 @@ class Command(OperatorCommand):
             target = find_target(options["lost_pepper"])
         except vault.VaultUnavailable as error:
             raise CommandError(f"No key can be moved: {error} Set it as docs/running.md says.") from error
+        _refuse_configured(options["lost_pepper"])
+        # No error: a run that was killed at its very end leaves nothing to the next one.
+        idle = "".join(f"No key needs pepper {pepper!r}.\n" for pepper in not_needed(options["lost_pepper"]))
         if options["dry_run"]:
             census = take_census(target)
-            done = f"{counted(census.movable)} can be moved"
+            done = f"{idle}{counted(census.movable)} can be moved"
             return _report(target, Rotated(0, [], []), census, done, "")
         rotated = rotate(target, batch=batch, progress=self._show_progress)
         self._show("\n")
         census = take_census(target)
         failure = _left_over(census.movable - len(rotated.not_decrypted) - len(rotated.digest_differs))
-        return _report(target, rotated, census, f"Moved {counted(rotated.moved)}", failure)
+        return _report(target, rotated, census, f"{idle}Moved {counted(rotated.moved)}", failure)
 
     def _show_progress(self, seen: int, moved: int) -> None:
         self._show(f"\r{counted(seen)} looked at, {moved:,} moved")
@@ -71,6 +75,15 @@ def _batch(given: str | int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= MOST_A_BATCH):
         raise CommandError(f"--batch must be a number from 1 to {MOST_A_BATCH}, not {text!r}.")
     return int(text)
+
+
+def _refuse_configured(lost_peppers: list[str]) -> None:
+    for pepper in lost_peppers:
+        if pepper in vault.pepper_ids():
+            raise CommandError(
+                f"{pepper} is in KEY_PEPPERS, so it is not lost: run this without --lost-pepper {pepper}. If it stands "
+                f"for other bytes than before, give these a new id first. {GUIDE}"
+            )
 
 
 def _report(target: Target, rotated: Rotated, census: Census, done: str, left_over: str) -> Answer:
@@ -107,9 +120,9 @@ def _line(need: Need) -> str:
     elif need.first:
         verdict = "in use"
     elif need.removable:
-        verdict = "may be removed"
+        return f"  {need.id}  not needed by any key"
     elif not need.keys and not need.show_once:
-        verdict = "may be removed where deleted keys may answer key_unknown instead of key_deleted"
+        verdict = "not needed where deleted keys may answer key_unknown instead of key_deleted"
     else:
         verdict = "still needed"
     return f"  {need.id}  {verdict}: {keys}"

@@ -19,6 +19,8 @@ class Command(OperatorCommand):
         total = sum(stray.size for stray in found)
         if options["delete"]:
             delete_strays(found)
-        text = "\n".join([*(stray.name for stray in found), f"{len(found)} without a file, {total:,} bytes"])
-        text += ", deleted." if options["delete"] else ". To delete them: manage.py sweepfiles --delete"
+        text = "Nothing to sweep."
+        if found:
+            text = "\n".join([*(stray.name for stray in found), f"{len(found)} without a file, {total:,} bytes"])
+            text += ", deleted." if options["delete"] else ". To delete them: manage.py sweepfiles --delete"
         return Answer({"names": [stray.name for stray in found], "bytes": total, "deleted": options["delete"]}, text)
