@@ -204,9 +204,12 @@ MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
+    "activate_totp": "accounts.totp.ActivateTOTPForm",
     "add_webauthn": "accounts.forms.AddWebAuthnForm",
+    "authenticate": "accounts.totp.AuthenticateForm",
     "authenticate_webauthn": "accounts.forms.AuthenticateWebAuthnForm",
     "login_webauthn": "accounts.forms.LoginWebAuthnForm",
+    "reauthenticate": "accounts.totp.ReauthenticateForm",
     "reauthenticate_webauthn": "accounts.forms.ReauthenticateWebAuthnForm",
 }
 MFA_TOTP_ISSUER = "Latchkey"
