@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "config.middleware.Limits",
+    "accounts.double_submission.DoubleSubmission",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "config.middleware.AdminAsks",
     "config.middleware.AdminInput",
