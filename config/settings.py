@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "config.middleware.Limits",
+    "accounts.double_submission.DoubleSubmission",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "config.middleware.AdminAsks",
     "config.middleware.AdminInput",
@@ -207,9 +208,12 @@ MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
+    "activate_totp": "accounts.totp.ActivateTOTPForm",
     "add_webauthn": "accounts.forms.AddWebAuthnForm",
+    "authenticate": "accounts.totp.AuthenticateForm",
     "authenticate_webauthn": "accounts.forms.AuthenticateWebAuthnForm",
     "login_webauthn": "accounts.forms.LoginWebAuthnForm",
+    "reauthenticate": "accounts.totp.ReauthenticateForm",
     "reauthenticate_webauthn": "accounts.forms.ReauthenticateWebAuthnForm",
 }
 MFA_TOTP_ISSUER = "Latchkey"

@@ -34,9 +34,9 @@ def mailed_code():
     return re.search(r"^\s*([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})*)\s*$", mail.outbox[-1].body, re.M)[1]
 
 
-def totp_code(secret):
-    """What an app shows now, and so holds for half a minute at least."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+def totp_code(secret, steps=0):
+    """What an app shows now, and so holds for half a minute at least; or so many steps of 30 seconds later."""
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
 
 
 def is_signed_in(client):

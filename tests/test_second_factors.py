@@ -1,7 +1,6 @@
 """Second factors: an authenticator app's codes, recovery codes, passkeys."""
 
 import re
-import time
 from http import HTTPStatus
 
 import pytest
@@ -78,5 +77,57 @@ def test_a_code_holds_one_step_longer_than_it_is_shown(steps, accepted, time_mac
     """T23; RFC 6238, 5.2"""
     time_machine.move_to("2026-03-10 12:00:10+00:00", tick=False)
     secret = totp.generate_totp_secret()
-    code = totp.format_hotp_value(totp.hotp_value(secret, int(time.time()) // 30 + steps))
-    assert totp.validate_totp_code(secret, code) == accepted
+    assert totp.validate_totp_code(secret, totp_code(secret, steps)) == accepted
+
+
+# Seconds after which a code is tried again that was `steps` ahead of its time: it holds for 90 in all.
+AGAIN = pytest.mark.parametrize(("steps", "seconds"), [(0, 0), (0, 31), (0, 59), (1, 89)])
+
+
+def assert_is_used(person, secret, code):
+    """Refused, though it would hold; one that was not used is accepted."""
+    assert totp.validate_totp_code(secret, code)
+    for client, one, accepted in ((Client(), code, False), (Client(), totp_code(secret, 1), True)):
+        log_in(client, person)
+        client.post(reverse("mfa_authenticate"), {"code": one})
+        assert is_signed_in(client) is accepted
+
+
+@AGAIN
+def test_a_code_that_was_signed_in_with_is_used_for_as_long_as_it_holds(client, person, steps, seconds, time_machine):
+    """T23; RFC 6238, 5.2"""
+    time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    code = totp_code(secret, steps)
+    log_in(client, person)
+    client.post(reverse("mfa_authenticate"), {"code": code})
+    assert is_signed_in(client)
+    time_machine.shift(seconds)
+    assert_is_used(person, secret, code)
+
+
+@AGAIN
+def test_a_code_that_confirmed_somebody_is_used_for_as_long_as_it_holds(inside, person, steps, seconds, time_machine):
+    """T23; RFC 6238, 5.2"""
+    time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    code = totp_code(secret, steps)
+    assert inside.post(reverse("mfa_reauthenticate"), {"code": code}).status_code == HTTPStatus.FOUND
+    time_machine.shift(seconds)
+    assert "This code is wrong" in page_of(inside.post(reverse("mfa_reauthenticate"), {"code": code}))
+    assert_is_used(person, secret, code)
+
+
+@AGAIN
+def test_the_code_that_set_an_app_up_is_used_for_as_long_as_it_holds(inside, person, steps, seconds, time_machine):
+    """T23; RFC 6238, 5.2"""
+    time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
+    inside.get(reverse("mfa_activate_totp"))
+    secret = inside.session[totp.SECRET_SESSION_KEY]
+    code = totp_code(secret, steps)
+    inside.post(reverse("mfa_activate_totp"), {"code": code})
+    assert Authenticator.objects.filter(type="totp").exists()
+    time_machine.shift(seconds)
+    assert_is_used(person, secret, code)

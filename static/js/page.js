@@ -54,6 +54,16 @@ document.addEventListener('input', ({target}) => {
   if (found) target.value = found[1]
 })
 
+// The second of a double click would drop the first one's answer, and the session that comes with it. On the window,
+// where it is known which forms a script has taken over.
+const DOUBLE_CLICK = 1000
+addEventListener('submit', event => {
+  const form = event.target
+  if (event.defaultPrevented || form.method !== 'post') return
+  if (event.timeStamp - form.sentAt < DOUBLE_CLICK) event.preventDefault()
+  else form.sentAt = event.timeStamp
+})
+
 // Undo swaps the key's row where the page has it.
 document.addEventListener('submit', event => {
   if (!event.target.matches('[data-undo]')) return

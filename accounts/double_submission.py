@@ -1,0 +1,40 @@
+"""allauth's forms look first and insert later: of those that are sent at once, the database refuses all but one."""
+
+from collections.abc import Callable
+
+import structlog
+from allauth.account.utils import passthrough_next_redirect_url
+from django.contrib import messages
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+logger = structlog.get_logger(__name__)
+
+# Pages with such a form, and where one sees what the accepted one did. After a sign-up this is where one signs in:
+# the browser may have dropped the first answer, with its session. Who has it is led on from there.
+SEEN_AT = {
+    "account_email": "account_email",
+    "account_signup": "account_login",
+    "mfa_activate_totp": "mfa_view_recovery_codes",
+}
+
+
+class DoubleSubmission:
+    """Leads those whose form came second to what the first one did: for them, that is no fault."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        name = request.resolver_match.url_name if request.resolver_match else None
+        if name not in SEEN_AT or request.method != "POST" or not isinstance(exception, IntegrityError):
+            return None
+        # Not the error's words: PostgreSQL's have the address in them.
+        logger.warning("submitted_twice", page=name, cause=type(exception.__cause__).__name__)
+        if name == "account_signup":
+            messages.info(request, "An account with this e-mail address has just been created.")
+        return HttpResponseRedirect(passthrough_next_redirect_url(request, reverse(SEEN_AT[name]), "next"))

@@ -1,0 +1,42 @@
+"""allauth's forms for an authenticator app's codes, each of which lets in once (RFC 6238, 5.2).
+
+allauth remembers a used code for one period, though MFA_TOTP_TOLERANCE makes it good for three, and not at all the one
+that an app was set up with.
+"""
+
+from typing import Any
+
+from allauth.mfa import app_settings
+from allauth.mfa.base import forms as base
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp import forms
+from allauth.mfa.totp.internal.auth import TOTP
+from django.core.cache import cache
+
+
+class AuthenticateForm(base.AuthenticateForm):  # type: ignore[misc]  # allauth ships no types
+    def clean_code(self) -> Any:
+        code = super().clean_code()
+        _remember(self.authenticator, code)
+        return code
+
+
+class ReauthenticateForm(base.ReauthenticateForm):  # type: ignore[misc]
+    def clean_code(self) -> Any:
+        code = super().clean_code()
+        _remember(self.authenticator, code)
+        return code
+
+
+class ActivateTOTPForm(forms.ActivateTOTPForm):  # type: ignore[misc]
+    def clean_code(self) -> Any:
+        code = super().clean_code()
+        _remember(Authenticator(user=self.user, type=Authenticator.Type.TOTP), code)
+        return code
+
+
+def _remember(authenticator: Authenticator, code: str) -> None:
+    """Keeps an app's code used for as long as it would be accepted; recovery codes end by themselves."""
+    if authenticator.type == Authenticator.Type.TOTP:
+        good_for = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
+        cache.set(TOTP(authenticator)._get_used_cache_key(code), "y", good_for)

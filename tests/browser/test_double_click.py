@@ -1,0 +1,19 @@
+"""A double click in Chromium sends a form once: the answer that counts is the first one's."""
+
+from django.urls import reverse
+
+from tests.accounts import PASSWORD
+from tests.browser.accounts import is_inside
+from tests.browser.places import button
+
+
+def test_whoever_clicks_twice_to_sign_up_is_signed_in(page):
+    """T14"""
+    posts = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.goto(reverse("account_signup"))
+    page.get_by_label("E-mail address").fill("ada@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    button(page, "Create account").dblclick(delay=100)  # milliseconds; Chromium itself takes faster ones for one
+    is_inside(page)
+    assert len(posts) == 1
