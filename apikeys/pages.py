@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models import Count, Exists, F, Q, QuerySet, Window
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -68,8 +68,9 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
     if choice["q"]:
         keys = keys.filter(Q(name__icontains=choice["q"]) | Q(mask__contains=choice["q"]))
-    living = list(project.api_keys.alive().values_list("name", "ring_key_id"))
-    names = [name for name, _ in living]
+    any_deleted = Exists(project.api_keys.filter(state=KeyState.DELETED))
+    living = list(project.api_keys.alive().values_list("name", "ring_key_id", any_deleted))
+    names = [name for name, *_ in living]
     page = Paginator(keys, KEYS_A_PAGE).get_page(choice["page"])
     page.object_list = with_figures(page.object_list)
     return {
@@ -78,8 +79,9 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "state": choice["state"],
         "pager_query": pager_query(q=choice["q"], state=choice["state"]),
         "states": STATE_CHOICES,
+        "is_filtered": len(names) > 1 or any(row[-1] for row in living) or choice["q"] or choice["state"],
         "living": len(names),
-        "stored": sum(bool(ring_key_id) for _, ring_key_id in living),
+        "stored": sum(bool(ring_key_id) for _, ring_key_id, _ in living),
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),

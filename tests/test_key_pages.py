@@ -38,6 +38,14 @@ def test_a_proposed_name_is_free(client, project, owner):
     assert proposed() == "Key 3"
 
 
+def test_deleted_keys_are_found_when_one_key_is_left(client, project, owner, api_key):
+    """As after a roll."""
+    settings = page("apikeys:settings", project)
+    assert 'id="key-state"' not in client.get(settings).content.decode(), "there is nothing to choose from"
+    delete_key(key=create_key(project=project, name="Before", by=owner).key, by=owner)
+    assert 'id="key-state"' in client.get(settings).content.decode()
+
+
 def test_a_form_that_is_sent_twice_makes_one_key(client, project):
     form = {"name": "Once", "form_token": "a" * 22}
     answers = [client.post(page("apikeys:create", project), form) for _ in range(2)]
