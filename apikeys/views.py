@@ -145,7 +145,7 @@ def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) ->
 
 @require_POST
 def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    said = "Paused {}. Requests with it are refused."
+    said = "Paused {}. Requests with it are {}."
     return _switch(request, project_id, key_id, services.pause_key, said, undo="apikeys:resume")
 
 
@@ -154,7 +154,7 @@ def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     # Undo never says it, nor does a page that is older than the report.
     even_if_reported = request.POST.get("seen") == PauseReason.REPORTED
     change = partial(services.resume_key, even_if_reported=even_if_reported)
-    return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests with it are let in.")
+    return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests with it are {}.")
 
 
 def _switch(
@@ -167,7 +167,8 @@ def _switch(
     except services.KeyGone:
         return _gone(request, project, key)
     if changed:
-        announce(request, said.format(key.name), undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
+        said = said.format(key.name, "let in" if key.is_active and not key.is_shut else "refused")
+        announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
     else:
         # Without Undo: it would take back what somebody else did.
         warn(request, _unchanged(key))
