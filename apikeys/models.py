@@ -151,6 +151,14 @@ class ApiKey(models.Model):
         return self.is_paused and self.pause_reason == PauseReason.REPORTED
 
     @property
+    def is_shut(self) -> bool:
+        """Whether calls are refused, though it may be active, for its creator's account is deactivated.
+
+        A query, unless `created_by` was selected with it.
+        """
+        return not self.is_deleted and not self.created_by.is_active
+
+    @property
     def is_deleted(self) -> bool:
         return self.state == KeyState.DELETED
 

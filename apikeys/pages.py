@@ -99,8 +99,9 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     )
     if not counts["ever"] and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
-    # Active keys before paused ones, then the newest: after a roll it is the one to use.
-    keys = list(project.api_keys.alive().order_by("state", "-created_at", "-pk")[:KEYS_OFFERED])
+    # Keys of active accounts, then active ones before paused ones, then the newest: after a roll it is the one to use.
+    living = project.api_keys.alive().select_related("created_by")
+    keys = list(living.order_by("-created_by__is_active", "state", "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), keys[0] if keys else None)
     files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
@@ -148,7 +149,7 @@ def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpRes
 def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
     """The step after creating a project: its first key, then that key's own panel. Returning to it is fine."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = project.api_keys.alive().first()
+    key = project.api_keys.alive().select_related("created_by").first()
     context = project_context(project) | snippet_context(request)
     context |= {"key": key, "create_form": CreateKeyForm(initial={"name": propose_name([])})}
     return render(request, "apikeys/onboarding.html", context)

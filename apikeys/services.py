@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import Http404
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -124,11 +125,11 @@ def create_key(
 
 
 def _change_state(
-    key: ApiKey, before: list[KeyState], kind: KeyEvent.Kind, by: User | None, address: str | None, **fields: object
+    key: ApiKey, before: Q, kind: KeyEvent.Kind, by: User | None, address: str | None, **fields: object
 ) -> bool:
-    """Whether the key was in one of the states `before` and now has `fields`; an event says so if it was."""
+    """Whether the key was as `before` says and now has `fields`; an event says so if it was."""
     with transaction.atomic():
-        changed = bool(ApiKey.objects.filter(pk=key.pk, state__in=before).update(**fields))
+        changed = bool(ApiKey.objects.filter(before, pk=key.pk).update(**fields))
         if changed:
             _record(key, kind, by, address)
     key.refresh_from_db()
@@ -144,7 +145,7 @@ def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bo
     """Stops the key, reversibly. False if it was paused already; raises KeyGone if it was deleted."""
     changed = _change_state(
         key,
-        [KeyState.ACTIVE],
+        Q(state=KeyState.ACTIVE),
         KeyEvent.Kind.PAUSED,
         by,
         address,
@@ -155,11 +156,18 @@ def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bo
     return changed
 
 
-def resume_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
-    """Lets a paused key work again. False if it was active already; raises KeyGone if it was deleted."""
+def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, even_if_reported: bool = True) -> bool:
+    """Lets a paused key work again. False if it was active already, or is reported as leaked and must not be for it;
+    raises KeyGone if it was deleted.
+
+    `even_if_reported` is False for a person who has not seen the report: it may have come after their page.
+    """
+    before = Q(state=KeyState.PAUSED)
+    if not even_if_reported:
+        before &= ~Q(pause_reason=PauseReason.REPORTED)
     changed = _change_state(
         key,
-        [KeyState.PAUSED],
+        before,
         KeyEvent.Kind.RESUMED,
         by,
         address,
@@ -176,7 +184,7 @@ def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> b
     """Stops the key for good and destroys its ciphertext. False if it was deleted already."""
     return _change_state(
         key,
-        [KeyState.ACTIVE, KeyState.PAUSED],
+        ~Q(state=KeyState.DELETED),
         KeyEvent.Kind.DELETED,
         by,
         address,

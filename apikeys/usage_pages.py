@@ -40,7 +40,7 @@ class KeyCalls(NamedTuple):
 
 
 def _chosen_key(project: Project, key_id: str) -> ApiKey | None:
-    return get_object_or_404(project.api_keys, public_id=key_id) if key_id else None
+    return get_object_or_404(project.api_keys.select_related("created_by"), public_id=key_id) if key_id else None
 
 
 @require_safe
@@ -73,7 +73,7 @@ def _keys_page(project: Project, names: list[tuple[int, str, str]], calls: dict[
     shown = [(pk, name) for pk, name, state in names if state != KeyState.DELETED or pk in calls]
     shown.sort(key=lambda pk_and_name: (-calls.get(pk_and_name[0], Calls()).all, pk_and_name[1].casefold()))
     page: Any = Paginator([pk for pk, _ in shown], KEYS_A_PAGE).get_page(number)
-    found = project.api_keys.in_bulk(list(page.object_list))
+    found = project.api_keys.select_related("created_by").in_bulk(list(page.object_list))
     page.object_list = [KeyCalls(found[pk], calls.get(pk, Calls())) for pk in page.object_list]
     return page
 

@@ -1,6 +1,7 @@
 """What the buttons do. Each action has one URL, calls one service, and answers htmx with the partial that
 the page contains; a browser without script is redirected to that page."""
 
+from functools import partial
 from urllib.parse import urlsplit
 
 from django.core.exceptions import BadRequest, SuspiciousOperation, ValidationError
@@ -16,7 +17,7 @@ from accounts.requests import PageRequest, page_that_asked
 from apikeys import services, vault
 from apikeys.figures import with_figures
 from apikeys.forms import CreateKeyForm
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, PauseReason
 from apikeys.pages import keys_context, living_names, project_context, propose_name, snippet_context
 from projects.access import get_project
 from projects.announcements import announce, warn
@@ -144,13 +145,16 @@ def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) ->
 
 @require_POST
 def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    said = "Paused {}. Requests with it are refused."
+    said = "Paused {}. Requests with it are {}."
     return _switch(request, project_id, key_id, services.pause_key, said, undo="apikeys:resume")
 
 
 @require_POST
 def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    return _switch(request, project_id, key_id, services.resume_key, "Re-enabled {}. Requests with it are let in.")
+    # Undo never says it, nor does a page that is older than the report.
+    even_if_reported = request.POST.get("seen") == PauseReason.REPORTED
+    change = partial(services.resume_key, even_if_reported=even_if_reported)
+    return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests with it are {}.")
 
 
 def _switch(
@@ -159,14 +163,29 @@ def _switch(
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = _key_of(project, key_id)
     try:
-        change(key=key, by=request.user, address=client_address(request))
+        changed = change(key=key, by=request.user, address=client_address(request))
     except services.KeyGone:
         return _gone(request, project, key)
-    announce(request, said.format(key.name), undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
+    if changed:
+        said = said.format(key.name, "let in" if key.is_active and not key.is_shut else "refused")
+        announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
+    else:
+        # Without Undo: it would take back what somebody else did.
+        warn(request, _unchanged(key))
     if not _wants_partial(request):
         return _back_to(request, project)
     context = project_context(project) | {"key": with_figures([key])[0]}
     return render(request, "apikeys/settings.html#key_row_with_announcement", context)
+
+
+def _unchanged(key: ApiKey) -> str:
+    """How the key stands, for somebody whose page was older."""
+    if key.is_reported:
+        return (
+            f"{key.name} was reported as leaked in the meantime and stays paused. Nothing was changed. "
+            "Re-enable it only if you are sure that nobody else has the secret."
+        )
+    return f"{key.name} was {key.get_state_display().lower()} already. Nothing was changed."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -121,6 +121,7 @@ FIELDS = [
     Field("{project}keys/new/", "next", {"name": "Fine"}),
     Field("{key}pause/", "next", {}),
     Field("{key}resume/", "next", {}),
+    Field("{key}resume/", "seen", {}),
     Field("{key}copy/", "next", {}),
     Field("{key}delete/", "confirmation", {}),
     Field("{key}delete/", "next", {"confirmation": "Production server"}),

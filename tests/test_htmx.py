@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apikeys.services import pause_key, resume_key
 from tests.pages import HTMX, action, page, text
 
 
@@ -29,6 +30,8 @@ def elements(answer: Any) -> list[str]:
 
 @pytest.mark.parametrize("name", ["pause", "resume"])
 def test_htmx_gets_the_row_and_the_announcement_out_of_band(name, client, api_key):
+    if name == "resume":
+        pause_key(key=api_key, by=api_key.created_by)
     answer = client.post(action(name, api_key), headers=HTMX)
     assert elements(answer) == [f"row-{api_key.public_id}", "announcements"]
     assert 'hx-swap-oob="innerHTML"' in answer.content.decode()
@@ -38,6 +41,16 @@ def test_htmx_gets_the_row_and_the_announcement_out_of_band(name, client, api_ke
 def test_the_announcement_of_a_pause_offers_to_undo_it(client, api_key):
     answer = client.post(action("pause", api_key), headers=HTMX)
     assert f'action="{action("resume", api_key)}" data-undo' in answer.content.decode()
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])
+def test_who_changed_nothing_is_told_how_the_key_stands_and_offered_no_undo(client, api_key, owner, headers):
+    """Two tabs: the other one was faster."""
+    for name, change, stands in (("pause", pause_key, "paused"), ("resume", resume_key, "active")):
+        change(key=api_key, by=owner)
+        answer = client.post(action(name, api_key), headers=headers, follow=True)
+        assert f"Production server was {stands} already. Nothing was changed." in text(answer)
+        assert "data-undo" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("name", ["delete", "create"])

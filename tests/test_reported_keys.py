@@ -5,18 +5,25 @@ import re
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
 from apikeys import services
 from apikeys.models import ApiKey
+from apikeys.verification import verify
 from projects.models import Project
+from tests.pages import HTMX, action
 
 pytestmark = pytest.mark.django_db
 
 WHY = "Somebody who holds its secret reported it as leaked."
 WHAT_TO_DO = "Create a new key, switch your programs to it, then delete this one."
 BADGE = "Paused: reported as leaked"
+MEANWHILE = "was reported as leaked in the meantime and stays paused. Nothing was changed."
+# What the forms of a page that shows the report send.
+SEEN = {"seen": "reported"}
+WITH_AND_WITHOUT_SCRIPT = pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])
 
 
 @pytest.fixture
@@ -61,11 +68,62 @@ def test_quick_start_warns_of_a_reported_key_while_it_shows_another(reported, ow
 
 def test_re_enabling_forgets_the_report_and_pausing_again_does_not_bring_it_back(reported, owner, signed_in):
     client = signed_in(owner)
-    for action in ("resume", "pause"):
-        client.post(reverse(f"apikeys:{action}", args=[reported.project.public_id, reported.public_id]))
+    for name, form in (("resume", SEEN), ("pause", {})):
+        client.post(action(name, reported), form)
         page = text(client, "settings", reported.project)
         assert BADGE not in page
         assert WHY not in page
+
+
+def pressed(client: Client, name: str, key: ApiKey, headers: dict[str, str]) -> Any:
+    """The answer to a button of a page that does not show the report."""
+    return client.post(action(name, key), headers=headers, follow=True)
+
+
+def told_of_the_report(answer: Any, key: ApiKey) -> bool:
+    said = words(answer)
+    is_refused = verify(f"Bearer {key.secret}").code == "key_paused"  # type: ignore[attr-defined]
+    return is_refused and f"{key.name} {MEANWHILE}" in said and BADGE in said and WHY in said
+
+
+@WITH_AND_WITHOUT_SCRIPT
+def test_a_pause_that_came_after_the_report_was_nothing_to_undo(api_key, owner, signed_in, headers):
+    """T34: the person's page still shows the key as active."""
+    client = signed_in(owner)
+    services.report_leak(secret=api_key.secret)
+    answer = pressed(client, "pause", api_key, headers)
+    assert told_of_the_report(answer, api_key)
+    assert "data-undo" not in answer.content.decode()
+    assert told_of_the_report(pressed(client, "resume", api_key, headers), api_key)
+
+
+@WITH_AND_WITHOUT_SCRIPT
+def test_undo_and_a_page_that_is_older_than_the_report_do_not_re_enable_the_key(api_key, owner, signed_in, headers):
+    """T34: the person paused the key, and then it was reported."""
+    client = signed_in(owner)
+    undo = re.search(r'action="([^"]+)" data-undo', pressed(client, "pause", api_key, headers).content.decode())
+    services.report_leak(secret=api_key.secret)
+    answer = client.post(undo[1] if undo else "", headers=headers, follow=True)
+    assert told_of_the_report(answer, api_key)
+    assert "Re-enable it only if you are sure that nobody else has the secret." in words(answer)
+    assert [event.kind for event in api_key.events.all()] == ["reported", "paused", "created"]
+
+
+@pytest.mark.parametrize("name", ["dashboard", "settings"])
+def test_who_sees_the_report_re_enables_with_one_press(name, reported, owner, signed_in):
+    client = signed_in(owner)
+    page = client.get(reverse(f"apikeys:{name}", args=[reported.project.public_id])).content.decode()
+    form = re.search(rf'<form[^>]*action="{action("resume", reported)}".*?</form>', page, re.S)
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', form[0] if form else ""))
+    answer = client.post(action("resume", reported), fields, follow=True)
+    assert f"Re-enabled {reported.name}." in words(answer)
+    assert BADGE not in words(answer)
+
+
+def test_an_operator_re_enables_whatever_the_reason(reported):
+    call_command("resumekey", reported.public_id)
+    reported.refresh_from_db()
+    assert reported.is_active
 
 
 def test_a_deleted_key_is_shown_as_deleted(reported, owner, signed_in):

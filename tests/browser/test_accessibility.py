@@ -104,6 +104,26 @@ def test_no_table_is_cut_at_320_px(new_page, address):
     assert set(page.locator(".table-scroll").evaluate_all(cut)) == {False}
 
 
+def test_axe_finds_nothing_where_the_account_that_created_a_key_is_deactivated(
+    new_page, sign_in, owner, project, api_key
+):
+    colleague = MembershipFactory(project=project).user
+    shut = create_key(project=project, name="Nightly backup", by=colleague).key
+    type(colleague).objects.filter(pk=colleague.pk).update(is_active=False)
+    page = new_page(viewport=NARROW, reduced_motion="reduce")
+    sign_in(page, owner)
+    found = {}
+    for address in (f"{dashboard(project)}?key={shut.public_id}", settings_page(project), usage_page(project)):
+        page.goto(address)
+        for picker in page.locator(".picker summary").all():
+            picker.click()
+        expect(page.locator(".badge", has_text="Refused").last).to_be_visible()
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW["width"]
+        looks = Looks(page)
+        found |= {f"{address}, {theme}": looks.violations(theme) for theme in THEMES}
+    assert [broken for broken in found.values() if broken] == []
+
+
 def test_titles_name_page_and_project(page, sign_in, owner, furnished):
     sign_in(page, owner)
     project = furnished.project

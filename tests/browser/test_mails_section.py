@@ -5,8 +5,9 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from apikeys.services import report_leak
 from projects.models import Membership
-from tests.browser.places import button, dashboard, said, settings_page
+from tests.browser.places import button, call, dashboard, row, said, settings_page
 
 
 @pytest.mark.parametrize("java_script_enabled", [True, False], ids=["", "without script"])
@@ -39,3 +40,24 @@ def test_a_report_is_loud_on_quick_start_and_re_enable_takes_it_back(server, pag
     button(page, "Re-enable").click()
     said(page, "Re-enabled Production server.")
     expect(page.get_by_text("reported as leaked")).to_have_count(0)
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False], ids=["", "without script"])
+def test_undo_does_not_re_enable_a_key_that_was_reported_meanwhile(
+    server, new_page, sign_in, owner, api_key, java_script_enabled
+):
+    """T34"""
+    page = new_page(java_script_enabled=java_script_enabled)
+    sign_in(page, owner)
+    page.goto(settings_page(api_key.project))
+    button(row(page, "Production server"), "Pause").click()
+    said(page, "Paused Production server.")
+    report_leak(secret=api_key.secret)
+    button(page, "Undo").click()
+    said(page, "Production server was reported as leaked in the meantime and stays paused.")
+    expect(row(page, "Production server").locator(".badge")).to_have_text("Paused: reported as leaked")
+    expect(button(page, "Undo")).to_have_count(0)
+    assert call(server, api_key.secret).code == "key_paused"
+    button(row(page, "Production server"), "Re-enable").click()
+    said(page, "Re-enabled Production server.")
+    assert call(server, api_key.secret).status == 200

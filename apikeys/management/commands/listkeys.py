@@ -31,4 +31,5 @@ class Command(OperatorCommand):
 def _line(key: ApiKey) -> str:
     used = f"used {timesince(key.last_used_at, depth=1)} ago" if key.last_used_at else "never used"
     reported = ", reported as leaked" if key.is_reported else ""
-    return f"{key.public_id}  {key.state:<7}  {key.mask}  {key.name}  ({used}{reported})"
+    shut = ", refused: creator deactivated" if key.is_shut else ""
+    return f"{key.public_id}  {key.state:<7}  {key.mask}  {key.name}  ({used}{reported}{shut})"

@@ -1,0 +1,97 @@
+"""What people see of a key whose creator's account was deactivated: its calls are refused, whatever its own state."""
+
+import re
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from accounts.models import User
+from apikeys.models import ApiKey
+from apikeys.services import create_key, delete_key, pause_key
+from apikeys.verification import verify
+from tests.factories import MembershipFactory, UserFactory
+from tests.pages import HTMX, action, page, text
+
+WHY = "Refused: the account that created it is deactivated."
+
+
+@pytest.fixture
+def colleague(project) -> User:
+    user: User = UserFactory()
+    MembershipFactory(user=user, project=project)
+    return user
+
+
+@pytest.fixture
+def shut(project, colleague) -> ApiKey:
+    """Active, though its calls are refused."""
+    new = create_key(project=project, name="Nightly backup", by=colleague)
+    User.objects.filter(pk=colleague.pk).update(is_active=False)
+    assert verify(f"Bearer {new.secret}").code == "forbidden"
+    return new.key
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+def badges(answer: Any) -> list[str]:
+    found = re.findall(r'<span class="badge \w+">(.*?)</span>', answer.content.decode(), re.S)
+    return [re.sub(r"<[^>]+>", "", badge).strip() for badge in found]
+
+
+@pytest.mark.parametrize("name", ["dashboard", "settings", "onboarding"])
+def test_every_page_with_the_key_says_that_it_is_refused_and_why(name, shut, client):
+    answer = client.get(page(f"apikeys:{name}", shut.project))
+    assert badges(answer) == ["Refused"]
+    assert f"{WHY} Create a new key" in text(answer)
+    assert page("apikeys:create", shut.project) in answer.content.decode()
+
+
+def test_usage_says_it_in_the_list_and_of_the_key(shut, client):
+    usage = page("apikeys:usage", shut.project)
+    for query in ({}, {"key": shut.public_id}):
+        assert badges(client.get(usage, query)) == ["Refused"]
+
+
+def test_a_viewer_is_told_too_but_offered_nothing(shut, viewer, signed_in):
+    answer = signed_in(viewer).get(page("apikeys:dashboard", shut.project))
+    assert WHY in text(answer)
+    assert page("apikeys:create", shut.project) not in answer.content.decode()
+
+
+def test_quick_start_chooses_a_key_of_an_active_account_and_its_picker_marks_the_others(shut, client, owner):
+    working = create_key(project=shut.project, name="Production server", by=owner).key
+    ApiKey.objects.filter(pk=working.pk).update(created_at="2020-01-01T00:00Z")
+    dashboard = page("apikeys:dashboard", shut.project)
+    answer = client.get(dashboard)
+    assert badges(answer) == ["Active", "Refused"]
+    assert WHY not in text(answer)
+    pause_key(key=working, by=owner)
+    assert badges(client.get(dashboard)) == ["Paused", "Paused", "Refused"]
+    assert WHY in text(client.get(dashboard, {"key": shut.public_id}))
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])
+def test_re_enabling_it_does_not_promise_that_requests_are_let_in(shut, client, owner, headers):
+    pause_key(key=shut, by=owner)
+    row = client.get(page("apikeys:settings", shut.project))
+    assert (badges(row), WHY in text(row)) == (["Paused"], True)
+    answer = client.post(action("resume", shut), headers=headers, follow=True)
+    assert "Re-enabled Nightly backup. Requests with it are refused." in text(answer)
+    assert (badges(answer), WHY in text(answer)) == (["Refused"], True)
+
+
+def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
+    delete_key(key=shut, by=owner)
+    answer = client.get(page("apikeys:settings", shut.project), {"state": "deleted"})
+    assert (badges(answer), WHY in text(answer)) == (["Deleted"], False)
+
+
+def test_listkeys_says_it(shut, capsys):
+    call_command("listkeys", shut.project.public_id)
+    assert "(never used, refused: creator deactivated)" in capsys.readouterr().out
