@@ -50,7 +50,7 @@ test: venv chromium proxies redis
 	on-postgresql on-postgresql-too in-chromium on-sqlite
 
 .PHONY: on-postgresql on-postgresql-too in-chromium on-sqlite
-HALF = tests/test_[a-e]*.py
+HALF = tests/test_[a-g]*.py
 on-postgresql:
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest $(HALF)
 on-postgresql-too:
