@@ -92,7 +92,9 @@ FROM touched t JOIN living ON living.id = t.key_id WHERE k.id = t.key_id
 
 
 def write(batch: Iterable[Noted]) -> None:
-    """Raises Django's database errors; what was not written then was not written at all."""
+    """Raises Django's database errors. Nothing was written then, unless the confirmation alone was lost
+    (docs/decisions/0007-hours-and-days.md).
+    """
     batch = list(batch)
     parameters = [json.dumps(_use_rows(batch)), json.dumps(_key_rows(batch))]
     rows = f"WITH noted AS ({_source(_USE)}), touched AS ({_source(_KEYS)}), living AS ({_LIVING})"
