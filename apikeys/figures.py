@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from apikeys.models import QUIET_AFTER, ApiKey, KeyUse, Outcome, ProjectUse
+from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse
 from projects.models import Project
 
 _STEP = {KeyUse.Span.HOUR: timedelta(hours=1), KeyUse.Span.DAY: timedelta(days=1)}
@@ -155,5 +155,4 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
 
 def _without_those_before(key: ApiKey, calls: Calls) -> Calls:
     """The calls of up to 25 hours, none let in where the key's last use shows that they were before the last 24."""
-    is_past = key.last_used_at is not None and key.last_used_at <= timezone.now() - QUIET_AFTER
-    return calls._replace(allowed=0) if is_past else calls
+    return calls._replace(allowed=0) if key.is_unused_lately else calls

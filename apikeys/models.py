@@ -128,9 +128,14 @@ class ApiKey(models.Model):
         return self.last_used_at is not None and self.last_used_at > timezone.now() - RECENTLY
 
     @property
+    def is_unused_lately(self) -> bool:
+        """Whether it was used, and last QUIET_AFTER ago or before."""
+        return self.last_used_at is not None and self.last_used_at <= timezone.now() - QUIET_AFTER
+
+    @property
     def is_quiet(self) -> bool:
         """Whether it had calls and has had none for 24 hours: what to look for before a roll's old key is deleted."""
-        return self.is_active and self.last_used_at is not None and self.last_used_at <= timezone.now() - QUIET_AFTER
+        return self.is_active and self.is_unused_lately
 
     @property
     def stopped_at(self) -> datetime | None:
