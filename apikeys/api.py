@@ -9,8 +9,9 @@ from ninja import Router, Schema
 
 from apikeys import gateway
 from apikeys.verification import Identity
+from projects.answers import ErrorAnswer, ObjectAnswer
 from projects.api import ApiRequest
-from projects.envelope import ErrorAnswer, ObjectAnswer, envelope
+from projects.envelope import envelope
 
 
 class KeyRequest(ApiRequest):

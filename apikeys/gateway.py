@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import structlog
+from django.conf import settings
 
 from accounts.client_address import address_of
 from accounts.public_ids import new_public_id
@@ -18,9 +19,11 @@ from projects.envelope import error_body, error_headers, status_of
 
 logger = structlog.get_logger(__name__)
 
+PATH = "/api/v1/verify"
+
 Environ = Mapping[str, Any]
 
-_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (204, 401, 403, 429, 500, 503)}
+_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (204, 401, 403, 404, 429, 500, 503)}
 
 
 class Answer(NamedTuple):
@@ -31,6 +34,8 @@ class Answer(NamedTuple):
 
 def answer(environ: Environ, request_id: str) -> Answer:
     """204 and whose request it is, or the refusal. Any method is answered alike; the body is never read."""
+    if not _is_secure_enough(environ):
+        return _refusal(403, "https_required", request_id)
     identity, code = verification.verify(environ.get("HTTP_AUTHORIZATION"), address_of(environ))
     if identity is None:
         return _refusal(status_of(str(code)), str(code), request_id)
@@ -42,6 +47,17 @@ def answer(environ: Environ, request_id: str) -> Answer:
         ("Cache-Control", "no-store"),
     ]
     return Answer(204, headers, b"")
+
+
+def _is_secure_enough(environ: Environ) -> bool:
+    """Whether the request came over HTTPS, where that is demanded; by the rule of Django's `request.is_secure()`."""
+    if not settings.SECURE_SSL_REDIRECT:
+        return True
+    scheme = environ["wsgi.url_scheme"]
+    if settings.SECURE_PROXY_SSL_HEADER:
+        name, _ = settings.SECURE_PROXY_SSL_HEADER
+        scheme = environ.get(name, scheme).partition(",")[0].strip()
+    return bool(scheme == "https")
 
 
 def _refusal(status: int, code: str, request_id: str, message: str = "") -> Answer:
@@ -62,12 +78,21 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
     """WSGI. Calls that pass are counted, not logged; a refusal leaves a line, so that its id can be found."""
     request_id = new_public_id("req")
     try:
-        status, headers, body = answer(environ, request_id)
+        found = answer(environ, request_id)
     except Exception:
         logger.exception("verify_failed", request_id=request_id)
-        message = "Something broke on our side. Quote the request id."
-        status, headers, body = _refusal(500, "internal_error", request_id, message)
-    if status != 204:
-        logger.info("verify_refused", request_id=request_id, status=status)
-    start_response(_STATUS_LINES[status], headers)
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+        found = _refusal(500, "internal_error", request_id, "Something broke on our side. Quote the request id.")
+    if found.status != 204:
+        logger.info("verify_refused", request_id=request_id, status=found.status)
+    return _send(found, environ, start_response)
+
+
+def not_found(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """WSGI, for the check's own port: pages and API are on another one."""
+    message = f"Only {PATH}, /health/live and /health/ready are on this port. The API is on Latchkey's PORT."
+    return _send(_refusal(404, "not_found", new_public_id("req"), message), environ, start_response)
+
+
+def _send(found: Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response(_STATUS_LINES[found.status], found.headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [found.body]

@@ -10,6 +10,7 @@ from bench.load import Contender, Pairs, Sample, load, rate, side_by_side
 from bench.plan import Plan
 from bench.results import Goal, Row
 from tests.environment import DATA_DIR, postgres
+from tests.processes import children
 
 VERIFY = "/api/v1/verify"
 
@@ -27,7 +28,7 @@ def unknown_header() -> str:
 
 
 def ours(name: str, server: servers.Server, headers: list[str]) -> Contender:
-    return Contender(name, server.url + VERIFY, headers, unknown_header())
+    return Contender(name, server.check_url + VERIFY, headers, unknown_header())
 
 
 def _peers(server: servers.Server, headers: dict[str, list[str]], plan: Plan) -> list[Contender]:
@@ -83,7 +84,7 @@ def _latency(samples: list[Sample]) -> dict[str, float]:
 
 def _cost(contender: Contender, product: servers.Server, plan: Plan) -> dict[str, float]:
     """Checks for each second that a core works, counting the worker alone, and the database with it."""
-    backends = processes.children(postgres.pid)
+    backends = children(postgres.pid)
     before = processes.cpu_seconds(product.worker), sum(map(processes.cpu_seconds, backends))
     sample = load(contender, plan)
     worker = processes.cpu_seconds(product.worker) - before[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench import processes
 from tests.environment import DATA_DIR, REPOSITORY
 from tests.postgres import free_port
+from tests.processes import CHECK, workers
 
 THREADS = 8
 SECONDS_TO_START = 60
@@ -22,11 +23,11 @@ LIMIT = "bench.peers.limit:application"
 
 
 class Server:
-    """A running server; `url` has no slash at its end."""
+    """A running server; URLs have no slash at their end. A peer answers everything, checks too, at one port."""
 
     def __init__(self, command: list[str], port: int, environment: dict[str, str]) -> None:
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        self.port, self.check_port = port, int(environment.get("CHECK_PORT", port))
+        self.url, self.check_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{self.check_port}"
         self.log = Path(tempfile.mkstemp(prefix="bench-", suffix=".log", dir=DATA_DIR)[1])
         with self.log.open("ab") as log:
             # A session of its own, so that Ctrl+C reaches it through stop() and in no other way.
@@ -41,7 +42,7 @@ class Server:
 
     def wait(self) -> None:
         deadline = time.monotonic() + SECONDS_TO_START
-        while not processes.listens(self.port):
+        while not (processes.listens(self.port) and processes.listens(self.check_port)):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"A server did not start. Its log:\n{self.log.read_text(errors='replace')[-4000:]}")
             time.sleep(0.05)
@@ -56,8 +57,8 @@ class Server:
 
     @property
     def worker(self) -> int:
-        """The process id of its worker, of several the largest one."""
-        return max(processes.children(self.process.pid), key=processes.resident_bytes)
+        """The process id of the product's worker that checks keys, of several the largest one."""
+        return max(workers(self.process.pid, CHECK), key=processes.resident_bytes)
 
 
 @contextmanager
@@ -71,14 +72,16 @@ def _running(command: list[str], port: int, environment: dict[str, str]) -> Iter
 
 
 @contextmanager
-def product(database_url: str, *, workers: int = 1, **environment: str) -> Iterator[Server]:
+def product(database_url: str, *, check_workers: int = 1, **environment: str) -> Iterator[Server]:
     """Latchkey as its users run it: `manage.py serve`, the counting of use on."""
     port = free_port()
     environment |= {
         "DATABASE_URL": database_url,
         "HOST": "127.0.0.1",
         "PORT": str(port),
-        "WORKERS": str(workers),
+        "WORKERS": "1",
+        "CHECK_PORT": str(free_port()),
+        "CHECK_WORKERS": str(check_workers),
         "THREADS": str(THREADS),
         "USAGE_FLUSH_SECONDS": "1",
     }

@@ -67,7 +67,7 @@ class Clients:
 def while_under_load(url: str, owner: User, plan: Plan) -> Row:
     project = ProjectFactory(created_by=owner)
     passed = 0
-    with servers.product(url, workers=WORKERS) as product, Clients(product.port) as clients:
+    with servers.product(url, check_workers=WORKERS) as product, Clients(product.check_port) as clients:
         for _ in range(plan.stop_rounds):
             new = services.create_key(project=project, name="Key", by=owner)
             clients.header = f"Bearer {new.secret}"

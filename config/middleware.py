@@ -51,7 +51,7 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
-            return error_response(request, 403, "https_required", "Use https. Roll any key that was sent over http.")
+            return error_response(request, 403, "https_required")
         return get_response(request)
 
     return middleware
@@ -75,8 +75,7 @@ def health_by_any_name(get_response: GetResponse) -> GetResponse:
     """Answers health checks before the Host header is judged: supervisors ask by address."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        view = health.VIEWS.get(request.path)
-        return view(request) if view else get_response(request)
+        return health.answer(request) or get_response(request)
 
     return middleware
 

@@ -62,6 +62,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
 INSTALLED_APPS = [
+    "config",  # for its command, serve
     "apikeys",
     "projects",
     "accounts",

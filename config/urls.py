@@ -5,6 +5,7 @@ from django.templatetags.static import static
 from django.urls import include, path, register_converter
 
 from accounts.public_ids import converter_for
+from apikeys import gateway
 from apikeys.api import verify
 from config import errors
 from config.api import api
@@ -22,7 +23,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
-    path("api/v1/verify", verify, name="verify"),
+    path(gateway.PATH.lstrip("/"), verify, name="verify"),
     path("api/v1/", api.urls),
 ]
 

@@ -8,14 +8,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 _django = get_wsgi_application()
 
-from django.conf import settings  # noqa: E402  Django has to be set up before
-from django.urls import reverse  # noqa: E402
-
-from apikeys import gateway, patience  # noqa: E402
+from apikeys import gateway, patience  # noqa: E402  Django has to be set up before
 
 # RFC 2046, 5.1.1, and as long as Django takes one.
 _BOUNDARY = re.compile(r'(?i);\s*boundary\s*=\s*("[^"]{1,200}"|[^;"\s]{1,200})')
-_VERIFY = reverse("verify")
 # PEP 3333 wants them in every request.
 _DEMANDED = {
     "REQUEST_METHOD",
@@ -30,9 +26,9 @@ _OWN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name no
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:
-    """The check that gateways ask for, and Django for all the rest."""
+    """Django, and the check too, for trying it out: gateways ask the check's own processes (config/check.py)."""
     patience.begin()
-    if environ["PATH_INFO"] == _VERIFY and _came_over_https(environ):
+    if environ["PATH_INFO"] == gateway.PATH:
         return gateway.application(environ, start_response)
     _forget_own_environment(environ)
     _simplify_content_type(environ)
@@ -70,13 +66,3 @@ def _forget_own_environment(environ: dict[str, Any]) -> None:
     for name, value in _OWN_ENVIRONMENT.items():
         if environ.get(name) == value:
             del environ[name]
-
-
-def _came_over_https(environ: dict[str, Any]) -> bool:
-    """Whether it is certain, where it is demanded; Django's middleware judges, and refuses, the other requests."""
-    if not settings.SECURE_SSL_REDIRECT:
-        return True
-    if settings.SECURE_PROXY_SSL_HEADER:
-        name, value = settings.SECURE_PROXY_SSL_HEADER
-        return bool(environ.get(name) == value)
-    return bool(environ["wsgi.url_scheme"] == "https")

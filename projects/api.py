@@ -13,7 +13,8 @@ from ninja import Field, P, QueryEx, Router, Schema, Status
 
 from accounts.models import User
 from projects import files
-from projects.envelope import ErrorAnswer, ListAnswer, ObjectAnswer, Refused, envelope, list_envelope
+from projects.answers import ErrorAnswer, ListAnswer, ObjectAnswer
+from projects.envelope import Refused, envelope, list_envelope
 from projects.models import File, Project
 
 PAGE_SIZE = 20

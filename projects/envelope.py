@@ -2,11 +2,10 @@
 
 import time
 from math import ceil
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, JsonResponse
-from ninja import Field, Schema
 
 MESSAGES = {
     "key_missing": "Send your API key as 'Authorization: Bearer <key>'.",
@@ -16,6 +15,7 @@ MESSAGES = {
     "key_paused": "This API key is paused. An owner of the project can re-enable it in its settings.",
     "key_deleted": "This API key was deleted for good. Use another key of the project, or create a new one.",
     "forbidden": "This API key may not do this: the account that created it is deactivated. Create a new key.",
+    "https_required": "Use https. Roll any key that was sent over http.",
     "too_many_failures": "Too many calls from this address had a wrong key. Wait a minute, and check the key.",
     "unavailable": "The server cannot check API keys at the moment. Try again shortly.",
 }
@@ -112,68 +112,3 @@ def error_response(request: HttpRequest, status: int, code: str, message: str = 
 def status_of(code: str) -> int:
     """The status of an answer that verification refused with `code`."""
     return {"unavailable": 503, "forbidden": 403, "too_many_failures": 429}.get(code, 401)
-
-
-# The envelope as the OpenAPI document describes it. Ninja builds every success from these, so that an
-# answer and its description cannot drift apart.
-
-
-class Meta(Schema):
-    request_id: str = Field(description="Also in the header X-Request-Id. Quote it when you ask for help.")
-    project_id: str | None = Field(description="The key's project; null if no key was accepted.")
-
-
-class ObjectMeta(Meta):
-    type: Literal["object"]
-
-
-class ErrorMeta(Meta):
-    type: Literal["error"]
-
-
-class ListMeta(Meta):
-    type: Literal["list"]
-    limit: int = Field(description="The most items a page holds.")
-    total: int = Field(description="The number of items on all pages.")
-    page: int = Field(description="This page's number, from 1.")
-    pages: int = Field(description="The number of pages, at least 1.")
-
-
-class ObjectLinks(Schema):
-    self: str
-
-
-class PageLinks(Schema):
-    self: str
-    next: str | None = Field(description="The next page; null on the last.")
-    prev: str | None = Field(description="The page before; null on the first.")
-
-
-class ErrorDetail(Schema):
-    code: str = Field(description="What happened, for programs.")
-    message: str = Field(description="What to do next, for people.")
-
-
-class ObjectAnswer(Schema):
-    meta: ObjectMeta
-    data: Any
-    error: None
-    links: ObjectLinks
-
-
-class ListAnswer(Schema):
-    meta: ListMeta
-    data: Any
-    error: None
-    links: PageLinks
-
-
-class NoLinks(Schema):
-    pass
-
-
-class ErrorAnswer(Schema):
-    meta: ErrorMeta
-    data: None
-    error: ErrorDetail
-    links: NoLinks

@@ -148,11 +148,11 @@ def server(transactional_db: None, session_server: Server) -> Server:
 
 @pytest.fixture
 def start_server(transactional_db: None) -> Iterator[Callable[..., Server]]:
-    """Starts further servers: `start_server(workers=4, MAX_FILE_SIZE="1000")`. They end with the test."""
+    """Starts further servers: `start_server(check_workers=4, MAX_FILE_SIZE="1000")`. They end with the test."""
     servers: list[Server] = []
 
-    def start(*, workers: int = 1, **environment: str) -> Server:
-        servers.append(Server(workers=workers, **environment))
+    def start(*, workers: int = 1, check_workers: int = 1, **environment: str) -> Server:
+        servers.append(Server(workers=workers, check_workers=check_workers, **environment))
         servers[-1].start()
         return servers[-1]
 

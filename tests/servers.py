@@ -51,8 +51,8 @@ def session_headers(client: Client) -> dict[str, str]:
 class Server:
     """`url` has no slash at its end. Environment variables may be given; the rest is the tests' own."""
 
-    def __init__(self, *, workers: int = 1, **environment: str) -> None:
-        self.port = free_port()
+    def __init__(self, *, workers: int = 1, check_workers: int = 1, **environment: str) -> None:
+        self.port, self.check_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(tempfile.mkstemp(prefix="server-", suffix=".log", dir=DATA_DIR)[1])
         self._environment = {
@@ -61,6 +61,8 @@ class Server:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "WORKERS": str(workers),
+            "CHECK_PORT": str(self.check_port),
+            "CHECK_WORKERS": str(check_workers),
             "USAGE_FLUSH_SECONDS": "0.2",
             "MAIL_RETRY_SECONDS": "1",
             "PYTHONUNBUFFERED": "1",
@@ -94,18 +96,33 @@ class Server:
 
     def _is_live(self) -> bool:
         try:
-            return self.request("GET", "/health/live").status == 200
+            ports = (self.port, self.check_port)
+            return all(self.request("GET", "/health/live", port=port).status == 200 for port in ports)
         except (OSError, HTTPException):
             return False
 
     def request(
-        self, method: str, path: str, body: bytes | str | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | str | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        port: int | None = None,
     ) -> Answer:
-        """One request over a connection of its own. Redirects are answers, nothing follows them."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=SECONDS_TO_ANSWER)) as connection:
+        """One request over a connection of its own, to the pages' port unless `port` is given.
+
+        Redirects are answers, nothing follows them.
+        """
+        with closing(HTTPConnection("127.0.0.1", port or self.port, timeout=SECONDS_TO_ANSWER)) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
+
+    def check(self, secret: str) -> Answer:
+        """What a gateway hears that asks about this secret."""
+        headers = {"Authorization": f"Bearer {secret}"}
+        return self.request("GET", "/api/v1/verify", headers=headers, port=self.check_port)
 
     def stop(self) -> None:
         if self.process is not None:

@@ -64,7 +64,7 @@ def nothing_counted(server):
     """
     later = ApiKeyFactory()
     secret = services.copy_secret(key=later, by=None)
-    assert server.request("GET", "/api/v1/verify", headers={"Authorization": f"Bearer {secret}"}).status == 204
+    assert server.check(secret).status == 204
     until(lambda: KeyUse.objects.filter(key=later, span="day").exists())
     for model in (UnmatchedUse, KeyUse, ProjectUse):
         model.objects.all().delete()
@@ -80,10 +80,10 @@ def clock_that_stands(time_machine):
 
 
 def test_four_processes_count_100_000_mixed_calls_exactly(start_server, nothing_counted, project, secrets):
-    server = start_server(workers=4)
+    server = start_server(check_workers=4)
     each = 2_500 if not ON_SQLITE else 250
     mixed = [secrets["ok"], secrets["paused"], secrets["ok"], secrets["unknown"], secrets["deleted"]] * 5
-    calls = call_all(server.port, [(mixed * each)[: each * 10]] * 4)
+    calls = call_all(server.check_port, [(mixed * each)[: each * 10]] * 4)
     assert len(calls) == each * 40
     expected = answered(calls, secrets)
     until(lambda: counted().total() >= expected.total())
@@ -96,14 +96,14 @@ def test_four_processes_count_100_000_mixed_calls_exactly(start_server, nothing_
 def test_a_sigterm_amid_calls_loses_none(start_server, nothing_counted, secrets):
     """T40, in part: the counts."""
     # An interval that is never reached: what is written is written at the end.
-    server = start_server(workers=2, USAGE_FLUSH_SECONDS="600")
+    server = start_server(check_workers=2, USAGE_FLUSH_SECONDS="600")
 
     def terminate() -> None:
         time.sleep(1)
         os.kill(server.process.pid, signal.SIGTERM)
 
     mixed = [secrets["ok"], secrets["paused"], secrets["unknown"]]
-    calls = call_all(server.port, [mixed * 20_000] * 4, amid=terminate)
+    calls = call_all(server.check_port, [mixed * 20_000] * 4, amid=terminate)
     server.process.wait(60)
     expected = answered(calls, secrets)
     assert 0 < expected["ok"] < 4 * 20_000, "the signal came amid the calls"

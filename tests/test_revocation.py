@@ -1,4 +1,4 @@
-"""Delete and pause hold everywhere once they are answered: four workers under load, and no success begins later."""
+"""Delete and pause hold everywhere once they are answered: no success begins later, in four workers under load."""
 
 import time
 
@@ -14,7 +14,7 @@ PROGRAMS = 4
 @pytest.mark.parametrize("stop", [pause_key, delete_key], ids=["T11-pause", "T10-delete"])
 def test_no_success_begins_after_the_answer(start_server, project, owner, stop):
     """T10, T11, V6"""
-    server = start_server(workers=4)
+    server = start_server(check_workers=4)
     keys = [create_key(project=project, name=f"Key {number}", by=owner) for number in range(KEYS)]
     stopped: dict[str, float] = {}
 
@@ -25,7 +25,7 @@ def test_no_success_begins_after_the_answer(start_server, project, owner, stop):
             time.sleep(0.02)
 
     secrets = [secret for _, secret in keys]
-    calls = call_before_and_after(server.port, secrets, PROGRAMS, stop_one_after_the_other)
+    calls = call_before_and_after(server.check_port, secrets, PROGRAMS, stop_one_after_the_other)
     assert {call.status for call in calls} == {204, 401}
     late = [call for call in calls if call.status == 204 and call.began > stopped[call.secret]]
     assert late == []

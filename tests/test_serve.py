@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import socket
@@ -6,13 +7,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from config.supervisor import Group
 from tests.environment import REPOSITORY
 from tests.postgres import free_port
+from tests.processes import CHECK, PAGES, children, group, workers
 
 pytestmark = pytest.mark.nodb
 
@@ -45,84 +50,177 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def lines_when_ready(process: Process) -> str:
-    """The three lines that a pipe sees while the server runs."""
+    """The four lines that a pipe sees while the server runs."""
     assert process.stdout is not None
-    return "".join(process.stdout.readline() for _ in range(3))
+    return "".join(process.stdout.readline() for _ in range(4))
 
 
-def get(port: int) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=60) as answer:
-        return int(answer.status)
+def get(port: int, path: str = "/health/live") -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_when_it_is_ready_answers_stops_cleanly_and_starts_again(start, stop):
-    port = free_port()
-    for _ in range(2):
-        process = start(PORT=str(port))
-        text = lines_when_ready(process)
-        assert f"Latchkey is ready: http://127.0.0.1:{port}/" in text
-        assert f"http://127.0.0.1:{port}/accounts/signup/" in text
-        assert "createsuperuser" in text
-        assert get(port) == 200
-        process.send_signal(stop)
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0
-        assert "Traceback" not in errors
-
-
-def test_a_port_in_use_is_an_error_that_names_port(start):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        process = start(PORT=str(port))
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert f"port {port}" in errors
-    assert "PORT=" in errors
-    assert "Traceback" not in errors
-
-
-def test_a_second_server_does_not_share_the_port_of_the_first(start):
-    port = str(free_port())
-    lines_when_ready(start(PORT=port))
-    second = start(PORT=port)
-    assert "PORT=" in second.communicate(timeout=60)[1]
-    assert second.returncode != 0
-
-
-def test_a_killed_worker_is_replaced(start):
-    port = free_port()
-    process = start(PORT=str(port))
-    lines_when_ready(process)
-    os.kill(worker_of(process), signal.SIGKILL)
+def until_answered(*ports: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            assert get(port) == 200
+            assert {get(port) for port in ports} == {200}
             return
         except OSError:
             time.sleep(0.1)
     pytest.fail("no worker answers")
 
 
-def test_workers_end_with_a_main_process_that_was_killed(start):
+def until(check: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not check() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert check()
+
+
+def until_silent(*ports: int) -> None:
+    deadline = time.monotonic() + 60
+    for port in ports:
+        while time.monotonic() < deadline:
+            try:
+                get(port)
+            except OSError:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail(f"port {port} goes on answering")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_when_it_is_ready_answers_stops_cleanly_and_starts_again(start, stop):
+    port, check_port = free_port(), free_port()
+    for _ in range(2):
+        process = start(PORT=str(port), CHECK_PORT=str(check_port))
+        text = lines_when_ready(process)
+        assert f"Latchkey is ready: http://127.0.0.1:{port}/" in text
+        assert f"Gateways ask: http://127.0.0.1:{check_port}/api/v1/verify" in text
+        assert f"http://127.0.0.1:{port}/accounts/signup/" in text
+        assert "createsuperuser" in text
+        assert get(port) == get(check_port) == 200
+        process.send_signal(stop)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "Traceback" not in errors
+        assert "Latchkey stopped" not in errors
+
+
+@pytest.mark.parametrize("name", ["PORT", "CHECK_PORT"])
+def test_a_port_in_use_is_an_error_that_names_its_setting(start, name):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        process = start(**{"PORT": str(free_port()), "CHECK_PORT": str(free_port()), name: str(port)})
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert f"port {port}" in errors
+    assert f" {name}=" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_second_server_does_not_share_the_port_of_the_first(start):
+    port = str(free_port())
+    lines_when_ready(start(PORT=port, CHECK_PORT=str(free_port())))
+    second = start(PORT=port, CHECK_PORT=str(free_port()))
+    assert "PORT=" in second.communicate(timeout=60)[1]
+    assert second.returncode != 0
+
+
+@pytest.mark.parametrize("application", [PAGES, CHECK])
+def test_a_killed_worker_is_replaced(start, application):
+    port, check_port = free_port(), free_port()
+    process = start(PORT=str(port), CHECK_PORT=str(check_port))
+    lines_when_ready(process)
+    [worker] = workers(process.pid, application)
+    os.kill(worker, signal.SIGKILL)
+    until_answered(port, check_port)
+    assert worker not in workers(process.pid, application)
+
+
+@pytest.mark.parametrize("application", [PAGES, CHECK])
+def test_workers_that_die_again_at_once_end_both_groups(start, application):
+    port, check_port = free_port(), free_port()
+    process = start(PORT=str(port), CHECK_PORT=str(check_port))
+    lines_when_ready(process)
+    [first] = workers(process.pid, application)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: set(workers(process.pid, application)) - {first})
+    os.kill(*(set(workers(process.pid, application)) - {first}), signal.SIGKILL)
+    assert_ends_both_groups(process, application, port, check_port)
+
+
+@pytest.mark.parametrize("application", [PAGES, CHECK])
+def test_a_group_whose_main_process_is_killed_ends_both_groups(start, application):
+    port, check_port = free_port(), free_port()
+    process = start(PORT=str(port), CHECK_PORT=str(check_port))
+    lines_when_ready(process)
+    os.kill(group(process.pid, application), signal.SIGKILL)
+    assert_ends_both_groups(process, application, port, check_port)
+
+
+def assert_ends_both_groups(process: Process, application: str, *ports: int) -> None:
+    """With exit code 1, so that whoever started the server starts it anew. The log names the group."""
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"these processes ended: {'pages' if application == PAGES else 'check'} (exit code" in errors
+    assert "Traceback" not in errors
+    until_silent(*ports)
+
+
+@pytest.mark.parametrize("broken", ["pages", "check"])
+def test_a_group_that_cannot_start_ends_the_other_one(broken, tmp_path):
+    ports = {"pages": free_port(), "check": free_port()}
+    groups = [
+        Group(name, settings, "config.no_such.application" if name == broken else application, "127.0.0.1", port, 1, 2)
+        for (name, port), settings, application in zip(
+            ports.items(), ("config.settings", "config.check_settings"), (PAGES, CHECK), strict=True
+        )
+    ]
+    code = f"from config.supervisor import Group, run; print(run({groups!r}))"
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/latchkey.sqlite3"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert ended.stdout == f"Latchkey stopped, because these processes ended: {broken} (exit code 1).\n"
+    assert "no_such" in ended.stderr
+    until_silent(*ports.values())
+
+
+def test_all_processes_end_with_a_main_process_that_was_killed(start):
     """They would go on answering, with the old code, beside a server that is started anew."""
-    port = free_port()
-    process = start(PORT=str(port), WORKERS="2")
+    port, check_port = free_port(), free_port()
+    process = start(PORT=str(port), CHECK_PORT=str(check_port), WORKERS="2", CHECK_WORKERS="2")
     lines_when_ready(process)
     process.kill()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            get(port)
-        except OSError:
-            return
-        time.sleep(0.1)
-    pytest.fail("a worker goes on answering")
+    until_silent(port, check_port)
 
 
-def worker_of(process: Process) -> int:
-    return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+def test_a_stop_amid_the_start_is_no_failure(start):
+    process = start(PORT=str(free_port()), CHECK_PORT=str(free_port()))
+    until(lambda: len(children(process.pid)) == 2)
+    process.terminate()
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 0
+
+
+def test_an_idle_connection_costs_no_place_at_either_port(start):
+    """T46: more of them than granian's own limit of 1,024, and the next request is answered."""
+    port, check_port = free_port(), free_port()
+    lines_when_ready(start(PORT=str(port), CHECK_PORT=str(check_port)))
+    with ExitStack() as idle:
+        for number in range(1_500):
+            try:
+                idle.enter_context(socket.create_connection(("127.0.0.1", (port, check_port)[number % 2]), timeout=60))
+            except OSError as error:
+                assert error.errno == errno.EMFILE  # noqa: PT017  this process may not open so many
+                pytest.fail("Raise `ulimit -n` for the tests.")
+        assert get(port) == get(check_port) == 200
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", "8000.5", "٨٠٠٠", "9" * 5000, "80 80"])
@@ -131,13 +229,29 @@ def test_a_bad_port_is_an_error_that_names_port(port):
         call_command("serve", port=port)
 
 
+@pytest.mark.parametrize("check_port", ["abc", "0", "65536", "80 80"])
+def test_a_bad_check_port_is_an_error_that_names_check_port(check_port):
+    with pytest.raises(CommandError, match="CHECK_PORT must be a number from 1 to 65535"):
+        call_command("serve", port="8000", check_port=check_port)
+
+
+def test_the_last_port_leaves_none_for_the_check():
+    with pytest.raises(CommandError, match="CHECK_PORT must be a number from 1 to 65535, not '65536'"):
+        call_command("serve", port="65535")
+
+
+def test_both_ports_cannot_be_one():
+    with pytest.raises(CommandError, match="CHECK_PORT must be another port than PORT"):
+        call_command("serve", port="8000", check_port="8000")
+
+
 @pytest.mark.parametrize("host", ["999.1.1.1", "no such host", "\0", "a" * 300])
 def test_a_bad_host_is_an_error_that_names_host(host):
     with pytest.raises(CommandError, match="HOST must be an address of this machine"):
         call_command("serve", host=host)
 
 
-@pytest.mark.parametrize("name", ["workers", "threads"])
+@pytest.mark.parametrize("name", ["workers", "check_workers", "threads"])
 def test_bad_numbers_of_workers_and_threads_are_errors(name):
     with pytest.raises(CommandError, match=name.upper()):
         call_command("serve", **{name: "many"})

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from tests.faults.fill import PASSWORD
 from tests.faults.installation import People
-from tests.servers import Server
+from tests.servers import Answer, Server
 
 _FORM = "application/x-www-form-urlencoded"
 _UPLOAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n--b--\r\n'
@@ -40,7 +40,7 @@ class Caller:
         self._token = str(form.headers["Set-Cookie"]).partition("csrftoken=")[2].partition(";")[0]
 
     def check(self, secret: str | None = None) -> Timed:
-        return self._call("check", "GET", "/api/v1/verify", headers=self._bearer(secret))
+        return self._timed("check", lambda: self.server.check(secret or self.people.secrets[0]))
 
     def paused_check(self) -> Timed:
         return self.check(self.people.paused_secret)._replace(kind="check of a paused key")
@@ -67,15 +67,24 @@ class Caller:
     def login(self) -> Timed:
         return self.post("login", "/accounts/login/", session="", login=self.people.email, password=PASSWORD)
 
+    def check_of_pages(self) -> Timed:
+        """The same check on the port of pages and API."""
+        return self._call("check, the pages' port", "GET", "/api/v1/verify", headers=self._bearer())
+
     def ready(self) -> Timed:
         return self._call("readiness", "GET", "/health/ready")
+
+    def check_ready(self) -> Timed:
+        port = self.server.check_port
+        return self._timed("readiness of the check", lambda: self.server.request("GET", "/health/ready", port=port))
 
     def live(self) -> Timed:
         return self._call("liveness", "GET", "/health/live")
 
     @property
     def asking_the_database(self) -> list[Call]:
-        programs = [self.check, self.paused_check, self.files, self.upload, self.ready]
+        programs = [self.check, self.paused_check, self.check_of_pages, self.files, self.upload]
+        programs += [self.ready, self.check_ready]
         return [*programs, self.dashboard, self.settings, self.create_key, self.login]
 
     def _page(self, path: str) -> str:
@@ -96,9 +105,12 @@ class Caller:
     def _call(
         self, kind: str, method: str, path: str, body: bytes | str | None = None, headers: dict[str, str] | None = None
     ) -> Timed:
+        return self._timed(kind, lambda: self.server.request(method, path, body, headers))
+
+    def _timed(self, kind: str, request: Callable[[], Answer]) -> Timed:
         began = time.monotonic()
         try:
-            status, fields, content = self.server.request(method, path, body, headers)
+            status, fields, content = request()
         except (OSError, HTTPException):
             return Timed(kind, 0, began, time.monotonic() - began, b"")
         return Timed(kind, status, began, time.monotonic() - began, content, fields.get("Location", ""))

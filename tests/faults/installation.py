@@ -13,6 +13,7 @@ import psycopg
 
 from tests.environment import REPOSITORY
 from tests.postgres import Postgres
+from tests.processes import children
 from tests.servers import Server
 
 
@@ -50,7 +51,8 @@ class Installation:
         self.servers: list[Server] = []
 
     def start_server(self, *, workers: int = 1, **environment: str) -> Server:
-        server = Server(workers=workers, **{"DATABASE_URL": self.postgres.url, **environment})
+        """With as many workers for the check as for the pages."""
+        server = Server(workers=workers, check_workers=workers, **{"DATABASE_URL": self.postgres.url, **environment})
         self.servers.append(server)
         server.start()
         return server
@@ -111,11 +113,6 @@ class Installation:
         for child in (*children(postmaster), *children(postmaster)):
             with suppress(ProcessLookupError):
                 os.kill(child, number)
-
-
-def children(pid: int) -> list[int]:
-    """The processes that `pid` has started, itself not among them."""
-    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
 def threads(pid: int) -> int:

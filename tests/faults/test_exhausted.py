@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults.calls import Caller, at_once, loading, slowest, until_answered
 from tests.faults.figures import measure
-from tests.faults.installation import children, threads
+from tests.faults.installation import threads
+from tests.processes import PAGES, workers
 
 pytestmark = pytest.mark.nodb
 
@@ -55,7 +56,7 @@ def test_calls_are_refused_at_once_and_work_when_there_is_room(few_connections):
     """T38, T37"""
     installation = few_connections
     server = installation.start_server(THREADS=str(THREADS))
-    [worker] = children(server.process.pid)
+    [worker] = workers(server.process.pid, PAGES)
     caller = Caller(server, installation.people)
     at_once([caller.live] * THREADS)
     with ExitStack() as load:

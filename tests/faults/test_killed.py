@@ -12,8 +12,9 @@ import pytest
 from tests.environment import DATA_DIR
 from tests.faults.calls import Caller
 from tests.faults.figures import measure
-from tests.faults.installation import children, run_python
+from tests.faults.installation import run_python
 from tests.faults.people import Person, upload_and_delete
+from tests.processes import PAGES, workers
 
 ROUNDS = 5
 WORKERS = 3
@@ -65,7 +66,7 @@ def kill_amid_changes(installation, number: int) -> list[Person]:
         for _ in range(KILLED_WORKERS):
             until_some_changes(people)
             # The oldest: granian gives up on one that dies within seconds of its start.
-            os.kill(min(children(server.process.pid)), signal.SIGKILL)
+            os.kill(min(workers(server.process.pid, PAGES)), signal.SIGKILL)
         until_some_changes(people)
         os.killpg(server.process.pid, signal.SIGKILL)
         over.set()

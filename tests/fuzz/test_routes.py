@@ -19,7 +19,7 @@ def no_view() -> None:
     """Answered by middleware, before any view."""
 
 
-BEFORE_VIEWS = [path[1:] for path in (*health.VIEWS, "/static/favicon.svg")]
+BEFORE_VIEWS = [path[1:] for path in (*health.STATES, "/static/favicon.svg")]
 ROUTES = {route.pattern: route for route in [*all_routes(), *(Route(path, no_view) for path in BEFORE_VIEWS)]}
 
 

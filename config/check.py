@@ -1,0 +1,44 @@
+"""The WSGI application of the check's own processes: `/api/v1/verify` and the health addresses, nothing else.
+
+These processes share the database with the pages and nothing more, so that no load on pages or API slows the check.
+They load no page, no form and no template (config/check_settings.py).
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.check_settings")
+django.setup(set_prefix=False)
+
+from django.db import close_old_connections  # noqa: E402  Django has to be set up before
+
+from apikeys import gateway, patience  # noqa: E402
+from config import health  # noqa: E402
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    patience.begin()
+    path = environ["PATH_INFO"]
+    if path == gateway.PATH:
+        return gateway.application(environ, start_response)
+    if path in health.STATES:
+        return _health(environ, start_response)
+    return gateway.not_found(environ, start_response)
+
+
+def _health(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    # Django closes connections that broke between its own requests only; here no request is Django's.
+    close_old_connections()
+    status, state = health.STATES[environ["PATH_INFO"]]()
+    body = json.dumps({"status": state}).encode("ascii")
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+    ]
+    start_response("200 OK" if status == 200 else "503 Service Unavailable", headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -1,0 +1,97 @@
+"""One group of processes: granian and its workers, which serve one WSGI application on one port.
+
+`manage.py serve` starts two groups (config/supervisor.py), each as
+
+    python -m config.server APPLICATION HOST PORT WORKERS THREADS SUPERVISOR
+
+where SUPERVISOR is the process id of the one that starts it. SIGTERM finishes the requests at hand, then ends it.
+"""
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from django.utils.module_loading import import_string
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+
+# Longer than the database's own limits allow a request to take, shorter than most supervisors' patience.
+DRAIN_SECONDS = 25
+# About as many for a request's first line and headers together; beyond, 431. Browsers and proxies send a fraction.
+HEADER_BYTES = 64 * 1024
+# Open connections of each worker, idle ones too. granian takes no further connection beyond them (docs/scaling.md).
+CONNECTIONS = 10_000
+# A worker's own files and its connections to the database.
+OTHER_FILES = 100
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
+
+
+def main(application: str, host: str, port: int, workers: int, threads: int, supervisor: int) -> None:
+    # Ctrl+C reaches the supervisor too, which then sends SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_after, args=(supervisor,), name="_end_after", daemon=True).start()
+    # The workers are forks of this process: they share what it has loaded. What cannot be loaded ends it at once.
+    import_string(application)
+    server: Any = Server(
+        application,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
+        websockets=False,
+        workers=workers,
+        blocking_threads=threads,
+        # granian's own default is 1,024 for all workers together; as many idle connections would stop the server.
+        backpressure=min(CONNECTIONS, _allow_open_files() - OTHER_FILES),
+        respawn_failed_workers=True,
+        workers_kill_timeout=DRAIN_SECONDS,
+        # Its warnings advise fewer threads than two cores need while they wait for the database.
+        log_level=LogLevels.error,
+    )
+    server.serve(target_loader=_load)
+
+
+def _allow_open_files() -> int:
+    """Raises this process's limit of open files as far as the system lets it, and returns the limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return CONNECTIONS + OTHER_FILES if most == resource.RLIM_INFINITY else most
+
+
+def _load(target: str) -> Any:
+    """The application, in a worker that ends in order: at the first signal, or when its main process was killed."""
+    # From here on every thread leaves the signals to the one below.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    main = multiprocessing.parent_process()
+    for wait, argument in ((_end_at_signal, signal.getsignal(signal.SIGTERM)), (_end_after, main and main.pid)):
+        threading.Thread(target=wait, args=(argument,), name=wait.__name__, daemon=True).start()
+    return import_string(target)
+
+
+def _end_at_signal(handler_while_loading: Any) -> None:
+    """Ctrl+C and supervisors reach a worker twice, once through its main process; a second signal hangs granian's."""
+    signal.sigwait(_STOPPING)
+    handler: Any = signal.getsignal(signal.SIGTERM)
+    if handler is handler_while_loading:
+        os._exit(0)
+    handler(signal.SIGTERM, None)
+
+
+def _end_after(parent: int | None) -> None:
+    """A process that outlives its parent would go on serving the port, beside a server that is started anew."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    name, address, *numbers = sys.argv[1:]
+    main(name, address, *(int(number) for number in numbers))

@@ -1,0 +1,64 @@
+"""Two groups of processes under one: the pages with the API, and the check. They live and end together."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+# A group that is still starting ends by the signal itself.
+_IN_ORDER = {0, -signal.SIGTERM}
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Group(NamedTuple):
+    """What runs in one group: `name` for the log, and what config/server.py takes."""
+
+    name: str
+    settings: str
+    application: str
+    host: str
+    port: int
+    workers: int
+    threads: int
+
+
+def run(groups: Sequence[Group]) -> str | None:
+    """Serves until SIGTERM or Ctrl+C, which end every group in order.
+
+    Returns None, or a sentence about the group that ended by itself or with an error; the others were ended then, too.
+    """
+    asked, stop = threading.Event(), threading.Event()
+
+    def ask(*_: object) -> None:
+        asked.set()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    processes = {group.name: _start(group) for group in groups}
+    for process in processes.values():
+        threading.Thread(target=_set_after, args=(process, stop), daemon=True).start()
+    stop.wait()
+    ended = {name for name, process in processes.items() if process.poll() is not None and not asked.is_set()}
+    for process in processes.values():
+        process.terminate()
+    codes = {name: process.wait() for name, process in processes.items()}
+    failed = [f"{name} (exit code {code})" for name, code in codes.items() if name in ended or code not in _IN_ORDER]
+    return f"Latchkey stopped, because these processes ended: {', '.join(failed)}." if failed else None
+
+
+def _start(group: Group) -> subprocess.Popen[bytes]:
+    arguments = [group.application, group.host, group.port, group.workers, group.threads, os.getpid()]
+    python_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": group.settings, "PYTHONPATH": python_path}
+    command = [sys.executable, "-m", "config.server", *map(str, arguments)]
+    return subprocess.Popen(command, env=environment)  # noqa: S603  our own module, and numbers that serve has checked
+
+
+def _set_after(process: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    process.wait()
+    stop.set()
