@@ -2,9 +2,10 @@
 
 `manage.py serve` starts two groups (config/supervisor.py), each as
 
-    python -m config.server APPLICATION HOST PORT WORKERS THREADS SUPERVISOR
+    python -m config.server APPLICATION HOST PORT WORKERS THREADS NICENESS SUPERVISOR
 
 where SUPERVISOR is the process id of the one that starts it. SIGTERM finishes the requests at hand, then ends it.
+NICENESS is the system's word for how far others go first when processors are short (nice(2)).
 """
 
 import multiprocessing
@@ -33,7 +34,8 @@ OTHER_FILES = 100
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 
 
-def main(application: str, host: str, port: int, workers: int, threads: int, supervisor: int) -> None:
+def main(application: str, host: str, port: int, workers: int, threads: int, niceness: int, supervisor: int) -> None:
+    os.nice(niceness)
     # Ctrl+C reaches the supervisor too, which then sends SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_after, args=(supervisor,), name="_end_after", daemon=True).start()

@@ -24,6 +24,7 @@ class Group(NamedTuple):
     port: int
     workers: int
     threads: int
+    niceness: int
 
 
 def run(groups: Sequence[Group]) -> str | None:
@@ -52,10 +53,10 @@ def run(groups: Sequence[Group]) -> str | None:
 
 
 def _start(group: Group) -> subprocess.Popen[bytes]:
-    arguments = [group.application, group.host, group.port, group.workers, group.threads, os.getpid()]
+    _, settings, *arguments = group
     python_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": group.settings, "PYTHONPATH": python_path}
-    command = [sys.executable, "-m", "config.server", *map(str, arguments)]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONPATH": python_path}
+    command = [sys.executable, "-m", "config.server", *map(str, arguments), str(os.getpid())]
     return subprocess.Popen(command, env=environment)  # noqa: S603  our own module, and numbers that serve has checked
 
 

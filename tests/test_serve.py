@@ -177,7 +177,9 @@ def assert_ends_both_groups(process: Process, application: str, *ports: int) -> 
 def test_a_group_that_cannot_start_ends_the_other_one(broken, tmp_path):
     ports = {"pages": free_port(), "check": free_port()}
     groups = [
-        Group(name, settings, "config.no_such.application" if name == broken else application, "127.0.0.1", port, 1, 2)
+        Group(
+            name, settings, "config.no_such.application" if name == broken else application, "127.0.0.1", port, 1, 2, 0
+        )
         for (name, port), settings, application in zip(
             ports.items(), ("config.settings", "config.check_settings"), (PAGES, CHECK), strict=True
         )

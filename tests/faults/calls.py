@@ -32,10 +32,14 @@ Call = Callable[[], Timed]
 
 
 class Caller:
-    """Calls one server; each method is one kind of call, over a connection of its own."""
+    """Calls one server; each method is one kind of call, over a connection of its own.
 
-    def __init__(self, server: Server, people: People) -> None:
+    Forms come from `address`, where the server believes its TRUSTED_PROXIES.
+    """
+
+    def __init__(self, server: Server, people: People, address: str | None = None) -> None:
         self.server, self.people = server, people
+        self._address = {"X-Forwarded-For": address} if address else {}
         form = server.request("GET", "/accounts/login/")
         self._token = str(form.headers["Set-Cookie"]).partition("csrftoken=")[2].partition(";")[0]
 
@@ -99,7 +103,7 @@ class Caller:
 
     def post(self, kind: str, path: str, session: str | None = None, **form: str) -> Timed:
         """A form of the owner's browser, or of one with another session."""
-        headers = {**self._cookies(session), "Content-Type": _FORM}
+        headers = {**self._cookies(session), "Content-Type": _FORM, **self._address}
         return self._call(kind, "POST", path, urlencode({**form, "csrfmiddlewaretoken": self._token}), headers)
 
     def _call(

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys import gateway
-from config import supervisor
+from config.supervisor import Group, run
 
 READY_WITHIN_SECONDS = 30
+# Where processors are short, the check gets three times as much of them as pages and API.
+PAGES_NICENESS = 5
 
 
 class Address(NamedTuple):
@@ -56,21 +58,12 @@ class Command(BaseCommand):
         pages = _free_address("PORT", options["host"], port)
         check = _free_address("CHECK_PORT", options["host"], check_port)
         self._announce_when_ready(pages, check)
-        problem = supervisor.run(
-            [
-                supervisor.Group(
-                    "pages",
-                    os.environ["DJANGO_SETTINGS_MODULE"],
-                    "config.wsgi.application",
-                    *pages[1:],
-                    workers,
-                    threads,
-                ),
-                supervisor.Group(
-                    "check", "config.check_settings", "config.check.application", *check[1:], check_workers, threads
-                ),
-            ]
+        settings = os.environ["DJANGO_SETTINGS_MODULE"]
+        pages_group = Group("pages", settings, "config.wsgi.application", *pages[1:], workers, threads, PAGES_NICENESS)
+        check_group = Group(
+            "check", "config.check_settings", "config.check.application", *check[1:], check_workers, threads, 0
         )
+        problem = run([pages_group, check_group])
         if problem:
             raise CommandError(problem)
 
