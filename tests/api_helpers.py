@@ -66,9 +66,12 @@ def _assert_repeats_no_secret(response: Any) -> None:
     assert not re.search(r"\w{20}", sent) or sent not in everything
 
 
-def send_raw(server: Server, *parts: bytes) -> RawAnswer:
-    """The first answer to these bytes. Raises TimeoutError if half a minute brings neither an answer nor its end."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS_TO_ANSWER) as connection:
+def send_raw(server: Server, *parts: bytes, port: int | None = None) -> RawAnswer:
+    """The first answer to these bytes, from the pages' port unless `port` is given.
+
+    Raises TimeoutError if half a minute brings neither an answer nor its end.
+    """
+    with socket.create_connection(("127.0.0.1", port or server.port), timeout=SECONDS_TO_ANSWER) as connection:
         received = b""
         # A server may hang up on what is no HTTP, and before all of it has come; what it said first counts.
         with suppress(ConnectionResetError, BrokenPipeError):

@@ -1,0 +1,96 @@
+"""The check's own processes: what they answer, and what they have nothing to do with."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from apikeys.models import KeyUse
+from tests.api_helpers import assert_error, get_request, send_raw
+from tests.environment import ON_SQLITE, REPOSITORY
+from tests.postgres import free_port
+from tests.production import production_environment
+from tests.servers import database_url
+
+VERIFY = "/api/v1/verify"
+ELSEWHERE = [
+    *("/", "/admin/", "/accounts/login/", "/static/favicon.svg", "/api/v1/me", "/api/v1/files", "/api/v1/openapi.json"),
+    *("/api/v1/report", "/api/v1/verify/", "//api/v1/verify", "/API/v1/verify", "/api/v1/verify%2f", "/health/", "/x"),
+]
+# What only pages and the API need.
+PAGES_PACKAGES = {
+    "allauth",
+    "ninja",
+    "pydantic",
+    "whitenoise",
+    "heroicons",
+    "fido2",
+    "qrcode",
+    "django_htmx",
+    "csp.decorators",
+}
+PAGES_MODULES = {
+    *("django.contrib.admin", "django.contrib.sessions", "django.contrib.staticfiles"),
+    *("config.urls", "config.middleware", "apikeys.services", "apikeys.views", "projects.views", "accounts.adapter"),
+}
+
+
+def test_a_gateway_is_answered_as_at_the_pages_port(server, api_key):
+    """The same answer, and the call is counted."""
+    request = get_request(VERIFY, f"Bearer {api_key.secret}".encode())
+    answers = [send_raw(server, request, port=port) for port in (server.port, server.check_port)]
+    for answer in answers:
+        assert answer.status_code == 204
+        assert answer.headers["X-Latchkey-Key"] == api_key.public_id
+    assert {name for name, _ in answers[0].headers.items()} == {name for name, _ in answers[1].headers.items()}
+    refused = send_raw(server, get_request(VERIFY, b"Bearer wrong"), port=server.check_port)
+    assert_error(refused, 401, "key_malformed")
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_nothing_else_is_there(server, api_key, path):
+    """T46: no page and no call of the API takes a place in these processes."""
+    answer = send_raw(server, get_request(path, f"Bearer {api_key.secret}".encode()), port=server.check_port)
+    assert "PORT" in assert_error(answer, 404, "not_found")
+    assert not KeyUse.objects.filter(key=api_key).exists()
+
+
+def test_the_processes_load_nothing_that_only_pages_need():
+    """T46: they start fast, stay small, and no fault of a page's library is theirs."""
+    command = [sys.executable, "-c", "import config.check, sys; print(*sys.modules)"]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.check_settings"}
+    ran = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    loaded = set(ran.stdout.split())
+    assert {name.partition(".")[0] for name in loaded} & PAGES_PACKAGES == set()
+    assert loaded & PAGES_MODULES == set()
+
+
+def test_health_is_told_there_too(start_server):
+    """T39: for the check's processes, with their own connections."""
+    server = start_server()
+    for path, state in (("/health/live", b"live"), ("/health/ready", b"ready")):
+        answer = server.request("GET", path, port=server.check_port)
+        assert (answer.status, answer.body) == (200, b'{"status": "%s"}' % state)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert server.request("HEAD", path, port=server.check_port).body == b""
+
+
+def test_without_its_database_the_check_is_live_but_not_ready(start_server):
+    """T39"""
+    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    assert server.request("GET", "/health/live", port=server.check_port).status == 200
+    assert server.request("GET", "/health/ready", port=server.check_port).status == 503
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="production refuses SQLite")
+def test_production_refuses_a_key_that_came_over_plain_http(start_server, api_key):
+    """T27"""
+    environment = {**production_environment(), "DATABASE_URL": database_url()}
+    server = start_server(TRUSTED_PROXIES="1", **{**environment, "ALLOWED_HOSTS": "127.0.0.1"})
+    bearer = {"Authorization": f"Bearer {api_key.secret}"}
+    for scheme, status in (("http", 403), (None, 403), ("http, https", 403), ("https", 401), ("https, http", 401)):
+        headers = {**bearer, "X-Forwarded-Proto": scheme} if scheme else bearer
+        for port in (server.port, server.check_port):
+            answer = server.request("GET", VERIFY, headers=headers, port=port)
+            assert (answer.status, b"https_required" in answer.body) == (status, status == 403), (scheme, port)
