@@ -20,7 +20,7 @@ from tests.postgres import free_port
 CONFIGURATIONS = REPOSITORY / "docs" / "gateways"
 SECONDS_TO_START = 60
 # What the configurations name; tests put ports of their own in their place.
-PROXY, LATCHKEY, API = ":8080", "127.0.0.1:8000", "127.0.0.1:9000"
+PROXY, LATCHKEY, API = ":8080", "127.0.0.1:8001", "127.0.0.1:9000"
 
 
 class Received(NamedTuple):
@@ -30,6 +30,7 @@ class Received(NamedTuple):
     path: str
     headers: list[tuple[str, str]]
     body: str
+    version: str = "1.1"
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -108,14 +109,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
         return body
-
-
-class Api(Recorder):
-    """The operator's API: `/status/401` answers 401, anything else 200, with a body and headers of its own."""
-
-    def answer(self, request: Received) -> tuple[int, dict[str, str], bytes]:
-        status = int(request.path.removeprefix("/status/")) if request.path.startswith("/status/") else 200
-        return status, {"Content-Type": "text/plain", "WWW-Authenticate": "Own"}, b"the API's own answer"
 
 
 class Witness(Recorder):
