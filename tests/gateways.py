@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,11 +16,17 @@ from typing import Any, NamedTuple
 
 from tests.environment import REPOSITORY
 from tests.postgres import free_port
+from tests.servers import Server
 
 CONFIGURATIONS = REPOSITORY / "docs" / "gateways"
 SECONDS_TO_START = 60
 # What the configurations name; tests put ports of their own in their place.
 PROXY, LATCHKEY, API = ":8080", "127.0.0.1:8001", "127.0.0.1:9000"
+
+
+def check_port(server: Server) -> int:
+    """Where `server` answers /api/v1/verify: what stands in the place of LATCHKEY."""
+    return server.port
 
 
 class Received(NamedTuple):
@@ -55,6 +61,7 @@ class Recorder(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.received: list[Received] = []
+        self.trailers: list[bytes] = []
         self.connections = 0
 
     def answer(self, request: Received) -> tuple[int, dict[str, str], bytes]:
@@ -107,7 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         while size := int(self.rfile.readline(), 16):
             body += self.rfile.read(size)
             self.rfile.readline()
-        self.rfile.readline()
+        while (line := self.rfile.readline()).strip():
+            self.server.trailers.append(line.strip())
         return body
 
 
@@ -139,12 +147,17 @@ def find(program: str) -> str | None:
 
 
 class Gateway:
-    """A proxy in a folder of its own, on a free port, in front of an API and asking Latchkey at `latchkey_port`."""
+    """A proxy in a folder of its own, on a free port, in front of an API and asking Latchkey at `latchkey_port`.
+
+    `changes` are what an operator changes in the files: old text and new.
+    """
 
     program: str
     files: tuple[str, ...]
 
-    def __init__(self, folder: Path, *, latchkey_port: int, api_port: int) -> None:
+    def __init__(
+        self, folder: Path, *, latchkey_port: int, api_port: int, changes: Mapping[str, str] | None = None
+    ) -> None:
         self.port, self.folder, self.latchkey_port = free_port(), folder, latchkey_port
         self.log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -153,7 +166,10 @@ class Gateway:
             for documented, ours in ((PROXY, self.port), (LATCHKEY, latchkey_port), (API, api_port)):
                 text = text.replace(documented, f"{documented.partition(':')[0]}:{ours}")
             # Nobody waits ten seconds for a test.
-            (folder / name).write_text(self.fitted(text.replace(" 10s", " 1s")))
+            text = self.fitted(text.replace(" 10s", " 1s"))
+            for documented, ours in (changes or {}).items():
+                text = text.replace(documented, ours)
+            (folder / name).write_text(text)
 
     def fitted(self, text: str) -> str:
         """The configuration, where it has to know more of the test than the three addresses."""
@@ -188,10 +204,14 @@ class Gateway:
                 self._process.kill()
                 self._process.wait()
 
+    def connect(self) -> socket.socket:
+        """A client's connection, from 127.0.0.2, so that it is not taken for the proxy's own."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60, source_address=("127.0.0.2", 0))
+
     def request(
         self, method: str = "GET", path: str = "/", *, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """One request, from 127.0.0.2, so that it is not taken for the proxy's own. A list of bytes is sent chunked."""
+        """One request, from 127.0.0.2. A list of bytes is sent chunked."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=("127.0.0.2", 0))) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
