@@ -56,6 +56,27 @@ def test_a_chunked_body_arrives_and_is_not_sent_to_the_check(server, gateway_to,
     assert [asked.body for asked in witness.received] == [""]
 
 
+MEGABYTE = 1_000_000
+# nginx's limit is 1 MB, unless an operator raises it for the API.
+LARGER_BODIES = {"location / {": "location / {\n        client_max_body_size 50m;"}
+
+
+def test_a_large_body_arrives_whole(server, gateway_to, api, bearer):
+    """T44 The check has no limit of its own for a body that it does not get."""
+    gateway = gateway_to(check_port(server), changes=LARGER_BODIES)
+    for size in (3 * MEGABYTE, 20 * MEGABYTE):
+        assert gateway.request("POST", "/things", body="x" * size, headers=bearer).status_code == 200
+        assert len(api.received.pop().body) == size
+    assert gateway.request("POST", "/things", body=[b"x" * MEGABYTE] * 3, headers=bearer).status_code == 200
+    assert len(api.received.pop().body) == 3 * MEGABYTE
+
+
+def test_a_body_above_nginxs_limit_is_too_large_and_never_unavailable(gateway, api, bearer):
+    answer = gateway.request("POST", "/things", body="x" * 3 * MEGABYTE, headers=bearer)
+    assert answer.status_code == (413 if gateway.program == "nginx" else 200)
+    assert len(api.received) == (0 if gateway.program == "nginx" else 1)
+
+
 def test_the_secret_goes_no_further_than_the_check(gateway, api, api_key, bearer):
     gateway.request(headers=bearer)
     [seen] = api.received
