@@ -37,6 +37,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
     _forget_own_environment(environ)
     _simplify_content_type(environ)
     _leave_escaped_cookies_out(environ)
+    _doubt_lists_of_protocols(environ)
     return _django(environ, start_response)
 
 
@@ -59,6 +60,17 @@ def _leave_escaped_cookies_out(environ: dict[str, Any]) -> None:
     cookies = environ.get("HTTP_COOKIE", "")
     if "\\" in cookies:
         environ["HTTP_COOKIE"] = ";".join(cookie for cookie in cookies.split(";") if "\\" not in cookie)
+
+
+def _doubt_lists_of_protocols(environ: dict[str, Any]) -> None:
+    """A list in X-Forwarded-Proto says https only if every entry does.
+
+    Django believes the first entry. A client wrote that one if a proxy adds its own entry, or a second header, instead
+    of overwriting what the client sent.
+    """
+    entries = environ.get("HTTP_X_FORWARDED_PROTO", "").split(",")
+    if any(entry.strip() != "https" for entry in entries[1:]):
+        environ["HTTP_X_FORWARDED_PROTO"] = "http"
 
 
 def _forget_own_environment(environ: dict[str, Any]) -> None:

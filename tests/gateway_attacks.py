@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -79,7 +80,8 @@ def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
         while more := connection.recv(65536):
             for event in client.receive_data(more):
                 if isinstance(event, ResponseReceived):
-                    return int(dict(event.headers)[":status"])
+                    headers_of_answer: Any = event.headers  # text, by header_encoding
+                    return int(dict(headers_of_answer)[":status"])
                 if event.__class__.__name__ in {"StreamReset", "ConnectionTerminated"}:
                     return 0
             connection.sendall(client.data_to_send())
@@ -88,10 +90,9 @@ def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
 
 def _client() -> H2Connection:
     """It sends whatever it is told to."""
-    checks = dict.fromkeys(
-        ("validate_outbound_headers", "normalize_outbound_headers", "validate_inbound_headers"), False
-    )
-    return H2Connection(H2Configuration(client_side=True, header_encoding="utf-8", **checks))
+    options: Any = {f"validate_{way}bound_headers": False for way in ("in", "out")}
+    options |= {"client_side": True, "normalize_outbound_headers": False, "header_encoding": "utf-8"}
+    return H2Connection(H2Configuration(**options))
 
 
 def assert_the_gateways_own(seen: Received, key: ApiKey, *, websocket: bool = False) -> None:

@@ -167,8 +167,8 @@ class Gateway:
                 text = text.replace(documented, f"{documented.partition(':')[0]}:{ours}")
             # Nobody waits ten seconds for a test.
             text = self.fitted(text.replace(" 10s", " 1s"))
-            for documented, ours in (changes or {}).items():
-                text = text.replace(documented, ours)
+            for old, new in (changes or {}).items():
+                text = text.replace(old, new)
             (folder / name).write_text(text)
 
     def fitted(self, text: str) -> str:

@@ -72,9 +72,9 @@ def test_no_tunnel_is_opened(gateway, api, key, first):
     assert not api.received
 
 
-def test_http_2_from_the_first_byte_is_refused(gateway, api):
+def test_http_2_from_the_first_byte_is_refused(gateway, api, api_key):
     """T44 Without TLS nobody agreed on it."""
-    send(gateway, attacks.http2())
+    assert exchange(gateway, [("authorization", f"Bearer {api_key.secret}")]) == 0
     assert not api.received
 
 
