@@ -20,8 +20,11 @@ WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket", *HANDSHAKE)
 
 # What a gateway alone may send: whose request it is, and where it came from.
 IDENTITY = ["X-Latchkey-Key", "X-Latchkey-Project", "X-Latchkey-User", "X-Latchkey-Refusal"]
-ORIGIN = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"]
-ORIGIN += ["X-Forwarded-Server", "X-Forwarded-Ssl", "X-Forwarded-Scheme", "X-Forwarded-User", "Forwarded", "X-Real-IP"]
+ORIGIN = ["X-Real-IP", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"]
+# The others that the nginx file names.
+WORDS = ["By", "Email", "Groups", "Host", "Method", "Path", "Port", "Preferred-Username", "Prefix", "Protocol"]
+WORDS += ["Scheme", "Server", "Ssl", "Uri", "User"]
+ORIGIN += [f"X-Forwarded-{word}" for word in WORDS]
 SPELLINGS = [
     spelled for name in IDENTITY + ORIGIN for spelled in (name, name.replace("-", "_"), name.replace("-", "_", 1))
 ]

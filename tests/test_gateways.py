@@ -6,7 +6,8 @@ import pytest
 
 from apikeys import secret_format, services
 from tests.api_helpers import assert_error
-from tests.gateways import Answer, Witness, check_port
+from tests.environment import lacking
+from tests.gateways import Answer, Nginx, Witness, check_port, find
 from tests.postgres import free_port
 
 # What a proxy does has nothing to do with the kind of database.
@@ -75,6 +76,39 @@ def test_a_body_above_nginxs_limit_is_too_large_and_never_unavailable(gateway, a
     answer = gateway.request("POST", "/things", body="x" * 3 * MEGABYTE, headers=bearer)
     assert answer.status_code == (413 if gateway.program == "nginx" else 200)
     assert len(api.received) == (0 if gateway.program == "nginx" else 1)
+
+
+class BesideAnotherServer(Nginx):
+    """nginx has another server on the same port. That one comes first and takes names with underscores."""
+
+    parameters = ""
+
+    def fitted(self, text: str) -> str:
+        other = f"listen 127.0.0.1:{self.port} {self.parameters}; server_name other; underscores_in_headers on;"
+        return f"server {{ {other} return 404; }}\n{super().fitted(text)}"
+
+
+class BesideTheDefaultServer(BesideAnotherServer):
+    parameters = "default_server"
+
+
+@pytest.mark.parametrize("kind", [BesideAnotherServer, BesideTheDefaultServer])
+def test_nginx_drops_underscores_whatever_another_server_of_its_port_says(server, tmp_path, api, bearer, kind):
+    """T44 nginx asks the default server of a port whether underscores may pass."""
+    if not find("nginx"):
+        lacking("nginx")
+    gateway = kind(tmp_path, latchkey_port=check_port(server), api_port=api.server_port)
+    if kind is BesideTheDefaultServer:
+        with pytest.raises(AssertionError, match="duplicate default server"):
+            gateway.start()
+        return
+    try:
+        gateway.start()
+        assert gateway.request(headers={**bearer, "X_Latchkey_Key": "forged", "Host": "api"}).status_code == 200
+    finally:
+        gateway.stop()
+    [seen] = api.received
+    assert "forged" not in str(seen)
 
 
 def test_the_secret_goes_no_further_than_the_check(gateway, api, api_key, bearer):
