@@ -8,7 +8,7 @@ import pytest
 from apikeys import secret_format, services
 from tests import gateway_attacks as attacks
 from tests.gateway_attacks import HANDSHAKE, HTTP2_SETTINGS, SPELLINGS, WEBSOCKET, head
-from tests.gateways import check_port
+from tests.gateways import Witness, check_port
 
 # What a proxy does has nothing to do with the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
@@ -40,6 +40,17 @@ def test_a_websocket_passes_with_a_good_key(gateway, api, api_key, handshake):
         assert [echo(connection, text) for text in (b"hello", b"again")] == [b"hello", b"again"]
     [seen] = api.received
     attacks.assert_the_gateways_own(seen, api_key, websocket=True)
+
+
+def test_the_check_of_a_websocket_is_an_ordinary_request(server, gateway_to, api, handshake):
+    with Witness.running(check_port(server)) as witness:
+        gateway = gateway_to(witness.server_port)
+        with opened(gateway, handshake) as connection:
+            assert echo(connection, b"hello") == b"hello"
+    [asked] = witness.received
+    names = ("Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "HTTP2-Settings")
+    assert [asked.header(name) for name in names] == [None] * 4
+    assert "pgrade" not in (asked.header("Connection") or "")
 
 
 def test_a_websocket_without_a_good_key_is_refused(gateway, api, api_key, owner):
@@ -97,7 +108,7 @@ def test_a_silent_websocket_ends_with_the_proxys_time_limit(server, gateway_to, 
     limited = f"{address} {{\n\ttransport http {{\n\tread_timeout 1s\n\t}}\n\t}}"
     gateway = gateway_to(check_port(server), changes={" 60s": " 1s", address: limited})
     with opened(gateway, handshake) as connection:
-        connection.settimeout(30)
+        connection.settimeout(20)  # less than HAProxy's limits for other connections
         assert echo(connection, b"hello") == b"hello"
         assert ended(connection)
 
