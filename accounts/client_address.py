@@ -26,6 +26,15 @@ def address_of(environ: Mapping[str, Any]) -> str | None:
     return _normalized(address) if len(address) <= LONGEST else None
 
 
+def forwarded_protocol(value: str) -> str:
+    """What X-Forwarded-Proto says: "https" only if every entry does, else "http".
+
+    A client wrote the first entry if a proxy adds its own entry, or a second header, instead of overwriting what the
+    client sent.
+    """
+    return "https" if all(entry.strip() == "https" for entry in value.split(",")) else "http"
+
+
 # An IPv4 address within an IPv6 one has 45 characters; the rest is for a zone and spaces.
 LONGEST = 100
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import structlog
 from django.conf import settings
 
-from accounts.client_address import address_of
+from accounts.client_address import address_of, forwarded_protocol
 from accounts.public_ids import new_public_id
 from apikeys import verification
 from projects.envelope import error_body, error_headers, status_of
@@ -56,7 +56,7 @@ def _is_secure_enough(environ: Environ) -> bool:
     scheme = environ["wsgi.url_scheme"]
     if settings.SECURE_PROXY_SSL_HEADER:
         name, _ = settings.SECURE_PROXY_SSL_HEADER
-        scheme = environ.get(name, scheme).partition(",")[0].strip()
+        scheme = forwarded_protocol(environ[name]) if name in environ else scheme
     return bool(scheme == "https")
 
 

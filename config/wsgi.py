@@ -8,7 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 _django = get_wsgi_application()
 
-from apikeys import gateway, patience  # noqa: E402  Django has to be set up before
+from accounts.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
+from apikeys import gateway, patience  # noqa: E402
 
 # RFC 2046, 5.1.1, and as long as Django takes one.
 _BOUNDARY = re.compile(r'(?i);\s*boundary\s*=\s*("[^"]{1,200}"|[^;"\s]{1,200})')
@@ -33,6 +34,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
     _forget_own_environment(environ)
     _simplify_content_type(environ)
     _leave_escaped_cookies_out(environ)
+    _doubt_lists_of_protocols(environ)
     return _django(environ, start_response)
 
 
@@ -55,6 +57,12 @@ def _leave_escaped_cookies_out(environ: dict[str, Any]) -> None:
     cookies = environ.get("HTTP_COOKIE", "")
     if "\\" in cookies:
         environ["HTTP_COOKIE"] = ";".join(cookie for cookie in cookies.split(";") if "\\" not in cookie)
+
+
+def _doubt_lists_of_protocols(environ: dict[str, Any]) -> None:
+    """Django believes a list's first entry, which a client may have written."""
+    if "HTTP_X_FORWARDED_PROTO" in environ:
+        environ["HTTP_X_FORWARDED_PROTO"] = forwarded_protocol(environ["HTTP_X_FORWARDED_PROTO"])
 
 
 def _forget_own_environment(environ: dict[str, Any]) -> None:

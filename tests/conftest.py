@@ -24,6 +24,7 @@ from tests.accounts import new_person
 from tests.api_client import bearer, secret_of
 from tests.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
 from tests.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
+from tests.gateway_fixtures import api, gateway, gateway_kind, gateway_to, session_api, session_gateway  # noqa: F401
 from tests.postgres import find_binaries
 from tests.redis_server import RedisServer
 from tests.servers import Server

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +20,7 @@ from tests.postgres import free_port
 CONFIGURATIONS = REPOSITORY / "docs" / "gateways"
 SECONDS_TO_START = 60
 # What the configurations name; tests put ports of their own in their place.
-PROXY, LATCHKEY, API = ":8080", "127.0.0.1:8000", "127.0.0.1:9000"
+PROXY, LATCHKEY, API = ":8080", "127.0.0.1:8001", "127.0.0.1:9000"
 
 
 class Received(NamedTuple):
@@ -30,6 +30,7 @@ class Received(NamedTuple):
     path: str
     headers: list[tuple[str, str]]
     body: str
+    version: str = "1.1"
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -54,6 +55,7 @@ class Recorder(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.received: list[Received] = []
+        self.trailers: list[bytes] = []
         self.connections = 0
 
     def answer(self, request: Received) -> tuple[int, dict[str, str], bytes]:
@@ -106,16 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
         while size := int(self.rfile.readline(), 16):
             body += self.rfile.read(size)
             self.rfile.readline()
-        self.rfile.readline()
+        while (line := self.rfile.readline()).strip():
+            self.server.trailers.append(line.strip())
         return body
-
-
-class Api(Recorder):
-    """The operator's API: `/status/401` answers 401, anything else 200, with a body and headers of its own."""
-
-    def answer(self, request: Received) -> tuple[int, dict[str, str], bytes]:
-        status = int(request.path.removeprefix("/status/")) if request.path.startswith("/status/") else 200
-        return status, {"Content-Type": "text/plain", "WWW-Authenticate": "Own"}, b"the API's own answer"
 
 
 class Witness(Recorder):
@@ -146,12 +141,17 @@ def find(program: str) -> str | None:
 
 
 class Gateway:
-    """A proxy in a folder of its own, on a free port, in front of an API and asking Latchkey at `latchkey_port`."""
+    """A proxy in a folder of its own, on a free port, in front of an API and asking Latchkey at `latchkey_port`.
+
+    `changes` are what an operator changes in the files: old text and new.
+    """
 
     program: str
     files: tuple[str, ...]
 
-    def __init__(self, folder: Path, *, latchkey_port: int, api_port: int) -> None:
+    def __init__(
+        self, folder: Path, *, latchkey_port: int, api_port: int, changes: Mapping[str, str] | None = None
+    ) -> None:
         self.port, self.folder, self.latchkey_port = free_port(), folder, latchkey_port
         self.log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -160,7 +160,10 @@ class Gateway:
             for documented, ours in ((PROXY, self.port), (LATCHKEY, latchkey_port), (API, api_port)):
                 text = text.replace(documented, f"{documented.partition(':')[0]}:{ours}")
             # Nobody waits ten seconds for a test.
-            (folder / name).write_text(self.fitted(text.replace(" 10s", " 1s")))
+            text = self.fitted(text.replace(" 10s", " 1s"))
+            for old, new in (changes or {}).items():
+                text = text.replace(old, new)
+            (folder / name).write_text(text)
 
     def fitted(self, text: str) -> str:
         """The configuration, where it has to know more of the test than the three addresses."""
@@ -195,10 +198,14 @@ class Gateway:
                 self._process.kill()
                 self._process.wait()
 
+    def connect(self) -> socket.socket:
+        """A client's connection, from 127.0.0.2, so that it is not taken for the proxy's own."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60, source_address=("127.0.0.2", 0))
+
     def request(
         self, method: str = "GET", path: str = "/", *, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """One request, from 127.0.0.2, so that it is not taken for the proxy's own. A list of bytes is sent chunked."""
+        """One request, from 127.0.0.2. A list of bytes is sent chunked."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=("127.0.0.2", 0))) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()

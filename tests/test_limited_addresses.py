@@ -36,6 +36,17 @@ def test_behind_one_proxy_its_own_entry_counts(client, person, settings):
         assert log_in(client, "q@example.com", "wrong", **{"X-Forwarded-For": other}).status_code == 200
 
 
+def test_no_other_header_says_where_a_request_came_from(client, person, settings):
+    """T22, T44"""
+    settings.TRUSTED_PROXIES = 1
+    names = ("Forwarded", "X-Real-IP", "X-Client-IP", "True-Client-IP", "X-Forwarded-Host", "X-Forwarded")
+    for number in range(10):
+        claimed = dict.fromkeys(names, f"203.0.113.{number}")
+        log_in(client, f"p{number}@example.com", "wrong", **{"X-Forwarded-For": "198.51.100.1", **claimed})
+    assert log_in(client, "q@example.com", "wrong", **{"X-Forwarded-For": "198.51.100.1"}).status_code == TOO_MANY
+    assert log_in(client, "q@example.com", "wrong", **{"X-Forwarded-For": "203.0.113.1"}).status_code == 200
+
+
 def test_a_whole_ipv6_network_is_one_address_but_a_session_shows_its_own(client, person):
     """T22"""
     for number in range(10):

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from projects.models import Project
 from tests.environment import ON_SQLITE
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.fuzz.wire import exchange
 from tests.production import production_environment
 from tests.servers import Answer, Server, database_url
 
@@ -94,6 +95,33 @@ def test_the_api_is_refused_over_plain_http_and_never_redirected(production):
                 answer = production.request(method, path, headers=headers)
                 assert (answer.status, answer.headers["Location"]) == (403, None)
                 assert b"https_required" in answer.body
+
+
+CLAIMS = {
+    ("https",): True,
+    ("https, https",): True,
+    ("https", "https"): True,
+    ("https, http",): False,
+    ("https,http",): False,
+    ("http, https",): False,
+    ("https", "http"): False,
+    ("http", "https"): False,
+    ("https, ",): False,
+    ("https", ""): False,
+    ("https;http",): False,
+    ("https, https, http",): False,
+}
+
+
+def test_a_list_of_protocols_is_https_only_if_every_entry_is(production):
+    """T27, T44: a proxy that adds an entry or a header leaves the client's claim in front of its own."""
+    for lines, is_https in CLAIMS.items():
+        claim = "".join(f"X-Forwarded-Proto: {line}\r\n" for line in lines)
+        for path, refused in (("/api/v1/verify", 403), ("/api/v1/me", 403), ("/accounts/login/", 301)):
+            request = f"GET {path} HTTP/1.1\r\nHost: keys.example.com\r\nConnection: close\r\n{claim}\r\n"
+            for port in (production.port, *([production.check_port] if path == "/api/v1/verify" else [])):
+                answer = exchange(port, request.encode())
+                assert (answer.status == refused) is not is_https, (lines, path, answer.status)
 
 
 def test_pages_are_led_to_https_and_kept_there(production):
