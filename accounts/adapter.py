@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts import limits
-from accounts.addresses import canonical, canonical_or_none
+from accounts.addresses import canonical, canonical_or_none, look_of
 from accounts.client_address import client_address, network_of
 from accounts.models import User
 from accounts.recent_authentication import was_recent
@@ -65,10 +65,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """For the account from this address, and for the account.
 
         Not allauth's own: that has the Host header in it, where anyone may write another port. All spellings of one
-        address count together.
+        address count together, and what only looks like it counts with them.
         """
         typed = str(credentials.get("email", ""))
-        account = canonical_or_none(typed) or typed.lower()
+        account = canonical_or_none(typed) or look_of(typed)
         return f"{account}:{network_of(client_address(request))}", account
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:

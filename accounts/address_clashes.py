@@ -146,7 +146,7 @@ def _move_row(rows: Any, old: str, new: str) -> None:
 
 
 def _settle_changes_at_hand(users: Any, addresses: Any) -> None:
-    """Addresses that people want to change to. They are nobody's yet; where one is in the way, the change has failed."""
+    """Addresses that people want to change to: nobody has them yet. One that stands in another's way stays."""
     for pk, user_id, email in addresses.objects.values_list("pk", "user_id", "email"):
         form = canonical_or_none(email)
         if form in (None, email) or users.objects.filter(pk=user_id, email=email).exists():

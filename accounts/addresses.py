@@ -52,7 +52,7 @@ def spellings(address: str) -> list[str]:
 
 
 def look_of(address: str) -> str:
-    """What the address looks like. Two addresses of equal look are easily taken for each other; they are not the same."""
+    """What the address looks like. Addresses of equal look are easily taken for each other, but are not the same."""
     local, _, domain = unicodedata.normalize("NFKC", address).rpartition("@")
     try:
         domain = _canonical_domain(domain)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from allauth.account import app_settings
-from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account import forms as account_forms
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.internal.flows.login import is_login_rate_limited
 from allauth.account.models import EmailAddress

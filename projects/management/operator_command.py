@@ -60,15 +60,14 @@ def find_project(project_id: str) -> Project:
     return project
 
 
-def find_user(wanted: str) -> User:
+def find_user(wanted: str, *, also_inactive: bool = False) -> User:
     """The active user of an email address or an id. Raises CommandError if there is none."""
-    if _USER_ID.fullmatch(wanted):
-        user = User.objects.filter(public_id=wanted).first()
-    else:
-        user = User.objects.having(wanted)
-    if user is None or not user.is_active:
+    by_id = _USER_ID.fullmatch(wanted)
+    user = User.objects.filter(public_id=wanted).first() if by_id else User.objects.having(wanted)
+    if user is None or not (user.is_active or also_inactive):
         raise CommandError(
-            f"No active user {wanted!r}. Sign up at /accounts/signup/, or make an admin with: manage.py createsuperuser"
+            f"No {'' if also_inactive else 'active '}user {wanted!r}. "
+            "Sign up at /accounts/signup/, or make an admin with: manage.py createsuperuser"
         )
     return user
 
