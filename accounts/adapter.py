@@ -1,5 +1,7 @@
+from smtplib import SMTPException
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
 from allauth.core.internal import ratelimit
@@ -16,6 +18,8 @@ from accounts.addresses import canonical, canonical_or_none, look_of
 from accounts.client_address import client_address, network_of
 from accounts.models import User
 from accounts.recent_authentication import was_recent
+
+logger = structlog.get_logger(__name__)
 
 # Their forms have no field that an error could stand beside, and allauth's words speak of a code.
 PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
@@ -80,6 +84,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def clean_email(self, email: str) -> str:
         """For sign-up and change of address. Raises ValidationError in words for an address without canonical form."""
         return canonical(email)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """A mail server may refuse an address without canonical form, and may read another address in it.
+
+        Only an account that is older than the rule has such an address. It gets its mail if the mail server takes it.
+        """
+        if canonical_or_none(email) is not None:
+            super().send_mail(template_prefix, email, context)
+        elif template_prefix != "account/email/unknown_account":
+            try:
+                super().send_mail(template_prefix, email, context)
+            except (ValueError, SMTPException) as error:
+                logger.warning("mail_address_refused", cause=type(error).__name__)
 
     def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
         """Whether the address is now the account's; never if another account has it, also where both ask at once."""

@@ -32,6 +32,11 @@ def canonical(address: str) -> str:
     return form
 
 
+def validate(address: str) -> None:
+    """For the model's field. Raises ValidationError as `canonical` does."""
+    canonical(address)
+
+
 def canonical_or_none(address: str) -> str | None:
     try:
         return canonical(address)

@@ -20,7 +20,7 @@ class AddressBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth sh
         return user
 
     def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
-        """The search itself; allauth makes it take equally long without an account. `account` restricts it to one user."""
+        """The search itself; allauth makes it take as long without an account. `account` restricts it to one user."""
         address = credentials.get("email") or credentials.get("username") or ""
         account = credentials.get("account")
         for user in User.objects.sharing(address):

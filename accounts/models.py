@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from accounts.addresses import canonical, canonical_or_none, spellings
+from accounts.addresses import canonical, canonical_or_none, spellings, validate
 from accounts.public_ids import new_public_id
 
 
@@ -54,7 +54,7 @@ class User(AbstractUser):
     username = None  # type: ignore[assignment]
     public_id = models.CharField(max_length=20, unique=True, default=new_user_id, editable=False)
     # The canonical form, but for accounts that lost a clash (accounts/address_clashes.py).
-    email = models.EmailField("e-mail address", unique=True, validators=[canonical])
+    email = models.EmailField("e-mail address", unique=True, validators=[validate])
     # How an account wrote its address before addresses had a canonical form; None if nothing was changed.
     former_email = models.EmailField(null=True, editable=False, db_index=True)
 

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
             model_name="user",
             name="email",
             field=models.EmailField(
-                max_length=254, unique=True, validators=[accounts.addresses.canonical], verbose_name="e-mail address"
+                max_length=254, unique=True, validators=[accounts.addresses.validate], verbose_name="e-mail address"
             ),
         ),
         migrations.AddField(

@@ -26,7 +26,7 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--by",
             metavar="EMAIL",
-            help="Who the key speaks for, by address or id (default: the project's first owner).",
+            help="Who the key speaks for: address or id (default: the project's first owner).",
         )
 
     @sensitive_variables()
