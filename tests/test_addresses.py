@@ -44,10 +44,26 @@ def test_spellings_of_one_address_have_one_form(typed, form):
 @pytest.mark.parametrize(
     "typed",
     [
-        *("bo\u017fs@corp.test", "k\u0131m@corp.test", "K\u0130M@corp.test", "\uff42oss@corp.test", "jos\u00e9@corp.test"),
+        *(
+            "bo\u017fs@corp.test",
+            "k\u0131m@corp.test",
+            "K\u0130M@corp.test",
+            "\uff42oss@corp.test",
+            "jos\u00e9@corp.test",
+        ),
         *("bo\ufb00@corp.test", '"boss"@corp.test', "boss@corp.test.", "boss@corp.test\u3002", "boss@corp..test"),
         *("boss@xn--corp-.test", "boss@xn--\u00fc.test", "boss@xn--a.test", "boss@-corp.test", "boss@[::1", "boss@[x]"),
-        *("", "@", "boss", "@corp.test", "boss@", "boss@corp", "boss\0@corp.test", "boss@co\0rp.test", "\ud800@corp.test"),
+        *(
+            "",
+            "@",
+            "boss",
+            "@corp.test",
+            "boss@",
+            "boss@corp",
+            "boss\0@corp.test",
+            "boss@co\0rp.test",
+            "\ud800@corp.test",
+        ),
         *("boss@corp_x.test", "boss @corp.test", "bo..ss@corp.test", "b" * 255 + "@corp.test", "b@" + "\u00fc" * 5000),
         "b" * 60 + "@" + ".".join(["\u00fc\u00e4\u00f6" * 15] * 4) + ".test",  # longer as A-labels than as it was typed
     ],
@@ -61,7 +77,9 @@ def test_an_address_without_a_form_is_refused_in_words(typed):
     assert all(form == typed.lower() for form in spellings(typed))
 
 
-LETTERS = st.sampled_from([*"sSkKiIaA.-1\u017f\u212a\u0131\u0130\u00df\u1e9e\uff53\ufb00\u00fc\u00dcu\u0308\u03c3\u03c2\u3002\u00ad"])
+LETTERS = st.sampled_from(
+    [*"sSkKiIaA.-1\u017f\u212a\u0131\u0130\u00df\u1e9e\uff53\ufb00\u00fc\u00dcu\u0308\u03c3\u03c2\u3002\u00ad"]
+)
 LOCAL, LABEL = st.text(LETTERS, min_size=1, max_size=3), st.text(LETTERS, min_size=1, max_size=4)
 XN = LABEL.map(lambda label: f"XN--{label.encode('punycode').decode()}")
 ADDRESSES = st.builds("{}@{}.test".format, LOCAL, LABEL | XN) | st.builds("{}@{}".format, st.text(), st.text())

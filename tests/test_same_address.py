@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from projects.models import Project
 from tests.mail_server import MailServer
+from tests.servers import Server
 from tests.test_commands import run, run_json
 from tests.visitors import Visitor
 
@@ -36,7 +37,13 @@ TWINS = {
     "long s and full width": Twins(
         "boss@corp.test",
         ("BOSS@Corp.Test", "boss@\uff43orp.test", "boss@corp.te\u017ft", "boss@co\u00adrp.test"),
-        ("bo\u017f\u017f@corp.test", "bos\u017f@corp.test", "\uff42oss@corp.test", '"boss"@corp.test', "boss@corp.test."),
+        (
+            "bo\u017f\u017f@corp.test",
+            "bos\u017f@corp.test",
+            "\uff42oss@corp.test",
+            '"boss"@corp.test',
+            "boss@corp.test.",
+        ),
     ),
     "Kelvin sign and dotless i": Twins(
         "kim@bank.test",
@@ -67,22 +74,34 @@ def new_visitor(server):
     return Visitor(server)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mails():
     with MailServer().running() as server:
         yield server
 
 
-@pytest.fixture
-def visit(start_server, mails):
-    """A new browser at a server that mails for real and confirms addresses by code."""
-    server = start_server(EMAIL_URL=mails.url, EMAIL_VERIFICATION="mandatory", **QUICK)
-    return partial(new_visitor, server)
+@pytest.fixture(scope="module")
+def servers(django_db_setup, static_files, mails):
+    """One that mails for real and confirms addresses by code, and one that confirms none."""
+    both = Server(EMAIL_URL=mails.url, EMAIL_VERIFICATION="mandatory", **QUICK), Server(**QUICK)
+    try:
+        for server in both:
+            server.start()
+        yield both
+    finally:
+        for server in both:
+            server.stop()
 
 
 @pytest.fixture
-def visit_unconfirmed(start_server):
-    return partial(new_visitor, start_server(**QUICK))
+def visit(transactional_db, servers):
+    """A new browser at the server that confirms addresses."""
+    return partial(new_visitor, servers[0])
+
+
+@pytest.fixture
+def visit_unconfirmed(transactional_db, servers):
+    return partial(new_visitor, servers[1])
 
 
 def is_in(visitor):
