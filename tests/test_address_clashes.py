@@ -212,6 +212,10 @@ def test_what_the_previous_release_writes_meanwhile_is_found_and_can_be_settled(
         assert run_json("createproject", "Acme", "--owner", typed)["owner_id"] == ada.public_id
         page = page_of(Client().post(SIGN_UP, {"email": typed, "password1": "a loud harbour 42"}))
         assert "exists" in page
+    client = Client()
+    client.post(LOGIN, {"login": account.email, "password": account.password})
+    answer = client.post(reverse("account_email"), {"email": f"ada@{PUNYCODE}", "action_add": "1"})
+    assert "This is your address already" in page_of(answer)
     assert run_json("checkaddresses")["unsettled"][0]["email"] == account.email
     newer = write(User, EmailAddress, Old(f"ada@{PUNYCODE}", days=1, confirmed=False))
     assert run_json("checkaddresses")["clashes"][0]["kept_by"]["id"] == ada.public_id

@@ -1,4 +1,4 @@
-"""An address that somebody wants to change theirs to is nobody's until it is confirmed: it takes nothing from anyone."""
+"""An address that somebody wants to change theirs to is nobody's until it is confirmed."""
 
 from functools import partial
 
