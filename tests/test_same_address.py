@@ -63,7 +63,7 @@ TWINS = {
 }
 
 
-@pytest.fixture(params=TWINS.values(), ids=TWINS)
+@pytest.fixture(params=list(TWINS.values()), ids=list(TWINS))
 def twins(request):
     return request.param
 
