@@ -146,6 +146,7 @@ def test_an_account_that_lost_its_address_confirms_who_it_is_and_moves_on(before
     keeper, other = CLASHES[0]
     client = Client()
     client.post(LOGIN, {"login": other.email, "password": other.password})
+    assert client.post(reverse("account_reauthenticate"), {"password": keeper.password}).status_code == 200
     User.objects.filter(pk=owner_of(keeper).pk).update(password=owner_of(other).password)
     assert client.post(reverse("account_reauthenticate"), {"password": other.password}).status_code == 302
     assert client.post(reverse("account_email"), {"email": "ada@new.test", "action_add": "1"}).status_code == 302

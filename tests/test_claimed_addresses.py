@@ -1,6 +1,7 @@
 """An address that somebody wants to change theirs to is nobody's until it is confirmed."""
 
 from functools import partial
+from threading import Barrier
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -9,10 +10,10 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import EmailUserManager, User
 from tests.accounts import LOGIN, SIGN_UP, mailed_code, page_of
 from tests.factories import PASSWORD
-from tests.parallel import in_parallel
+from tests.parallel import SECONDS_TO_START, in_parallel
 
 ADDRESSES, RESET = reverse("account_email"), reverse("account_reset_password")
 RESET_CODE, RESET_END = reverse("account_confirm_password_reset_code"), reverse("account_complete_password_reset")
@@ -89,9 +90,17 @@ def test_of_two_claims_the_one_that_is_confirmed_first_holds():
 CLAIMS = [("ada", "m\u00fcller.test"), ("eve", "XN--MLLER-KVA.test")]
 
 
-def test_of_claims_that_are_confirmed_at_once_one_holds(transactional_db):
-    """T43"""
+def test_of_claims_that_are_confirmed_at_once_one_holds(transactional_db, monkeypatch):
+    """T43: all of them look before any of them is written."""
     links = [claim(signed_up(f"{number}@else.test"), "new@corp.test") for number in range(4)]
+    look, together = EmailUserManager.having, Barrier(len(links))
+
+    def look_together(users, address):
+        found = look(users, address)
+        together.wait(SECONDS_TO_START)
+        return found
+
+    monkeypatch.setattr(EmailUserManager, "having", look_together)
     answers = in_parallel([partial(Client().post, link) for link in links])
     assert {answer.status_code for answer in answers} == {302}
     assert User.objects.filter(email="new@corp.test").count() == 1
