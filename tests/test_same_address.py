@@ -9,6 +9,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
+from accounts.addresses import canonical
 from accounts.models import User
 from projects.models import Project
 from tests.mail_server import MailServer
@@ -254,6 +255,7 @@ def test_the_admin_makes_no_second_account_and_finds_every_spelling(admin, signe
     fields = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
     assert client.post("/admin/accounts/user/add/", {"email": twins.own, **fields}).status_code == FOUND
     user = User.objects.having(twins.own)
+    assert user.email == canonical(twins.own)
     for twin in (*twins.same, *twins.refused):
         answer = client.post("/admin/accounts/user/add/", {"email": twin, **fields})
         assert answer.status_code == OK
