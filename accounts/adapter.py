@@ -1,5 +1,7 @@
+from smtplib import SMTPException
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
 from allauth.core.internal import ratelimit
@@ -8,12 +10,16 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts import limits
+from accounts.addresses import canonical, canonical_or_none, look_of
 from accounts.client_address import client_address, network_of
 from accounts.models import User
 from accounts.recent_authentication import was_recent
+
+logger = structlog.get_logger(__name__)
 
 # Their forms have no field that an error could stand beside, and allauth's words speak of a code.
 PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
@@ -62,10 +68,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def _login_keys(self, request: HttpRequest, **credentials: Any) -> tuple[str, str]:
         """For the account from this address, and for the account.
 
-        Not allauth's own: that has the Host header in it, where anyone may write another port. PostgreSQL compares
-        addresses in capitals, by which ſ is an S too.
+        Not allauth's own: that has the Host header in it, where anyone may write another port. All spellings of one
+        address count together, and what only looks like it counts with them.
         """
-        account = str(credentials.get("email", "")).upper().lower()
+        typed = str(credentials.get("email", ""))
+        account = canonical_or_none(typed) or look_of(typed)
         return f"{account}:{network_of(client_address(request))}", account
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
@@ -73,6 +80,45 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         super()._delete_login_attempts_cached_email(request, **credentials)
         account = self._login_keys(request, **credentials)[1]
         ratelimit.clear(request, app=limits.APP, action="login_failed_account", key=account)
+
+    def clean_email(self, email: str) -> str:
+        """For sign-up and change of address. Raises ValidationError in words for an address without canonical form."""
+        return canonical(email)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """A mail server may refuse an address without canonical form, and may read another address in it.
+
+        Only an account that is older than the rule has such an address. It gets its mail if the mail server takes it.
+        """
+        if canonical_or_none(email) is not None:
+            super().send_mail(template_prefix, email, context)
+        elif template_prefix != "account/email/unknown_account":
+            try:
+                super().send_mail(template_prefix, email, context)
+            except (ValueError, SMTPException) as error:
+                logger.warning("mail_address_refused", cause=type(error).__name__)
+
+    def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
+        """Whether the address is now the account's; never if another account has it, also where both ask at once."""
+        holder = User.objects.having(email_address.email)
+        if holder is None or holder.pk == email_address.user_id:
+            try:
+                with transaction.atomic():
+                    return bool(super().confirm_email(request, email_address))
+            except IntegrityError:
+                pass
+        template = "account/messages/email_confirmation_failed.txt"
+        self.add_message(request, messages.ERROR, template, {"email": email_address.email})
+        return False
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """By the account itself: its address may be another account's first (accounts/address_clashes.py)."""
+        return bool(self.authenticate(context.request, email=user.email, password=password, account=user.pk))
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """The session names a backend that the previous release knows too, which may be running beside this one."""
+        user.backend = "django.contrib.auth.backends.ModelBackend"  # type: ignore[attr-defined]
+        super().login(request, user)
 
     def validation_error(self, code: str, *args: Any) -> ValidationError:
         """allauth shows some limits as errors of a form, which alone would be a page with status 200."""

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.addresses import canonical, spellings
 from accounts.models import User
 
 admin.site.site_header = "Latchkey admin"
@@ -51,8 +52,8 @@ class UserCreationForm(AdminUserCreationForm):
         fields = ("email",)
 
     def clean_email(self) -> str:
-        email = str(self.cleaned_data["email"]).lower()
-        if User.objects.filter(email__iexact=email).exists():
+        email = canonical(self.cleaned_data["email"])
+        if User.objects.having(email):
             raise ValidationError("A user with this e-mail address exists already.", code="unique")
         return email
 
@@ -86,6 +87,13 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Finds an address in any spelling; rows have the canonical one."""
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        if "@" in search_term:
+            found = found | queryset.filter(email__in=spellings(search_term.strip()))
+        return found, duplicates
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Whoever is no superuser cannot make one, nor hand out permissions."""

@@ -1,18 +1,67 @@
-"""allauth's forms, where they fall short: a change of address, and passkeys."""
+"""allauth's forms, where they fall short: email addresses, which it compares in its own way, and passkeys."""
 
 from typing import Any
 
 from allauth.account import app_settings
-from allauth.account.forms import AddEmailForm as AllauthAddEmailForm
+from allauth.account import forms as account_forms
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
+from allauth.account.internal.flows.login import is_login_rate_limited
 from allauth.account.models import EmailAddress
+from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.webauthn import forms
 from django.db import transaction
 from django.http import HttpRequest
 
+from accounts.addresses import canonical_or_none
+from accounts.models import User
 
-class AddEmailForm(AllauthAddEmailForm):  # type: ignore[misc]  # allauth ships no types
+
+class LoginForm(account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types
+    def _clean_with_password(self, credentials: dict[str, Any]) -> Any:
+        """What follows a sign-in is about the account's own spelling of the address, however it was typed."""
+        cleaned = super()._clean_with_password(credentials)
+        self._login.email = self.user.email
+        if is_login_rate_limited(context.request, self._login):
+            raise get_account_adapter().validation_error("too_many_login_attempts")
+        return cleaned
+
+
+class SignupForm(account_forms.SignupForm):  # type: ignore[misc]
+    """The adapter's `clean_email` has made the address canonical."""
+
+    def validate_unique_email(self, value: str) -> str:
+        """An address is taken once an account has it; that somebody wants to change theirs to it takes nothing away."""
+        if holder := User.objects.having(value):
+            super().validate_unique_email(holder.email)
+        return value
+
+    def save(self, request: HttpRequest) -> Any:
+        """The new account's address, which allauth leaves out where somebody else wants to change theirs to it."""
+        user = super().save(request)
+        address, is_new = EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"primary": True})
+        if is_new:
+            EmailAddress.objects.fill_cache_for_user(user, [address])
+        return user
+
+
+class ResetPasswordForm(account_forms.ResetPasswordForm):  # type: ignore[misc]
+    def clean_email(self) -> str:
+        """The account that has the address, and none that only wants to change to it; and its own spelling."""
+        typed: str = self.cleaned_data["email"]
+        account = User.objects.having(typed)
+        self.users = [account] if account and account.is_active else []
+        return account.email if account else canonical_or_none(typed) or typed
+
+
+class AddEmailForm(account_forms.AddEmailForm):  # type: ignore[misc]
+    def clean_email(self) -> str:
+        address: str = super().clean_email()
+        if User.objects.having(address) == self.user:
+            raise get_account_adapter().validation_error("duplicate_email")
+        return address
+
     def save(self, request: HttpRequest) -> Any:
         """The address at hand stays until the new one is confirmed, also if it was never confirmed itself.
 
@@ -21,7 +70,7 @@ class AddEmailForm(AllauthAddEmailForm):  # type: ignore[misc]  # allauth ships 
         if app_settings.EMAIL_VERIFICATION_BY_CODE_ENABLED:
             return super().save(request)
         with transaction.atomic():
-            EmailAddress.objects.filter(user=self.user, verified=False).exclude(email__iexact=self.user.email).delete()
+            EmailAddress.objects.filter(user=self.user, verified=False).exclude(email=self.user.email).delete()
             address = EmailAddress.objects.create(user=self.user, email=self.cleaned_data["email"])
         send_verification_email_to_address(request, address)
         return address

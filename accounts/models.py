@@ -2,8 +2,10 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 
+from accounts.addresses import canonical, canonical_or_none, spellings, validate
 from accounts.public_ids import new_public_id
 
 
@@ -12,12 +14,11 @@ def new_user_id() -> str:
 
 
 class EmailUserManager(UserManager["User"]):
-    """Makes users from an e-mail address; addresses are compared without regard to case."""
+    """Makes users from an email address, and finds them by it: always by its canonical form (accounts/addresses.py)."""
 
     def _user(self, email: str, password: str | None, **fields: Any) -> "User":
-        if not email:
-            raise ValueError("A user needs an e-mail address.")
-        user = self.model(email=email.lower(), **fields)
+        """Raises ValidationError for an address that has no canonical form."""
+        user = self.model(email=canonical(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -28,8 +29,23 @@ class EmailUserManager(UserManager["User"]):
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":  # type: ignore[override]
         return self._user(email, password, is_staff=True, is_superuser=True, **fields)
 
+    def having(self, address: str) -> "User | None":
+        """The account that has the address."""
+        forms = spellings(address)
+        found = {user.email: user for user in self.filter(email__in=forms)}
+        return next((found[form] for form in forms if form in found), None)
+
+    def sharing(self, address: str) -> "list[User]":
+        """The account that has the address, and then those that wrote the same one before it had a canonical form."""
+        forms = spellings(address)
+        found = self.filter(Q(email__in=forms) | Q(former_email__in=forms)).order_by("pk")
+        same = [user for user in found if (canonical_or_none(user.email) or user.email) == forms[0]] if forms else []
+        return sorted(same, key=lambda user: forms.index(user.email) if user.email in forms else len(forms))
+
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        if user := self.having(username or ""):
+            return user
+        raise self.model.DoesNotExist(f"No user has the address {username!r}.")
 
 
 class User(AbstractUser):
@@ -37,7 +53,10 @@ class User(AbstractUser):
 
     username = None  # type: ignore[assignment]
     public_id = models.CharField(max_length=20, unique=True, default=new_user_id, editable=False)
-    email = models.EmailField("e-mail address", unique=True)
+    # The canonical form, but for accounts that lost a clash (accounts/address_clashes.py).
+    email = models.EmailField("e-mail address", unique=True, validators=[validate])
+    # How an account wrote its address before addresses had a canonical form; None if nothing was changed.
+    former_email = models.EmailField(null=True, editable=False, db_index=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

@@ -176,12 +176,16 @@ def test_logins_to_one_account(client, person):
     assert not is_signed_in(client)
 
 
-@pytest.mark.parametrize("trick", ["port", "case", "long s"])
+@pytest.mark.parametrize("trick", ["port", "case", "long s", "wide domain"])
 def test_one_account_is_one_however_it_is_written(client, trick):
     """T22"""
     UserFactory(email="ssssss@example.com", password=PASSWORD)
     for number in range(5):
         email = "ssssss@example.com".replace("s", {"case": "S", "long s": "ſ"}.get(trick, "s"), number)
+        if trick == "wide domain":
+            email = email.replace(
+                "example"[:number], "".join(chr(ord(letter) + 0xFEE0) for letter in "example"[:number])
+            )
         log_in(client, email, "wrong", Host=f"localhost:{8000 + number}" if trick == "port" else "localhost")
     assert log_in(client, "ssssss@example.com", Host="localhost").status_code == TOO_MANY
 

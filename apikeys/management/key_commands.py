@@ -33,6 +33,7 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "mask": key.mask,
         "project": key.project.public_id,
         "created_by": key.created_by.email,
+        "created_by_id": key.created_by.public_id,
         "created_at": key.created_at.isoformat(),
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
     }

@@ -12,6 +12,7 @@ from accounts.models import User
 from projects.models import Project
 
 _PROJECT_ID = re.compile(r"prj_[0-9A-Za-z]{16}")
+_USER_ID = re.compile(r"usr_[0-9A-Za-z]{16}")
 
 
 class Answer(NamedTuple):
@@ -59,13 +60,18 @@ def find_project(project_id: str) -> Project:
     return project
 
 
-def find_user(email: str) -> User:
-    """The active user. Raises CommandError if there is none."""
-    user = None
-    if email.isprintable():  # NUL and lone surrogates are errors of the database's own
-        user = User.objects.filter(email__iexact=email, is_active=True).first()
-    if user is None:
+def find_user(wanted: str, *, also_inactive: bool = False) -> User:
+    """The active user of an email address or an id. Raises CommandError if there is none."""
+    by_id = _USER_ID.fullmatch(wanted)
+    user = User.objects.filter(public_id=wanted).first() if by_id else User.objects.having(wanted)
+    if user is None or not (user.is_active or also_inactive):
         raise CommandError(
-            f"No active user {email!r}. Sign up at /accounts/signup/, or make an admin with: manage.py createsuperuser"
+            f"No {'' if also_inactive else 'active '}user {wanted!r}. "
+            "Sign up at /accounts/signup/, or make an admin with: manage.py createsuperuser"
         )
     return user
+
+
+def named_user(user: User) -> str:
+    """Exactly whom a command means: two addresses may look alike."""
+    return f"{user.email} ({user.public_id})"

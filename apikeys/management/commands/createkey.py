@@ -11,7 +11,7 @@ from apikeys.services import create_key
 from apikeys.snippets import ENVIRONMENT_VARIABLE
 from apikeys.vault import VaultUnavailable
 from projects.access import get_project
-from projects.management.operator_command import Answer, OperatorCommand, find_project, find_user
+from projects.management.operator_command import Answer, OperatorCommand, find_project, find_user, named_user
 from projects.models import Project
 from projects.permissions import Permission, Role
 
@@ -24,7 +24,9 @@ class Command(OperatorCommand):
         parser.add_argument("project_id", help="The project's id, prj_…")
         parser.add_argument("--name", required=True, help='What the key is for: "Production server"')
         parser.add_argument(
-            "--by", metavar="EMAIL", help="Who the key speaks for (default: the project's first owner)."
+            "--by",
+            metavar="EMAIL",
+            help="Who the key speaks for: address or id (default: the project's first owner).",
         )
 
     @sensitive_variables()
@@ -39,7 +41,8 @@ class Command(OperatorCommand):
             raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
         return Answer(
             facts(key) | {"secret": secret},
-            f"Created {key.name} ({key.public_id}) in {project.name}. Its secret:\n\n    {secret}\n\n"
+            f"Created {key.name} ({key.public_id}) in {project.name}. It speaks for {named_user(by)}.\n"
+            f"Its secret:\n\n    {secret}\n\n"
             "Keep it in an environment variable or a secret manager, out of source control:\n"
             f"    export {ENVIRONMENT_VARIABLE}=<the secret>",
         )
@@ -58,7 +61,7 @@ def _creator(project: Project, email: str | None) -> User:
         get_project(user, project.public_id, can=Permission.MANAGE_KEYS)
     except (Http404, PermissionDenied) as error:
         raise CommandError(
-            f"{user} may not make keys in {project.name}. Leave out --by for its owner, or make them one at "
-            "/admin/projects/membership/"
+            f"{named_user(user)} may not make keys in {project.name}. "
+            "Leave out --by for its owner, or make them one at /admin/projects/membership/"
         ) from error
     return user

@@ -1,0 +1,113 @@
+"""What "the same email address" means: one canonical form, which everything stores, compares and looks up exactly.
+
+Databases and Python fold letters in different ways: ſ (U+017F) is an S to PostgreSQL's UPPER() and to Python's
+casefold(), but not to lower() or SQLite. A canonical form is ASCII and in small letters. All of them agree on that.
+"""
+
+import ipaddress
+import re
+import unicodedata
+
+import idna
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+MAX_LENGTH = 254  # of the columns, and of an address in SMTP (RFC 5321, 4.5.3.1.3)
+
+_PLAIN = re.compile(r"[-!#$%&'*+/=?^_`{|}~0-9a-z]+(\.[-!#$%&'*+/=?^_`{|}~0-9a-z]+)*")
+
+
+def canonical(address: str) -> str:
+    """The form of the address that counts: its local part in small letters, its domain as A-labels (RFC 5890).
+
+    Raises ValidationError, in words for the person who typed it, for an address that has no such form.
+    """
+    local, at, domain = address.rpartition("@")
+    if not at or len(address) > MAX_LENGTH:
+        raise ValidationError("Enter a valid email address.", code="invalid")
+    form = f"{_canonical_local_part(local)}@{_canonical_domain(domain)}"
+    if len(form) > MAX_LENGTH:
+        raise ValidationError(f"This address is longer than {MAX_LENGTH} characters.", code="max_length")
+    validate_email(form)
+    return form
+
+
+def validate(address: str) -> None:
+    """For the model's field. Raises ValidationError as `canonical` does."""
+    canonical(address)
+
+
+def canonical_or_none(address: str) -> str | None:
+    try:
+        return canonical(address)
+    except ValidationError:
+        return None
+
+
+def spellings(address: str) -> list[str]:
+    """Every form under which an account may have the address, the one that counts first.
+
+    New accounts have the canonical form. The others are for accounts that the previous release wrote: as it was
+    typed, and with the domain in its own script. An address that has no canonical form is looked up as it was typed.
+    """
+    typed = address.lower()
+    form = canonical_or_none(address)
+    forms = [typed] if form is None else [form, typed, _in_own_script(form)]
+    return [form for form in dict.fromkeys(forms) if _can_be_looked_up(form)]
+
+
+def look_of(address: str) -> str:
+    """What the address looks like. Addresses of equal look are easily taken for each other, but are not the same."""
+    local, _, domain = unicodedata.normalize("NFKC", address).rpartition("@")
+    try:
+        domain = _canonical_domain(domain)
+    except ValidationError:
+        domain = domain.casefold()
+    return f"{local.casefold()}@{domain}"
+
+
+def _canonical_local_part(local: str) -> str:
+    lowered = local.lower()
+    if not lowered.isascii() or unicodedata.normalize("NFKC", local).casefold() != lowered:
+        raise ValidationError(
+            "The part before the @ has a letter that is easily taken for another one. Type it with the letters a to z.",
+            code="lookalike",
+        )
+    if not _PLAIN.fullmatch(lowered):  # a quoted part would be a second spelling of the plain one
+        raise ValidationError("Enter a valid email address.", code="invalid")
+    return lowered
+
+
+def _canonical_domain(domain: str) -> str:
+    if domain.startswith("[") and domain.endswith("]"):
+        return _canonical_literal(domain)
+    try:
+        # UTS 46 maps capitals, full-width letters and other dots. IDNA 2008's rules then hold for labels that need
+        # them; they would refuse plain labels that exist, such as r3---sn.
+        labels = idna.uts46_remap(domain, std3_rules=True).split(".")
+        return ".".join(_a_label(label) for label in labels)
+    except idna.IDNAError as error:
+        raise ValidationError("The part after the @ is not a domain name.", code="invalid") from error
+
+
+def _a_label(label: str) -> str:
+    if label.isascii() and not label.startswith("xn--"):
+        return label
+    return idna.alabel(idna.ulabel(label)).decode("ascii")
+
+
+def _canonical_literal(domain: str) -> str:
+    try:
+        return f"[{ipaddress.ip_address(domain[1:-1])}]"
+    except ValueError as error:
+        raise ValidationError("The part after the @ is not an IP address.", code="invalid") from error
+
+
+def _can_be_looked_up(text: str) -> bool:
+    """Databases raise errors of their own for NUL and for lone surrogates."""
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
+
+
+def _in_own_script(form: str) -> str:
+    local, _, domain = form.rpartition("@")
+    return f"{local}@{'.'.join(idna.ulabel(x) if x.startswith('xn--') else x for x in domain.split('.'))}"

@@ -1,0 +1,29 @@
+"""Which account an address and a password open. allauth and Django each look an address up in a way of their own."""
+
+from typing import Any
+
+from allauth.account.auth_backends import AuthenticationBackend
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from accounts.models import User
+
+
+class AddressBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth ships no types
+    """The account that has the address; then those that had it in another spelling, by their own passwords."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        """The user, or None for credentials without a password. Raises PermissionDenied, which ends the search."""
+        user: User | None = super().authenticate(request, **credentials)
+        if user is None and credentials.get("password"):
+            raise PermissionDenied
+        return user
+
+    def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        """The search itself; allauth makes it take as long without an account. `account` restricts it to one user."""
+        address = credentials.get("email") or credentials.get("username") or ""
+        account = credentials.get("account")
+        for user in User.objects.sharing(address):
+            if account in (None, user.pk) and self._check_password(user, credentials["password"]):
+                return user
+        return None
