@@ -12,7 +12,8 @@ from django.template.loader import render_to_string
 from django.views.debug import SafeExceptionReporterFilter
 
 from accounts.limits import held_up_seconds
-from apikeys.vault import CiphertextRefused, VaultUnavailable
+from common.encryption import CiphertextRefused
+from common.key_ring import VaultUnavailable
 from projects.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 
 # The period of those of allauth's limits that it answers with a page of its own.
