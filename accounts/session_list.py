@@ -10,6 +10,7 @@ from allauth.account.signals import password_changed, password_set, user_logged_
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +21,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.requests import PageRequest
-from accounts.sessions import Session, alive, data_of, digest_of, stored_ids_of
+from accounts.sessions import alive, data_of, digest_of, stored_ids_of
 
 
 @receiver(user_logged_in)

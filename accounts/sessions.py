@@ -117,7 +117,7 @@ class SessionStore(db.SessionStore):
         return any(Session.objects.filter(pk=stored).exists() for stored in (digest_of(session_key), session_key))
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        digest = digest_of(self._get_or_create_session_key())
+        digest = digest_of(str(self.session_key))  # `save` has seen to it that there is one
         return Session(session_key=digest, session_data=seal(data, digest), expire_date=self.get_expiry_date())
 
     def save(self, must_create: bool = False) -> None:
@@ -151,7 +151,8 @@ def with_ids() -> QuerySet[Session]:
 
 def ids_on_the_list() -> QuerySet[UserSession]:
     """The same of the list of sessions."""
-    return UserSession.objects.exclude(session_key__startswith=_DIGEST)
+    rows: QuerySet[UserSession] = UserSession.objects.exclude(session_key__startswith=_DIGEST)
+    return rows
 
 
 def move_to_digest(session_id: str) -> bool:
