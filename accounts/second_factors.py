@@ -7,6 +7,7 @@ a row is still read, until `rotate_encryption` seals it: servers of the earlier 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from allauth.mfa.models import Authenticator
@@ -31,13 +32,6 @@ class SecondFactorUnavailable(Exception):
     """A second factor's secret cannot be read: KEY_RING lacks its entry, or the row was changed."""
 
 
-class Moved(NamedTuple):
-    """How many second factors were moved, and whose were left alone because they cannot be read."""
-
-    moved: int
-    not_readable: list[str]
-
-
 class FactorCensus(NamedTuple):
     """Second factors by the ring entry that they need."""
 
@@ -45,7 +39,7 @@ class FactorCensus(NamedTuple):
     read: int  # sealed ones that can be read
     plain: int  # not sealed yet
     movable: int  # neither sealed nor under the first entry although they can be
-    not_readable: list[str]  # whose they are, by public id
+    not_readable: list[str]  # the public ids of the accounts that they belong to
 
 
 @sensitive_variables()
@@ -82,43 +76,44 @@ def rows() -> QuerySet[Any]:
     return found
 
 
-def move_all(*, batch: int = ROWS_A_STATEMENT) -> Moved:
-    """Seals every second factor under the first ring key, in transactions of up to `batch` rows.
+def move_all(*, batch: int = ROWS_A_STATEMENT) -> int:
+    """Seals every second factor that can be read under the first ring key; how many it moved.
 
-    The rows are locked, because allauth marks a used recovery code in the same column. Killed at any moment, the next
-    run does the rest.
+    The rows of a transaction, up to `batch`, are locked, because allauth marks a used recovery code in the same column.
+    Killed at any moment, the next run does the rest.
     """
-    moved, not_readable, last_pk = 0, [], 0
+    moved, last_pk = 0, 0
     while True:
         with transaction.atomic():
-            locked = rows().filter(pk__gt=last_pk).select_related("user").select_for_update(of=("self",))[:batch]
-            found = list(locked)
+            found = list(rows().filter(pk__gt=last_pk).select_for_update()[:batch])
             for row in filter(_is_to_be_moved, found):
-                try:
+                with suppress(SecondFactorUnavailable):
                     row.data = _with_secrets(row.data, lambda stored: seal(unseal(stored)))
-                except SecondFactorUnavailable:
-                    not_readable.append(row.user.public_id)
-                    continue
-                row.save(update_fields=["data"])
-                moved += 1
+                    row.save(update_fields=["data"])
+                    moved += 1
         if not found:
-            return Moved(moved, not_readable)
+            return moved
         last_pk = found[-1].pk
 
 
 def take_census() -> FactorCensus:
     """Counts all second factors as they are now, and reads each."""
-    ring_keys, read, plain, movable, not_readable = Counter[str](), 0, 0, 0, []
-    for row in rows().select_related("user").iterator(ROWS_A_STATEMENT):
+    ring_keys, read, plain, movable, not_readable = Counter[str](), 0, 0, 0, dict[str, None]()
+    for row in rows().select_related("user"):
         needed = _ring_keys(row)
-        ring_keys.update(needed_key for needed_key in needed if needed_key is not None)
+        ring_keys.update(ring_key for ring_key in needed if ring_key is not None)
         plain += None in needed
         if is_readable(row):
             read += None not in needed
             movable += _is_to_be_moved(row)
         else:
-            not_readable.append(row.user.public_id)
-    return FactorCensus(ring_keys, read, plain, movable, not_readable)
+            not_readable[row.user.public_id] = None
+    return FactorCensus(ring_keys, read, plain, movable, list(not_readable))
+
+
+def count_plain() -> int:
+    """How many are not sealed yet."""
+    return sum(None in _ring_keys(row) for row in rows())
 
 
 @sensitive_variables()

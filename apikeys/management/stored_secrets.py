@@ -2,8 +2,10 @@
 
 from typing import Any, NamedTuple
 
+from django.utils import timezone
+
 from accounts import second_factors, sessions
-from accounts.second_factors import FactorCensus, Moved
+from accounts.second_factors import FactorCensus
 from apikeys.management.key_commands import counted, named
 
 _NOT_READABLE = (
@@ -16,7 +18,7 @@ _NOT_READABLE = (
 class Rotated(NamedTuple):
     """What became of second factors and sessions, and what is left."""
 
-    factors: Moved
+    factors: int
     sessions: int
     census: FactorCensus
     sessions_left: int
@@ -27,7 +29,7 @@ class Rotated(NamedTuple):
         """As --json shows it."""
         return {
             "second_factors": {
-                "moved": self.factors.moved,
+                "moved": self.factors,
                 "movable": self.census.movable,
                 "plain": self.census.plain,
                 "not_readable": self.census.not_readable,
@@ -57,7 +59,12 @@ def rotate(*, batch: int) -> Rotated:
 
 def look() -> Rotated:
     """The same without a change."""
-    return Rotated(Moved(0, []), 0, second_factors.take_census(), sessions.with_ids().count(), dry_run=True)
+    return Rotated(0, 0, second_factors.take_census(), sessions.with_ids().count(), dry_run=True)
+
+
+def count_unsealed() -> int:
+    """How many second factors and living sessions are still as an earlier release stored them."""
+    return second_factors.count_plain() + sessions.with_ids().filter(expire_date__gt=timezone.now()).count()
 
 
 def lines_of(found: Rotated, ring_key: str) -> list[str]:
@@ -68,8 +75,8 @@ def lines_of(found: Rotated, ring_key: str) -> list[str]:
         lines.append(f"{counted(census.movable, 'second factor')} can be moved to ring key {ring_key}{plain}.")
     if found.dry_run and found.sessions_left:
         lines.append(f"{counted(found.sessions_left, 'session')} of an earlier release can be sealed.")
-    if found.factors.moved:
-        lines.append(f"Moved {counted(found.factors.moved, 'second factor')} to ring key {ring_key}.")
+    if found.factors:
+        lines.append(f"Moved {counted(found.factors, 'second factor')} to ring key {ring_key}.")
     if found.sessions:
         lines.append(f"Sealed {counted(found.sessions, 'session')} of an earlier release.")
     return lines

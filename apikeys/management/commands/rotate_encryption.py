@@ -25,7 +25,7 @@ MOST_A_BATCH = 10_000
 
 class Command(OperatorCommand):
     help = (
-        "Move every key and second factor to the first entries of KEY_RING and KEY_PEPPERS, and say which older entries "
+        "Move every key and second factor to the first entries of KEY_RING and KEY_PEPPERS, and say which older ones "
         "are still needed. Seal what an earlier release stored unsealed: second factors and sessions. It works beside "
         "running servers, and may be stopped at any time and run again."
     )

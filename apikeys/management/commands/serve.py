@@ -7,14 +7,19 @@ import time
 from contextlib import closing
 from typing import Any, NamedTuple
 
+import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.utils.module_loading import import_string
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 from granian.server.common import AbstractServer
+
+from apikeys.management import stored_secrets
+
+logger = structlog.get_logger(__name__)
 
 READY_WITHIN_SECONDS = 30
 # Longer than the database's own limits allow a request to take, shorter than most supervisors' patience.
@@ -77,6 +82,19 @@ class Command(BaseCommand):
             f"An admin: manage.py createsuperuser, then {address.url}/admin/"
         )
         self.stdout.flush()
+        _warn_of_unsealed_rows()
+
+
+def _warn_of_unsealed_rows() -> None:
+    """An upgrade leaves them as they are, because servers of the earlier release cannot read sealed ones."""
+    try:
+        number = stored_secrets.count_unsealed()
+    except DatabaseError:
+        return  # /health/ready tells of it
+    finally:
+        connections.close_all()
+    if number:
+        logger.warning("rows_not_sealed", number=number, next="manage.py rotate_encryption")
 
 
 def _number(name: str, value: str | int, most: int) -> int:
