@@ -133,5 +133,7 @@ def test_a_stolen_database_or_backup_reads_no_secret(steal, known, visited, tmp_
     loot = steal(tmp_path)
     assert b"ada@example.com" in loot, "the thief has the database"
     read = read_by_thief(loot, visited, known)
-    print(read)
+    print(f"{steal.__name__}: {read}")
     assert set(read.values()) == {0}
+    secrets = [*known.sessions, *known.mailed_codes, *known.totp_seeds, *known.keys]
+    assert not any(thief.stands_in(secret, visited.log_text()) for secret in secrets)

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from accounts.sessions import digest_of
 from tests import thief
-from tests.accounts import PASSWORD, new_person, totp_code
+from tests.accounts import NEW_PASSWORD, PASSWORD, new_person, totp_code
 from tests.environment import ON_SQLITE, REPOSITORY, SQLITE_FILE
 from tests.servers import SECONDS_TO_START, Server, database_url
 from tests.test_stolen_database import Known, read_by_thief, whole_database
@@ -95,7 +95,9 @@ def test_a_server_of_the_earlier_release_lets_nobody_in_by_what_this_one_wrote(e
     assert not at(earlier, after).sees("account_email")
     assert not Visitor(earlier, sessionid=digest_of(after.session_id)).sees("account_email")
     assert not Visitor(today, sessionid=digest_of(after.session_id)).sees("account_email")
-    assert not sign_in_with(earlier, ada.email, codes[0]).sees("account_email")
+    halfway = Visitor(earlier).sign_in(ada.email, PASSWORD)
+    assert halfway.post(AUTHENTICATE, code=codes[0]).status == 500
+    assert not halfway.sees("account_email")
     assert after.sees("account_email"), "the session and the factor still work here"
     assert sign_in_with(today, ada.email, codes[0]).sees("account_email")
 
@@ -109,6 +111,17 @@ def test_a_session_of_the_earlier_release_ends_where_either_server_ends_it(earli
     at(today, first).post(reverse("account_logout"))
     assert not first.sees("account_email")
     assert not Session.objects.exclude(pk__startswith="sha256.").exists()
+
+
+def test_a_session_that_the_earlier_release_takes_off_the_list_ends_with_a_new_password(earlier, today):
+    ada = new_person()
+    after = Visitor(today).sign_in(ada.email, PASSWORD)
+    before = Visitor(earlier).sign_in(ada.email, PASSWORD)
+    assert set(UserSession.objects.values_list("session_key", flat=True)) == {before.session_id}
+    assert after.sees("account_email")
+    fields = {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    assert before.post(reverse("account_change_password"), **fields).status == 302
+    assert not after.sees("account_email")
 
 
 def test_a_server_says_at_its_start_what_is_not_sealed(earlier, start_server):
