@@ -7,10 +7,12 @@ from importlib import import_module
 
 import pytest
 from allauth.usersessions.models import UserSession
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -155,6 +157,7 @@ def test_asynchronous_code_stores_no_id_either(transactional_db):
         found = await again.aget("colour")
         assert session.session_key is not None
         assert await again.aexists(session.session_key)
+        await sync_to_async(connections.close_all)()  # that of the thread in which all this ran
         return session.session_key, found
 
     session_id, found = asyncio.run(write_and_read())
