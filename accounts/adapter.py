@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from accounts import limits
+from accounts import limits, second_factors
 from accounts.addresses import canonical, canonical_or_none, look_of
 from accounts.client_address import client_address, network_of
 from accounts.models import User
@@ -162,13 +162,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
-    """Second factors in our words."""
+    """Second factors in our words, and sealed in the database."""
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,
         "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
         "unverified_email": "Confirm your e-mail address first: two-factor authentication needs a confirmed one.",
     }
+
+    def encrypt(self, text: str) -> str:
+        return second_factors.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return second_factors.unseal(encrypted_text)
 
     def generate_authenticator_name(self, user: User, type: str) -> str:  # noqa: A002  allauth's name
         """What a new passkey is called until its owner says otherwise."""

@@ -1,13 +1,13 @@
-"""Pages of allauth's that change an account without asking who is there; these stand before its own."""
+"""Pages that stand before allauth's own, which change an account without asking who is there."""
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.views import password_set
-from allauth.usersessions.views import list_usersessions
 from django.http import HttpResponse
 from django.urls import path
 
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
+from accounts.session_list import list_sessions
 
 
 def set_password(request: PageRequest) -> HttpResponse:
@@ -17,5 +17,5 @@ def set_password(request: PageRequest) -> HttpResponse:
 
 urlpatterns = [
     path("password/set/", set_password, name="account_set_password"),
-    path("sessions/", reauthentication_required(list_usersessions, allow_get=True), name="usersessions_list"),
+    path("sessions/", reauthentication_required(list_sessions, allow_get=True), name="usersessions_list"),
 ]

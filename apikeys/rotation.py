@@ -37,7 +37,7 @@ class Census(NamedTuple):
 
 
 class Need(NamedTuple):
-    """How many keys name one entry of KEY_RING or KEY_PEPPERS."""
+    """How many keys and second factors name one entry of KEY_RING or KEY_PEPPERS."""
 
     id: str
     configured: bool
@@ -45,10 +45,15 @@ class Need(NamedTuple):
     keys: int
     show_once: int = 0
     deleted: int = 0
+    second_factors: int = 0
 
     @property
     def removable(self) -> bool:
-        return self.configured and not self.first and not (self.keys or self.show_once or self.deleted)
+        return self.configured and not self.first and not self.is_needed
+
+    @property
+    def is_needed(self) -> bool:
+        return bool(self.keys or self.show_once or self.deleted or self.second_factors)
 
 
 class Target(NamedTuple):
@@ -148,12 +153,18 @@ def take_census(target: Target) -> Census:
     return Census(ring_keys, peppers, show_once, deleted, movable)
 
 
-def ring_needs(census: Census) -> list[Need]:
-    """The entries of KEY_RING in their order, then those that keys name and KEY_RING lacks."""
+def ring_needs(census: Census, second_factors: Counter[str]) -> list[Need]:
+    """The entries of KEY_RING in their order, then those that keys or second factors name and KEY_RING lacks."""
     configured = vault.ring_key_ids()
     return [
-        Need(entry, entry in configured, entry == configured[0], census.ring_keys[entry])
-        for entry in _named(configured, census.ring_keys)
+        Need(
+            entry,
+            entry in configured,
+            entry == configured[0],
+            census.ring_keys[entry],
+            second_factors=second_factors[entry],
+        )
+        for entry in _named(configured, census.ring_keys, second_factors)
     ]
 
 

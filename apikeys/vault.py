@@ -5,46 +5,15 @@ Rings are ordered: the first entry makes new digests and ciphertexts, all of the
 """
 
 import hmac
-import secrets
-from base64 import b64decode
-from functools import lru_cache
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
-KEY_BYTES = 32
-NONCE_BYTES = 12  # the 96 bits that NIST SP 800-38D recommends for GCM
+from common import key_ring
+from common.encryption import CiphertextRefused
+from common.key_ring import VaultUnavailable, parse_ring, ring_key_ids
 
-
-class VaultUnavailable(Exception):
-    """The key ring or the peppers lack the entry that is needed, or there are none at all."""
-
-
-class CiphertextRefused(Exception):
-    """The ciphertext was altered, or belongs to another row."""
-
-
-@lru_cache(maxsize=8)
-@sensitive_variables()
-def parse_ring(notation: str) -> tuple[tuple[str, bytes], ...]:
-    """The (id, key) pairs of `id:base64,id:base64`; raises ImproperlyConfigured without repeating a key."""
-    ring: dict[str, bytes] = {}
-    for entry in filter(None, (part.strip() for part in notation.split(","))):
-        name, _, encoded = entry.partition(":")
-        try:
-            key = b64decode(encoded, validate=True)
-        except ValueError:
-            key = b""
-        if not name.isalnum() or len(name) > 16 or len(key) != KEY_BYTES or name in ring:
-            raise ImproperlyConfigured(
-                "A key ring is written id:base64,id:base64 with distinct ids of up to 16 letters and digits "
-                f"and {KEY_BYTES} bytes a key; entry {len(ring) + 1} is not."
-            )
-        ring[name] = key
-    return tuple(ring.items())
+__all__ = ["CiphertextRefused", "VaultUnavailable", "parse_ring", "ring_key_ids"]
 
 
 def _digest(pepper: bytes, secret: str) -> bytes:
@@ -66,10 +35,6 @@ def new_digest(secret: str) -> tuple[str, bytes]:
 
 def pepper_ids() -> list[str]:
     return [pepper_id for pepper_id, _ in parse_ring(settings.KEY_PEPPERS)]
-
-
-def ring_key_ids() -> list[str]:
-    return [ring_key_id for ring_key_id, _ in parse_ring(settings.KEY_RING)]
 
 
 @sensitive_variables()
@@ -94,23 +59,15 @@ def _associated_data(key_id: str, project_id: str) -> bytes:
 @sensitive_variables()
 def encrypt(secret: str, *, key_id: str, project_id: str) -> tuple[str, bytes]:
     """The ring key's id and nonce + AES-256-GCM ciphertext, bound to the row by associated data."""
-    ring = parse_ring(settings.KEY_RING)
-    if not ring:
-        raise VaultUnavailable("KEY_RING is empty.")
-    ring_key_id, ring_key = ring[0]
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    sealed = AESGCM(ring_key).encrypt(nonce, secret.encode("ascii"), _associated_data(key_id, project_id))
-    return ring_key_id, nonce + sealed
+    return key_ring.seal(secret.encode("ascii"), _associated_data(key_id, project_id))
 
 
 @sensitive_variables()
 def decrypt(ciphertext: bytes, *, ring_key_id: str, key_id: str, project_id: str) -> str:
     """Raises VaultUnavailable if the ring lacks `ring_key_id`, CiphertextRefused if anything was changed."""
-    ring_key = dict(parse_ring(settings.KEY_RING)).get(ring_key_id)
-    if ring_key is None:
-        raise VaultUnavailable(f"KEY_RING has no key {ring_key_id!r}.")
-    nonce, sealed = ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:]
     try:
-        return AESGCM(ring_key).decrypt(nonce, sealed, _associated_data(key_id, project_id)).decode("ascii")
-    except (InvalidTag, ValueError) as error:
+        return key_ring.unseal(ciphertext, _associated_data(key_id, project_id), ring_key_id=ring_key_id).decode(
+            "ascii"
+        )
+    except (CiphertextRefused, UnicodeDecodeError) as error:
         raise CiphertextRefused(f"The ciphertext of {key_id} was changed or moved.") from error

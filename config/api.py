@@ -29,7 +29,7 @@ from apikeys.api import VERIFY_DOCUMENT
 from apikeys.api import router as me_router
 from apikeys.integrations.ninja import ApiKeyAuth, answer_refusals
 from apikeys.report_api import router as report_router
-from apikeys.vault import VaultUnavailable
+from common.key_ring import VaultUnavailable
 from config import errors
 from projects.api import router as files_router
 from projects.envelope import error_response

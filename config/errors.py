@@ -12,7 +12,9 @@ from django.template.loader import render_to_string
 from django.views.debug import SafeExceptionReporterFilter
 
 from accounts.limits import held_up_seconds
-from apikeys.vault import CiphertextRefused, VaultUnavailable
+from accounts.second_factors import SecondFactorUnavailable
+from common.encryption import CiphertextRefused
+from common.key_ring import VaultUnavailable
 from projects.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 
 # The period of those of allauth's limits that it answers with a page of its own.
@@ -87,16 +89,19 @@ def too_large(request: HttpRequest, status: int = 413) -> HttpResponse:
     return render(request, "errors/413.html", status=status)
 
 
-def unavailable(request: HttpRequest) -> HttpResponse:
+def unavailable(request: HttpRequest, page: str = "errors/503.html") -> HttpResponse:
     if is_api(request):
         return error_response(request, 503, "unavailable")
-    return HttpResponse(_static_page("errors/503.html"), status=503, headers={"Retry-After": UNAVAILABLE_RETRY_SECONDS})
+    return HttpResponse(_static_page(page), status=503, headers={"Retry-After": UNAVAILABLE_RETRY_SECONDS})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Also where a database, cache or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
-    if isinstance(sys.exc_info()[1], _UNAVAILABLE):
+    cause = sys.exc_info()[1]
+    if isinstance(cause, _UNAVAILABLE):
         return unavailable(request)
+    if isinstance(cause, SecondFactorUnavailable):
+        return unavailable(request, "errors/503_second_factor.html")
     if is_api(request):
         return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")
     return HttpResponse(_static_page("errors/500.html"), status=500)

@@ -69,7 +69,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "allauth.usersessions",
+    "accounts.session_list_app.SessionList",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -110,7 +110,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "config.middleware.Limits",
     "accounts.double_submission.DoubleSubmission",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "config.middleware.AdminAsks",
     "config.middleware.AdminInput",
 ]
@@ -227,7 +226,7 @@ MFA_FORMS = {
 MFA_TOTP_ISSUER = "Latchkey"
 # One step of 30 seconds each way, for clocks and for the time it takes to type (RFC 6238, 5.2).
 MFA_TOTP_TOLERANCE = 1
-USERSESSIONS_TRACK_ACTIVITY = False
+SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 
 # Mail

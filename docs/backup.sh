@@ -2,7 +2,8 @@
 # Backs Latchkey up, and brings it back. Run it with the server's environment:
 #
 #   docs/backup.sh save FOLDER       writes the database and the uploaded files into a new folder, never the secrets:
-#                                    keep SECRET_KEY, KEY_PEPPERS and KEY_RING somewhere else
+#                                    keep SECRET_KEY, KEY_PEPPERS and KEY_RING somewhere else. The rows of sessions and
+#                                    limits are left out: after a restore everybody signs in again
 #   docs/backup.sh restore FOLDER    brings them back into an empty database at DATABASE_URL and an empty DATA_DIR, then
 #                                    proves with the environment's KEY_PEPPERS and KEY_RING that every key came back
 #
@@ -49,6 +50,8 @@ else:
     (scratch / "service").write_text("\n".join(["[latchkey]", *(f"{name}={value}" for name, value in address.items()), ""]))
 END
 data_dir=$(cat "$scratch/data_dir")
+# Tables whose rows no backup needs: who is signed in, and the counts of limits.
+left_out="django_session usersessions_usersession cache"
 export PGSERVICEFILE="$scratch/service" PGSERVICE=latchkey
 
 save() {
@@ -59,15 +62,37 @@ save() {
     mkdir "$unfinished"
     # The database first: a file that is uploaded meanwhile is then one too many, and not one that is missing.
     if [ -e "$scratch/sqlite" ]; then
-        "$python" -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("VACUUM INTO ?", sys.argv[2:])' \
-            "$(cat "$scratch/sqlite")" "$unfinished/database.sqlite3"
+        copy_sqlite "$(cat "$scratch/sqlite")" "$unfinished/database.sqlite3"
     else
-        pg_dump --format=custom --no-owner --no-privileges --file="$unfinished/database.dump"
+        set --
+        for table in $left_out; do
+            set -- "$@" "--exclude-table-data=*.$table"
+        done
+        pg_dump --format=custom --no-owner --no-privileges "$@" --file="$unfinished/database.dump"
     fi
     mkdir -p "$data_dir/files"
     tar -cf "$unfinished/files.tar" -C "$data_dir" files || only_changed $?
     mv "$unfinished" "$folder"
     echo "Saved to $folder, without the secrets. Keep SECRET_KEY, KEY_PEPPERS and KEY_RING somewhere else."
+}
+
+# The second VACUUM writes the copy anew, so that its free pages do not hold the rows that were deleted.
+copy_sqlite() {
+    # shellcheck disable=SC2086
+    "$python" - "$1" "$2" $left_out <<'END'
+import sqlite3
+import sys
+
+database, copy, *left_out = sys.argv[1:]
+sqlite3.connect(database).execute("VACUUM INTO ?", [copy])
+connection = sqlite3.connect(copy, isolation_level=None)
+connection.execute("PRAGMA secure_delete = ON")
+tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+for table in tables.intersection(left_out):
+    connection.execute(f'DELETE FROM "{table}"')
+connection.execute("VACUUM")
+connection.close()
+END
 }
 
 # Whether all that tar has to say with this status is that people deleted or uploaded files while it read them. GNU's says

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.contrib.sessions.models import Session
 from django.db import connection
 
+from accounts.sessions import data_of
 from tests.environment import DATA_DIR, ON_SQLITE, postgres
 
 # Where the secrets that are no API keys live, by design.
@@ -27,7 +28,7 @@ def dump() -> Iterator[tuple[str, bytes]]:
                 with cursor.copy(f'COPY "{table}" TO STDOUT') as copy:
                     yield f"table {table}", b"".join(bytes(block) for block in copy)
     for session in Session.objects.all():
-        yield "decoded session", json.dumps(session.get_decoded()).encode()
+        yield "decoded session", json.dumps(data_of(session)).encode()
 
 
 def files() -> Iterator[tuple[str, bytes]]:

@@ -1,16 +1,16 @@
 """Sessions as a sign-in leaves them, and as time does."""
 
 import time
+from typing import Any
 
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY, record_authentication
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.test import Client
 
 from accounts.models import User
+from accounts.sessions import data_of, seal
 
 
 def log_in(client: Client, user: User) -> None:
@@ -24,16 +24,19 @@ def log_in(client: Client, user: User) -> None:
 
 def age(client: Client) -> None:
     """Makes everything that the session was opened and confirmed with happen just before the limit."""
-    _age(client.session)
+    session = client.session
+    _age(session)
+    session.save()
 
 
 def age_all() -> None:
     """The same for every session there is: those of browsers too."""
     for row in Session.objects.all():
-        _age(SessionStore(row.session_key))
+        data = data_of(row)
+        _age(data)
+        Session.objects.filter(pk=row.pk).update(session_data=seal(data, row.session_key))
 
 
-def _age(session: SessionBase) -> None:
+def _age(session: Any) -> None:
     for record in session[AUTHENTICATION_METHODS_SESSION_KEY]:
         record["at"] = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT - 1
-    session.save()

@@ -1,4 +1,4 @@
-"""Arrows run one way: apikeys → projects → accounts; config knows all three, and nobody imports config."""
+"""Arrows run one way: apikeys → projects → accounts → common; config knows all four, and nobody imports config."""
 
 import ast
 from pathlib import Path
@@ -10,10 +10,11 @@ from tests.environment import REPOSITORY
 pytestmark = pytest.mark.nodb
 
 MAY_IMPORT = {
-    "accounts": {"accounts"},
-    "projects": {"projects", "accounts"},
-    "apikeys": {"apikeys", "projects", "accounts"},
-    "config": {"config", "apikeys", "projects", "accounts"},
+    "common": {"common"},
+    "accounts": {"accounts", "common"},
+    "projects": {"projects", "accounts", "common"},
+    "apikeys": {"apikeys", "projects", "accounts", "common"},
+    "config": {"config", "apikeys", "projects", "accounts", "common"},
 }
 OURS = {*MAY_IMPORT, "tests", "bench"}
 

@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.urls import reverse
 
+from accounts.sessions import data_of
 from apikeys import services
 from apikeys.models import ApiKey
 from tests.environment import DATA_DIR, ON_SQLITE, postgres
@@ -83,6 +84,6 @@ def test_the_servers_environment_is_not_at_rest(start_server, signed_in, owner, 
     headers = session_headers(client) | {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
     path = reverse("apikeys:copy", args=[api_key.project.public_id, api_key.public_id])
     assert server.request("POST", path, "", headers).headers["Location"].startswith("/accounts/reauthenticate/")
-    waiting = json.dumps(Session.objects.get().get_decoded())
+    waiting = json.dumps(data_of(Session.objects.get()))
     assert path in waiting
     assert [name for name, secret in secrets.items() if name in waiting or secret in waiting] == []

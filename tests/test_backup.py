@@ -3,26 +3,33 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 
+from accounts.models import User
 from apikeys import services
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.verification import verify
 from projects.models import File
 from tests.environment import DATA_DIR, ON_SQLITE, REPOSITORY, lacking
-from tests.factories import ApiKeyFactory, FileFactory
+from tests.factories import PASSWORD, ApiKeyFactory, FileFactory
 from tests.postgres import find_binaries
 from tests.servers import database_url, session_headers
+from tests.visitor import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,7 +116,7 @@ def test_backup_and_secrets_restored_apart_bring_every_key_back(
     secrets, project, owner, signed_in, tmp_path, kept_apart, elsewhere, start_server
 ):
     """T9"""
-    file, client = FileFactory(project=project, content=b"1,2,3\n"), signed_in(owner)
+    file, before = FileFactory(project=project, content=b"1,2,3\n"), signed_in(owner)
     keys = dict(ApiKey.objects.values_list("name", "public_id"))
     assert backup("save", tmp_path / "backup").returncode == 0
     lose_everything()
@@ -126,9 +133,11 @@ def test_backup_and_secrets_restored_apart_bring_every_key_back(
         answer = server.request("GET", "/api/v1/verify", headers={"Authorization": f"Bearer {secret}"})
         codes.append(answer.status if answer.status == 204 else json.loads(answer.body)["error"]["code"])
     assert codes == ["key_paused"] * PAUSED + [204] * (KEYS - PAUSED + 1) + ["key_deleted"]
+    assert server.request("GET", reverse("account_email"), headers=session_headers(before)).status == 401
+    visitor = Visitor(server).sign_in(owner.email, PASSWORD)
+    visitor.accept = "application/json"
     for name in list(secrets)[:KEYS]:
-        path = reverse("apikeys:reveal", args=[project.public_id, keys[name]])
-        answer = server.request("POST", path, headers=session_headers(client))
+        answer = visitor.post(reverse("apikeys:reveal", args=[project.public_id, keys[name]]))
         assert (answer.status, json.loads(answer.body)) == (200, {"secret": secrets[name]})
     header = {"Authorization": f"Bearer {secrets['shown once']}"}
     content = server.request("GET", f"/api/v1/files/{file.public_id}/content", headers=header)
@@ -168,6 +177,30 @@ def test_the_backup_holds_no_secret(secrets, saved):
     kept = [(DATA_DIR / "secrets" / name).read_text().strip().partition(":")[2] for name in SECRETS[1:]]
     for secret in [*secrets.values(), *kept, (DATA_DIR / "secrets" / "secret_key").read_text().strip()]:
         assert secret.encode() not in content
+
+
+def rows_at(url: str, table: str) -> int:
+    count = f'SELECT count(*) FROM "{table}"'  # noqa: S608  our own name
+    if ON_SQLITE:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+            return int(database.execute(count).fetchone()[0])
+    with psycopg.connect(url) as database:
+        row = database.execute(count.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def test_a_backup_leaves_sessions_and_the_cache_out(owner, client, tmp_path, elsewhere, kept_apart):
+    """T45: no row of theirs is restored, and the tables are there."""
+    client.post(reverse("account_login"), {"login": owner.email, "password": PASSWORD})
+    tables = [Session._meta.db_table, UserSession._meta.db_table, settings.CACHES["default"]["LOCATION"]]
+    assert all(rows_at(database_url(), table) for table in tables)
+    assert backup("save", tmp_path / "backup").returncode == 0
+    assert backup("restore", tmp_path / "backup", **elsewhere, **kept_apart).returncode == 0
+    assert [rows_at(elsewhere["DATABASE_URL"], table) for table in tables] == [0, 0, 0]
+    assert rows_at(elsewhere["DATABASE_URL"], User._meta.db_table) == User.objects.count()
+    saved = next((tmp_path / "backup").glob("database.*")).read_bytes()
+    assert not any(row.session_data.encode() in saved for row in Session.objects.all()), "nor in free pages"
 
 
 def test_nothing_is_restored_over_files_and_no_backup_over_another(secrets, saved):

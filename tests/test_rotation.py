@@ -95,8 +95,8 @@ def test_the_report_says_which_entries_may_go_and_why_not(keys, settings):
     put_new_first(settings)
     data, text, _ = run()
     assert data["ring_keys"] == [
-        {"id": "k2", "configured": True, "first": True, "keys": 2, "removable": False},
-        {"id": "k1", "configured": True, "first": False, "keys": 0, "removable": True},
+        {"id": "k2", "configured": True, "first": True, "keys": 2, "second_factors": 0, "removable": False},
+        {"id": "k1", "configured": True, "first": False, "keys": 0, "second_factors": 0, "removable": True},
     ]
     assert [(need["id"], need["keys"], need["show_once"], need["deleted"]) for need in data["peppers"]] == [
         ("p2", 2, 0, 0),

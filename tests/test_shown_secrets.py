@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.signals import template_rendered
 from django.urls import reverse
 
+from accounts.sessions import data_of
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.services import create_key, show_secrets_once
 from apikeys.verification import verify
@@ -187,7 +188,7 @@ def test_the_secret_is_in_no_session_and_no_other_answer(client, once, caplog):
     caplog.set_level(0)
     (secret,) = secrets_in(answer := created(client, once))
     assert secret not in str(answer.headers) + str(answer.cookies)
-    assert not any(secret in json.dumps(session.get_decoded()) for session in Session.objects.all())
+    assert not any(secret in json.dumps(data_of(session)) for session in Session.objects.all())
     for name in ("settings", "dashboard", "onboarding", "activity", "create"):
         assert secret not in client.get(page(name, once)).content.decode()
     assert secret not in caplog.text

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from apikeys import services, vault
 from apikeys.models import ApiKey, KeyEvent
+from common.encryption import NONCE_BYTES
 from config.local_secrets import new_ring
 from tests.factories import ApiKeyFactory
 
@@ -68,7 +69,7 @@ def test_flipped_bits_and_truncations_of_any_secret_are_noticed(secret, flips, c
 
 @pytest.mark.nodb
 def test_no_nonce_comes_twice():
-    nonces = {vault.encrypt(SECRET, **ROW)[1][: vault.NONCE_BYTES] for _ in range(10_000)}
+    nonces = {vault.encrypt(SECRET, **ROW)[1][:NONCE_BYTES] for _ in range(10_000)}
     assert len(nonces) == 10_000
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from apikeys import secret_format, services, usage
 from apikeys.models import ApiKey
-from apikeys.vault import VaultUnavailable
 from apikeys.verification import _LOOKUP, Verdict, verify
+from common.key_ring import VaultUnavailable
 from config.local_secrets import new_ring
 from projects.services import delete_project
 from tests.environment import ON_SQLITE

@@ -43,11 +43,11 @@ def counted(number: int, noun: str = "key") -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def named(key_ids: list[str]) -> str:
+def named(key_ids: list[str], noun: str = "key") -> str:
     """How many keys they are, and the first 20 of their ids; --json has them all."""
     more = len(key_ids) - _NAMED_AT_MOST
     ids = ", ".join(key_ids[:_NAMED_AT_MOST]) + (f" and {more:,} more, which --json names" if more > 0 else "")
-    return f"{counted(len(key_ids))} ({ids})"
+    return f"{counted(len(key_ids), noun)} ({ids})"
 
 
 def find_key(key_id: str) -> ApiKey:

@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import User
+from accounts.sessions import digest_of
 from apikeys.secret_format import generate
 from apikeys.services import create_key
 from projects.models import Membership
@@ -87,7 +88,7 @@ class Stage:
             and self.key.is_active
             and self.project.files.filter(pk=self.file.pk).exists()
             and {user.password for user in passwords} == {user.password for user in self.people.values()}
-            and Session.objects.filter(pk__in=self.sessions.values()).count() == len(PEOPLE)
+            and Session.objects.filter(pk__in=map(digest_of, self.sessions.values())).count() == len(PEOPLE)
             and set(Membership.objects.values_list("pk", "role")) >= self._memberships
         )
 

@@ -1,7 +1,10 @@
 from typing import Any
 
+from accounts import second_factors
+from accounts.second_factors import FactorCensus
+from apikeys.management import stored_secrets
 from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
-from apikeys.proofs import check_keys
+from apikeys.proofs import Findings, check_keys
 from projects.management.operator_command import Answer, OperatorCommand
 
 _MISSING = "Put it back; manage.py rotate_encryption --dry-run says which it is."
@@ -13,27 +16,45 @@ PROBLEMS = WRONG_KEYS | {
 
 class Command(OperatorCommand):
     help = (
-        "Prove that database, KEY_RING and KEY_PEPPERS belong together: each key decrypts to the secret of its digest. "
-        "It changes nothing. Run it after a backup was restored."
+        "Prove that database, KEY_RING and KEY_PEPPERS belong together: each key decrypts to the secret of its digest, "
+        "and each second factor can be read. It changes nothing. Run it after a backup was restored."
     )
 
     def answer(self, **options: Any) -> Answer:
-        found = check_keys()
-        right = found.right
-        if not any(right.values()) and not any(found.wrong.values()):
-            return Answer(right | found.wrong, "There are no keys, and so nothing is proven.")
-        text = f"{counted(right['proven'])} proven: each decrypts to the secret of its digest."
-        if right["show_once"]:
-            text += f" {counted(right['show_once'], 'show-once key')} not proven: only a call can do that."
-        if right["deleted"]:
-            text += f" {counted(right['deleted'], 'deleted key')}."
-        return Answer(right | found.wrong, text, _failure(found.wrong))
+        found, factors = check_keys(), second_factors.take_census()
+        data: dict[str, Any] = {
+            **found.right,
+            **found.wrong,
+            "second_factors": factors.read,
+            "second_factors_plain": factors.plain,
+            "second_factors_not_readable": factors.not_readable,
+        }
+        failures = [*_wrong_keys(found.wrong), *stored_secrets.not_readable(factors)]
+        if failures:
+            failures.append(GUIDE)
+        return Answer(data, f"{_keys(found)}{_factors(factors)}", "\n".join(failures))
 
 
-def _failure(wrong: dict[str, list[str]]) -> str:
-    failures = [
+def _keys(found: Findings) -> str:
+    right = found.right
+    if not any(right.values()) and not any(found.wrong.values()):
+        return "There are no keys, and so nothing is proven."
+    text = f"{counted(right['proven'])} proven: each decrypts to the secret of its digest."
+    if right["show_once"]:
+        text += f" {counted(right['show_once'], 'show-once key')} not proven: only a call can do that."
+    if right["deleted"]:
+        text += f" {counted(right['deleted'], 'deleted key')}."
+    return text
+
+
+def _factors(census: FactorCensus) -> str:
+    text = f" {counted(census.read, 'second factor')} proven: each can be read." if census.read else ""
+    if census.plain:
+        text += f" {counted(census.plain, 'second factor')} not sealed: run manage.py rotate_encryption."
+    return text
+
+
+def _wrong_keys(wrong: dict[str, list[str]]) -> list[str]:
+    return [
         f"Not as it should be: {named(wrong[name])}. {problem}" for name, problem in PROBLEMS.items() if wrong[name]
     ]
-    if failures:
-        failures.append(GUIDE)
-    return "\n".join(failures)

@@ -9,7 +9,7 @@ from accounts.models import User
 from apikeys.management.key_commands import facts
 from apikeys.services import create_key
 from apikeys.snippets import ENVIRONMENT_VARIABLE
-from apikeys.vault import VaultUnavailable
+from common.key_ring import VaultUnavailable
 from projects.access import get_project
 from projects.management.operator_command import Answer, OperatorCommand, find_project, find_user, named_user
 from projects.models import Project

@@ -5,7 +5,7 @@ from django.core.management.base import CommandError
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys.demo import Demo, create_demo
-from apikeys.vault import VaultUnavailable
+from common.key_ring import VaultUnavailable
 from projects.management.operator_command import Answer, OperatorCommand
 
 

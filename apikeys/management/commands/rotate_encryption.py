@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from apikeys import vault
+from apikeys.management import stored_secrets
 from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
 from apikeys.proofs import KEYS_A_STATEMENT
 from apikeys.rotation import (
@@ -24,8 +25,9 @@ MOST_A_BATCH = 10_000
 
 class Command(OperatorCommand):
     help = (
-        "Move every key to the first entries of KEY_RING and KEY_PEPPERS, and say which older ones are still needed. "
-        "It works beside running servers, and may be stopped at any time and run again."
+        "Move every key and second factor to the first entries of KEY_RING and KEY_PEPPERS, and say which older ones "
+        "are still needed. Seal what an earlier release stored unsealed: second factors and sessions. It works beside "
+        "running servers, and may be stopped at any time and run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,14 +54,15 @@ class Command(OperatorCommand):
         # No error: a run that was killed at its very end leaves nothing to the next one.
         idle = "".join(f"No key needs pepper {pepper!r}.\n" for pepper in not_needed(options["lost_pepper"]))
         if options["dry_run"]:
-            census = take_census(target)
+            census, others = take_census(target), stored_secrets.look()
             done = f"{idle}{counted(census.movable)} can be moved"
-            return _report(target, Rotated(0, [], []), census, done, "")
+            return _report(target, Rotated(0, [], []), census, others, done, [])
+        others = stored_secrets.rotate(batch=batch)
         rotated = rotate(target, batch=batch, progress=self._show_progress)
         self._show("\n")
         census = take_census(target)
-        failure = _left_over(census.movable - len(rotated.not_decrypted) - len(rotated.digest_differs))
-        return _report(target, rotated, census, f"{idle}Moved {counted(rotated.moved)}", failure)
+        left_over = _left_over(census.movable - len(rotated.not_decrypted) - len(rotated.digest_differs))
+        return _report(target, rotated, census, others, f"{idle}Moved {counted(rotated.moved)}", left_over)
 
     def _show_progress(self, seen: int, moved: int) -> None:
         self._show(f"\r{counted(seen)} looked at, {moved:,} moved")
@@ -86,23 +89,30 @@ def _refuse_configured(lost_peppers: list[str]) -> None:
             )
 
 
-def _report(target: Target, rotated: Rotated, census: Census, done: str, left_over: str) -> Answer:
-    ring, peppers = ring_needs(census), pepper_needs(census)
+def _report(
+    target: Target, rotated: Rotated, census: Census, others: stored_secrets.Rotated, done: str, left_over: list[str]
+) -> Answer:
+    ring, peppers = ring_needs(census, others.census.ring_keys), pepper_needs(census)
     data = rotated._asdict() | {
+        **others.data,
         "movable": census.movable,
-        "ring_keys": [_fields(need, "id", "configured", "first", "keys", "removable") for need in ring],
+        "ring_keys": [
+            _fields(need, "id", "configured", "first", "keys", "second_factors", "removable") for need in ring
+        ],
         "peppers": [
             _fields(need, "id", "configured", "first", "keys", "show_once", "deleted", "removable") for need in peppers
         ],
     }
     lines = [f"{done} to ring key {target.ring_key} and pepper {target.pepper}."]
+    lines += stored_secrets.lines_of(others, target.ring_key)
     lines += ["KEY_RING", *map(_line, ring), "KEY_PEPPERS", *map(_line, peppers)]
     failures = [
         *_wrong_keys(rotated),
         *filter(None, map(_ring_key_lacks, ring)),
         *filter(None, map(_pepper_lacks, peppers)),
+        *left_over,
+        *others.failures,
     ]
-    failures += [left_over] if left_over else []
     if failures:
         failures.append(GUIDE)
     return Answer(data, "\n".join(lines), "\n".join(failures))
@@ -113,7 +123,12 @@ def _fields(need: Need, *names: str) -> dict[str, object]:
 
 
 def _line(need: Need) -> str:
-    counts = ((need.keys, "key"), (need.show_once, "show-once key"), (need.deleted, "deleted key"))
+    counts = (
+        (need.keys, "key"),
+        (need.show_once, "show-once key"),
+        (need.deleted, "deleted key"),
+        (need.second_factors, "second factor"),
+    )
     keys = ", ".join(counted(number, noun) for number, noun in counts if number) or "no key"
     if not need.configured:
         verdict = "MISSING"
@@ -121,7 +136,7 @@ def _line(need: Need) -> str:
         verdict = "in use"
     elif need.removable:
         return f"  {need.id}  not needed by any key"
-    elif not need.keys and not need.show_once:
+    elif need.deleted and not (need.keys or need.show_once):
         verdict = "not needed where deleted keys may answer key_unknown instead of key_deleted"
     else:
         verdict = "still needed"
@@ -134,7 +149,8 @@ def _wrong_keys(rotated: Rotated) -> list[str]:
 
 
 def _ring_key_lacks(need: Need) -> str:
-    if need.configured:
+    """Second factors without their ring key are named by their own failure."""
+    if need.configured or not need.keys:
         return ""
     return (
         f"Ring key {need.id} is not in KEY_RING, but {counted(need.keys)} need it to be shown or moved: put it back. "
@@ -153,10 +169,8 @@ def _pepper_lacks(need: Need) -> str:
     return text + (f" If it is lost, --lost-pepper {need.id} brings {need.keys:,} of them back." if need.keys else "")
 
 
-def _left_over(number: int) -> str:
+def _left_over(number: int) -> list[str]:
     if number <= 0:
-        return ""
-    return (
-        f"{counted(number)} came under an older entry meanwhile: restart the servers that still put it first, then "
-        "run this again."
-    )
+        return []
+    advice = "restart the servers that still put it first, then run this again."
+    return [f"{counted(number)} came under an older entry meanwhile: {advice}"]

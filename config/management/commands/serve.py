@@ -5,10 +5,15 @@ import time
 from contextlib import closing
 from typing import Any, NamedTuple
 
+import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connections
 
 from apikeys import gateway
+from apikeys.management import stored_secrets
 from config.supervisor import Group, run
+
+logger = structlog.get_logger(__name__)
 
 READY_WITHIN_SECONDS = 30
 # Where processors are short, the check gets three times as much of them as pages and API.
@@ -83,6 +88,19 @@ class Command(BaseCommand):
             f"An admin: manage.py createsuperuser, then {pages.url}/admin/"
         )
         self.stdout.flush()
+        _warn_of_unsealed_rows()
+
+
+def _warn_of_unsealed_rows() -> None:
+    """An upgrade leaves them as they are, because servers of the earlier release cannot read sealed ones."""
+    try:
+        number = stored_secrets.count_unsealed()
+    except DatabaseError:
+        return  # /health/ready tells of it
+    finally:
+        connections.close_all()
+    if number:
+        logger.warning("rows_not_sealed", number=number, next="manage.py rotate_encryption")
 
 
 def _number(name: str, value: str | int, most: int) -> int:

@@ -1,0 +1,90 @@
+"""The list of the places where a person is signed in.
+
+The table is allauth's. Its own code keeps the session's id there, which is the cookie; this keeps the digest.
+"""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.signals import password_changed, password_set, user_logged_in
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import User
+from accounts.requests import PageRequest
+from accounts.sessions import alive, data_of, digest_of, stored_ids_of
+
+
+@receiver(user_logged_in)
+def note_sign_in(request: HttpRequest, **kwargs: object) -> None:
+    sessions_of(request.user)
+    note_session(request)
+
+
+@receiver([password_set, password_changed])
+def note_session(request: HttpRequest, **kwargs: object) -> None:
+    """Puts the request's session on its user's list."""
+    if not request.session.session_key:
+        request.session.save()
+    longest = UserSession._meta.get_field("user_agent").max_length
+    UserSession.objects.update_or_create(
+        session_key=digest_of(str(request.session.session_key)),
+        defaults={
+            "user": request.user,
+            "ip": get_adapter().get_client_ip(request),
+            "user_agent": request.META.get("HTTP_USER_AGENT", "")[:longest],
+            "last_seen_at": timezone.now(),
+        },
+    )
+
+
+def sessions_of(user: Any) -> list[Any]:
+    """The user's sessions on the list, the oldest first. Those that have ended are taken off it."""
+    listed = list(UserSession.objects.filter(user=user).order_by("created_at", "pk"))
+    rows = alive().in_bulk([session.session_key for session in listed])
+    ended = [session for session in listed if not _lets_in(rows.get(session.session_key), user)]
+    UserSession.objects.filter(pk__in=[session.pk for session in ended]).delete()
+    return [session for session in listed if session not in ended]
+
+
+def _lets_in(row: Session | None, user: User) -> bool:
+    """Whether the session is the user's, and was not ended by a new password."""
+    if row is None:
+        return False
+    data = data_of(row)
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    found = str(data.get(HASH_SESSION_KEY, ""))
+    return data.get(SESSION_KEY) == str(user.pk) and any(constant_time_compare(found, one) for one in hashes)
+
+
+def end_other_sessions(request: PageRequest) -> None:
+    """Ends every session on the user's list but the request's own."""
+    others = UserSession.objects.filter(user=request.user).exclude(
+        session_key__in=stored_ids_of(str(request.session.session_key))
+    )
+    stored = list(others.values_list("session_key", flat=True))
+    # Also by the digest: a row of the earlier release may take today's form meanwhile.
+    named = [*stored, *map(digest_of, stored)]
+    with transaction.atomic():
+        Session.objects.filter(pk__in=named).delete()
+        UserSession.objects.filter(session_key__in=named).delete()
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def list_sessions(request: PageRequest) -> HttpResponse:
+    if request.method == "POST":
+        end_other_sessions(request)
+        get_adapter().add_message(request, messages.INFO, "usersessions/messages/sessions_logged_out.txt")
+        return redirect("usersessions_list")
+    current = stored_ids_of(str(request.session.session_key))
+    context = {"sessions": sessions_of(request.user), "current": current}
+    return render(request, "usersessions/usersession_list.html", context)

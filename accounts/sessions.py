@@ -1,0 +1,184 @@
+"""Sessions that nobody can use or read with the database alone.
+
+The table holds a digest of a session's id instead of the id, which is the cookie. It holds the session's data (mailed
+codes, seeds of apps that are being set up, forms that wait for a confirmation) encrypted and bound to that digest.
+
+Releases before this one stored the id and signed data. Such rows are still accepted. A row takes today's form when its
+session is next saved, or when `rotate_encryption` runs. Until then servers of the earlier release can read it.
+"""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from allauth.usersessions.models import UserSession
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, SessionBase
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.encoding import force_bytes
+from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
+
+from common import encryption
+
+logger = structlog.get_logger(__name__)
+
+ID_LENGTH = 32
+_ID = re.compile(rf"[{VALID_KEY_CHARS}]{{{ID_LENGTH}}}")
+# No id holds a dot, so a digest that was read from the table is never accepted as a cookie.
+_DIGEST = "sha256."
+_SEALED = "v1."
+
+
+def digest_of(session_id: str) -> str:
+    """What the tables hold instead of the id: the prefix and 192 bits, which fit into Django's 40 characters.
+
+    A fast hash is right because an id is 165 random bits.
+    """
+    return _DIGEST + urlsafe_b64encode(sha256(session_id.encode()).digest()[:24]).decode()
+
+
+def is_digest(stored_id: str) -> bool:
+    return stored_id.startswith(_DIGEST)
+
+
+@sensitive_variables()
+def seal(data: dict[str, Any], digest: str) -> str:
+    """The session's data as the row with that digest holds it."""
+    plain = import_string(settings.SESSION_SERIALIZER)().dumps(data)
+    sealed = encryption.encrypt(_data_key(settings.SECRET_KEY), plain, digest.encode())
+    return _SEALED + urlsafe_b64encode(sealed).decode()
+
+
+@sensitive_variables()
+def data_of(row: Session) -> dict[str, Any]:
+    """The data of a session's row, in today's form or the earlier one; {} if it was changed or moved, as in Django."""
+    if not is_digest(row.session_key):
+        return SessionStore().decode(row.session_data)
+    for secret_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        try:
+            sealed = urlsafe_b64decode(row.session_data.removeprefix(_SEALED))
+            plain = encryption.decrypt(_data_key(secret_key), sealed, row.session_key.encode())
+        except (encryption.CiphertextRefused, ValueError):
+            continue
+        data: dict[str, Any] = import_string(settings.SESSION_SERIALIZER)().loads(plain)
+        return data
+    logger.warning("session_data_refused")
+    return {}
+
+
+@lru_cache(maxsize=8)
+@sensitive_variables()
+def _data_key(secret_key: str | bytes) -> bytes:
+    """SECRET_KEY and not KEY_RING: sessions must work without the ring, and end with SECRET_KEY anyway."""
+    derive = HKDF(algorithm=SHA256(), length=encryption.KEY_BYTES, salt=None, info=b"latchkey session data v1")
+    return derive.derive(force_bytes(secret_key))
+
+
+class SessionStore(db.SessionStore):
+    """Django's store, with digests and sealed data in the table. `session_key` is the id, as everywhere in Django."""
+
+    # No method below has an asynchronous twin, and Django's own twins would store the id.
+    aexists, aload, asave, adelete = SessionBase.aexists, SessionBase.aload, SessionBase.asave, SessionBase.adelete
+
+    _id_with_digest: str | None = None  # the id whose row is known to have today's form
+
+    def _validate_session_key(self, key: Any) -> bool:
+        return isinstance(key, str) and _ID.fullmatch(key) is not None
+
+    def _get_new_session_key(self) -> str:
+        """Without a look at the table: `create` inserts the row, and fails where there is one."""
+        return get_random_string(ID_LENGTH, VALID_KEY_CHARS)
+
+    def load(self) -> dict[str, Any]:
+        if self.session_key is None:
+            return {}
+        row = _row(digest_of(self.session_key))
+        if row is not None:
+            self._id_with_digest = self.session_key
+        else:
+            row = _row(self.session_key)
+        if row is None:
+            self._session_key = None
+            return {}
+        return data_of(row)
+
+    def exists(self, session_key: str) -> bool:
+        return any(Session.objects.filter(pk=stored).exists() for stored in (digest_of(session_key), session_key))
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        digest = digest_of(str(self.session_key))  # `save` has seen to it that there is one
+        return Session(session_key=digest, session_data=seal(data, digest), expire_date=self.get_expiry_date())
+
+    def save(self, must_create: bool = False) -> None:
+        if self.session_key and self.session_key != self._id_with_digest and not must_create:
+            move_to_digest(self.session_key)
+        super().save(must_create)
+        self._id_with_digest = self.session_key
+
+    def delete(self, session_key: str | None = None) -> None:
+        session_id = session_key or self.session_key
+        if session_id and not Session.objects.filter(pk=digest_of(session_id)).delete()[0]:
+            Session.objects.filter(pk=session_id).delete()
+
+
+def alive() -> QuerySet[Session]:
+    return Session.objects.filter(expire_date__gt=timezone.now())
+
+
+def _row(stored_id: str) -> Session | None:
+    """Not by `first`, which sorts: every page asks for this."""
+    return next(iter(alive().filter(pk=stored_id)), None)
+
+
+# Rows of the earlier release
+
+
+def stored_ids_of(session_id: str) -> set[str]:
+    """What a row of this session may be named in the tables."""
+    return {digest_of(session_id), session_id}
+
+
+def with_ids() -> QuerySet[Session]:
+    """The rows that have the earlier form."""
+    return Session.objects.exclude(session_key__startswith=_DIGEST)
+
+
+def ids_on_the_list() -> QuerySet[UserSession]:
+    """The same of the list of sessions."""
+    rows: QuerySet[UserSession] = UserSession.objects.exclude(session_key__startswith=_DIGEST)
+    return rows
+
+
+def move_to_digest(session_id: str) -> bool:
+    """Gives the session's rows today's form; whether there was one of the earlier form."""
+    digest = digest_of(session_id)
+    with transaction.atomic():
+        row = Session.objects.select_for_update().filter(pk=session_id).first()
+        if row is not None:
+            sealed = seal(data_of(row), digest)
+            Session.objects.filter(pk=session_id).update(session_key=digest, session_data=sealed)
+        listed = UserSession.objects.filter(session_key=session_id)
+        if UserSession.objects.filter(session_key=digest).exists():
+            listed.delete()
+        else:
+            listed.update(session_key=digest)
+    return row is not None
+
+
+def move_all_to_digests() -> int:
+    """How many sessions were moved. Servers of the earlier release then ask their people to sign in again."""
+    moved = 0
+    for rows in (with_ids(), ids_on_the_list()):
+        moved += sum(map(move_to_digest, list(rows.values_list("session_key", flat=True))))
+    return moved

@@ -1,0 +1,99 @@
+"""What `rotate_encryption` and `checkkeys` do and say about second factors and sessions."""
+
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts import second_factors, sessions
+from accounts.second_factors import FactorCensus
+from apikeys.management.key_commands import counted, named
+
+_NOT_READABLE = (
+    "They cannot be read: KEY_RING lacks their entry or its entry of that id is another one, or somebody changed their "
+    "rows. Their owners cannot sign in with them and see a page that says so (503). Correct KEY_RING, or delete these "
+    "second factors in the admin."
+)
+
+
+class Rotated(NamedTuple):
+    """What became of second factors and sessions, and what is left."""
+
+    factors: int
+    sessions: int
+    census: FactorCensus
+    sessions_left: int
+    dry_run: bool = False
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """As --json shows it."""
+        return {
+            "second_factors": {
+                "moved": self.factors,
+                "movable": self.census.movable,
+                "plain": self.census.plain,
+                "not_readable": self.census.not_readable,
+            },
+            "sessions": {"moved": self.sessions, "movable": self.sessions_left},
+        }
+
+    @property
+    def failures(self) -> list[str]:
+        """What the command ends with."""
+        failures = not_readable(self.census)
+        if self.dry_run:
+            return failures
+        for number, noun in ((self.census.movable, "second factor"), (self.sessions_left, "session")):
+            if number:
+                failures.append(
+                    f"{counted(number, noun)} came under an older entry or from an earlier release meanwhile: restart "
+                    "the servers that do so, then run this again."
+                )
+        return failures
+
+
+def rotate(*, batch: int) -> Rotated:
+    factors, moved = second_factors.move_all(batch=batch), sessions.move_all_to_digests()
+    if factors or moved:
+        _empty_free_pages()
+    return Rotated(factors, moved, second_factors.take_census(), sessions.with_ids().count())
+
+
+def _empty_free_pages() -> None:
+    """SQLite's file and journal would go on holding what stood in the rows. PostgreSQL's autovacuum sees to its own."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def look() -> Rotated:
+    """The same without a change."""
+    return Rotated(0, 0, second_factors.take_census(), sessions.with_ids().count(), dry_run=True)
+
+
+def count_unsealed() -> int:
+    """How many second factors and living sessions are still as an earlier release stored them."""
+    return second_factors.count_plain() + sessions.with_ids().filter(expire_date__gt=timezone.now()).count()
+
+
+def lines_of(found: Rotated, ring_key: str) -> list[str]:
+    """In words. Nothing is said about what there is none of."""
+    census, lines = found.census, []
+    if found.dry_run and census.movable:
+        plain = f", {census.plain:,} of them not sealed yet" if census.plain else ""
+        lines.append(f"{counted(census.movable, 'second factor')} can be moved to ring key {ring_key}{plain}.")
+    if found.dry_run and found.sessions_left:
+        lines.append(f"{counted(found.sessions_left, 'session')} of an earlier release can be sealed.")
+    if found.factors:
+        lines.append(f"Moved {counted(found.factors, 'second factor')} to ring key {ring_key}.")
+    if found.sessions:
+        lines.append(f"Sealed {counted(found.sessions, 'session')} of an earlier release.")
+    return lines
+
+
+def not_readable(census: FactorCensus) -> list[str]:
+    if not census.not_readable:
+        return []
+    return [f"Second factors of {named(census.not_readable, 'account')}. {_NOT_READABLE}"]
