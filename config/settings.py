@@ -224,9 +224,12 @@ SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 
 # Mail
 vars().update(mail())
+# What EMAIL_URL says is for the threads that send. Everybody else only puts emails into their queue.
+MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
+EMAIL_BACKEND = "apikeys.mail_delivery.EmailBackend"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
-# A mail server that does not answer must hold neither a sign-up nor the thread that sends; EMAIL_URL may say otherwise.
+# A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
 MAIL_RETRY_SECONDS = seconds("MAIL_RETRY_SECONDS", 10.0)
 
