@@ -1,9 +1,9 @@
-"""allauth's forms, where they fall short: a change of address, and passkeys."""
+"""allauth's forms, where they fall short: those that hash a password, a change of address, and passkeys."""
 
 from typing import Any
 
 from allauth.account import app_settings
-from allauth.account.forms import AddEmailForm as AllauthAddEmailForm
+from allauth.account import forms as account_forms
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import get_adapter
@@ -11,8 +11,34 @@ from allauth.mfa.webauthn import forms
 from django.db import transaction
 from django.http import HttpRequest
 
+from accounts.hashing import TakesSlot
 
-class AddEmailForm(AllauthAddEmailForm):  # type: ignore[misc]  # allauth ships no types
+
+class LoginForm(TakesSlot, account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types
+    pass
+
+
+class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
+    pass
+
+
+class ReauthenticateForm(TakesSlot, account_forms.ReauthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class ChangePasswordForm(TakesSlot, account_forms.ChangePasswordForm):  # type: ignore[misc]
+    pass
+
+
+class SetPasswordForm(TakesSlot, account_forms.SetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordKeyForm(TakesSlot, account_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    pass
+
+
+class AddEmailForm(account_forms.AddEmailForm):  # type: ignore[misc]
     def save(self, request: HttpRequest) -> Any:
         """The address at hand stays until the new one is confirmed, also if it was never confirmed itself.
 
