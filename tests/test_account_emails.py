@@ -4,8 +4,6 @@ Each mail server here is a real one, and so is the Latchkey that talks to it.
 """
 
 import re
-from http.cookies import SimpleCookie
-from urllib.parse import urlencode
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -18,37 +16,12 @@ from apikeys import mail_delivery
 from tests.environment import REPOSITORY
 from tests.factories import PASSWORD, UserFactory
 from tests.mail_server import MailServer, silent_mail_server
-from tests.servers import Answer, Server
+from tests.servers import Server
 from tests.test_mail_delivery import run_command, said, until
+from tests.visitor import Visitor
 
 SIGN_UP, RESET = reverse("account_signup"), reverse("account_reset_password")
 LOGIN, ADDRESS = reverse("account_login"), reverse("account_email")
-
-
-class Visitor:
-    """A browser without script, as far as forms and cookies go."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._cookies: dict[str, str] = {}
-
-    def get(self, path: str) -> Answer:
-        return self._keep(self._server.request("GET", path, headers=self._headers()))
-
-    def post(self, path: str, **fields: str) -> Answer:
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path).body.decode())
-        assert token
-        headers = {**self._headers(), "Content-Type": "application/x-www-form-urlencoded"}
-        body = urlencode({"csrfmiddlewaretoken": token[1], **fields})
-        return self._keep(self._server.request("POST", path, body, headers))
-
-    def _headers(self) -> dict[str, str]:
-        return {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
-
-    def _keep(self, answer: Answer) -> Answer:
-        for header in answer.headers.get_all("Set-Cookie", []):
-            self._cookies |= {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-        return answer
 
 
 @pytest.fixture
