@@ -35,6 +35,7 @@ SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
 THREADS = threads()
+CLIENT_SECONDS = seconds("CLIENT_SECONDS", 60.0)
 TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0, least=0)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"
 
@@ -99,6 +100,7 @@ MIDDLEWARE = [
     "config.middleware.nul_refused",
     "config.middleware.health_by_any_name",
     "config.middleware.bodies_bounded",
+    "config.middleware.bodies_read_by_few",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
