@@ -13,8 +13,8 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
+from accounts.busy import busy
 from accounts.threads import Slots, share
 
 # Two people who sign in at the same second both get in, on one core too.
@@ -120,6 +120,4 @@ class FewAtOnce:
         """Where no form of ours asks: in the admin."""
         if not isinstance(exception, TooManyAtOnce):
             return None
-        page = render(request, "errors/busy.html", {"message": MESSAGE}, status=503)
-        page["Retry-After"] = RETRY_SECONDS
-        return page
+        return busy(request, MESSAGE)

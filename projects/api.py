@@ -221,12 +221,11 @@ def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
 def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     """The file's bytes, always as an attachment and never as the type that its sender claimed."""
     file = _file(request, file_id)
+    options = {"as_attachment": True, "filename": file.name, "content_type": files.UNKNOWN_TYPE}
     try:
-        content = file.blob.storage.open(file.blob.name)
+        response = transfers.download(request, lambda: file.blob.storage.open(file.blob.name), **options)
     except FileNotFoundError:
         raise Http404 from None  # deleted since the row was read
-    options = {"as_attachment": True, "filename": file.name, "content_type": files.UNKNOWN_TYPE}
-    response = transfers.download(request, content, **options)
     # Should a browser be talked into showing it after all: no origin, no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -3,7 +3,7 @@
 A client that goes away, or that stalls for CLIENT_SECONDS, gives its thread back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,12 +41,15 @@ class Download(FileResponse):
     block_size = 64 * 1024
 
 
-def download(request: HttpRequest, content: "File[Any]", **options: Any) -> FileResponse:
-    """Raises Refused, and closes `content`, where too many downloads are at hand."""
+def download(request: HttpRequest, opened: Callable[[], "File[Any]"], **options: Any) -> FileResponse:
+    """Sends what `opened` returns. Raises Refused, before it is called, where too many downloads are at hand."""
     if not _downloads.take():
-        content.close()
         raise _busy("sending")
-    response = Download(content, **options)
+    try:
+        response = Download(opened(), **options)
+    except BaseException:
+        _downloads.give_back()
+        raise
     response.streaming_content = _watched(request, response.streaming_content)
     response._resource_closers.append(_downloads.give_back_with(response))  # type: ignore[attr-defined]
     return response
