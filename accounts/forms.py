@@ -1,4 +1,4 @@
-"""allauth's forms, where they fall short: email addresses, which it compares in its own way, and passkeys."""
+"""allauth's forms, where they fall short: email addresses, passwords that are hashed by a few at once, and passkeys."""
 
 from typing import Any
 
@@ -15,10 +15,11 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.addresses import canonical_or_none
+from accounts.hashing import TakesSlot
 from accounts.models import User
 
 
-class LoginForm(account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types
+class LoginForm(TakesSlot, account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types
     def _clean_with_password(self, credentials: dict[str, Any]) -> Any:
         """What follows a sign-in is about the account's own spelling of the address, however it was typed."""
         cleaned = super()._clean_with_password(credentials)
@@ -28,7 +29,7 @@ class LoginForm(account_forms.LoginForm):  # type: ignore[misc]  # allauth ships
         return cleaned
 
 
-class SignupForm(account_forms.SignupForm):  # type: ignore[misc]
+class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
     """The adapter's `clean_email` has made the address canonical."""
 
     def validate_unique_email(self, value: str) -> str:
@@ -44,6 +45,22 @@ class SignupForm(account_forms.SignupForm):  # type: ignore[misc]
         if is_new:
             EmailAddress.objects.fill_cache_for_user(user, [address])
         return user
+
+
+class ReauthenticateForm(TakesSlot, account_forms.ReauthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class ChangePasswordForm(TakesSlot, account_forms.ChangePasswordForm):  # type: ignore[misc]
+    pass
+
+
+class SetPasswordForm(TakesSlot, account_forms.SetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordKeyForm(TakesSlot, account_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    pass
 
 
 class ResetPasswordForm(account_forms.ResetPasswordForm):  # type: ignore[misc]

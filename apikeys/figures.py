@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse
+from apikeys.models import ApiKey, KeyState, KeyUse, Outcome, ProjectUse
 from projects.models import Project
 
+# Of deleted keys, figures tell so many apart.
+MOST_DELETED = 1_000
 _STEP = {KeyUse.Span.HOUR: timedelta(hours=1), KeyUse.Span.DAY: timedelta(days=1)}
 
 
@@ -76,6 +79,31 @@ def _sorted_out(rows: Iterable[tuple[str, int]]) -> Calls:
         else:
             refused += calls
     return Calls(allowed, refused)
+
+
+class Counted(NamedTuple):
+    """The keys whose calls a project's figures tell apart; `all_of_them`, or some deleted ones were left out."""
+
+    keys: list[ApiKey]
+    all_of_them: bool
+
+
+def keys_counted(project: Project, period: Period) -> Counted:
+    """The living keys, and the deleted keys that can have calls in the period: the MOST_DELETED that were called last.
+
+    A project may have any number of deleted keys, and nothing here may cost more for each of them. A deleted key can
+    have calls in the period if its last use, its last refusal or its deletion is in it: what was refused before the
+    deletion left no time on the key. Such keys come last, the newest deletion first.
+    """
+    start = starts(period)[0]
+    columns = ("project", "public_id", "name", "state", "last_used_at", "last_refused_at")
+    called = Q(last_used_at__gte=start) | Q(last_refused_at__gte=start)
+    last_call = Greatest(Coalesce("last_used_at", "last_refused_at"), Coalesce("last_refused_at", "last_used_at"))
+    deleted = project.api_keys.filter(called | Q(deleted_at__gte=start), state=KeyState.DELETED)
+    newest = deleted.order_by(last_call.desc(nulls_last=True), "-deleted_at").only(*columns)
+    found = list(newest[: MOST_DELETED + 1])
+    all_of_them = len(found) <= MOST_DELETED or not (found[-1].last_used_at or found[-1].last_refused_at)
+    return Counted([*project.api_keys.alive().order_by().only(*columns), *found[:MOST_DELETED]], all_of_them)
 
 
 def use_of(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> QuerySet[KeyUse]:

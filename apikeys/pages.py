@@ -92,12 +92,9 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
 def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     context = project_context(project)
-    counts = project.api_keys.aggregate(
-        ever=Count("pk"),
-        living=Count("pk", filter=~Q(state=KeyState.DELETED)),
-        paused=Count("pk", filter=Q(state=KeyState.PAUSED)),
-    )
-    if not counts["ever"] and Permission.MANAGE_KEYS in context["can"]:
+    # Of the deleted keys only whether there is one, however many there are.
+    counts = project.api_keys.alive().aggregate(living=Count("pk"), paused=Count("pk", filter=Q(state=KeyState.PAUSED)))
+    if not counts["living"] and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
     # Keys of active accounts, then active ones before paused ones, then the newest: after a roll it is the one to use.
     living = project.api_keys.alive().select_related("created_by")

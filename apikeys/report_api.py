@@ -77,7 +77,7 @@ router = Router(tags=["Reports"])
 @router.post(
     "",
     auth=None,
-    response={202: TakenAnswer, **dict.fromkeys((400, 413, 422, 500, 503), ErrorAnswer)},
+    response={202: TakenAnswer, **dict.fromkeys((400, 408, 413, 422, 500, 503), ErrorAnswer)},
     operation_id="reportLeak",
     openapi_extra=_words(
         _202="The report is taken, whatever it was about.", _400="The body is not JSON.", _413=_TOO_LARGE
@@ -95,7 +95,7 @@ def report(request: HttpRequest, leak: Report) -> Status[dict[str, Any]]:
 @router.post(
     "/github",
     auth=GithubSignature(),
-    response={202: TakenAnswer, **dict.fromkeys((400, 403, 404, 413, 422, 500, 503), ErrorAnswer)},
+    response={202: TakenAnswer, **dict.fromkeys((400, 403, 404, 408, 413, 422, 500, 503), ErrorAnswer)},
     operation_id="reportLeaksFromGithub",
     openapi_extra=_words(
         _202="The reports are taken, whatever they were about.",

@@ -41,13 +41,14 @@ REFUSALS = {
     401: "No key, or one that is malformed, unknown, paused or deleted; error.code says which.",
     403: "The key may not do this: the account that created it is deactivated.",
     404: "The project has no such thing.",
+    408: "The client stopped in the middle of the body.",
     411: "The body's length is not given.",
     413: "The file is larger than allowed, or the project's quota is used up; error.code says which.",
     415: "The body is not multipart/form-data.",
     422: "A parameter or field is missing or out of range; error.message names it.",
     429: "Too many keys that are malformed or unknown came from this address.",
     500: "Something broke on the server.",
-    503: "The server cannot ask its database. Nobody is let in; try again shortly.",
+    503: "The server cannot ask its database, or has too much at hand. Nobody is let in; try again shortly.",
 }
 
 

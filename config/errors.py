@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.debug import SafeExceptionReporterFilter
 
+from accounts.bodies import BodyNotRead, TooManyBodies
 from accounts.limits import held_up_seconds
 from accounts.second_factors import SecondFactorUnavailable
 from common.encryption import CiphertextRefused
@@ -87,6 +88,19 @@ def method_not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
 def too_large(request: HttpRequest, status: int = 413) -> HttpResponse:
     """Also for a body that does not say how large it is, with 411."""
     return render(request, "errors/413.html", status=status)
+
+
+def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:
+    """408 for a body that did not come; 503 where others were waited for already."""
+    status, message = 408, "Only a part of what was sent has arrived. Nothing was changed. Send it again."
+    if isinstance(failure, TooManyBodies):
+        status, message = 503, "The server is receiving as much as it can. Nothing was changed. Try again in a second."
+    if is_api(request):
+        return error_response(request, status, "unavailable" if status == 503 else "request_timeout", message)
+    response = render(request, "errors/busy.html", {"message": message}, status=status)
+    if status == 503:
+        response["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
+    return response
 
 
 def unavailable(request: HttpRequest, page: str = "errors/503.html") -> HttpResponse:

@@ -16,12 +16,13 @@ from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
+from accounts.bodies import read_by_few
 from accounts.limits import APP, held_up_seconds
 from accounts.public_ids import new_public_id
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
 from config import health
-from config.errors import bad_request, is_api, method_not_allowed, too_large, too_many_requests
+from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
 from projects.envelope import error_response
 
 logger = structlog.get_logger(__name__)
@@ -99,6 +100,9 @@ def bodies_bounded(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+bodies_read_by_few = read_by_few(body_not_read)
 
 
 def never_cached(get_response: GetResponse) -> GetResponse:

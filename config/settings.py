@@ -18,6 +18,7 @@ from config.environment import (
     seconds,
     secret,
     shared_cache,
+    threads,
     web_address,
     whole_number,
 )
@@ -33,6 +34,8 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
+THREADS = threads()
+CLIENT_SECONDS = seconds("CLIENT_SECONDS", 60.0)
 TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0, least=0)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"
 
@@ -98,6 +101,7 @@ MIDDLEWARE = [
     "config.middleware.nul_refused",
     "config.middleware.health_by_any_name",
     "config.middleware.bodies_bounded",
+    "config.middleware.bodies_read_by_few",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -109,6 +113,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "config.middleware.Limits",
+    "accounts.hashing.FewAtOnce",
     "accounts.double_submission.DoubleSubmission",
     "config.middleware.AdminAsks",
     "config.middleware.AdminInput",
@@ -171,6 +176,8 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
+# Django's default algorithm and form of storage, by a few at once.
+PASSWORD_HASHERS = ["accounts.hashing.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -192,8 +199,12 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_FORMS = {
     "add_email": "accounts.forms.AddEmailForm",
+    "change_password": "accounts.forms.ChangePasswordForm",
     "login": "accounts.forms.LoginForm",
+    "reauthenticate": "accounts.forms.ReauthenticateForm",
     "reset_password": "accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
+    "set_password": "accounts.forms.SetPasswordForm",
     "signup": "accounts.forms.SignupForm",
 }
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -231,9 +242,12 @@ SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 
 # Mail
 vars().update(mail())
+# What EMAIL_URL says is for the threads that send. Everybody else only puts emails into their queue.
+MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
+EMAIL_BACKEND = "apikeys.mail_delivery.EmailBackend"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
-# A mail server that does not answer must hold neither a sign-up nor the thread that sends; EMAIL_URL may say otherwise.
+# A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
 MAIL_RETRY_SECONDS = seconds("MAIL_RETRY_SECONDS", 10.0)
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from ninja import Field, P, QueryEx, Router, Schema, Status
 
 from accounts.models import User
-from projects import files
+from projects import files, transfers
 from projects.answers import ErrorAnswer, ListAnswer, ObjectAnswer
 from projects.envelope import Refused, envelope, list_envelope
 from projects.models import File, Project
@@ -67,7 +67,7 @@ class FileListAnswer(ListAnswer):
 
 router = Router(tags=["Files"])
 REFUSALS = dict.fromkeys((400, 401, 403, 404, 429, 500, 503), ErrorAnswer)
-UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 411, 413, 415, 422, 429, 500, 503), ErrorAnswer)
+UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 408, 411, 413, 415, 422, 429, 500, 503), ErrorAnswer)
 
 _UPLOAD_DOCUMENT = {
     "requestBody": {
@@ -155,17 +155,22 @@ def upload_file(request: ApiRequest, response: HttpResponse) -> Status[dict[str,
     """Stores a file for the project, sent as the field file of a multipart form."""
     project = _project(request)
     _refuse_unread(request)
+    with transfers.upload(request):
+        file = _stored(request, project)
+    response["Location"] = _address(file)
+    return Status(201, _answer(request, file))
+
+
+def _stored(request: ApiRequest, project: Project) -> File:
     upload = _uploaded(request)
     try:
-        file = files.add_file(project=project, upload=upload, by=User.objects.get(pk=request.identity.user_pk))
+        return files.add_file(project=project, upload=upload, by=User.objects.get(pk=request.identity.user_pk))
     except files.FileTooLarge:
         raise _too_large() from None
     except files.QuotaExceeded:
         quota = filesizeformat(settings.PROJECT_QUOTA)
         message = f"The project's files may have {quota} together. Delete some that are no longer needed."
         raise Refused(413, "quota_exceeded", message) from None
-    response["Location"] = _address(file)
-    return Status(201, _answer(request, file))
 
 
 def _refuse_unread(request: ApiRequest) -> None:
@@ -217,11 +222,11 @@ def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
 def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     """The file's bytes, always as an attachment and never as the type that its sender claimed."""
     file = _file(request, file_id)
+    options = {"as_attachment": True, "filename": file.name, "content_type": files.UNKNOWN_TYPE}
     try:
-        content = file.blob.storage.open(file.blob.name)
+        response = transfers.download(request, lambda: file.blob.storage.open(file.blob.name), **options)
     except FileNotFoundError:
         raise Http404 from None  # deleted since the row was read
-    response = FileResponse(content, as_attachment=True, filename=file.name, content_type=files.UNKNOWN_TYPE)
     # Should a browser be talked into showing it after all: no origin, no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -99,9 +99,10 @@ def no_use_left_over() -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_mail_left_over() -> None:
-    """Nor may a mail that an earlier test let wait be sent in a later one."""
-    mail_delivery._waiting.clear()
+def no_mail_left_over(settings: Settings) -> None:
+    """Nor may an email that an earlier test let wait be sent in a later one; those of the tests go to `mail.outbox`."""
+    mail_delivery.forget()
+    settings.MAIL_SENT_BY = "django.core.mail.backends.locmem.EmailBackend"
 
 
 @pytest.fixture(autouse=True)

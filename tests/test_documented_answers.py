@@ -48,6 +48,15 @@ REPORTED = {
 SIGNER = Signer()
 
 
+class Stops:
+    """The body of a client that is gone before it has sent all of it."""
+
+    def read(self, size: int) -> bytes:
+        return b""
+
+    readline = read
+
+
 class Provoker:
     """Causes each documented answer for real."""
 
@@ -103,6 +112,9 @@ class Provoker:
         with connection.execute_wrapper(delete_after_the_check):
             return self.send(call)
 
+    def cut(self, call: str) -> Any:
+        return self.send(call, **{"wsgi.input": Stops()})
+
     def length_required(self, call: str) -> Any:
         return self.send(call, CONTENT_LENGTH="")
 
@@ -142,6 +154,7 @@ PROVOKED: dict[str, tuple[Callable[[Provoker, str], Any], str]] = {
     "401": (Provoker.unauthorized, "key_missing"),
     "403": (Provoker.forbidden, "forbidden"),
     "404": (Provoker.not_found, "not_found"),
+    "408": (Provoker.cut, "request_timeout"),
     "411": (Provoker.length_required, "length_required"),
     "413": (Provoker.too_large, "file_too_large"),
     "415": (Provoker.unsupported, "unsupported_media_type"),

@@ -15,7 +15,7 @@ from projects.models import Project
 from tests.mail_server import MailServer
 from tests.servers import Server
 from tests.test_commands import run, run_json
-from tests.visitors import Visitor
+from tests.visitor import Visitor
 
 PASSWORD, OTHER_PASSWORD, NEW_PASSWORD = "a quiet harbour 41", "a loud harbour 42", "another calm river 7"
 SIGN_UP, LOGIN, LOGOUT = "/accounts/signup/", "/accounts/login/", "/accounts/logout/"

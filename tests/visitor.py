@@ -13,8 +13,8 @@ class Visitor:
 
     accept = "text/html"
 
-    def __init__(self, server: Server, **cookies: str) -> None:
-        self._server = server
+    def __init__(self, server: Server, headers: dict[str, str] | None = None, **cookies: str) -> None:
+        self._server, self._headers = server, headers or {}
         self.cookies = {"csrftoken": "t" * 32, **cookies}
 
     @property
@@ -42,6 +42,7 @@ class Visitor:
             "Content-Type": "application/x-www-form-urlencoded",
             "X-CSRFToken": self.cookies["csrftoken"],
             "Accept": self.accept,
+            **self._headers,
         }
         answer = self._server.request(method, path, body, headers)
         for line in answer.headers.get_all("Set-Cookie", []):

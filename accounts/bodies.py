@@ -1,0 +1,89 @@
+"""A body that does not come holds a thread: few may be waited for at once, and none for ever.
+
+An upload has a slot of its own. All other bodies are small, come with their headers or right after them, and are read
+by a quarter of the threads: one that finds no room for half a second is refused.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.handlers.wsgi import LimitedStream
+from django.http import HttpRequest, HttpResponse
+
+from accounts.stalled import waiting_for_client
+from accounts.threads import Slots, share
+
+SECONDS_TO_WAIT = 0.5
+
+_reading = Slots(share())
+
+
+class BodyNotRead(OSError):
+    """The body did not come. Django makes an UnreadablePostError of it."""
+
+
+class TooManyBodies(BodyNotRead):
+    """Others are waited for already."""
+
+
+class Body:
+    """The body of a request. `failure` is why it was not read."""
+
+    def __init__(self, request: HttpRequest, read: Callable[[int], bytes]) -> None:
+        self._request, self._read = request, read
+        self._has_slot = False
+        self.failure: BodyNotRead | None = None
+
+    def allow(self) -> None:
+        """For an upload, which has a slot of its own."""
+        self._has_slot = True
+
+    def read(self, size: int) -> bytes:
+        """`size` bytes: all that is left of the body, or less. Raises BodyNotRead if the client stops before."""
+        if self.failure is None:
+            try:
+                return self._read_in_slot(size)
+            except BodyNotRead as error:
+                self.failure = error
+        raise self.failure
+
+    # LimitedStream wants it. No view of ours reads lines.
+    readline = read
+
+    def _read_in_slot(self, size: int) -> bytes:
+        if self._has_slot:
+            return self._read_all(size)
+        if not _reading.take(SECONDS_TO_WAIT):
+            raise TooManyBodies
+        try:
+            return self._read_all(size)
+        finally:
+            _reading.give_back()
+
+    def _read_all(self, size: int) -> bytes:
+        with waiting_for_client(self._request):
+            read = self._read(size)
+        # granian returns what came when the client is gone. Half a form must not be taken for a whole one.
+        if len(read) < size:
+            raise BodyNotRead
+        return read
+
+
+def body_of(request: HttpRequest) -> Body:
+    return request.body_to_come  # type: ignore[attr-defined,no-any-return]
+
+
+def read_by_few(refuse: Callable[[HttpRequest, BodyNotRead], HttpResponse]) -> Any:
+    """The middleware that puts a Body into each request, and answers with `refuse` where it did not come."""
+
+    def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+        def answer(request: Any) -> HttpResponse:
+            stream = request._stream
+            body = request.body_to_come = Body(request, stream._read)
+            request._stream = LimitedStream(body, stream.limit)  # type: ignore[arg-type]
+            response = get_response(request)
+            return refuse(request, body.failure) if body.failure else response
+
+        return answer
+
+    return middleware

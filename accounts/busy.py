@@ -1,0 +1,11 @@
+"""The page for what is refused because the process has too much at hand."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def busy(request: HttpRequest, message: str, *, seconds: int = 1) -> HttpResponse:
+    """503: `message` says what to do, and Retry-After says when."""
+    answer = render(request, "errors/busy.html", {"message": message}, status=503)
+    answer["Retry-After"] = str(seconds)
+    return answer

@@ -1,0 +1,123 @@
+"""Passwords are hashed slowly, by intention: about half a second of a core and of a thread. Few may do so at once.
+
+A form that needs a hash takes a slot for its whole request, before it looks at what was typed. So a request that is
+refused has counted nothing, and changed nothing. The hasher takes one itself where no form did.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+
+from accounts.busy import busy
+from accounts.threads import Slots, share
+
+# Two people who sign in at the same second both get in, on one core too.
+SECONDS_TO_WAIT = 2
+RETRY_SECONDS = "1"
+MESSAGE = "Many people are signing in right now. Nothing was checked or changed. Try again in a second."
+
+
+class TooManyAtOnce(Exception):
+    """The process hashes as many passwords as it may."""
+
+
+class _Mine(threading.local):
+    has_slot = False  # for the request at hand
+    was_refused = False
+
+
+_mine = _Mine()
+_at_work = Slots(share())
+_waiting = Slots(max(1, settings.THREADS // 8))
+
+
+def _take() -> bool:
+    if _at_work.take():
+        return True
+    if not _waiting.take():
+        return False
+    try:
+        return _at_work.take(SECONDS_TO_WAIT)
+    finally:
+        _waiting.give_back()
+
+
+def begin() -> bool:
+    """Whether this request may hash passwords: until it ends, and without waiting again."""
+    if not _mine.has_slot:
+        _mine.has_slot = _take()
+        _mine.was_refused = not _mine.has_slot
+    return _mine.has_slot
+
+
+def _end() -> None:
+    if _mine.has_slot:
+        _mine.has_slot = False
+        _at_work.give_back()
+
+
+@contextmanager
+def slot() -> Iterator[None]:
+    """Raises TooManyAtOnce where this request has no slot and there is none."""
+    if _mine.has_slot:
+        yield
+        return
+    if not _take():
+        raise TooManyAtOnce
+    try:
+        yield
+    finally:
+        _at_work.give_back()
+
+
+class PasswordHasher(PBKDF2PasswordHasher):
+    """Django's own hash, by a few at once. Whatever checks or makes a password ends up in `encode`."""
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        with slot():
+            return super().encode(password, salt, iterations)
+
+
+class TakesSlot:
+    """For a form whose fields or `save` hash a password. Without a slot, none of its fields is looked at."""
+
+    def _clean_fields(self: Any) -> None:
+        if begin():
+            super()._clean_fields()  # type: ignore[misc]
+        else:
+            self.add_error(None, ValidationError(MESSAGE, code="too_many_at_once"))
+
+    def _clean_form(self: Any) -> None:
+        if _mine.has_slot:
+            super()._clean_form()  # type: ignore[misc]
+
+
+class FewAtOnce:
+    """The middleware that gives the request's slot back, and answers 503 where there was none."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        _mine.was_refused = False
+        try:
+            response = self.get_response(request)
+        finally:
+            _end()
+        if _mine.was_refused:
+            # The form, with all that was typed except the password.
+            response.status_code = 503
+            response["Retry-After"] = RETRY_SECONDS
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Where no form of ours asks: in the admin."""
+        if not isinstance(exception, TooManyAtOnce):
+            return None
+        return busy(request, MESSAGE)

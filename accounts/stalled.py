@@ -1,0 +1,92 @@
+"""Ends connections whose client has stopped: it sends no more of its body, or reads no more of the answer.
+
+granian waits for its clients without any limit, and with it a thread of the server. So whoever waits for a client says
+so here, and a thread looks once in a while: where somebody has waited for CLIENT_SECONDS, it shuts down the connections
+on which nothing has moved, either way, for that long. granian does not tell which connection a request came on; an idle
+one that is closed too is opened again by its client. It works on Linux, whose kernel tells how long nothing has moved.
+"""
+
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest
+
+logger = structlog.get_logger(__name__)
+
+# struct tcp_info of linux/tcp.h: tcpi_last_data_sent and tcpi_last_data_recv, in milliseconds, with the field between.
+_AGES = struct.Struct("=44xIII")
+
+_since: dict[object, tuple[int, float]] = {}  # who waits: for a client of which port, and since when
+_lock = threading.Lock()
+_watcher: threading.Thread | None = None
+
+
+@contextmanager
+def waiting_for_client(request: HttpRequest) -> Iterator[None]:
+    """Within, the thread waits for the request's client, who may pause for CLIENT_SECONDS."""
+    me = object()
+    _since[me] = int(request.META.get("SERVER_PORT") or 0), time.monotonic()
+    _start_watcher()
+    try:
+        yield
+    finally:
+        del _since[me]
+
+
+def _start_watcher() -> None:
+    global _watcher
+    with _lock:
+        if _watcher is None:
+            _watcher = threading.Thread(target=_watch, name="end_stalled", daemon=True)
+            # A process that cannot have one more thread tries again with the next request.
+            try:
+                _watcher.start()
+            except RuntimeError:
+                _watcher = None
+
+
+def _watch() -> None:
+    while True:
+        time.sleep(min(5.0, settings.CLIENT_SECONDS / 4))
+        longest = time.monotonic() - settings.CLIENT_SECONDS
+        ports = {port for port, since in list(_since.values()) if since < longest}
+        ended = sum(end_stalled(port) for port in ports)
+        if ended:
+            logger.warning("stalled_connections_ended", connections=ended)
+
+
+def end_stalled(port: int) -> int:
+    """Shuts down this process's connections to `port` that have stalled, and returns how many."""
+    ended = 0
+    with suppress(OSError):
+        for entry in os.scandir("/proc/self/fd"):
+            # A descriptor may be closed meanwhile.
+            with suppress(OSError):
+                if os.readlink(entry.path).startswith("socket:"):
+                    ended += _end_if_stalled(int(entry.name), port)
+    return ended
+
+
+def _end_if_stalled(descriptor: int, port: int) -> bool:
+    with socket.socket(fileno=os.dup(descriptor)) as found:
+        if found.type != socket.SOCK_STREAM or found.getsockname()[1:2] != (port,):
+            return False
+        sent, _, received = _AGES.unpack(found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _AGES.size))
+        if min(sent, received) < settings.CLIENT_SECONDS * 1000:
+            return False
+        # Raises for the socket that listens, which has no peer.
+        found.getpeername()
+        # Whoever closes it does not wait until the client has read the rest.
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        found.shutdown(socket.SHUT_RDWR)
+        return True
+
+
+os.register_at_fork(after_in_child=lambda: globals().update(_watcher=None, _lock=threading.Lock()))

@@ -1,0 +1,144 @@
+"""Emails of accounts (codes, resets, notices) leave through the queue: whatever the mail server does, pages answer.
+
+Each mail server here is a real one, and so is the Latchkey that talks to it.
+"""
+
+import re
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.core.mail import EmailMessage
+from django.urls import reverse
+
+from accounts.models import User
+from apikeys import mail_delivery
+from tests.environment import REPOSITORY
+from tests.factories import PASSWORD, UserFactory
+from tests.mail_server import MailServer, silent_mail_server
+from tests.servers import Server
+from tests.test_mail_delivery import run_command, said, until
+from tests.visitor import Visitor
+
+SIGN_UP, RESET = reverse("account_signup"), reverse("account_reset_password")
+LOGIN, ADDRESS = reverse("account_login"), reverse("account_email")
+
+
+@pytest.fixture
+def ada(transactional_db: None) -> User:
+    user: User = UserFactory(email="ada@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user
+
+
+def sign_up_reset_and_change_address(server: Server) -> None:
+    """Each of them writes an email, and none of them may wait for it or fail with it."""
+    visitor = Visitor(server)
+    assert visitor.post(SIGN_UP, email="grace@example.com", password1=PASSWORD).status == 302
+    page = visitor.get(reverse("account_email_verification_sent"))
+    assert b"A code is on its way to <strong>grace@example.com</strong>" in page.body
+    assert b"check your spam folder or send a new one" in page.body
+    assert Visitor(server).post(RESET, email="ada@example.com").status == 302
+    inside = Visitor(server)
+    assert inside.post(LOGIN, login="ada@example.com", password=PASSWORD).status == 302
+    assert inside.post(ADDRESS, email="countess@example.com", action_add="1").status == 302
+
+
+def test_no_page_waits_for_a_mail_server_that_is_silent(start_server, ada):
+    """The mail server keeps its clients waiting for longer than the test waits for its answers."""
+    with silent_mail_server() as url:
+        server = start_server(EMAIL_URL=f"{url}?timeout=120", EMAIL_VERIFICATION="mandatory")
+        sign_up_reset_and_change_address(server)
+
+
+def test_emails_of_accounts_leave_once_the_mail_server_is_back(start_server, ada):
+    mails = MailServer()
+    server = start_server(EMAIL_URL=mails.url, MAIL_RETRY_SECONDS="2", EMAIL_VERIFICATION="mandatory")
+    sign_up_reset_and_change_address(server)
+    until(lambda: len(said(server, "mail_not_sent")) == 3)
+    with mails.running():
+        until(lambda: len(mails.mails) == 3)
+    assert sorted(mails.recipients) == ["ada@example.com", "countess@example.com", "grace@example.com"]
+    assert_log_tells_no_secret(server, mails)
+
+
+def test_no_page_fails_with_a_mail_server_that_refuses(start_server, ada):
+    with MailServer(replies=("550 no such person",) * 9).running() as mails:
+        server = start_server(EMAIL_URL=mails.url, EMAIL_VERIFICATION="mandatory")
+        sign_up_reset_and_change_address(server)
+        until(lambda: len(said(server, "mail_lost")) == 3)
+    assert_log_tells_no_secret(server, mails)
+
+
+def assert_log_tells_no_secret(server: Server, mails: MailServer) -> None:
+    log = server.log_text()
+    assert "@example.com" not in log
+    for message in mails.mails:
+        codes = re.findall(r"^([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})+)$", message.get_content(), re.M)
+        assert not any(code in log for code in codes)
+
+
+def test_a_commands_account_email_leaves_before_the_command_ends(transactional_db):
+    with MailServer(pause=1).running() as mails:
+        run_command("sendtestemail", "ada@example.com", EMAIL_URL=mails.url)
+    assert mails.recipients == ["ada@example.com"]
+
+
+def test_without_a_mail_server_emails_stand_beside_the_log(start_server, ada):
+    server = start_server()
+    assert Visitor(server).post(RESET, email="ada@example.com").status == 302
+    until(lambda: "To: ada@example.com" in server.log_text())
+
+
+def test_nothing_of_ours_sends_an_email_past_the_queue():
+    """EMAIL_BACKEND is the queue; only the threads that send know the backend that EMAIL_URL names."""
+    found = [
+        path.name
+        for package in ("accounts", "apikeys", "config", "projects")
+        for path in (REPOSITORY / package).rglob("*.py")
+        if "MAIL_SENT_BY" in path.read_text()
+    ]
+    assert sorted(found) == ["mail_delivery.py", "settings.py"]
+
+
+# The queue
+
+
+def emails(number: int, to: str = "person") -> list[EmailMessage]:
+    return [EmailMessage(f"Subject {n}", "Text", to=[f"{to}{n}@example.com"]) for n in range(number)]
+
+
+def test_a_flood_of_account_emails_neither_crowds_out_nor_delays_owners_notices(monkeypatch):
+    monkeypatch.setattr(mail_delivery, "MOST_WAITING", 3)
+    mail_delivery.EmailBackend().send_messages(emails(9))
+    mail_delivery.enqueue(emails(3, to="owner"), about="prj_x")
+    mail_delivery.send_waiting()
+    assert [message.to[0] for message in mail.outbox[:3]] == [f"owner{n}@example.com" for n in range(3)]
+    assert len(mail.outbox) == 6
+
+
+def test_in_a_full_queue_the_largest_share_makes_room_for_others(monkeypatch, caplog):
+    monkeypatch.setattr(mail_delivery, "MOST_WAITING", 4)
+    lane = mail_delivery.Lane()
+    assert lane.enqueue(emails(6), about="account", cause="203.0.113.7") == 4
+    assert lane.enqueue(emails(1, to="ada"), about="account", cause="198.51.100.1") == 1
+    shares = [waiting.cause for waiting in lane.waiting]
+    assert shares == ["203.0.113.7"] * 3 + ["198.51.100.1"]
+    assert caplog.text.count("mails_dropped") == 2
+
+
+def test_the_one_who_asks_for_many_emails_is_served_in_turn_with_others():
+    lane = mail_delivery.Lane()
+    lane.enqueue(emails(3), about="account", cause="203.0.113.7")
+    lane.enqueue(emails(1, to="ada"), about="account", cause="198.51.100.1")
+    order = [lane.take().message.to[0] for _ in range(4)]
+    assert order.index("ada0@example.com") == 1
+
+
+@pytest.mark.django_db
+def test_an_emails_cause_is_the_network_that_asked_for_it(client, settings):
+    settings.EMAIL_BACKEND = "apikeys.mail_delivery.EmailBackend"
+    UserFactory(email="ada@example.com", password=PASSWORD)
+    client.post(RESET, {"email": "ada@example.com"}, REMOTE_ADDR="2001:db8::7")
+    assert [(waiting.about, waiting.cause) for waiting in mail_delivery.waiting()] == [("account", "2001:db8::")]
+    assert mail.outbox == []
