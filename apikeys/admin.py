@@ -38,6 +38,8 @@ class ApiKeyAdmin(ViewOnlyAdmin):
     list_select_related = ("project", "created_by")
     search_fields = ("name", "public_id", "project__name", "project__public_id", "created_by__email")
     date_hierarchy = "created_at"
+    # The list without filters is counted anyway.
+    show_full_result_count = False
     actions = ("pause", "re_enable")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:

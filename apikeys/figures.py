@@ -96,14 +96,14 @@ def keys_counted(project: Project, period: Period) -> Counted:
     deletion left no time on the key. Such keys come last, the newest deletion first.
     """
     start = starts(period)[0]
-    columns = ("project", "public_id", "name", "state", "last_used_at", "last_refused_at")
+    columns = ("project", "public_id", "name", "state", "last_used_at", "last_refused_at", "created_by__is_active")
+    keys = project.api_keys.select_related("created_by").only(*columns)
     called = Q(last_used_at__gte=start) | Q(last_refused_at__gte=start)
     last_call = Greatest(Coalesce("last_used_at", "last_refused_at"), Coalesce("last_refused_at", "last_used_at"))
-    deleted = project.api_keys.filter(called | Q(deleted_at__gte=start), state=KeyState.DELETED)
-    newest = deleted.order_by(last_call.desc(nulls_last=True), "-deleted_at").only(*columns)
-    found = list(newest[: MOST_DELETED + 1])
+    deleted = keys.filter(called | Q(deleted_at__gte=start), state=KeyState.DELETED)
+    found = list(deleted.order_by(last_call.desc(nulls_last=True), "-deleted_at")[: MOST_DELETED + 1])
     all_of_them = len(found) <= MOST_DELETED or not (found[-1].last_used_at or found[-1].last_refused_at)
-    return Counted([*project.api_keys.alive().order_by().only(*columns), *found[:MOST_DELETED]], all_of_them)
+    return Counted([*keys.alive().order_by(), *found[:MOST_DELETED]], all_of_them)
 
 
 def use_of(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> QuerySet[KeyUse]:
