@@ -177,7 +177,7 @@ def test_of_forty_sign_ins_at_once_none_is_lost_and_none_is_counted(start_server
     server = start_server(THREADS="8", TRUSTED_PROXIES="1")
 
     def sign_in(number: int) -> int:
-        visitor = Visitor(server, {"X-Forwarded-For": f"198.51.100.{number}"})
+        visitor = Visitor(server).coming_from(f"198.51.100.{number}")
         return visitor.post(LOGIN, login=user.email, password=PASSWORD).status
 
     assert in_parallel([partial(sign_in, number) for number in range(2)]) == [302, 302]

@@ -13,13 +13,19 @@ class Visitor:
 
     accept = "text/html"
 
-    def __init__(self, server: Server, headers: dict[str, str] | None = None, **cookies: str) -> None:
-        self._server, self._headers = server, headers or {}
+    def __init__(self, server: Server, **cookies: str) -> None:
+        self._server = server
+        self._address: dict[str, str] = {}
         self.cookies = {"csrftoken": "t" * 32, **cookies}
 
     @property
     def session_id(self) -> str:
         return self.cookies["sessionid"]
+
+    def coming_from(self, address: str) -> "Visitor":
+        """For servers that believe one proxy."""
+        self._address = {"X-Forwarded-For": address}
+        return self
 
     def get(self, path: str) -> Answer:
         return self._request("GET", path)
@@ -42,7 +48,7 @@ class Visitor:
             "Content-Type": "application/x-www-form-urlencoded",
             "X-CSRFToken": self.cookies["csrftoken"],
             "Accept": self.accept,
-            **self._headers,
+            **self._address,
         }
         answer = self._server.request(method, path, body, headers)
         for line in answer.headers.get_all("Set-Cookie", []):
