@@ -3,7 +3,6 @@
 import select
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from io import BytesIO
 from urllib.parse import urlencode
@@ -36,7 +35,7 @@ def store(settings, tmp_path):
 
 
 @pytest.fixture
-def full(monkeypatch) -> Iterator[dict[str, Slots]]:
+def full(monkeypatch) -> dict[str, Slots]:
     """Others hold all slots."""
     slots = {name: Slots(1) for name in ("_uploads", "_downloads")}
     for name, its in slots.items():

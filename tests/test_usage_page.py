@@ -244,9 +244,7 @@ def test_the_csv_reads_many_keys_by_few_statements_and_each_once(client, project
     with CaptureQueriesContext(connection) as captured:
         found = lines(client.get(address(project, "usage_csv")))
     assert [line[1] for line in found[1:]] == [key.public_id for key in keys]
-    assert len(captured) == 6 + 3, (
-        "session, user, project, living and deleted keys, their sums; then twenty keys at a time"
-    )
+    assert len(captured) == 6 + 3, "session, user, project, living keys, deleted keys, sums; then twenty keys at a time"
 
 
 def test_the_page_and_the_file_hold_the_same_calls(client, project, owner, api_key):
