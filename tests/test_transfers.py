@@ -73,9 +73,9 @@ def test_a_download_too_many_is_refused(client, authorization, project, full):
     assert_error(answer, 503, "unavailable")
     assert int(answer["Retry-After"]) >= 1
     full["_downloads"].give_back()
-    assert (
-        client.get(f"{FILES}/{new_file(project=project).public_id}/content", headers=authorization).status_code == 200
-    )
+    address = f"{FILES}/{new_file(project=project).public_id}/content"
+    with downloaded(client.get(address, headers=authorization)) as answer:
+        assert answer.status_code == 200
 
 
 def test_a_slot_is_free_after_each_transfer(client, authorization, upload, project, store, monkeypatch):
@@ -168,7 +168,6 @@ def test_unread_downloads_hold_two_threads_until_their_clients_go_away(patient, 
 
 
 def test_a_client_that_reads_nothing_is_cut_off(impatient, api_key):
-    """Also one whose connection stood before the first download of this process."""
     file = new_file(project=api_key.project, content=b"x" * 24 * MIB, size=24 * MIB)
     with ExitStack() as clients:
         stalled = [clients.enter_context(closing(opened(impatient, download_of(file, api_key.secret)))) for _ in "12"]
