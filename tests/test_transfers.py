@@ -5,9 +5,11 @@ import socket
 import time
 from contextlib import ExitStack, closing
 from io import BytesIO
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from accounts.threads import Slots, share
@@ -216,6 +218,19 @@ def test_forms_that_do_not_come_leave_threads_for_everybody_else(patient):
         assert patient.request("GET", "/accounts/login/").status == 200
         until(lambda: len(answered(stalled)) == 8)
         assert {status_of(connection) for connection in answered(stalled)} == {503}
+        assert patient.request("GET", "/accounts/login/").status == 200
+
+
+def test_clients_that_do_not_read_static_files_hold_no_thread(patient):
+    """The largest one, which anybody may ask for; its clients take next to nothing of it."""
+    path = max((Path(settings.STATIC_ROOT) / "admin").rglob("*.js"), key=lambda file: file.stat().st_size)
+    request = f"GET /static/{path.relative_to(settings.STATIC_ROOT)} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as clients:
+        for _ in range(16):
+            connection = clients.enter_context(
+                closing(opened(patient, f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+            )
+            assert status_of(connection) == 200
         assert patient.request("GET", "/accounts/login/").status == 200
 
 
