@@ -28,7 +28,7 @@ _TYPES = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
 _SECRETS = ("secret", "seed")  # beside the list "migrated_codes"
 
 
-class SecondFactorUnavailable(Exception):
+class SecondFactorUnavailable(VaultUnavailable):
     """A second factor's secret cannot be read: KEY_RING lacks its entry, or the row was changed."""
 
 
@@ -114,6 +114,12 @@ def take_census() -> FactorCensus:
 def count_plain() -> int:
     """How many are not sealed yet."""
     return sum(None in _ring_keys(row) for row in rows())
+
+
+def require_readable(user: Any) -> None:
+    """Raises SecondFactorUnavailable unless each of the user's second factors can be read."""
+    if not all(map(is_readable, rows().filter(user=user))):
+        raise SecondFactorUnavailable("A second factor cannot be read.")
 
 
 @sensitive_variables()

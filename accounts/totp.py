@@ -13,9 +13,13 @@ from allauth.mfa.totp import forms
 from allauth.mfa.totp.internal.auth import TOTP
 from django.core.cache import cache
 
+from accounts import second_factors
+
 
 class AuthenticateForm(base.AuthenticateForm):  # type: ignore[misc]  # allauth ships no types
     def clean_code(self) -> Any:
+        # allauth counts a wrong code before it reads the factor. A factor that cannot be read is no wrong code.
+        second_factors.require_readable(self.user)
         code = super().clean_code()
         _remember(self.authenticator, code)
         return code
@@ -23,6 +27,7 @@ class AuthenticateForm(base.AuthenticateForm):  # type: ignore[misc]  # allauth 
 
 class ReauthenticateForm(base.ReauthenticateForm):  # type: ignore[misc]
     def clean_code(self) -> Any:
+        second_factors.require_readable(self.user)
         code = super().clean_code()
         _remember(self.authenticator, code)
         return code

@@ -112,10 +112,10 @@ def unavailable(request: HttpRequest, page: str = "errors/503.html") -> HttpResp
 def server_error(request: HttpRequest) -> HttpResponse:
     """Also where a database, cache or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
     cause = sys.exc_info()[1]
-    if isinstance(cause, _UNAVAILABLE):
-        return unavailable(request)
     if isinstance(cause, SecondFactorUnavailable):
         return unavailable(request, "errors/503_second_factor.html")
+    if isinstance(cause, _UNAVAILABLE):
+        return unavailable(request)
     if is_api(request):
         return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")
     return HttpResponse(_static_page("errors/500.html"), status=500)

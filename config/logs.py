@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from django.db import InterfaceError, OperationalError
 
+from common.key_ring import VaultUnavailable
 from config.environment import PRODUCTION, env
 
 # Whatever slips into a line and could be a secret is masked, whichever library wrote it; also without its prefix or
@@ -30,10 +31,10 @@ def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDi
 
 
 def one_line_an_outage(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Without the database every request fails alike, and says 503: a reason, where a traceback would flood the log."""
+    """A request without its database, or without the key ring, fails with 503: one line with the reason, no traceback."""
     error = event.get("exc_info")
     error = sys.exc_info()[1] if error is True else error
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError | VaultUnavailable):
         event.update(exc_info=None, error=str(error).strip())
         if "code" in event:
             event["code"] = 503  # what config/errors.py answers, and the library does not know yet

@@ -72,19 +72,34 @@ def _load(target: str) -> Any:
     """The application, in a worker that ends in order: at the first signal, or when its main process was killed."""
     # From here on every thread leaves the signals to the one below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-    main = multiprocessing.parent_process()
-    for wait, argument in ((_end_at_signal, signal.getsignal(signal.SIGTERM)), (_end_after, main and main.pid)):
-        threading.Thread(target=wait, args=(argument,), name=wait.__name__, daemon=True).start()
+    parent = multiprocessing.parent_process()
+    main = parent.pid if parent else None
+    loading = signal.getsignal(signal.SIGTERM)
+    threading.Thread(target=_end_at_signal, args=(main, loading), name="_end_at_signal", daemon=True).start()
+    threading.Thread(target=_end_after, args=(main,), name="_end_after", daemon=True).start()
     return import_string(target)
 
 
-def _end_at_signal(handler_while_loading: Any) -> None:
-    """Ctrl+C and supervisors reach a worker twice, once through its main process; a second signal hangs granian's."""
-    signal.sigwait(_STOPPING)
+def _end_at_signal(main: int | None, handler_while_loading: Any) -> None:
+    """Ends the worker at the signal of its main process, or its own.
+
+    Ctrl+C and supervisors signal every process. A worker that ended by such a signal would be one that died, to a main
+    process that has not had its own signal yet; and a second signal hangs granian's workers.
+    """
+    while _next_signal_is_from() not in {main, os.getpid()}:
+        pass
     handler: Any = signal.getsignal(signal.SIGTERM)
     if handler is handler_while_loading:
         os._exit(0)
     handler(signal.SIGTERM, None)
+
+
+def _next_signal_is_from() -> int:
+    """Waits for a signal that stops. Returns the process that sent it; the own one on macOS, which does not tell."""
+    if hasattr(signal, "sigwaitinfo"):
+        return signal.sigwaitinfo(_STOPPING).si_pid
+    signal.sigwait(_STOPPING)
+    return os.getpid()
 
 
 def _end_after(parent: int | None) -> None:

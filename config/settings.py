@@ -92,7 +92,7 @@ MIDDLEWARE = [
     "config.middleware.request_id",
     "config.middleware.api_over_https_only",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.static_middleware.StaticFiles",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "config.middleware.never_cached",

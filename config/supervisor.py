@@ -55,7 +55,13 @@ def run(groups: Sequence[Group]) -> str | None:
 def _start(group: Group) -> subprocess.Popen[bytes]:
     _, settings, *arguments = group
     python_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONPATH": python_path}
+    # THREADS: settings.py derives other limits from it, and `serve --threads` may say another number.
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": settings,
+        "PYTHONPATH": python_path,
+        "THREADS": str(group.threads),
+    }
     command = [sys.executable, "-m", "config.server", *map(str, arguments), str(os.getpid())]
     return subprocess.Popen(command, env=environment)  # noqa: S603  our own module, and numbers that serve has checked
 

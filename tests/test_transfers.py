@@ -5,9 +5,11 @@ import socket
 import time
 from contextlib import ExitStack, closing
 from io import BytesIO
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from accounts.threads import Slots, share
@@ -73,9 +75,9 @@ def test_a_download_too_many_is_refused(client, authorization, project, full):
     assert_error(answer, 503, "unavailable")
     assert int(answer["Retry-After"]) >= 1
     full["_downloads"].give_back()
-    assert (
-        client.get(f"{FILES}/{new_file(project=project).public_id}/content", headers=authorization).status_code == 200
-    )
+    address = f"{FILES}/{new_file(project=project).public_id}/content"
+    with downloaded(client.get(address, headers=authorization)) as answer:
+        assert answer.status_code == 200
 
 
 def test_a_slot_is_free_after_each_transfer(client, authorization, upload, project, store, monkeypatch):
@@ -168,7 +170,6 @@ def test_unread_downloads_hold_two_threads_until_their_clients_go_away(patient, 
 
 
 def test_a_client_that_reads_nothing_is_cut_off(impatient, api_key):
-    """Also one whose connection stood before the first download of this process."""
     file = new_file(project=api_key.project, content=b"x" * 24 * MIB, size=24 * MIB)
     with ExitStack() as clients:
         stalled = [clients.enter_context(closing(opened(impatient, download_of(file, api_key.secret)))) for _ in "12"]
@@ -217,6 +218,19 @@ def test_forms_that_do_not_come_leave_threads_for_everybody_else(patient):
         assert patient.request("GET", "/accounts/login/").status == 200
         until(lambda: len(answered(stalled)) == 8)
         assert {status_of(connection) for connection in answered(stalled)} == {503}
+        assert patient.request("GET", "/accounts/login/").status == 200
+
+
+def test_clients_that_do_not_read_static_files_hold_no_thread(patient):
+    """The largest one, which anybody may ask for; its clients take next to nothing of it."""
+    path = max((Path(settings.STATIC_ROOT) / "admin").rglob("*.js"), key=lambda file: file.stat().st_size)
+    request = f"GET /static/{path.relative_to(settings.STATIC_ROOT)} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as clients:
+        for _ in range(16):
+            connection = clients.enter_context(
+                closing(opened(patient, f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+            )
+            assert status_of(connection) == 200
         assert patient.request("GET", "/accounts/login/").status == 200
 
 

@@ -1,0 +1,17 @@
+from typing import Any
+
+from django.http import FileResponse, HttpRequest
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+
+class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # whitenoise ships no types
+    """Hands each static file to the server in one piece, so that no thread waits while a client reads it.
+
+    The largest has 0.3 MB. In Django's pieces of 4 KiB, anybody who reads a file slowly would hold a thread.
+    """
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> FileResponse:
+        response: FileResponse = WhiteNoiseMiddleware.serve(static_file, request)
+        response.block_size = 1024 * 1024
+        return response
