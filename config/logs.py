@@ -31,7 +31,7 @@ def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDi
 
 
 def one_line_an_outage(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A request without its database, or without the key ring, fails with 503: one line with the reason, no traceback."""
+    """A request without its database or its key ring fails with 503: one line with the reason, no traceback."""
     error = event.get("exc_info")
     error = sys.exc_info()[1] if error is True else error
     if isinstance(error, OperationalError | InterfaceError | VaultUnavailable):
