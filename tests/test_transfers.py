@@ -227,9 +227,7 @@ def test_clients_that_do_not_read_static_files_hold_no_thread(patient):
     request = f"GET /static/{path.relative_to(settings.STATIC_ROOT)} HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with ExitStack() as clients:
         for _ in range(16):
-            connection = clients.enter_context(
-                closing(opened(patient, f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-            )
+            connection = clients.enter_context(closing(opened(patient, request)))
             assert status_of(connection) == 200
         assert patient.request("GET", "/accounts/login/").status == 200
 
