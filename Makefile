@@ -9,6 +9,10 @@ FIND_UV = uv=uv; $$uv --version >/dev/null 2>&1 || uv=.uv/bin/uv
 FIND_PYTHON = for python in python3.13 python3.12 python3.11 python3 ""; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; done
 
+# Packages are compiled once, when they are installed: a server is several processes, and where Python may not write, each
+# of them would compile all packages again at its start.
+export UV_COMPILE_BYTECODE := 1
+
 .DEFAULT_GOAL := run
 .PHONY: run uv venv prepared
 

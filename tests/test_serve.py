@@ -30,7 +30,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `manage.py serve` on an empty DATA_DIR of its own, with its output on a pipe."""
     processes: list[Process] = []
 
-    def start_one(**environment: str) -> Process:
+    def start_one(*, start_new_session: bool = False, **environment: str) -> Process:
         database = {"DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/latchkey.sqlite3"}
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
@@ -39,6 +39,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=start_new_session,
         )
         processes.append(process)
         return process
@@ -110,6 +111,21 @@ def test_it_says_when_it_is_ready_answers_stops_cleanly_and_starts_again(start, 
         assert process.returncode == 0
         assert "Traceback" not in errors
         assert "Latchkey stopped" not in errors
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_every_process_is_a_stop_and_no_failure(start, stop):
+    """T40: as by Ctrl+C and by supervisors. A worker must not seem to have died because it was faster than the rest."""
+    port, check_port = free_port(), free_port()
+    process = start(PORT=str(port), CHECK_PORT=str(check_port), WORKERS="2", CHECK_WORKERS="2", start_new_session=True)
+    lines_when_ready(process)
+    everyone = [pid for application in (PAGES, CHECK) for pid in workers(process.pid, application)]
+    everyone += [*children(process.pid), process.pid]
+    for pid in everyone:
+        os.kill(pid, stop)
+        time.sleep(0.05)
+    assert "Latchkey stopped" not in process.communicate(timeout=60)[1]
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["PORT", "CHECK_PORT"])
