@@ -16,8 +16,10 @@ from django.db.models.signals import pre_save
 from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
 
+from accounts import hashing
 from accounts.double_submission import SEEN_AT, DoubleSubmission
 from accounts.models import User
+from accounts.threads import Slots
 from tests.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in, log_in, page_of, totp_code
 from tests.parallel import SECONDS_TO_START, in_parallel
 
@@ -25,6 +27,12 @@ TIMES = 4
 HELP = {"next": "/help/"}
 FIELDS = {"email": "ada@example.com", "password1": PASSWORD, **HELP}
 EMAIL, ACTIVATE = reverse("account_email"), reverse("mfa_activate_totp")
+
+
+@pytest.fixture(autouse=True)
+def slots_for_all(monkeypatch):
+    """These tests ask what happens to forms that are all taken."""
+    monkeypatch.setattr(hashing, "_at_work", Slots(TIMES))
 
 
 def sent_at_once(path, fields, session=None):
