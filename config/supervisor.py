@@ -2,7 +2,7 @@
 
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404  starts our own module alone
 import sys
 import threading
 from collections.abc import Sequence
@@ -63,7 +63,8 @@ def _start(group: Group) -> subprocess.Popen[bytes]:
         "THREADS": str(group.threads),
     }
     command = [sys.executable, "-m", "config.server", *map(str, arguments), str(os.getpid())]
-    return subprocess.Popen(command, env=environment)  # noqa: S603  our own module, and numbers that serve has checked
+    # Our own module, and numbers that serve has checked.
+    return subprocess.Popen(command, env=environment)  # noqa: S603  # nosec B603
 
 
 def _set_after(process: subprocess.Popen[bytes], stop: threading.Event) -> None:
