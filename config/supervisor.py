@@ -2,7 +2,7 @@
 
 import os
 import signal
-import subprocess  # nosec B404  starts our own module alone
+import subprocess  # nosec B404
 import sys
 import threading
 from collections.abc import Sequence
