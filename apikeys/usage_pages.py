@@ -4,7 +4,7 @@ import csv
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from tempfile import SpooledTemporaryFile
 from typing import Any, NamedTuple
 
@@ -126,8 +126,12 @@ def _csv_file(rows: Iterable[list[str | int]]) -> "File[bytes]":
     text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
     csv.writer(text).writerows(rows)
     text.detach()
+    size = file.tell()
     file.seek(0)
-    return File(file)
+    if size > CSV_IN_MEMORY:
+        return File(file)
+    with file:
+        return File(BytesIO(file.read()))
 
 
 def _heading() -> list[str | int]:

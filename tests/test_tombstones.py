@@ -11,7 +11,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys import figures, usage
+from apikeys import figures, usage, usage_pages
 from apikeys.figures import Period, keys_counted
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import create_key, delete_key, pause_key
@@ -156,3 +156,13 @@ def test_of_deleted_keys_those_that_were_called_last_count_and_the_page_says_so(
         "Of the deleted keys, only the 20 that were called last are listed"
         in signed_in(owner).get(page).content.decode()
     )
+
+
+def test_a_large_file_of_usage_waits_on_the_disk_and_comes_whole(signed_in, owner, project, api_key, monkeypatch):
+    """Memory stays small while a client reads it slowly."""
+    monkeypatch.setattr(usage_pages, "CSV_IN_MEMORY", 100)
+    calls(api_key)
+    answer = signed_in(owner).get(reverse("apikeys:usage_csv", args=[project.public_id]))
+    content = b"".join(answer)
+    assert len(content.splitlines()) == 2
+    assert api_key.public_id.encode() in content

@@ -87,11 +87,21 @@ def test_a_slot_is_free_after_each_transfer(client, authorization, upload, proje
     for body in (form(), b"no form", form(content=b"")):
         upload(body)
     assert transfers._uploads.take()
-    address = f"{FILES}/{new_file(project=project, content=b'x').public_id}/content"
+    large = new_file(project=project, content=b"x" * MIB)
+    address = f"{FILES}/{large.public_id}/content"
     for ask in (client.head, client.get):
         with downloaded(ask(address, headers=authorization)) as answer:
             assert answer.status_code == 200
     assert transfers._downloads.take()
+
+
+def test_a_small_file_holds_no_slot_while_its_client_reads(client, authorization, project, store, monkeypatch):
+    """granian takes it in one piece."""
+    monkeypatch.setattr(transfers, "_downloads", Slots(1))
+    address = f"{FILES}/{new_file(project=project).public_id}/content"
+    with downloaded(client.get(address, headers=authorization)) as answer:
+        assert transfers._downloads.take()
+        assert len(list(answer)) == 1
 
 
 def test_a_slot_is_given_back_once_even_if_its_answer_is_never_closed():
