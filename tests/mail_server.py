@@ -22,6 +22,7 @@ class MailServer:
         self.recipients: list[str] = []
         self.asked: list[str] = []
         self._replies, self._pause = list(replies), pause
+        self.read = 0  # how many of the emails a test has read
         self.port = free_port()
 
     @property

@@ -3,6 +3,7 @@
 import html
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,9 @@ def known(visited, mail_server, project) -> Known:
     new = Visitor(visited)
     new.post(reverse("account_signup"), email="new@example.com", password1=PASSWORD)
     owner.post(reverse("account_email"), email="ada@example.net", action_add="")
+    deadline = time.monotonic() + 60
+    while len(mail_server.mails) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
     for mail in mail_server.mails:
         found.mailed_codes += re.findall(MAILED_CODE, mail.get_content(), re.MULTILINE)
     found.sessions = [visitor.session_id for visitor in (owner, halfway, lost, new)]
