@@ -44,8 +44,9 @@ class Body:
             try:
                 return self._read_in_slot(size)
             except BodyNotRead as error:
-                self.failure = error
-        raise self.failure
+                # Its traceback would keep the request, and the file of an upload that was cut, for long.
+                self.failure = type(error)()
+        raise type(self.failure)()
 
     # LimitedStream wants it. No view of ours reads lines.
     readline = read

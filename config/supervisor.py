@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# A group that is still starting ends by the signal itself.
-_IN_ORDER = {0, -signal.SIGTERM}
+# A group that is still starting, or has just finished, ends by the signal itself.
+_IN_ORDER = {0, -signal.SIGTERM, -signal.SIGINT}
 _ROOT = Path(__file__).resolve().parent.parent
 
 
