@@ -66,7 +66,8 @@ def slow_upload(server: Server, secret: str, begun: threading.Semaphore, size: i
 def lists_of_files_waiting(installation) -> int:
     """How many wait for a lock to list files. On a slow machine uploads wait meanwhile, too: they add sizes up."""
     [[number]] = installation.ask(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT%%' AND query NOT LIKE '%%SUM(%%'"
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND query LIKE 'SELECT%%' AND query NOT LIKE '%%SUM(%%'"
     )
     return int(number)
 
