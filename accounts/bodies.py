@@ -4,6 +4,7 @@ An upload has a slot of its own. All other bodies are small, come with their hea
 by a quarter of the threads: one that finds no room for half a second is refused.
 """
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,8 @@ class Body:
     """The body of a request. `failure` is why it was not read."""
 
     def __init__(self, request: HttpRequest, read: Callable[[int], bytes]) -> None:
-        self._request, self._read = request, read
+        # Weak, because a request that holds itself is not freed when it ends, nor is the file of an upload that was cut.
+        self._request, self._read = weakref.proxy(request), read
         self._has_slot = False
         self.failure: BodyNotRead | None = None
 
