@@ -31,7 +31,7 @@ class Body:
     """The body of a request. `failure` is why it was not read."""
 
     def __init__(self, request: HttpRequest, read: Callable[[int], bytes]) -> None:
-        # Weak, because a request that holds itself is not freed when it ends, nor is the file of an upload that was cut.
+        # Weak, because a request that holds itself is not freed when it ends.
         self._request, self._read = weakref.proxy(request), read
         self._has_slot = False
         self.failure: BodyNotRead | None = None

@@ -31,6 +31,10 @@ def upload(request: HttpRequest) -> Iterator[None]:
         body_of(request).allow()
         yield
     finally:
+        # Django leaves the file of a body that was cut to the garbage collector.
+        for handler in request.upload_handlers:
+            if hasattr(handler, "file"):
+                handler.file.close()
         _uploads.give_back()
 
 
