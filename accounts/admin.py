@@ -1,17 +1,22 @@
 """People in Django admin, and what holds for the whole of it: how one signs in, and what is not shown."""
 
+from collections.abc import Callable
 from typing import Any
 
 from allauth.account.admin import EmailAddress
 from allauth.account.decorators import secure_admin_login
 from allauth.mfa.admin import Authenticator
 from allauth.usersessions.admin import UserSession
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
-from django.core.exceptions import ValidationError
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -29,6 +34,17 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 admin.site.unregister(EmailAddress)
 admin.site.unregister(Authenticator)
 admin.site.unregister(UserSession)
+# Django's own page lets staff with one permission put every permission into their own group.
+admin.site.unregister(Group)
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    return request.user.is_authenticated and request.user.is_superuser
+
+
+def may_touch(request: HttpRequest, user: User | None) -> bool:
+    """Only superusers touch the rows of staff, their own included: else one permission would lead to all others."""
+    return user is None or is_superuser(request) or not (user.is_staff or user.is_superuser)
 
 
 class ViewOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at runtime
@@ -44,6 +60,27 @@ class ViewOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that are changed through services. Where a service refuses, the page says why, and nothing is changed."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._or_reason(request, super().changeform_view, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._or_reason(request, super().delete_view, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._or_reason(request, super().changelist_view, *args, **kwargs)
+
+    def _or_reason(self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any, **kwargs: Any) -> Any:
+        try:
+            with transaction.atomic():
+                return view(request, *args, **kwargs)
+        except ValidationError as error:
+            self.message_user(request, " ".join([*error.messages, "Nothing was changed."]), messages.ERROR)
+            return redirect(request.get_full_path())
 
 
 class UserCreationForm(AdminUserCreationForm):
@@ -96,17 +133,22 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
         return found, duplicates
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Whoever is no superuser cannot make one, nor hand out permissions."""
+        """Only superusers make superusers and staff, and hand out permissions."""
         email = ("email",) if obj else ()
-        privileges = () if _is_superuser(request) else self.privileges
+        privileges = () if is_superuser(request) else self.privileges
         return (*self.readonly_fields, *email, *privileges)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A superuser's row, and so the password, is for superusers."""
-        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+        return super().has_change_permission(request, obj) and may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return super().has_delete_permission(request, obj) and may_touch(request, obj)
+
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A person's password opens all that they own, so that no permission but a superuser's is enough to set it."""
+        if not is_superuser(request):
+            raise PermissionDenied
+        return super().user_change_password(request, *args, **kwargs)
 
     @admin.display(description="password")
     def set_password(self, user: User) -> SafeString | str:
@@ -116,12 +158,18 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
         return format_html('{}. <a href="../password/">Set a new one</a>', state)
 
 
-def _is_superuser(request: HttpRequest) -> bool:
-    return request.user.is_authenticated and request.user.is_superuser
+@admin.register(Group)
+class GroupAdmin(BaseGroupAdmin):
+    """Only superusers change groups: a group hands out permissions."""
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
 
-def _may_touch(request: HttpRequest, user: User | None) -> bool:
-    return user is None or not user.is_superuser or _is_superuser(request)
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
 
 
 @admin.register(Authenticator)
@@ -135,7 +183,7 @@ class AuthenticatorAdmin(ViewOnlyAdmin):
     search_fields = ("user__email", "user__public_id")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return admin.ModelAdmin.has_delete_permission(self, request, obj) and _may_touch(request, obj and obj.user)
+        return admin.ModelAdmin.has_delete_permission(self, request, obj) and may_touch(request, obj and obj.user)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return not lookup.startswith("data") and super().lookup_allowed(lookup, value, request)

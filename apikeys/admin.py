@@ -81,10 +81,10 @@ class ApiKeyAdmin(ViewOnlyAdmin):
 
 @admin.register(KeyEvent)
 class KeyEventAdmin(ViewOnlyAdmin):
-    fields = ("at", "kind", "key", "project", "by", "address")
-    list_display = ("at", "kind", "key", "project", "by", "address")
+    fields = ("at", "kind", "key", "member", "role", "project", "by", "address")
+    list_display = ("at", "kind", "key", "member", "role", "project", "by", "address")
     list_filter = ("kind", "at")
-    list_select_related = ("key", "project", "by")
+    list_select_related = ("key", "member", "project", "by")
     search_fields = ("key__name", "key__public_id", "project__name", "project__public_id", "by__email", "address")
     date_hierarchy = "at"
 

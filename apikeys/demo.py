@@ -1,7 +1,7 @@
 """A sample account for looking around: three projects whose keys have months behind them.
 
-What exists is made by the services, as everywhere. Then its times are moved into the past, which no
-service offers and nothing but this module may do.
+The services make the keys, as everywhere. Then the times are moved into the past, which no service offers and only
+this module may do. It makes projects and their members itself, because the service would send emails about them.
 """
 
 import secrets
@@ -20,8 +20,8 @@ from accounts.models import User
 from apikeys.demo_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
-from projects.models import File, Project
-from projects.services import create_project
+from projects.models import File, Membership, Project
+from projects.permissions import Role
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
@@ -135,12 +135,14 @@ def create_demo() -> Demo:
 
 @sensitive_variables()
 def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[Project, list[DemoKey]]:
-    project = create_project(name=sample.name, by=user)
     born = now - sample.age - 5 * MINUTE
-    Project.objects.filter(pk=project.pk).update(created_at=born)
+    project = Project.objects.create(name=sample.name, created_by=user, created_at=born)
     # What is made up is no news: mails begin once it stands.
     mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported")
-    project.memberships.update(created_at=born, **dict.fromkeys(mails, False))
+    Membership.objects.create(project=project, user=user, created_at=born, **dict.fromkeys(mails, False))
+    joined = KeyEvent(project=project, kind=KeyEvent.Kind.MEMBER_ADDED, member=user, role=Role.OWNER, by=user)
+    joined.at, joined.address = born, _OFFICE
+    joined.save()
     keys = [_create_key(key, project, user, now) for key in sample.keys]
     project.memberships.update(**dict.fromkeys(mails, True))
     write_use(_stories(sample, keys, now), now)

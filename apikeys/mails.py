@@ -39,6 +39,8 @@ class Words(NamedTuple):
     what: str
     advice: str
     section: str = "api-keys"
+    # Why the reader gets the email, if it is not only because they own the project.
+    why: str = ""
 
 
 _CHECK_ACCOUNTS = "change your password and sign out your other sessions"
@@ -89,6 +91,36 @@ _SECRETS_SHOWN_AGAIN = Words(
     f"between, then {_CHECK_ACCOUNTS}.",
     section="show-once",
 )
+
+
+def _of_a_member(subject: str, what: str) -> Words:
+    """No switch: else a person could be let in, or kept out, without the owners' knowledge."""
+    return Words(
+        None,
+        subject,
+        what,
+        f"If you did not expect this, {_CHECK_ACCOUNTS}, and ask the operators of this server to undo it.",
+        section="",
+        why="You are this person, or you own this project in Latchkey. All of them get this email.",
+    )
+
+
+_OF_A_MEMBER = {
+    Kind.MEMBER_ADDED: _of_a_member("Member added", "A person became a member of a project."),
+    Kind.MEMBER_CHANGED: _of_a_member("Member's role changed", "A member of a project got another role."),
+    Kind.MEMBER_REMOVED: _of_a_member("Member removed", "A person is no longer a member of a project."),
+}
+
+
+def tell_of_member(event: KeyEvent) -> None:
+    """One email to the person and to each owner; called in the transaction that changes the member."""
+    project, person = event.project, event.member
+    if person is None:
+        return
+    owners = Membership.objects.mailed().filter(project=project).order_by("pk").values_list("user__email", flat=True)
+    people = [(email, project.name, project.public_id) for email in dict.fromkeys([person.email, *owners])]
+    lines = [("Person", person.email), ("Role", event.get_role_display()), *_circumstances(event.by, event.address)]
+    _send_on_commit(people, _OF_A_MEMBER[Kind(event.kind)], person.email, lines)
 
 
 def tell_of_event(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None, source: str = "") -> None:
@@ -147,18 +179,23 @@ def _circumstances(by: User | None, address: str | None, nobody: bool = False) -
 
 def _tell(owners: MembershipQuerySet, words: Words, key_name: str, lines: list[Line]) -> None:
     people = list(owners.order_by("pk").values_list("user__email", "project__name", "project__public_id"))
+    _send_on_commit(people, words, key_name, lines)
+
+
+def _send_on_commit(people: list[tuple[str, str, str]], words: Words, about: str, lines: list[Line]) -> None:
+    """`about` is the name of the key, or the address of the member, that the emails are about; "" for the project."""
 
     def send() -> None:
-        _write_and_send(people, words, key_name, lines)
+        _write_and_send(people, words, about, lines)
 
     if people:
         # Robust: the change is made, and its answer does not hang on a mail.
         transaction.on_commit(send, robust=True)
 
 
-def _write_and_send(people: list[tuple[str, str, str]], words: Words, key_name: str, lines: list[Line]) -> None:
+def _write_and_send(people: list[tuple[str, str, str]], words: Words, about: str, lines: list[Line]) -> None:
     _, project_name, project_id = people[0]
-    subject = f"{words.subject}: {key_name} ({project_name})" if key_name else f"{words.subject}: {project_name}"
+    subject = f"{words.subject}: {about} ({project_name})" if about else f"{words.subject}: {project_name}"
     context = {
         "words": words,
         "lines": [("Project", project_name), *lines],

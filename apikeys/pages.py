@@ -193,7 +193,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
 @require_safe
 def activity(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    events = project.key_events.select_related("key", "by")
+    events = project.key_events.select_related("key", "member", "by")
     page = _page_of(events, list_choice(request.GET)["page"], EVENTS_A_PAGE)
     return render(request, "apikeys/activity.html", project_context(project) | {"page": page})
 

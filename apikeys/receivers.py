@@ -4,10 +4,30 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from apikeys import mails
-from apikeys.models import KeyUse, ProjectUse
+from apikeys.models import KeyEvent, KeyUse, ProjectUse
 from apikeys.services import delete_key
 from projects.models import Project
-from projects.signals import project_deleted
+from projects.permissions import Role
+from projects.signals import member_changed, project_deleted
+
+
+@receiver(member_changed)
+def record_change_of_member(
+    project: Project,
+    user: User,
+    before: Role | None,
+    role: Role | None,
+    by: User | None,
+    address: str | None,
+    **kwargs: Any,
+) -> None:
+    """Runs in the transaction that changes the member: writes the event, and has everybody concerned told by email."""
+    changed = KeyEvent.Kind.MEMBER_CHANGED if before else KeyEvent.Kind.MEMBER_ADDED
+    kind = changed if role else KeyEvent.Kind.MEMBER_REMOVED
+    event = KeyEvent.objects.create(
+        project=project, kind=kind, member=user, role=role or before or "", by=by, address=address
+    )
+    mails.tell_of_member(event)
 
 
 @receiver(project_deleted)

@@ -11,13 +11,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.http import Http404
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import mails, proofs, secret_format, vault
 from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
+from projects.locks import lock_project
 from projects.models import Project
 from projects.names import clean_name
 
@@ -52,18 +52,6 @@ class ReadSecret(Protocol):
     """What `copy_secret` and `reveal_secret` have in common."""
 
     def __call__(self, *, key: ApiKey, by: User, address: str | None) -> str: ...
-
-
-def _lock(project: Project) -> Project:
-    """The project as it is now. Its lock makes "unique", "at most 100" and "once per form" true for requests that
-    arrive together. Raises Http404 if it was deleted.
-
-    Not a whole lock: who changes a key at the moment needs the project for the event, and may have what is wanted next.
-    """
-    locked = Project.objects.alive().select_for_update(no_key=True).filter(pk=project.pk).first()
-    if locked is None:
-        raise Http404
-    return locked
 
 
 def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None, source: str = "") -> None:
@@ -108,7 +96,7 @@ def create_key(
     """
     name = clean_name(name)
     with transaction.atomic():
-        project = _lock(project)
+        project = lock_project(project)
         if form_token and (key := project.api_keys.filter(form_token=form_token).first()):
             if key.is_deleted:
                 raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
@@ -221,7 +209,7 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
 
 def _choose_show_once(project: Project, show_once: bool, by: User | None, address: str | None) -> None:
     """An event of the project says so, if it was not so already. Raises Http404 if the project was deleted."""
-    _lock(project)
+    lock_project(project)
     if not Project.objects.filter(pk=project.pk, show_once=not show_once).update(show_once=show_once):
         return
     if not show_once:

@@ -2,14 +2,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
-from accounts.admin import ViewOnlyAdmin
+from accounts.admin import ServiceAdmin, ViewOnlyAdmin, is_superuser
 from accounts.client_address import client_address
+from accounts.models import User
+from projects.memberships import change_member
 from projects.models import File, Membership, Project
 from projects.names import NameField
+from projects.permissions import Role
 from projects.services import delete_project, rename_project
 
 Deletion = tuple[list[Any], dict[str, int], set[str], list[str]]
@@ -24,12 +28,34 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at runtime
-    """Whoever is made an owner here was told of nothing before; see `mails_chosen_at`."""
+    """A membership keeps its person and its project. Only the role changes."""
 
-    def save(self, commit: bool = True) -> Any:
-        if self.has_changed():
-            self.instance.mails_chosen_at = timezone.now()
-        return super().save(commit)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("user", "project"):
+            if self.instance.pk and name in self.fields:
+                self.fields[name].disabled = True
+
+    def clean_project(self) -> Any:
+        project = self.cleaned_data["project"]
+        if not _is_alive(project):
+            raise ValidationError("This project was deleted. Choose another one.", code="deleted")
+        return project
+
+
+def _change_member(request: HttpRequest, project: Project, user: User, role: str | None) -> None:
+    """Raises ValidationError if a service, or the rule for staff with single permissions, refuses the change."""
+    if user == request.user and not is_superuser(request):
+        raise ValidationError(
+            "You cannot change your own membership here. Ask a superuser to do it.", code="own_membership"
+        )
+    change_member(
+        project=project,
+        user=user,
+        role=Role(role) if role else None,
+        by=request.user,  # type: ignore[arg-type]
+        address=client_address(request),
+    )
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -42,7 +68,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProjectAdmin(ServiceAdmin):
     """Deleting, here too, is the service's: keys and files end at once, the row stays as a tombstone."""
 
     form = ProjectForm
@@ -76,6 +102,15 @@ class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         rename_project(project=obj, name=obj.name, by=request.user)  # type: ignore[arg-type]
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """New owners come first, so that the former last one can go in the same form."""
+        formset.save(commit=False)
+        given = [*formset.new_objects, *(row for row, _ in formset.changed_objects)]
+        for row in sorted(given, key=lambda row: row.role != Role.OWNER):
+            _change_member(request, row.project, row.user, row.role)
+        for row in formset.deleted_objects:
+            _change_member(request, row.project, row.user, None)
+
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
         delete_project(project=obj, by=request.user, address=client_address(request))  # type: ignore[arg-type]
 
@@ -98,8 +133,8 @@ def _is_alive(project: Project | None) -> bool:
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Where somebody is let into a project as a viewer, or made an owner."""
+class MembershipAdmin(ServiceAdmin):
+    """Where somebody is let into a project as a viewer, or made an owner. The person and the owners get an email."""
 
     form = MembershipForm
     fields = ("project", "user", "role", "created_at")
@@ -110,6 +145,26 @@ class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("user", "project")
     search_fields = ("user__email", "user__public_id", "project__name", "project__public_id")
     date_hierarchy = "created_at"
+
+    def has_change_permission(self, request: HttpRequest, obj: Membership | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or _is_alive(obj.project))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Membership | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or _is_alive(obj.project))
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        _change_member(request, obj.project, obj.user, obj.role)
+        # The admin goes on to the row's page.
+        obj.pk = obj.project.memberships.get(user=obj.user).pk
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        _change_member(request, obj.project, obj.user, None)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        """All or none. Projects are locked in the order of their ids."""
+        with transaction.atomic():
+            for membership in queryset.select_related("project", "user").order_by("project_id", "pk"):
+                self.delete_model(request, membership)
 
 
 @admin.register(File)

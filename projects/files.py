@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Sum
-from django.http import Http404
 
 from accounts.models import User
+from projects.locks import lock_project
 from projects.models import File, Project
 from projects.names import without_hidden_characters
 
@@ -72,11 +72,7 @@ def add_file(*, project: Project, upload: UploadedFile, by: User) -> File:
 
 
 def _insert_within_quota(file: File) -> None:
-    # The lock makes the quota true for uploads that arrive together. Not a whole one: a pause needs the project for its
-    # event, and must not wait until a leaked key stops uploading.
-    project = Project.objects.alive().select_for_update(no_key=True).filter(pk=file.project_id).first()
-    if project is None:
-        raise Http404
+    project = lock_project(file.project)
     used = project.files.aggregate(bytes=Sum("size"))["bytes"] or 0
     if used + file.size > settings.PROJECT_QUOTA:
         raise QuotaExceeded

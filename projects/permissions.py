@@ -17,6 +17,11 @@ class Role(models.TextChoices):
     OWNER = "owner", "Owner"
     VIEWER = "viewer", "Viewer"
 
+    @property
+    def phrase(self) -> str:
+        """What sentences call a person of this role."""
+        return {Role.OWNER: "an owner", Role.VIEWER: "a viewer"}[self]
+
 
 _ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),

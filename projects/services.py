@@ -6,26 +6,29 @@ from django.utils import timezone
 
 from accounts.models import User
 from projects.files import delete_bytes_on_commit
+from projects.memberships import change_member
 from projects.models import Membership, Project
 from projects.names import clean_name
 from projects.permissions import Role
 from projects.signals import project_deleted
 
 
-def create_project(*, name: str, by: User, form_token: str | None = None) -> Project:
-    """A new project with `by` as its owner; the same one again for a form that is submitted twice.
+def create_project(
+    *, name: str, owner: User, by: User | None, form_token: str | None = None, address: str | None = None
+) -> Project:
+    """A new project of `owner`; the same one again for a form that is submitted twice.
 
     Raises ValidationError if the name breaks the rule of `clean_name`, or that project was deleted since.
     """
     name = clean_name(name)
     try:
         with transaction.atomic():
-            project = Project.objects.create(name=name, created_by=by, form_token=form_token or None)
-            Membership.objects.create(project=project, user=by, role=Role.OWNER)
+            project = Project.objects.create(name=name, created_by=owner, form_token=form_token or None)
+            change_member(project=project, user=owner, role=Role.OWNER, by=by, address=address)
     except IntegrityError:
         if not form_token:
             raise
-        project = Project.objects.get(created_by=by, form_token=form_token)
+        project = Project.objects.get(created_by=owner, form_token=form_token)
         if project.deleted_at:
             raise ValidationError(
                 "The project that this form created was deleted. Reload the page.", code="form_used"

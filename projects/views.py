@@ -59,7 +59,9 @@ def create_project(request: PageRequest) -> HttpResponse:
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            project = services.create_project(by=request.user, **form.cleaned_data)
+            project = services.create_project(
+                owner=request.user, by=request.user, address=client_address(request), **form.cleaned_data
+            )
         except ValidationError as error:
             form.add_error("name", error)
         else:

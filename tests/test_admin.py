@@ -159,7 +159,8 @@ def test_every_list_is_searchable_with_a_constant_number_of_queries(
         for number in range(count):
             create_key(project=project, name=f"{count}-{number}", by=owner)
             FileFactory(project=project)
-            create_project(name="Other", by=User.objects.create_user(f"{count}-{number}@example.com"))
+            person = User.objects.create_user(f"{count}-{number}@example.com")
+            create_project(name="Other", owner=person, by=person)
 
     fill(2)
     with django_assert_max_num_queries(100) as few:

@@ -59,6 +59,12 @@ def key_of_the_projects_event():
     KeyEvent.objects.create(project=key.project, key=key, kind="shown_again")
 
 
+def event_of_a_member(**fields):
+    user = UserFactory()
+    row = {"project": ProjectFactory(), "kind": "member_added", "member": user, "role": "owner", "by": user}
+    KeyEvent.objects.create(**{**row, **fields})
+
+
 def use(**fields):
     row = {"key": ApiKeyFactory(), "span": "day", "starts_at": timezone.now(), "outcome": "ok", "calls": 1}
     KeyUse.objects.create(**{**row, "last_at": timezone.now(), **fields})
@@ -82,6 +88,10 @@ BROKEN = [
     ("keyevent_kind_is_known", "", unknown_kind),
     ("keyevent_names_its_key", "", event_without_its_key),
     ("keyevent_names_its_key", "", key_of_the_projects_event),
+    ("keyevent_names_its_member", "", lambda: event_of_a_member(member=None)),
+    ("keyevent_names_its_member", "", lambda: event_of_a_member(role="")),
+    ("keyevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once")),
+    ("keyevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once", member=None)),
     ("keyuse_span_is_known", "", lambda: use(span="week")),
     ("keyuse_outcome_is_known", "", lambda: use(outcome="lost")),
     ("project_once_per_submitted_form", "form_token", lambda: second_form(ProjectFactory, "created_by")),
@@ -120,6 +130,8 @@ def test_what_the_constraints_allow():
     ApiKeyFactory.create_batch(2, project=key.project, form_token=None)
     for kind in ("shown_once", "shown_again"):
         KeyEvent.objects.create(project=key.project, kind=kind)
+    for kind in ("member_added", "member_changed", "member_removed"):
+        KeyEvent.objects.create(project=key.project, kind=kind, member=key.created_by, role="viewer")
     assert ApiKey.objects.alive().count() == 5
     assert isinstance(Project._meta.constraints[0], UniqueConstraint)
     assert Membership.objects.count() == 0

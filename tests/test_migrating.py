@@ -1,11 +1,15 @@
 """How long a migration may take, and what is lost when the last one is taken back."""
 
+from typing import Any
+
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from apikeys.models import KeyEvent
 from apikeys.services import create_key, keep_secrets, show_secrets_once
+from projects.memberships import change_member
+from projects.permissions import Role
 from tests.environment import ON_SQLITE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,16 +46,27 @@ def test_what_migrate_would_do_can_still_be_printed():
     assert editor.collected_sql == ["SELECT 1;"]
 
 
-def test_taking_back_events_of_a_project_leaves_those_of_its_keys(project, owner):
+def test_taking_back_events_of_a_project_leaves_those_of_its_keys(project, owner, outsider):
     create_key(project=project, name="Production server", by=owner)
     show_secrets_once(project=project, by=owner)
     keep_secrets(project=project, by=owner)
-    of_keys = list(KeyEvent.objects.exclude(key=None).values())
-    assert (len(of_keys), KeyEvent.objects.count()) == (2, 4)
+    change_member(project=project, user=outsider, role=Role.VIEWER, by=owner)
+    everything = list(KeyEvent.objects.values())
+    of_members = KeyEvent.objects.filter(kind="member_added").values_list("pk", flat=True)
+    before = [row for row in events_of_0005() if row["id"] not in of_members]
+    of_keys = [row for row in before if row["key_id"]]
+    assert (len(of_keys), len(before), len(everything)) == (2, 4, 5)
     try:
+        call_command("migrate", "apikeys", "0005", verbosity=0)
+        assert events_of_0005() == before
         call_command("migrate", "apikeys", "0004", verbosity=0)
-        assert list(KeyEvent.objects.values()) == of_keys
+        assert events_of_0005() == of_keys
         call_command("migrate", "projects", "0002", verbosity=0)
     finally:
         call_command("migrate", verbosity=0)
-    assert list(KeyEvent.objects.values()) == of_keys
+    assert list(KeyEvent.objects.values()) == [row for row in everything if row["key_id"]]
+
+
+def events_of_0005() -> list[Any]:
+    """The columns that the release before events of members knows."""
+    return list(KeyEvent.objects.values("id", "project_id", "key_id", "kind", "by_id", "address", "at"))

@@ -158,7 +158,7 @@ def test_services_refuse_hidden_characters_whoever_calls_them(name, project, own
     with pytest.raises(ValidationError):
         create_key(project=project, name=name, by=owner)
     with pytest.raises(ValidationError):
-        create_project(name=name, by=owner)
+        create_project(name=name, owner=owner, by=owner)
 
 
 @pytest.mark.parametrize("path", ["/projects/new/", "{project}settings/", "{project}keys/new/"])

@@ -7,7 +7,9 @@ from django.http import Http404
 
 from apikeys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
+from projects.memberships import change_member
 from projects.models import Project
+from projects.permissions import Role
 from projects.services import create_project, delete_project, rename_project
 from tests.factories import ApiKeyFactory, FileFactory, ProjectFactory
 
@@ -195,8 +197,8 @@ def test_a_deleted_project_is_not_renamed(project, owner):
 
 
 def test_creating_a_project_twice_from_one_form_creates_once(owner):
-    first = create_project(name="Acme", by=owner, form_token="t" * 22)
-    assert create_project(name="Acme", by=owner, form_token="t" * 22) == first
+    first = create_project(name="Acme", owner=owner, by=owner, form_token="t" * 22)
+    assert create_project(name="Acme", owner=owner, by=owner, form_token="t" * 22) == first
     assert Project.objects.count() == 1
     assert first.memberships.get().user == owner
 
@@ -204,7 +206,7 @@ def test_creating_a_project_twice_from_one_form_creates_once(owner):
 # Events
 
 
-def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and_where(project, owner):
+def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and_where(project, owner, outsider):
     """T15"""
     who = {"by": owner, "address": ADDRESS}
     key, secret = services.create_key(project=project, name="Production server", **who)
@@ -219,9 +221,12 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
     services.report_leak(secret=secret, address=ADDRESS)
     services.delete_key(key=key, **who)
     services.keep_secrets(project=project, **who)
+    for role in (Role.VIEWER, Role.OWNER, None):
+        change_member(project=project, user=outsider, role=role, **who)
     assert kinds(key) == ["created", "copied", "revealed", "paused", "resumed", "forgotten", "reported", "deleted"]
     of_project = list(project.key_events.filter(key=None).order_by("pk").values_list("kind", flat=True))
-    assert of_project == ["shown_once", "shown_again"]
+    of_members = ["member_added", "member_changed", "member_removed"]
+    assert of_project == ["shown_once", "shown_again", *of_members]
     assert {*kinds(key), *of_project} == set(KeyEvent.Kind.values)
     assert key.events.get(kind="reported").by is None  # it may be anyone who holds the secret
     assert set(project.key_events.exclude(kind="reported").values_list("by", "address")) == {(owner.pk, ADDRESS)}

@@ -87,7 +87,7 @@ def test_a_passkey_confirms_before_a_key_is_copied(local_page, person):
     """T21, T23"""
     page = local_page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    project = create_project(name="Tides", by=person)
+    project = create_project(name="Tides", owner=person, by=person)
     new = create_key(project=project, name="Server", by=person)
     sign_in_by_password(page, person)
     add_passkey(page, "Laptop")

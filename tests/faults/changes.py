@@ -17,7 +17,7 @@ def main(name: str, rounds: int) -> None:
     from projects.services import create_project
 
     owner = User.objects.get(email="owner@example.com")
-    project = create_project(name=name, by=owner)
+    project = create_project(name=name, owner=owner, by=owner)
     done, failed = 0, []
     for number in range(rounds):
         try:

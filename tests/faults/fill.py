@@ -23,7 +23,7 @@ def main(keys: int) -> None:
 
     call_command("migrate", verbosity=0)
     owner = User.objects.create_user(email="owner@example.com", password=PASSWORD)
-    project = create_project(name="Acme Weather", by=owner)
+    project = create_project(name="Acme Weather", owner=owner, by=owner)
     made = [services.create_key(project=project, name=f"Key {number}", by=owner) for number in range(keys)]
     paused = services.create_key(project=project, name="Paused", by=owner)
     services.pause_key(key=paused.key, by=owner)

@@ -16,7 +16,7 @@ class Command(OperatorCommand):
 
     def answer(self, **options: Any) -> Answer:
         owner = find_user(options["owner"])
-        project = create_project(name=options["name"], by=owner)
+        project = create_project(name=options["name"], owner=owner, by=None)
         return Answer(
             {"id": project.public_id, "name": project.name, "owner": owner.email, "owner_id": owner.public_id},
             f"Created project {project.name}: {project.public_id}\n"

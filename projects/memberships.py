@@ -1,0 +1,58 @@
+"""The only way in which a person becomes a member of a project, gets another role in it, or is removed."""
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from projects.locks import lock_project
+from projects.models import Membership, Project
+from projects.permissions import Role
+from projects.signals import member_changed
+
+
+def change_member(
+    *, project: Project, user: User, role: Role | None, by: User | None, address: str | None = None
+) -> bool:
+    """Gives `user` the role in the project; None removes them. Returns whether that changed anything.
+
+    Each change leaves one event and sends one email to the person and to each owner. `by` is None for an operator's
+    command. Raises ValidationError if the project would lose its last owner, and Http404 if it was deleted.
+    """
+    with transaction.atomic():
+        project = lock_project(project)
+        membership = project.memberships.filter(user=user).first()
+        before = Role(membership.role) if membership else None
+        if before == role:
+            return False
+        if before == Role.OWNER:
+            _refuse_to_lose_last_owner(project, user)
+        _write(project, user, membership, role)
+        member_changed.send(
+            sender=Membership, project=project, user=user, before=before, role=role, by=by, address=address
+        )
+    return True
+
+
+def _refuse_to_lose_last_owner(project: Project, user: User) -> None:
+    """An owner whose account is deactivated cannot stand in for one whose account is active."""
+    others = project.memberships.filter(role=Role.OWNER).exclude(user=user)
+    if user.is_active:
+        others = others.filter(user__is_active=True)
+    if not others.exists():
+        raise ValidationError(
+            f"The last owner of {project}, {user}, can neither be removed nor get another role. "
+            "Make another active person an owner first.",
+            code="last_owner",
+        )
+
+
+def _write(project: Project, user: User, membership: Membership | None, role: Role | None) -> None:
+    if role is None:
+        project.memberships.filter(user=user).delete()
+    elif membership is None:
+        Membership.objects.create(project=project, user=user, role=role)
+    else:
+        # What happened before the change counts as unknown to a new owner (see `Membership.mails_chosen_at`).
+        membership.role, membership.mails_chosen_at = role, timezone.now()
+        membership.save(update_fields=["role", "mails_chosen_at"])

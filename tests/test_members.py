@@ -1,0 +1,134 @@
+"""A change of membership, by whichever way, leaves one event and one email to the person and to each owner."""
+
+from functools import partial
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.urls import reverse
+
+from apikeys.models import KeyEvent
+from projects.memberships import change_member
+from projects.models import Membership, Project
+from projects.permissions import Role
+from projects.services import choose_mails, delete_project
+from tests.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.parallel import rounds_in_parallel
+
+pytestmark = pytest.mark.django_db
+
+NO_MAILS = {"created": False, "deleted": False, "revealed": False, "reported": False}
+ROUNDS = 20
+
+
+def events():
+    found = KeyEvent.objects.exclude(member=None).order_by("pk")
+    return [(event.kind, event.member, event.role, event.by) for event in found]
+
+
+def addressees(messages):
+    return sorted(address for message in messages for address in message.to)
+
+
+@pytest.fixture
+def second(project):
+    """Another owner, who like the first has switched every email off that can be."""
+    user = MembershipFactory(project=project, user=UserFactory(email="second@example.com")).user
+    for person in (user, project.created_by):
+        choose_mails(project=project, by=person, **NO_MAILS)
+    return user
+
+
+def test_who_creates_a_project_is_told_of_it(outsider, signed_in, told):
+    """T49, by page"""
+    found = told(signed_in(outsider).post, reverse("projects:create"), {"name": "Tides"})
+    assert events() == [("member_added", outsider, "owner", outsider)]
+    assert KeyEvent.objects.get().address == "127.0.0.1"
+    assert addressees(found) == [outsider.email]
+
+
+def test_who_is_given_a_project_by_a_command_is_told_of_it(outsider, told):
+    """T49, by command"""
+    found = told(call_command, "createproject", "Tides", "--owner", outsider.email)
+    assert events() == [("member_added", outsider, "owner", None)]
+    assert addressees(found) == [outsider.email]
+    assert "By: an operator of this server" in found[0].body
+
+
+def test_every_change_in_the_admin_leaves_one_event_and_one_email_each(
+    project, owner, second, outsider, admin, signed_in, told
+):
+    """T49, by admin; also to owners who have switched off every email that can be"""
+    site, everybody = signed_in(admin), sorted([owner.email, second.email, outsider.email])
+    fields = {"project": project.pk, "user": outsider.pk}
+    added = told(site.post, reverse("admin:projects_membership_add"), {**fields, "role": "viewer"})
+    row = project.memberships.get(user=outsider)
+    page, deletion = (reverse(f"admin:projects_membership_{name}", args=[row.pk]) for name in ("change", "delete"))
+    changed = told(site.post, page, {"role": "owner"})
+    again = told(site.post, page, {"role": "owner"})
+    removed = told(site.post, deletion, {"post": "yes"})
+    assert [addressees(found) for found in (added, changed, again, removed)] == [everybody, everybody, [], everybody]
+    assert events() == [
+        ("member_added", outsider, "viewer", admin),
+        ("member_changed", outsider, "owner", admin),
+        ("member_removed", outsider, "owner", admin),
+    ]
+    email = added[0]
+    assert email.subject == "[Latchkey] Member added: outsider@example.com (Acme Weather)"
+    for line in ("Project: Acme Weather", "Person: outsider@example.com", "Role: Viewer", "By: admin@example.com"):
+        assert f"{line}\n" in email.body
+    assert "You are this person, or you own this project in Latchkey." in email.body
+
+
+def test_a_membership_keeps_its_person_and_its_project(project, owner, second, outsider, admin, signed_in):
+    row = project.memberships.get(user=second)
+    page = reverse("admin:projects_membership_change", args=[row.pk])
+    elsewhere = outsider.memberships.get().project
+    signed_in(admin).post(page, {"user": outsider.pk, "project": elsewhere.pk, "role": "viewer"})
+    row.refresh_from_db()
+    assert (row.user, row.project, row.role) == (second, project, "viewer")
+
+
+def test_activity_tells_of_members(project, owner, second, outsider, signed_in):
+    for role in (Role.VIEWER, Role.OWNER, None):
+        change_member(project=project, user=outsider, role=role, by=owner, address="203.0.113.7")
+    page = signed_in(owner).get(reverse("apikeys:activity", args=[project.public_id])).content.decode()
+    for verb, rest in (("added", "as a viewer"), ("made", "an owner"), ("removed", "")):
+        assert f"<strong>{owner.email}</strong> {verb} <strong>{outsider.email}</strong> {rest}" in page
+
+
+def test_a_deactivated_owner_gets_no_news_of_others_but_of_themselves(project, owner, outsider, told):
+    gone = MembershipFactory(project=project, user=UserFactory(email="gone@example.com", is_active=False)).user
+    change = partial(change_member, project=project, by=owner)
+    assert addressees(told(change, user=outsider, role=Role.VIEWER)) == sorted([owner.email, outsider.email])
+    assert addressees(told(change, user=gone, role=None)) == sorted([owner.email, gone.email])
+
+
+def test_nobody_is_let_into_a_deleted_project(project, owner, outsider, admin, signed_in):
+    delete_project(project=project, by=owner)
+    fields = {"project": project.pk, "user": outsider.pk, "role": "viewer"}
+    page = signed_in(admin).post(reverse("admin:projects_membership_add"), fields).content.decode()
+    assert "This project was deleted. Choose another one." in page
+    row = project.memberships.get()
+    for name in ("change", "delete"):
+        answer = signed_in(admin).post(reverse(f"admin:projects_membership_{name}", args=[row.pk]), {"post": "yes"})
+        assert answer.status_code == 403
+    assert list(project.memberships.all()) == [row]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_owners_who_remove_each_other_leave_one(transactional_db):
+    """T49: no round ends without an owner."""
+    rounds = []
+    for _ in range(ROUNDS):
+        project = ProjectFactory()
+        one, two = (MembershipFactory(project=project).user for _ in range(2))
+        rounds.append(
+            [
+                partial(change_member, project=project, user=two, role=None, by=one),
+                partial(change_member, project=project, user=one, role=Role.VIEWER, by=two),
+            ]
+        )
+    for answers in rounds_in_parallel(rounds):
+        assert sorted(type(answer) for answer in answers if answer is not True) == [ValidationError]
+    assert Membership.objects.filter(role=Role.OWNER).count() == Project.objects.count() == ROUNDS
