@@ -16,11 +16,15 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts import services
 from accounts.addresses import canonical, spellings
+from accounts.client_address import client_address
 from accounts.models import User
 
 admin.site.site_header = "Latchkey admin"
@@ -101,12 +105,15 @@ class UserEditForm(UserChangeForm):  # type: ignore[type-arg]
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+        fields = ("first_name", "last_name", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
 class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
-    """The e-mail address is read-only: only its owner can prove a new one, on the account's own pages."""
+    """The e-mail address is read-only: only its owner can prove a new one, on the account's own pages.
+
+    Accounts are deactivated and never deleted: keys, files and events name them.
+    """
 
     form = UserEditForm
     add_form = UserCreationForm
@@ -116,11 +123,11 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     search_fields = ("email", "public_id", "first_name", "last_name")
     date_hierarchy = "date_joined"
-    readonly_fields = ("public_id", "last_login", "date_joined", "set_password")
+    readonly_fields = ("public_id", "last_login", "date_joined", "set_password", "account")
     privileges = ("is_staff", "is_superuser", "groups", "user_permissions")
     fieldsets = (
         (None, {"fields": ("email", "public_id", "set_password", "first_name", "last_name")}),
-        ("Permissions", {"fields": ("is_active", *privileges)}),
+        ("Permissions", {"fields": ("account", *privileges)}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
@@ -142,7 +149,66 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
         return super().has_change_permission(request, obj) and may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and may_touch(request, obj)
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/deactivate/", view(self.deactivate_view), name="accounts_user_deactivate"),
+            path("<int:pk>/reactivate/", view(self.reactivate_view), name="accounts_user_reactivate"),
+            *super().get_urls(),
+        ]
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """An address that old bookmarks have: leads to what is done instead."""
+        if request.method == "GET" and object_id.isdecimal():
+            return redirect("admin:accounts_user_deactivate", object_id)
+        return super().delete_view(request, object_id, extra_context)
+
+    def deactivate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        user = self._user_to_switch(request, pk)
+        if request.method != "POST":
+            return self._ask(request, user, "Deactivate", services.consequences_of_deactivation(user))
+        changed = services.deactivate_account(user=user, by=request.user, address=client_address(request))  # type: ignore[arg-type]
+        return self._switched(request, user, "Deactivated" if changed else "")
+
+    def reactivate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        user = self._user_to_switch(request, pk)
+        if request.method != "POST":
+            return self._ask(request, user, "Reactivate", [])
+        changed = services.reactivate_account(user=user, by=request.user, address=client_address(request))  # type: ignore[arg-type]
+        return self._switched(request, user, "Reactivated" if changed else "")
+
+    def _user_to_switch(self, request: HttpRequest, pk: int) -> User:
+        """Nobody deactivates themselves: they could not take it back."""
+        user = get_object_or_404(User, pk=pk)
+        if user == request.user or not self.has_change_permission(request, user):
+            raise PermissionDenied
+        return user
+
+    def _ask(
+        self, request: HttpRequest, user: User, verb: str, consequences: list[services.Consequence]
+    ) -> HttpResponse:
+        if user.is_active == (verb == "Reactivate"):
+            return self._switched(request, user, "")
+        context = self.admin_site.each_context(request) | {"title": f"{verb} {user}?", "account": user, "verb": verb}
+        context["consequences"] = consequences
+        return TemplateResponse(request, "admin/accounts/user/switch.html", context)
+
+    def _switched(self, request: HttpRequest, user: User, done: str) -> HttpResponse:
+        if done:
+            self.log_change(request, user, f"{done}.")
+            self.message_user(request, f"{done} the account {user}.", messages.SUCCESS)
+        else:
+            self.message_user(request, f"Somebody did this to the account {user} before. Nothing was changed.")
+        return redirect("admin:accounts_user_change", user.pk)
+
+    @admin.display(description="account")
+    def account(self, user: User) -> SafeString | str:
+        if not user.pk:
+            return "-"
+        said = ("Active", "deactivate", "Deactivate") if user.is_active else ("Deactivated", "reactivate", "Reactivate")
+        return format_html('{}. <a href="../{}/">{}…</a>', *said)
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A person's password opens all that they own, so that no permission but a superuser's is enough to set it."""

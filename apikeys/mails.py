@@ -119,7 +119,7 @@ def tell_of_member(event: KeyEvent) -> None:
         return
     owners = Membership.objects.mailed().filter(project=project).order_by("pk").values_list("user__email", flat=True)
     people = [(email, project.name, project.public_id) for email in dict.fromkeys([person.email, *owners])]
-    lines = [("Person", person.email), ("Role", event.get_role_display()), *_circumstances(event.by, event.address)]
+    lines = [("Person", person.email), ("Role", event.get_role_display()), *circumstances(event.by, event.address)]
     _send_on_commit(people, _OF_A_MEMBER[Kind(event.kind)], person.email, lines)
 
 
@@ -142,20 +142,20 @@ def tell_of_event(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: st
         owners = _without_those_who_know(owners, by, address)
         # Only a person's request gets as far as this without one; a command has no address to read.
         address = address or "an address that cannot be read"
-    lines += _circumstances(by, address, nobody=kind == Kind.REPORTED)
+    lines += circumstances(by, address, nobody=kind == Kind.REPORTED)
     _tell(owners, words, key.name, lines)
 
 
 def tell_of_deleted_project(project: Project, by: User | None, address: str | None) -> None:
     """One mail for all its keys; called in the transaction that deletes it."""
     owners = Membership.objects.mailed(_PROJECT_DELETED.switch).filter(project=project)
-    _tell(owners, _PROJECT_DELETED, "", _circumstances(by, address))
+    _tell(owners, _PROJECT_DELETED, "", circumstances(by, address))
 
 
 def tell_of_secrets_shown_again(project: Project, by: User | None, address: str | None) -> None:
     """Called in the transaction that changes the project."""
     owners = Membership.objects.mailed(_SECRETS_SHOWN_AGAIN.switch).filter(project=project)
-    _tell(owners, _SECRETS_SHOWN_AGAIN, "", _circumstances(by, address))
+    _tell(owners, _SECRETS_SHOWN_AGAIN, "", circumstances(by, address))
 
 
 def _without_those_who_know(owners: MembershipQuerySet, by: User | None, address: str | None) -> MembershipQuerySet:
@@ -169,7 +169,7 @@ def _without_those_who_know(owners: MembershipQuerySet, by: User | None, address
     return owners
 
 
-def _circumstances(by: User | None, address: str | None, nobody: bool = False) -> list[Line]:
+def circumstances(by: User | None, address: str | None, nobody: bool = False) -> list[Line]:
     return [
         *([] if nobody else [("By", by.email if by else "an operator of this server")]),
         ("When", f"{timezone.now():%-d %B %Y, %H:%M:%S} UTC"),

@@ -5,7 +5,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from apikeys import mails
 from apikeys.models import KeyEvent, KeyUse, ProjectUse
-from apikeys.services import delete_key
+from apikeys.services import delete_keys_of
 from projects.models import Project
 from projects.permissions import Role
 from projects.signals import member_changed, project_deleted
@@ -36,10 +36,7 @@ def delete_keys_of_project(project: Project, by: User | None, address: str | Non
     # Locked in the order in which usage_sql locks them, deleted ones too: it then waits, and writes none of their use.
     # Only their ids are read: there may be a hundred thousand.
     list(project.api_keys.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    living = list(project.api_keys.alive().order_by("pk"))
-    for key in living:
-        delete_key(key=key, by=by, address=address)
-    if living:
+    if delete_keys_of(project=project, by=by, address=address):
         mails.tell_of_deleted_project(project, by, address)
     KeyUse.objects.filter(key__in=project.api_keys.all()).delete()
     ProjectUse.objects.filter(project=project).delete()

@@ -168,22 +168,38 @@ def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, even
     return changed
 
 
+def _deleted() -> dict[str, object]:
+    """The columns of a key that is deleted now."""
+    return {
+        "state": KeyState.DELETED,
+        "deleted_at": timezone.now(),
+        "paused_at": None,
+        "pause_reason": "",
+        "ciphertext": None,
+        "ring_key_id": "",
+        **_NOTHING_REFUSED,
+    }
+
+
 def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key for good and destroys its ciphertext. False if it was deleted already."""
-    return _change_state(
-        key,
-        ~Q(state=KeyState.DELETED),
-        KeyEvent.Kind.DELETED,
-        by,
-        address,
-        state=KeyState.DELETED,
-        deleted_at=timezone.now(),
-        paused_at=None,
-        pause_reason="",
-        ciphertext=None,
-        ring_key_id="",
-        **_NOTHING_REFUSED,
-    )
+    return _change_state(key, ~Q(state=KeyState.DELETED), KeyEvent.Kind.DELETED, by, address, **_deleted())
+
+
+def delete_keys_of(*, project: Project, by: User | None, address: str | None = None) -> int:
+    """Deletes all living keys of a project that is being deleted, and returns how many they were.
+
+    Each leaves its event. The number of queries does not depend on the number of keys. No email is sent: one about the
+    project tells of all its keys.
+    """
+    with transaction.atomic():
+        pks = list(project.api_keys.alive().select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+        project.api_keys.alive().filter(pk__in=pks).update(**_deleted())
+        kind = KeyEvent.Kind.DELETED
+        KeyEvent.objects.bulk_create(
+            KeyEvent(project=project, key_id=pk, kind=kind, by=by, address=address) for pk in pks
+        )
+    return len(pks)
 
 
 @sensitive_variables()

@@ -78,7 +78,7 @@ def fields_of(model: type[models.Model], attacker: User, prefix: str = "") -> di
 
 def form_of(page: Any, row: Any, attacker: User) -> dict[str, Any]:
     """All that could be sent to the page of `row`, its inlines too: each row that is there, and one that is new."""
-    sent = {**fields_of(page.model, attacker), **PASSWORDS}
+    sent = {**fields_of(page.model, attacker), **PASSWORDS, "post": "yes"}
     for inline in page.inlines:
         [key] = [field for field in inline.model._meta.concrete_fields if field.related_model is page.model]
         prefix = key.remote_field.get_accessor_name()
@@ -93,23 +93,27 @@ def form_of(page: Any, row: Any, attacker: User) -> dict[str, Any]:
     return sent
 
 
-def attacks(attacker: User) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every page of the admin that changes something, for every row: a new admin is among them."""
+def attacks(attacker: User) -> list[tuple[str, dict[str, Any]]]:
+    """Every page and every action of the admin, for every row. A new admin, or a new page of one, is among them."""
+    found: list[tuple[str, dict[str, Any]]] = []
     for model, page in admin.site._registry.items():
-        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         # The first five: an owner, a viewer, a superuser, the attacker, and staff with all permissions.
         rows = list(model._default_manager.order_by("pk")[:5])
         assert rows, f"nothing of {model} to attack"
-        yield reverse(f"{name}_add"), form_of(page, None, attacker)
-        for row in rows:
-            yield reverse(f"{name}_change", args=[quote(row.pk)]), form_of(page, row, attacker)
-            if model is User:
-                yield reverse("admin:auth_user_password_change", args=[row.pk]), PASSWORDS
-        for row in rows:
-            yield reverse(f"{name}_delete", args=[quote(row.pk)]), {"post": "yes"}
-        selected = {"_selected_action": [row.pk for row in rows], "post": "yes"}
-        for action in {"delete_selected", *(getattr(action, "__name__", action) for action in page.actions or ())}:
-            yield reverse(f"{name}_changelist"), {**selected, "action": action}
+        for pattern in page.get_urls():
+            name = f"admin:{pattern.name}"
+            if not pattern.name or pattern.name.endswith("_history"):
+                continue
+            if pattern.pattern.regex.groups:
+                found += [(reverse(name, args=[quote(row.pk)]), form_of(page, row, attacker)) for row in rows]
+            elif not pattern.name.endswith("_changelist"):
+                found.append((reverse(name), form_of(page, None, attacker)))
+            else:
+                selected = {"_selected_action": [row.pk for row in rows], "post": "yes"}
+                actions = {"delete_selected", *(getattr(action, "__name__", action) for action in page.actions or ())}
+                found += [(reverse(name), {**selected, "action": action}) for action in actions]
+    # Deletions come last, so that they leave the others something to attack.
+    return sorted(found, key=lambda sent: "/delete/" in sent[0] or "action" in sent[1])
 
 
 def power(people: list[int]) -> dict[str, Any]:
@@ -179,7 +183,7 @@ def attack(attacker: User, told: Any, pages: list[tuple[str, dict[str, Any]]]) -
 
 def test_no_single_permission_gains_anything_in_the_admin(limited, told):
     """T48: each permission alone, at every page and action of the admin, with every row."""
-    gains, pages = {}, list(attacks(limited))
+    gains, pages = {}, attacks(limited)
     for held in permissions():
         try:
             with transaction.atomic():
@@ -196,7 +200,7 @@ def test_the_same_attack_by_a_superuser_changes_all_of_it(limited, told):
     """T48: the attack above is a real one."""
     User.objects.filter(pk=limited.pk).update(is_superuser=True)
     limited.refresh_from_db()
-    gained, wrong = attack(limited, told, list(attacks(limited)))
+    gained, wrong = attack(limited, told, attacks(limited))
     assert {"users", "staff", "groups", "in groups", "permissions", "factors", "own memberships"} <= gained
     assert wrong == set()
 
@@ -204,7 +208,7 @@ def test_the_same_attack_by_a_superuser_changes_all_of_it(limited, told):
 def test_all_permissions_together_set_no_password_and_touch_no_staff(limited, told):
     """T48"""
     limited.user_permissions.set(Permission.objects.all())
-    gained, wrong = attack(limited, told, list(attacks(limited)))
+    gained, wrong = attack(limited, told, attacks(limited))
     assert (gained, wrong) == (set(), set())
 
 

@@ -1,0 +1,45 @@
+"""Changes of accounts that are not the person's own. Accounts are never deleted: their keys and events name them."""
+
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.dispatch import Signal
+
+from accounts.models import User
+from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
+
+
+class Consequence(NamedTuple):
+    """What a deactivation does: a sentence, and the first few of the `total` things that it is about."""
+
+    sentence: str
+    shown: list[str]
+    total: int
+
+    @property
+    def further(self) -> int:
+        return self.total - len(self.shown)
+
+
+def consequences_of_deactivation(user: User) -> list[Consequence]:
+    answers: list[tuple[Any, Any]] = deactivation_asked.send(sender=User, user=user)
+    return [consequence for _, consequences in answers for consequence in consequences]
+
+
+def deactivate_account(*, user: User, by: User | None, address: str | None = None) -> bool:
+    """Signs the person out, and keeps them and the keys that they created out. False if it was done before."""
+    return _switch(user, False, account_deactivated, by, address)
+
+
+def reactivate_account(*, user: User, by: User | None, address: str | None = None) -> bool:
+    """Lets the person and the keys that they created in again. False if it was done before."""
+    return _switch(user, True, account_reactivated, by, address)
+
+
+def _switch(user: User, is_active: bool, signal: Signal, by: User | None, address: str | None) -> bool:
+    with transaction.atomic():
+        changed = bool(User.objects.filter(pk=user.pk, is_active=not is_active).update(is_active=is_active))
+        if changed:
+            user.is_active = is_active
+            signal.send(sender=User, user=user, by=by, address=address)
+    return changed

@@ -1,0 +1,101 @@
+"""What hangs on an account: the keys that it created, and the projects that nobody else owns."""
+
+from collections import defaultdict
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.dispatch import receiver
+from django.template.loader import render_to_string
+
+from accounts.models import User
+from accounts.services import Consequence
+from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
+from apikeys import mail_delivery, mails
+from apikeys.models import ApiKey, KeyState
+from projects.models import Membership, Project
+from projects.permissions import Role
+
+SHOWN = 20
+
+_STOPPED = mails.Words(
+    None,
+    "Account deactivated",
+    "An account was deactivated. The API keys that it created are refused from now on, also in your projects.",
+    "If programs that use these keys are to go on, create new keys and switch the programs to them. "
+    "The keys work again if the operators of this server reactivate the account.",
+    section="",
+    why="You own these projects in Latchkey. Every owner gets this email.",
+)
+_WORKING = _STOPPED._replace(
+    subject="Account reactivated",
+    what="An account was reactivated. The API keys that it created are let in again, also in your projects.",
+    advice="If these keys are no longer needed, delete them.",
+)
+
+
+def active_keys_of(user: User) -> QuerySet[ApiKey]:
+    """The active keys of living projects that the account created: those that stop with it."""
+    return ApiKey.objects.filter(created_by=user, state=KeyState.ACTIVE, project__deleted_at=None)
+
+
+def projects_of_nobody_else(user: User) -> QuerySet[Project]:
+    """The living projects whose only active owner is the user."""
+    others = Membership.objects.mailed().filter(project=OuterRef("pk")).exclude(user=user)
+    mine = Project.objects.alive().filter(memberships__user=user, memberships__role=Role.OWNER)
+    return mine.filter(~Exists(others))
+
+
+@receiver(deactivation_asked)
+def consequences(user: User, **kwargs: Any) -> list[Consequence]:
+    keys, projects = active_keys_of(user), projects_of_nobody_else(user)
+    found = [
+        Consequence(
+            "Active API keys that this account created. From the next request on, each is refused with 403 forbidden. "
+            "They work again if the account is reactivated.",
+            [f"{key.name} in {key.project.name}" for key in keys.select_related("project")[:SHOWN]],
+            keys.count(),
+        ),
+        Consequence(
+            "Projects that have no other active owner. Nobody can manage them until you make somebody an owner. "
+            "Keys in them that other people created go on working.",
+            [f"{project.name} ({project.public_id})" for project in projects[:SHOWN]],
+            projects.count(),
+        ),
+    ]
+    return [consequence for consequence in found if consequence.total]
+
+
+@receiver(account_deactivated)
+def tell_of_deactivation(user: User, by: User | None, address: str | None, **kwargs: Any) -> None:
+    _tell_owners(user, _STOPPED, by, address)
+
+
+@receiver(account_reactivated)
+def tell_of_reactivation(user: User, by: User | None, address: str | None, **kwargs: Any) -> None:
+    _tell_owners(user, _WORKING, by, address)
+
+
+def _tell_owners(user: User, words: mails.Words, by: User | None, address: str | None) -> None:
+    """One email to each owner of the projects whose keys stop or work again, to the account itself too."""
+    keys = dict(active_keys_of(user).order_by().values_list("project").annotate(Count("pk")))
+    owners = Membership.objects.filter(Q(user__is_active=True) | Q(user=user), role=Role.OWNER, project__in=keys)
+    projects = defaultdict(list)
+    for email, project, name in owners.order_by("pk").values_list("user__email", "project", "project__name"):
+        projects[email].append(f"{name} ({keys[project]} {'key' if keys[project] == 1 else 'keys'})")
+    circumstances = mails.circumstances(by, address)
+    messages = []
+    for email, named in projects.items():
+        shown = [("Project", name) for name in named[:SHOWN]]
+        further = [("And further projects", str(len(named) - SHOWN))] if len(named) > SHOWN else []
+        lines = [("Account", user.email), *shown, *further, *circumstances]
+        text = render_to_string("apikeys/mail.txt", {"words": words, "lines": lines}).strip() + "\n"
+        subject = f"{settings.EMAIL_SUBJECT_PREFIX}{words.subject}: {user.email}"
+        messages.append(EmailMessage(subject, text, to=[email]))
+
+    def send() -> None:
+        mail_delivery.enqueue(messages, about=user.public_id)
+
+    transaction.on_commit(send, robust=True)
