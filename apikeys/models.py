@@ -192,6 +192,7 @@ class KeyEvent(models.Model):
         REVEALED = "revealed", "revealed"
         PAUSED = "paused", "paused"
         RESUMED = "resumed", "re-enabled"
+        RESUMED_REPORTED = "resumed_reported", "re-enabled the reported key"
         DELETED = "deleted", "deleted"
         REPORTED = "reported", "reported as leaked"
         FORGOTTEN = "forgotten", "destroyed the stored secret of"
@@ -217,7 +218,7 @@ class KeyEvent(models.Model):
                 condition=Q(
                     kind__in=[
                         *("created", "copied", "revealed", "paused", "resumed", "deleted", "reported", "forgotten"),
-                        *_OF_THE_PROJECT,
+                        *("resumed_reported", *_OF_THE_PROJECT),
                     ]
                 ),
                 name="keyevent_kind_is_known",

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from apikeys.models import KeyEvent
-from apikeys.services import create_key, keep_secrets, show_secrets_once
+from apikeys.services import create_key, keep_secrets, report_leak, resume_key, show_secrets_once
 from tests.environment import ON_SQLITE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,3 +55,14 @@ def test_taking_back_events_of_a_project_leaves_those_of_its_keys(project, owner
     finally:
         call_command("migrate", verbosity=0)
     assert list(KeyEvent.objects.values()) == of_keys
+
+
+def test_taking_back_the_event_of_a_reported_key_keeps_that_it_was_re_enabled(api_key):
+    """The previous release calls every such event "re-enabled"."""
+    report_leak(secret=api_key.secret)
+    resume_key(key=api_key, by=None, although_reported=True)
+    try:
+        call_command("migrate", "apikeys", "0005", verbosity=0)
+        assert [event.kind for event in api_key.events.all()] == ["resumed", "reported", "created"]
+    finally:
+        call_command("migrate", verbosity=0)
