@@ -1,18 +1,25 @@
 """Keys and their events in Django admin: to be looked at, paused and re-enabled, never written by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
 
 from accounts.admin import ViewOnlyAdmin
 from accounts.client_address import client_address
+from accounts.recent_authentication import ask_who_it_is
 from apikeys.models import ApiKey, KeyEvent, UnmatchedUse
 from apikeys.services import KeyGone, pause_key, resume_key
 
 # Filtering by these would tell, guess by guess, what the pages keep to themselves.
 _HIDDEN = ("digest", "ciphertext", "pepper_id", "ring_key_id", "form_token")
+# Their ids go into an address, which servers and proxies cut off at some length.
+_REPORTED_AT_ONCE = 50
 
 
 @admin.register(ApiKey)
@@ -54,22 +61,64 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         self._switch(request, queryset, pause_key, "paused", "is paused already.")
 
     @admin.action(description="Re-enable", permissions=["switch"])
-    def re_enable(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        self._switch(request, queryset, resume_key, "re-enabled", "is active already.")
+    def re_enable(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        """Keys that were reported as leaked are shown with their reports first."""
+        keys = list(queryset)
+        reported = [key.public_id for key in keys if key.is_reported]
+        self._switch(
+            request, [key for key in keys if not key.is_reported], resume_key, "re-enabled", "is active already."
+        )
+        if not reported:
+            return None
+        if len(reported) > _REPORTED_AT_ONCE:
+            self.message_user(
+                request,
+                f"Select at most {_REPORTED_AT_ONCE} reported keys. No reported key was changed.",
+                messages.WARNING,
+            )
+            return None
+        return redirect(reverse("admin:apikeys_apikey_re_enable_reported", query={"key": reported}))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.re_enable_reported)
+        return [path("re-enable-reported/", view, name="apikeys_apikey_re_enable_reported"), *super().get_urls()]
+
+    def re_enable_reported(self, request: HttpRequest) -> HttpResponse:
+        """Shows the reports of the keys that the address names; a POST re-enables those that its form showed."""
+        if not self.has_switch_permission(request):
+            raise PermissionDenied
+        if question := ask_who_it_is(request, back_to=request.get_full_path()):  # type: ignore[arg-type]
+            return question
+        wanted = request.POST.getlist("seen") if request.method == "POST" else request.GET.getlist("key")
+        keys = [key for key in _with_reports(wanted[:_REPORTED_AT_ONCE]) if key.is_reported]
+        if request.method == "POST":
+            change = partial(resume_key, although_reported=True)
+            self._switch(request, keys, change, "re-enabled. All owners are told by email", "is active already.")
+        elif keys:
+            context = {**self.admin_site.each_context(request), "opts": self.opts, "keys": keys}
+            context["title"] = "Re-enable keys that were reported as leaked?"
+            return render(request, "admin/apikeys/apikey/re_enable_reported.html", context)
+        if not keys:
+            self.message_user(
+                request, "None of these keys is reported as leaked now. Nothing was changed.", messages.INFO
+            )
+        return HttpResponseRedirect(reverse("admin:apikeys_apikey_changelist"))
 
     def _switch(
         self,
         request: HttpRequest,
-        queryset: QuerySet[ApiKey],
+        keys: Iterable[ApiKey],
         change: Callable[..., bool],
         done: str,
         unchanged: str,
     ) -> None:
         changed = 0
-        for key in queryset:
+        for key in keys:
             try:
                 if change(key=key, by=request.user, address=client_address(request)):
                     changed += 1
+                elif key.is_reported:
+                    self.message_user(request, f"{key} was reported as leaked and stays paused.", messages.WARNING)
                 else:
                     self.message_user(request, f"{key} {unchanged}", messages.INFO)
             except KeyGone:
@@ -77,6 +126,19 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         if changed:
             noun = "key was" if changed == 1 else "keys were"
             self.message_user(request, f"{changed} API {noun} {done}.", messages.SUCCESS)
+
+
+def _with_reports(key_ids: list[str]) -> QuerySet[ApiKey]:
+    """The keys, each with `reported_at` and `reported_from` of its last report."""
+    reports = KeyEvent.objects.filter(key=OuterRef("pk"), kind=KeyEvent.Kind.REPORTED).order_by("-at", "-id")
+    return (
+        ApiKey.objects.filter(public_id__in=key_ids)
+        .select_related("project")
+        .annotate(
+            reported_at=Subquery(reports.values("at")[:1]),
+            reported_from=Subquery(reports.values("address")[:1]),
+        )
+    )
 
 
 @admin.register(KeyEvent)

@@ -71,6 +71,14 @@ _WORDS = {
         "Create a new key, switch your programs to it, then delete this one.",
     ),
 }
+# No switch: a thief of a session could switch it off first.
+_WORDS[Kind.RESUMED_REPORTED] = Words(
+    None,
+    "Reported API key re-enabled",
+    "An API key that was reported as leaked was re-enabled. Requests with it are let in again, also those of whoever "
+    "else has its secret.",
+    "If this was not you or someone you trust, pause the key, create a new one, then " + _CHECK_ACCOUNTS + ".",
+)
 _WORDS[Kind.REVEALED] = _WORDS[Kind.COPIED]._replace(
     subject="API key revealed from a new address", what=_WORDS[Kind.COPIED].what.replace("copied", "revealed")
 )

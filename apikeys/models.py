@@ -194,6 +194,7 @@ class KeyEvent(models.Model):
         REVEALED = "revealed", "revealed"
         PAUSED = "paused", "paused"
         RESUMED = "resumed", "re-enabled"
+        RESUMED_REPORTED = "resumed_reported", "re-enabled the reported key"
         DELETED = "deleted", "deleted"
         REPORTED = "reported", "reported as leaked"
         FORGOTTEN = "forgotten", "destroyed the stored secret of"
@@ -225,7 +226,7 @@ class KeyEvent(models.Model):
                 condition=Q(
                     kind__in=[
                         *("created", "copied", "revealed", "paused", "resumed", "deleted", "reported", "forgotten"),
-                        *_WITHOUT_A_KEY,
+                        *("resumed_reported", *_WITHOUT_A_KEY),
                     ]
                 ),
                 name="keyevent_kind_is_known",

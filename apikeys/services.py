@@ -144,25 +144,18 @@ def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bo
     return changed
 
 
-def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, even_if_reported: bool = True) -> bool:
-    """Lets a paused key work again. False if it was active already, or is reported as leaked and must not be for it;
+def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, although_reported: bool = False) -> bool:
+    """Lets a paused key work again. False if it was active already, or is reported as leaked and has to stay paused;
     raises KeyGone if it was deleted.
 
-    `even_if_reported` is False for a person who has not seen the report: it may have come after their page.
+    `although_reported` says that the person has seen the report, and has just shown who they are. All owners then get
+    an email.
     """
-    before = Q(state=KeyState.PAUSED)
-    if not even_if_reported:
-        before &= ~Q(pause_reason=PauseReason.REPORTED)
-    changed = _change_state(
-        key,
-        before,
-        KeyEvent.Kind.RESUMED,
-        by,
-        address,
-        state=KeyState.ACTIVE,
-        paused_at=None,
-        pause_reason="",
-    )
+    fields: dict[str, object] = {"state": KeyState.ACTIVE, "paused_at": None, "pause_reason": ""}
+    paused, reported = Q(state=KeyState.PAUSED), Q(pause_reason=PauseReason.REPORTED)
+    changed = _change_state(key, paused & ~reported, KeyEvent.Kind.RESUMED, by, address, **fields)
+    if although_reported and not changed:
+        changed = _change_state(key, paused & reported, KeyEvent.Kind.RESUMED_REPORTED, by, address, **fields)
     if key.is_deleted:
         raise KeyGone
     return changed

@@ -25,6 +25,9 @@ from projects.forms import ConfirmNameForm
 from projects.models import Project
 from projects.permissions import Permission
 
+# What `next` may be: the page whose form was sent, where that is not the settings page.
+_FORMS_OF_PAGES = {"dashboard", "onboarding", "create"}
+
 
 def _back_to(request: PageRequest, project: Project, **query: str) -> HttpResponse:
     """The page that a form names as its own (`next=dashboard`) and that goes on, else the API Keys section."""
@@ -54,7 +57,7 @@ def _swapped(target: str, response: HttpResponse) -> HttpResponse:
 
 
 def _wants_partial(request: PageRequest) -> bool:
-    return bool(request.htmx) and request.POST.get("next") not in {"dashboard", "onboarding", "create"}
+    return bool(request.htmx) and request.POST.get("next") not in _FORMS_OF_PAGES
 
 
 def _gone(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
@@ -74,12 +77,14 @@ def _key_of(project: Project, key_id: str) -> ApiKey:
 @sensitive_variables("new")
 def create(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    if request.method != "POST":
-        name = propose_name(living_names(project))
-        return _create_form(request, project, CreateKeyForm(initial={"name": name}))
-    form = CreateKeyForm(request.POST)
-    if not form.is_valid():
+    form = CreateKeyForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and not form.is_valid():
         return _create_form(request, project, form)
+    if question := ask_who_it_is(request, back_to=_create_page(request, project)):
+        return question
+    if not form.is_bound:
+        name = _name_in(request.GET) or propose_name(living_names(project))
+        return _create_form(request, project, CreateKeyForm(initial={"name": name}))
     try:
         new = services.create_key(
             project=project,
@@ -99,6 +104,21 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
     if _wants_partial(request):
         return _section_with_new_key(request, project, new.key)
     return _back_to(request, project, created=new.key.public_id)
+
+
+def _create_page(request: PageRequest, project: Project) -> str:
+    """The address of the form for a new key, with what was typed into it: the person sends it again."""
+    given = request.POST if request.method == "POST" else request.GET
+    query = {"name": _name_in(given)}
+    if given.get("next") in _FORMS_OF_PAGES:
+        query["next"] = given["next"]
+    return reverse("apikeys:create", args=[project.public_id], query={k: v for k, v in query.items() if v})
+
+
+def _name_in(given: QueryDict) -> str:
+    """The key's name in a form or an address; "" for what cannot be a name, such as a secret that was pasted there."""
+    form = CreateKeyForm(given)
+    return form.cleaned_data["name"] if form.is_valid() else ""
 
 
 @sensitive_variables()
@@ -133,7 +153,8 @@ def _shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpRe
 
 def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) -> HttpResponse:
     status = 422 if form.is_bound else 200
-    context = project_context(project) | {"create_form": form, "next": request.POST.get("next", "")}
+    given = request.POST if form.is_bound else request.GET
+    context = project_context(project) | {"create_form": form, "next": given.get("next", "")}
     if _wants_partial(request):
         response = render(request, "apikeys/settings.html#create_form", context, status=status)
         return _swapped("#create-key-form", response)
@@ -151,9 +172,15 @@ def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 
 @require_POST
 def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    # Undo never says it, nor does a page that is older than the report.
-    even_if_reported = request.POST.get("seen") == PauseReason.REPORTED
-    change = partial(services.resume_key, even_if_reported=even_if_reported)
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = _key_of(project, key_id)
+    # Undo does not send it, and neither does a page that is older than the report.
+    although_reported = key.is_reported and request.POST.get("seen") == PauseReason.REPORTED
+    if although_reported:
+        back_to = f"{page_that_asked(request)}#row-{key.public_id}"
+        if question := ask_who_it_is(request, back_to=back_to):
+            return question
+    change = partial(services.resume_key, although_reported=although_reported)
     return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests with it are {}.")
 
 

@@ -178,7 +178,8 @@ class Limits:
 class AdminAsks:
     """Asks who is there before the admin changes anything in an old session: it can give anyone's account a password.
 
-    Not before keys are paused or re-enabled, all that their list can do: that has to be quick.
+    Pausing keys stays quick, and so does re-enabling keys that nobody reported. Their list can do no more: it leads
+    reported keys to a page of their own, which asks.
     """
 
     QUICK = ("login", "logout", "apikeys_apikey_changelist")

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.models import User
 from apikeys import services
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, PauseReason
 from projects.models import Project
 from projects.services import delete_project
 from tests.told import HOME, OFFICE, SOURCE
@@ -30,6 +30,11 @@ def key(project, owner, told) -> ApiKey:
 
 def settings_of(project: Project) -> str:
     return f"http://127.0.0.1:8000/projects/{project.public_id}/settings/"
+
+
+def re_enabled_although_reported(key: ApiKey, by: User) -> None:
+    ApiKey.objects.filter(pk=key.pk).update(**services._paused(PauseReason.REPORTED))
+    assert services.resume_key(key=key, by=by, address=HOME, although_reported=True)
 
 
 WHEN = r"When: \d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d:\d\d UTC\n"
@@ -91,12 +96,23 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
             *('choose "Show secrets once" again', "#show-once", "Every owner gets this mail."),
         ],
     ),
+    "reported key re-enabled": (
+        lambda key, by: re_enabled_although_reported(key, by),
+        "Reported API key re-enabled: Production server (Acme Weather)",
+        [
+            *("that was reported as leaked was re-enabled", "By: owner@example.com", f"From: {HOME}", "pause the key"),
+            *("#api-keys", "Every owner gets this mail."),
+        ],
+    ),
     "project deleted": (
         lambda key, by: delete_project(project=key.project, by=by, address=HOME),
         "Project deleted: Acme Weather",
         ["The project was deleted, for good", "By: owner@example.com", f"From: {HOME}", "ask the operators"],
     ),
 }
+
+
+CHOSEN_BY_NOBODY = {"shown again", "project deleted", "reported key re-enabled"}
 
 
 @pytest.mark.parametrize("what", SAYS)
@@ -107,7 +123,7 @@ def test_what_each_mail_says(what, key, owner, told):
     assert re.search(WHEN, message.body)
     for words in ("Project: Acme Weather", *said):
         assert words in message.body
-    assert ("Choose which of these mails you get" in message.body) is (what not in {"shown again", "project deleted"})
+    assert ("Choose which of these mails you get" in message.body) is (what not in CHOSEN_BY_NOBODY)
     assert ("By:" in message.body) is (what != "reported"), "whoever reports is nobody"
     assert message.content_subtype == "plain"
     assert not getattr(message, "alternatives", None)

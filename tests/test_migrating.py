@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from apikeys.models import KeyEvent
-from apikeys.services import create_key, keep_secrets, show_secrets_once
+from apikeys.services import create_key, keep_secrets, report_leak, resume_key, show_secrets_once
 from projects.memberships import change_member
 from projects.permissions import Role
 from tests.environment import ON_SQLITE
@@ -70,3 +70,14 @@ def test_taking_back_events_of_a_project_leaves_those_of_its_keys(project, owner
 def events_of_0005() -> list[Any]:
     """The columns that the release before events of members knows."""
     return list(KeyEvent.objects.values("id", "project_id", "key_id", "kind", "by_id", "address", "at"))
+
+
+def test_taking_back_the_event_of_a_reported_key_keeps_that_it_was_re_enabled(api_key):
+    """The previous release calls every such event "re-enabled"."""
+    report_leak(secret=api_key.secret)
+    resume_key(key=api_key, by=None, although_reported=True)
+    try:
+        call_command("migrate", "apikeys", "0006", verbosity=0)
+        assert [event.kind for event in api_key.events.all()] == ["resumed", "reported", "created"]
+    finally:
+        call_command("migrate", verbosity=0)

@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -118,12 +117,6 @@ def test_who_sees_the_report_re_enables_with_one_press(name, reported, owner, si
     answer = client.post(action("resume", reported), fields, follow=True)
     assert f"Re-enabled {reported.name}." in words(answer)
     assert BADGE not in words(answer)
-
-
-def test_an_operator_re_enables_whatever_the_reason(reported):
-    call_command("resumekey", reported.public_id)
-    reported.refresh_from_db()
-    assert reported.is_active
 
 
 def test_a_deleted_key_is_shown_as_deleted(reported, owner, signed_in):

@@ -219,11 +219,13 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
         act(key=key, **who)
     services.show_secrets_once(project=project, **who)
     services.report_leak(secret=secret, address=ADDRESS)
+    services.resume_key(key=key, although_reported=True, **who)
     services.delete_key(key=key, **who)
     services.keep_secrets(project=project, **who)
     for role in (Role.VIEWER, Role.OWNER, None):
         change_member(project=project, user=outsider, role=role, **who)
-    assert kinds(key) == ["created", "copied", "revealed", "paused", "resumed", "forgotten", "reported", "deleted"]
+    looks, changes = ["copied", "revealed"], ["paused", "resumed", "forgotten", "reported", "resumed_reported"]
+    assert kinds(key) == ["created", *looks, *changes, "deleted"]
     of_project = list(project.key_events.filter(key=None).order_by("pk").values_list("kind", flat=True))
     of_members = ["member_added", "member_changed", "member_removed"]
     assert of_project == ["shown_once", "shown_again", *of_members]
@@ -271,6 +273,7 @@ CHANGES = {
     "reveal": lambda key, by: services.reveal_secret(key=key, by=by),
     "pause": lambda key, by: services.pause_key(key=key, by=by),
     "re-enable": lambda key, by: services.resume_key(key=key, by=by),
+    "re-enable although reported": lambda key, by: services.resume_key(key=key, by=by, although_reported=True),
     "delete": lambda key, by: services.delete_key(key=key, by=by),
     "report": lambda key, by: services.report_leak(secret=key.secret),
     "show once": lambda key, by: services.show_secrets_once(project=key.project, by=by),
@@ -284,6 +287,8 @@ def test_nothing_remains_of_a_change_whose_event_cannot_be_written(without_event
     """T15"""
     if change == "re-enable":
         services.pause_key(key=api_key, by=owner)
+    if change == "re-enable although reported":
+        services.report_leak(secret=api_key.secret)
     if change == "keep secrets":
         services.show_secrets_once(project=api_key.project, by=owner)
     before = list(ApiKey.objects.values()), list(Project.objects.values()), kinds(api_key)
@@ -300,5 +305,7 @@ def test_an_event_of_an_unknown_kind_is_refused_by_the_database(api_key, owner):
 def test_re_enabling_a_reported_key_takes_the_reason_back(api_key, owner):
     """T13"""
     services.report_leak(secret=api_key.secret)
-    services.resume_key(key=api_key, by=owner)
+    assert services.resume_key(key=api_key, by=owner) is False
+    assert api_key.is_reported
+    assert services.resume_key(key=api_key, by=owner, although_reported=True) is True
     assert api_key.pause_reason == ""

@@ -6,6 +6,7 @@ most are `self.switch(...)`, and what a service does to all keys of a project is
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -121,7 +122,15 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
     def resume(self, key: Key, by: int, address: str | None) -> None:
-        self.switch(services.resume_key, key, [PAUSED], ACTIVE, ("resumed", self.people[by].pk, address))
+        """A key that was reported as leaked stays paused."""
+        before = [] if key.is_reported else [PAUSED]
+        self.switch(services.resume_key, key, before, ACTIVE, ("resumed", self.people[by].pk, address))
+
+    @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
+    def resume_although_reported(self, key: Key, by: int, address: str | None) -> None:
+        service = partial(services.resume_key, although_reported=True)
+        kind = "resumed_reported" if key.is_reported else "resumed"
+        self.switch(service, key, [PAUSED], ACTIVE, (kind, self.people[by].pk, address))
 
     @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
     def delete(self, key: Key, by: int, address: str | None) -> None:

@@ -1,6 +1,12 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
 from apikeys.management.key_commands import KeyStateCommand
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, KeyEvent
 from apikeys.services import resume_key
+from projects.management.operator_command import Answer
+from projects.models import Membership
 
 
 class Command(KeyStateCommand):
@@ -8,5 +14,31 @@ class Command(KeyStateCommand):
     done = "{key} is active: requests with it are let in again."
     unchanged = "{key} was active already."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--although-reported",
+            action="store_true",
+            help="Also if the key was reported as leaked: nobody else has its secret. All owners are told by email.",
+        )
+
+    def answer(self, **options: Any) -> Answer:
+        self.although_reported = options["although_reported"]
+        self.told: list[str] | None = None
+        data, text, failure = super().answer(**options)
+        if self.told is not None:
+            people = ", ".join(self.told) or "nobody: the project has no active owner"
+            text = f"{text}\nIt was reported as leaked. Told by email: {people}."
+        return Answer(data | {"told": self.told or []}, text, failure)
+
     def change(self, key: ApiKey) -> bool:
-        return resume_key(key=key, by=None)
+        changed = resume_key(key=key, by=None, although_reported=self.although_reported)
+        if key.is_reported:
+            raise CommandError(
+                f"{key.name} ({key.public_id}) was reported as leaked and stays paused. Make a new key instead. If you "
+                f"are sure that nobody else has its secret: manage.py resumekey {key.public_id} --although-reported"
+            )
+        if changed and key.events.latest("at", "pk").kind == KeyEvent.Kind.RESUMED_REPORTED:
+            owners = Membership.objects.mailed().filter(project=key.project_id).order_by("pk")
+            self.told = list(owners.values_list("user__email", flat=True))
+        return changed
