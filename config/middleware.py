@@ -18,6 +18,7 @@ from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.bodies import read_by_few
 from accounts.limits import APP, held_up_seconds
+from accounts.pending import end_if_password_changed
 from accounts.public_ids import new_public_id
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
@@ -173,6 +174,21 @@ class Limits:
             return None
         response: HttpResponse | None = ratelimit.consume_or_429(request, app=APP, action="mailed_code")
         return response
+
+
+class PendingSignIns:
+    """Ends a sign-in or a reset that waits for a code, before any of its pages, once the password has changed."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        match = request.resolver_match
+        if match and str(match.url_name).startswith(("account_", "mfa_")):
+            end_if_password_changed(request)
 
 
 class AdminAsks:
