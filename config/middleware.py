@@ -24,6 +24,7 @@ from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
 from config import health
 from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
+from projects.announcements import warn
 from projects.envelope import error_response
 
 logger = structlog.get_logger(__name__)
@@ -252,6 +253,9 @@ class LoginRequired(LoginRequiredMiddleware):
         page = request.get_full_path()
         if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
             page = page_that_asked(request)
+        if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}:
+            # Only a page that needs a sign-in has such a form, and the form's token was checked before.
+            warn(request, "You were signed out. Nothing was changed.")
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         if request.headers.get("Accept") == "application/json":
             return JsonResponse({"login": login["Location"]}, status=401)
