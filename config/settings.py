@@ -282,7 +282,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "config.csrf.csrf_failure"
 MESSAGE_STORAGE = "projects.announcements.AnnouncementStorage"
 MESSAGE_COOKIE_NAME = "messages"
 if PRODUCTION:
