@@ -1,4 +1,4 @@
-"""What is answered to a form that Django's CSRF check refuses: the page says why, for the person or for the operator."""
+"""The answer to a form that Django's CSRF check refuses. It says why, to the person and to the operator."""
 
 from urllib.parse import urlsplit
 

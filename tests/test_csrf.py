@@ -83,6 +83,7 @@ def form(db) -> tuple[Client, dict[str, str]]:
 
 
 SIGN_IN = "/accounts/login/"
+HTTPS = {"X-Forwarded-Proto": "https"}
 ORIGIN, COOKIE, EXPIRED = "This form came from another address", "The cookie is missing", "This form has expired"
 
 
@@ -92,9 +93,8 @@ ORIGIN, COOKIE, EXPIRED = "This form came from another address", "The cookie is 
         ({"Origin": "https://keys.example"}, "https://keys.example", "http://testserver"),
         ({"Origin": "http://testserver:8000"}, "http://testserver:8000", "http://testserver"),
         ({"Origin": "<script>"}, "<script>", "http://testserver"),
-        ({"Referer": "https://ann:word@other.example/a?q=1", "X-Forwarded-Proto": "https"},)
-        + ("https://other.example", "https://testserver"),
-        ({"Referer": "http://testserver/a", "X-Forwarded-Proto": "https"}, "http://testserver", "https://testserver"),
+        ({"Referer": "https://ann:word@other.example/a?q=1", **HTTPS}, "https://other.example", "https://testserver"),
+        ({"Referer": "http://testserver/a", **HTTPS}, "http://testserver", "https://testserver"),
     ],
 )
 def test_a_form_from_another_address_is_told_which_address_and_so_is_the_log(
@@ -118,7 +118,7 @@ def test_a_form_from_another_address_is_told_which_address_and_so_is_the_log(
     assert "word" not in str(line)
 
 
-@pytest.mark.parametrize("headers", [{"X-Forwarded-Proto": "https"}, {"Origin": "null"}])
+@pytest.mark.parametrize("headers", [HTTPS, {"Origin": "null"}])
 def test_a_browser_that_hides_where_a_form_came_from_is_told_so(form, settings, headers):
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     client, fields = form
