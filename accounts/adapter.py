@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from accounts import limits, second_factors
 from accounts.addresses import canonical, canonical_or_none, look_of
 from accounts.client_address import client_address, network_of
+from accounts.code_emails import own_email_allowed, wait_for_next_email
 from accounts.models import User
 from accounts.recent_authentication import was_recent
 
@@ -124,9 +125,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """allauth shows some limits as errors of a form, which alone would be a page with status 200."""
         request = context.request
         if code in {"too_many_login_attempts", "rate_limited"} and not limits.held_up_seconds(request):
-            # At login, what `pre_authenticate` let through may still have to wait for its mail.
-            is_login = request.resolver_match.url_name == "account_login"
-            limits.hold_up(request, "confirm_email" if is_login else "login_failed")
+            limits.hold_up(request, "login_failed")
         error: ValidationError = super().validation_error(code, *args)
         return error
 
@@ -143,6 +142,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def format_email_subject(self, subject: str) -> str:
         return settings.EMAIL_SUBJECT_PREFIX + str(subject)
+
+    def get_login_stages(self) -> list[str]:
+        return ["accounts.pending.RememberPassword", *super().get_login_stages()]
+
+    def should_send_confirmation_mail(self, request: HttpRequest, email_address: Any, signup: bool) -> bool:
+        """At a sign-in, an email of its own; without one, the page for the code follows all the same."""
+        if signup or own_email_allowed(request, email_address.email):
+            return True
+        wait_for_next_email(request, email_address)
+        return False
 
     def add_message(
         self,

@@ -6,27 +6,31 @@ from allauth.account import app_settings
 from allauth.account import forms as account_forms
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
-from allauth.account.internal.flows.login import is_login_rate_limited
-from allauth.account.models import EmailAddress
-from allauth.core import context
+from allauth.account.models import EmailAddress, Login
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.webauthn import forms
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from accounts.addresses import canonical_or_none
 from accounts.hashing import TakesSlot
 from accounts.models import User
+from accounts.nobody import look_up_nobody, make_no_account, sign_in_nobody
+from accounts.pending import remember_password
 
 
 class LoginForm(TakesSlot, account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types
     def _clean_with_password(self, credentials: dict[str, Any]) -> Any:
-        """What follows a sign-in is about the account's own spelling of the address, however it was typed."""
-        cleaned = super()._clean_with_password(credentials)
-        self._login.email = self.user.email
-        if is_login_rate_limited(context.request, self._login):
-            raise get_account_adapter().validation_error("too_many_login_attempts")
-        return cleaned
+        """What follows a sign-in is about the account's own spelling of the address, however it was typed.
+
+        allauth refuses the right password while no email with a code may be sent. Here the page for the code follows.
+        """
+        adapter = get_account_adapter()
+        self.user = adapter.authenticate(self.request, **credentials)
+        if self.user is None:
+            raise adapter.validation_error("email_password_mismatch")
+        self._login = Login(user=self.user, email=self.user.email)
+        return self.cleaned_data
 
 
 class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
@@ -37,6 +41,15 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
         if holder := User.objects.having(value):
             super().validate_unique_email(holder.email)
         return value
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """Takes as long for an address that has an account: the same hash and the same rows, which do not stay."""
+        if self.account_already_exists:
+            make_no_account(request, self.cleaned_data["password1"])
+        user, answer = super().try_save(request)
+        if user is None:
+            sign_in_nobody(request)
+        return user, answer
 
     def save(self, request: HttpRequest) -> Any:
         """The new account's address, which allauth leaves out where somebody else wants to change theirs to it."""
@@ -63,6 +76,15 @@ class ResetPasswordKeyForm(TakesSlot, account_forms.ResetPasswordKeyForm):  # ty
     pass
 
 
+class ConfirmPasswordResetCodeForm(account_forms.ConfirmPasswordResetCodeForm):  # type: ignore[misc]
+    def clean_code(self) -> str:
+        """A wrong code of an account makes allauth look the account up. One that is about no account does so here."""
+        if not self.expected_code:
+            look_up_nobody()
+        code: str = super().clean_code()
+        return code
+
+
 class ResetPasswordForm(account_forms.ResetPasswordForm):  # type: ignore[misc]
     def clean_email(self) -> str:
         """The account that has the address, and none that only wants to change to it; and its own spelling."""
@@ -70,6 +92,12 @@ class ResetPasswordForm(account_forms.ResetPasswordForm):  # type: ignore[misc]
         account = User.objects.having(typed)
         self.users = [account] if account and account.is_active else []
         return account.email if account else canonical_or_none(typed) or typed
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        address: str = super().save(request, **kwargs)
+        if self.users:
+            remember_password(request, self.users[0])
+        return address
 
 
 class AddEmailForm(account_forms.AddEmailForm):  # type: ignore[misc]

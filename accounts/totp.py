@@ -16,7 +16,17 @@ from django.core.cache import cache
 from accounts import second_factors
 
 
-class AuthenticateForm(base.AuthenticateForm):  # type: ignore[misc]  # allauth ships no types
+class _NamesTheCode:
+    """For a page that asks for a code."""
+
+    user: Any
+
+    def has_app(self) -> bool:
+        """Whether the code may come from an authenticator app. Recovery codes come with every second factor."""
+        return bool(Authenticator.objects.filter(user=self.user, type=Authenticator.Type.TOTP).exists())
+
+
+class AuthenticateForm(_NamesTheCode, base.AuthenticateForm):  # type: ignore[misc]  # allauth ships no types
     def clean_code(self) -> Any:
         # allauth counts a wrong code before it reads the factor. A factor that cannot be read is no wrong code.
         second_factors.require_readable(self.user)
@@ -25,7 +35,7 @@ class AuthenticateForm(base.AuthenticateForm):  # type: ignore[misc]  # allauth 
         return code
 
 
-class ReauthenticateForm(base.ReauthenticateForm):  # type: ignore[misc]
+class ReauthenticateForm(_NamesTheCode, base.ReauthenticateForm):  # type: ignore[misc]
     def clean_code(self) -> Any:
         second_factors.require_readable(self.user)
         code = super().clean_code()

@@ -1,10 +1,11 @@
-"""Pages that stand before allauth's own, which change an account without asking who is there."""
+"""Pages that stand before allauth's own. Two of those change an account without asking who is there."""
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.views import password_set
 from django.http import HttpResponse
 from django.urls import path
 
+from accounts.code_page import enter_code
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
 from accounts.session_list import list_sessions
@@ -16,6 +17,7 @@ def set_password(request: PageRequest) -> HttpResponse:
 
 
 urlpatterns = [
+    path("confirm-email/", enter_code, name="account_email_verification_sent"),
     path("password/set/", set_password, name="account_set_password"),
     path("sessions/", reauthentication_required(list_sessions, allow_get=True), name="usersessions_list"),
 ]

@@ -67,10 +67,6 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return render(request, "errors/404.html", status=404)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return render(request, "errors/csrf.html", status=403)
-
-
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """What is answered to someone who tries too often."""
     seconds = held_up_seconds(request) or LIMIT_SECONDS

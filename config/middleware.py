@@ -18,11 +18,13 @@ from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.bodies import read_by_few
 from accounts.limits import APP, held_up_seconds
+from accounts.pending import end_if_password_changed
 from accounts.public_ids import new_public_id
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
 from config import health
 from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
+from projects.announcements import warn
 from projects.envelope import error_response
 
 logger = structlog.get_logger(__name__)
@@ -175,6 +177,21 @@ class Limits:
         return response
 
 
+class PendingSignIns:
+    """Ends a sign-in or a reset that waits for a code, before any of its pages, once the password has changed."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        match = request.resolver_match
+        if match and str(match.url_name).startswith(("account_", "mfa_")):
+            end_if_password_changed(request)
+
+
 class AdminAsks:
     """Asks who is there before the admin changes anything in an old session: it can give anyone's account a password.
 
@@ -237,6 +254,9 @@ class LoginRequired(LoginRequiredMiddleware):
         page = request.get_full_path()
         if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
             page = page_that_asked(request)
+        if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}:
+            # Only a page that needs a sign-in has such a form, and the form's token was checked before.
+            warn(request, "You were signed out. Nothing was changed.")
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         if request.headers.get("Accept") == "application/json":
             return JsonResponse({"login": login["Location"]}, status=401)

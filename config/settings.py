@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "config.middleware.Limits",
+    "config.middleware.PendingSignIns",
     "accounts.hashing.FewAtOnce",
     "accounts.double_submission.DoubleSubmission",
     "config.middleware.AdminAsks",
@@ -200,6 +201,7 @@ ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_FORMS = {
     "add_email": "accounts.forms.AddEmailForm",
     "change_password": "accounts.forms.ChangePasswordForm",
+    "confirm_password_reset_code": "accounts.forms.ConfirmPasswordResetCodeForm",
     "login": "accounts.forms.LoginForm",
     "reauthenticate": "accounts.forms.ReauthenticateForm",
     "reset_password": "accounts.forms.ResetPasswordForm",
@@ -218,6 +220,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/5m/key",
     "login_failed_account": "100/h/key",
     "mailed_code": "20/m/ip",
+    "own_code": "1/10s/key",
 }
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
@@ -279,7 +282,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "config.csrf.csrf_failure"
 MESSAGE_STORAGE = "projects.announcements.AnnouncementStorage"
 MESSAGE_COOKIE_NAME = "messages"
 if PRODUCTION:

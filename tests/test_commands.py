@@ -298,3 +298,16 @@ def test_listkeys_says_which_key_was_reported(api_key, project):
     services.report_leak(secret=api_key.secret)
     assert run_json("listkeys", project.public_id)["keys"][0]["pause_reason"] == "reported"
     assert "(never used, reported as leaked)" in run("listkeys", project.public_id)
+
+
+@pytest.mark.parametrize("arguments", [[], ["help"], ["createkey", "--help"]], ids=" ".join)
+def test_asking_for_help_leaves_nothing_on_the_disk(tmp_path, arguments):
+    """The first command on a new machine is often this one, and by another user than the server's."""
+    data, temporary = tmp_path / "data", tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "DATA_DIR": str(data), "TMPDIR": str(temporary)}
+    command = [sys.executable, "manage.py", *arguments]
+    printed = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    assert "createkey" in printed.stdout
+    assert not data.exists()
+    assert not list(temporary.iterdir())

@@ -8,6 +8,7 @@ from django.test import Client
 
 from tests.access import BODIES, KEY, OURS, ROUTES, UNSAFE, name_of, seen
 from tests.factories import FileFactory
+from tests.pages import text
 from tests.tables import everything
 
 
@@ -26,7 +27,7 @@ def test_every_unsafe_route_needs_its_token(persona, project, api_key, owner, ad
             data: Any = BODIES.get(route.pattern, {}) if method == "POST" else ""
             answer = getattr(client, method.lower())(route.path(**ids), data=data)
             assert answer.status_code == 403, (method, route.pattern)
-            assert "<h1>This form has expired</h1>" in answer.content.decode(), (method, route.pattern)
+            assert "<h1>The cookie is missing</h1>" in answer.content.decode(), (method, route.pattern)
     assert everything() == before
 
 
@@ -35,7 +36,9 @@ def test_a_token_of_another_session_is_refused(project, api_key, owner, signed_i
     client = signed_in(owner, enforce_csrf_checks=True)
     path = ROUTES[KEY + "pause/"].path(project_id=project.public_id, key_id=api_key.public_id)
     client.get(f"/projects/{project.public_id}/settings/")
-    assert client.post(path, {"csrfmiddlewaretoken": "a" * 64}).status_code == 403
+    refused = client.post(path, {"csrfmiddlewaretoken": "a" * 64})
+    assert refused.status_code == 403
+    assert "<h1>This form has expired</h1>" in refused.content.decode()
     assert client.post(path, headers={"X-CSRFToken": "b" * 32}).status_code == 403
     api_key.refresh_from_db()
     assert api_key.is_active
@@ -65,3 +68,81 @@ def test_the_api_has_no_ambient_authority(route, project, api_key, owner, signed
         assert with_session == without
         assert with_session[0] in ({400, 404, 405} if "report" in route.pattern else {401, 405})
     assert everything() == before
+
+
+# What the page says
+
+
+@pytest.fixture
+def form(db) -> tuple[Client, dict[str, str]]:
+    """A browser on the sign-in page, and what its form sends."""
+    client = Client(enforce_csrf_checks=True)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get(SIGN_IN).content.decode())
+    assert token
+    return client, {"csrfmiddlewaretoken": token[1], "login": "ada@example.com", "password": "wrong"}
+
+
+SIGN_IN = "/accounts/login/"
+HTTPS = {"X-Forwarded-Proto": "https"}
+ORIGIN, COOKIE, EXPIRED = "This form came from another address", "The cookie is missing", "This form has expired"
+
+
+@pytest.mark.parametrize(
+    ("headers", "received", "expected"),
+    [
+        ({"Origin": "https://keys.example"}, "https://keys.example", "http://testserver"),
+        ({"Origin": "http://testserver:8000"}, "http://testserver:8000", "http://testserver"),
+        ({"Origin": "<script>"}, "<script>", "http://testserver"),
+        ({"Referer": "https://ann:word@other.example/a?q=1", **HTTPS}, "https://other.example", "https://testserver"),
+        ({"Referer": "http://testserver/a", **HTTPS}, "http://testserver", "https://testserver"),
+    ],
+)
+def test_a_form_from_another_address_is_told_which_address_and_so_is_the_log(
+    form, settings, caplog, headers, received, expected
+):
+    """A proxy that changes Host, or says nothing of https, has this effect on every form."""
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.CSRF_TRUSTED_ORIGINS = ["https://trusted.example"]
+    client, fields = form
+    answer = client.post(SIGN_IN, fields, headers={"Host": "testserver", **headers})
+    assert answer.status_code == 403
+    words = text(answer)
+    assert ORIGIN in words
+    assert f"It came from {received} ." in words
+    assert f"accepted from {expected}, https://trusted.example" in words
+    assert "<script>" not in answer.content.decode()
+    assert all(name in words for name in ("BASE_URL", "Host", "X-Forwarded-Proto"))
+    [line] = [record.msg for record in caplog.records if "form_origin_rejected" in str(record.msg)]
+    assert (line["received"], line["expected"]) == (received, [expected, "https://trusted.example"])
+    assert line["base_url"] == settings.BASE_URL
+    assert "word" not in str(line)
+
+
+@pytest.mark.parametrize("headers", [HTTPS, {"Origin": "null"}])
+def test_a_browser_that_hides_where_a_form_came_from_is_told_so(form, settings, headers):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    client, fields = form
+    words = text(client.post(SIGN_IN, fields, headers=headers))
+    assert "Your browser hides where this form came from" in words
+    assert ORIGIN not in words
+
+
+@pytest.mark.parametrize("cookie", [None, "", "short", "?" * 32])
+def test_a_missing_or_broken_cookie_is_named(form, caplog, cookie):
+    client, fields = form
+    if cookie is None:
+        client.cookies.clear()
+    else:
+        client.cookies["csrftoken"] = cookie
+    words = text(client.post(SIGN_IN, fields))
+    assert COOKIE in words
+    assert "Allow cookies" in words
+    assert "form_origin_rejected" not in caplog.text
+
+
+def test_a_form_of_an_earlier_sign_in_has_expired(form):
+    client, fields = form
+    client.cookies["csrftoken"] = "a" * 32
+    words = text(client.post(SIGN_IN, fields))
+    assert EXPIRED in words
+    assert "cookie" not in words.lower()

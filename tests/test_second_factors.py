@@ -1,6 +1,7 @@
 """Second factors: an authenticator app's codes, recovery codes, passkeys."""
 
 import re
+from hashlib import sha256
 from http import HTTPStatus
 
 import pytest
@@ -8,9 +9,14 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from django.test import Client
 from django.urls import reverse
+from fido2.cose import ES256
+from fido2.utils import websafe_encode
+from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
+from accounts.models import User
 from tests.accounts import is_signed_in, log_in, page_of, totp_code
 
 
@@ -131,3 +137,51 @@ def test_the_code_that_set_an_app_up_is_used_for_as_long_as_it_holds(inside, per
     assert Authenticator.objects.filter(type="totp").exists()
     time_machine.shift(seconds)
     assert_is_used(person, secret, code)
+
+
+# "Use a passkey" is for people who have one
+
+
+def add_passkey(person):
+    """A passkey as a browser registers it; nobody has its private key."""
+    key = ES256.from_cryptography_key(generate_private_key(SECP256R1()).public_key())
+    attested = AttestedCredentialData.create(bytes(16), b"a passkey's id", key)
+    flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.AT
+    attestation = AttestationObject.create(
+        "none", AuthenticatorData.create(sha256(b"testserver").digest(), flags, 0, attested), {}
+    )
+    client_data = CollectedClientData.create("webauthn.create", b"challenge", "https://testserver")
+    response = {"clientDataJSON": websafe_encode(client_data), "attestationObject": websafe_encode(attestation)}
+    credential_id = websafe_encode(b"a passkey's id")
+    credential = {"id": credential_id, "rawId": credential_id, "type": "public-key", "response": response}
+    Authenticator.objects.create(
+        user=person, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop", "credential": credential}
+    )
+
+
+@pytest.mark.parametrize(("has_app", "has_passkey"), [(True, False), (False, True), (True, True)])
+def test_a_page_offers_the_second_factors_that_the_person_has(client, person, has_app, has_passkey):
+    if has_app:
+        TOTP.activate(person, generate_totp_secret())
+    if has_passkey:
+        add_passkey(person)
+    RecoveryCodes.activate(person)
+    assert log_in(client, person)["Location"] == reverse("mfa_authenticate")
+    inside = Client()
+    inside.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    for page in (page_of(client.get(reverse("mfa_authenticate"))), page_of(inside.get(reverse("mfa_reauthenticate")))):
+        assert ("Use a passkey" in page) is has_passkey
+        assert ("authenticator app" in page) is has_app
+        assert "one of your recovery codes" in page.lower()
+    assert (inside.get(reverse("mfa_reauthenticate_webauthn")).status_code == HTTPStatus.OK) is has_passkey
+
+
+def test_the_sign_in_page_is_the_same_for_everybody(client, person):
+    """It does not know who reads it. What it offers must not tell who has an account, or a passkey."""
+    add_passkey(person)
+    pages = {
+        re.sub(r'value="[0-9A-Za-z]{64}"', "", page_of(log_in(Client(), User(email=email), "wrong"))).replace(email, "")
+        for email in (person.email, "nobody@example.com")
+    }
+    assert len(pages) == 1
+    assert "Sign in with a passkey" in pages.pop()

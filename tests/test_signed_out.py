@@ -3,7 +3,14 @@
 import pytest
 from django.test import Client
 
-from tests.pages import ACTIONS, FETCH, HTMX, action, page
+from accounts.sessions import SessionStore
+from tests.access import BODIES, ROUTES
+from tests.accounts import log_in
+from tests.factories import PASSWORD
+from tests.pages import ACTIONS, FETCH, HTMX, action, page, text
+from tests.tables import everything
+
+SIGNED_OUT = "You were signed out. Nothing was changed."
 
 
 @pytest.mark.parametrize("name", ACTIONS)
@@ -41,3 +48,58 @@ def test_signing_in_leads_to_where_one_was_going(owner, api_key):
     login = client.get(path).headers["Location"]
     answer = client.post(login, {"login": owner.email, "password": "correct horse battery"})
     assert answer.headers["Location"] == path
+
+
+def end_session(client: Client) -> None:
+    """As its owner does in another browser, on the list of sessions."""
+    SessionStore(client.session.session_key).delete()
+
+
+def login_after(answer) -> str:
+    """Where htmx, a script or a browser without script is led."""
+    if answer.headers.get("Content-Type") == "application/json":
+        return answer.json()["login"]
+    return answer.headers.get("HX-Redirect") or answer.headers["Location"]
+
+
+PRIVATE = [route for route in ROUTES.values() if not route.is_api and not route.is_open]
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX, FETCH], ids=["without script", "htmx", "script"])
+def test_every_action_after_the_session_ended_elsewhere_says_so_and_leads_back(
+    headers, project, api_key, owner, signed_in
+):
+    ids = {"project_id": project.public_id, "key_id": api_key.public_id}
+    back = page("apikeys:settings", project)
+    client = signed_in(owner)
+    end_session(client)
+    before = everything()
+    for route in PRIVATE:
+        sent = {"Referer": f"http://testserver{back}", **headers}
+        answer = client.post(route.path(**ids), BODIES.get(route.pattern, {}), headers=sent)
+        login = login_after(answer)
+        assert login == f"/accounts/login/?next={back}", route.pattern
+        assert text(client.get(login)).count(SIGNED_OUT) == 1, route.pattern
+    assert SIGNED_OUT not in text(client.get(login)), "it is said once"
+    assert everything() == before
+
+
+def test_after_signing_in_again_the_page_is_back_and_the_action_works(api_key, owner, signed_in):
+    client, settings = signed_in(owner), page("apikeys:settings", api_key.project)
+    end_session(client)
+    answer = client.post(action("pause", api_key), headers={"Referer": f"http://testserver{settings}?page=2", **HTMX})
+    back = log_in(client, owner, PASSWORD, next=f"{settings}?page=2")
+    assert answer.headers["HX-Redirect"].endswith("%3Fpage%3D2")
+    assert back.headers["Location"] == f"{settings}?page=2"
+    client.post(action("pause", api_key))
+    api_key.refresh_from_db()
+    assert api_key.is_paused
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["without script", "htmx"])
+def test_looking_after_the_session_ended_says_nothing_of_changes(headers, project, owner, signed_in):
+    client = signed_in(owner)
+    end_session(client)
+    for ask in (client.get, client.head, client.options):
+        login = login_after(ask(page("apikeys:settings", project), headers=headers))
+        assert SIGNED_OUT not in text(client.get(login))

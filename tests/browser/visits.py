@@ -108,7 +108,7 @@ def without_csrf_token(page):
     page.get_by_label("Project name").fill("Too late")
     page.context.clear_cookies(name="csrftoken")
     button(page, "Create project").click()
-    expect(page.get_by_role("heading", name="This form has expired")).to_be_visible()
+    expect(page.get_by_role("heading", name="The cookie is missing")).to_be_visible()
 
 
 def owners_places(furnished, owner):

@@ -1,0 +1,47 @@
+"""The page that takes the code of a sign-up, a sign-in or a new address."""
+
+from typing import Any
+
+from allauth.account.views import ConfirmEmailVerificationCodeView, email_verification_sent
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+
+from accounts.code_emails import NOT_SENT, own_email_allowed
+from accounts.nobody import look_up_no_address, look_up_nobody
+
+
+class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]  # allauth ships no types
+    """allauth's page. It does the same work for an address that has an account as for a new one."""
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super().get_form_kwargs()
+        if kwargs.get("user", self) is None:
+            look_up_nobody()
+        return kwargs
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "not_sent": NOT_SENT in self._process.state}
+
+    def _resend_form_valid(self, form: Any) -> HttpResponse:
+        """Sends another email. allauth sends none where the address has an account: that is quick, and so shows it."""
+        if self._process.user is None:
+            look_up_nobody()
+            look_up_no_address()
+        elif self.stage and not self.stage.login.signup:
+            own_email_allowed(self.request, self._process.email)
+        self._process.generate_code()
+        self._process.send()
+        self._process.state.pop(NOT_SENT, None)
+        self._process.record_resend()
+        self._process.persist()
+        return HttpResponseRedirect(self.passthrough_next_url(reverse("account_email_verification_sent")))
+
+
+@login_not_required
+def enter_code(request: HttpRequest) -> HttpResponseBase:
+    """Where addresses are confirmed by a link, the page says that it was sent."""
+    page = CodePage.as_view() if settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED else email_verification_sent
+    answer: HttpResponseBase = page(request)
+    return answer

@@ -1,0 +1,75 @@
+"""Sign-ups, sign-ins and resets that wait for a code. They end when the account's password changes.
+
+Django ends the sessions of people who are signed in. Somebody who is half signed in may know the old password alone.
+"""
+
+from typing import Any
+
+from allauth.account.internal.flows.email_verification_by_code import EMAIL_VERIFICATION_CODE_SESSION_KEY
+from allauth.account.internal.flows.password_reset_by_code import PASSWORD_RESET_VERIFICATION_SESSION_KEY
+from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
+from allauth.account.signals import password_reset
+from allauth.account.stages import LoginStage
+from allauth.account.utils import url_str_to_user_pk
+from django.contrib import messages
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+
+from accounts.models import User
+from accounts.nobody import NOBODY
+
+# A digest of the account's password, as Django keeps it in the session of somebody who is signed in.
+HASH = "session_auth_hash"
+ENDED = "The password of this account was changed meanwhile. Start again."
+
+
+class RememberPassword(LoginStage):  # type: ignore[misc]  # allauth ships no types
+    """The first stage of each sign-in. It asks nothing."""
+
+    key = "remember_password"
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        if self.login.user is not None:
+            self.login.state[HASH] = self.login.user.get_session_auth_hash()
+        return None, True
+
+    def is_resumable(self, request: HttpRequest) -> bool:
+        """Only a sign-in that the earlier release began can wait here. It begins again."""
+        return False
+
+
+def remember_password(request: HttpRequest, user: User) -> None:
+    """The same for a reset."""
+    reset = request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY]
+    request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY] = {**reset, HASH: user.get_session_auth_hash()}
+
+
+def end_if_password_changed(request: HttpRequest) -> None:
+    """Ends the browser's pending sign-in and its pending reset where the account has another password by now."""
+    if sign_in := request.session.get(LOGIN_SESSION_KEY):
+        key = sign_in["user_pk"]
+        if key is not None and _has_another_password(url_str_to_user_pk(key), sign_in["state"]):
+            end_sign_in(request)
+            messages.warning(request, ENDED)
+    reset = request.session.get(PASSWORD_RESET_VERIFICATION_SESSION_KEY)
+    if reset and _has_another_password(reset.get("user_id", NOBODY), reset):
+        del request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY]
+        messages.warning(request, ENDED)
+
+
+def _has_another_password(key: Any, state: dict[str, Any]) -> bool:
+    """False for what the earlier release began, which remembered no password. It ends by itself in 15 minutes."""
+    user = User.objects.filter(pk=key).first()
+    return user is not None and state.get(HASH, user.get_session_auth_hash()) != user.get_session_auth_hash()
+
+
+def end_sign_in(request: HttpRequest) -> None:
+    request.session.pop(EMAIL_VERIFICATION_CODE_SESSION_KEY, None)
+    clear_login(request)
+
+
+@receiver(password_reset)
+def a_reset_ends_the_sign_up_before_it(request: HttpRequest, **kwargs: object) -> None:
+    """Somebody who signs up again is told to reset the password. "Sign in" must then not lead to the code's page."""
+    if LOGIN_SESSION_KEY in request.session:
+        end_sign_in(request)

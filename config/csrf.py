@@ -1,0 +1,39 @@
+"""The answer to a form that Django's CSRF check refuses. It says why, to the person and to the operator."""
+
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE, REASON_NO_REFERER
+from django.shortcuts import render
+
+logger = structlog.get_logger(__name__)
+
+LONGEST = 200  # of an address that the client sent, on the page and in the log
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if reason.startswith(("Origin checking failed", "Referer checking failed")):
+        return _wrong_origin(request, "" if reason == REASON_NO_REFERER else _origin(request))
+    has_no_cookie = reason == REASON_NO_CSRF_COOKIE or reason.startswith("CSRF cookie ")
+    return render(request, "errors/csrf_cookie.html" if has_no_cookie else "errors/csrf.html", status=403)
+
+
+def _wrong_origin(request: HttpRequest, received: str) -> HttpResponse:
+    """`received` is empty or "null" where the browser does not say where a form comes from."""
+    scheme = "https" if request.is_secure() else "http"
+    expected = [f"{scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS]
+    logger.warning("form_origin_rejected", received=received, expected=expected, base_url=settings.BASE_URL)
+    facts = {"received": "" if received == "null" else received, "expected": expected}
+    return render(request, "errors/csrf_origin.html", facts, status=403)
+
+
+def _origin(request: HttpRequest) -> str:
+    """Scheme, host and port alone: a Referer also has a path, which may be anything."""
+    sent = request.headers.get("Origin") or request.headers.get("Referer", "")
+    try:
+        parts = urlsplit(sent)
+    except ValueError:
+        return "an address that cannot be read"
+    return (f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else sent)[:LONGEST]

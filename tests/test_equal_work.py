@@ -1,0 +1,144 @@
+"""Every way that takes an address does the same work whether or not the address has an account.
+
+Equal work takes equal time. tests/faults/test_timing.py measures the time itself.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.core import mail
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import User
+from tests.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP
+from tests.factories import UserFactory
+
+RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
+ADDRESS = reverse("account_email")
+WRONG = {"code": "WRONG1"}
+
+hashes: list[str] = []
+
+
+class CountedHasher(MD5PasswordHasher):
+    def encode(self, password: str, salt: str) -> str:
+        hashes.append(salt)
+        return super().encode(password, salt)
+
+
+class Work(NamedTuple):
+    status: int
+    location: str | None
+    hashes: int
+    emails: int
+    statements: list[str]
+
+    @property
+    def writes(self) -> list[str]:
+        return [statement for statement in self.statements if statement.startswith(("INSERT", "UPDATE", "DELETE"))]
+
+
+def work_of(act: Callable[[], Any]) -> Work:
+    """What `act` makes the server do. Limits that earlier calls used up are forgotten."""
+    cache.clear()
+    hashes.clear()
+    mail.outbox.clear()
+    with CaptureQueriesContext(connection) as captured:
+        answer = act()
+    statements = [re.sub(r'"s\d+_x\d+"|_sync_\d+| SET .*| WHERE .*| VALUES .*', "", query["sql"]) for query in captured]
+    return Work(answer.status_code, answer.get("Location"), len(hashes), len(mail.outbox), statements)
+
+
+def account(kind: str, *, verified: bool = True, **fields: Any) -> str:
+    user = UserFactory(email=f"{kind}@example.com", **{"password": PASSWORD, **fields})
+    EmailAddress.objects.create(user=user, email=user.email, verified=verified, primary=True)
+    return str(user.email)
+
+
+@pytest.fixture
+def addresses(settings, db) -> list[str]:
+    """One that has no account, then one of each kind that has one."""
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountedHasher"]
+    return [
+        "unknown@example.com",
+        account("confirmed"),
+        account("unconfirmed", verified=False),
+        account("inactive", is_active=False),
+        account("passkey", password=None),
+        str(UserFactory(email="admin-made@example.com", password=PASSWORD).email),
+    ]
+
+
+def sign_in(address: str, inside: Client) -> dict[str, Work]:
+    client = Client()
+    return {"sign-in": work_of(lambda: client.post(LOGIN, {"login": address, "password": "wrong"}))}
+
+
+def reset(address: str, inside: Client) -> dict[str, Work]:
+    client = Client()
+    return {
+        "reset": work_of(lambda: client.post(RESET, {"email": address})),
+        "its page": work_of(lambda: client.get(RESET_CODE)),
+        **{f"wrong code {number}": work_of(lambda: client.post(RESET_CODE, WRONG)) for number in (1, 2, 3)},
+    }
+
+
+def sign_up(address: str, inside: Client) -> dict[str, Work]:
+    client = Client()
+    return {
+        "sign-up": work_of(lambda: client.post(SIGN_UP, {"email": address, "password1": NEW_PASSWORD})),
+        "its page": work_of(lambda: client.get(CODE)),
+        "sign-in meanwhile": work_of(lambda: client.get(LOGIN)),
+        "another code": work_of(lambda: client.post(CODE, {"action": "resend"})),
+        **{f"wrong code {number}": work_of(lambda: client.post(CODE, WRONG)) for number in (1, 2, 3)},
+    }
+
+
+def new_address(address: str, inside: Client) -> dict[str, Work]:
+    return {
+        "new address": work_of(lambda: inside.post(ADDRESS, {"email": address, "action_add": "1"})),
+        "its page": work_of(lambda: inside.get(CODE)),
+        "another code": work_of(lambda: inside.post(CODE, {"action": "resend"})),
+        **{f"wrong code {number}": work_of(lambda: inside.post(CODE, WRONG)) for number in (1, 2)},
+    }
+
+
+HASHES = {"sign-in": 1, "sign-up": 1}
+EMAILS = {"reset": 1, "sign-up": 1, "new address": 1, "another code": 1}
+
+
+@pytest.mark.usefixtures("confirmed_by_code")
+@pytest.mark.parametrize("way", [sign_in, reset, sign_up, new_address], ids=lambda way: way.__name__)
+def test_an_address_that_has_an_account_costs_the_same_work_as_an_unknown_one(addresses, inside, way):
+    """T51: hashes, emails and statements are the same in each answer."""
+    unknown, *known = [way(address, inside) for address in addresses]
+    for step, work in unknown.items():
+        assert (work.hashes, work.emails) == (HASHES.get(step, 0), EMAILS.get(step, 0)), step
+    for address, steps in zip(addresses[1:], known, strict=True):
+        for step, work in steps.items():
+            if step == "sign-up":  # A new account is looked at more often. The hash takes a hundred times as long.
+                assert work[:4] == unknown[step][:4], address
+                assert work.writes == unknown[step].writes, address
+            else:
+                assert work == unknown[step], (address, step)
+
+
+@pytest.mark.usefixtures("confirmed_by_code")
+def test_a_sign_up_with_a_taken_address_leaves_no_account(addresses):
+    before = set(User.objects.values_list("email", flat=True)), EmailAddress.objects.count()
+    sign_up(addresses[1], Client())
+    assert (set(User.objects.values_list("email", flat=True)), EmailAddress.objects.count()) == before
+
+
+def test_the_admin_has_no_sign_in_of_its_own(client, db):
+    """T51"""
+    for answer in (client.get("/admin/login/"), client.post("/admin/login/", {"username": "a@example.com"})):
+        assert answer["Location"].startswith(LOGIN)

@@ -1,0 +1,144 @@
+"""Sign-ups, sign-ins and resets that wait for a code: strangers hold nobody up, and a new password ends them all."""
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from tests.accounts import (
+    CODE,
+    LOGIN,
+    NEW_PASSWORD,
+    PASSWORD,
+    SIGN_UP,
+    is_signed_in,
+    log_in,
+    mailed_code,
+    page_of,
+    totp_code,
+)
+from tests.factories import UserFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("confirmed_by_code")]
+
+RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
+NEW_AFTER_RESET = reverse("account_complete_password_reset")
+AUTHENTICATE = reverse("mfa_authenticate")
+NEW = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+
+
+@pytest.fixture
+def unconfirmed() -> User:
+    user: User = UserFactory(email="ada@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, primary=True)
+    return user
+
+
+def sign_up(address: str, client: Client | None = None):
+    return (client or Client()).post(SIGN_UP, {"email": address, "password1": PASSWORD})
+
+
+def reset(client, user) -> None:
+    assert client.post(RESET, {"email": user.email}).status_code == 302
+    assert client.post(RESET_CODE, {"code": mailed_code()})["Location"] == NEW_AFTER_RESET
+    assert client.post(NEW_AFTER_RESET, NEW).status_code == 302
+
+
+# A reset
+
+
+def test_after_a_reset_nothing_is_left_of_the_sign_up_before_it(client, person):
+    """The address was the person's own already, as the email said that led to the reset."""
+    assert sign_up(person.email, client)["Location"] == CODE
+    reset(client, person)
+    assert client.get(LOGIN).status_code == 200
+    assert log_in(client, person, NEW_PASSWORD)["Location"] == "/"
+    assert is_signed_in(client)
+
+
+def test_a_strangers_sign_up_ends_with_the_owners_reset(client):
+    stranger = Client()
+    sign_up("ada@example.com", stranger)
+    code = mailed_code()
+    reset(client, User.objects.get())
+    sent = len(mail.outbox)
+    for answer in (stranger.post(CODE, {"action": "resend"}), stranger.post(CODE, {"code": code}), stranger.get(CODE)):
+        assert answer["Location"] == LOGIN
+    assert "password of this account was changed meanwhile" in page_of(stranger.get(LOGIN))
+    assert not is_signed_in(stranger)
+    assert len(mail.outbox) == sent
+
+
+def test_a_sign_in_that_waits_for_a_second_factor_ends_with_a_new_password(client, person):
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    thief = Client()
+    assert log_in(thief, person)["Location"] == AUTHENTICATE
+    person.set_password(NEW_PASSWORD)
+    person.save()
+    assert thief.post(AUTHENTICATE, {"code": totp_code(secret)})["Location"] == LOGIN
+    assert not is_signed_in(thief)
+    assert log_in(client, person, NEW_PASSWORD)["Location"] == AUTHENTICATE
+    client.post(AUTHENTICATE, {"code": totp_code(secret)})
+    assert is_signed_in(client)
+
+
+@pytest.mark.parametrize("page", [RESET_CODE, NEW_AFTER_RESET])
+def test_another_reset_ends_too(client, person, page):
+    """Somebody who could read the owner's email for a moment has the code of a reset."""
+    thief = Client()
+    thief.post(RESET, {"email": person.email})
+    code = mailed_code()
+    if page == NEW_AFTER_RESET:
+        thief.post(RESET_CODE, {"code": code})
+    reset(client, person)
+    answer = thief.post(page, {"code": code, "password1": PASSWORD, "password2": PASSWORD})
+    assert answer["Location"] in {LOGIN, RESET}
+    person.refresh_from_db()
+    assert person.check_password(NEW_PASSWORD)
+
+
+# Emails with a code
+
+
+def test_strangers_do_not_use_up_the_email_of_a_persons_own_sign_in(client, unconfirmed):
+    sign_up(unconfirmed.email)
+    assert mail.outbox[-1].subject == "[Latchkey] You have an account already"
+    assert log_in(client, unconfirmed)["Location"] == CODE
+    assert len(mail.outbox) == 2
+    assert "A code is on its way" in page_of(client.get(CODE))
+    assert sign_up(unconfirmed.email).status_code == 429, "a stranger waits all the same"
+    client.post(CODE, {"code": mailed_code()})
+    assert is_signed_in(client)
+
+
+def test_a_second_sign_in_leads_to_the_page_for_the_code_and_says_that_an_email_was_just_sent(
+    client, unconfirmed, time_machine
+):
+    time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
+    log_in(Client(), unconfirmed)
+    answer = log_in(client, unconfirmed)
+    assert (answer.status_code, answer["Location"]) == (302, CODE)
+    assert len(mail.outbox) == 1
+    page = page_of(client.get(CODE))
+    assert "An email was sent to <strong>ada@example.com</strong> a moment ago" in page
+    assert "is on its way" not in page
+    assert client.post(CODE, {"action": "resend"}).status_code == 429
+    time_machine.shift(10)
+    sign_up(unconfirmed.email)
+    assert client.post(CODE, {"action": "resend"})["Location"] == CODE
+    assert "A code is on its way" in page_of(client.get(CODE))
+    client.post(CODE, {"code": mailed_code()})
+    assert is_signed_in(client)
+
+
+def test_a_new_code_of_a_sign_up_waits_for_strangers_as_for_any_address(client, time_machine):
+    """Otherwise it would show whether the address was new."""
+    time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
+    sign_up("ada@example.com", client)
+    time_machine.shift(10)
+    sign_up("ada@example.com")
+    assert client.post(CODE, {"action": "resend"}).status_code == 429
