@@ -11,12 +11,14 @@ from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.webauthn import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.addresses import canonical_or_none
 from accounts.hashing import TakesSlot
 from accounts.models import User
+from accounts.security_events import note_refused_passkey
 
 
 class LoginForm(TakesSlot, account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types
@@ -98,22 +100,32 @@ class AddEmailForm(account_forms.AddEmailForm):  # type: ignore[misc]
 
 class AuthenticateWebAuthnForm(forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
     def clean_credential(self) -> Any:
-        return _refusing_other_shapes(super().clean_credential)
+        return _noting_failure(super().clean_credential, self.user)
 
 
 class LoginWebAuthnForm(forms.LoginWebAuthnForm):  # type: ignore[misc]
     def clean_credential(self) -> Any:
-        return _refusing_other_shapes(super().clean_credential)
+        return _noting_failure(super().clean_credential, None)
 
 
 class ReauthenticateWebAuthnForm(forms.ReauthenticateWebAuthnForm):  # type: ignore[misc]
     def clean_credential(self) -> Any:
-        return _refusing_other_shapes(super().clean_credential)
+        return _noting_failure(super().clean_credential, self.user)
 
 
 class AddWebAuthnForm(forms.AddWebAuthnForm):  # type: ignore[misc]
     def clean(self) -> Any:
         return _refusing_other_shapes(super().clean)
+
+
+def _noting_failure(parse: Any, user: Any) -> Any:
+    """For the security log, which hears of wrong codes from allauth, and of wrong passkeys from nobody."""
+    try:
+        return _refusing_other_shapes(parse)
+    except ValidationError as error:
+        if error.code == "incorrect_code":
+            note_refused_passkey(context.request, user)
+        raise
 
 
 def _refusing_other_shapes(parse: Any) -> Any:

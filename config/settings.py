@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "config.middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "config.middleware.refusals_logged",
     "config.middleware.Limits",
     "accounts.hashing.FewAtOnce",
     "accounts.double_submission.DoubleSubmission",
