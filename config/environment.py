@@ -59,6 +59,14 @@ def _within(read: Callable[..., Any], name: str, default: float, **bounds: Any) 
         raise ImproperlyConfigured(f"{name}: {' '.join(error.error_messages)} See docs/running.md.") from None
 
 
+def umask() -> int:
+    """What new files and folders withhold from others. Raises ImproperlyConfigured for what lets everybody read."""
+    text = given("UMASK") or "077"
+    if text not in {"077", "027", "007"}:
+        raise ImproperlyConfigured("UMASK must be 077, 027 or 007. See docs/running.md.")
+    return int(text, 8)
+
+
 def threads() -> int:
     """How many requests each process works on at once; `serve` itself refuses a THREADS that it cannot use."""
     text = given("THREADS")
