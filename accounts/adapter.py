@@ -13,12 +13,13 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from accounts import limits, second_factors
+from accounts import limits, second_factors, security_events
 from accounts.addresses import canonical, canonical_or_none, look_of
 from accounts.client_address import client_address, network_of
 from accounts.code_emails import own_email_allowed, wait_for_next_email
 from accounts.models import User
 from accounts.recent_authentication import was_recent
+from common.security_log import Event, record
 
 logger = structlog.get_logger(__name__)
 
@@ -91,6 +92,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
         Only an account that is older than the rule has such an address. It gets its mail if the mail server takes it.
         """
+        security_events.note_mail(template_prefix, email, self.request)
         if canonical_or_none(email) is not None:
             super().send_mail(template_prefix, email, context)
         elif template_prefix != "account/email/unknown_account":
@@ -116,6 +118,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """By the account itself: its address may be another account's first (accounts/address_clashes.py)."""
         return bool(self.authenticate(context.request, email=user.email, password=password, account=user.pk))
 
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        security_events.note_failed_sign_in(request, str(credentials.get("email", "")))
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> Any:
+        record(Event.SIGN_IN_FAILED, account=user, reason="inactive")
+        return super().respond_user_inactive(request, user)
+
     def login(self, request: HttpRequest, user: User) -> None:
         """The session names a backend that the previous release knows too, which may be running beside this one."""
         user.backend = "django.contrib.auth.backends.ModelBackend"  # type: ignore[attr-defined]
@@ -126,6 +135,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         request = context.request
         if code in {"too_many_login_attempts", "rate_limited"} and not limits.held_up_seconds(request):
             limits.hold_up(request, "login_failed")
+        if code == "enter_current_password":
+            record(Event.IDENTITY_NOT_CONFIRMED, account=request.user, reason="wrong_password")
         error: ValidationError = super().validation_error(code, *args)
         return error
 

@@ -7,8 +7,10 @@ from allauth.account import forms as account_forms
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.models import EmailAddress, Login
+from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.webauthn import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
@@ -17,6 +19,7 @@ from accounts.hashing import TakesSlot
 from accounts.models import User
 from accounts.nobody import look_up_nobody, make_no_account, sign_in_nobody
 from accounts.pending import remember_password
+from accounts.security_events import note_refused_passkey
 
 
 class LoginForm(TakesSlot, account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types
@@ -126,22 +129,32 @@ class AddEmailForm(account_forms.AddEmailForm):  # type: ignore[misc]
 
 class AuthenticateWebAuthnForm(forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
     def clean_credential(self) -> Any:
-        return _refusing_other_shapes(super().clean_credential)
+        return _noting_failure(super().clean_credential, self.user)
 
 
 class LoginWebAuthnForm(forms.LoginWebAuthnForm):  # type: ignore[misc]
     def clean_credential(self) -> Any:
-        return _refusing_other_shapes(super().clean_credential)
+        return _noting_failure(super().clean_credential, None)
 
 
 class ReauthenticateWebAuthnForm(forms.ReauthenticateWebAuthnForm):  # type: ignore[misc]
     def clean_credential(self) -> Any:
-        return _refusing_other_shapes(super().clean_credential)
+        return _noting_failure(super().clean_credential, self.user)
 
 
 class AddWebAuthnForm(forms.AddWebAuthnForm):  # type: ignore[misc]
     def clean(self) -> Any:
         return _refusing_other_shapes(super().clean)
+
+
+def _noting_failure(parse: Any, user: Any) -> Any:
+    """For the security log, which hears of wrong codes from allauth, and of wrong passkeys from nobody."""
+    try:
+        return _refusing_other_shapes(parse)
+    except ValidationError as error:
+        if error.code == "incorrect_code":
+            note_refused_passkey(context.request, user)
+        raise
 
 
 def _refusing_other_shapes(parse: Any) -> Any:

@@ -4,7 +4,7 @@ Passkeys need no sealing: the database holds their public keys. Releases before 
 a row is still read, until `rotate_encryption` seals it: servers of the earlier release cannot read a sealed one.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32decode, urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -125,8 +125,10 @@ def require_readable(user: Any) -> None:
 @sensitive_variables()
 def is_readable(row: Authenticator) -> bool:
     try:
-        _with_secrets(row.data, unseal)
-    except SecondFactorUnavailable:
+        secrets = _with_secrets(row.data, unseal)
+        if row.type == Authenticator.Type.TOTP:
+            b32decode(secrets["secret"], casefold=True)
+    except (SecondFactorUnavailable, KeyError, ValueError):
         return False
     return True
 

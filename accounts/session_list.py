@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from accounts.requests import PageRequest
 from accounts.sessions import alive, data_of, digest_of, stored_ids_of
+from common.security_log import Event, record
 
 
 @receiver(user_logged_in)
@@ -77,6 +78,7 @@ def end_other_sessions(request: PageRequest) -> None:
     with transaction.atomic():
         Session.objects.filter(pk__in=named).delete()
         UserSession.objects.filter(session_key__in=named).delete()
+    record(Event.SESSIONS_ENDED, account=request.user, number=len(stored))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -15,6 +15,7 @@ from django.conf import settings
 from accounts.client_address import address_of, forwarded_protocol
 from accounts.public_ids import new_public_id
 from apikeys import verification
+from common.security_log import Event, record
 from projects.envelope import error_body, error_headers, status_of
 
 logger = structlog.get_logger(__name__)
@@ -83,7 +84,8 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
         logger.exception("verify_failed", request_id=request_id)
         found = _refusal(500, "internal_error", request_id, "Something broke on our side. Quote the request id.")
     if found.status != 204:
-        logger.info("verify_refused", request_id=request_id, status=found.status)
+        reason = json.loads(found.body)["error"]["code"]
+        record(Event.VERIFY_REFUSED, request_id=request_id, address=address_of(environ), reason=reason)
     return _send(found, environ, start_response)
 
 

@@ -1,11 +1,13 @@
 from typing import Any
 
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from accounts.models import User
 from apikeys import mails
 from apikeys.models import KeyEvent, KeyUse, ProjectUse
 from apikeys.services import delete_keys_of
+from common.security_log import record_on_commit
 from projects.models import Project
 from projects.permissions import Role
 from projects.signals import member_changed, project_deleted
@@ -40,3 +42,17 @@ def delete_keys_of_project(project: Project, by: User | None, address: str | Non
         mails.tell_of_deleted_project(project, by, address)
     KeyUse.objects.filter(key__in=project.api_keys.all()).delete()
     ProjectUse.objects.filter(project=project).delete()
+
+
+@receiver(post_save, sender=KeyEvent)
+def note_in_security_log(instance: KeyEvent, **kwargs: Any) -> None:
+    """Every event that the services record is a line of the log too. Nothing is looked up for it.
+
+    projects/security_events.py has the line of a changed member.
+    """
+    if instance.member_id:
+        return
+    key = instance.key
+    is_loaded = KeyEvent.project.is_cached(instance)
+    project = instance.project.public_id if is_loaded else None
+    record_on_commit(f"key_{instance.kind}", account=instance.by, key=key and key.public_id, project=project)

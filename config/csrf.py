@@ -8,12 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE, REASON_NO_REFERER
 from django.shortcuts import render
 
+from common.security_log import Event, record
+
 logger = structlog.get_logger(__name__)
 
 LONGEST = 200  # of an address that the client sent, on the page and in the log
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    record(Event.CSRF_REFUSED, reason=reason)
     if reason.startswith(("Origin checking failed", "Referer checking failed")):
         return _wrong_origin(request, "" if reason == REASON_NO_REFERER else _origin(request))
     has_no_cookie = reason == REASON_NO_CSRF_COOKIE or reason.startswith("CSRF cookie ")

@@ -20,6 +20,8 @@ DATA_DIR = Path(env.str("DATA_DIR", str(Path(__file__).resolve().parent.parent /
 
 _REQUIRED = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING", "EMAIL_URL")
 _SENDS_MAIL = "django.core.mail.backends.smtp.EmailBackend"
+# The values of 1 are pickles, which the previous release reads and writes while both releases are running.
+_CACHE_VERSION = 2
 _LONGEST_SECONDS = 24 * 60 * 60  # threads cannot wait for just any number
 
 
@@ -55,6 +57,14 @@ def _within(read: Callable[..., Any], name: str, default: float, **bounds: Any) 
         return read(name, default, validate=validate.Range(**bounds))
     except EnvValidationError as error:
         raise ImproperlyConfigured(f"{name}: {' '.join(error.error_messages)} See docs/running.md.") from None
+
+
+def umask() -> int:
+    """What new files and folders withhold from others. Raises ImproperlyConfigured for what lets everybody read."""
+    text = given("UMASK") or "077"
+    if text not in {"077", "027", "007"}:
+        raise ImproperlyConfigured("UMASK must be 077, 027 or 007. See docs/running.md.")
+    return int(text, 8)
 
 
 def threads() -> int:
@@ -143,17 +153,19 @@ def shared_cache() -> dict[str, Any]:
     url = given("CACHE_URL")
     if not url:
         return {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "BACKEND": "common.json_cache.DatabaseCache",
             "LOCATION": "cache",
-            # The default of 300 would let whoever tries many addresses push the counters of their victim out.
-            # Beyond it, the expired are removed first.
+            "VERSION": _CACHE_VERSION,
+            # Beyond it, expired rows are deleted. If none has expired, a new limit cannot be counted, and what it
+            # limits is refused.
             "OPTIONS": {"MAX_ENTRIES": 100_000},
         }
     if not url.startswith(("redis://", "rediss://")):
         raise ImproperlyConfigured("CACHE_URL must be empty, or a redis:// or rediss:// address. See docs/running.md.")
     return {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "common.json_cache.RedisCache",
         "LOCATION": url,
+        "VERSION": _CACHE_VERSION,
         "KEY_PREFIX": "latchkey",
         "OPTIONS": _redis_options(url),
     }

@@ -16,6 +16,7 @@ from accounts.limits import held_up_seconds
 from accounts.second_factors import SecondFactorUnavailable
 from common.encryption import CiphertextRefused
 from common.key_ring import VaultUnavailable
+from common.security_log import Event, record
 from projects.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 
 # The period of those of allauth's limits that it answers with a page of its own.
@@ -58,6 +59,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     reason = str(exception or "")
     if is_api(request):
         return error_response(request, 403, "forbidden", reason or "This is not allowed.")
+    record(Event.PERMISSION_REFUSED, reason=reason)
     return render(request, "errors/403.html", {"reason": reason}, status=403)
 
 

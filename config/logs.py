@@ -83,5 +83,7 @@ LOGGING = {
         "django.server": {"level": logging.WARNING},
         # Scanners send foreign Host headers all day; each is refused with 400.
         "django.security.DisallowedHost": {"level": logging.CRITICAL},
+        # csrf_refused says it, with address and account.
+        "django.security.csrf": {"level": logging.CRITICAL},
     },
 }

@@ -1,5 +1,6 @@
 """What holds for every request, whatever answers it."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +18,13 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.bodies import read_by_few
+from accounts.client_address import client_address
 from accounts.limits import APP, held_up_seconds
 from accounts.pending import end_if_password_changed
 from accounts.public_ids import new_public_id
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
+from common.security_log import Event, record
 from config import health
 from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
 from projects.announcements import warn
@@ -46,7 +49,26 @@ def request_id(get_response: GetResponse) -> GetResponse:
 
 @receiver(bind_extra_request_metadata)
 def log_our_request_id(request: HttpRequest, **kwargs: Any) -> None:
-    structlog.contextvars.bind_contextvars(request_id=request.request_id)  # type: ignore[attr-defined]
+    structlog.contextvars.bind_contextvars(
+        request_id=request.request_id,  # type: ignore[attr-defined]
+        address=client_address(request),
+    )
+
+
+def refusals_logged(get_response: GetResponse) -> GetResponse:
+    """Notes answers of 429, and calls of the API that were refused, in the security log."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if is_api(request) and response.status_code in {401, 403, 429}:
+            error = json.loads(response.content).get("error") or {}
+            record(Event.API_CALL_REFUSED, reason=error.get("code"))
+        elif response.status_code == 429:
+            match = request.resolver_match
+            record(Event.RATE_LIMITED, page=match.url_name if match else None)
+        return response
+
+    return middleware
 
 
 def api_over_https_only(get_response: GetResponse) -> GetResponse:

@@ -1,5 +1,6 @@
 """One file, driven by the environment. docs/running.md lists every variable."""
 
+import os
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -19,13 +20,17 @@ from config.environment import (
     secret,
     shared_cache,
     threads,
+    umask,
     web_address,
     whole_number,
 )
 from config.logs import LOGGING  # noqa: F401  Django reads it
 
 refuse_unsafe_production()
-DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+# In every entry: commands, serve, its workers and any other WSGI server. config/private_files.py mends what is there.
+UMASK = umask()
+os.umask(UMASK)
+DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -57,9 +62,9 @@ PROJECT_QUOTA = whole_number("PROJECT_QUOTA", 1024 * 1024 * 1024, least=1)
 MEDIA_ROOT = DATA_DIR / "files"
 # Uploads at hand. Not the system's folder: what a killed server leaves here, sweepfiles finds.
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
-FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True, mode=0o700)
-FILE_UPLOAD_PERMISSIONS = 0o600
-FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+FILE_UPLOAD_PERMISSIONS = 0o666 & ~UMASK
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o777 & ~UMASK
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
@@ -112,6 +117,7 @@ MIDDLEWARE = [
     "config.middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "config.middleware.refusals_logged",
     "config.middleware.Limits",
     "config.middleware.PendingSignIns",
     "accounts.hashing.FewAtOnce",

@@ -5,6 +5,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from common.security_log import Event, record_on_commit
 from projects.files import delete_bytes_on_commit
 from projects.memberships import change_member
 from projects.models import Membership, Project
@@ -39,7 +40,8 @@ def create_project(
 def rename_project(*, project: Project, name: str, by: User) -> None:
     """Raises ValidationError if the name breaks the rule of `clean_name`."""
     project.name = clean_name(name)
-    Project.objects.alive().filter(pk=project.pk).update(name=project.name)
+    if Project.objects.alive().filter(pk=project.pk).update(name=project.name):
+        record_on_commit(Event.PROJECT_RENAMED, account=by, project=project.public_id)
 
 
 def choose_mails(*, project: Project, by: User, created: bool, deleted: bool, revealed: bool, reported: bool) -> None:

@@ -112,9 +112,7 @@ def test_redis_that_restarts_fails_no_login(start_server, redis_server):
 def test_sharing_with_redis_loses_nothing(redis_server, settings):
     """T22"""
     before = settings.CACHES
-    settings.CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_server.url}
-    }
+    settings.CACHES = {"default": {"BACKEND": "common.json_cache.RedisCache", "LOCATION": redis_server.url}}
     try:
         rounds = in_parallel([lambda: [limits._add(1, {"192.0.2.1": 1}) for _ in range(10)]] * 8)
         assert cache.get("latchkey:failed:1:192.0.2.1") == sum(bool(sums) for each in rounds for sums in each)

@@ -6,11 +6,15 @@ from collections import Counter
 from functools import partial
 from urllib.parse import urlencode
 
-from django.core.cache import cache
+import pytest
+from django.core.cache import cache, caches
+from django.db import connection
 from django.urls import reverse
 
 from apikeys import secret_format
-from tests.accounts import LOGIN
+from common.json_cache import CacheFull
+from tests.accounts import LOGIN, PASSWORD, log_in
+from tests.factories import UserFactory
 from tests.parallel import in_parallel
 
 VERIFY = reverse("verify")
@@ -70,25 +74,69 @@ def fail_until_refused(server, address):
             return unknown, answers[0]
 
 
-def test_counters_that_have_expired_do_not_pile_up(settings, db):
-    """T22"""
-    from django.core.cache.backends.db import DatabaseCache
-    from django.db import connection
+# The table, when it is full
 
-    small = DatabaseCache("cache", {"OPTIONS": {"MAX_ENTRIES": 50}})
-    for number in range(60):
+
+@pytest.fixture
+def small(db, monkeypatch):
+    """The settings' own cache, of fifty rows."""
+    monkeypatch.setattr(type(caches["default"]), "_max_entries", 50, raising=False)
+    monkeypatch.delattr(caches["default"], "_max_entries")
+    return caches["default"]
+
+
+def rows():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM cache")
+        return cursor.fetchone()[0]
+
+
+def test_counters_that_have_expired_do_not_pile_up(small):
+    """T22"""
+    for number in range(50):
         small.set(f"old-{number}", 1, timeout=-1)
     for number in range(10):
         small.set(f"new-{number}", 1)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM cache")
-        assert cursor.fetchone()[0] <= 51
+    assert rows() == 10
     assert len(small.get_many(f"new-{number}" for number in range(10))) == 10
 
 
-def test_counters_of_limits_are_not_pushed_out_by_a_crowd(db):
-    """T22; a cache that holds few entries forgets its oldest for whoever tries many addresses."""
-    cache.set("limit:victim", 5)
-    for number in range(400):
-        cache.set(f"limit:made-up-{number}", 1)
-    assert cache.get("limit:victim") == 5
+def test_counters_of_limits_are_not_pushed_out_by_a_crowd(small):
+    """T22; also those whose names come first, which Django's own table deletes first."""
+    small.set("a-limit", [1.5])
+    for number in range(49):
+        small.set(f"limit-{number}", [2.5])
+    for number in range(100):
+        with pytest.raises(CacheFull):
+            small.set(f"made-up-{number}", [1.5])
+    assert small.get("a-limit") == [1.5]
+    small.set("a-limit", [1.5, 2.5])
+    assert (small.get("a-limit"), rows()) == ([1.5, 2.5], 50)
+
+
+def test_a_full_table_still_takes_locks_up_to_a_bound(small):
+    """T22: a limit that is known is counted under a lock."""
+    for number in range(50):
+        small.set(f"limit-{number}", 1)
+    assert small.add("lock-0", 1)
+    assert not small.add("lock-0", 1)
+    for number in range(1, 5):
+        assert small.add(f"lock-{number}", 1)
+    with pytest.raises(CacheFull):
+        small.add("lock-5", 1)
+    assert rows() == 55
+
+
+def test_a_login_limit_holds_while_the_table_is_full(small, person, client):
+    """T22: a stranger's crowd frees nobody; what cannot be counted is refused with 503."""
+    found = [log_in(client, person, "wrong").status_code for _ in range(6)]
+    assert found == [200] * 5 + [429]
+    while rows() < 50:
+        small.set(f"{rows()}-comes-before-every-limits-name", 1)
+    assert log_in(client, person).status_code == 429
+    client.raise_request_exception = False
+    elsewhere = log_in(client, UserFactory(email="eve@example.com", password=PASSWORD))
+    assert (elsewhere.status_code, elsewhere.headers["Retry-After"]) == (503, "5")
+    assert rows() <= 55
+    small.clear()
+    assert log_in(client, person).status_code == 302

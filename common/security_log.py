@@ -1,0 +1,99 @@
+"""The lines of the log from which an attack can be seen, one for each event. docs/security.md lists them.
+
+A line names the event, the account, the outcome and, inside a request, the client's address and the request's id: both
+are bound to the request's context (config/middleware.py). No line holds a secret, or what was typed into a field that
+is not for an address.
+"""
+
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+logger = structlog.get_logger("security")
+
+
+class Event(StrEnum):
+    # Accounts
+    ACCOUNT_CREATED = "account_created"
+    ACCOUNT_DEACTIVATED = "account_deactivated"
+    ACCOUNT_REACTIVATED = "account_reactivated"
+    SIGN_UP_REFUSED = "sign_up_refused"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_OUT = "signed_out"
+    SESSIONS_ENDED = "sessions_ended"
+    IDENTITY_CONFIRMED = "identity_confirmed"
+    IDENTITY_NOT_CONFIRMED = "identity_not_confirmed"
+    SECOND_FACTOR_ADDED = "second_factor_added"
+    SECOND_FACTOR_REMOVED = "second_factor_removed"
+    SECOND_FACTOR_FAILED = "second_factor_failed"
+    MAILED_CODE_FAILED = "mailed_code_failed"
+    PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105  an event's name
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    EMAIL_CHANGE_ASKED = "email_change_asked"
+    EMAIL_CONFIRMED = "email_confirmed"
+    EMAIL_CHANGED = "email_changed"
+    # Projects and their members
+    PROJECT_CREATED = "project_created"
+    PROJECT_RENAMED = "project_renamed"
+    PROJECT_DELETED = "project_deleted"
+    MEMBER_ADDED = "member_added"
+    MEMBER_CHANGED = "member_changed"
+    MEMBER_REMOVED = "member_removed"
+    # Keys: "key_" and the kind of the event that the services record
+    KEY_CREATED = "key_created"
+    KEY_COPIED = "key_copied"
+    KEY_REVEALED = "key_revealed"
+    KEY_PAUSED = "key_paused"
+    KEY_RESUMED = "key_resumed"
+    KEY_RESUMED_REPORTED = "key_resumed_reported"
+    KEY_DELETED = "key_deleted"
+    KEY_REPORTED = "key_reported"
+    KEY_FORGOTTEN = "key_forgotten"
+    KEY_SHOWN_ONCE = "key_shown_once"
+    KEY_SHOWN_AGAIN = "key_shown_again"
+    # The admin
+    ADMIN_ADDED = "admin_added"
+    ADMIN_CHANGED = "admin_changed"
+    ADMIN_DELETED = "admin_deleted"
+    # Refusals
+    RATE_LIMITED = "rate_limited"
+    CSRF_REFUSED = "csrf_refused"
+    PERMISSION_REFUSED = "permission_refused"
+    API_CALL_REFUSED = "api_call_refused"
+    VERIFY_REFUSED = "verify_refused"
+
+
+_FAILED = {
+    Event.SIGN_IN_FAILED,
+    Event.IDENTITY_NOT_CONFIRMED,
+    Event.SECOND_FACTOR_FAILED,
+    Event.MAILED_CODE_FAILED,
+}
+_REFUSED = {event for event in Event if event.endswith("_refused")} | {Event.RATE_LIMITED}
+# A program with a wrong key may make many calls a second, so these lines are no warnings.
+_ROUTINE = {Event.API_CALL_REFUSED, Event.VERIFY_REFUSED}
+_LONGEST = 200
+
+
+def record(event: str, *, account: Any = None, **facts: Any) -> None:
+    """Writes the line; `account` is a user, or None where nobody is known. Facts that are None are left out."""
+    known = {"account": getattr(account, "public_id", None), **facts}
+    shown = {name: _short(value) for name, value in known.items() if value not in (None, "")}
+    outcome = "failed" if event in _FAILED else "refused" if event in _REFUSED else "done"
+    write = logger.info if outcome == "done" or event in _ROUTINE else logger.warning
+    write(str(event), outcome=outcome, **shown)
+
+
+def record_on_commit(event: str, *, account: Any = None, **facts: Any) -> None:
+    """The same once the change is in the database: what was rolled back did not happen."""
+    transaction.on_commit(partial(record, event, account=account, **facts), robust=True)
+
+
+def _short(value: Any) -> Any:
+    """A client may have written it."""
+    return value[:_LONGEST] if isinstance(value, str) else value

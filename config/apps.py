@@ -1,0 +1,22 @@
+from pathlib import Path
+
+from django.apps import AppConfig
+from django.conf import settings
+
+from config.environment import DATA_DIR
+
+
+class LatchkeyConfig(AppConfig):
+    """Connects what only the whole product needs; projects that embed the check have other apps."""
+
+    name = "config"
+
+    def ready(self) -> None:
+        from accounts import security_events as _accounts  # noqa: F401  registers receivers
+        from config import admin_events as _admin  # noqa: F401
+        from config.private_files import mend
+        from projects import security_events as _projects  # noqa: F401
+
+        database = settings.DATABASES["default"]
+        sqlite = Path(database["NAME"]) if database["ENGINE"].endswith("sqlite3") else None
+        mend(DATA_DIR, sqlite, settings.UMASK)

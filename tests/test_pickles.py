@@ -1,0 +1,184 @@
+"""Nothing that the database or the cache holds is loaded as a pickle: a pickle runs code as the server."""
+
+import pickle
+from base64 import b64encode
+
+import pytest
+import redis
+from allauth.mfa.models import Authenticator
+from django.contrib.sessions.backends.db import SessionStore as DjangosStore
+from django.contrib.sessions.models import Session
+from django.core.cache import cache, caches
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from apikeys import limits, secret_format
+from config import environment
+from projects.models import File
+from tests.accounts import LOGIN, PASSWORD, SIGN_UP, log_in, page_of, totp_code
+from tests.api_client import bearer, downloaded, new_file, secret_of
+
+pytestmark = pytest.mark.django_db
+
+SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+class Touching:
+    """Its pickle opens a file for writing when it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.fixture
+def touched(tmp_path):
+    """The file that a pickle touches, and a proof that it does."""
+    path = tmp_path / "touched"
+    pickle.loads(pickle.dumps(Touching(path))).close()  # noqa: S301  our own
+    path.unlink()
+    return path
+
+
+@pytest.fixture(params=["database", "redis"])
+def store(request, settings, monkeypatch):
+    """A function that puts these bytes into every place of the cache that the settings name; it returns how many."""
+    if request.param == "database":
+        yield plant_in_table
+        return
+    server = request.getfixturevalue("redis_server")
+    monkeypatch.setenv("CACHE_URL", server.url)
+    before = settings.CACHES
+    settings.CACHES = {"default": environment.shared_cache()}
+    yield lambda planted: plant_in_redis(server.url, planted)
+    settings.CACHES = before
+
+
+def plant_in_table(planted):
+    with connection.cursor() as cursor:
+        # As Django's own cache stores and reads it.
+        cursor.execute("UPDATE cache SET value = %s", [b64encode(planted).decode()])
+        return cursor.rowcount
+
+
+def plant_in_redis(url, planted):
+    with redis.Redis.from_url(url) as client:
+        keys = client.keys()
+        for key in keys:
+            client.set(key, planted, keepttl=True)
+        return len(keys)
+
+
+def walk(person, key):
+    """What fills the cache, and reads it: limits of every kind, codes that were used, failed keys."""
+    client, answers = Client(), []
+    for address in (person.email, "nobody@example.com"):
+        answers.append(client.post(LOGIN, {"login": address, "password": "wrong"}))
+        answers.append(client.post(reverse("account_reset_password"), {"email": address}))
+    answers.append(client.post(SIGN_UP, {"email": "new", "password1": "x"}))
+    answers.append(log_in(client, person))
+    answers.append(client.post(reverse("mfa_authenticate"), {"code": "000000"}))
+    answers.append(client.post(reverse("mfa_authenticate"), {"code": totp_code(SEED)}))
+    answers += [client.get(reverse(name)) for name in ("home", "account_email", "usersessions_list", "mfa_index")]
+    for secret in (secret_format.generate("lk_"), secret_of(key)):
+        answers += [client.get(f"/api/v1/{call}", headers=bearer(secret)) for call in ("verify", "me", "files")]
+    limits.share()
+    return [(answer.request["PATH_INFO"], answer.status_code) for answer in answers]
+
+
+@pytest.mark.parametrize("protocol", [0, pickle.HIGHEST_PROTOCOL])
+def test_a_pickle_in_every_row_of_the_cache_is_never_loaded(store, touched, person, api_key, settings, protocol):
+    """T47: it is treated as absent, so that the walk after it ends as the one before."""
+    settings.FAILED_KEYS_PER_MINUTE = 60
+    Authenticator.objects.create(user=person, type=Authenticator.Type.TOTP, data={"secret": SEED})
+    first = walk(person, api_key)
+    assert store(pickle.dumps(Touching(touched), protocol)) >= 8, "the walk has filled the cache"
+    assert cache.get("latchkey:failed:lock") is None
+    second = walk(person, api_key)
+    assert not touched.exists()
+    assert second == first
+    assert {status for _, status in first} <= {200, 204, 302, 401}
+
+
+def test_a_lock_that_holds_a_pickle_is_taken(store, touched):
+    """T47"""
+    planted = pickle.dumps(Touching(touched))
+    cache.set("lock", 1)
+    store(planted)
+    assert cache.get("lock", "absent") == "absent"
+    assert cache.get_many(["lock"]) == {}
+    assert "lock" not in cache
+    assert cache.add("lock", 2)
+    assert not cache.add("lock", 3)
+    assert cache.get("lock") == 2
+    assert not touched.exists()
+
+
+NO_JSON = ["", "{", "NaN", "[Infinity]", "[" * 100_000, "9" * 5000, "\udc80".encode("utf-8", "surrogateescape")]
+
+
+@pytest.mark.parametrize("planted", NO_JSON, ids=lambda text: repr(text[:10]))
+def test_what_is_not_json_is_absent(store, planted):
+    cache.set("limit", [1.5, 2.5])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE cache SET value = %s", [planted if isinstance(planted, str) else "�"])
+    if store is not plant_in_table:
+        store(planted)
+    assert cache.get("limit", []) == []
+    cache.set("limit", [3.5])
+    assert cache.get("limit") == [3.5]
+
+
+def test_json_comes_back_as_it_was(store):
+    values = {"number": 7, "times": [1764322234.123456, 0.1], "flag": True, "text": "ä\0", "nothing": None}
+    values = values if store is not plant_in_table else {**values, "text": "ä"}
+    cache.set_many(values, timeout=60)
+    assert cache.get_many(values) == values
+    for refused in ({1}, float("nan"), object()):
+        with pytest.raises((TypeError, ValueError)):
+            cache.set("refused", refused)
+
+
+def test_the_previous_release_reads_none_of_these_values(store):
+    """It would load them as pickles, and fail, while both releases are running."""
+    cache.set("limit", [1.5])
+    assert caches["default"].make_key("limit").endswith(":2:limit")
+
+
+def test_a_pickle_in_a_sessions_row_or_a_second_factor_is_never_loaded(touched, inside, person):
+    """T47: the session is over."""
+    planted = b64encode(pickle.dumps(Touching(touched))).decode()
+    Authenticator.objects.create(user=person, type=Authenticator.Type.TOTP, data={"secret": planted})
+    stored_id = Session.objects.get().pk
+    for data in (planted, f"v1.{planted}", DjangosStore().encode({"x": 1}).replace("eyJ4Ijox", planted)):
+        Session.objects.update(session_key=stored_id, session_data=data)
+        assert inside.get(reverse("home")).status_code == 302
+    log_in(inside, person)
+    inside.raise_request_exception = False
+    answer = inside.post(reverse("mfa_authenticate"), {"code": "123456"})
+    assert (answer.status_code, "second factor" in page_of(answer)) == (503, True)
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("path", ["../secrets/key_ring", "{folder}/secrets/key_ring", "x/../../secrets/key_ring"])
+def test_a_files_row_that_names_the_ring_reads_and_deletes_nothing(client, api_key, data_dir, path):
+    """T47: write access to the database reads no ring."""
+    ring = data_dir / "secrets" / "key_ring"
+    text = ring.read_text().strip()
+    file = new_file(project=api_key.project)
+    File.objects.filter(pk=file.pk).update(blob=path.format(folder=data_dir))
+    address = f"/api/v1/files/{file.public_id}"
+    client.raise_request_exception = False
+    with downloaded(client.get(f"{address}/content", headers=bearer(secret_of(api_key)))) as answer:
+        assert answer.status_code >= 400
+        assert text not in b"".join(answer).decode()
+    client.delete(address, headers=bearer(secret_of(api_key)))
+    assert ring.read_text().strip() == text
+
+
+def test_the_walk_signs_in(person, client):
+    """Proves the password of the walk: a walk that is refused everywhere would show nothing."""
+    assert log_in(client, person, PASSWORD).status_code == 302

@@ -1,0 +1,289 @@
+"""The log shows an attack: who tried what, from where, and how it ended. And it shows no secret."""
+
+import logging
+import re
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from accounts.security_events import whose
+from apikeys import gateway, secret_format, services
+from apikeys.models import KeyEvent
+from common.security_log import Event, record
+from projects.memberships import change_member
+from projects.models import Project
+from projects.permissions import Role
+from projects.services import rename_project
+from tests.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP, log_in, mailed_code, totp_code
+from tests.api_client import bearer, secret_of
+from tests.environment import REPOSITORY
+from tests.factories import UserFactory
+from tests.pages import action, page
+from tests.sessions import log_in as sign_in_recently
+
+ADDRESS = "203.0.113.7"
+TYPED_BY_MISTAKE = "my-secret-pass phrase 99"
+# Done without a page here.
+OUTSIDE = {Event.PROJECT_RENAMED, Event.MEMBER_CHANGED, Event.KEY_RESUMED_REPORTED}
+
+
+class Lines(logging.Handler):
+    """The security log's lines, as dictionaries."""
+
+    def __init__(self):
+        super().__init__()
+        self.all = []
+
+    def emit(self, line):
+        self.all.append(dict(line.msg))
+
+    def of(self, event):
+        return [line for line in self.all if line["event"] == event]
+
+
+@pytest.fixture
+def lines():
+    handler, logger = Lines(), logging.getLogger("security")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def world(transactional_db, person, admin, owner, viewer, project, api_key, settings):
+    """Everybody is behind one proxy."""
+    settings.TRUSTED_PROXIES = 1
+    settings.FAILED_KEYS_PER_MINUTE = 60
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+    return {"person": person, "admin": admin, "owner": owner, "viewer": viewer, "project": project, "key": api_key}
+
+
+def browser(**options):
+    return Client(headers={"X-Forwarded-For": ADDRESS}, **options)
+
+
+def sent_code():
+    """That of the newest email that has one; keys' emails are still waiting."""
+    mail.outbox[:] = [message for message in mail.outbox if "-" in message.body]
+    return mailed_code()
+
+
+def inside(user, password=PASSWORD):
+    client = browser()
+    assert log_in(client, user, password).status_code == 302
+    return client
+
+
+def sign_up(world, secrets):
+    client = browser()
+    client.post(SIGN_UP, {"email": world["person"].email, "password1": NEW_PASSWORD})
+    client = browser()
+    client.post(SIGN_UP, {"email": "grace@example.com", "password1": NEW_PASSWORD})
+    code = sent_code()
+    client.post(CODE, {"code": "BCDF-GHJK"})
+    client.post(CODE, {"code": code})
+    secrets.append(code)
+
+
+def sign_in(world, secrets):
+    person = world["person"]
+    for address in (person.email, "nobody@example.com", TYPED_BY_MISTAKE):
+        browser().post(LOGIN, {"login": address, "password": "wrong-" + PASSWORD})
+    client = inside(person)
+    secrets += [PASSWORD, TYPED_BY_MISTAKE, client.cookies["sessionid"].value]
+    client.post(reverse("account_reauthenticate"), {"password": "wrong-" + PASSWORD})
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    inside(person)
+    client.post(reverse("usersessions_list"))
+    client.post(reverse("account_logout"))
+    UserFactory(email="gone@example.com", password=PASSWORD, is_active=False)
+    browser().post(LOGIN, {"login": "gone@example.com", "password": PASSWORD})
+    browser().post(reverse("mfa_login_webauthn"), {"credential": '{"id": "a"}'})
+    guesses = browser()
+    for _ in range(6):
+        guesses.post(LOGIN, {"login": "somebody@example.com", "password": "wrong-" + PASSWORD})
+
+
+def second_factor(world, secrets):
+    person = world["person"]
+    client = inside(person)
+    shown = client.get(reverse("mfa_activate_totp")).content.decode()
+    seed = re.search(r'id="totp-secret">([A-Z2-7]+)<', shown)[1]
+    client.post(reverse("mfa_activate_totp"), {"code": totp_code(seed)})
+    secrets += [seed, *RecoveryCodes(Authenticator.objects.get(type="recovery_codes")).get_unused_codes()]
+    cache.clear()  # the code that set it up is used
+    client = browser()
+    log_in(client, person)
+    client.post(reverse("mfa_authenticate"), {"code": "000000"})
+    client.post(reverse("mfa_authenticate"), {"code": totp_code(seed)})
+    client.post(reverse("mfa_reauthenticate"), {"code": "000000"})
+    client.post(reverse("mfa_deactivate_totp"))
+    assert not Authenticator.objects.exists()
+
+
+def change_account(world, secrets):
+    person = world["person"]
+    client = inside(person)
+    new = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    client.post(reverse("account_change_password"), {"oldpassword": "wrong-" + PASSWORD, **new})
+    client.post(reverse("account_change_password"), {"oldpassword": PASSWORD, **new})
+    client.post(reverse("account_email"), {"email": "countess@example.com", "action_add": "1"})
+    client.post(CODE, {"code": (code := sent_code())})
+    assert EmailAddress.objects.filter(email="countess@example.com", verified=True).exists()
+    secrets += [NEW_PASSWORD, code]
+
+
+def reset(world, secrets):
+    person = world["owner"]
+    EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
+    client = browser()
+    client.post(reverse("account_reset_password"), {"email": "nobody@example.com"})
+    client.post(reverse("account_reset_password"), {"email": person.email})
+    code = sent_code()
+    confirm = reverse("account_confirm_password_reset_code")
+    client.post(confirm, {"code": "BCDF-GHJK"})
+    answer = client.post(confirm, {"code": code})
+    client.post(answer["Location"], {"password1": PASSWORD, "password2": PASSWORD})
+    secrets.append(code)
+
+
+def keys_and_members(world, secrets):
+    owner, project, key = world["owner"], world["project"], world["key"]
+    client = inside(owner)
+    secrets.append(secret_of(key))
+    client.post(page("apikeys:create", project), {"name": "Second"})
+    for name in ("copy", "reveal", "pause", "resume"):
+        client.post(action(name, key))
+    client.post("/api/v1/report", {"secret": secret_of(key)}, content_type="application/json")
+    client.post(action("delete", key), {"confirmation": key.name})
+    client.post(page("apikeys:show_once", project))
+    client.post(page("apikeys:keep_secrets", project))
+    other = browser()
+    sign_in_recently(other, world["viewer"])
+    other.post(action("pause", key))
+    with_token = browser(enforce_csrf_checks=True)
+    with_token.cookies = client.cookies
+    with_token.post(action("pause", key))
+    other, secret = services.create_key(project=project, name="Third", by=world["owner"])
+    services.report_leak(secret=secret)
+    services.resume_key(key=other, by=world["owner"], although_reported=True)
+    for role in (Role.VIEWER, Role.OWNER, None):
+        change_member(project=project, user=world["person"], role=role, by=world["owner"])
+
+
+def projects(world, secrets):
+    client = inside(world["owner"])
+    client.post(reverse("projects:create"), {"name": "Another"})
+    project = Project.objects.get(name="Another")
+    rename_project(project=project, name="Other", by=world["owner"])
+    client.post(page("projects:delete", project), {"confirmation": "Other"})
+    assert not Project.objects.alive().filter(pk=project.pk).exists()
+
+
+def admin(world, secrets):
+    client, url = browser(), reverse
+    sign_in_recently(client, world["admin"])
+    new = {"email": "new@example.com", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    client.post(url("admin:accounts_user_add"), {**new, "usable_password": "true"})
+    user = User.objects.get(email="new@example.com")
+    change = url("admin:accounts_user_change", args=[user.pk])
+    client.post(change, {"is_staff": "on", "is_active": "on", "first_name": "x"})
+    for name in ("deactivate", "reactivate"):
+        client.post(url(f"admin:accounts_user_{name}", args=[user.pk]))
+    member = world["project"].memberships.get(user=world["viewer"])
+    client.post(url("admin:projects_membership_delete", args=[member.pk]), {"post": "yes"})
+    assert not world["project"].memberships.filter(pk=member.pk).exists()
+
+
+def calls(world, secrets):
+    wrong = secret_format.generate("lk_")
+    browser().get("/api/v1/me", headers=bearer(wrong))
+    environ = {"REQUEST_METHOD": "GET", "HTTP_AUTHORIZATION": f"Bearer {wrong}", "HTTP_X_FORWARDED_FOR": ADDRESS}
+    list(gateway.application({**environ, "wsgi.url_scheme": "http"}, lambda *_: None))
+    secrets.append(wrong)
+
+
+VISITS = [sign_up, sign_in, second_factor, change_account, reset, keys_and_members, projects, admin, calls]
+
+
+def test_one_visit_of_each_kind_gives_its_line_and_no_secret(world, lines, capfd):
+    """T53"""
+    secrets = []
+    for visit in VISITS:
+        cache.clear()
+        visit(world, secrets)
+    found = {line["event"] for line in lines.all}
+    print(len(found), "of", len(Event), "events,", len(lines.all), "lines,", len(secrets), "secrets")
+    assert found == set(Event), "100 %"
+    written = capfd.readouterr().err + repr(lines.all)
+    assert [secret for secret in secrets if secret in written] == []
+    assert all(line["outcome"] in {"done", "failed", "refused"} for line in lines.all)
+    inside_requests = [line for line in lines.all if line["event"] not in OUTSIDE and "request_id" in line]
+    assert {line["event"] for line in inside_requests} == set(Event) - OUTSIDE
+    assert {line["address"] for line in inside_requests} == {ADDRESS}
+
+
+def test_who_failed_to_sign_in_from_where_and_why(world, lines):
+    """T53"""
+    sign_in(world, [])
+    found = [(line.get("account"), line.get("typed"), line.get("reason")) for line in lines.of(Event.SIGN_IN_FAILED)]
+    person, gone = world["person"].public_id, User.objects.get(email="gone@example.com").public_id
+    assert found[:4] == [
+        (person, None, "wrong_password"),
+        (None, "nobody@example.com", "unknown_account"),
+        (gone, None, "inactive"),
+        (None, None, "wrong_passkey"),
+    ]
+    for line in lines.of(Event.SIGN_IN_FAILED):
+        assert (line["address"], line["outcome"], line["level"]) == (ADDRESS, "failed", "warning")
+        assert re.fullmatch(r"req_\w{16}", line["request_id"])
+    [limited] = lines.of(Event.RATE_LIMITED)
+    assert (limited["page"], limited["address"], limited["outcome"]) == ("account_login", ADDRESS, "refused")
+
+
+@pytest.mark.parametrize("typed", [TYPED_BY_MISTAKE, "hunter2@", "x@y z", "", "a" * 300 + "@example.com"])
+def test_what_is_not_shaped_like_an_address_is_not_logged(db, typed):
+    """T53: it may be a password that was typed into the field of the address."""
+    assert whose(typed) == {"typed": None}
+
+
+def test_the_documented_events_are_those_of_the_code():
+    """T53"""
+    section = (REPOSITORY / "docs" / "security.md").read_text().partition("\n## The security log\n")[2]
+    documented = re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert documented == [str(event) for event in Event]
+
+
+def test_every_kind_of_event_that_the_services_record_is_one_of_the_log():
+    """T53: whoever adds a kind gives it a name here too."""
+    kinds = KeyEvent.Kind.values
+    assert {kind if kind.startswith("member_") else f"key_{kind}" for kind in kinds} <= set(Event)
+
+
+def test_what_was_rolled_back_leaves_no_line(world, lines, monkeypatch):
+    monkeypatch.setattr(KeyEvent.objects, "create", None, raising=False)
+    with pytest.raises(TypeError):
+        services.pause_key(key=world["key"], by=world["owner"])
+    assert lines.of(Event.KEY_PAUSED) == []
+
+
+def test_a_long_text_of_a_client_is_cut(lines):
+    record(Event.CSRF_REFUSED, reason="x" * 5000)
+    assert len(lines.all[0]["reason"]) == 200
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_call_that_passes_leaves_no_line(world, lines, good):
+    """T53: the check writes nothing for a good key."""
+    secret = secret_of(world["key"]) if good else "wrong"
+    environ = {"REQUEST_METHOD": "GET", "HTTP_AUTHORIZATION": f"Bearer {secret}", "wsgi.url_scheme": "http"}
+    list(gateway.application(environ, lambda *_: None))
+    assert len(lines.all) == (0 if good else 1)
