@@ -64,7 +64,7 @@ BELOW = [
     ";a=b",
     "*",
 ]
-BELOW += ["%FF%C0%AF", "%zz", "%", "a" * 8_000, "?" + "b" * 8_000, "verify", "../me", "%3Cscript%3E", "%20", "?a?b#c"]
+BELOW += ["%FF%C0%AF", "%zz", "%", "a" * 8_000, "?" + "b" * 8_000, "verify", "../me", "%3Cscript%3E", "?a?b#c"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 
 
