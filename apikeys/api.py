@@ -20,7 +20,7 @@ class KeyRequest(ApiRequest):
 
 @csrf_exempt
 @login_not_required
-def verify(request: HttpRequest) -> HttpResponse:
+def verify(request: HttpRequest, below: str = "") -> HttpResponse:
     """The gateway's answer for servers that bring only Django's handler, as `runserver` does."""
     status, headers, body = gateway.answer(request.META, request.request_id)  # type: ignore[attr-defined]
     return HttpResponse(body, status=status, headers=dict(headers))
@@ -35,7 +35,8 @@ VERIFY_DOCUMENT: dict[str, Any] = {
     "operationId": "verify",
     "summary": "Verify",
     "description": "For gateways: whether the key of the request that carries this header lets it in. "
-    "Any method is answered alike, and no body is read.",
+    "Any method is answered alike, and no body is read. Below this path, as at `/api/v1/verify/v1/orders?x=1`, "
+    "the answer is 200 in place of 204, and the rest of path and query is not read.",
     "tags": ["Keys"],
     "parameters": [],
     "security": [{"ApiKeyAuth": []}],

@@ -21,10 +21,12 @@ from projects.envelope import error_body, error_headers, status_of
 logger = structlog.get_logger(__name__)
 
 PATH = "/api/v1/verify"
+# Envoy adds the client's path and query to the path of the check, and takes 200 alone for a yes.
+BELOW = f"{PATH}/"
 
 Environ = Mapping[str, Any]
 
-_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (204, 401, 403, 404, 429, 500, 503)}
+_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 204, 401, 403, 404, 429, 500, 503)}
 
 
 class Answer(NamedTuple):
@@ -34,7 +36,10 @@ class Answer(NamedTuple):
 
 
 def answer(environ: Environ, request_id: str) -> Answer:
-    """204 and whose request it is, or the refusal. Any method is answered alike; the body is never read."""
+    """204 and whose request it is, or the refusal. Any method is answered alike; the body is never read.
+
+    Below PATH the answer is 200 in place of 204. What follows there, path and query, is the client's and is never read.
+    """
     if not _is_secure_enough(environ):
         return _refusal(403, "https_required", request_id)
     identity, code = verification.verify(environ.get("HTTP_AUTHORIZATION"), address_of(environ))
@@ -47,7 +52,14 @@ def answer(environ: Environ, request_id: str) -> Answer:
         ("X-Request-Id", request_id),
         ("Cache-Control", "no-store"),
     ]
-    return Answer(204, headers, b"")
+    if environ["PATH_INFO"] == PATH:
+        return Answer(204, headers, b"")
+    return Answer(200, [*headers, ("Content-Length", "0")], b"")
+
+
+def is_asked(path: str) -> bool:
+    """Whether a request for this path is a question of a gateway."""
+    return path == PATH or path.startswith(BELOW)
 
 
 def _is_secure_enough(environ: Environ) -> bool:
@@ -83,7 +95,7 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
     except Exception:
         logger.exception("verify_failed", request_id=request_id)
         found = _refusal(500, "internal_error", request_id, "Something broke on our side. Quote the request id.")
-    if found.status != 204:
+    if found.status >= 400:
         reason = json.loads(found.body)["error"]["code"]
         record(Event.VERIFY_REFUSED, request_id=request_id, address=address_of(environ), reason=reason)
     return _send(found, environ, start_response)

@@ -23,7 +23,7 @@ from config import health  # noqa: E402
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     patience.begin()
     path = environ["PATH_INFO"]
-    if path == gateway.PATH:
+    if gateway.is_asked(path):
         return gateway.application(environ, start_response)
     if path in health.STATES:
         return _health(environ, start_response)

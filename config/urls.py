@@ -3,6 +3,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import include, path, register_converter
+from django.urls.converters import StringConverter
 
 from accounts.public_ids import converter_for
 from apikeys import gateway
@@ -11,6 +12,14 @@ from config import errors
 from config.api import api
 from projects.views import home
 
+
+class TheClients(StringConverter):
+    """Whatever a client of a gateway has asked for, an empty path and line ends too."""
+
+    regex = "(?s:.*)"
+
+
+register_converter(TheClients, "the_clients")
 register_converter(converter_for("prj"), "project_id")
 register_converter(converter_for("key"), "key_id")
 register_converter(converter_for("file"), "file_id")
@@ -24,6 +33,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path(gateway.PATH.lstrip("/"), verify, name="verify"),
+    path(f"{gateway.BELOW.lstrip('/')}<the_clients:below>", verify, name="verify_below"),
     path("api/v1/", api.urls),
 ]
 

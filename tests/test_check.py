@@ -16,7 +16,8 @@ from tests.servers import database_url
 VERIFY = "/api/v1/verify"
 ELSEWHERE = [
     *("/", "/admin/", "/accounts/login/", "/static/favicon.svg", "/api/v1/me", "/api/v1/files", "/api/v1/openapi.json"),
-    *("/api/v1/report", "/api/v1/verify/", "//api/v1/verify", "/API/v1/verify", "/api/v1/verify%2f", "/health/", "/x"),
+    *("/api/v1/report", "/api/v1/verify2", "//api/v1/verify", "/API/v1/verify", "/api/v1/verify%3f", "/health/", "/x"),
+    *("/api/v1/verif/y", "/api/v1/verify;/x", "/x/api/v1/verify/", "/health/live/x"),
 ]
 # What only pages and the API need.
 PAGES_PACKAGES = {
@@ -46,6 +47,59 @@ def test_a_gateway_is_answered_as_at_the_pages_port(server, api_key):
     assert {name for name, _ in answers[0].headers.items()} == {name for name, _ in answers[1].headers.items()}
     refused = send_raw(server, get_request(VERIFY, b"Bearer wrong"), port=server.check_port)
     assert_error(refused, 401, "key_malformed")
+
+
+BELOW = [
+    "",
+    "v1/orders?x=1",
+    "?",
+    "?x=%00",
+    "%00",
+    "%0a",
+    "%2f..%2f",
+    "../../health/live",
+    "..",
+    "/",
+    "//x",
+    ";a=b",
+    "*",
+]
+BELOW += ["%FF%C0%AF", "%zz", "%", "a" * 8_000, "?" + "b" * 8_000, "verify", "../me", "%3Cscript%3E", "?a?b#c"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
+
+
+def test_below_the_check_all_is_the_clients_and_a_good_key_is_200(server, api_key):
+    """T44 Envoy adds the client's path and query, asks with the client's method, and takes 200 alone for a yes."""
+    key = f"Authorization: Bearer {api_key.secret}"
+    asked = [("GET", path) for path in BELOW] + [(method, "v1/orders?x=1") for method in METHODS]
+    for port in (server.port, server.check_port):
+        for method, path in asked:
+            for lines, status in (([key], 200), ([], 401), (["Authorization: Bearer wrong"], 401)):
+                head = [f"{method} /api/v1/verify/{path} HTTP/1.1", "Host: a", "Connection: close", "Content-Length: 2"]
+                answer = send_raw(server, "\r\n".join([*head, *lines, "", "{}"]).encode(), port=port)
+                assert answer.status_code == status, (method, path)
+                assert "Location" not in answer.headers
+                assert answer.headers.get("X-Latchkey-Key") == (api_key.public_id if status == 200 else None)
+                if status == 200:
+                    assert (answer.content, answer.headers["Content-Length"]) == (b"", "0")
+                elif method != "HEAD":
+                    assert_error(answer, 401, "key_malformed" if lines else "key_missing")
+
+
+def test_a_key_in_the_path_or_query_below_the_check_is_no_key(server, api_key):
+    for path in (f"?key={api_key.secret}", f"?authorization=Bearer%20{api_key.secret}", api_key.secret):
+        for port in (server.port, server.check_port):
+            answer = send_raw(server, get_request(f"/api/v1/verify/{path}"), port=port)
+            assert_error(answer, 401, "key_missing")
+    assert not KeyUse.objects.filter(key=api_key).exists()
+
+
+def test_servers_that_bring_only_djangos_handler_answer_alike(client, api_key):
+    bearer = {"Authorization": f"Bearer {api_key.secret}"}
+    for path in ("", "v1/orders?x=1", "%0a", "../me"):
+        answer = client.post(f"/api/v1/verify/{path}", headers=bearer)
+        assert (answer.status_code, answer.headers["X-Latchkey-Key"]) == (200, api_key.public_id)
+        assert_error(client.get(f"/api/v1/verify/{path}"), 401, "key_missing")
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)

@@ -46,7 +46,9 @@ def test_no_upgrade_leads_out_of_http_1_1(gateway, api, api_key, key):
     # A proxy may refuse an odd one. The others go on in HTTP/1.1.
     assert len(api.received) >= len(UPGRADES)
     for seen in api.received:
-        attacks.assert_the_gateways_own(seen, api_key)
+        # Envoy takes websocket out of a list that offers it.
+        is_websocket = gateway.program == "envoy" and seen.header("Upgrade") == "websocket"
+        attacks.assert_the_gateways_own(seen, api_key, websocket=is_websocket)
     assert FORGED not in str(api.received)
 
 
@@ -92,9 +94,16 @@ def test_no_header_of_the_gateway_can_be_forged(gateway, api, api_key, key):
         attacks.assert_the_gateways_own(seen, api_key)
 
 
+# Without a Host no server behind it takes the request.
+REFUSED_BY_ENVOY = {"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Host"}
+
+
 def test_connection_removes_no_header_of_the_gateway(gateway, api, api_key, key):
     """T44 Proxies remove the headers that Connection names, here and before the API (RFC 9110, 7.6.1)."""
     for name in [*IDENTITY, *ORIGIN, "Host", "Connection", "Upgrade"]:
+        if gateway.program == "envoy" and name in REFUSED_BY_ENVOY:
+            assert attacks.status_of(send(gateway, head(*key, f"Connection: close, {name}"))) == 400, name
+            continue
         assert attacks.status_of(send(gateway, head(*key, f"Connection: close, {name}"))) == 200, name
         attacks.assert_the_gateways_own(api.received.pop(), api_key)
     for lines in (["Connection: close, Authorization"], ["Connection: Authorization", "Connection: close"]):
@@ -111,13 +120,22 @@ def test_two_keys_are_no_key(gateway, api, api_key):
         [bad, good],
         [good, good],
         [good, bad.upper()],
-        [good, "Authorization:"],
         [f"{good}, Bearer lk_bad"],
         [f"{good}\r\n , Bearer lk_bad"],
-        ["Authorization:", good],
     ):
         assert attacks.status_of(send(gateway, head("Host: api", *lines, "Connection: close"))) in {400, 401}, lines
     assert not api.received
+
+
+def test_a_key_beside_an_empty_one_is_no_key_or_the_only_one(gateway, api, api_key):
+    """T44 Envoy drops an empty Authorization before anything reads it."""
+    good = f"Authorization: Bearer {api_key.secret}"
+    for lines in ([good, "Authorization:"], ["Authorization:", good]):
+        status = attacks.status_of(send(gateway, head("Host: api", *lines, "Connection: close")))
+        assert status in ({200} if gateway.program == "envoy" else {400, 401}), lines
+    assert len(api.received) == (2 if gateway.program == "envoy" else 0)
+    for seen in api.received:
+        attacks.assert_the_gateways_own(seen, api_key)
 
 
 def test_two_hosts_are_refused(gateway, api, key):
@@ -211,10 +229,12 @@ def test_the_check_gets_the_key_and_the_address_and_nothing_else_that_decides(se
             received = send(gateway, head(*sent, "Connection: close", first=f"{method} {path} HTTP/1.1"))
             assert attacks.status_of(received) == 200
     assert [seen.path for seen in api.received] == ["/a?scope=x", "/a?x=%0d%0aX-Latchkey-Key:", "/b"]
+    # Envoy asks with the client's method, which Latchkey does not read.
+    methods = [asked.method for asked in witness.received]
+    assert methods == ["GET", "POST", "DELETE"] if gateway.program == "envoy" else {*methods} <= {"GET", "HEAD"}
     assert len(witness.received) == 3
     for asked in witness.received:
-        assert asked.path == "/api/v1/verify"
-        assert asked.method in {"GET", "HEAD"}
+        assert asked.path == gateway.check_path
         assert "client" not in str(asked)
         told = [(name.lower(), value) for name, value in asked.headers if "forwarded" in name.lower()]
         told = [(name, value) for name, value in told if name != "x-forwarded-host"]
@@ -236,6 +256,7 @@ HTTP2_ALLOWED = {
     "default_server;": "default_server http2;",
     "\tadmin off": "\tadmin off\n\tservers {\n\t\tprotocols h1 h2c\n\t}",
     "    option disable-h2-upgrade\n": "",
+    "codec_type: HTTP1": "codec_type: AUTO",
 }
 
 

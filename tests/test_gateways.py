@@ -7,7 +7,7 @@ import pytest
 from apikeys import secret_format, services
 from tests.api_helpers import assert_error
 from tests.environment import lacking
-from tests.gateways import Answer, Nginx, Witness, find
+from tests.gateways import Answer, Envoy, Nginx, Witness, find
 from tests.postgres import free_port
 
 # What a proxy does has nothing to do with the kind of database.
@@ -111,6 +111,31 @@ def test_nginx_drops_underscores_whatever_another_server_of_its_port_says(server
     assert "forged" not in str(seen)
 
 
+PREFIXED = {"path_override: /api/v1/verify/": "path_prefix: /api/v1/verify"}
+
+
+def test_an_envoy_that_adds_the_clients_path_is_answered_alike(server, tmp_path, api, api_key, owner, bearer):
+    """T44 Older ones can do nothing else. Path and query are the client's, and no key."""
+    if not find("envoy"):
+        lacking("envoy")
+    with Witness.running(server.check_port) as witness:
+        gateway = Envoy(tmp_path, latchkey_port=witness.server_port, api_port=api.server_port, changes=PREFIXED)
+        gateway.start()
+        try:
+            for path in ("/v1/orders?x=1", "/", "/../health/live", "/%2e%2e/me?x=%00", "//a", "/" + "a" * 8_000):
+                for method in ("GET", "POST", "OPTIONS"):
+                    assert gateway.request(method, path, headers=bearer).status_code == 200, path
+                assert witness.received[-1].path == f"/api/v1/verify{path}"
+                assert [seen.path for seen in api.received] == [path] * 3
+                api.received.clear()
+            assert_error(gateway.request(path=f"/?key={api_key.secret}"), 401, "key_missing")
+            services.pause_key(key=api_key, by=owner)
+            assert_error(gateway.request(path="/v1/orders?x=1", headers=bearer), 401, "key_paused")
+        finally:
+            gateway.stop()
+    assert api.received == []
+
+
 def test_the_secret_goes_no_further_than_the_check(gateway, api, api_key, bearer):
     gateway.request(headers=bearer)
     [seen] = api.received
@@ -204,7 +229,7 @@ def test_each_request_is_one_question_without_its_body(server, gateway_to, api, 
         services.pause_key(key=api_key, by=owner)
         assert_error(gateway.request("POST", "/", body="x", headers=bearer), 401, "key_paused")
         assert_error(gateway.request(), 401, "key_missing")
-    assert [(asked.path, asked.body) for asked in witness.received] == [("/api/v1/verify", "")] * 3
+    assert [(asked.path, asked.body) for asked in witness.received] == [(gateway.check_path, "")] * 3
     assert [asked.header("Authorization") for asked in witness.received] == [*[bearer["Authorization"]] * 2, None]
     for asked in witness.received:
         assert asked.header("X-Forwarded-For") == "127.0.0.2"

@@ -199,8 +199,8 @@ def test_no_name_breaks_out_of_the_downloads_header(client, upload, authorizatio
 @pytest.mark.parametrize(
     ("name", "header"),
     [
-        ("Füße 漢.txt", "attachment; filename*=utf-8''F%C3%BC%C3%9Fe%20%E6%BC%A2.txt"),
-        ('a"b.txt', r'attachment; filename="a\"b.txt"'),
+        ("Füße 漢.txt", "attachment; filename=\"Fu_e _.txt\"; filename*=utf-8''F%C3%BC%C3%9Fe%20%E6%BC%A2.txt"),
+        ('a"b.txt', "attachment; filename=\"a_b.txt\"; filename*=utf-8''a%22b.txt"),
         ("a;b.txt", 'attachment; filename="a;b.txt"'),
     ],
 )
