@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.busy import busy
 from accounts.threads import Slots, share
+from common import outages
 
 # Two people who sign in at the same second both get in, on one core too.
 SECONDS_TO_WAIT = 2
@@ -112,6 +113,7 @@ class FewAtOnce:
             _end()
         if _mine.was_refused:
             # The form, with all that was typed except the password.
+            outages.explain("As many passwords are being hashed as this process may hash at once (THREADS).")
             response.status_code = 503
             response["Retry-After"] = RETRY_SECONDS
         return response

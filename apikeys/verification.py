@@ -19,6 +19,7 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 from accounts.models import User
 from apikeys import limits, patience, prepared, secret_format, usage, vault
 from apikeys.models import ApiKey, KeyState, Outcome
+from common import outages
 from projects.models import Project
 
 # RFC 6750, 2.1: the scheme, in any case (RFC 9110, 11.1), a space and the token; a token of ours is alphanumeric.
@@ -92,11 +93,13 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
         return _failed("key_malformed", address)
     digests = vault.digests(bearer[1])
     if not digests:
+        outages.log("verify_unavailable", "KEY_PEPPERS is empty.")
         return _refused("unavailable")
     try:
         with patience.Begun():
             row = _look_up(digests)
-    except Error:
+    except Error as error:
+        outages.log("verify_unavailable", error)
         return _refused("unavailable")
     return _judge(row, address) if row else _failed("key_unknown", address)
 

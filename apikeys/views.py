@@ -19,6 +19,7 @@ from apikeys.figures import with_figures
 from apikeys.forms import CreateKeyForm
 from apikeys.models import ApiKey, PauseReason
 from apikeys.pages import keys_context, living_names, project_context, propose_name, snippet_context
+from common import outages
 from projects.access import get_project
 from projects.announcements import announce, warn
 from projects.forms import ConfirmNameForm
@@ -269,7 +270,8 @@ def _secret(request: PageRequest, project_id: str, key_id: str, read: services.R
             message = f"The secret of {key.name} was shown once and is stored nowhere. If it is lost, create a new key."
             return JsonResponse({"message": message}, status=409)
         return _shown_before(request, project, key)
-    except (vault.VaultUnavailable, vault.CiphertextRefused):
+    except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
+        outages.explain(error)
         message = "The key cannot be decrypted at the moment; it goes on working. Ask an administrator."
         if as_json:
             return JsonResponse({"message": message}, status=503)

@@ -13,7 +13,6 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
-from django.db.utils import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -29,7 +28,7 @@ from apikeys.api import VERIFY_DOCUMENT
 from apikeys.api import router as me_router
 from apikeys.integrations.ninja import ApiKeyAuth, answer_refusals
 from apikeys.report_api import router as report_router
-from common.key_ring import VaultUnavailable
+from common.outages import OUTAGES
 from config import errors
 from projects.api import router as files_router
 from projects.envelope import error_response
@@ -170,7 +169,7 @@ def _too_large(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
-    return errors.unavailable(request)
+    return errors.unavailable(request, error)
 
 
 def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -181,5 +180,5 @@ _handle(errors.not_found, Http404)
 _handle(errors.forbidden, PermissionDenied)
 _handle(errors.bad_request, SuspiciousOperation, MultiPartParserError, UnreadablePostError)
 _handle(_too_large, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
-_handle(_unavailable, OperationalError, InterfaceError, VaultUnavailable)
+_handle(_unavailable, *OUTAGES)
 _handle(_broken, Exception)

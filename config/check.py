@@ -17,7 +17,9 @@ django.setup(set_prefix=False)
 from django.db import close_old_connections  # noqa: E402  Django has to be set up before
 
 from apikeys import gateway, patience  # noqa: E402
-from config import health  # noqa: E402
+from config import health, readiness  # noqa: E402
+
+readiness.expected_migrations()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -2,34 +2,37 @@
 
 import os
 from collections.abc import Callable
+from errno import EACCES
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-# Both come with environs, whose own methods for them name another variable and show what the address held.
-import dj_database_url
-import dj_email_url  # type: ignore[import-untyped]
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError, ValidationError, validate
 
-from config import local_secrets
+from config import database_url, email_url, local_secrets, setting_values
+from config.setting_values import refusal, unreadable
 
 env = Env()
 
 PRODUCTION = env.str("ENV", "local") == "production"
-DATA_DIR = Path(env.str("DATA_DIR", str(Path(__file__).resolve().parent.parent / "var"))).resolve()
+DATA_DIR = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / "var").resolve()
 
 _REQUIRED = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING", "EMAIL_URL")
-_SENDS_MAIL = "django.core.mail.backends.smtp.EmailBackend"
 # The values of 1 are pickles, which the previous release reads and writes while both releases are running.
 _CACHE_VERSION = 2
 _LONGEST_SECONDS = 24 * 60 * 60  # threads cannot wait for just any number
+_YEAR = 365 * 24 * 60 * 60
+_LARGEST = 10**15  # what every database and clock can count to
 
 
 def given(name: str) -> str:
     """The variable `name`, or the content of the file that `name_FILE` points to, or ""."""
     if path := os.environ.get(f"{name}_FILE"):
         try:
-            return Path(path).read_text().strip()
+            if content := Path(path).read_text().strip():
+                return content
+            raise ImproperlyConfigured(f"{name}_FILE: {path} is empty.")
         except OSError as error:
             raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}.") from error
         except UnicodeDecodeError:
@@ -42,9 +45,9 @@ def listed(name: str) -> list[str]:
     return [entry.strip() for entry in given(name).split(",") if entry.strip()]
 
 
-def whole_number(name: str, default: int, *, least: int) -> int:
-    """Raises ImproperlyConfigured below `least`."""
-    return int(_within(env.int, name, default, min=least))
+def whole_number(name: str, default: int, *, least: int, most: int = _LARGEST) -> int:
+    """Raises ImproperlyConfigured below `least` and above `most`."""
+    return int(_within(env.int, name, default, min=least, max=most))
 
 
 def seconds(name: str, default: float) -> float:
@@ -53,17 +56,69 @@ def seconds(name: str, default: float) -> float:
 
 
 def _within(read: Callable[..., Any], name: str, default: float, **bounds: Any) -> Any:
+    return _read(read, name, default, validate=validate.Range(**bounds))
+
+
+def _read(read: Callable[..., Any], name: str, default: Any, **options: Any) -> Any:
     try:
-        return read(name, default, validate=validate.Range(**bounds))
+        return read(name, default, **options)
     except EnvValidationError as error:
-        raise ImproperlyConfigured(f"{name}: {' '.join(error.error_messages)} See docs/running.md.") from None
+        raise refusal(name, " ".join(error.error_messages)) from None
+
+
+def flag(name: str, default: bool) -> bool:
+    return bool(_read(env.bool, name, default))
+
+
+def log_level(name: str, default: int) -> int:
+    return int(_read(env.log_level, name, default))
+
+
+def one_of(name: str, *words: str) -> str:
+    """The first of `words` unless the variable says another of them."""
+    word = env.str(name, words[0])
+    if word not in words:
+        raise refusal(name, f"it must be {' or '.join(words)}, not {word!r}.")
+    return word
+
+
+def host_names(name: str, default: list[str]) -> list[str]:
+    return setting_values.host_names(name, listed(name)) or default
+
+
+def origins(name: str) -> list[str]:
+    return setting_values.origins(name, listed(name))
+
+
+def sender(name: str, default: str) -> str:
+    return setting_values.sender(name, given(name) or default)
+
+
+def hsts_beyond_this_host(seconds_asked: int) -> tuple[bool, bool]:
+    """Whether HSTS is for all subdomains too, and whether browsers may ship it (https://hstspreload.org)."""
+    subdomains, preload = flag("HSTS_INCLUDE_SUBDOMAINS", False), flag("HSTS_PRELOAD", False)
+    if preload and not (subdomains and seconds_asked >= _YEAR):
+        raise refusal("HSTS_PRELOAD", f"it needs HSTS_INCLUDE_SUBDOMAINS=true and HSTS_SECONDS of at least {_YEAR}.")
+    return subdomains, preload
+
+
+def make_folder(path: Path, *, parents: bool = False) -> Path:
+    """A folder in DATA_DIR, or DATA_DIR itself. Raises ImproperlyConfigured where nobody can write."""
+    try:
+        path.mkdir(exist_ok=True, parents=parents)
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+    except OSError as error:
+        problem = f"cannot write in {path}: {error.strerror}. The server's own user has to be able to."
+        raise refusal("DATA_DIR", problem) from None
+    return path
 
 
 def umask() -> int:
     """What new files and folders withhold from others. Raises ImproperlyConfigured for what lets everybody read."""
     text = given("UMASK") or "077"
     if text not in {"077", "027", "007"}:
-        raise ImproperlyConfigured("UMASK must be 077, 027 or 007. See docs/running.md.")
+        raise refusal("UMASK", "it must be 077, 027 or 007.")
     return int(text, 8)
 
 
@@ -76,7 +131,8 @@ def threads() -> int:
 def web_address(name: str) -> str:
     """The http:// or https:// address in the variable `name`, or "". Raises ImproperlyConfigured for another."""
     address = given(name)
-    if address and not _is_web_address(address, {"http", "https"}):
+    is_plain = not set(address) & set("?#@\"'")
+    if address and not (is_plain and _is_web_address(address, {"http", "https"})):
         raise ImproperlyConfigured(f"{name} is not an http:// or https:// address with a host. See docs/running.md.")
     return address.rstrip("/")
 
@@ -92,6 +148,8 @@ def _is_web_address(text: str, schemes: set[str]) -> bool:
 def base_url() -> str:
     """Where people find this server, for links in mails: BASE_URL, else what HOST and PORT or ALLOWED_HOSTS say."""
     if address := web_address("BASE_URL"):
+        if urlsplit(address).path:
+            raise refusal("BASE_URL", "Latchkey runs at the root of a host name, not below a path.")
         return address
     if PRODUCTION:
         return f"https://{(listed('ALLOWED_HOSTS') or [''])[0].lstrip('.')}"
@@ -108,40 +166,15 @@ def secret(name: str, file: str, make: Callable[[], str]) -> str:
 
 
 def database() -> dict[str, Any]:
-    """The database that DATABASE_URL names, for Django's DATABASES; by default an SQLite file in DATA_DIR.
-
-    Raises ImproperlyConfigured for an address that cannot be read.
-    """
-    url = given("DATABASE_URL") or f"sqlite:///{DATA_DIR}/latchkey.sqlite3"
-    try:
-        return dict(dj_database_url.parse(url, conn_max_age=60))
-    except ValueError:
-        raise _unreadable("DATABASE_URL") from None
+    """The database that DATABASE_URL names, for Django's DATABASES; by default an SQLite file in DATA_DIR."""
+    return database_url.parse(given("DATABASE_URL") or f"sqlite:///{DATA_DIR}/latchkey.sqlite3")
 
 
 def mail() -> dict[str, Any]:
-    """Django's EMAIL_ settings from EMAIL_URL; by default mails are shown on standard error.
-
-    Raises ImproperlyConfigured for an address that cannot be read, of an unknown scheme too, or without a server.
-    """
+    """Django's EMAIL_ settings from EMAIL_URL; by default mails are shown on standard error."""
     if not given("EMAIL_URL"):
         return {"EMAIL_BACKEND": "config.local_mail.EmailBackend"}
-    try:
-        found: dict[str, Any] = dj_email_url.parse(given("EMAIL_URL"))
-    except ValueError:
-        raise _unreadable("EMAIL_URL") from None
-    is_whole = found["EMAIL_HOST"] or found.get("EMAIL_BACKEND") != _SENDS_MAIL
-    if "EMAIL_BACKEND" not in found or not is_whole or (found["EMAIL_TIMEOUT"] or 0) < 0:
-        raise _unreadable("EMAIL_URL")
-    return found
-
-
-def _unreadable(name: str) -> ImproperlyConfigured:
-    """Not with what was found, which may hold a password."""
-    return ImproperlyConfigured(
-        f"{name} cannot be read. Write it as docs/running.md says; in a name or password, / : @ ? # [ ] and % have to "
-        "be percent-encoded, as %2F for /."
-    )
+    return email_url.parse(given("EMAIL_URL"))
 
 
 def shared_cache() -> dict[str, Any]:
@@ -183,10 +216,14 @@ def _redis_options(url: str) -> dict[str, Any]:
     except ImportError as error:
         raise ImproperlyConfigured("CACHE_URL needs the package redis: uv sync --frozen --extra redis.") from error
     try:
+        parts = urlsplit(url)
+        # redis-py takes a path that is no number for database 0.
+        if set(parts.hostname or "") & set(" \"'") or not f"0{parts.path.strip('/')}".isdecimal():
+            raise ValueError
         # Connects to nothing yet.
         ConnectionPool.from_url(url).make_connection()
     except (ValueError, TypeError, RedisError):
-        raise _unreadable("CACHE_URL") from None
+        raise unreadable("CACHE_URL") from None
     return {"socket_connect_timeout": 1, "socket_timeout": 1, "retry": Retry(NoBackoff(), 1)}
 
 
@@ -194,21 +231,27 @@ def refuse_unsafe_production() -> None:
     """Raises ImproperlyConfigured that names every variable that is missing or unsafe."""
     if env.str("ENV", "local") not in {"local", "production"}:
         raise ImproperlyConfigured("ENV must be 'local' or 'production'.")
+    if given("SCRIPT_NAME") or given("FORCE_SCRIPT_NAME"):
+        raise refusal("SCRIPT_NAME", "Latchkey runs at the root of a host name, not below a path. Unset it.")
     if not PRODUCTION:
         return
-    problems = [f"{name} is missing" for name in _REQUIRED if not given(name)]
-    if given("SECRET_KEY") and len(given("SECRET_KEY")) < 50:
-        problems.append("SECRET_KEY is shorter than 50 characters")
-    if "*" in listed("ALLOWED_HOSTS"):
-        problems.append("ALLOWED_HOSTS contains '*'")
-    if given("DATABASE_URL") and not given("DATABASE_URL").startswith(("postgres://", "postgresql://")):
-        problems.append("DATABASE_URL is not a postgresql:// address")
-    if given("BASE_URL") and not _is_web_address(given("BASE_URL"), {"https"}):
-        problems.append("BASE_URL is not an https:// address with a host")
-    scheme = given("EMAIL_URL").partition("://")[0].lower()
-    if given("EMAIL_URL") and dj_email_url.SCHEMES.get(scheme) != _SENDS_MAIL:
-        problems.append("EMAIL_URL is not a submission:// or smtp:// address, so that mails would reach nobody")
-    if env.bool("DEBUG", False):
-        problems.append("DEBUG is on")
+    problems = [f"{name} is missing" for name in _REQUIRED if not given(name).strip(", ")]
+    problems += [problem for problem, is_so in _unsafe().items() if is_so]
     if problems:
         raise ImproperlyConfigured(f"ENV=production refuses to start: {'; '.join(problems)}. See docs/running.md.")
+
+
+def _unsafe() -> dict[str, bool]:
+    """What production refuses, and whether it is so; what is missing is told elsewhere."""
+    base, sends, data = given("BASE_URL"), given("EMAIL_URL"), given("DATABASE_URL")
+    return {
+        "SECRET_KEY is shorter than 50 characters": 0 < len(given("SECRET_KEY")) < 50,
+        "ALLOWED_HOSTS contains '*'": "*" in listed("ALLOWED_HOSTS"),
+        "DATABASE_URL is not a postgresql:// address": bool(data) and not database_url.is_postgresql(data),
+        "BASE_URL is not an https:// address with a host": bool(base) and not _is_web_address(base, {"https"}),
+        "EMAIL_URL is not a submission://, smtps:// or smtp:// address, so that mails would reach nobody": bool(sends)
+        and not email_url.is_sent(sends),
+        "DEBUG is on": flag("DEBUG", False),
+        "TRUSTED_PROXIES is 0, but Latchkey speaks no TLS itself: every page would redirect to itself, and every check "
+        "would be refused. Set it to the number of HTTPS proxies in front": given("TRUSTED_PROXIES") in {"", "0"},
+    }

@@ -2,10 +2,11 @@
 
 import re
 import sys
-from importlib.util import find_spec
 from math import ceil
 
-from django.db.utils import InterfaceError, OperationalError
+import structlog
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -14,20 +15,15 @@ from django.views.debug import SafeExceptionReporterFilter
 from accounts.bodies import BodyNotRead, TooManyBodies
 from accounts.limits import held_up_seconds
 from accounts.second_factors import SecondFactorUnavailable
-from common.encryption import CiphertextRefused
-from common.key_ring import VaultUnavailable
+from common import outages
 from common.security_log import Event, record
 from projects.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 
+logger = structlog.get_logger(__name__)
+
 # The period of those of allauth's limits that it answers with a page of its own.
 LIMIT_SECONDS = 60
-
-
-_UNAVAILABLE: tuple[type[Exception], ...] = (OperationalError, InterfaceError, VaultUnavailable, CiphertextRefused)
-if find_spec("redis"):  # an extra: the cache that CACHE_URL may name
-    from redis import RedisError
-
-    _UNAVAILABLE = (*_UNAVAILABLE, RedisError)
+LONGEST_HOST = 255
 
 
 class SecretsHidden(SafeExceptionReporterFilter):
@@ -49,6 +45,10 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        # One line without a traceback. What a client sent is quoted, and bounded.
+        host = request.META.get("HTTP_HOST", "")[:LONGEST_HOST]
+        logger.warning("host_refused", host=host, ALLOWED_HOSTS=settings.ALLOWED_HOSTS)
     if is_api(request):
         return error_response(request, 400, "bad_request", "The request is malformed. Check its address and headers.")
     return render(request, "errors/400.html", status=400)
@@ -92,6 +92,7 @@ def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:
     """408 for a body that did not come; 503 where others were waited for already."""
     status, message = 408, "Only a part of what was sent has arrived. Nothing was changed. Send it again."
     if isinstance(failure, TooManyBodies):
+        outages.explain("As many bodies are being read as this process may read at once (THREADS).")
         status, message = 503, "The server is receiving as much as it can. Nothing was changed. Try again in a second."
     if is_api(request):
         return error_response(request, status, "unavailable" if status == 503 else "request_timeout", message)
@@ -101,7 +102,8 @@ def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:
     return response
 
 
-def unavailable(request: HttpRequest, page: str = "errors/503.html") -> HttpResponse:
+def unavailable(request: HttpRequest, cause: object, page: str = "errors/503.html") -> HttpResponse:
+    outages.explain(cause)
     if is_api(request):
         return error_response(request, 503, "unavailable")
     return HttpResponse(_static_page(page), status=503, headers={"Retry-After": UNAVAILABLE_RETRY_SECONDS})
@@ -111,9 +113,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Also where a database, cache or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
     cause = sys.exc_info()[1]
     if isinstance(cause, SecondFactorUnavailable):
-        return unavailable(request, "errors/503_second_factor.html")
-    if isinstance(cause, _UNAVAILABLE):
-        return unavailable(request)
+        return unavailable(request, cause, "errors/503_second_factor.html")
+    if isinstance(cause, outages.OUTAGES):
+        return unavailable(request, cause)
     if is_api(request):
         return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")
     return HttpResponse(_static_page("errors/500.html"), status=500)

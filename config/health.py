@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
-from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+
+from common import outages
+from config import readiness
 
 
 def live() -> tuple[int, str]:
@@ -12,11 +14,9 @@ def live() -> tuple[int, str]:
 
 
 def ready() -> tuple[int, str]:
-    """200 if the database answers, else 503."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
+    """200 if everything is there that serving needs, else 503. The log says what is missing."""
+    if problem := readiness.problem():
+        outages.log("not_ready", problem)
         return 503, "unavailable"
     return 200, "ready"
 

@@ -6,10 +6,9 @@ import sys
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError
 
-from common.key_ring import VaultUnavailable
-from config.environment import PRODUCTION, env
+from common.outages import OUTAGES, words
+from config.environment import PRODUCTION, flag, log_level
 
 # Whatever slips into a line and could be a secret is masked, whichever library wrote it; also without its prefix or
 # its checksum, for both can be worked out. Nothing else that we log has 30 letters and digits in a row.
@@ -34,8 +33,8 @@ def one_line_an_outage(logger: Any, method: str, event: structlog.typing.EventDi
     """A request without its database or its key ring fails with 503: one line with the reason, no traceback."""
     error = event.get("exc_info")
     error = sys.exc_info()[1] if error is True else error
-    if isinstance(error, OperationalError | InterfaceError | VaultUnavailable):
-        event.update(exc_info=None, error=str(error).strip())
+    if isinstance(error, OUTAGES):
+        event.update(exc_info=None, error=words(error))
         if "code" in event:
             event["code"] = 503  # what config/errors.py answers, and the library does not know yet
     return event
@@ -61,7 +60,7 @@ structlog.configure(
 
 _RENDERER: structlog.typing.Processor = (
     structlog.processors.JSONRenderer()
-    if env.bool("LOG_JSON", PRODUCTION)
+    if flag("LOG_JSON", PRODUCTION)
     else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
 )
 
@@ -76,7 +75,7 @@ LOGGING = {
         },
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.log_level("LOG_LEVEL", logging.INFO)},
+    "root": {"handlers": ["console"], "level": log_level("LOG_LEVEL", logging.INFO)},
     "loggers": {
         # The request line of django-structlog already says all of it.
         "django.request": {"level": logging.CRITICAL},

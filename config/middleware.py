@@ -24,6 +24,7 @@ from accounts.pending import end_if_password_changed
 from accounts.public_ids import new_public_id
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
+from common import outages
 from common.security_log import Event, record
 from config import health
 from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
@@ -75,11 +76,20 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
     """Refuses the API over plain HTTP in production, where a redirect would hide that a key went in the clear."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
-            return error_response(request, 403, "https_required")
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            _name_a_proxy_without_a_protocol(request)
+            if is_api(request):
+                return error_response(request, 403, "https_required")
         return get_response(request)
 
     return middleware
+
+
+def _name_a_proxy_without_a_protocol(request: HttpRequest) -> None:
+    """A redirect to https would come back to us as the same request, without end."""
+    if "HTTP_X_FORWARDED_FOR" in request.META and "HTTP_X_FORWARDED_PROTO" not in request.META:
+        cause = "The proxy sends no X-Forwarded-Proto, so that every page redirects to itself. See docs/running.md."
+        outages.log("https_not_known", cause, setting="TRUSTED_PROXIES")
 
 
 def nul_refused(get_response: GetResponse) -> GetResponse:

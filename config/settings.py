@@ -12,12 +12,18 @@ from config.environment import (
     base_url,
     database,
     env,
+    flag,
     given,
-    listed,
+    host_names,
+    hsts_beyond_this_host,
     mail,
+    make_folder,
+    one_of,
+    origins,
     refuse_unsafe_production,
     seconds,
     secret,
+    sender,
     shared_cache,
     threads,
     umask,
@@ -30,18 +36,18 @@ refuse_unsafe_production()
 # In every entry: commands, serve, its workers and any other WSGI server. config/private_files.py mends what is there.
 UMASK = umask()
 os.umask(UMASK)
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+make_folder(DATA_DIR, parents=True)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Who may talk to us
-DEBUG = env.bool("DEBUG", False)
+DEBUG = flag("DEBUG", False)
 SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
-ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
-CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
+ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = origins("CSRF_TRUSTED_ORIGINS")
 THREADS = threads()
 CLIENT_SECONDS = seconds("CLIENT_SECONDS", 60.0)
-TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0, least=0)
+TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0, least=0, most=100)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"
 
 # Keys
@@ -61,8 +67,7 @@ MAX_FILE_SIZE = whole_number("MAX_FILE_SIZE", 25 * 1024 * 1024, least=1)
 PROJECT_QUOTA = whole_number("PROJECT_QUOTA", 1024 * 1024 * 1024, least=1)
 MEDIA_ROOT = DATA_DIR / "files"
 # Uploads at hand. Not the system's folder: what a killed server leaves here, sweepfiles finds.
-FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
-FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+FILE_UPLOAD_TEMP_DIR = make_folder(DATA_DIR / "uploads")
 FILE_UPLOAD_PERMISSIONS = 0o666 & ~UMASK
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o777 & ~UMASK
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
@@ -146,31 +151,7 @@ TEMPLATES = [
 ]
 
 # Database
-_POSTGRESQL_OPTIONS = {
-    # The server's own limits, and the kernel's; a server that is frozen keeps neither (apikeys/patience.py).
-    "connect_timeout": 3,
-    "tcp_user_timeout": 4000,
-    # A host that is gone says nothing: without these, whoever waits for an answer would do so for hours.
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "options": "-c statement_timeout=3500 -c lock_timeout=3000",
-    # Whatever DATABASE_URL says: counts are written by two statements in one message (apikeys/usage_sql.py).
-    "server_side_binding": False,
-}
-_SQLITE_OPTIONS = {
-    # Without IMMEDIATE, transactions that read before they write fail under contention.
-    "transaction_mode": "IMMEDIATE",
-    "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
-}
 DATABASES = {"default": database()}
-_IS_POSTGRESQL = DATABASES["default"]["ENGINE"].endswith("postgresql")
-if _IS_POSTGRESQL:
-    DATABASES["default"]["ENGINE"] = "config.postgresql"
-DATABASES["default"].setdefault("OPTIONS", {})
-DATABASES["default"]["OPTIONS"] |= _POSTGRESQL_OPTIONS if _IS_POSTGRESQL else _SQLITE_OPTIONS
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = _IS_POSTGRESQL
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Limits hold for all processes together, hence a cache that they share.
 CACHES = {"default": shared_cache()}
@@ -197,7 +178,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_REDIRECT_URL = "home"
-ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else env.str("EMAIL_VERIFICATION", "none")
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else one_of("EMAIL_VERIFICATION", "none", "mandatory")
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = ACCOUNT_EMAIL_VERIFICATION == "mandatory"
 # Sent again, but not to another address: that is offered to new people alone, and so tells which address is taken.
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
@@ -254,7 +235,7 @@ vars().update(mail())
 # What EMAIL_URL says is for the threads that send. Everybody else only puts emails into their queue.
 MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
 EMAIL_BACKEND = "apikeys.mail_delivery.EmailBackend"
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
+DEFAULT_FROM_EMAIL = sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
@@ -296,9 +277,10 @@ if PRODUCTION:
     # Programs are refused instead, by config.middleware.api_over_https_only: a redirect would hide that
     # they have already sent their key in the clear.
     SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health/"]
-    SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_SECONDS = whole_number("HSTS_SECONDS", 365 * 24 * 60 * 60, least=0)
+    # They reach hosts that are not Latchkey, so that an operator has to ask for them.
+    SECURE_HSTS_INCLUDE_SUBDOMAINS, SECURE_HSTS_PRELOAD = hsts_beyond_this_host(SECURE_HSTS_SECONDS)
+    SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     SESSION_COOKIE_NAME = "__Host-session"
     CSRF_COOKIE_SECURE = True

@@ -10,6 +10,9 @@ _django = get_wsgi_application()
 
 from accounts.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
 from apikeys import gateway, patience  # noqa: E402
+from config import readiness  # noqa: E402
+
+readiness.expected_migrations()
 
 # RFC 2046, 5.1.1, and as long as Django takes one.
 _BOUNDARY = re.compile(r'(?i);\s*boundary\s*=\s*("[^"]{1,200}"|[^;"\s]{1,200})')

@@ -13,12 +13,14 @@ from django.http import FileResponse, HttpRequest
 from accounts.bodies import body_of
 from accounts.stalled import waiting_for_client
 from accounts.threads import Slots, share
+from common import outages
 from projects.envelope import Refused
 
 _uploads, _downloads = Slots(share()), Slots(share())
 
 
 def _busy(doing: str) -> Refused:
+    outages.explain(f"This process is {doing} as many files as it may at once (THREADS).")
     return Refused(503, "unavailable", f"The server is {doing} as many files as it can. Try again in a few seconds.")
 
 

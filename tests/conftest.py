@@ -1,7 +1,9 @@
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,14 @@ from django.core.management import call_command
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client, TransactionTestCase
 from pytest_django.fixtures import Settings
+from structlog.stdlib import ProcessorFormatter
 from whitenoise import WhiteNoise
 
 from accounts.models import User
 from apikeys import limits, mail_delivery, patience, usage
 from apikeys.models import ApiKey
 from apikeys.services import create_key, show_secrets_once
+from config.postgresql.base import LIMITS, DatabaseWrapper
 from projects.models import Project
 from projects.permissions import Role
 from tests.accounts import log_in as sign_in_by_form
@@ -46,11 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 CACHE_TABLE = settings.CACHES["default"]["LOCATION"]  # no model's
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
-LONGER: dict[str, Any] = (
-    {"timeout": 60}
-    if ON_SQLITE
-    else {"connect_timeout": 60, "options": "-c statement_timeout=60000 -c lock_timeout=60000"}
-)
+LONGER: dict[str, Any] = {"timeout": 60} if ON_SQLITE else {"connect_timeout": 60}
 
 
 def _delete_all_rows(case: TransactionTestCase) -> None:
@@ -79,6 +79,7 @@ def django_db_modify_db_settings() -> Iterator[None]:
     """pytest-django's hook before it makes the test database: there has to be a server, or a file's name."""
     # Tests ask who waits for whom, not how long a busy machine makes it. A deadlock still ends after a second.
     connection.settings_dict["OPTIONS"] |= LONGER
+    DatabaseWrapper.limits = dict.fromkeys(LIMITS, 60_000)
     if ON_SQLITE:
         # A file, not memory, so that the processes of `server` can share it.
         connection.settings_dict["TEST"]["NAME"] = str(SQLITE_FILE)
@@ -298,3 +299,14 @@ def data_dir() -> Path:
 def program() -> Callable[[str], str]:
     """The path of a program that a test runs: `program("node")`."""
     return lambda name: shutil.which(name) or lacking(name)
+
+
+@pytest.fixture
+def lines() -> Iterator[StringIO]:
+    """What the configured handler of the root logger writes."""
+    handler = next(h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter))
+    assert isinstance(handler, logging.StreamHandler)
+    stream = StringIO()
+    previous = handler.setStream(stream)
+    yield stream
+    handler.setStream(previous)

@@ -7,7 +7,6 @@ from io import StringIO
 import pytest
 import structlog
 from django.db import OperationalError
-from structlog.stdlib import ProcessorFormatter
 
 from apikeys.secret_format import generate
 
@@ -17,17 +16,6 @@ pytestmark = pytest.mark.nodb
 @pytest.fixture
 def secret() -> str:
     return generate("lk_")
-
-
-@pytest.fixture
-def lines():
-    """What the configured handler of the root logger writes."""
-    handler = next(h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter))
-    assert isinstance(handler, logging.StreamHandler)
-    stream = StringIO()
-    previous = handler.setStream(stream)
-    yield stream
-    handler.setStream(previous)
 
 
 def assert_masked(lines: StringIO, secret: str) -> None:

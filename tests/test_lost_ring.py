@@ -25,6 +25,7 @@ KEYS = 100
 def without_its_file(tmp_path: Path) -> dict[str, str]:
     """As after a disk's loss: the server makes itself a new ring."""
     shutil.copytree(DATA_DIR / "secrets", tmp_path / "secrets", ignore=shutil.ignore_patterns("key_ring"))
+    (tmp_path / "static").symlink_to(DATA_DIR / "static")
     return {"DATA_DIR": str(tmp_path)}
 
 

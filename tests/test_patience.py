@@ -1,6 +1,5 @@
 """How long a request waits for a database that does not answer: without one, for silence needs none."""
 
-import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +9,8 @@ import psycopg
 import pytest
 
 from apikeys import patience
-from config.postgresql.base import Connection
-from config.settings import _POSTGRESQL_OPTIONS
+from config.database_url import OWN_OPTIONS
+from config.postgresql.base import LIMITS, Connection
 
 pytestmark = pytest.mark.nodb
 
@@ -77,9 +76,8 @@ def others_are_refused() -> bool:
 def test_a_wait_for_a_lock_is_no_silence(monkeypatch):
     """Nor is that of a request which has so little time left that the server cannot say in time what it waits for."""
     monkeypatch.undo()
-    lock_timeout = re.search(r"lock_timeout=(\d+)", _POSTGRESQL_OPTIONS["options"])
-    assert int(lock_timeout[1]) / 1000 < patience.SECONDS_OF_SILENCE < patience.SECONDS
-    assert _POSTGRESQL_OPTIONS["connect_timeout"] > patience.SECONDS_TO_CONNECT
+    assert LIMITS["lock_timeout"] / 1000 < patience.SECONDS_OF_SILENCE < patience.SECONDS
+    assert OWN_OPTIONS["connect_timeout"] > patience.SECONDS_TO_CONNECT
 
 
 def test_all_addresses_of_a_silent_host_share_one_wait(silent):

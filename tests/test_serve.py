@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from config.supervisor import Group
-from tests.environment import REPOSITORY
+from tests.environment import DATA_DIR, REPOSITORY
 from tests.postgres import free_port
 from tests.processes import CHECK, PAGES, children, group, workers
 
@@ -25,10 +26,21 @@ Process = subprocess.Popen[str]
 Start = Callable[..., Process]
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DATA_DIR after `migrate` and `collectstatic`."""
+    folder = tmp_path_factory.mktemp("prepared")
+    environment = {**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/latchkey.sqlite3"}
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=REPOSITORY, env=environment, check=True)
+    (folder / "static").symlink_to(DATA_DIR / "static")
+    return folder
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts `manage.py serve` on an empty DATA_DIR of its own, with its output on a pipe."""
+def start(tmp_path: Path, prepared: Path) -> Iterator[Start]:
+    """Starts `manage.py serve` on a prepared DATA_DIR of its own, with its output on a pipe."""
     processes: list[Process] = []
+    shutil.copytree(prepared, tmp_path, symlinks=True, dirs_exist_ok=True)
 
     def start_one(*, start_new_session: bool = False, **environment: str) -> Process:
         database = {"DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/latchkey.sqlite3"}

@@ -12,6 +12,9 @@ from django.db.backends.postgresql import base, schema
 
 from apikeys import patience
 
+# Milliseconds. PostgreSQL's own limits, which end what takes too long where the server works (docs/reliability.md).
+LIMITS = {"statement_timeout": 3500, "lock_timeout": 3000}
+
 Returned = TypeVar("Returned")
 Steps = Generator[Any, Any, Returned]
 
@@ -66,6 +69,24 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     SchemaEditorClass = SchemaEditor
+    limits = LIMITS
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
+        """With LIMITS set by a statement: poolers refuse the startup parameter `options`.
+
+        Behind a pooler that gives each transaction another connection, a statement reaches only one of them. There the
+        role's own settings have to hold (config/pooler.py).
+        """
+        connection: Connection = super().get_new_connection(conn_params)
+        limits = ", ".join(f"set_config('{name}', '{limit}', false)" for name, limit in self.limits.items())
+        try:
+            connection.autocommit = True  # a transaction that is rolled back would take them back
+            connection.execute(f"SELECT {limits}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     # What Django takes from psycopg here: its exceptions, and how to connect. A standby, or a database that was made
     # read-only because it is full, cannot be asked for the time being; psycopg has that among its internal errors.
     Database = SimpleNamespace(

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connections
 
 from apikeys import gateway
 from apikeys.management import stored_secrets
+from config import readiness
 from config.supervisor import Group, run
 
 logger = structlog.get_logger(__name__)
@@ -38,6 +39,8 @@ class Command(BaseCommand):
         "SIGTERM and Ctrl+C finish the requests at hand, then stop it."
     )
 
+    requires_system_checks = ()  # readiness.refusal() says the same on one line
+
     def add_arguments(self, parser: CommandParser) -> None:
         for name, default, help_text in (
             ("HOST", "127.0.0.1", "Address to listen on."),
@@ -62,6 +65,8 @@ class Command(BaseCommand):
         threads = _number("THREADS", options["threads"], 512)
         pages = _free_address("PORT", options["host"], port)
         check = _free_address("CHECK_PORT", options["host"], check_port)
+        if problem := readiness.refusal():
+            raise CommandError(f"Latchkey does not start. {problem}")
         self._announce_when_ready(pages, check)
         settings = os.environ["DJANGO_SETTINGS_MODULE"]
         pages_group = Group("pages", settings, "config.wsgi.application", *pages[1:], workers, threads, PAGES_NICENESS)

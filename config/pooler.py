@@ -1,0 +1,60 @@
+"""Whether PostgreSQL's time limits hold where a connection pooler stands between.
+
+A pooler in session mode keeps what a connection was told (config/postgresql). One in transaction mode, as PgBouncer
+with pool_mode=transaction, gives each transaction any of its own connections: there the limits have to be the role's.
+"""
+
+from django.db import connection
+
+from config.postgresql.base import LIMITS
+
+# Others may take the pooler's free connection between two statements; then it is asked again.
+TRIES = 5
+
+
+def problem() -> str | None:
+    """A sentence with the statements that help; None where the limits hold."""
+    if connection.vendor != "postgresql" or not _is_pooled():
+        return None
+    if "options" in connection.settings_dict["OPTIONS"]:
+        return "DATABASE_URL: options do not pass a connection pooler. Use ALTER ROLE … IN DATABASE … SET instead."
+    if not _are_connections_shared() or all(_role_default(limit) for limit in LIMITS):
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_user), quote_ident(current_database())")
+        role, database = cursor.fetchone()
+    statements = " ".join(
+        f"ALTER ROLE {role} IN DATABASE {database} SET {name} = {limit};" for name, limit in LIMITS.items()
+    )
+    return f"DATABASE_URL: a pooler in transaction mode loses the time limits. Run: {statements} Then reconnect it."
+
+
+def _is_pooled() -> bool:
+    """A pooler answers with a process id of its own when a connection begins; the server behind has another."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return bool(cursor.fetchone()[0] != connection.connection.info.backend_pid)
+
+
+def _are_connections_shared() -> bool:
+    """Whether a second connection is given the server process that this one has just used."""
+    other = connection.copy()
+    try:
+        with other.cursor() as theirs, connection.cursor() as ours:
+            for _ in range(TRIES):
+                pids = []
+                for cursor in (ours, theirs):
+                    cursor.execute("SELECT pg_backend_pid()")
+                    pids.append(cursor.fetchone())
+                if pids[0] == pids[1]:
+                    return True
+    finally:
+        other.close()
+    return False
+
+
+def _role_default(limit: str) -> int:
+    """What new connections of the role have, whatever this one was told since."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reset_val FROM pg_settings WHERE name = %s", [limit])
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,122 @@
+"""What has to be there before anybody is served. `serve` does not start without it, and /health/ready answers 503.
+
+Each problem is one sentence that names the setting and the command that helps. A database that is away is different:
+the server starts, says in the log that it is not ready, and serves as soon as the database is back.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.db import Error, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from apikeys import patience, proofs
+from common import outages
+from config import pooler
+
+# What is asked once: it costs more than a supervisor's question may, and only a restart changes it.
+_settled: set[str] = set()
+
+
+def problem() -> str | None:
+    """The first reason not to serve; None if there is none."""
+    try:
+        return _files_problem() or _database_problem()
+    except Error as error:
+        return f"DATABASE_URL: the database cannot be asked: {outages.words(error)}"
+
+
+def refusal() -> str | None:
+    """Why `serve` must not start, on one line; None if it may. A database that is away is no reason."""
+    if wrong := [message for message in checks.run_checks() if message.is_serious() and not message.is_silenced()]:
+        return " ".join(outages.words(f"{message.msg} {message.hint or ''}") for message in wrong)
+    try:
+        with patience.Begun():
+            return _files_problem() or _probe_folder() or _database_problem()
+    except Error as error:
+        outages.log("not_ready", f"DATABASE_URL: the database cannot be asked: {outages.words(error)}")
+        return None
+    finally:
+        connection.close()
+
+
+@cache
+def expected_migrations() -> frozenset[tuple[str, str]]:
+    """What this release's code needs. Looked up when a process starts: an upgrade changes the files below it."""
+    found = set()
+    for config in apps.get_app_configs():
+        module, _ = MigrationLoader.migrations_module(config.label)
+        try:
+            package = import_module(module or "")
+        except (ImportError, ValueError):
+            continue  # an app without tables
+        names = (name for _, name, is_package in iter_modules(package.__path__) if not is_package)
+        found |= {(config.label, name) for name in names if name[0] not in "_~"}
+    return frozenset(found)
+
+
+def _database_problem() -> str | None:
+    connection.ensure_connection()
+    if connection.vendor == "postgresql":
+        encoding = connection.connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            return f"DATABASE_URL: the database's encoding is {encoding}. Make one with ENCODING 'UTF8'."
+    missing = sorted(expected_migrations() - MigrationRecorder(connection).applied_migrations().keys())
+    if missing:
+        names = ", ".join(f"{app} {name}" for app, name in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        return f"DATABASE_URL: the database lacks the migrations {names}{more}. Run: manage.py migrate"
+    return _once("limits", pooler.problem) or _once("peppers", _pepper_problem)
+
+
+def _once(name: str, find: Callable[[], str | None]) -> str | None:
+    if name in _settled:
+        return None
+    found = find()
+    if found is None:
+        _settled.add(name)
+    return found
+
+
+def _pepper_problem() -> str | None:
+    if wrong := proofs.wrong_peppers():
+        ids = ", ".join(wrong)
+        return (
+            f"KEY_PEPPERS: the pepper with the id {ids} is not the one that the keys were made with. Every call with "
+            "them would be refused. Put the former pepper back."
+        )
+    return None
+
+
+def _files_problem() -> str | None:
+    """Only where pages are served. With DEBUG on, static files come from where they are written."""
+    if settings.DEBUG or not apps.is_installed("django.contrib.staticfiles"):
+        return None
+    # Processes that only check keys load nothing of it.
+    from django.contrib.staticfiles.storage import staticfiles_storage
+
+    storage: Any = staticfiles_storage
+    if not (storage.hashed_files and storage.manifest_storage.exists(storage.manifest_name)):
+        return f"DATA_DIR: static files are missing in {settings.STATIC_ROOT}. Run: manage.py collectstatic --no-input"
+    return None
+
+
+def _probe_folder() -> str | None:
+    """Really writes: permissions tell nothing of a file system that is full or read-only."""
+    for folder in (settings.FILE_UPLOAD_TEMP_DIR, settings.MEDIA_ROOT):
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"x")
+        except OSError as error:
+            return f"DATA_DIR: cannot write in {folder}: {error.strerror}. The server's own user has to be able to."
+    return None

@@ -1,0 +1,104 @@
+"""Host names, origins and addresses in the environment. What cannot work is refused before the server starts.
+
+Every function raises ImproperlyConfigured that begins with the variable's name.
+"""
+
+import re
+from email.utils import getaddresses
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
+
+# One label of a host name (RFC 1123, 2.1). Django refuses every Host header with other characters.
+_LABEL = re.compile(r"(?i)(?!-)[a-z0-9-]{1,63}(?<!-)")
+
+_SENDER = re.compile(r"[^<>]*<([^<>\s]+)>|([^<>\s\"]+)")
+
+
+def refusal(name: str, problem: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{name}: {problem} See docs/running.md.")
+
+
+def host_names(name: str, entries: list[str]) -> list[str]:
+    """What ALLOWED_HOSTS may hold: names, addresses, and ".example.com" for a name with everything below it.
+
+    Django compares each entry with the Host header and refuses none, so that an entry that never matches would make
+    every page 400. "*" is judged where production is.
+    """
+    for entry in entries:
+        if entry != "*" and not is_host(entry.removeprefix(".")):
+            raise refusal(name, f"{entry!r} is no host name.{_advice(entry)}")
+    return entries
+
+
+def _advice(entry: str) -> str:
+    if entry.startswith("*."):
+        return f" Write {entry[1:]!r} for all names below it."
+    if not entry.isascii():
+        return " Write it as browsers send it, with A-labels (xn--…)."
+    if entry.count(":") > 1:
+        return " Write an IPv6 address in brackets, as [::1]."
+    return " Write the name alone: no quotes, spaces, scheme, port or path, no underscore, no dot at the end."
+
+
+def is_host(text: str) -> bool:
+    """Whether `text` is a host name in A-labels, an IPv4 address, or an IPv6 address in brackets."""
+    if text.startswith("[") and text.endswith("]"):
+        return _is_address(text[1:-1], IPv6Address)
+    if text.replace(".", "").isdecimal():
+        return _is_address(text, IPv4Address)
+    return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.split("."))
+
+
+def _is_address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
+
+
+def origins(name: str, entries: list[str]) -> list[str]:
+    """`https://host` or `https://host:port`; "https://*.example.com" is for everything below a name."""
+    for entry in entries:
+        scheme, _, rest = entry.partition("://")
+        if scheme not in {"http", "https"} or not is_host_and_port(rest.removeprefix("*.")):
+            problem = f"{entry!r} is no origin. Write scheme and host, as https://keys.example.com, without a path."
+            raise refusal(name, problem)
+    return entries
+
+
+def is_host_and_port(text: str) -> bool:
+    try:
+        parts = urlsplit(f"//{text}")
+        port = parts.port
+    except ValueError:
+        return False
+    has_port = text.endswith(f":{port}")
+    host = text.removesuffix(f":{port}") if has_port else text
+    return (port is None or (has_port and port > 0)) and is_host(host)
+
+
+def sender(name: str, text: str) -> str:
+    """One email address that emails can come from, with or without a person's name before it."""
+    shape = _SENDER.fullmatch(text)
+    address = (shape[1] or shape[2]) if shape and text.isprintable() else ""
+    try:
+        # A comma that is not in quotes would begin a second address.
+        is_one = [found for _, found in getaddresses([text])] == [address]
+        validate_email(address)
+    except ValidationError:
+        is_one = False
+    if not is_one or not address.rpartition("@")[0].isascii():
+        raise refusal(name, f"{text!r} is no email address. Write keys@example.com or Latchkey <keys@example.com>.")
+    return text
+
+
+def unreadable(name: str) -> ImproperlyConfigured:
+    """Without what was found, which may hold a password."""
+    return ImproperlyConfigured(
+        f"{name} cannot be read. Write it as docs/running.md says; in a name or password, / : @ ? # [ ] and % have to "
+        "be percent-encoded, as %2F for /."
+    )

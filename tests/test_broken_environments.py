@@ -1,0 +1,221 @@
+"""A server that cannot work does not start, or is not ready, and says on one line which setting is to blame."""
+
+import re
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from apikeys.models import ApiKey
+from apikeys.services import create_key
+from config import readiness
+from config.local_secrets import new_ring
+from tests.environment import DATA_DIR, ON_SQLITE
+from tests.forks import Outcome, run_each
+from tests.postgres import free_port
+from tests.production import production_environment
+from tests.servers import database_url
+
+# In production unless they say otherwise.
+SETTINGS: dict[str, tuple[dict[str, str], str]] = {
+    "debug": ({"DEBUG": "1"}, "DEBUG"),
+    "debug that is neither on nor off": ({"DEBUG": "maybe"}, "DEBUG"),
+    "any host": ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
+    "any host among others": ({"ALLOWED_HOSTS": "keys.example.com,*"}, "ALLOWED_HOSTS"),
+    "a host in quotes": ({"ALLOWED_HOSTS": '"keys.test"'}, "ALLOWED_HOSTS"),
+    "hosts without a comma": ({"ALLOWED_HOSTS": "a b"}, "ALLOWED_HOSTS"),
+    "a host with a port": ({"ALLOWED_HOSTS": "keys.test:443"}, "ALLOWED_HOSTS"),
+    "a host with a scheme": ({"ALLOWED_HOSTS": "https://keys.test"}, "ALLOWED_HOSTS"),
+    "a host as a pattern": ({"ALLOWED_HOSTS": "*.keys.test"}, "ALLOWED_HOSTS"),
+    "a host with a dot at its end": ({"ALLOWED_HOSTS": "keys.test."}, "ALLOWED_HOSTS"),
+    "a host with an underscore": ({"ALLOWED_HOSTS": "my_keys.test"}, "ALLOWED_HOSTS"),
+    "a host that is no A-label": ({"ALLOWED_HOSTS": "schlüssel.test"}, "ALLOWED_HOSTS"),
+    "an IPv6 address without brackets": ({"ALLOWED_HOSTS": "::1"}, "ALLOWED_HOSTS"),
+    "no host but a comma": ({"ALLOWED_HOSTS": ","}, "ALLOWED_HOSTS"),
+    "an origin without a scheme": ({"CSRF_TRUSTED_ORIGINS": "keys.test"}, "CSRF_TRUSTED_ORIGINS"),
+    "an origin with a slash": ({"CSRF_TRUSTED_ORIGINS": "https://keys.test/"}, "CSRF_TRUSTED_ORIGINS"),
+    "an origin with a port that is none": ({"CSRF_TRUSTED_ORIGINS": "https://k.test:99999"}, "CSRF_TRUSTED_ORIGINS"),
+    "a short secret key": ({"SECRET_KEY": "hunter2"}, "SECRET_KEY"),
+    "SQLite": ({"DATABASE_URL": "sqlite:////tmp/latchkey.sqlite3"}, "DATABASE_URL"),
+    "a database with a parameter that is none": ({"DATABASE_URL": "postgresql://a@h/d?nonsense=1"}, "DATABASE_URL"),
+    "a search path in the address": ({"DATABASE_URL": "postgresql://a@h/d?search_path=x"}, "search_path"),
+    "TLS that is none": ({"DATABASE_URL": "postgresql://a@h/d?sslmode=yes"}, "sslmode"),
+    "a server that cannot be written to": (
+        {"DATABASE_URL": "postgresql://a@h,i/d?target_session_attrs=standby"},
+        "target_session_attrs",
+    ),
+    "a wait that is Latchkey's own": ({"DATABASE_URL": "postgresql://a@h/d?connect_timeout=9"}, "connect_timeout"),
+    "a limit that is Latchkey's own": (
+        {"DATABASE_URL": "postgresql://a@h/d?options=-cstatement_timeout%3D1"},
+        "statement_timeout",
+    ),
+    "fewer ports than hosts": ({"DATABASE_URL": "postgresql://a@h:1,i:2,j:3/d?port=1,2"}, "DATABASE_URL"),
+    "no database": ({"DATABASE_URL": "postgresql://a@h/"}, "DATABASE_URL"),
+    "an encoding of one's own": ({"DATABASE_URL": "postgresql://a@h/d?client_encoding=LATIN1"}, "client_encoding"),
+    "SQLite in no folder": ({"ENV": "local", "DATABASE_URL": "sqlite:////nowhere/x.sqlite3"}, "DATABASE_URL"),
+    "a ring that is none": ({"KEY_RING": "k1:hunter2"}, "KEY_RING"),
+    "a pepper that is none": ({"KEY_PEPPERS": "hunter2"}, "KEY_PEPPERS"),
+    "a prefix that is none": ({"KEY_PREFIX": "Acme Keys"}, "KEY_PREFIX"),
+    "keys of GitHub's that are none": ({"GITHUB_PUBLIC_KEYS": '{"public_keys": ["hunter2"]}'}, "GITHUB_PUBLIC_KEYS"),
+    "links that are not https": ({"BASE_URL": "http://keys.example.com"}, "BASE_URL"),
+    "links without a host": ({"BASE_URL": "https://"}, "BASE_URL"),
+    "links below a path": ({"BASE_URL": "https://keys.example.com/latchkey"}, "BASE_URL"),
+    "pages below a path": ({"SCRIPT_NAME": "/latchkey"}, "SCRIPT_NAME"),
+    "snippets without a host": ({"API_URL": "/api/v1"}, "API_URL"),
+    "snippets with a query": ({"API_URL": "https://keys.example.com/api/v1?x=1"}, "API_URL"),
+    "mails that are never sent": ({"MAIL_RETRY_SECONDS": "0"}, "MAIL_RETRY_SECONDS"),
+    "mails to the log": ({"EMAIL_URL": "console://"}, "EMAIL_URL"),
+    "mails to a file": ({"EMAIL_URL": "file:///tmp/mails"}, "EMAIL_URL"),
+    "mails to memory": ({"EMAIL_URL": "memory://"}, "EMAIL_URL"),
+    "mails to nowhere": ({"EMAIL_URL": "dummy://"}, "EMAIL_URL"),
+    "mails in a misspelt way": ({"EMAIL_URL": "smpt://latchkey:hunter2@mail.example.com"}, "EMAIL_URL"),
+    "mails to what is no address": ({"EMAIL_URL": "smtp:mail.example.com"}, "EMAIL_URL"),
+    "mails to no server": ({"EMAIL_URL": "submission://latchkey:hunter2@:587"}, "EMAIL_URL"),
+    "a mail server with a space": ({"EMAIL_URL": "smtp://mail example.com"}, "EMAIL_URL"),
+    "a mail server's negative patience": ({"EMAIL_URL": "smtp://127.0.0.1:1?timeout=-1"}, "EMAIL_URL"),
+    "TLS at once where it comes later": ({"EMAIL_URL": "smtps://mail.example.com:587"}, "EMAIL_URL"),
+    "TLS later where it comes at once": ({"EMAIL_URL": "submission://mail.example.com:465"}, "EMAIL_URL"),
+    "an option of mails that is none": ({"EMAIL_URL": "smtp://mail.example.com?starttls=1"}, "starttls"),
+    "TLS for mails that is neither on nor off": ({"EMAIL_URL": "smtp://mail.example.com?tls=maybe"}, "EMAIL_URL"),
+    "a mail user without a password": ({"EMAIL_URL": "submission://latchkey@mail.example.com"}, "EMAIL_URL"),
+    "a sender that is no address": ({"DEFAULT_FROM_EMAIL": "Latchkey"}, "DEFAULT_FROM_EMAIL"),
+    "a sender that is cut off": ({"DEFAULT_FROM_EMAIL": "Latchkey <keys@example.com"}, "DEFAULT_FROM_EMAIL"),
+    "two senders": ({"DEFAULT_FROM_EMAIL": "a@example.com, b@example.com"}, "DEFAULT_FROM_EMAIL"),
+    "a confirmation that is none": ({"ENV": "local", "EMAIL_VERIFICATION": "mandatry"}, "EMAIL_VERIFICATION"),
+    "calls that are never counted": ({"USAGE_FLUSH_SECONDS": "0"}, "USAGE_FLUSH_SECONDS"),
+    "a wait that no thread can wait": ({"USAGE_FLUSH_SECONDS": "1e300"}, "USAGE_FLUSH_SECONDS"),
+    "a wait that is no number": ({"CLIENT_SECONDS": "nan"}, "CLIENT_SECONDS"),
+    "no TLS anywhere": ({"TRUSTED_PROXIES": "0"}, "TRUSTED_PROXIES"),
+    "fewer proxies than none": ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES"),
+    "more proxies than anybody has": ({"TRUSTED_PROXIES": "1000"}, "TRUSTED_PROXIES"),
+    "fewer failed keys than none": ({"FAILED_KEYS_PER_MINUTE": "-5"}, "FAILED_KEYS_PER_MINUTE"),
+    "being asked for ever": ({"REAUTHENTICATION_SECONDS": "0"}, "REAUTHENTICATION_SECONDS"),
+    "no keys": ({"MAX_KEYS_PER_PROJECT": "0"}, "MAX_KEYS_PER_PROJECT"),
+    "more keys than can be counted": ({"MAX_KEYS_PER_PROJECT": "9" * 30}, "MAX_KEYS_PER_PROJECT"),
+    "no files": ({"MAX_FILE_SIZE": "-1"}, "MAX_FILE_SIZE"),
+    "no room for files": ({"PROJECT_QUOTA": "0"}, "PROJECT_QUOTA"),
+    "a number that is none": ({"MAX_FILE_SIZE": "25 MB"}, "MAX_FILE_SIZE"),
+    "HSTS shipped for this host alone": ({"HSTS_PRELOAD": "true"}, "HSTS_PRELOAD"),
+    "a log level that is none": ({"LOG_LEVEL": "chatty"}, "LOG_LEVEL"),
+    "a log that is neither JSON nor not": ({"LOG_JSON": "maybe"}, "LOG_JSON"),
+    "a cache with a number that is none": ({"CACHE_URL": "redis://127.0.0.1/first"}, "CACHE_URL"),
+    "a secret file that is missing": ({"KEY_RING_FILE": "/nowhere/ring"}, "KEY_RING_FILE"),
+    "a secret file that is empty": ({"KEY_RING_FILE": "/dev/null"}, "KEY_RING_FILE"),
+    "a secret file that is no text": ({"KEY_RING_FILE": sys.executable}, "KEY_RING_FILE"),
+    "a ring as the documentation shows it": ({"KEY_RING": "k1:…"}, "KEY_RING"),
+    "peppers as the documentation shows them": ({"KEY_PEPPERS": "p1:…"}, "KEY_PEPPERS"),
+    "a folder that cannot be made": ({"DATA_DIR": "/proc/latchkey"}, "DATA_DIR"),
+    "a folder that is a file": ({"DATA_DIR": "/dev/null"}, "DATA_DIR"),
+    "a folder below a file": ({"DATA_DIR": "/dev/null/latchkey"}, "DATA_DIR"),
+}
+
+
+def assert_one_line(outcome: Outcome, named: str, case: str) -> None:
+    """Refused, with one line that names the setting, and nothing that buries it or shows what it holds."""
+    assert outcome.status != 0, (case, outcome)
+    assert outcome.stdout == "", (case, outcome)
+    assert outcome.stderr.count("\n") == 1, (case, outcome)
+    assert re.search(rf"\b{named}\b", outcome.stderr), (case, outcome)
+    assert "hunter2" not in outcome.stderr, (case, outcome)
+
+
+@pytest.mark.nodb
+def test_settings_that_cannot_work_are_refused_at_the_start_on_one_line(tmp_path):
+    """T54 a failed start says why: with settings that cannot work."""
+    base = production_environment() | {"DATA_DIR": str(tmp_path)}
+    environments = [base | change for change, _ in SETTINGS.values()]
+    outcomes = run_each(["serve"], environments)
+    for (case, (_, named)), outcome in zip(SETTINGS.items(), outcomes, strict=True):
+        assert_one_line(outcome, named, case)
+
+
+@pytest.fixture
+def databases(transactional_db, tmp_path) -> Iterator[dict[str, str]]:
+    """Addresses of an empty database, and on PostgreSQL of one that is not UTF-8."""
+    if ON_SQLITE:
+        yield {"migrate": f"sqlite:///{tmp_path}/empty.sqlite3"}
+        return
+    beside = database_url().rpartition("/")[0]
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE nothing_in_it")
+        cursor.execute("CREATE DATABASE no_utf8 TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    yield {"migrate": f"{beside}/nothing_in_it", "SQL_ASCII": f"{beside}/no_utf8"}
+    with connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE nothing_in_it WITH (FORCE)")
+        cursor.execute("DROP DATABASE no_utf8 WITH (FORCE)")
+
+
+def test_what_the_server_needs_and_does_not_find_is_refused_at_the_start_on_one_line(databases, api_key, tmp_path):
+    """T54 a failed start says why: database, static files, peppers and ports."""
+    base = {"DATA_DIR": str(DATA_DIR), "DATABASE_URL": database_url(), "PORT": str(free_port())}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        cases = {
+            **{words: ({"DATABASE_URL": url}, "DATABASE_URL") for words, url in databases.items()},
+            "pepper": ({"KEY_PEPPERS": new_ring()}, "KEY_PEPPERS"),
+            "collectstatic": ({"DATA_DIR": str(tmp_path)}, "DATA_DIR"),
+            f"port {taken}": ({"PORT": taken}, "PORT"),
+            f"{taken}:": ({"CHECK_PORT": taken}, "CHECK_PORT"),
+        }
+        outcomes = run_each(["serve"], [base | change for change, _ in cases.values()])
+    for (words, (_, named)), outcome in zip(cases.items(), outcomes, strict=True):
+        assert_one_line(outcome, named, words)
+        assert words.removesuffix(":") in outcome.stderr
+
+
+@pytest.fixture
+def nothing_settled(monkeypatch):
+    """As in a process that has just started."""
+    monkeypatch.setattr(readiness, "_settled", set())
+    monkeypatch.setattr("common.outages._last_lines", {})
+
+
+def take_a_migration_away() -> None:
+    MigrationRecorder(connection).record_unapplied(*max(readiness.expected_migrations()))
+
+
+NOT_READY = {
+    "a migration": (lambda settings, patch: take_a_migration_away(), "manage.py migrate"),
+    "all migrations": (
+        lambda settings, patch: MigrationRecorder(connection).migration_qs.all().delete(),
+        "manage.py migrate",
+    ),
+    "static files": (
+        lambda settings, patch: patch.setattr(staticfiles_storage._wrapped, "hashed_files", {}),
+        "manage.py collectstatic",
+    ),
+    "the pepper": (lambda settings, patch: setattr(settings, "KEY_PEPPERS", new_ring()), "KEY_PEPPERS"),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("take_away", "said"), NOT_READY.values(), ids=NOT_READY.keys())
+def test_without_what_it_needs_a_running_server_is_not_ready_and_the_log_says_why(
+    take_away, said, client, settings, monkeypatch, nothing_settled, api_key, lines
+):
+    """T54 a 503 says why: /health/ready, once what the server needs is gone."""
+    assert client.get("/health/ready").status_code == 200
+    readiness._settled.clear()
+    take_away(settings, monkeypatch)
+    assert client.get("/health/ready").status_code == 503
+    [line] = [line for line in lines.getvalue().splitlines() if "not_ready" in line]
+    assert said in line
+    assert "Traceback" not in lines.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_key_ring_that_is_lost_is_no_reason_not_to_check_keys(client, settings, nothing_settled, api_key):
+    """Nothing can be decrypted then, so that nothing tells of the pepper either."""
+    settings.KEY_RING = new_ring()
+    assert client.get("/health/ready").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_single_damaged_key_does_not_stop_the_server(client, nothing_settled, api_key, project, owner):
+    create_key(project=project, name="Another", by=owner)
+    ApiKey.objects.filter(pk=api_key.pk).update(digest=b"x" * 32)
+    assert client.get("/health/ready").status_code == 200
