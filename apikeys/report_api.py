@@ -77,10 +77,13 @@ router = Router(tags=["Reports"])
 @router.post(
     "",
     auth=None,
-    response={202: TakenAnswer, **dict.fromkeys((400, 408, 413, 422, 500, 503), ErrorAnswer)},
+    response={202: TakenAnswer, **dict.fromkeys((400, 408, 413, 422, 429, 500, 503), ErrorAnswer)},
     operation_id="reportLeak",
     openapi_extra=_words(
-        _202="The report is taken, whatever it was about.", _400="The body is not JSON.", _413=_TOO_LARGE
+        _202="The report is taken, whatever it was about.",
+        _400="The body is not JSON.",
+        _413=_TOO_LARGE,
+        _429="More than `REPORTS_PER_MINUTE` reports came from this address in this minute.",
     ),
 )
 @sensitive_variables()
@@ -89,6 +92,9 @@ def report(request: HttpRequest, leak: Report) -> Status[dict[str, Any]]:
 
     The answer is the same whether there is such a key or not.
     """
+    if not reports.may_report(request):
+        message = "Too many reports came from this address. Wait a minute, then send it again."
+        raise Refused(429, "too_many_reports", message)
     return _take(request, [(leak.secret, leak.source)])
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys import mails, proofs, secret_format, vault
+from apikeys import creation_limits, mails, proofs, secret_format, vault
 from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
 from projects.locks import lock_project
 from projects.models import Project
@@ -60,18 +60,6 @@ def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | No
     KeyEvent.objects.create(project_id=key.project_id, key=key, kind=kind, by=by, address=address)
 
 
-def _refuse_name(name: str, project: Project) -> None:
-    # Compared here, under the project's lock, for databases differ in which letters they fold.
-    names = list(project.api_keys.alive().values_list("name", flat=True))
-    if name.casefold() in {other.casefold() for other in names}:
-        raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
-    if len(names) >= settings.MAX_KEYS_PER_PROJECT:
-        raise ValidationError(
-            f"This project has {len(names)} keys, the most it can have. Delete one that is no longer used.",
-            code="too_many_keys",
-        )
-
-
 @sensitive_variables()
 def _insert_key(project: Project, name: str, by: User, form_token: str | None) -> NewKey:
     secret = secret_format.generate(settings.KEY_PREFIX)
@@ -90,7 +78,7 @@ def create_key(
 ) -> NewKey:
     """A new active key and its secret; the same one again for a form that is submitted twice.
 
-    Raises ValidationError for a name that breaks the rule or is taken, or at the project's limit;
+    Raises ValidationError for a name that breaks the rule or is taken, or at one of the project's limits;
     ShownOnce for the second submission where secrets are shown once; Http404 if the project was deleted;
     VaultUnavailable without a key ring.
     """
@@ -101,7 +89,8 @@ def create_key(
             if key.is_deleted:
                 raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
             return NewKey(key, _decrypt(key))
-        _refuse_name(name, project)
+        creation_limits.refuse_name(name, project)
+        creation_limits.refuse_too_many(project)
         try:
             with transaction.atomic():
                 new = _insert_key(project, name, by, form_token)

@@ -62,6 +62,15 @@ BASE_URL = base_url()
 # GitHub's own document of the keys with which its secret scanning signs; none: its reports are not taken.
 GITHUB_PUBLIC_KEYS = given("GITHUB_PUBLIC_KEYS")
 
+# What one account, project or address can create (docs/security.md, "Limits")
+MAX_PROJECTS_PER_USER = whole_number("MAX_PROJECTS_PER_USER", 50, least=1)
+MAX_DELETED_PROJECTS_PER_USER = whole_number("MAX_DELETED_PROJECTS_PER_USER", 1_000, least=1)
+MAX_NEW_KEYS_PER_DAY = whole_number("MAX_NEW_KEYS_PER_DAY", 500, least=1)
+MAX_DELETED_KEYS_PER_PROJECT = whole_number("MAX_DELETED_KEYS_PER_PROJECT", 100_000, least=1)
+MAX_FILES_PER_PROJECT = whole_number("MAX_FILES_PER_PROJECT", 10_000, least=1)
+USER_QUOTA = whole_number("USER_QUOTA", 10 * 1024 * 1024 * 1024, least=1)
+REPORTS_PER_MINUTE = whole_number("REPORTS_PER_MINUTE", 60, least=0)
+
 # Files
 MAX_FILE_SIZE = whole_number("MAX_FILE_SIZE", 25 * 1024 * 1024, least=1)
 PROJECT_QUOTA = whole_number("PROJECT_QUOTA", 1024 * 1024 * 1024, least=1)

@@ -67,7 +67,7 @@ class FileListAnswer(ListAnswer):
 
 router = Router(tags=["Files"])
 REFUSALS = dict.fromkeys((400, 401, 403, 404, 429, 500, 503), ErrorAnswer)
-UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 408, 411, 413, 415, 422, 429, 500, 503), ErrorAnswer)
+UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 429, 500, 503), ErrorAnswer)
 
 _UPLOAD_DOCUMENT = {
     "requestBody": {
@@ -167,10 +167,21 @@ def _stored(request: ApiRequest, project: Project) -> File:
         return files.add_file(project=project, upload=upload, by=User.objects.get(pk=request.identity.user_pk))
     except files.FileTooLarge:
         raise _too_large() from None
-    except files.QuotaExceeded:
-        quota = filesizeformat(settings.PROJECT_QUOTA)
-        message = f"The project's files may have {quota} together. Delete some that are no longer needed."
-        raise Refused(413, "quota_exceeded", message) from None
+    except (files.QuotaExceeded, files.UserQuotaExceeded, files.TooManyFiles) as error:
+        raise _full(error) from None
+
+
+def _full(error: Exception) -> Refused:
+    """What to do where a file fits no more."""
+    if isinstance(error, files.TooManyFiles):
+        most = f"{settings.MAX_FILES_PER_PROJECT:,} files"
+        return Refused(409, "too_many_files", f"The project may have {most}. Delete some that are no longer needed.")
+    if isinstance(error, files.UserQuotaExceeded):
+        whose, quota = "All projects of an owner of this project", settings.USER_QUOTA
+    else:
+        whose, quota = "The project's files", settings.PROJECT_QUOTA
+    message = f"{whose} may have {filesizeformat(quota)} together. Delete some files that are no longer needed."
+    return Refused(413, "quota_exceeded", message)
 
 
 def _refuse_unread(request: ApiRequest) -> None:

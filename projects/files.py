@@ -8,12 +8,13 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from accounts.models import User
-from projects.locks import lock_project
-from projects.models import File, Project
+from projects.locks import lock_project, lock_users
+from projects.models import File, Membership, Project
 from projects.names import without_hidden_characters
+from projects.permissions import Role
 
 MAX_NAME_LENGTH = 255
 UNKNOWN_TYPE = "application/octet-stream"
@@ -30,6 +31,14 @@ class FileTooLarge(Exception):
 
 class QuotaExceeded(Exception):
     """The project's files would have more than settings.PROJECT_QUOTA bytes together."""
+
+
+class UserQuotaExceeded(Exception):
+    """The files of all projects of an owner would have more than settings.USER_QUOTA bytes together."""
+
+
+class TooManyFiles(Exception):
+    """The project has settings.MAX_FILES_PER_PROJECT files."""
 
 
 def clean_file_name(value: str) -> str:
@@ -75,8 +84,8 @@ def clean_content_type(value: str | None) -> str:
 def add_file(*, project: Project, upload: UploadedFile, by: User) -> File:
     """Stores `upload` for the project.
 
-    Raises FileTooLarge or QuotaExceeded, and Http404 if the project was deleted in the meantime; then
-    nothing remains, neither row nor bytes.
+    Raises FileTooLarge, QuotaExceeded, UserQuotaExceeded or TooManyFiles, and Http404 if the project was deleted in the
+    meantime; then nothing remains, neither row nor bytes.
     """
     size = upload.size or 0
     if size > settings.MAX_FILE_SIZE:
@@ -97,10 +106,23 @@ def add_file(*, project: Project, upload: UploadedFile, by: User) -> File:
 
 def _insert_within_quota(file: File) -> None:
     project = lock_project(file.project)
-    used = project.files.aggregate(bytes=Sum("size"))["bytes"] or 0
-    if used + file.size > settings.PROJECT_QUOTA:
+    used = project.files.aggregate(bytes=Sum("size"), files=Count("pk"))
+    if used["files"] >= settings.MAX_FILES_PER_PROJECT:
+        raise TooManyFiles
+    if (used["bytes"] or 0) + file.size > settings.PROJECT_QUOTA:
         raise QuotaExceeded
+    owners = list(project.memberships.filter(role=Role.OWNER).values_list("user", flat=True))
+    lock_users(owners)
+    if _most_used(owners) + file.size > settings.USER_QUOTA:
+        raise UserQuotaExceeded
     file.save(force_insert=True)
+
+
+def _most_used(owners: list[int]) -> int:
+    """The bytes in all projects of the owner who has most."""
+    theirs = Membership.objects.filter(user__in=owners, role=Role.OWNER, project__deleted_at=None)
+    used = theirs.values("user").annotate(bytes=Sum("project__files__size")).values_list("bytes", flat=True)
+    return max((found or 0 for found in used), default=0)
 
 
 def delete_file(*, file: File) -> bool:

@@ -1,5 +1,8 @@
+from collections.abc import Iterable
+
 from django.http import Http404
 
+from accounts.models import User
 from projects.models import Project
 
 
@@ -13,3 +16,12 @@ def lock_project(project: Project) -> Project:
     if locked is None:
         raise Http404
     return locked
+
+
+def lock_users(pks: Iterable[int]) -> None:
+    """Locks the accounts until the transaction ends, so that a limit of theirs holds for requests that arrive together.
+
+    A transaction that also locks a project that is there already locks the project first. It is no whole lock: events
+    that name the account do not wait.
+    """
+    list(User.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk").values_list("pk", flat=True))

@@ -1,12 +1,14 @@
 """Every change of a project. One keyword-only function each, atomic, taking who does it as `by`."""
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
 from common.security_log import Event, record_on_commit
 from projects.files import delete_bytes_on_commit
+from projects.locks import lock_users
 from projects.memberships import change_member
 from projects.models import Membership, Project
 from projects.names import clean_name
@@ -19,22 +21,40 @@ def create_project(
 ) -> Project:
     """A new project of `owner`; the same one again for a form that is submitted twice.
 
-    Raises ValidationError if the name breaks the rule of `clean_name`, or that project was deleted since.
+    Raises ValidationError if the name breaks the rule of `clean_name`, if the project of this form was deleted since,
+    or at one of the account's limits.
     """
     name = clean_name(name)
-    try:
-        with transaction.atomic():
-            project = Project.objects.create(name=name, created_by=owner, form_token=form_token or None)
-            change_member(project=project, user=owner, role=Role.OWNER, by=by, address=address)
-    except IntegrityError:
-        if not form_token:
-            raise
-        project = Project.objects.get(created_by=owner, form_token=form_token)
-        if project.deleted_at:
-            raise ValidationError(
-                "The project that this form created was deleted. Reload the page.", code="form_used"
-            ) from None
+    with transaction.atomic():
+        lock_users([owner.pk])
+        if form_token and (project := Project.objects.filter(created_by=owner, form_token=form_token).first()):
+            if project.deleted_at:
+                raise ValidationError(
+                    "The project that this form created was deleted. Reload the page.", code="form_used"
+                )
+            return project
+        _refuse_too_many(owner)
+        project = Project.objects.create(name=name, created_by=owner, form_token=form_token or None)
+        change_member(project=project, user=owner, role=Role.OWNER, by=by, address=address)
     return project
+
+
+def _refuse_too_many(owner: User) -> None:
+    """Called with the account locked."""
+    living = Project.objects.alive().filter(memberships__user=owner, memberships__role=Role.OWNER).count()
+    if living >= settings.MAX_PROJECTS_PER_USER:
+        raise ValidationError(
+            f"This account owns {living} projects, the most that it can own. Delete one that is no longer used, or ask "
+            "the operators of this server for more.",
+            code="too_many_projects",
+        )
+    deleted = Project.objects.filter(created_by=owner, deleted_at__isnull=False).count()
+    if deleted >= settings.MAX_DELETED_PROJECTS_PER_USER:
+        raise ValidationError(
+            f"This account has created and deleted {deleted} projects, the most that are kept. Ask the operators of "
+            "this server for more.",
+            code="too_many_deleted_projects",
+        )
 
 
 def rename_project(*, project: Project, name: str, by: User) -> None:

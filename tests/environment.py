@@ -31,7 +31,8 @@ postgres = Postgres()
 for name in (
     *("ENV", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "LOG_JSON", "LOG_LEVEL"),
     *("KEY_PEPPERS", "KEY_RING", "KEY_PREFIX", "MAX_KEYS_PER_PROJECT", "API_URL", "MAX_FILE_SIZE", "PROJECT_QUOTA"),
-    *("CHECK_PORT", "CHECK_WORKERS"),
+    *("CHECK_PORT", "CHECK_WORKERS", "MAX_PROJECTS_PER_USER", "MAX_DELETED_PROJECTS_PER_USER", "USER_QUOTA"),
+    *("MAX_NEW_KEYS_PER_DAY", "MAX_DELETED_KEYS_PER_PROJECT", "MAX_FILES_PER_PROJECT"),
     *("EMAIL_URL", "EMAIL_VERIFICATION", "REAUTHENTICATION_SECONDS", "CACHE_URL", "BASE_URL", "GITHUB_PUBLIC_KEYS"),
 ):
     os.environ.pop(name, None)
@@ -41,6 +42,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["DATA_DIR"] = str(DATA_DIR)
 os.environ["DATABASE_URL"] = f"sqlite:///{DATA_DIR}/latchkey.sqlite3" if ON_SQLITE else postgres.url
 os.environ["FAILED_KEYS_PER_MINUTE"] = "0"  # all tests come from one address; tests of the limit set it
+os.environ["REPORTS_PER_MINUTE"] = "0"  # likewise
 os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread beside the tests; they call flush() themselves
 os.environ["MAIL_RETRY_SECONDS"] = "0"  # likewise: they call send_waiting()
 

@@ -134,7 +134,16 @@ class Provoker:
             return self.send(call, data=b"17")
         return self.send(call, QUERY_STRING="page=0")
 
+    def full(self, call: str) -> Any:
+        self.settings.MAX_FILES_PER_PROJECT = 1
+        self.send("uploadFile")
+        return self.send(call)
+
     def too_many(self, call: str) -> Any:
+        if call in REPORTED:
+            self.settings.REPORTS_PER_MINUTE = 1
+            self.send(call)
+            return self.send(call)
         self.settings.FAILED_KEYS_PER_MINUTE = 1
         self.authorization = bearer("wrong")
         self.send(call)
@@ -155,6 +164,7 @@ PROVOKED: dict[str, tuple[Callable[[Provoker, str], Any], str]] = {
     "403": (Provoker.forbidden, "forbidden"),
     "404": (Provoker.not_found, "not_found"),
     "408": (Provoker.cut, "request_timeout"),
+    "409": (Provoker.full, "too_many_files"),
     "411": (Provoker.length_required, "length_required"),
     "413": (Provoker.too_large, "file_too_large"),
     "415": (Provoker.unsupported, "unsupported_media_type"),
@@ -162,7 +172,11 @@ PROVOKED: dict[str, tuple[Callable[[Provoker, str], Any], str]] = {
     "429": (Provoker.too_many, "too_many_failures"),
     "500": (Provoker.broken, "internal_error"),
 }
-OTHER_CODES = {(True, "403"): "signature_refused", (True, "413"): "request_too_large"}
+OTHER_CODES = {
+    (True, "403"): "signature_refused",
+    (True, "413"): "request_too_large",
+    (True, "429"): "too_many_reports",
+}
 
 
 def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
@@ -178,6 +192,7 @@ def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
             provoke, code = PROVOKED[status]
             code = OTHER_CODES.get((call in REPORTED, status), code)
             settings.KEY_PEPPERS, settings.MAX_FILE_SIZE, settings.FAILED_KEYS_PER_MINUTE = peppers, 1000, 0
+            settings.MAX_FILES_PER_PROJECT, settings.REPORTS_PER_MINUTE = 1000, 0
             Project.objects.update(deleted_at=None)
             api_key.created_by.is_active = True
             api_key.created_by.save()

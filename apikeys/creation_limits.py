@@ -1,0 +1,45 @@
+"""Whether a project may have one more key: limits that hold at once, because callers have locked the project."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from apikeys.models import KeyState
+from projects.models import Project
+
+
+def refuse_name(name: str, project: Project) -> None:
+    """Raises ValidationError for a name that is taken, or if the project has as many keys as it can."""
+    # Compared here, under the project's lock, for databases differ in which letters they fold.
+    names = list(project.api_keys.alive().values_list("name", flat=True))
+    if name.casefold() in {other.casefold() for other in names}:
+        raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
+    if len(names) >= settings.MAX_KEYS_PER_PROJECT:
+        raise ValidationError(
+            f"This project has {len(names)} keys, the most it can have. Delete one that is no longer used.",
+            code="too_many_keys",
+        )
+
+
+def refuse_too_many(project: Project) -> None:
+    """Raises ValidationError at a limit of what a project creates. Deleted keys are never destroyed for it, because the
+    API says `key_deleted` of them.
+    """
+    since = timezone.now() - timedelta(days=1)
+    # All states are named, so that an index finds the keys.
+    new = project.api_keys.filter(state__in=KeyState.values, created_at__gt=since).count()
+    if new >= settings.MAX_NEW_KEYS_PER_DAY:
+        raise ValidationError(
+            f"This project has created {new} keys in 24 hours, the most that it can. Try again later, or ask the "
+            "operators of this server for more.",
+            code="too_many_new_keys",
+        )
+    deleted = project.api_keys.filter(state=KeyState.DELETED).count()
+    if deleted >= settings.MAX_DELETED_KEYS_PER_PROJECT:
+        raise ValidationError(
+            f"This project has {deleted} deleted keys, the most that are kept. Create the key in another project, or "
+            "ask the operators of this server for more.",
+            code="too_many_deleted_keys",
+        )

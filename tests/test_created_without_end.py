@@ -1,0 +1,185 @@
+"""Whatever one account, project or address can create has a limit, also for requests that arrive together."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.conf import settings as product
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from apikeys import secret_format
+from apikeys.models import ApiKey, KeyState
+from apikeys.services import create_key, delete_key
+from projects import files
+from projects.memberships import change_member
+from projects.models import File, Project
+from projects.permissions import Role
+from projects.services import create_project, delete_project
+from tests.api_helpers import assert_error
+from tests.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
+from tests.parallel import in_parallel
+from tests.uploads import form
+
+pytestmark = pytest.mark.django_db
+
+AT_ONCE = 10
+
+
+def owned_by(user, **fields):
+    return MembershipFactory(user=user, project=ProjectFactory(created_by=user, **fields)).project
+
+
+def test_everything_that_can_be_created_has_a_limit(
+    signed_in, client, upload, project, owner, api_key, settings, tmp_path
+):
+    """T50: each limit is reached in a loop, and what comes after it is answered 4xx in words."""
+    settings.MEDIA_ROOT = tmp_path
+    settings.MAX_PROJECTS_PER_USER, settings.MAX_DELETED_PROJECTS_PER_USER = 3, 2
+    settings.MAX_NEW_KEYS_PER_DAY, settings.MAX_FILES_PER_PROJECT, settings.REPORTS_PER_MINUTE = 4, 2, 3
+    site = signed_in(owner)
+    answers = [site.post(reverse("projects:create"), {"name": f"Project {number}"}) for number in range(4)]
+    assert [answer.status_code for answer in answers] == [302, 302, 422, 422]
+    assert "This account owns 3 projects, the most that it can own. Delete one" in answers[-1].content.decode()
+    for _ in range(2):
+        delete_project(project=Project.objects.alive().exclude(pk=project.pk).first(), by=owner)
+    answer = site.post(reverse("projects:create"), {"name": "One more"})
+    assert answer.status_code == 422
+    assert "This account has created and deleted 2 projects" in answer.content.decode()
+    new_key = reverse("apikeys:create", args=[project.public_id])
+    answers = [site.post(new_key, {"name": f"Key {number}"}) for number in range(5)]
+    assert [answer.status_code for answer in answers] == [302, 302, 302, 422, 422]
+    assert "This project has created 4 keys in 24 hours" in answers[-1].content.decode()
+    assert [upload(form()).status_code for _ in range(2)] == [201, 201]
+    assert "2 files. Delete some" in assert_error(upload(form()), 409, "too_many_files")
+    report = {"secret": secret_format.generate("lk_")}
+    answers = [client.post("/api/v1/report", report, content_type="application/json") for _ in range(7)]
+    assert "Wait a minute" in assert_error(answers[-1], 429, "too_many_reports")
+    assert 1 <= int(answers[-1]["Retry-After"]) <= 60
+    assert [answer.status_code for answer in answers].count(202) in range(3, 7)  # more if a minute ended
+
+
+def test_the_limits_are_safe_where_nothing_is_set():
+    assert (product.MAX_PROJECTS_PER_USER, product.MAX_DELETED_PROJECTS_PER_USER) == (50, 1_000)
+    assert (product.MAX_NEW_KEYS_PER_DAY, product.MAX_DELETED_KEYS_PER_PROJECT) == (500, 100_000)
+    assert (product.MAX_FILES_PER_PROJECT, product.USER_QUOTA) == (10_000, 10 * 1024**3)
+
+
+def test_projects_that_others_own_and_deleted_ones_do_not_count(owner, project, settings):
+    settings.MAX_PROJECTS_PER_USER = 2
+    MembershipFactory(user=owner, role=Role.VIEWER)
+    delete_project(project=owned_by(owner), by=owner)
+    create_project(name="Second", owner=owner, by=owner)
+    with pytest.raises(ValidationError, match="owns 2 projects"):
+        create_project(name="Third", owner=owner, by=owner)
+
+
+def test_a_form_that_is_sent_twice_at_the_limit_leads_to_its_project(owner, settings):
+    settings.MAX_PROJECTS_PER_USER = 1
+    first = create_project(name="One", owner=owner, by=owner, form_token="t" * 22)
+    assert create_project(name="One", owner=owner, by=owner, form_token="t" * 22) == first
+
+
+def test_a_command_is_refused_in_words_and_an_operator_raises_the_limit(owner, project, settings):
+    settings.MAX_PROJECTS_PER_USER = 1
+    with pytest.raises(CommandError, match="owns 1 projects"):
+        call_command("createproject", "Tides", "--owner", owner.email)
+    settings.MAX_PROJECTS_PER_USER = 2
+    call_command("createproject", "Tides", "--owner", owner.email)
+
+
+def test_yesterdays_keys_do_not_count_and_deleted_ones_do(owner, project, settings):
+    settings.MAX_NEW_KEYS_PER_DAY = 2
+    ApiKeyFactory(project=project, created_at=timezone.now() - timedelta(days=1, minutes=1))
+    for name in ("One", "Two"):
+        delete_key(key=create_key(project=project, name=name, by=owner).key, by=owner)
+    with pytest.raises(ValidationError, match="has created 2 keys in 24 hours"):
+        create_key(project=project, name="Three", by=owner)
+    assert create_key(project=owned_by(owner), name="Elsewhere", by=owner)
+
+
+def test_deleted_keys_are_kept_and_creation_is_refused_in_words(owner, project, settings):
+    settings.MAX_DELETED_KEYS_PER_PROJECT = 2
+    for name in ("One", "Two"):
+        delete_key(key=create_key(project=project, name=name, by=owner).key, by=owner)
+    with pytest.raises(ValidationError, match="has 2 deleted keys, the most that are kept"):
+        create_key(project=project, name="Three", by=owner)
+    assert ApiKey.objects.filter(state=KeyState.DELETED).count() == 2
+
+
+def test_all_projects_of_an_owner_share_a_quota(client, upload, authorization, project, owner, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    settings.USER_QUOTA = 20
+    FileFactory(project=owned_by(owner), content=b"x" * 6)
+    FileFactory(project=owned_by(owner), content=b"x" * 6)
+    FileFactory(project=MembershipFactory(user=owner, role=Role.VIEWER).project, content=b"x" * 20)
+    first = upload(form(content=b"12345678")).json()["data"]
+    message = assert_error(upload(form(content=b"1")), 413, "quota_exceeded")
+    assert "All projects of an owner of this project may have 20\xa0bytes together." in message
+    assert len(list(tmp_path.rglob("*/*"))) == 4  # nothing of the refused one
+    assert client.delete(first["links"]["self"], headers=authorization).status_code == 204
+    assert upload(form(content=b"12345678")).status_code == 201
+
+
+def test_the_quota_holds_for_each_owner(upload, project, owner, outsider, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    settings.USER_QUOTA = 20
+    FileFactory(project=outsider.memberships.get().project, content=b"x" * 20)
+    assert upload(form(content=b"1")).status_code == 201
+    change_member(project=project, user=outsider, role=Role.OWNER, by=owner)
+    assert_error(upload(form(content=b"1")), 413, "quota_exceeded")
+
+
+# At once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_projects_that_are_created_at_once_stay_within_the_limit(transactional_db, owner, settings):
+    """T50"""
+    settings.MAX_PROJECTS_PER_USER = 4
+    in_parallel([partial(create_project, name=f"P {n}", owner=owner, by=owner) for n in range(AT_ONCE)])
+    assert Project.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keys_that_are_created_at_once_stay_within_the_days_limit(transactional_db, owner, project, settings):
+    """T50"""
+    settings.MAX_NEW_KEYS_PER_DAY = 4
+    in_parallel([partial(create_key, project=project, name=f"Key {n}", by=owner) for n in range(AT_ONCE)])
+    assert project.api_keys.count() == 4
+
+
+def add(project, owner):
+    return files.add_file(project=project, upload=SimpleUploadedFile("a", b"x" * 10, "text/plain"), by=owner)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_that_come_at_once_stay_within_the_number(transactional_db, project, owner, settings, tmp_path):
+    """T50"""
+    settings.MAX_FILES_PER_PROJECT, settings.MEDIA_ROOT = 4, tmp_path
+    answers = in_parallel([partial(add, project, owner)] * AT_ONCE)
+    assert project.files.count() == [type(answer) for answer in answers].count(File) == 4
+    assert len(list(tmp_path.rglob("*/*"))) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_that_come_at_once_into_many_projects_stay_within_the_owners_quota(
+    transactional_db, owner, settings, tmp_path
+):
+    """T50"""
+    settings.USER_QUOTA, settings.MEDIA_ROOT = 20, tmp_path
+    answers = in_parallel([partial(add, owned_by(owner), owner) for _ in range(AT_ONCE)])
+    assert File.objects.count() == [type(answer) for answer in answers].count(File) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reports_that_come_at_once_stay_within_the_limit(transactional_db, client, settings):
+    """T50"""
+    settings.REPORTS_PER_MINUTE = 3
+    body = {"secret": secret_format.generate("lk_")}
+    send = partial(client.post, "/api/v1/report", body, content_type="application/json")
+    answers = in_parallel([send] * AT_ONCE)
+    assert 0 < [answer.status_code for answer in answers].count(202) <= 6  # twice where a minute ends
