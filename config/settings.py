@@ -9,6 +9,7 @@ from config.environment import (
     DATA_DIR,
     PRODUCTION,
     base_url,
+    contacts,
     database,
     env,
     given,
@@ -50,6 +51,8 @@ API_URL = web_address("API_URL")
 BASE_URL = base_url()
 # GitHub's own document of the keys with which its secret scanning signs; none: its reports are not taken.
 GITHUB_PUBLIC_KEYS = given("GITHUB_PUBLIC_KEYS")
+# Whom to tell of a weakness of this server, as /.well-known/security.txt says (RFC 9116).
+SECURITY_CONTACT = contacts("SECURITY_CONTACT")
 
 # Files
 MAX_FILE_SIZE = whole_number("MAX_FILE_SIZE", 25 * 1024 * 1024, least=1)
@@ -90,6 +93,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.middleware.request_id",
+    "config.middleware.no_features_no_embedding",
     "config.middleware.api_over_https_only",
     "django.middleware.security.SecurityMiddleware",
     "config.static_middleware.StaticFiles",
@@ -239,6 +243,8 @@ MFA_TOTP_ISSUER = "Latchkey"
 MFA_TOTP_TOLERANCE = 1
 SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
+# Who comes every working day stays signed in; a browser that was left somewhere does not (accounts/sessions.py).
+SESSION_IDLE_SECONDS = whole_number("SESSION_IDLE_SECONDS", 24 * 60 * 60, least=300)
 
 # Mail
 vars().update(mail())

@@ -70,6 +70,7 @@ UNSAFE = {
     "fewer proxies than none": ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES"),
     "fewer failed keys than none": ({"FAILED_KEYS_PER_MINUTE": "-5"}, "FAILED_KEYS_PER_MINUTE"),
     "being asked for ever": ({"REAUTHENTICATION_SECONDS": "0"}, "REAUTHENTICATION_SECONDS"),
+    "sessions that end at once": ({"SESSION_IDLE_SECONDS": "299"}, "SESSION_IDLE_SECONDS"),
     "no keys": ({"MAX_KEYS_PER_PROJECT": "0"}, "MAX_KEYS_PER_PROJECT"),
     "no files": ({"MAX_FILE_SIZE": "-1"}, "MAX_FILE_SIZE"),
     "no room for files": ({"PROJECT_QUOTA": "0"}, "PROJECT_QUOTA"),
