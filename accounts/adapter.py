@@ -26,6 +26,14 @@ logger = structlog.get_logger(__name__)
 # Their forms have no field that an error could stand beside, and allauth's words speak of a code.
 PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
 
+# Changes of an account after which every other session has ended (accounts/session_list.py, and Django for passwords).
+END_OTHER_SESSIONS = {
+    *(f"account/email/password_{change}" for change in ("changed", "set", "reset")),
+    *(f"mfa/email/totp_{change}" for change in ("activated", "deactivated")),
+    *(f"mfa/email/webauthn_{change}" for change in ("added", "removed")),
+    "mfa/email/recovery_codes_generated",
+}
+
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
     """allauth's sign-in, with our rule for the client's address and in our words."""
@@ -100,6 +108,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
                 super().send_mail(template_prefix, email, context)
             except (ValueError, SMTPException) as error:
                 logger.warning("mail_address_refused", cause=type(error).__name__)
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        said = {"signed_out_elsewhere": template_prefix in END_OTHER_SESSIONS}
+        super().send_notification_mail(template_prefix, user, said | (context or {}), email)
 
     def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
         """Whether the address is now the account's; never if another account has it, also where both ask at once."""

@@ -7,11 +7,14 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.account.signals import password_changed, password_set, user_logged_in
+from allauth.core import context
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,7 +25,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from accounts.requests import PageRequest
 from accounts.sessions import alive, data_of, digest_of, stored_ids_of
-from common.security_log import Event, record
+from common.security_log import Event, record_on_commit
 
 
 @receiver(user_logged_in)
@@ -67,18 +70,52 @@ def _lets_in(row: Session | None, user: User) -> bool:
     return data.get(SESSION_KEY) == str(user.pk) and any(constant_time_compare(found, one) for one in hashes)
 
 
-def end_other_sessions(request: PageRequest) -> None:
-    """Ends every session on the user's list but the request's own."""
-    others = UserSession.objects.filter(user=request.user).exclude(
-        session_key__in=stored_ids_of(str(request.session.session_key))
-    )
+def end_sessions(user: User, *, but: str | None) -> int:
+    """Ends every session on the user's list, except the one with the id `but`; how many could still be used."""
+    others = UserSession.objects.filter(user=user).exclude(session_key__in=stored_ids_of(str(but)))
     stored = list(others.values_list("session_key", flat=True))
     # Also by the digest: a row of the earlier release may take today's form meanwhile.
     named = [*stored, *map(digest_of, stored)]
     with transaction.atomic():
+        ended = alive().filter(pk__in=named).count()
         Session.objects.filter(pk__in=named).delete()
         UserSession.objects.filter(session_key__in=named).delete()
-    record(Event.SESSIONS_ENDED, account=request.user, number=len(stored))
+        if ended:
+            record_on_commit(Event.SESSIONS_ENDED, account=user, number=ended)
+    return ended
+
+
+def end_other_sessions(request: PageRequest) -> int:
+    """Ends every session on the user's list but the request's own."""
+    return end_sessions(request.user, but=request.session.session_key)
+
+
+@receiver(post_save, sender=Authenticator)
+def end_sessions_when_a_second_factor_comes(
+    instance: Authenticator, created: bool, raw: bool = False, **kwargs: object
+) -> None:
+    if created and not raw:
+        _end_sessions_of(instance)
+
+
+@receiver(post_delete, sender=Authenticator)
+def end_sessions_when_a_second_factor_goes(instance: Authenticator, **kwargs: object) -> None:
+    _end_sessions_of(instance)
+
+
+def _end_sessions_of(second_factor: Authenticator) -> None:
+    """In the transaction that changes the second factor: whoever opened the others did so under the old rule.
+
+    New recovery codes are a new row. The person's own session goes on. An administrator who removes somebody's second
+    factor ends all sessions of that person.
+    """
+    request = context.request
+    if request is None:
+        return  # no person did it: a command, or an import
+    if request.user.pk != second_factor.user_id:
+        end_sessions(second_factor.user, but=None)
+    elif end_other_sessions(request):
+        messages.info(request, "You are signed out everywhere else.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -3,12 +3,16 @@
 The table holds a digest of a session's id instead of the id, which is the cookie. It holds the session's data (mailed
 codes, seeds of apps that are being set up, forms that wait for a confirmation) encrypted and bound to that digest.
 
+A session ends SESSION_COOKIE_AGE after its data was last saved, and earlier if nobody uses it for SESSION_IDLE_SECONDS:
+`expire_date` is the earlier of the two.
+
 Releases before this one stored the id and signed data. Such rows are still accepted. A row takes today's form when its
 session is next saved, or when `rotate_encryption` runs. Until then servers of the earlier release can read it.
 """
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -38,6 +42,10 @@ _ID = re.compile(rf"[{VALID_KEY_CHARS}]{{{ID_LENGTH}}}")
 # No id holds a dot, so a digest that was read from the table is never accepted as a cookie.
 _DIGEST = "sha256."
 _SEALED = "v1."
+# In the session's data: the time after which no use puts its end off. Sessions that an earlier release saved lack it.
+_ENDS_AT = "_ends_at"
+# A session that is in use is written this often while the limit runs; every other request only reads it.
+_WRITES_PER_LIMIT = 24
 
 
 def digest_of(session_id: str) -> str:
@@ -92,6 +100,7 @@ class SessionStore(db.SessionStore):
     aexists, aload, asave, adelete = SessionBase.aexists, SessionBase.aload, SessionBase.asave, SessionBase.adelete
 
     _id_with_digest: str | None = None  # the id whose row is known to have today's form
+    _row_ends: datetime | None = None  # `expire_date` of the row that was loaded
 
     def _validate_session_key(self, key: Any) -> bool:
         return isinstance(key, str) and _ID.fullmatch(key) is not None
@@ -111,14 +120,28 @@ class SessionStore(db.SessionStore):
         if row is None:
             self._session_key = None
             return {}
+        self._row_ends = row.expire_date
         return data_of(row)
+
+    def note_use(self) -> None:
+        """Puts off the end that inactivity brings, at most 24 times while SESSION_IDLE_SECONDS pass."""
+        ends_at, row_ends = self.get(_ENDS_AT), self._row_ends
+        if ends_at is None or row_ends is None:
+            return
+        new_end = _end_of_use(datetime.fromtimestamp(ends_at, UTC))
+        if new_end - row_ends >= timedelta(seconds=settings.SESSION_IDLE_SECONDS / _WRITES_PER_LIMIT):
+            row = Session.objects.filter(pk=digest_of(str(self.session_key)), expire_date=row_ends)
+            row.update(expire_date=new_end)
+            self._row_ends = new_end
 
     def exists(self, session_key: str) -> bool:
         return any(Session.objects.filter(pk=stored).exists() for stored in (digest_of(session_key), session_key))
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         digest = digest_of(str(self.session_key))  # `save` has seen to it that there is one
-        return Session(session_key=digest, session_data=seal(data, digest), expire_date=self.get_expiry_date())
+        ends_at = self.get_expiry_date()
+        sealed = seal(data | {_ENDS_AT: ends_at.timestamp()}, digest)
+        return Session(session_key=digest, session_data=sealed, expire_date=_end_of_use(ends_at))
 
     def save(self, must_create: bool = False) -> None:
         if self.session_key and self.session_key != self._id_with_digest and not must_create:
@@ -130,6 +153,11 @@ class SessionStore(db.SessionStore):
         session_id = session_key or self.session_key
         if session_id and not Session.objects.filter(pk=digest_of(session_id)).delete()[0]:
             Session.objects.filter(pk=session_id).delete()
+
+
+def _end_of_use(ends_at: datetime) -> datetime:
+    """When a session ends that is used now and for the last time."""
+    return min(ends_at, timezone.now() + timedelta(seconds=settings.SESSION_IDLE_SECONDS))
 
 
 def alive() -> QuerySet[Session]:

@@ -1,6 +1,7 @@
 """Reads the environment for settings.py, and refuses what is unsafe in production."""
 
 import os
+import re
 from collections.abc import Callable
 from errno import EACCES
 from pathlib import Path
@@ -140,6 +141,30 @@ def web_address(name: str) -> str:
 def _is_web_address(text: str, schemes: set[str]) -> bool:
     try:
         validate.URL(schemes=schemes, require_tld=False)(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def contacts(name: str) -> list[str]:
+    """The entries of `name` as RFC 9116 writes contacts: mailto:, https:// or tel: addresses.
+
+    Raises ImproperlyConfigured for an entry that is none, and no email address either.
+    """
+    found = []
+    for entry in listed(name):
+        is_email = _is_email(entry.removeprefix("mailto:"))
+        if not (is_email or _is_web_address(entry, {"https"}) or re.fullmatch(r"tel:\+[0-9-]{4,30}", entry)):
+            raise ImproperlyConfigured(
+                f"{name}: {entry!r} is no email address, https:// address or tel:+ number. See docs/running.md."
+            )
+        found.append(f"mailto:{entry}" if is_email and not entry.startswith("mailto:") else entry)
+    return found
+
+
+def _is_email(text: str) -> bool:
+    try:
+        validate.Email()(text)
     except ValidationError:
         return False
     return True

@@ -92,6 +92,28 @@ def _name_a_proxy_without_a_protocol(request: HttpRequest) -> None:
         outages.log("https_not_known", cause, setting="TRUSTED_PROXIES")
 
 
+# Features that no page of ours uses. The clipboard and passkeys, which they use, keep their default: our own pages.
+_NO_FEATURES = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        *("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "hid", "magnetometer"),
+        *("microphone", "midi", "payment", "serial", "usb", "xr-spatial-tracking"),
+    )
+)
+
+
+def no_features_no_embedding(get_response: GetResponse) -> GetResponse:
+    """Two headers that Django has no setting for: what a browser may do on our pages, and who may embed our answers."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response.headers.setdefault("Permissions-Policy", _NO_FEATURES)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
+
+    return middleware
+
+
 def nul_refused(get_response: GetResponse) -> GetResponse:
     """Answers 400 to a NUL in query or cookie: PostgreSQL cannot hold one, and no form or link of anyone's sends it.
 
@@ -271,6 +293,9 @@ class AdminInput:
 class LoginRequired(LoginRequiredMiddleware):
     """Every view needs a login unless it says otherwise, and leads back to the page the person was on."""
 
+    # An open page asks for these by itself. That is no sign of a person.
+    ASKED_BY_SCRIPT = ("apikeys:first_request",)
+
     def process_view(
         self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
     ) -> HttpResponseBase | None:
@@ -279,6 +304,8 @@ class LoginRequired(LoginRequiredMiddleware):
             return None
         if request.user.is_authenticated:
             structlog.contextvars.bind_contextvars(user_id=request.user.public_id)
+            if request.resolver_match is None or request.resolver_match.view_name not in self.ASKED_BY_SCRIPT:
+                request.session.note_use()  # type: ignore[attr-defined]
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]

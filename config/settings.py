@@ -10,6 +10,7 @@ from config.environment import (
     DATA_DIR,
     PRODUCTION,
     base_url,
+    contacts,
     database,
     env,
     flag,
@@ -61,6 +62,8 @@ API_URL = web_address("API_URL")
 BASE_URL = base_url()
 # GitHub's own document of the keys with which its secret scanning signs; none: its reports are not taken.
 GITHUB_PUBLIC_KEYS = given("GITHUB_PUBLIC_KEYS")
+# Whom to tell of a weakness of this server, as /.well-known/security.txt says (RFC 9116).
+SECURITY_CONTACT = contacts("SECURITY_CONTACT")
 
 # What one account, project or address can create (docs/security.md, "Limits")
 MAX_PROJECTS_PER_USER = whole_number("MAX_PROJECTS_PER_USER", 50, least=1)
@@ -109,6 +112,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.middleware.request_id",
+    "config.middleware.no_features_no_embedding",
     "config.middleware.api_over_https_only",
     "django.middleware.security.SecurityMiddleware",
     "config.static_middleware.StaticFiles",
@@ -178,7 +182,7 @@ PASSWORD_HASHERS = ["accounts.hashing.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.passwords.StolenPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
@@ -238,6 +242,8 @@ MFA_TOTP_ISSUER = "Latchkey"
 MFA_TOTP_TOLERANCE = 1
 SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
+# Who comes every working day stays signed in; a browser that was left somewhere does not (accounts/sessions.py).
+SESSION_IDLE_SECONDS = whole_number("SESSION_IDLE_SECONDS", 24 * 60 * 60, least=300)
 
 # Mail
 vars().update(mail())

@@ -8,7 +8,7 @@ from django.urls.converters import StringConverter
 from accounts.public_ids import converter_for
 from apikeys import gateway
 from apikeys.api import verify
-from config import errors
+from config import errors, well_known
 from config.api import api
 from projects.views import home
 
@@ -27,6 +27,8 @@ register_converter(converter_for("file"), "file_id")
 urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", login_not_required(lambda request: redirect(static("favicon.svg"))), name="favicon"),
+    path(".well-known/security.txt", well_known.security_txt, name="security_txt"),
+    path(".well-known/change-password", well_known.change_password, name="well_known_change_password"),
     path("", include("projects.urls")),
     path("", include("apikeys.urls")),
     path("accounts/", include("accounts.urls")),

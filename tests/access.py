@@ -26,6 +26,8 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     "": {"GET": (302, 302, 302, 302, 302)},
     "favicon.ico": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (302,) * 5),
     "help/": {"GET": (200,) * 5},
+    ".well-known/security.txt": {"GET": (404,) * 5},
+    ".well-known/change-password": {"GET": (302,) * 5},
     "projects/": {"GET": (LOGIN, 200, 200, 200, 200)},
     "projects/new/": {"GET": (LOGIN, 200, 200, 200, 200), "POST": (LOGIN, 302, 302, 302, 302)},
     PROJECT: {"GET": (LOGIN, 404, 200, 200, 404)},

@@ -5,12 +5,13 @@ from urllib.parse import urlsplit
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import expect
 
 from apikeys.services import create_key
 from projects.services import create_project
-from tests.accounts import totp_code
+from tests.accounts import log_in, totp_code
 from tests.browser.accounts import add_authenticator, add_passkey, is_inside, sign_in_by_password, sign_out
 from tests.browser.places import button, clipboard, said, settings_page
 from tests.sessions import age_all
@@ -56,8 +57,10 @@ def test_an_authenticator_app_and_recovery_codes_let_in(page, person):
 def test_a_passkey_is_added_used_renamed_and_removed(local_page, person):
     """T23"""
     page = local_page
+    log_in(elsewhere := Client(), person)
     sign_in_by_password(page, person)
     add_passkey(page, "Laptop")
+    assert elsewhere.get("/projects/").status_code == 302, "other sessions end"
 
     sign_out(page)
     page.goto(reverse("account_login") + "?next=/projects/")

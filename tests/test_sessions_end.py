@@ -1,0 +1,221 @@
+"""When sessions end: a changed password or second factor, and inactivity."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.core import mail
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.session_list import sessions_of
+from accounts.sessions import SessionStore, data_of, seal
+from apikeys import mail_delivery
+from tests.accounts import NEW_PASSWORD, PASSWORD, log_in, totp_code
+from tests.factories import PASSWORD as OWNERS_PASSWORD
+from tests.pages import HTMX, page, text
+
+pytestmark = pytest.mark.django_db
+
+PROJECTS = "/projects/"
+START = datetime(2030, 1, 1, 9, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def is_let_in(client: Client) -> bool:
+    return bool(client.get(PROJECTS).status_code == 200)
+
+
+# A second factor or a password changes
+
+
+@pytest.fixture
+def other(inside: Client, person: User) -> Client:
+    """A second browser of the same person."""
+    client = Client()
+    log_in(client, person)
+    return client
+
+
+def give_factors(user: User) -> None:
+    """An authenticator app, a passkey and recovery codes."""
+    TOTP.activate(user, generate_totp_secret())
+    RecoveryCodes.activate(user)
+    Authenticator.objects.create(user=user, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop"})
+
+
+def turn_on_an_app(client: Client, person: User) -> Any:
+    client.get(reverse("mfa_activate_totp"))
+    return client.post(reverse("mfa_activate_totp"), {"code": totp_code(client.session["mfa.totp.secret"])})
+
+
+def turn_the_app_off(client: Client, person: User) -> Any:
+    return client.post(reverse("mfa_deactivate_totp"))
+
+
+def make_new_recovery_codes(client: Client, person: User) -> Any:
+    return client.post(reverse("mfa_generate_recovery_codes"))
+
+
+def remove_a_passkey(client: Client, person: User) -> Any:
+    passkey = Authenticator.objects.get(user=person, type=Authenticator.Type.WEBAUTHN)
+    return client.post(reverse("mfa_remove_webauthn", args=[passkey.pk]))
+
+
+def change_the_password(client: Client, person: User) -> Any:
+    form = {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    return client.post(reverse("account_change_password"), form)
+
+
+# Adding a passkey takes a browser: tests/browser/test_second_factor.py.
+CHANGES: dict[Callable[[Client, User], Any], str] = {
+    turn_on_an_app: "Authenticator app activated.",
+    turn_the_app_off: "Authenticator app deactivated.",
+    make_new_recovery_codes: "recovery codes has been generated.",
+    remove_a_passkey: "A security key has been removed.",
+    change_the_password: "Your password has been changed.",
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_other_sessions_end_and_the_own_one_goes_on(change, inside, other, person, owner):
+    """The person is told on the page and by email; the sessions of other people go on."""
+    if change not in {turn_on_an_app, change_the_password}:
+        give_factors(person)
+    log_in(stranger := Client(), owner, password=OWNERS_PASSWORD)
+    mail.outbox.clear()
+    answer = change(inside, person)
+    assert "You are signed out everywhere else." in text(inside.get(answer.headers["Location"]))
+    assert (is_let_in(other), is_let_in(inside), is_let_in(stranger)) == (False, True, True)
+    mail_delivery.send_waiting()
+    [email] = mail.outbox
+    assert f"{CHANGES[change]} All your other sessions were signed out." in email.body
+
+
+def test_a_reset_password_ends_every_session(inside, person, client):
+    person.set_password(NEW_PASSWORD)
+    person.save()
+    assert not is_let_in(inside)
+
+
+def test_a_session_of_the_earlier_release_ends_too(inside, person):
+    """Its rows hold the id itself."""
+    other = SessionStore()
+    other["_auth_user_id"] = str(person.pk)
+    Session.objects.create(session_key="a" * 32, session_data=other.encode({}), expire_date=timezone.now() + DAY)
+    UserSession.objects.create(session_key="a" * 32, user=person, ip="127.0.0.1")
+    turn_on_an_app(inside, person)
+    assert not Session.objects.filter(session_key="a" * 32).exists()
+
+
+def test_a_change_that_is_taken_back_ends_no_session(inside, other, person):
+    """The sessions end in the transaction that changes the second factor."""
+    give_factors(person)
+    with transaction.atomic():
+        turn_the_app_off(inside, person)
+        transaction.set_rollback(True)
+    assert is_let_in(other)
+
+
+def test_using_a_second_factor_and_looking_at_recovery_codes_end_nothing(inside, other, person):
+    give_factors(person)
+    assert inside.get(reverse("mfa_view_recovery_codes")).status_code == 200
+    code = RecoveryCodes(Authenticator.objects.get(user=person, type="recovery_codes")).get_unused_codes()[0]
+    log_in(third := Client(), person)
+    third.post(reverse("mfa_authenticate"), {"code": code})
+    assert is_let_in(third)
+    assert is_let_in(other)
+
+
+def test_an_administrator_who_removes_a_second_factor_ends_that_persons_sessions(admin, inside, person, signed_in):
+    give_factors(person)
+    site = signed_in(admin)
+    app = Authenticator.objects.get(user=person, type=Authenticator.Type.TOTP)
+    site.post(reverse("admin:mfa_authenticator_delete", args=[app.pk]), {"post": "yes"})
+    assert not Authenticator.objects.filter(pk=app.pk).exists()
+    assert (is_let_in(inside), is_let_in(site)) == (False, True)
+
+
+# Nobody uses it
+
+
+@pytest.fixture
+def limit(settings) -> timedelta:
+    settings.SESSION_IDLE_SECONDS = 3600
+    return timedelta(hours=1)
+
+
+def test_a_session_that_nobody_uses_ends(limit, person, client):
+    """By default after a day; SESSION_IDLE_SECONDS says otherwise."""
+    with time_machine.travel(START, tick=False) as clock:
+        log_in(client, person)
+        clock.shift(limit - timedelta(seconds=1))
+        assert is_let_in(client)
+        clock.shift(limit + timedelta(seconds=1))
+        assert not is_let_in(client)
+        assert sessions_of(person) == []
+        call_command("clearsessions")
+        assert not Session.objects.filter(expire_date__lt=timezone.now()).exists()
+
+
+def test_use_keeps_a_session_alive_until_it_ends_for_good(limit, person, client):
+    """After SESSION_COOKIE_AGE, 14 days, a sign-in is needed also where somebody was there all the time."""
+    with time_machine.travel(START, tick=False) as clock:
+        log_in(client, person)
+        ends_at = timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+        hours = 0
+        while is_let_in(client) and hours < 1000:
+            clock.shift(timedelta(minutes=50))
+            hours += 1
+        assert ends_at <= timezone.now() < ends_at + limit
+
+
+def test_a_request_writes_its_session_once_in_a_while(limit, person, client):
+    with time_machine.travel(START, tick=False) as clock:
+        log_in(client, person)
+        writes = 0
+        for _ in range(60):
+            clock.shift(timedelta(minutes=1))
+            with CaptureQueriesContext(connection) as asked:
+                assert is_let_in(client)
+            writes += sum("UPDATE" in query["sql"] and "session" in query["sql"] for query in asked)
+        assert writes == 60 / 3, "an hour's 24th is two and a half minutes"
+
+
+def test_a_page_that_asks_by_itself_keeps_no_session_alive(limit, owner, api_key, signed_in):
+    """Quick Start waits for the first call for as long as it is open."""
+    with time_machine.travel(START, tick=False) as clock:
+        client = signed_in(owner)
+        for _ in range(2):
+            clock.shift(timedelta(minutes=25))
+            assert client.get(page("apikeys:first_request", api_key.project, api_key), headers=HTMX).status_code == 204
+        clock.shift(timedelta(minutes=25))
+        assert not is_let_in(client)
+
+
+def test_a_session_that_an_earlier_release_saved_goes_on_without_the_limit(limit, person, client):
+    with time_machine.travel(START, tick=False) as clock:
+        log_in(client, person)
+        [row] = Session.objects.all()
+        data = data_of(row)
+        data.pop("_ends_at")
+        fields = {"session_data": seal(data, row.session_key), "expire_date": timezone.now() + 14 * DAY}
+        Session.objects.update(**fields)
+        clock.shift(13 * DAY)
+        assert is_let_in(client)
+        clock.shift(DAY)
+        assert not is_let_in(client)
