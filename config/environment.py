@@ -190,6 +190,17 @@ def _redis_options(url: str) -> dict[str, Any]:
     return {"socket_connect_timeout": 1, "socket_timeout": 1, "retry": Retry(NoBackoff(), 1)}
 
 
+def _secret_key_problems(key: str, fallbacks: list[str]) -> list[str]:
+    problems = []
+    if key and len(key) < 50:
+        problems.append("SECRET_KEY is shorter than 50 characters")
+    if any(len(fallback) < 50 for fallback in fallbacks):
+        problems.append("SECRET_KEY_FALLBACKS has an entry that is shorter than 50 characters")
+    if key in fallbacks:
+        problems.append("SECRET_KEY_FALLBACKS contains SECRET_KEY itself")
+    return problems
+
+
 def refuse_unsafe_production() -> None:
     """Raises ImproperlyConfigured that names every variable that is missing or unsafe."""
     if env.str("ENV", "local") not in {"local", "production"}:
@@ -197,8 +208,7 @@ def refuse_unsafe_production() -> None:
     if not PRODUCTION:
         return
     problems = [f"{name} is missing" for name in _REQUIRED if not given(name)]
-    if given("SECRET_KEY") and len(given("SECRET_KEY")) < 50:
-        problems.append("SECRET_KEY is shorter than 50 characters")
+    problems += _secret_key_problems(given("SECRET_KEY"), listed("SECRET_KEY_FALLBACKS"))
     if "*" in listed("ALLOWED_HOSTS"):
         problems.append("ALLOWED_HOSTS contains '*'")
     if given("DATABASE_URL") and not given("DATABASE_URL").startswith(("postgres://", "postgresql://")):

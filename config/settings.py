@@ -37,6 +37,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Who may talk to us
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
+# Keys from before: they open sessions and links, and sign nothing new.
+SECRET_KEY_FALLBACKS = listed("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
 THREADS = threads()

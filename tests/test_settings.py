@@ -48,6 +48,7 @@ UNSAFE = {
     "any host": ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
     "any host among others": ({"ALLOWED_HOSTS": "keys.example.com,*"}, "ALLOWED_HOSTS"),
     "a short secret key": ({"SECRET_KEY": "hunter2"}, "SECRET_KEY"),
+    "a short secret key from before": ({"SECRET_KEY_FALLBACKS": f"{'a' * 60},hunter2"}, "SECRET_KEY_FALLBACKS"),
     "SQLite": ({"DATABASE_URL": "sqlite:////tmp/latchkey.sqlite3"}, "DATABASE_URL"),
     "a ring that is none": ({"KEY_RING": "k1:hunter2"}, "KEY_RING"),
     "a pepper that is none": ({"KEY_PEPPERS": "hunter2"}, "KEY_PEPPERS"),
