@@ -11,7 +11,8 @@ from django.urls import reverse
 from apikeys import mail_delivery, services
 from tests.accounts import NEW_PASSWORD, PASSWORD, SIGN_UP, log_in
 from tests.environment import REPOSITORY
-from tests.test_settings import manage, production_environment
+from tests.production import production_environment
+from tests.test_settings import manage
 
 BASE_URL = "https://keys.example.com"
 HOSTILE = {"Host": "testserver:6666", "X-Forwarded-Host": "evil.example:7777", "X-Forwarded-Port": "8888"}
