@@ -1,5 +1,7 @@
 from smtplib import SMTPException
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
@@ -101,6 +103,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         Only an account that is older than the rule has such an address. It gets its mail if the mail server takes it.
         """
         security_events.note_mail(template_prefix, email, self.request)
+        context = _with_own_links(self.request, context)
         if canonical_or_none(email) is not None:
             super().send_mail(template_prefix, email, context)
         elif template_prefix != "account/email/unknown_account":
@@ -193,6 +196,23 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
             if request.resolver_match and request.resolver_match.url_name in PASSKEY_VIEWS:
                 message = "That passkey was not accepted. Try again, or use another way."
         super().add_message(request, level, message_template, message_context, extra_tags, message)
+
+
+def _with_own_links(request: HttpRequest | None, context: dict[str, Any]) -> dict[str, Any]:
+    """An email's context with BASE_URL in its links. allauth takes the Host header, whose port anyone may write.
+
+    `current_site` is what emails call this server.
+    """
+    site = SimpleNamespace(domain=urlsplit(settings.BASE_URL).netloc, name=settings.BASE_URL)
+    if request is None:
+        return {**context, "current_site": site}
+    asked = request.build_absolute_uri("/")
+    links = {
+        name: f"{settings.BASE_URL}/{value.removeprefix(asked)}"
+        for name, value in context.items()
+        if isinstance(value, str) and value.startswith(asked)
+    }
+    return {**context, **links, "current_site": site}
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types

@@ -149,6 +149,14 @@ class SessionStore(db.SessionStore):
         super().save(must_create)
         self._id_with_digest = self.session_key
 
+    def cycle_key(self) -> None:
+        """Also on the list of sessions: Django gives a session a new id in mid-life when SECRET_KEY was replaced."""
+        before = self.session_key
+        super().cycle_key()
+        if before:
+            listed = UserSession.objects.filter(session_key__in=stored_ids_of(before))
+            listed.update(session_key=digest_of(str(self.session_key)))
+
     def delete(self, session_key: str | None = None) -> None:
         session_id = session_key or self.session_key
         if session_id and not Session.objects.filter(pk=digest_of(session_id)).delete()[0]:

@@ -252,6 +252,17 @@ def _redis_options(url: str) -> dict[str, Any]:
     return {"socket_connect_timeout": 1, "socket_timeout": 1, "retry": Retry(NoBackoff(), 1)}
 
 
+def _secret_key_problems(key: str, fallbacks: list[str]) -> list[str]:
+    problems = []
+    if key and len(key) < 50:
+        problems.append("SECRET_KEY is shorter than 50 characters")
+    if any(len(fallback) < 50 for fallback in fallbacks):
+        problems.append("SECRET_KEY_FALLBACKS has an entry that is shorter than 50 characters")
+    if key in fallbacks:
+        problems.append("SECRET_KEY_FALLBACKS contains SECRET_KEY itself")
+    return problems
+
+
 def refuse_unsafe_production() -> None:
     """Raises ImproperlyConfigured that names every variable that is missing or unsafe."""
     if env.str("ENV", "local") not in {"local", "production"}:
@@ -261,6 +272,7 @@ def refuse_unsafe_production() -> None:
     if not PRODUCTION:
         return
     problems = [f"{name} is missing" for name in _REQUIRED if not given(name).strip(", ")]
+    problems += _secret_key_problems(given("SECRET_KEY"), listed("SECRET_KEY_FALLBACKS"))
     problems += [problem for problem, is_so in _unsafe().items() if is_so]
     if problems:
         raise ImproperlyConfigured(f"ENV=production refuses to start: {'; '.join(problems)}. See docs/running.md.")
@@ -270,7 +282,6 @@ def _unsafe() -> dict[str, bool]:
     """What production refuses, and whether it is so; what is missing is told elsewhere."""
     base, sends, data = given("BASE_URL"), given("EMAIL_URL"), given("DATABASE_URL")
     return {
-        "SECRET_KEY is shorter than 50 characters": 0 < len(given("SECRET_KEY")) < 50,
         "ALLOWED_HOSTS contains '*'": "*" in listed("ALLOWED_HOSTS"),
         "DATABASE_URL is not a postgresql:// address": bool(data) and not database_url.is_postgresql(data),
         "BASE_URL is not an https:// address with a host": bool(base) and not _is_web_address(base, {"https"}),

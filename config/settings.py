@@ -44,6 +44,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Who may talk to us
 DEBUG = flag("DEBUG", False)
 SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
+# Keys from before: they open sessions and links, and sign nothing new.
+SECRET_KEY_FALLBACKS = listed("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = origins("CSRF_TRUSTED_ORIGINS")
 THREADS = threads()
@@ -58,8 +60,9 @@ KEY_RING = secret("KEY_RING", "key_ring", local_secrets.new_ring)
 MAX_KEYS_PER_PROJECT = whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
 FAILED_KEYS_PER_MINUTE = whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
 USAGE_FLUSH_SECONDS = seconds("USAGE_FLUSH_SECONDS", 1.0)
-API_URL = web_address("API_URL")
 BASE_URL = base_url()
+# Locally, what a page shows is the address that the browser asked for; the Host header of a production is not believed.
+API_URL = web_address("API_URL") or (f"{BASE_URL}/api/v1" if PRODUCTION or given("BASE_URL") else "")
 # GitHub's own document of the keys with which its secret scanning signs; none: its reports are not taken.
 GITHUB_PUBLIC_KEYS = given("GITHUB_PUBLIC_KEYS")
 # Whom to tell of a weakness of this server, as /.well-known/security.txt says (RFC 9116).

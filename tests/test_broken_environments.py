@@ -94,6 +94,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "more proxies than anybody has": ({"TRUSTED_PROXIES": "1000"}, "TRUSTED_PROXIES"),
     "fewer failed keys than none": ({"FAILED_KEYS_PER_MINUTE": "-5"}, "FAILED_KEYS_PER_MINUTE"),
     "being asked for ever": ({"REAUTHENTICATION_SECONDS": "0"}, "REAUTHENTICATION_SECONDS"),
+    "a short secret key from before": ({"SECRET_KEY_FALLBACKS": f"{'a' * 60},hunter2"}, "SECRET_KEY_FALLBACKS"),
     "sessions that end at once": ({"SESSION_IDLE_SECONDS": "299"}, "SESSION_IDLE_SECONDS"),
     "no keys": ({"MAX_KEYS_PER_PROJECT": "0"}, "MAX_KEYS_PER_PROJECT"),
     "more keys than can be counted": ({"MAX_KEYS_PER_PROJECT": "9" * 30}, "MAX_KEYS_PER_PROJECT"),
