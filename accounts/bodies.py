@@ -16,7 +16,8 @@ from accounts.threads import Slots, share
 
 SECONDS_TO_WAIT = 0.5
 
-_reading = Slots(share())
+# Also for what is read only to be thrown away (unread.py).
+reading = Slots(share())
 
 
 class BodyNotRead(OSError):
@@ -56,15 +57,15 @@ class Body:
     def _read_in_slot(self, size: int) -> bytes:
         if self._has_slot:
             return self._read_all(size)
-        if not _reading.take(SECONDS_TO_WAIT):
+        if not reading.take(SECONDS_TO_WAIT):
             raise TooManyBodies
         try:
             return self._read_all(size)
         finally:
-            _reading.give_back()
+            reading.give_back()
 
     def _read_all(self, size: int) -> bytes:
-        with waiting_for_client(self._request):
+        with waiting_for_client(self._request.META):
             read = self._read(size)
         # granian returns what came when the client is gone. Half a form must not be taken for a whole one.
         if len(read) < size:

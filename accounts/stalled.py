@@ -11,12 +11,12 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest
 
 logger = structlog.get_logger(__name__)
 
@@ -29,10 +29,10 @@ _watcher: threading.Thread | None = None
 
 
 @contextmanager
-def waiting_for_client(request: HttpRequest) -> Iterator[None]:
-    """Within, the thread waits for the request's client, who may pause for CLIENT_SECONDS."""
+def waiting_for_client(environ: Mapping[str, Any]) -> Iterator[None]:
+    """Within, the thread waits for the client of this request (by its WSGI environment), for CLIENT_SECONDS at most."""
     me = object()
-    _since[me] = int(request.META.get("SERVER_PORT") or 0), time.monotonic()
+    _since[me] = int(environ.get("SERVER_PORT") or 0), time.monotonic()
     _start_watcher()
     try:
         yield

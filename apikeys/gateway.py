@@ -42,9 +42,11 @@ def answer(environ: Environ, request_id: str) -> Answer:
     """
     if not _is_secure_enough(environ):
         return _refusal(403, "https_required", request_id)
-    identity, code = verification.verify(environ.get("HTTP_AUTHORIZATION"), address_of(environ))
+    authorization = environ.get("HTTP_AUTHORIZATION")
+    identity, code = verification.verify(authorization, address_of(environ))
     if identity is None:
-        return _refusal(status_of(str(code)), str(code), request_id)
+        message = verification.message_of(code, authorization)
+        return _refusal(status_of(str(code)), str(code), request_id, message)
     headers = [
         ("X-Latchkey-Key", identity.key_id),
         ("X-Latchkey-Project", identity.project_id),

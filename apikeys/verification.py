@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
-from apikeys import limits, patience, prepared, secret_format, usage, vault
+from apikeys import limits, malformed, patience, prepared, secret_format, usage, vault
 from apikeys.models import ApiKey, KeyState, Outcome
 from common import outages
 from projects.models import Project
@@ -102,6 +102,11 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
         outages.log("verify_unavailable", error)
         return _refused("unavailable")
     return _judge(row, address) if row else _failed("key_unknown", address)
+
+
+def message_of(code: str | None, authorization: str | None) -> str:
+    """What to tell a caller who was refused with `code`; "" for the code's own message (MESSAGES)."""
+    return malformed.fault_of(authorization or "", settings.KEY_PREFIX) if code == "key_malformed" else ""
 
 
 def _failed(code: str, address: str | None) -> Verdict:

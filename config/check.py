@@ -16,12 +16,14 @@ django.setup(set_prefix=False)
 
 from django.db import close_old_connections  # noqa: E402  Django has to be set up before
 
+from accounts.unread import read_to_the_end  # noqa: E402
 from apikeys import gateway, patience  # noqa: E402
 from config import health, readiness  # noqa: E402
 
 readiness.expected_migrations()
 
 
+@read_to_the_end
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     patience.begin()
     path = environ["PATH_INFO"]

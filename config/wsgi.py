@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
 from accounts.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
+from accounts.unread import read_to_the_end  # noqa: E402
 from apikeys import gateway, patience  # noqa: E402
 from config import readiness  # noqa: E402
 
@@ -29,6 +30,7 @@ _DEMANDED = {
 _OWN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in _DEMANDED}
 
 
+@read_to_the_end
 def application(environ: dict[str, Any], start_response: Any) -> Any:
     """Django, and the check too, for trying it out: gateways ask the check's own processes (config/check.py)."""
     patience.begin()

@@ -67,5 +67,5 @@ def download(request: HttpRequest, opened: Callable[[], "File[Any]"], **options:
 
 def _watched(request: HttpRequest, parts: Any) -> Iterator[bytes]:
     for part in parts:
-        with waiting_for_client(request):
+        with waiting_for_client(request.META):
             yield part

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from apikeys import secret_format, services
-from tests.api_helpers import assert_error
+from tests.api_helpers import RawAnswer, assert_error
 from tests.environment import lacking
+from tests.gateway_attacks import head, send, status_of
 from tests.gateways import Answer, Envoy, Nginx, Witness, find
 from tests.postgres import free_port
 
@@ -160,6 +161,33 @@ def test_a_refusal_is_latchkeys_own(gateway, api, api_key, owner, bearer, state)
         assert len(answer.headers.get_all("WWW-Authenticate")) == 1
         assert not [name for name in answer.headers if "latchkey" in name.lower()]
     assert gateway.request("HEAD", headers=sent).status_code == 401
+    assert api.received == []
+
+
+def test_a_malformed_key_is_told_its_fault(gateway, api, api_key):
+    """The check's words, whatever the proxy does with bodies of refusals."""
+    secret = api_key.secret
+    for sent, words in (
+        (f'Bearer "{secret}"', "quotes"),
+        (f"Bearer Bearer {secret}", "there twice"),
+        (f"Bearer {secret[:-1]}", "cut off"),
+        ("Basic YWRhOmFkYQ==", "user name and password"),
+        (f"Bearer {secret[:7]}{chr(0x2022) * 8}{secret[-4:]}".encode().decode("latin-1"), "short form"),
+    ):
+        answer = gateway.request(headers={"Authorization": sent})
+        assert words in assert_error(answer, 401, "key_malformed")
+    assert api.received == []
+
+
+def test_a_key_with_a_control_character_is_no_key(gateway, api, api_key):
+    """Caddy and Envoy refuse such a header themselves; the others must not take it for a failure of Latchkey's."""
+    secret = api_key.secret
+    # Envoy drops a CR.
+    for character in "\t\x01\x1f\x7f" + "\r" * (gateway.program != "envoy"):
+        for value in (f"{secret}{character}x", f"{secret[:9]}{character}{secret[9:]}"):
+            received = send(gateway, head("Host: a", f"Authorization: Bearer {value}", "Connection: close"))
+            if status_of(received) != 400:
+                assert "control character" in assert_error(RawAnswer(received), 401, "key_malformed")
     assert api.received == []
 
 

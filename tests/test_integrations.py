@@ -195,3 +195,10 @@ def test_a_decorated_view_takes_its_arguments(rf, api_key):
     view = api_key_required(lambda request, number: HttpResponse(f"{number} {request.identity.key_name}"))
     answer = view(rf.post("/", headers={"Authorization": f"Bearer {api_key.secret}"}), number=3)
     assert answer.content.decode() == f"3 {api_key.name}"
+
+
+def test_a_malformed_key_is_told_its_fault(rf, api_key):
+    told, _ = ask_rest(Guarded, rf, f'"{api_key.secret}"')
+    assert "quotes" in told["detail"]
+    request = rf.get("/", headers={"Authorization": f'Bearer "{api_key.secret}"'})
+    assert b"quotes" in api_key_required(lambda request: None)(request).content

@@ -25,7 +25,7 @@ def api_key_required(view: View) -> View:
     def check(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         verdict = judge(request)
         if verdict.identity is None:
-            return answer(request, refused(verdict))
+            return answer(request, refused(request, verdict))
         return view(request, *args, **kwargs)
 
     return check

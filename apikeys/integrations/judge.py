@@ -19,9 +19,10 @@ def judge(request: HttpRequest) -> Verdict:
     return verdict
 
 
-def refused(verdict: Verdict) -> Refused:
+def refused(request: HttpRequest, verdict: Verdict) -> Refused:
     """What to raise, or to answer, for a verdict without an identity."""
-    return Refused(status_of(str(verdict.code)), str(verdict.code))
+    message = verification.message_of(verdict.code, request.META.get("HTTP_AUTHORIZATION"))
+    return Refused(status_of(str(verdict.code)), str(verdict.code), message)
 
 
 def answer(request: HttpRequest, error: Refused) -> HttpResponse:

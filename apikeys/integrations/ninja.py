@@ -21,7 +21,7 @@ class ApiKeyAuth(HttpAuthBase):
     def __call__(self, request: HttpRequest) -> Identity:
         verdict = judge(request)
         if verdict.identity is None:
-            raise refused(verdict)
+            raise refused(request, verdict)
         return verdict.identity
 
 

@@ -8,7 +8,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, Permis
 
 from accounts.models import User
 from apikeys.integrations.judge import judge
-from apikeys.verification import Identity
+from apikeys.verification import Identity, message_of
 from projects.envelope import (
     MESSAGES,
     UNAVAILABLE_RETRY_SECONDS,
@@ -60,7 +60,7 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]
     def authenticate(self, request: Any) -> tuple[Creator, Identity]:
         identity, code = judge(request._request)
         if identity is None:
-            raise _exception(str(code))
+            raise _exception(str(code), message_of(code, request.META.get("HTTP_AUTHORIZATION")))
         return Creator(identity), identity
 
     def authenticate_header(self, request: Any) -> str:
@@ -69,6 +69,6 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]
         return error_headers(401, code)["WWW-Authenticate"]
 
 
-def _exception(code: str) -> APIException:
+def _exception(code: str, message: str) -> APIException:
     kind = {401: AuthenticationFailed, 403: PermissionDenied, 429: TooManyFailures, 503: Unavailable}[status_of(code)]
-    return kind({"detail": MESSAGES[code], "code": code}, code)
+    return kind({"detail": message or MESSAGES[code], "code": code}, code)

@@ -30,7 +30,8 @@ local function ask(txn)
     }
     local authorization = txn.http:req_get_headers()["authorization"]
     if authorization then
-        sent["authorization"] = { joined(authorization) }
+        -- Latchkey's server reads no header with a control character in it, except a tab. Of that it says what is wrong.
+        sent["authorization"] = { (joined(authorization):gsub("%c", "\t")) }
     end
     return core.httpclient():get({ url = VERIFY, dst = FRONTEND, headers = sent, timeout = TIMEOUT_MS })
 end

@@ -142,9 +142,15 @@ def rejected_bodies(site: Site):
     return programs(call)
 
 
+def slow_rejected_bodies(site: Site):
+    ports = itertools.cycle([site.server.port, site.server.check_port])
+    head = "POST /api/v1/verify HTTP/1.1\r\nContent-Length: 5000000"
+    return held_open(lambda: site.send(head, b"slow", next(ports)), CLIENTS)
+
+
 LOADS = [
     *(sign_ins, sign_ups, resets, usage_pages),
-    *(stalled_uploads, stalled_downloads, idle_connections, rejected_bodies),
+    *(stalled_uploads, stalled_downloads, idle_connections, rejected_bodies, slow_rejected_bodies),
 ]
 
 

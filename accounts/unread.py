@@ -1,0 +1,90 @@
+"""Reads what is left of a request's body after its answer went out, and throws it away.
+
+granian closes a connection whose body was not read. What the client still sends then destroys the answer on its way
+(RFC 9112, 9.6): a program that uploads 5 MB with a wrong key sees "connection reset" in place of its 401.
+
+A thread reads, and granian's reads have no time limit: they must not be left to another thread either, because granian
+then holds Python's lock until the client goes on. So few bodies are read at once, each up to a limit, and a client that
+stops is cut off (stalled.py). Other connections are closed, as granian does.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from accounts.bodies import reading
+from accounts.stalled import waiting_for_client
+
+# More than an upload of the largest file that is allowed, unless an operator raises MAX_FILE_SIZE.
+MOST_BYTES = 32 * 1024 * 1024
+MOST_SECONDS = 5
+_PIECE = 16 * 1024
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class _Counted:
+    """The body as WSGI gives it, and how much of it was read."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.size, self.is_over = 0, False
+
+    def read(self, size: int = -1) -> bytes:
+        read: bytes = self._stream.read(size)
+        self.size += len(read)
+        # Less than was asked for is all that there is.
+        self.is_over = self.is_over or size < 0 or len(read) < size
+        return read
+
+    # Django wants it. No view of ours reads lines.
+    readline = read
+
+
+class _Answer:
+    """The parts of an answer. granian asks for one more when it has sent them, and keeps the connection meanwhile."""
+
+    def __init__(self, parts: Iterable[bytes], environ: dict[str, Any], body: _Counted) -> None:
+        self._parts, self._environ, self._body = parts, environ, body
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._parts
+        if reading.take():
+            try:
+                self._read_rest()
+            finally:
+                reading.give_back()
+
+    def _read_rest(self) -> None:
+        body, end = self._body, time.monotonic() + MOST_SECONDS
+        with waiting_for_client(self._environ):
+            while not body.is_over and body.size <= MOST_BYTES and time.monotonic() < end:
+                body.read(_PIECE)
+
+    def close(self) -> None:
+        if hasattr(self._parts, "close"):
+            self._parts.close()
+
+
+def read_to_the_end(application: Application) -> Application:
+    """The WSGI application `application`, which may leave bodies unread."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if length == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+            return application(environ, start_response)
+        body = environ["wsgi.input"] = _Counted(environ["wsgi.input"])
+        answered = application(environ, start_response)
+        return _Answer(answered, environ, body) if _is_worth_reading(environ, length, body) else answered
+
+    return answer
+
+
+def _is_worth_reading(environ: dict[str, Any], length: str, body: _Counted) -> bool:
+    # A client that asked whether it may send its body waits for the answer.
+    if body.is_over or "HTTP_EXPECT" in environ:
+        return False
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return True
+    # By its digits first: Python refuses to read a number of thousands of them.
+    return len(length) < 18 and length.isdecimal() and body.size < int(length) <= MOST_BYTES
