@@ -47,7 +47,7 @@ SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
 # Each with a database of its own, and together, for the waits of one are the others' time; each part's words come when
 # it has ended.
 .PHONY: test
-test: venv chromium proxies redis
+test: venv chromium proxies redis pgbouncer
 	@$(SYNC) --group test --group browser --group envoy
 	@echo "Four parts run at once, some twelve minutes: two on PostgreSQL, one in Chromium, one on SQLite"
 	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
@@ -119,6 +119,15 @@ redis:
 	echo "Installing redis-server from apt (once)"; apt-get update -qq; \
 	apt-get install -yqq --no-install-recommends redis-server >/dev/null \
 	|| echo "apt did not finish; tests with Redis are skipped if it is missing now." >&2
+
+# For the tests of poolers, likewise.
+.PHONY: pgbouncer
+pgbouncer:
+	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null && exit 0; \
+	test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
+	echo "Installing pgbouncer from apt (once)"; apt-get update -qq; \
+	apt-get install -yqq --no-install-recommends pgbouncer >/dev/null \
+	|| echo "apt did not finish; tests with PgBouncer are skipped if it is missing now." >&2
 
 .PHONY: check
 check: venv

@@ -10,23 +10,39 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import pq
-from psycopg.errors import error_from_result
+from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, error_from_result
 
 from apikeys import patience
 
 _BINARY = 1
+# The server has no statement of that name, or another client's; ours has the digest of its SQL in its name.
+_NOT_KEPT = (InvalidSqlStatementName, DuplicatePreparedStatement)
 
 
 class _Line:
-    """What is known of one connection: how to wait for it, and which statements it has prepared."""
+    """What is known of one connection: how to wait for it, and which statements it has prepared.
+
+    A pooler that gives each transaction another of its connections loses them (PgBouncer before 1.21 does).
+    """
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.pgconn = connection.pgconn
         self.prepared: set[bytes] = set()
+        self.keeps_statements = True
         self._poll = select.poll()
         self._poll.register(self.pgconn.socket, select.POLLIN)
 
     def ask(self, name: bytes, sql: bytes, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+        if self.keeps_statements:
+            try:
+                return self._ask_prepared(name, sql, parameters)
+            except _NOT_KEPT:
+                self.keeps_statements = False
+        # One message, which every pooler passes on as one. The server plans it each time.
+        self.pgconn.send_query_params(sql, parameters, None, [_BINARY] * len(parameters), _BINARY)
+        return self._answer(pq.ExecStatus.TUPLES_OK)
+
+    def _ask_prepared(self, name: bytes, sql: bytes, parameters: Sequence[bytes]) -> pq.abc.PGresult:
         if name not in self.prepared:
             self.pgconn.send_prepare(name, sql)
             self._answer(pq.ExecStatus.COMMAND_OK)

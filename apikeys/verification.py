@@ -5,6 +5,7 @@ after its answer. This module never writes to the database.
 """
 
 import functools
+import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -161,8 +162,10 @@ def _fetch(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:
 
 @functools.cache
 def _prepared_sql(peppers: int) -> tuple[bytes, bytes]:
+    """The statement, and a name that no release gives to another one: a pooler may keep it for several servers."""
     placeholders = ", ".join(f"${number}" for number in range(1, peppers + 1))
-    return f"latchkey_key_by_{peppers}".encode(), _LOOKUP.format(placeholders=placeholders).encode()
+    sql = _LOOKUP.format(placeholders=placeholders).encode()
+    return f"latchkey_{hashlib.sha256(sql).hexdigest()[:16]}".encode(), sql
 
 
 def _judge(row: Row, address: str | None) -> Verdict:

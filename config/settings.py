@@ -17,6 +17,7 @@ from config.environment import (
     given,
     host_names,
     hsts_beyond_this_host,
+    listed,
     mail,
     make_folder,
     one_of,

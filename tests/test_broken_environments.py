@@ -187,7 +187,7 @@ NOT_READY = {
         "manage.py migrate",
     ),
     "static files": (
-        lambda settings, patch: patch.setattr(staticfiles_storage._wrapped, "hashed_files", {}),
+        lambda settings, patch: patch.setattr(vars(staticfiles_storage)["_wrapped"], "hashed_files", {}),
         "manage.py collectstatic",
     ),
     "the pepper": (lambda settings, patch: setattr(settings, "KEY_PEPPERS", new_ring()), "KEY_PEPPERS"),
