@@ -33,8 +33,20 @@ def canonical(address: str) -> str:
 
 
 def validate(address: str) -> None:
-    """For the model's field. Raises ValidationError as `canonical` does."""
-    canonical(address)
+    """For the model's field. Raises ValidationError as `canonical` does.
+
+    Where the field's own validator says "Enter a valid email address.", that is not said a second time.
+    """
+    try:
+        canonical(address)
+    except ValidationError as error:
+        if error.code != "invalid":
+            raise
+        try:
+            validate_email(address)
+        except ValidationError:
+            return
+        raise
 
 
 def canonical_or_none(address: str) -> str | None:

@@ -93,7 +93,10 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "API key"
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["project", "state", "-created_at", "-id"], name="apikey_list_of_project")]
+        indexes = [
+            models.Index(fields=["project", "state", "-created_at", "-id"], name="apikey_list_of_project"),
+            models.Index(fields=["state", "-created_at", "-id"], name="apikey_list_of_all"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 "project",

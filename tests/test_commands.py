@@ -311,3 +311,29 @@ def test_asking_for_help_leaves_nothing_on_the_disk(tmp_path, arguments):
     assert "createkey" in printed.stdout
     assert not data.exists()
     assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("password", ["short1", "", "password1234", "boss@example.com"])
+def test_createsuperuser_takes_no_password_that_sign_up_refuses(password, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+    with pytest.raises(CommandError, match=r"DJANGO_SUPERUSER_PASSWORD: (The|This) password is too"):
+        call_command("createsuperuser", email="boss@example.com", interactive=False, verbosity=0)
+    assert not User.objects.exists()
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a quiet harbour 41")
+    call_command("createsuperuser", email="boss@example.com", interactive=False, verbosity=0)
+    assert User.objects.get().check_password("a quiet harbour 41")
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("nobody", "Enter a valid email address."),
+        ("a b@example.com", "Enter a valid email address."),
+        ("bo\u017f\u017f@example.com", "The part before the @ has a letter"),
+    ],
+)
+def test_createsuperuser_says_once_why_an_address_is_refused(address, reason):
+    with pytest.raises(CommandError) as refusal:
+        call_command("createsuperuser", email=address, interactive=False, verbosity=0)
+    assert str(refusal.value).count(reason) == 1
+    assert not User.objects.exists()

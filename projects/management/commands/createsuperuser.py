@@ -1,0 +1,23 @@
+import os
+from typing import Any
+
+from django.contrib.auth.management.commands import createsuperuser
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+
+from accounts.models import User
+
+
+class Command(createsuperuser.Command):
+    """Django's own, which takes any password from the environment. The rules of sign-up hold here too."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        password = os.environ.get("DJANGO_SUPERUSER_PASSWORD")
+        if not options["interactive"] and password is not None:
+            address = options["email"] or os.environ.get("DJANGO_SUPERUSER_EMAIL", "")
+            try:
+                validate_password(password, User(email=address))
+            except ValidationError as error:
+                raise CommandError(" ".join(["DJANGO_SUPERUSER_PASSWORD:", *error.messages])) from None
+        super().handle(*args, **options)
