@@ -88,8 +88,12 @@ def test_response_times_do_not_show_whether_an_address_has_an_account(installati
         kinds.append(kinds.pop(0))  # No kind always comes first.
         for kind in kinds:
             stranger.ask(kind, f"unknown{number}@example.com" if kind == "unknown" else address_of(kind))
-    medians = {asked: statistics.median(seconds) for asked, seconds in stranger.seconds.items()}
-    for (way, kind), median in medians.items():
-        if kind != "unknown":
-            percent = round(abs(median / medians[way, "unknown"] - 1) * 100, 1)
-            measure("T51", f"{way}: {kind}, apart from unknown", percent, at_most=MOST_PERCENT_APART, unit="%")
+    apart = {way: most_apart({kind: stranger.seconds[way, kind] for kind in kinds}) for way, _ in stranger.seconds}
+    for way, percent in sorted(apart.items(), key=lambda item: item[1]):  # One that breaks the promise comes last.
+        measure("T51", f"{way}: medians of addresses, apart", percent, at_most=MOST_PERCENT_APART, unit="%")
+
+
+def most_apart(seconds: dict[str, list[float]]) -> float:
+    """By how many percent the median of an address that has an account differs from that of an unknown one, at most."""
+    unknown, *known = (statistics.median(seconds[kind]) for kind in ("unknown", *ACCOUNTS))
+    return round(max(abs(median / unknown - 1) for median in known) * 100, 1)
