@@ -31,7 +31,7 @@ def make_no_account(request: HttpRequest, password: str) -> None:
 
     The password is hashed first: SQLite lets nobody else write while the transaction lasts.
     """
-    user = User(email=f"{secrets.token_hex(16)}@example.com")
+    user = User(email=f"{secrets.token_hex(16)}@example.invalid")
     user.set_password(password)
     with transaction.atomic():
         user.save()

@@ -55,7 +55,8 @@ def test_emails_of_accounts_leave_once_the_mail_server_is_back(start_server, ada
     mails = MailServer()
     server = start_server(EMAIL_URL=mails.url, MAIL_RETRY_SECONDS="2", EMAIL_VERIFICATION="mandatory")
     sign_up_reset_and_change_address(server)
-    until(lambda: len(said(server, "mail_not_sent")) == 3)
+    # On a busy machine the first email is tried again before the third one is written.
+    until(lambda: sum("tries=1" in line for line in said(server, "mail_not_sent")) == 3)
     with mails.running():
         until(lambda: len(mails.mails) == 3)
     assert sorted(mails.recipients) == ["ada@example.com", "countess@example.com", "grace@example.com"]

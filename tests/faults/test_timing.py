@@ -88,8 +88,16 @@ def test_response_times_do_not_show_whether_an_address_has_an_account(installati
         kinds.append(kinds.pop(0))  # No kind always comes first.
         for kind in kinds:
             stranger.ask(kind, f"unknown{number}@example.com" if kind == "unknown" else address_of(kind))
-    medians = {asked: statistics.median(seconds) for asked, seconds in stranger.seconds.items()}
-    for (way, kind), median in medians.items():
-        if kind != "unknown":
-            percent = round(abs(median / medians[way, "unknown"] - 1) * 100, 1)
-            measure("T51", f"{way}: {kind}, apart from unknown", percent, at_most=MOST_PERCENT_APART, unit="%")
+    apart = {way: most_apart({kind: stranger.seconds[way, kind] for kind in kinds}) for way, _ in stranger.seconds}
+    for way, percent in sorted(apart.items(), key=lambda item: item[1]):  # One that breaks the promise comes last.
+        measure("T51", f"{way}: time with and without an account, apart", percent, at_most=MOST_PERCENT_APART, unit="%")
+
+
+def most_apart(seconds: dict[str, list[float]]) -> float:
+    """By how many percent an address that has an account takes longer or shorter than an unknown one, at most.
+
+    It is the median of pairs that follow each other within a round: a busy machine slows both of a pair down.
+    """
+    unknown = seconds["unknown"]
+    quotients = [[one / other for one, other in zip(seconds[kind], unknown, strict=True)] for kind in ACCOUNTS]
+    return round(max(abs(statistics.median(pairs) - 1) for pairs in quotients) * 100, 1)
