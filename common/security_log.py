@@ -5,6 +5,9 @@ are bound to the request's context (config/middleware.py). No line holds a secre
 is not for an address.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -92,6 +95,18 @@ def record(event: str, *, account: Any = None, **facts: Any) -> None:
 def record_on_commit(event: str, *, account: Any = None, **facts: Any) -> None:
     """The same once the change is in the database: what was rolled back did not happen."""
     transaction.on_commit(partial(record, event, account=account, **facts), robust=True)
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """No lines meanwhile, in the whole process: for a command that makes sample data up."""
+    lines = logging.getLogger("security")
+    before = lines.level
+    lines.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        lines.setLevel(before)
 
 
 def _short(value: Any) -> Any:

@@ -249,6 +249,16 @@ def test_who_failed_to_sign_in_from_where_and_why(world, lines):
     assert (limited["page"], limited["address"], limited["outcome"]) == ("account_login", ADDRESS, "refused")
 
 
+def test_the_admin_leaves_a_line_for_each_row_and_names_the_fields(world, lines):
+    """T53: also for rows that are deleted together, of which Django sends no signal."""
+    admin(world, [])
+    changed, deleted = lines.of(Event.ADMIN_CHANGED), lines.of(Event.ADMIN_DELETED)
+    assert [(line["model"], line["fields"]) for line in changed] == [("user", "First name, Staff status")]
+    assert len({line["object"] for line in deleted}) == 3
+    assert {line["account"] for line in changed + deleted} == {world["admin"].public_id}
+    assert len(lines.of(Event.ACCOUNT_DELETED)) == 3
+
+
 @pytest.mark.parametrize("typed", [TYPED_BY_MISTAKE, "hunter2@", "x@y z", "", "a" * 300 + "@example.com"])
 def test_what_is_not_shaped_like_an_address_is_not_logged(db, typed):
     """T53: it may be a password that was typed into the field of the address."""

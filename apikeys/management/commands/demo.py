@@ -6,6 +6,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys.demo import Demo, create_demo
 from common.key_ring import VaultUnavailable
+from common.security_log import muted
 from projects.management.operator_command import Answer, OperatorCommand
 
 
@@ -17,7 +18,8 @@ class Command(OperatorCommand):
         if settings.PRODUCTION:
             raise CommandError("ENV=production: no sample account is made here. Use a local server (make run).")
         try:
-            demo = create_demo()
+            with muted():
+                demo = create_demo()
         except VaultUnavailable as error:
             raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
         return Answer(_data(demo), _text(demo))
