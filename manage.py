@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+import gc
 import os
 import sys
 from tempfile import TemporaryDirectory
@@ -9,6 +10,8 @@ from django.core.management import execute_from_command_line
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    # Nearly all that a command makes at its start stays. Looking for garbage there takes a seventh of the time.
+    gc.set_threshold(50_000, 20, 20)
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

@@ -6,7 +6,7 @@ It is today's server with Django's own sessions, and with allauth's own session 
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS as TODAYS_APPS
 
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "tests.earlier_sessions"
 MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
 INSTALLED_APPS = ["allauth.usersessions" if app.endswith(".SessionList") else app for app in TODAYS_APPS]
 ROOT_URLCONF = "tests.earlier_release_urls"

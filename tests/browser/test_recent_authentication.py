@@ -131,3 +131,18 @@ def test_without_script_a_deletion_comes_back_to_its_own_page(new_page, sign_in,
     expect(plain).to_have_url(re.compile(f"{key_page(api_key)}$"))
     button(plain, "Delete key").click()
     said(plain, "Deleted Production server.")
+
+
+def test_the_name_of_a_new_key_is_kept_through_the_confirmation(page, sign_in, owner, project):
+    """T52: the dialog asks, and the form with the name is there afterwards."""
+    sign_in(page, owner)
+    page.goto(settings_page(project))
+    age_all()
+    button(page, "+ Create Key").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Typed before")
+    button(page.get_by_role("dialog"), "Create key").click()
+    confirm(page)
+    expect(page.get_by_label("Name")).to_have_value("Typed before")
+    button(page, "Create key").click()
+    said(page, "Created Typed before.")
+    assert project.api_keys.get().name == "Typed before"
