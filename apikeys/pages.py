@@ -26,6 +26,7 @@ from projects.access import REASONS, get_project
 from projects.announcements import announce
 from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
+from projects.names import named_like
 from projects.permissions import Permission, permissions_of
 
 KEYS_A_PAGE = 10
@@ -77,7 +78,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     keys = project.api_keys.select_related("created_by")
     keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
     if choice["q"]:
-        keys = keys.filter(Q(name__icontains=choice["q"]) | Q(mask__contains=choice["q"]))
+        keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
     any_deleted = Exists(project.api_keys.filter(state=KeyState.DELETED))
     living = list(project.api_keys.alive().values_list("name", "ring_key_id", any_deleted))
     names = [name for name, *_ in living]

@@ -88,13 +88,37 @@ def _description(status: int, given: str) -> str:
     return given if given not in {"", phrase} else REFUSALS.get(status, phrase)
 
 
+def _bodies(operation: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The bodies that the document describes for an operation: media type, whether it is a list, and its fields."""
+    bodies = []
+    for media_type, media in operation.get("requestBody", {}).get("content", {}).items():
+        schema = _resolved(media.get("schema", {}), document)
+        is_list = schema.get("type") == "array"
+        if is_list:
+            schema = _resolved(schema.get("items", {}), document)
+        required = schema.get("required", [])
+        fields = [
+            {"name": name, "is_required": name in required, "description": field.get("description", "")}
+            for name, field in schema.get("properties", {}).items()
+        ]
+        bodies.append({"media_type": media_type, "is_list": is_list, "fields": fields})
+    return bodies
+
+
+def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    name = schema.get("$ref", "").removeprefix("#/components/schemas/")
+    found: dict[str, Any] = document["components"]["schemas"][name] if name else schema
+    return found
+
+
 class ReferencePage(DocsBase):
     """The OpenAPI document as a page of ours: Swagger UI weighs 1.4 MB and fails the accessibility checks."""
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **parameters: Any) -> HttpResponse:
+        document = api.get_openapi_schema()
         operations = [
-            {"method": method.upper(), "path": path, **operation}
-            for path, methods in api.get_openapi_schema()["paths"].items()
+            {"method": method.upper(), "path": path, "bodies": _bodies(operation, document), **operation}
+            for path, methods in document["paths"].items()
             for method, operation in methods.items()
         ]
         return render(request, "api/docs.html", {"operations": operations})

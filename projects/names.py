@@ -5,6 +5,7 @@ import unicodedata
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 
 MAX_LENGTH = 64
 
@@ -15,8 +16,20 @@ _REFUSED = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd\U00016fe4\U0001d159")
 _INVISIBLE_MARKS = frozenset(
     map(chr, [0x34F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 )
-# The selector that makes an emoji of a symbol is seen, after a symbol.
-_EMOJI_STYLE = re.compile("(?<=[\u2190-\u27bf\u2934-\u2b55\U0001f000-\U0001faff])\ufe0f")
+# Symbols that are also emoji, or nearly: what a selector or a joiner changes visibly.
+_SYMBOL = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u27bf\u2934-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+)
+_NON_JOINER, _JOINER, _EMOJI_STYLE = "\u200c", "\u200d", "\ufe0f"
+# Two emoji that are one, as a woman and a computer: the first may have a skin colour or the selector.
+_JOINED_EMOJI = re.compile(f"{_SYMBOL}[\ufe0f\U0001f3fb-\U0001f3ff]?\u200d(?={_SYMBOL})")
+_STYLED = re.compile(f"{_SYMBOL}\ufe0f|[0-9#*]\ufe0f(?=\u20e3)")
+# The flags of England, Scotland and Wales: a black flag and tags.
+_TAGS = {ord(letter): 0xE0000 + ord(letter) for letter in "abcdefghijklmnopqrstuvwxyz"}
+_FLAGS = re.compile("\U0001f3f4(?:{})\U000e007f".format("|".join(["gbeng", "gbsct", "gbwls"]).translate(_TAGS)))
+# Arabic letters that never join the next one, so that a non-joiner after them is not seen (Joining_Type R and U).
+_ENDS_ALONE = frozenset("آأؤإاةدذرزوٱٲٳٴٵٶٷڈډڊڋڌڍڎڏڐڑڒړڔڕږڗژڙۀۃۄۅۆۇۈۉۊۋۍۏےۓەۮۯء")
+_VIRAMA = 9  # its combining class
 # What a secret looks like, whatever its prefix.
 _SECRET = re.compile("[a-z][a-z0-9]{0,11}_[0-9A-Za-z]{36}")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -30,13 +43,54 @@ def _is_hidden(character: str) -> bool:
     )
 
 
+def _hidden_places(text: str) -> set[int]:
+    """Where in `text` something is that nobody sees: joiners and selectors count only where they change nothing."""
+    hidden = {at for at, character in enumerate(text) if _is_hidden(character)}
+    if not hidden:
+        return hidden
+    for pattern in (_FLAGS, _JOINED_EMOJI, _STYLED):
+        for found in pattern.finditer(text):
+            hidden -= {*range(found.start() + 1, found.end())}
+    return {at for at in hidden if not (text[at] in {_JOINER, _NON_JOINER} and _changes_letters(text, at))}
+
+
+def _changes_letters(text: str, at: int) -> bool:
+    """Whether the joiner is one that a script needs between two of its letters (RFC 5892, A.1 and A.2; UAX 31, 2.3.1).
+
+    Sinhala and Hindi have one after a virama, Persian a non-joiner after a letter that would join the next.
+    """
+    before, after = text[max(0, at - 8) : at], text[at + 1 : at + 2]
+    if not before or not after.isalpha() or _script(before[-1]) != _script(after):
+        return False
+    letters = "".join(character for character in before if not unicodedata.category(character).startswith("M"))
+    if not letters or _script(letters[-1]) != _script(after):
+        return False
+    if unicodedata.combining(before[-1]) == _VIRAMA:
+        return before[-2:-1] != "" and _script(before[-2]) == _script(after)
+    joins = letters[-1].isalpha() and letters[-1] not in _ENDS_ALONE and after not in "\u0621\u0674"
+    return text[at] == _NON_JOINER and _script(after) == "ARABIC" and joins
+
+
+def _script(character: str) -> str:
+    """The first word of its name, which Unicode gives by script: ARABIC, SINHALA, DEVANAGARI."""
+    return unicodedata.name(character, "").partition(" ")[0]
+
+
 def has_hidden_characters(text: str) -> bool:
-    return any(map(_is_hidden, _EMOJI_STYLE.sub("", text)))
+    return bool(_hidden_places(text))
 
 
 def without_hidden_characters(text: str) -> str:
     """`text` in NFC with its white space folded and every hidden character left out."""
-    return unicodedata.normalize("NFC", " ".join("".join(c for c in text if not _is_hidden(c)).split()))
+    hidden = _hidden_places(text)
+    visible = "".join(character for at, character in enumerate(text) if at not in hidden)
+    return unicodedata.normalize("NFC", " ".join(visible.split()))
+
+
+def named_like(text: str) -> Q:
+    """Rows whose `name` contains `text`, in whatever form of Unicode either is written."""
+    composed, decomposed = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
+    return Q(name__icontains=composed) | Q(name__icontains=decomposed)
 
 
 def clean_name(value: str) -> str:

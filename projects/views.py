@@ -16,6 +16,7 @@ from projects.access import get_project
 from projects.announcements import announce
 from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice, pager_query
 from projects.models import Project
+from projects.names import named_like
 from projects.permissions import Permission
 
 PAGE_SIZE = 20
@@ -48,7 +49,7 @@ def project_list(request: PageRequest) -> HttpResponse:
         .order_by("-created_at", "-pk")
     )
     if choice["q"]:
-        projects = projects.filter(name__icontains=choice["q"])
+        projects = projects.filter(named_like(choice["q"]))
     page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
     context = {"page": page, "q": choice["q"], "pager_query": pager_query(q=choice["q"])}
     return render(request, "projects/list.html", context)

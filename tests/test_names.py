@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apikeys.services import create_key
+from projects.files import clean_file_name
 from projects.names import MAX_LENGTH, clean_name
 from projects.services import create_project
 from tests.tables import everything
@@ -119,6 +120,76 @@ def test_names_of_all_languages_are_welcome(name):
     assert clean_name(name) == name
 
 
+JOINED = {
+    "Persian": "می\u200cخواهم",
+    "Persian, more than one": "نرم\u200cافزار خانه\u200cها",
+    "Hindi": "क्\u200dष शक्\u200cति",
+    "Sinhala": "ශ්\u200dරී ලංකා",
+    "Bengali": "র\u09cd\u200dয",
+    "Malayalam": "ക്\u200dഷ",
+    "a family": "👩\u200d👩\u200d👧\u200d👦",
+    "a programmer with a skin colour": "👩🏽\u200d💻",
+    "a rainbow flag": "🏳\ufe0f\u200d🌈",
+    "a heart on fire": "❤\ufe0f\u200d🔥",
+    "a keycap": "1\ufe0f\u20e3",
+    "a trademark": "Keys™\ufe0f",
+    "the flag of Wales": "🏴" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbwls") + "\U000e007f",
+}
+# The same characters where nobody sees them.
+UNSEEN = {
+    "between Latin letters": "Pro\u200dduction",
+    "a non-joiner between Latin letters": "Pro\u200cduction",
+    "at the start": "\u200dक",
+    "at the end": "क्\u200d",
+    "alone": "\u200d",
+    "two of them": "क्\u200d\u200dष",
+    "without a virama": "क\u200dष",
+    "a virama without a letter": "\u094d\u200dष",
+    "before another script": "क्\u200da",
+    "after a letter that joins nothing": "کار\u200cها",
+    "a joiner between Persian letters": "می\u200dخواهم",
+    "before a space": "می\u200c خواهم",
+    "after an emoji": "🚀\u200d",
+    "before an emoji": "\u200d🚀",
+    "between an emoji and a letter": "🚀\u200da",
+    "a selector after a letter": "a\ufe0f",
+    "two selectors": "❤\ufe0f\ufe0f",
+    "a digit with a selector": "1\ufe0f",
+    "tags after a letter": "a\U000e0067\U000e007f",
+    "other tags after a flag": "🏴\U000e0068\U000e0069\U000e007f",
+    "a variation selector": "葛\U000e0100",
+}
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize("name", JOINED.values(), ids=JOINED.keys())
+def test_joiners_are_welcome_where_a_script_or_an_emoji_needs_them(name):
+    """T26"""
+    assert clean_name(name) == unicodedata.normalize("NFC", name)
+    assert clean_file_name(f"{name}.csv") == unicodedata.normalize("NFC", f"{name}.csv")
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize("name", UNSEEN.values(), ids=UNSEEN.keys())
+def test_a_joiner_that_changes_nothing_is_hidden(name):
+    """T26"""
+    assert not accepts(name)
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_search_finds_a_name_in_every_form_of_unicode(client, owner, project, api_key, stored):
+    """Also in rows that were stored in another form."""
+    name = unicodedata.normalize(stored, "Zürich Café می\u200cخواهم")
+    api_key.name = project.name = name
+    api_key.save(update_fields=["name"])
+    project.save(update_fields=["name"])
+    for typed in ("Zürich", "Café", "می\u200cخواهم"):
+        for form in ("NFC", "NFD"):
+            q = {"q": unicodedata.normalize(form, typed)}
+            for path in ("/projects/", f"/projects/{project.public_id}/settings/"):
+                assert [row.name for row in client.get(path, q).context["page"]] == [name]
+
+
 SPOOFS = [
     "Pro\u200bduction",
     "\u202enoitcudorP",
@@ -189,7 +260,7 @@ def test_a_cleaned_name_is_clean(name):
     assert cleaned == cleaned.strip()
     for before, character in zip(" " + cleaned, cleaned, strict=False):
         after_a_symbol = character == "\ufe0f" and unicodedata.category(before)[0] in "SNP"
-        assert after_a_symbol or not is_hidden(character)
+        assert after_a_symbol or character in "\u200c\u200d" or not is_hidden(character)
 
 
 def test_names_that_differ_only_in_composition_are_one_name(client, project, owner, api_key):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from config.api import api
 from tests.api_client import API, downloaded
 from tests.openapi import DOCUMENT, document_of, operations
 from tests.routes import all_routes
@@ -113,6 +114,40 @@ def test_the_page_shows_every_call_with_its_answers_and_is_public(client, docume
         assert f"{method} {path}" in html
         for status in operation["responses"]:
             assert f"<code>{status}</code>" in html
+
+
+def body_of(html: str, call: str) -> str:
+    """What the page says of a call's body; "" if it says nothing."""
+    section = html.partition(f'<h2 id="{call}">')[2].partition("</section>")[0]
+    found = re.search(r"<p>Body: (.*?)</p>", section)
+    return re.sub(r"<[^>]+>", "", found[1]) if found else ""
+
+
+def test_the_page_shows_the_bodies_of_the_document_and_no_others(client, document):
+    html = client.get(PAGE).content.decode()
+    bodies = {
+        operation["operationId"]: body_of(html, operation["operationId"]) for *_, operation in operations(document)
+    }
+    assert {call: body for call, body in bodies.items() if body} == {
+        "uploadFile": "multipart/form-data with file.",
+        "reportLeak": "application/json with secret, source (may be left out).",
+        "reportLeaksFromGithub": "application/json, a list of objects with token, url (may be left out).",
+    }
+    for *_, operation in operations(document):
+        assert bool(bodies[operation["operationId"]]) == ("requestBody" in operation)
+
+
+def test_a_new_operation_is_shown_with_its_own_body(client, monkeypatch):
+    """The page makes nothing up for an operation that it has not seen before."""
+    schema = {"type": "object", "required": ["colour"], "properties": {"colour": {"type": "string"}, "shade": {}}}
+    answers = {"200": {"description": "Done."}}
+    new = {"operationId": "paint", "description": "Paints.", "responses": answers}
+    new["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    monkeypatch.setitem(api._document["paths"], "/api/v1/paint", {"post": new})
+    html = client.get(PAGE).content.decode()
+    assert body_of(html, "paint") == "application/json with colour, shade (may be left out)."
+    monkeypatch.setitem(new, "requestBody", {"content": {"text/plain": {}}})
+    assert body_of(client.get(PAGE).content.decode(), "paint") == "text/plain."
 
 
 def test_the_page_loads_nothing_from_elsewhere(client):

@@ -1,0 +1,108 @@
+"""The recipes of docs/gateways.md, put into the files from the page's own text."""
+
+import re
+import textwrap
+
+import pytest
+
+from apikeys import services
+from tests.api_helpers import RawAnswer, assert_error
+from tests.environment import REPOSITORY
+from tests.gateway_attacks import SPELLINGS, assert_the_gateways_own, head, send
+
+# What a proxy does has nothing to do with the kind of database.
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
+
+SITE = "https://app.example.com"
+BLOCK = re.compile(r"^```(\w+)\n# Before: ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RECIPES = (REPOSITORY / "docs" / "gateways.md").read_text().partition("## Recipes")[2].partition("\n## ")[0]
+
+
+def changes_of(program: str) -> dict[str, str]:
+    """What the page says to put before which line."""
+    found: dict[str, str] = {}
+    for proxy, line, block in BLOCK.findall(RECIPES):
+        if proxy == program:
+            found[line] = found.get(line, "") + block
+    return found
+
+
+def with_recipes(kind):
+    """The proxy with its recipes in it; every line that a block names is there."""
+
+    class WithRecipes(kind):
+        def fitted(self, text: str) -> str:
+            for line, block in changes_of(self.program).items():
+                places = re.compile(rf"^([ \t]*){re.escape(line)}$", re.MULTILINE)
+                assert places.search(text) or "core.register_action" in text, line
+                text = places.sub(lambda found, block=block: textwrap.indent(block, found[1]) + found[0], text)
+            return super().fitted(text)
+
+    return WithRecipes
+
+
+@pytest.fixture
+def gateway(gateway_kind, server, api, tmp_path):
+    started = with_recipes(gateway_kind)(tmp_path, latchkey_port=server.check_port, api_port=api.server_port)
+    started.start()
+    yield started
+    started.stop()
+
+
+def ask(gateway, *lines: str, method: str = "GET") -> RawAnswer:
+    return RawAnswer(send(gateway, head("Host: api", *lines, "Connection: close", first=f"{method} /a HTTP/1.1")))
+
+
+def test_the_page_has_both_recipes_for_each_proxy():
+    cors, x_api_key = RECIPES.split("### Clients that can only send `X-API-Key`")
+    for recipe in (cors, x_api_key):
+        assert {proxy for proxy, *_ in BLOCK.findall(recipe)} == {"nginx", "caddy", "haproxy", "envoy"}
+
+
+def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
+    """T44 A preflight has no key and does not reach the API; X-API-Key is a key, unless there is an Authorization."""
+    preflight = [f"Origin: {SITE}", "Access-Control-Request-Method: POST"]
+    forged = [f"{name}: forged" for name in SPELLINGS]
+    for more in ([], forged, ["X-API-Key: x"], ["Access-Control-Request-Headers: authorization"]):
+        answer = ask(gateway, *preflight, *more, method="OPTIONS")
+        assert answer.status_code in {200, 204}, answer.status_code
+        assert answer.headers["Access-Control-Allow-Origin"] == SITE
+        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+        assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    # Not of another site, and nothing that is no preflight.
+    for lines in (
+        ["Origin: https://evil.example", preflight[1]],
+        ["Origin: https://app.example.com.evil.example", preflight[1]],
+        [f"Origin: {SITE}"],
+        [preflight[1]],
+        [],
+    ):
+        answer = ask(gateway, *lines, method="OPTIONS")
+        assert_error(answer, 401, "key_missing")
+        allowed = SITE if lines == [f"Origin: {SITE}"] else None
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+    assert ask(gateway, *preflight).status_code == 401
+    assert api.received == []
+
+    key, wrong = f"Authorization: Bearer {api_key.secret}", "Authorization: Bearer wrong"
+    x_api_key, wrong_x = f"X-API-Key: {api_key.secret}", "X-API-Key: wrong"
+    for lines in ([key], [x_api_key], [x_api_key, *forged], [key, wrong_x], [key, *preflight]):
+        answer = ask(gateway, *lines, f"Origin: {SITE}" if lines != [key, *preflight] else "X-Own: 1")
+        assert answer.status_code == 200, lines
+        assert answer.headers["Access-Control-Allow-Origin"] == SITE
+        seen = api.received.pop()
+        assert_the_gateways_own(seen, api_key)
+        assert seen.header("X-API-Key") is None
+        assert api_key.secret not in str(seen)
+    for lines in (
+        [wrong_x],
+        [wrong, x_api_key],
+        ["Authorization: Basic eDp5", x_api_key],
+        [f"X_API_Key: {api_key.secret}"],
+    ):
+        answer = ask(gateway, *lines, f"Origin: {SITE}")
+        assert_error(answer, 401, "key_missing" if lines[0].startswith("X_") else "key_malformed")
+        assert answer.headers["Access-Control-Allow-Origin"] == SITE
+    services.pause_key(key=api_key, by=owner)
+    assert_error(ask(gateway, x_api_key), 401, "key_paused")
+    assert api.received == []
