@@ -224,7 +224,7 @@ def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     file = _file(request, file_id)
     options = {"as_attachment": True, "filename": file.name, "content_type": files.UNKNOWN_TYPE}
     try:
-        response = transfers.download(request, lambda: file.blob.storage.open(file.blob.name), **options)
+        response = transfers.download(request, lambda: files.open_bytes(file), **options)
     except FileNotFoundError:
         raise Http404 from None  # deleted since the row was read
     # Should a browser be talked into showing it after all: no origin, no script.
