@@ -27,12 +27,14 @@ def address_of(environ: Mapping[str, Any]) -> str | None:
 
 
 def forwarded_protocol(value: str) -> str:
-    """What X-Forwarded-Proto says: "https" only if every entry does, else "http".
+    """What X-Forwarded-Proto says: "https" only if every entry names TLS, else "http".
+
+    Some proxies write "wss" for a WebSocket (Traefik does), and schemes have no case (RFC 3986, 3.1).
 
     A client wrote the first entry if a proxy adds its own entry, or a second header, instead of overwriting what the
     client sent.
     """
-    return "https" if all(entry.strip() == "https" for entry in value.split(",")) else "http"
+    return "https" if all(entry.strip().lower() in {"https", "wss"} for entry in value.split(",")) else "http"
 
 
 # An IPv4 address within an IPv6 one has 45 characters; the rest is for a zone and spaces.

@@ -106,7 +106,7 @@ def unavailable(request: HttpRequest, cause: object, page: str = "errors/503.htm
     outages.explain(cause)
     if is_api(request):
         return error_response(request, 503, "unavailable")
-    return HttpResponse(_static_page(page), status=503, headers={"Retry-After": UNAVAILABLE_RETRY_SECONDS})
+    return HttpResponse(_static_page(page, request), status=503, headers={"Retry-After": UNAVAILABLE_RETRY_SECONDS})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -118,9 +118,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return unavailable(request, cause)
     if is_api(request):
         return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")
-    return HttpResponse(_static_page("errors/500.html"), status=500)
+    return HttpResponse(_static_page("errors/500.html", request), status=500)
 
 
-def _static_page(template: str) -> str:
-    """A page that asks neither the session nor the database, for they may be what is broken."""
-    return render_to_string(template)
+def _static_page(template: str, request: HttpRequest) -> str:
+    """A page that asks neither the session nor the database: they may be what is broken.
+
+    An action that fails midway, or while the database confirms it, may have worked.
+    """
+    return render_to_string(template, {"may_have_worked": request.method not in {"GET", "HEAD"}})

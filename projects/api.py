@@ -235,7 +235,7 @@ def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     file = _file(request, file_id)
     options = {"as_attachment": True, "content_type": files.UNKNOWN_TYPE}
     try:
-        response = transfers.download(request, lambda: file.blob.storage.open(file.blob.name), **options)
+        response = transfers.download(request, lambda: files.open_bytes(file), **options)
     except FileNotFoundError:
         raise Http404 from None  # deleted since the row was read
     response["Content-Disposition"] = files.content_disposition(file.name)

@@ -6,11 +6,14 @@ import unicodedata
 from urllib.parse import quote
 
 from django.conf import settings
+from django.core.files import File as StoredBytes
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Count, Sum
 
 from accounts.models import User
+from common import outages
+from projects.envelope import Refused
 from projects.locks import lock_project, lock_users
 from projects.models import File, Membership, Project
 from projects.names import without_hidden_characters
@@ -143,3 +146,18 @@ def delete_bytes_on_commit(file: File) -> None:
 
     # Robust: the file is gone once its row is, even if the disk then refuses.
     transaction.on_commit(delete_bytes, robust=True)
+
+
+def open_bytes(file: File) -> StoredBytes:
+    """What was stored for `file`, opened.
+
+    Raises FileNotFoundError if the file was deleted in the meantime, and Refused if only its bytes cannot be read.
+    Another server may have stored them in a folder that this server does not share.
+    """
+    try:
+        return file.blob.storage.open(file.blob.name)
+    except OSError as error:
+        if not File.objects.filter(pk=file.pk).exists():
+            raise FileNotFoundError from error
+        outages.explain(f"The bytes of {file.public_id} cannot be read in DATA_DIR/files: {error.strerror}.")
+        raise Refused(503, "unavailable", "The file's bytes cannot be read at the moment.") from error

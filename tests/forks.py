@@ -60,7 +60,7 @@ def _become(arguments: list[str], environment: dict[str, str], out: Any, err: An
             print(end.code, file=sys.stderr)
         status = end.code if isinstance(end.code, int) else 1
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()

@@ -15,7 +15,7 @@ from accounts.models import User
 from apikeys import mail_delivery
 from tests.environment import REPOSITORY
 from tests.factories import PASSWORD, UserFactory
-from tests.mail_server import MailServer, silent_mail_server
+from tests.mail_server import MailServer, new_certificate, silent_mail_server
 from tests.servers import Server
 from tests.test_mail_delivery import run_command, said, until
 from tests.visitor import Visitor
@@ -32,7 +32,13 @@ def ada(transactional_db: None) -> User:
 
 
 def sign_up_reset_and_change_address(server: Server) -> None:
-    """Each of them writes an email, and none of them may wait for it or fail with it."""
+    """Each of them writes an email, and none of them may wait for it or fail with it.
+
+    Nor may the first sign-in of a superuser, who was made by a command and has to confirm an address.
+    """
+    User.objects.create_superuser(email="root@example.com", password=PASSWORD)
+    first = Visitor(server).post(LOGIN, login="root@example.com", password=PASSWORD)
+    assert (first.status, first.headers["Location"]) == (302, reverse("account_email_verification_sent"))
     visitor = Visitor(server)
     assert visitor.post(SIGN_UP, email="grace@example.com", password1=PASSWORD).status == 302
     page = visitor.get(reverse("account_email_verification_sent"))
@@ -56,10 +62,11 @@ def test_emails_of_accounts_leave_once_the_mail_server_is_back(start_server, ada
     server = start_server(EMAIL_URL=mails.url, MAIL_RETRY_SECONDS="2", EMAIL_VERIFICATION="mandatory")
     sign_up_reset_and_change_address(server)
     # On a busy machine the first email is tried again before the third one is written.
-    until(lambda: sum("tries=1" in line for line in said(server, "mail_not_sent")) == 3)
+    until(lambda: sum("tries=1" in line for line in said(server, "mail_not_sent")) == 4)
     with mails.running():
-        until(lambda: len(mails.mails) == 3)
-    assert sorted(mails.recipients) == ["ada@example.com", "countess@example.com", "grace@example.com"]
+        until(lambda: len(mails.mails) == 4)
+    people = ["ada", "countess", "grace", "root"]
+    assert sorted(mails.recipients) == [f"{name}@example.com" for name in people]
     assert_log_tells_no_secret(server, mails)
 
 
@@ -67,7 +74,7 @@ def test_no_page_fails_with_a_mail_server_that_refuses(start_server, ada):
     with MailServer(replies=("550 no such person",) * 9).running() as mails:
         server = start_server(EMAIL_URL=mails.url, EMAIL_VERIFICATION="mandatory")
         sign_up_reset_and_change_address(server)
-        until(lambda: len(said(server, "mail_lost")) == 3)
+        until(lambda: len(said(server, "mail_lost")) == 4)
     assert_log_tells_no_secret(server, mails)
 
 
@@ -77,6 +84,15 @@ def assert_log_tells_no_secret(server: Server, mails: MailServer) -> None:
     for message in mails.mails:
         codes = re.findall(r"^([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})+)$", message.get_content(), re.M)
         assert not any(code in log for code in codes)
+
+
+def test_smtps_speaks_tls_from_the_start(transactional_db, tmp_path):
+    """A server that does would never answer STARTTLS."""
+    certificate = new_certificate(tmp_path)
+    with MailServer(certificate=certificate).running() as mails:
+        url = mails.url.replace("smtp://", "smtps://")
+        run_command("sendtestemail", "ada@example.com", EMAIL_URL=url, SSL_CERT_FILE=str(certificate))
+    assert mails.recipients == ["ada@example.com"]
 
 
 def test_a_commands_account_email_leaves_before_the_command_ends(transactional_db):

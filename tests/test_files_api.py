@@ -10,6 +10,7 @@ from django.test import Client
 
 from accounts.threads import Slots
 from projects import transfers
+from projects.files import open_bytes
 from projects.models import File, Project
 from tests.api_client import downloaded, new_file
 from tests.api_helpers import assert_error, send_raw
@@ -92,10 +93,21 @@ def test_bytes_stay_until_the_deletion_is_certain(
     assert (len(waiting), len(blobs(store))) == (1, 1)
 
 
-def test_a_file_whose_bytes_are_gone_is_not_found(client, authorization, project):
+def test_a_file_whose_bytes_are_gone_is_unavailable_and_the_log_names_it(client, authorization, project, lines):
+    """They may lie on another server, which does not share its folder with this one."""
     file = new_file(project=project)
     file.blob.storage.delete(file.blob.name)
-    assert_error(client.get(f"{FILES}/{file.public_id}/content", headers=authorization), 404, "not_found")
+    assert_error(client.get(f"{FILES}/{file.public_id}/content", headers=authorization), 503, "unavailable")
+    [line] = [line for line in lines.getvalue().splitlines() if "code=503" in line]
+    assert f"The bytes of {file.public_id} cannot be read in DATA_DIR/files: No such file or directory." in line
+
+
+def test_a_file_that_was_deleted_in_the_meantime_is_not_found(project):
+    file = new_file(project=project)
+    file.blob.storage.delete(file.blob.name)
+    File.objects.all().delete()
+    with pytest.raises(FileNotFoundError):
+        open_bytes(file)
 
 
 # Size and quota

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
@@ -61,7 +62,7 @@ def role_limits() -> Iterator[Callable[[str], None]]:
             cursor.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {connection.settings_dict['NAME']} RESET {name}")
 
 
-def limits_of(database) -> dict[str, str]:
+def limits_of(database: Any) -> dict[str, int]:
     found = {}
     with database.cursor() as cursor:
         for name in LIMITS:

@@ -102,17 +102,22 @@ document.addEventListener('htmx:afterSettle', event => {
   }
 })
 
+// An action that fails midway, or whose answer is lost, may have worked.
+function whatNow(event) {
+  return event.detail.requestConfig?.verb === 'get' ? 'Try again.' : 'Reload the page to see whether it was done.'
+}
+
 document.addEventListener('htmx:responseError', event => {
   const {status} = event.detail.xhr
   // Nobody pressed anything: a question without an answer is asked again, or not at all where there is none.
   if (event.target.matches('[data-listen]')) return void (status < 500 && event.target.removeAttribute('data-listen'))
   if (status === 403) announce('This is not allowed, or the page has expired. Reload it and try again.')
   else if (status === 404) announce('This no longer exists. Reload the page.')
-  else if (status === 503) announce('The server is not available at the moment. Nothing was changed.')
-  else announce('Something broke. Nothing was changed; try again.')
+  else if (status === 503) announce(`The server is not available at the moment. ${whatNow(event)}`)
+  else announce(`Something broke. ${whatNow(event)}`)
 })
 document.addEventListener('htmx:sendError', event => {
-  if (!event.target.matches('[data-listen]')) announce('The server cannot be reached. Nothing was changed; try again.')
+  if (!event.target.matches('[data-listen]')) announce(`The server cannot be reached. ${whatNow(event)}`)
 })
 
 // A dialog that asked who is there is open again when the person comes back to its page; a reload leaves it closed.

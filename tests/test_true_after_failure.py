@@ -1,0 +1,101 @@
+"""What a page says after a failure is true: "nothing was done" only where nothing was."""
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.test import Client
+from django.urls import reverse
+
+from projects.models import File
+from tests.api_client import upload as upload_file
+from tests.factories import PASSWORD
+from tests.tables import everything
+
+pytestmark = pytest.mark.django_db
+
+MAY_HAVE_WORKED = "may have taken effect"
+MOST_STATEMENTS = 200
+
+
+class Away:
+    """The database answers `answers` statements, and none after that."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
+
+    def __call__(self, execute, sql, params, many, context):
+        if self.answers == 0:
+            raise OperationalError("the database went away")
+        self.answers -= 1
+        return execute(sql, params, many, context)
+
+
+def failures_of(act) -> list[tuple[bool, str]]:
+    """Whether something was changed, and what the page said, for each statement that may be the last one answered."""
+    found = []
+    before = everything()
+    for answers in range(MOST_STATEMENTS):
+        point = transaction.savepoint()
+        with connection.execute_wrapper(Away(answers)):
+            response = act()
+        # The request's transaction is a part of the test's. What is left of it may have been committed.
+        transaction.set_rollback(False)
+        if response.status_code < 400:
+            return found
+        assert response.status_code == 503, response.content
+        found.append((everything() != before, response.content.decode()))
+        transaction.savepoint_rollback(point)
+    raise AssertionError("the action never ends")
+
+
+def assert_true(failures: list[tuple[bool, str]]) -> None:
+    assert failures
+    for was_changed, page in failures:
+        assert "Nothing was" not in page or not was_changed
+        assert MAY_HAVE_WORKED in page
+
+
+def test_after_a_sign_up_that_failed_midway_the_page_does_not_deny_it(confirmed_by_code):
+    """T55 what a page says after a failure is true: the database failing at each step of a sign-up."""
+    client = Client(raise_request_exception=False)
+    fields = {"email": "grace@example.com", "password1": PASSWORD}
+    failures = failures_of(lambda: client.post(reverse("account_signup"), fields))
+    assert_true(failures)
+    assert any(was_changed for was_changed, _ in failures), "an account was made and then the page failed"
+
+
+def test_after_an_action_that_failed_midway_the_page_does_not_deny_it(project, owner, api_key, signed_in):
+    """T55, the database failing at each step."""
+    client = signed_in(owner, raise_request_exception=False)
+    key = [project.public_id, api_key.public_id]
+    for path, fields in (
+        (reverse("projects:create"), {"name": "Another"}),
+        (reverse("apikeys:create", args=[project.public_id]), {"name": "Another"}),
+        (reverse("apikeys:pause", args=key), {}),
+    ):
+        assert_true(failures_of(lambda path=path, fields=fields: client.post(path, fields)))
+
+
+def test_a_page_that_was_only_looked_at_says_nothing_of_effects(owner, signed_in):
+    client = signed_in(owner, raise_request_exception=False)
+    for _, page in failures_of(lambda: client.get("/accounts/email/")):
+        assert MAY_HAVE_WORKED not in page
+
+
+@pytest.mark.parametrize("method", ["post", "get"])
+def test_something_that_broke_says_what_may_have_worked(method, client, settings):
+    client.raise_request_exception = False
+    settings.ACCOUNT_ADAPTER = "no.such.adapter"
+    response = getattr(client, method)(reverse("account_login"), {"login": "ada@example.com", "password": PASSWORD})
+    assert response.status_code == 500
+    assert (MAY_HAVE_WORKED in response.content.decode()) is (method == "post")
+
+
+def test_a_file_that_could_not_be_stored_is_not_there(client, api_key, settings, tmp_path):
+    """T55, the file store failing: its folder is a file."""
+    settings.MEDIA_ROOT = tmp_path / "files"
+    settings.MEDIA_ROOT.write_text("")
+    client.raise_request_exception = False
+    response = upload_file(client, api_key.secret)
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "internal_error"
+    assert not File.objects.exists()
