@@ -7,12 +7,9 @@ from typing import Any
 import structlog
 from allauth.core.internal import ratelimit
 from django.conf import settings
-from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import resolve_url
+from django.http import HttpRequest, HttpResponse
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
@@ -20,15 +17,11 @@ from django_structlog.signals import bind_extra_request_metadata
 from accounts.bodies import read_by_few
 from accounts.client_address import client_address
 from accounts.limits import APP, held_up_seconds
-from accounts.pending import end_if_password_changed
 from accounts.public_ids import new_public_id
-from accounts.recent_authentication import ask_who_it_is
-from accounts.requests import PageRequest, page_that_asked
 from common import outages
 from common.security_log import Event, record
 from config import health
 from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
-from projects.announcements import warn
 from projects.envelope import error_response
 
 logger = structlog.get_logger(__name__)
@@ -231,44 +224,6 @@ class Limits:
         return response
 
 
-class PendingSignIns:
-    """Ends a sign-in or a reset that waits for a code, before any of its pages, once the password has changed."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
-        match = request.resolver_match
-        if match and str(match.url_name).startswith(("account_", "mfa_")):
-            end_if_password_changed(request)
-
-
-class AdminAsks:
-    """Asks who is there before the admin changes anything in an old session: it can give anyone's account a password.
-
-    Pausing keys stays quick, and so does re-enabling keys that nobody reported. Their list can do no more: it leads
-    reported keys to a page of their own, which asks.
-    """
-
-    QUICK = ("login", "logout", "apikeys_apikey_changelist")
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_view(self, request: PageRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        match = request.resolver_match
-        is_change = match is not None and match.app_name == "admin" and match.url_name not in self.QUICK
-        if not is_change or request.method in {"GET", "HEAD"} or not request.user.is_staff:
-            return None
-        return ask_who_it_is(request, back_to=page_that_asked(request))
-
-
 class AdminInput:
     """Answers 400 where a page of the admin was given something that cannot be an id.
 
@@ -288,35 +243,3 @@ class AdminInput:
             return None
         logger.warning("admin_input_refused", exc_info=exception)
         return bad_request(request)
-
-
-class LoginRequired(LoginRequiredMiddleware):
-    """Every view needs a login unless it says otherwise, and leads back to the page the person was on."""
-
-    # An open page asks for these by itself. That is no sign of a person.
-    ASKED_BY_SCRIPT = ("apikeys:first_request",)
-
-    def process_view(
-        self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
-    ) -> HttpResponseBase | None:
-        # Django's own asks who is there before it asks whether that matters: two queries for every check of a key.
-        if not getattr(view_func, "login_required", True):
-            return None
-        if request.user.is_authenticated:
-            structlog.contextvars.bind_contextvars(user_id=request.user.public_id)
-            if request.resolver_match is None or request.resolver_match.view_name not in self.ASKED_BY_SCRIPT:
-                request.session.note_use()  # type: ignore[attr-defined]
-        return super().process_view(request, view_func, view_args, view_kwargs)
-
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
-        # A POST cannot be repeated after the login, nor is a part of a page one: back to the page that asked.
-        page = request.get_full_path()
-        if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
-            page = page_that_asked(request)
-        if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}:
-            # Only a page that needs a sign-in has such a form, and the form's token was checked before.
-            warn(request, "You were signed out. Nothing was changed.")
-        login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
-        if request.headers.get("Accept") == "application/json":
-            return JsonResponse({"login": login["Location"]}, status=401)
-        return login

@@ -136,15 +136,15 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "config.middleware.own_405",
     "config.middleware.htmx_redirects",
-    "config.middleware.LoginRequired",
+    "config.sign_in_middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "config.middleware.refusals_logged",
     "config.middleware.Limits",
-    "config.middleware.PendingSignIns",
+    "config.sign_in_middleware.PendingSignIns",
     "accounts.hashing.FewAtOnce",
     "accounts.double_submission.DoubleSubmission",
-    "config.middleware.AdminAsks",
+    "config.sign_in_middleware.AdminAsks",
     "config.middleware.AdminInput",
 ]
 

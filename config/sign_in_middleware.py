@@ -1,0 +1,88 @@
+"""Middleware that asks who is there, and ends what waited for a sign-in."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import resolve_url
+
+from accounts.pending import end_if_password_changed
+from accounts.recent_authentication import ask_who_it_is
+from accounts.requests import PageRequest, page_that_asked
+from projects.announcements import warn
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class LoginRequired(LoginRequiredMiddleware):
+    """Every view needs a login unless it says otherwise, and leads back to the page the person was on."""
+
+    # An open page asks for these by itself. That is no sign of a person.
+    ASKED_BY_SCRIPT = ("apikeys:first_request",)
+
+    def process_view(
+        self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        # Django's own asks who is there before it asks whether that matters: two queries for every check of a key.
+        if not getattr(view_func, "login_required", True):
+            return None
+        if request.user.is_authenticated:
+            structlog.contextvars.bind_contextvars(user_id=request.user.public_id)
+            if request.resolver_match is None or request.resolver_match.view_name not in self.ASKED_BY_SCRIPT:
+                request.session.note_use()  # type: ignore[attr-defined]
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
+        # A POST cannot be repeated after the login, nor is a part of a page one: back to the page that asked.
+        page = request.get_full_path()
+        if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
+            page = page_that_asked(request)
+        if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}:
+            # Only a page that needs a sign-in has such a form, and the form's token was checked before.
+            warn(request, "You were signed out. Nothing was changed.")
+        login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
+        if request.headers.get("Accept") == "application/json":
+            return JsonResponse({"login": login["Location"]}, status=401)
+        return login
+
+
+class PendingSignIns:
+    """Ends a sign-in or a reset that waits for a code, before any of its pages, once the password has changed."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        match = request.resolver_match
+        if match and str(match.url_name).startswith(("account_", "mfa_")):
+            end_if_password_changed(request)
+
+
+class AdminAsks:
+    """Asks who is there before the admin changes anything in an old session: it can give anyone's account a password.
+
+    Pausing keys stays quick, and so does re-enabling keys that nobody reported. Their list can do no more: it leads
+    reported keys to a page of their own, which asks.
+    """
+
+    QUICK = ("login", "logout", "apikeys_apikey_changelist")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: PageRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        is_change = match is not None and match.app_name == "admin" and match.url_name not in self.QUICK
+        if not is_change or request.method in {"GET", "HEAD"} or not request.user.is_staff:
+            return None
+        return ask_who_it_is(request, back_to=page_that_asked(request))
