@@ -225,9 +225,10 @@ def test_p12_admins_manage_users_projects_and_keys_without_seeing_a_secret(
 
     page.goto("/admin/accounts/user/")
     page.locator("#result_list").get_by_role("link", name=owner.email).click()
-    page.get_by_label("Active").uncheck()
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".messagelist")).to_contain_text("was changed successfully")
+    page.get_by_role("link", name="Deactivate…").click()
+    expect(page.locator("#content")).to_contain_text("Production server in Acme Weather")
+    page.get_by_role("button", name="Deactivate").click()
+    expect(page.locator(".messagelist")).to_contain_text("Deactivated the account")
     assert call(server, api_key.secret).status == 403
 
 
