@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("apikeys", "0006_events_of_members"),
+        ("apikeys", "0007_reported_key_re_enabled"),
         ("projects", "0004_members_protected"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
