@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from functools import partial
 
 import pytest
 
@@ -27,6 +28,10 @@ def changes_of(program: str) -> dict[str, str]:
     return found
 
 
+def before(block: str, line: re.Match[str]) -> str:
+    return textwrap.indent(block, line[1]) + line[0]
+
+
 def with_recipes(kind):
     """The proxy with its recipes in it; every line that a block names is there."""
 
@@ -35,7 +40,7 @@ def with_recipes(kind):
             for line, block in changes_of(self.program).items():
                 places = re.compile(rf"^([ \t]*){re.escape(line)}$", re.MULTILINE)
                 assert places.search(text) or "core.register_action" in text, line
-                text = places.sub(lambda found, block=block: textwrap.indent(block, found[1]) + found[0], text)
+                text = places.sub(partial(before, block), text)
             return super().fitted(text)
 
     return WithRecipes

@@ -42,6 +42,18 @@ def test_a_websocket_passes_with_a_good_key(gateway, api, api_key, handshake):
     attacks.assert_the_gateways_own(seen, api_key, websocket=True)
 
 
+def test_a_handshake_with_two_connection_lines(gateway, api, api_key):
+    """nginx reads the first alone, and passes on an ordinary request. docs/gateways.md says so."""
+    key = f"Authorization: Bearer {api_key.secret}"
+    lines = ["Connection: keep-alive", "Connection: Upgrade", "Upgrade: websocket", *HANDSHAKE]
+    with gateway.connect() as connection:
+        connection.sendall(head("Host: api", key, *lines))
+        is_ordinary = gateway.program == "nginx"
+        assert attacks.status_of(attacks.read_head(connection)) == (200 if is_ordinary else 101)
+    [seen] = api.received
+    attacks.assert_the_gateways_own(seen, api_key, websocket=not is_ordinary)
+
+
 def test_the_check_of_a_websocket_is_an_ordinary_request(server, gateway_to, api, handshake):
     with Witness.running(server.check_port) as witness:
         gateway = gateway_to(witness.server_port)
