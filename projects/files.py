@@ -3,6 +3,7 @@
 import os.path
 import re
 import unicodedata
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -148,16 +149,17 @@ def delete_bytes_on_commit(file: File) -> None:
     transaction.on_commit(delete_bytes, robust=True)
 
 
-def open_bytes(file: File) -> StoredBytes:
+def open_bytes(file: File) -> "StoredBytes[Any]":
     """What was stored for `file`, opened.
 
     Raises FileNotFoundError if the file was deleted in the meantime, and Refused if only its bytes cannot be read.
     Another server may have stored them in a folder that this server does not share.
     """
     try:
-        return file.blob.storage.open(file.blob.name)
+        opened: StoredBytes[Any] = file.blob.storage.open(file.blob.name)
     except OSError as error:
         if not File.objects.filter(pk=file.pk).exists():
             raise FileNotFoundError from error
         outages.explain(f"The bytes of {file.public_id} cannot be read in DATA_DIR/files: {error.strerror}.")
         raise Refused(503, "unavailable", "The file's bytes cannot be read at the moment.") from error
+    return opened

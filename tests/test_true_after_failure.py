@@ -31,7 +31,7 @@ class Away:
 
 def failures_of(act) -> list[tuple[bool, str]]:
     """Whether something was changed, and what the page said, for each statement that may be the last one answered."""
-    found = []
+    found: list[tuple[bool, str]] = []
     before = everything()
     for answers in range(MOST_STATEMENTS):
         point = transaction.savepoint()
