@@ -115,11 +115,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.static_middleware.StaticFiles",
     "config.middleware.request_id",
     "config.middleware.no_features_no_embedding",
     "config.middleware.api_over_https_only",
     "django.middleware.security.SecurityMiddleware",
-    "config.static_middleware.StaticFiles",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "config.middleware.never_cached",
@@ -263,6 +263,7 @@ MAIL_RETRY_SECONDS = seconds("MAIL_RETRY_SECONDS", 10.0)
 # Static files
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -80,7 +80,11 @@ def test_no_answer_may_be_embedded_or_use_what_no_page_needs(client, inside, pro
     assert {answer.status_code for answer in answers} == {200, 302, 404, 405}
     for answer in answers:
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        answer.close()
+    pages = [answer for answer in answers if answer.headers["Content-Type"].startswith("text/html")]
+    assert len(pages) >= 5
+    for answer in pages:
         features = answer.headers["Permissions-Policy"].split(", ")
         assert {"camera=()", "microphone=()", "geolocation=()", "payment=()"} <= set(features)
         assert not [feature for feature in features if feature.startswith(("clipboard", "publickey"))]
-        answer.close()
