@@ -24,10 +24,10 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class _Counted:
-    """The body as WSGI gives it, and how much of it was read."""
+    """The body as WSGI gives it, and how much of it was read; `most` is how much there can be."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream, self._most = stream, most
         self.size, self.is_over = 0, False
 
     def read(self, size: int = -1) -> bytes:
@@ -39,6 +39,11 @@ class _Counted:
 
     # Django wants it. No view of ours reads lines.
     readline = read
+
+    def drop_piece(self) -> None:
+        """Reads the next piece, and no more than there can be: a WSGI server may object to that."""
+        self.read(min(_PIECE, self._most - self.size))
+        self.is_over = self.is_over or self.size >= self._most
 
 
 class _Answer:
@@ -58,8 +63,8 @@ class _Answer:
     def _read_rest(self) -> None:
         body, end = self._body, time.monotonic() + MOST_SECONDS
         with waiting_for_client(self._environ):
-            while not body.is_over and body.size <= MOST_BYTES and time.monotonic() < end:
-                body.read(_PIECE)
+            while not body.is_over and time.monotonic() < end:
+                body.drop_piece()
 
     def close(self) -> None:
         if hasattr(self._parts, "close"):
@@ -73,18 +78,21 @@ def read_to_the_end(application: Application) -> Application:
         length = environ.get("CONTENT_LENGTH") or "0"
         if length == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
             return application(environ, start_response)
-        body = environ["wsgi.input"] = _Counted(environ["wsgi.input"])
+        most = _most_bytes(environ, length)
+        body = environ["wsgi.input"] = _Counted(environ["wsgi.input"], most)
         answered = application(environ, start_response)
-        return _Answer(answered, environ, body) if _is_worth_reading(environ, length, body) else answered
+        return _Answer(answered, environ, body) if not body.is_over and body.size < most else answered
 
     return answer
 
 
-def _is_worth_reading(environ: dict[str, Any], length: str, body: _Counted) -> bool:
+def _most_bytes(environ: dict[str, Any], length: str) -> int:
+    """How much of the body is read in all; 0 for a body that is not worth reading."""
     # A client that asked whether it may send its body waits for the answer.
-    if body.is_over or "HTTP_EXPECT" in environ:
-        return False
+    if "HTTP_EXPECT" in environ:
+        return 0
     if "HTTP_TRANSFER_ENCODING" in environ:
-        return True
+        return MOST_BYTES
     # By its digits first: Python refuses to read a number of thousands of them.
-    return len(length) < 18 and length.isdecimal() and body.size < int(length) <= MOST_BYTES
+    is_number = len(length) < 18 and length.isdecimal()
+    return int(length) if is_number and int(length) <= MOST_BYTES else 0
