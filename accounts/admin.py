@@ -182,8 +182,10 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
     def _user_to_switch(self, request: HttpRequest, pk: int) -> User:
         """Nobody deactivates themselves: they could not take it back."""
         user = get_object_or_404(User, pk=pk)
-        if user == request.user or not self.has_change_permission(request, user):
-            raise PermissionDenied
+        if user == request.user:
+            raise PermissionDenied("You cannot deactivate your own account. Ask another superuser.")
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied("Only superusers deactivate and reactivate this account.")
         return user
 
     def _ask(

@@ -60,8 +60,9 @@ def end_if_password_changed(request: HttpRequest) -> None:
 def _has_another_password(key: Any, state: dict[str, Any]) -> bool:
     """False for what the earlier release began, which remembered no password. It ends by itself in 15 minutes."""
     user = User.objects.filter(pk=key).first()
-    today = (user or User()).get_session_auth_hash()  # also for nobody: the digest takes time (accounts/nobody.py)
-    return user is not None and state.get(HASH, today) != today
+    account = user or User()  # also for nobody: the digest takes time (accounts/nobody.py)
+    today = [account.get_session_auth_hash(), *account.get_session_auth_fallback_hash()]
+    return user is not None and state.get(HASH, today[0]) not in today
 
 
 def end_sign_in(request: HttpRequest) -> None:

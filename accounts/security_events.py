@@ -24,6 +24,7 @@ _MAILS = {
     "account/email/account_already_exists": Event.SIGN_UP_REFUSED,
     "account/email/email_confirmation": Event.EMAIL_CHANGE_ASKED,
 }
+_TO_A_NEW_ADDRESS = "account/email/email_confirmation_signup"
 
 
 def whose(typed: str) -> dict[str, Any]:
@@ -37,9 +38,9 @@ def whose(typed: str) -> dict[str, Any]:
 
 def note_mail(template_prefix: str, email: str, request: HttpRequest | None) -> None:
     """Called by the adapter for each email that it sends."""
-    # Also looked up where it is not needed: no response time shows whether an address has an account.
-    found = whose(email)
     event = _MAILS.get(template_prefix)
+    if template_prefix == _TO_A_NEW_ADDRESS:
+        whose(email)  # as for an address that has an account: no response time shows which one has
     if event == Event.EMAIL_CHANGE_ASKED:
         if request is not None and request.user.is_authenticated:
             record(event, account=request.user)
@@ -47,7 +48,7 @@ def note_mail(template_prefix: str, email: str, request: HttpRequest | None) -> 
         reason = "address_taken" if event == Event.SIGN_UP_REFUSED else None
         if template_prefix.endswith("unknown_account"):
             reason = "unknown_account"
-        record(event, **found, reason=reason)
+        record(event, **whose(email), reason=reason)
 
 
 def _page(request: HttpRequest | None) -> str:

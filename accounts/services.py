@@ -10,8 +10,9 @@ from accounts.signals import account_deactivated, account_reactivated, deactivat
 
 
 class Consequence(NamedTuple):
-    """What a deactivation does: a sentence, and the first few of the `total` things that it is about."""
+    """What a deactivation does: to what, a sentence, and the first few of the `total` things that it is about."""
 
+    what: str
     sentence: str
     shown: list[str]
     total: int

@@ -23,15 +23,15 @@ SHOWN = 20
 _STOPPED = mails.Words(
     None,
     "Account deactivated",
-    "An account was deactivated. The API keys that it created are refused from now on, also in your projects.",
-    "If programs that use these keys are to go on, create new keys and switch the programs to them. "
+    "The account below was deactivated and cannot sign in. The API keys that it created are refused from now on.",
+    "If programs that use these keys are to go on, an owner who can sign in has to create new keys for them. "
     "The keys work again if the operators of this server reactivate the account.",
     section="",
     why="You own these projects in Latchkey. Every owner gets this email.",
 )
 _WORKING = _STOPPED._replace(
     subject="Account reactivated",
-    what="An account was reactivated. The API keys that it created are let in again, also in your projects.",
+    what="The account below was reactivated. The API keys that it created are let in again.",
     advice="If these keys are no longer needed, delete them.",
 )
 
@@ -53,14 +53,16 @@ def consequences(user: User, **kwargs: Any) -> list[Consequence]:
     keys, projects = active_keys_of(user), projects_of_nobody_else(user)
     found = [
         Consequence(
-            "Active API keys that this account created. From the next request on, each is refused with 403 forbidden. "
-            "They work again if the account is reactivated.",
+            "Active API keys that this account created",
+            "From the next request on, each is refused with 403 forbidden. They work again if the account is "
+            "reactivated. The owners of their projects get an email.",
             [f"{key.name} in {key.project.name}" for key in keys.select_related("project")[:SHOWN]],
             keys.count(),
         ),
         Consequence(
-            "Projects that have no other active owner. Nobody can manage them until you make somebody an owner. "
-            "Keys in them that other people created go on working.",
+            "Projects that have no other active owner",
+            "Nobody can manage them until you make somebody an owner. Keys in them that other people created go on "
+            "working.",
             [f"{project.name} ({project.public_id})" for project in projects[:SHOWN]],
             projects.count(),
         ),

@@ -72,6 +72,8 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             _name_a_proxy_without_a_protocol(request)
             if is_api(request):
+                facts = {"address": client_address(request), "request_id": request.request_id}  # type: ignore[attr-defined]
+                record(Event.API_CALL_REFUSED, reason="https_required", **facts)
                 return error_response(request, 403, "https_required")
         return get_response(request)
 
@@ -80,7 +82,7 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
 
 def _name_a_proxy_without_a_protocol(request: HttpRequest) -> None:
     """A redirect to https would come back to us as the same request, without end."""
-    if "HTTP_X_FORWARDED_FOR" in request.META and "HTTP_X_FORWARDED_PROTO" not in request.META:
+    if "HTTP_X_FORWARDED_PROTO" not in request.META:
         cause = "The proxy sends no X-Forwarded-Proto, so that every page redirects to itself. See docs/running.md."
         outages.log("https_not_known", cause, setting="TRUSTED_PROXIES")
 

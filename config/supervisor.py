@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 # A group that is still starting, or has just finished, ends by the signal itself.
 _IN_ORDER = {0, -signal.SIGTERM, -signal.SIGINT}
+SECONDS_OF_A_SIGNAL = 1
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -44,6 +45,8 @@ def run(groups: Sequence[Group]) -> str | None:
     for process in processes.values():
         threading.Thread(target=_set_after, args=(process, stop), daemon=True).start()
     stop.wait()
+    # A signal to every process may reach a group first, which then ends.
+    asked.wait(SECONDS_OF_A_SIGNAL)
     ended = {name for name, process in processes.items() if process.poll() is not None and not asked.is_set()}
     for process in processes.values():
         process.terminate()

@@ -56,6 +56,9 @@ export PGSERVICEFILE="$scratch/service" PGSERVICE=latchkey
 
 save() {
     [ ! -e "$folder" ] || stop "$folder exists. Name a new folder."
+    # Without the server's environment, settings name a database that is not there.
+    [ ! -e "$scratch/sqlite" ] || [ -e "$(cat "$scratch/sqlite")" ] \
+        || stop "There is no database $(cat "$scratch/sqlite"). Run this with the server's environment."
     # It gets its name when it is whole: a backup that was cut passes for none, and is not in the next one's way.
     unfinished=$(dirname "$folder")/unfinished-backup.$$
     mkdir -p "$(dirname "$folder")"

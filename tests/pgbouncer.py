@@ -43,6 +43,8 @@ def pgbouncer(mode: str) -> Iterator[int]:
         (folder / "users").write_text(f'"{settings["USER"]}" ""\n')
         text = CONFIG.format(server_port=settings["PORT"], port=port, folder=folder, mode=mode)
         (folder / "pgbouncer.ini").write_text(text)
+        for file in folder.iterdir():
+            file.chmod(0o644)  # another user reads them, and the settings' umask keeps new files private
         log = (folder / "log").open("wb")
         command = [program, "-q", str(folder / "pgbouncer.ini")]
         process = subprocess.Popen(command, user=unprivileged_user(), stdout=log, stderr=log)

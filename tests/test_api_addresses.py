@@ -67,7 +67,6 @@ UNKNOWN = [
     "/api/v2/files",
     "/api/v1/nothing",
     "/api/v1/me/",
-    "/api/v1/verify/",
     "/api/v1/files/",
     "/api/v1/files/1",
     "/api/v1/files/file_short",

@@ -127,6 +127,7 @@ def test_backup_and_secrets_restored_apart_bring_every_key_back(
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("100 keys proven: each decrypts to the secret of its digest. 1 show-once key")
 
+    (Path(elsewhere["DATA_DIR"]) / "static").symlink_to(DATA_DIR / "static")
     server = start_server(**elsewhere, **kept_apart)
     codes = []
     for secret in secrets.values():

@@ -43,7 +43,7 @@ def test_everything_that_can_be_created_has_a_limit(
     site = signed_in(owner)
     answers = [site.post(reverse("projects:create"), {"name": f"Project {number}"}) for number in range(4)]
     assert [answer.status_code for answer in answers] == [302, 302, 422, 422]
-    assert "This account owns 3 projects, the most that it can own. Delete one" in answers[-1].content.decode()
+    assert "This account owns 3 projects and can own 3. Delete one" in answers[-1].content.decode()
     for _ in range(2):
         delete_project(project=Project.objects.alive().exclude(pk=project.pk).first(), by=owner)
     answer = site.post(reverse("projects:create"), {"name": "One more"})

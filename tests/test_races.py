@@ -16,6 +16,7 @@ from projects.services import delete_project
 from tests.environment import ON_SQLITE
 from tests.factories import ApiKeyFactory, UserFactory
 from tests.parallel import in_parallel, rounds_in_parallel
+from tests.sessions import log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,7 +89,7 @@ def submitted_at_once(url: str, user, fields: dict[str, str]) -> list[int]:
     """The status codes of POSTS submissions of one form, each by a client of its own."""
     clients = [Client() for _ in range(POSTS)]
     for client in clients:
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        log_in(client, user)
 
     def post(client: Client) -> int:
         return client.post(url, fields).status_code

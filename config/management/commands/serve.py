@@ -3,9 +3,11 @@ import socket
 import threading
 import time
 from contextlib import closing
+from errno import EADDRNOTAVAIL
 from typing import Any, NamedTuple
 
 import structlog
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 
@@ -68,8 +70,8 @@ class Command(BaseCommand):
         if problem := readiness.refusal():
             raise CommandError(f"Latchkey does not start. {problem}")
         self._announce_when_ready(pages, check)
-        settings = os.environ["DJANGO_SETTINGS_MODULE"]
-        pages_group = Group("pages", settings, "config.wsgi.application", *pages[1:], workers, threads, PAGES_NICENESS)
+        module = os.environ["DJANGO_SETTINGS_MODULE"]
+        pages_group = Group("pages", module, "config.wsgi.application", *pages[1:], workers, threads, PAGES_NICENESS)
         check_group = Group(
             "check", "config.check_settings", "config.check.application", *check[1:], check_workers, threads, 0
         )
@@ -86,11 +88,12 @@ class Command(BaseCommand):
             if time.monotonic() > deadline:
                 return
             time.sleep(0.05)
+        site = settings.BASE_URL if settings.PRODUCTION else pages.url
         self.stdout.write(
             f"Latchkey is ready: {pages.url}/\n"
             f"Gateways ask: {check.url}{gateway.PATH}\n"
-            f"Next: sign up at {pages.url}/accounts/signup/ and create your first project.\n"
-            f"An admin: manage.py createsuperuser, then {pages.url}/admin/"
+            f"Next: sign up at {site}/accounts/signup/ and create your first project.\n"
+            f"An admin: manage.py createsuperuser, then {site}/admin/"
         )
         self.stdout.flush()
         _warn_of_unsealed_rows()
@@ -132,6 +135,8 @@ def _free_address(name: str, host: str, port: int) -> Address:
         try:
             probe.bind((ip, port))
         except OSError as error:
+            if error.errno == EADDRNOTAVAIL:
+                raise CommandError(f"HOST: this machine has no address {host!r}.") from error
             raise CommandError(
                 f"Cannot listen on {host}, port {port}: {error.strerror}. "
                 f"Stop what is there, or choose another port: {name}={port + 2 if port < 65534 else 8000}"
