@@ -223,7 +223,7 @@ class Gateway:
 
 class Nginx(Gateway):
     program = "nginx"
-    files = ("nginx.conf",)
+    files: tuple[str, ...] = ("nginx.conf",)
 
     def fitted(self, text: str) -> str:
         return text.replace("listen 8080", f"listen 127.0.0.1:{self.port}")

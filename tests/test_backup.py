@@ -165,6 +165,16 @@ def test_ring_and_peppers_are_both_needed(missing, secrets, saved, elsewhere, ke
     assert checked(**elsewhere, **kept_apart)["proven"] == 0
 
 
+def test_without_the_servers_environment_nothing_is_saved(tmp_path):
+    """A timer without it would save an empty database day after day."""
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "nothing")}
+    command = ["docs/backup.sh", "save", str(tmp_path / "backup")]
+    result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "Run this with the server's environment." in result.stderr
+    assert not (tmp_path / "backup").exists()
+
+
 def test_the_backup_holds_no_secret(secrets, saved):
     """T4, T9"""
     content = b"".join(path.read_bytes() for path in saved.iterdir())

@@ -45,10 +45,10 @@ def test_the_page_names_the_keys_that_stop_and_the_projects_that_nobody_else_own
     pause_key(key=create_key(project=project, name="Paused", by=owner).key, by=owner)
     delete_key(key=create_key(project=project, name="Deleted", by=owner).key, by=owner)
     page = words(site.get(page_of("deactivate", owner)))
-    assert "2 Active API keys that this account created. From the next request on, each is refused with 403" in page
+    assert "Active API keys that this account created: 2 From the next request on, each is refused with 403" in page
     assert "Production server in Acme Weather" in page
     assert "Buoy in Tides" in page
-    assert "1 Projects that have no other active owner. Nobody can manage them until you make somebody" in page
+    assert "Projects that have no other active owner: 1 Nobody can manage them until you make somebody" in page
     assert f"Acme Weather ({project.public_id})" in page
     assert not [name for name in ("Not theirs", "Paused", "Deleted", shared.public_id) if name in page]
     assert ApiKey.objects.filter(state="active").count() == 3
@@ -102,7 +102,7 @@ def test_3_000_keys_cost_the_page_and_the_deactivation_no_more_than_three(site, 
         page = words(site.get(page_of("deactivate", owner)))
         told(site.post, page_of("deactivate", owner))
     assert len(found) == len(few)
-    assert "3,003 Active API keys" in page
+    assert "Active API keys that this account created: 3,003" in page
     assert f"and {MANY + 3 - SHOWN:,} more" in page
     assert page.count("in Acme Weather") == SHOWN
 

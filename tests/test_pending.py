@@ -142,3 +142,12 @@ def test_a_new_code_of_a_sign_up_waits_for_strangers_as_for_any_address(client, 
     time_machine.shift(10)
     sign_up("ada@example.com")
     assert client.post(CODE, {"action": "resend"}).status_code == 429
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_new_secret_key_ends_no_sign_in_while_the_former_one_is_a_fallback(client, unconfirmed, settings, keep):
+    """docs/security.md: after a change that nobody has to notice, what waits for a code goes on."""
+    assert log_in(client, unconfirmed)["Location"] == CODE
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "another " * 10
+    settings.SECRET_KEY_FALLBACKS = [former] if keep else []
+    assert client.get(CODE).status_code == (200 if keep else 302)

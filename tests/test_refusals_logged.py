@@ -87,10 +87,10 @@ def assert_says(lines, cause: str) -> None:
 
 
 @pytest.mark.nodb
-@pytest.mark.parametrize(("headers", "is_said"), [({"X-Forwarded-For": "192.0.2.1"}, True), ({}, False)])
-def test_a_proxy_that_does_not_say_which_protocol_it_speaks_is_named(headers, is_said, client, settings, lines):
-    """Every page would redirect to itself."""
+def test_a_proxy_that_does_not_say_which_protocol_it_speaks_is_named(client, settings, lines):
+    """Every page would redirect to itself. It may say nothing of the client either."""
     settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = True, ("HTTP_X_FORWARDED_PROTO", "https")
-    client.get("/accounts/login/", headers=headers)
-    client.get("/accounts/login/", headers=headers | {"X-Forwarded-Proto": "http"})
-    assert lines.getvalue().count("sends no X-Forwarded-Proto") == is_said
+    client.get("/accounts/login/", headers={"X-Forwarded-Proto": "http"})
+    assert "sends no X-Forwarded-Proto" not in lines.getvalue()
+    client.get("/accounts/login/")
+    assert "sends no X-Forwarded-Proto" in lines.getvalue()

@@ -265,7 +265,7 @@ def test_the_admin_leaves_a_line_for_each_row_and_names_the_fields(world, lines)
     assert [line["fields"] for line in changed if "fields" in line] == ["First name, Staff status"]
     assert len({line["object"] for line in deleted}) == 3
     assert {line["account"] for line in changed + deleted} == {world["admin"].public_id}
-    assert len(lines.of(Event.ACCOUNT_DELETED)) == 3
+    assert len(lines.of(Event.MEMBER_REMOVED)) == 3
 
 
 @pytest.mark.parametrize("typed", [TYPED_BY_MISTAKE, "hunter2@", "x@y z", "", "a" * 300 + "@example.com"])

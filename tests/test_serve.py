@@ -281,6 +281,12 @@ def test_a_bad_host_is_an_error_that_names_host(host):
         call_command("serve", host=host)
 
 
+def test_an_address_of_another_machine_is_an_error_that_names_host():
+    """TEST-NET-3, which no machine has (RFC 5737)."""
+    with pytest.raises(CommandError, match=r"HOST: this machine has no address '203\.0\.113\.1'\."):
+        call_command("serve", host="203.0.113.1")
+
+
 @pytest.mark.parametrize("name", ["workers", "check_workers", "threads"])
 def test_bad_numbers_of_workers_and_threads_are_errors(name):
     with pytest.raises(CommandError, match=name.upper()):
