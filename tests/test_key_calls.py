@@ -185,11 +185,13 @@ def test_a_key_that_had_calls_and_has_none_for_24_hours_is_quiet(browser, projec
     assert ("If another key has taken over, this one can be deleted safely." in page) == quiet
 
 
-def test_a_quiet_keys_row_shows_no_call_in_the_hours_that_it_was_quiet(browser, project, api_key, time_machine):
+def test_a_quiet_keys_row_shows_no_call_in_the_hours_that_it_was_quiet(
+    signed_in, owner, project, api_key, time_machine
+):
     time_machine.move_to(timezone.now().replace(minute=30), tick=False)
     call(api_key)
     time_machine.move_to(timezone.now() + timedelta(hours=24, minutes=10), tick=False)
-    page = text(browser.get(url("settings", project)))
+    page = text(signed_in(owner).get(url("settings", project)))
     assert "Last 24 hours 0 calls" in page
     assert "Quiet: last used 1 day ago. If another key" in page
 
