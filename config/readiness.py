@@ -114,7 +114,7 @@ def _probe_folder() -> str | None:
     """Really writes: permissions tell nothing of a file system that is full or read-only."""
     for folder in (settings.FILE_UPLOAD_TEMP_DIR, settings.MEDIA_ROOT):
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            os.makedirs(folder, exist_ok=True)  # UMASK says who else may use it
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(b"x")
         except OSError as error:
