@@ -9,9 +9,15 @@ import runpy
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# They read no settings. Each fork loads what is ours, and what Django loads by the settings.
+LIBRARIES = [
+    *("cryptography.fernet", "environs", "granian.server", "psycopg", "pydantic", "redis", "structlog"),
+    *("django.core.management", "django.core.handlers.wsgi", "django.db.models", "django.forms", "django.test.signals"),
+]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -68,6 +74,6 @@ def _become(arguments: list[str], environment: dict[str, str], out: Any, err: An
 
 
 if __name__ == "__main__":
-    # What needs no settings. Each fork then loads only our own modules and what is Django's.
-
+    for module in LIBRARIES:
+        import_module(module)
     print(json.dumps([_run(sys.argv[1:], environment) for environment in json.load(sys.stdin)]))

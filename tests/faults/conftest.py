@@ -3,9 +3,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.environment import lacking
-from tests.faults.figures import FIGURES
+from tests.faults.figures import FIGURES, shared_machine
 from tests.faults.installation import Installation
 from tests.postgres import find_binaries
+
+FACTOR_BESIDE_OTHER_TESTS = 3
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    if not any("tests/faults" in argument for argument in config.args):
+        shared_machine.factor = FACTOR_BESIDE_OTHER_TESTS
 
 
 @pytest.fixture(scope="session")
