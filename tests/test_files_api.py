@@ -269,15 +269,6 @@ def test_an_upload_to_a_project_that_is_deleted_meanwhile_leaves_nothing(upload,
     assert_nothing_stored(store)
 
 
-def test_a_disk_that_cannot_be_written_leaves_no_row(authorization, store, settings):
-    settings.MEDIA_ROOT = store / "file"
-    (store / "file").write_bytes(b"in the way")
-    client = Client(raise_request_exception=False)
-    response = client.post(FILES, form(), content_type=FORM, headers=authorization)
-    assert_error(response, 500, "internal_error")
-    assert not File.objects.exists()
-
-
 def test_deleting_twice_at_once_succeeds_once(transactional_db, authorization, project, store):
     file = new_file(project=project)
     address = f"{FILES}/{file.public_id}"
