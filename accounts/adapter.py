@@ -21,20 +21,13 @@ from accounts.client_address import client_address, network_of
 from accounts.code_emails import own_email_allowed, wait_for_next_email
 from accounts.models import User
 from accounts.recent_authentication import was_recent
+from accounts.session_list import end_sessions_after_change, were_sessions_ended
 from common.security_log import Event, record
 
 logger = structlog.get_logger(__name__)
 
 # Their forms have no field that an error could stand beside, and allauth's words speak of a code.
 PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
-
-# Changes of an account after which every other session has ended (accounts/session_list.py, and Django for passwords).
-END_OTHER_SESSIONS = {
-    *(f"account/email/password_{change}" for change in ("changed", "set", "reset")),
-    *(f"mfa/email/totp_{change}" for change in ("activated", "deactivated")),
-    *(f"mfa/email/webauthn_{change}" for change in ("added", "removed")),
-    "mfa/email/recovery_codes_generated",
-}
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -115,8 +108,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        said = {"signed_out_elsewhere": template_prefix in END_OTHER_SESSIONS}
+        said = {"signed_out_elsewhere": were_sessions_ended(self.request)}
         super().send_notification_mail(template_prefix, user, said | (context or {}), email)
+
+    def set_password(self, user: User, password: str) -> None:
+        """Django ends the other sessions by itself, but tells nobody."""
+        super().set_password(user, password)
+        end_sessions_after_change(user)
 
     def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
         """Whether the address is now the account's; never if another account has it, also where both ask at once."""

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
-from allauth.account.signals import user_signed_up
+from allauth.account.signals import authentication_step_completed, user_signed_up
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
+from django.contrib import messages
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 
@@ -22,6 +23,8 @@ from accounts.requests import PageRequest
 # A code by mail, which resets a password, is neither.
 CONFIRMING = {"password", "mfa"}
 
+_INTERRUPTED = "interrupted_action"  # in the session
+
 
 def was_recent(request: HttpRequest) -> bool:
     """Whether the person signed in with this session, or confirmed who they are, within the time allowed."""
@@ -30,30 +33,54 @@ def was_recent(request: HttpRequest) -> bool:
     return bool(time.time() - last < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
 
 
-def ask_who_it_is(request: PageRequest, *, back_to: str) -> HttpResponse | None:
+def ask_who_it_is(request: PageRequest, *, back_to: str, again: str = "do it again") -> HttpResponse | None:
     """The answer that leads to the confirmation and then to `back_to`; None where the last one is recent enough.
 
     A script that asked for JSON hears the address, as from LoginRequired. Views call it once they know that the person
-    may do what is asked, so that it tells strangers nothing.
+    may do what is asked, so that it tells strangers nothing. An action that was interrupted is not carried out after
+    the confirmation: the person might not remember it. The page then says so, and says what to do: `again`.
     """
-    if was_recent(request):
+    address = _page_that_asks(request, back_to)
+    if address is None:
         return None
-    ways = get_adapter().get_reauthentication_methods(request.user)
-    if not ways:
-        return None  # as in allauth: without password and second factor there is nothing to ask for
-    address = f"{ways[0]['url']}?{urlencode({'next': back_to})}"
+    if request.method in {"GET", "HEAD"}:
+        request.session.pop(_INTERRUPTED, None)  # the page itself follows
+    else:
+        request.session[_INTERRUPTED] = {"back_to": back_to, "again": again}
     if request.headers.get("Accept") == "application/json":
         return JsonResponse({"login": address}, status=401)
     return HttpResponseRedirect(address)
 
 
+def _page_that_asks(request: PageRequest, back_to: str) -> str | None:
+    if was_recent(request):
+        return None
+    ways = get_adapter().get_reauthentication_methods(request.user)
+    if not ways:
+        return None  # as in allauth: without password and second factor there is nothing to ask for
+    return f"{ways[0]['url']}?{urlencode({'next': back_to})}"
+
+
+@receiver(authentication_step_completed)
+def say_what_was_not_done(request: HttpRequest, **kwargs: object) -> None:
+    """Announces, on the page that follows a confirmation, that the action which led to it was not carried out."""
+    interrupted = request.session.get(_INTERRUPTED)
+    if not kwargs.get("reauthenticated") or not interrupted:
+        return
+    # Another confirmation leads elsewhere, and what it interrupted may go on by itself.
+    if interrupted["back_to"] == request.POST.get("next", request.GET.get("next")):
+        del request.session[_INTERRUPTED]
+        text = f"You confirmed that it is you. Nothing has been done yet: {interrupted['again']}."
+        messages.warning(request, text)
+
+
 def ask_and_resume(request: PageRequest) -> None:
-    """The same, by exception, for a form whose very submission goes on after the confirmation.
+    """Asks by an exception, for a form whose very submission goes on after the confirmation.
 
     allauth keeps it in the session meanwhile. For what only looks: one that changes something might go on later than
     the person remembers.
     """
-    if ask_who_it_is(request, back_to=""):
+    if _page_that_asks(request, ""):
         raise ReauthenticationRequired
 
 

@@ -45,10 +45,12 @@ def note_mail(template_prefix: str, email: str, request: HttpRequest | None) -> 
         if request is not None and request.user.is_authenticated:
             record(event, account=request.user)
     elif event:
+        found = whose(email)
         reason = "address_taken" if event == Event.SIGN_UP_REFUSED else None
         if template_prefix.endswith("unknown_account"):
-            reason = "unknown_account"
-        record(event, **whose(email), reason=reason)
+            # allauth knows no difference between an account that was deactivated and none.
+            reason = "inactive" if "account" in found else "unknown_account"
+        record(event, **found, reason=reason)
 
 
 def _page(request: HttpRequest | None) -> str:

@@ -90,32 +90,39 @@ def end_other_sessions(request: PageRequest) -> int:
     return end_sessions(request.user, but=request.session.session_key)
 
 
-@receiver(post_save, sender=Authenticator)
-def end_sessions_when_a_second_factor_comes(
-    instance: Authenticator, created: bool, raw: bool = False, **kwargs: object
-) -> None:
-    if created and not raw:
-        _end_sessions_of(instance)
+def end_sessions_after_change(user: User) -> None:
+    """Ends the other sessions of a user whose password or second factor changes, and says so on page and in email.
 
-
-@receiver(post_delete, sender=Authenticator)
-def end_sessions_when_a_second_factor_goes(instance: Authenticator, **kwargs: object) -> None:
-    _end_sessions_of(instance)
-
-
-def _end_sessions_of(second_factor: Authenticator) -> None:
-    """In the transaction that changes the second factor: whoever opened the others did so under the old rule.
-
-    New recovery codes are a new row. The person's own session goes on. An administrator who removes somebody's second
-    factor ends all sessions of that person.
+    Whoever opened them did so under the old rule. The person's own session goes on. An administrator who removes
+    somebody's second factor, and a reset of a forgotten password, end all sessions of that person.
     """
     request = context.request
     if request is None:
         return  # no person did it: a command, or an import
-    if request.user.pk != second_factor.user_id:
-        end_sessions(second_factor.user, but=None)
-    elif end_other_sessions(request):
-        messages.info(request, "You are signed out everywhere else.")
+    is_own = request.user.pk == user.pk
+    if end_sessions(user, but=request.session.session_key if is_own else None):
+        request.ended_sessions = True
+        if is_own:
+            messages.info(request, "You are signed out everywhere else.")
+
+
+def were_sessions_ended(request: HttpRequest | None) -> bool:
+    """Whether the change that this request made has ended sessions."""
+    return getattr(request, "ended_sessions", False)
+
+
+@receiver(post_save, sender=Authenticator)
+def end_sessions_when_a_second_factor_comes(
+    instance: Authenticator, created: bool, raw: bool = False, **kwargs: object
+) -> None:
+    """In the transaction that changes the second factor. New recovery codes are a new row."""
+    if created and not raw:
+        end_sessions_after_change(instance.user)
+
+
+@receiver(post_delete, sender=Authenticator)
+def end_sessions_when_a_second_factor_goes(instance: Authenticator, **kwargs: object) -> None:
+    end_sessions_after_change(instance.user)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -13,7 +13,8 @@ from accounts.session_list import list_sessions
 
 def set_password(request: PageRequest) -> HttpResponse:
     """A form that is too late has to be filled in again: allauth would keep the new password in the session."""
-    return ask_who_it_is(request, back_to=request.path) or password_set(request)
+    question = ask_who_it_is(request, back_to=request.path, again="enter the new password again")
+    return question or password_set(request)
 
 
 urlpatterns = [

@@ -23,7 +23,8 @@ from apikeys.services import KeyGone, pause_key, resume_key
 _HIDDEN = ("digest", "ciphertext", "pepper_id", "ring_key_id", "form_token")
 # Their ids go into an address, which servers and proxies cut off at some length.
 _REPORTED_AT_ONCE = 50
-
+# A stranger's words, as the email to the owners says too.
+FOUND_AT = "Found at (says whoever reported it)"
 
 _KEY_ID, _PROJECT_ID = re.compile(r"key_[0-9A-Za-z]{16}"), re.compile(r"prj_[0-9A-Za-z]{16}")
 MOST_COUNTED = 10_000
@@ -71,6 +72,8 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "created_by",
         "state",
         "pause_reason",
+        "last_report",
+        "found_at",
         "mask",
         "created_at",
         "paused_at",
@@ -78,13 +81,35 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "last_used_at",
         "last_used_address",
     )
-    list_display = ("name", "public_id", "project", "state", "mask", "created_by", "created_at", "last_used_at")
+    list_display = ("name", "public_id", "project", "standing", "mask", "created_by", "created_at", "last_used_at")
     list_filter = (StateFilter, "pause_reason", "created_at", "last_used_at")
     list_select_related = ("project", "created_by")
     search_fields = ("name", "public_id", "project__name", "project__public_id", "created_by__email")
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     actions = ("pause", "re_enable")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ApiKey | None:
+        """The key with its last report."""
+        key: ApiKey | None = super().get_object(request, object_id, from_field)
+        return key and _with_last_report(ApiKey.objects.filter(pk=key.pk)).first()
+
+    @admin.display(description="State", ordering="state")
+    def standing(self, key: ApiKey) -> str:
+        """The words of the badge that the key has on the project's pages (state_badge.html)."""
+        if key.is_active and key.is_shut:
+            return "Refused: creator deactivated"
+        return "Reported" if key.is_reported else key.get_state_display()
+
+    @admin.display(description="Last report")
+    def last_report(self, key: Any) -> str:
+        if not key.reported_at:
+            return str(self.get_empty_value_display())
+        return f"{key.reported_at:%-d %B %Y, %H:%M} UTC{f' from {key.reported_from}' if key.reported_from else ''}"
+
+    @admin.display(description=FOUND_AT)
+    def found_at(self, key: Any) -> str:
+        return str(key.found_at or self.get_empty_value_display())
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return not lookup.startswith(_HIDDEN) and super().lookup_allowed(lookup, value, request)
@@ -175,26 +200,31 @@ class ApiKeyAdmin(ViewOnlyAdmin):
 
 
 def _with_reports(key_ids: list[str]) -> QuerySet[ApiKey]:
-    """The keys, each with `reported_at` and `reported_from` of its last report."""
+    return _with_last_report(ApiKey.objects.filter(public_id__in=key_ids).select_related("project"))
+
+
+def _with_last_report(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+    """The keys, each with `reported_at`, `reported_from` and `found_at` of its last report, if there is one."""
     reports = KeyEvent.objects.filter(key=OuterRef("pk"), kind=KeyEvent.Kind.REPORTED).order_by("-at", "-id")
-    return (
-        ApiKey.objects.filter(public_id__in=key_ids)
-        .select_related("project")
-        .annotate(
-            reported_at=Subquery(reports.values("at")[:1]),
-            reported_from=Subquery(reports.values("address")[:1]),
-        )
+    return keys.annotate(
+        reported_at=Subquery(reports.values("at")[:1]),
+        reported_from=Subquery(reports.values("address")[:1]),
+        found_at=Subquery(reports.values("source")[:1]),
     )
 
 
 @admin.register(KeyEvent)
 class KeyEventAdmin(ViewOnlyAdmin):
-    fields = ("at", "kind", "key", "member", "role", "project", "by", "address")
+    fields = ("at", "kind", "key", "member", "role", "project", "by", "address", "found_at")
     list_display = ("at", "kind", "key", "member", "role", "project", "by", "address")
     list_filter = ("kind", "at")
     list_select_related = ("key", "member", "project", "by")
     search_fields = ("key__name", "key__public_id", "project__name", "project__public_id", "by__email", "address")
     date_hierarchy = "at"
+
+    @admin.display(description=FOUND_AT)
+    def found_at(self, event: KeyEvent) -> str:
+        return event.source or str(self.get_empty_value_display())
 
 
 @admin.register(UnmatchedUse)

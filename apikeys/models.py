@@ -215,6 +215,8 @@ class KeyEvent(models.Model):
     role = models.CharField(max_length=16, choices=Role.choices, blank=True, default="", db_default="")
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="key_events")
     address = models.GenericIPAddressField(null=True)
+    # Where a leaked secret was found, says the person or program that reported it: a web address, see reports.py.
+    source = models.CharField(max_length=500, blank=True, default="", db_default="")
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -244,6 +246,7 @@ class KeyEvent(models.Model):
                 | (~Q(kind__in=_OF_A_MEMBER) & Q(member__isnull=True, role="")),
                 name="keyevent_names_its_member",
             ),
+            models.CheckConstraint(condition=Q(kind="reported") | Q(source=""), name="keyevent_source_is_of_a_report"),
         ]
 
     def __str__(self) -> str:

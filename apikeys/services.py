@@ -55,9 +55,9 @@ class ReadSecret(Protocol):
 
 
 def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None, source: str = "") -> None:
-    """Writes the event, and has the project's owners told of it by mail; `source` is where a leak was found."""
+    """Writes the event, and emails the project's owners about it; `source` is where a leak was found."""
     mails.tell_of_event(key, kind, by, address, source)
-    KeyEvent.objects.create(project_id=key.project_id, key=key, kind=kind, by=by, address=address)
+    KeyEvent.objects.create(project_id=key.project_id, key=key, kind=kind, by=by, address=address, source=source)
 
 
 @sensitive_variables()
@@ -188,7 +188,7 @@ def delete_keys_of(*, project: Project, by: User | None, address: str | None = N
 def report_leak(*, secret: str, address: str | None = None, source: str = "") -> ApiKey | None:
     """Pauses the key whose secret somebody has found, and says why; whoever holds it may.
 
-    `source` is where it was found, for the owners' mail alone; `reports.clean_source` makes it fit for that.
+    `source` is where it was found, for the owners' email and the admin; `reports.clean_source` makes it fit for both.
 
     Returns the key whose report is new; None for a secret of no key, of a deleted one, or reported before.
     """

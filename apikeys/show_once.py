@@ -34,7 +34,7 @@ def switch_on(request: PageRequest, project_id: str) -> HttpResponse:
 @require_POST
 def switch_off(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
-    if question := ask_who_it_is(request, back_to=_section_of(project)):
+    if question := ask_who_it_is(request, back_to=_section_of(project), again="press Let secrets be shown again"):
         return question
     services.keep_secrets(project=project, by=request.user, address=client_address(request))
     announce(request, "The secrets of keys that are created from now on can be shown again.")

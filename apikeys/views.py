@@ -81,7 +81,7 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
     form = CreateKeyForm(request.POST if request.method == "POST" else None)
     if form.is_bound and not form.is_valid():
         return _create_form(request, project, form)
-    if question := ask_who_it_is(request, back_to=_create_page(request, project)):
+    if question := ask_who_it_is(request, back_to=_create_page(request, project), again=_press_create(request)):
         return question
     if not form.is_bound:
         name = _name_in(request.GET) or propose_name(living_names(project))
@@ -114,6 +114,11 @@ def _create_page(request: PageRequest, project: Project) -> str:
     if given.get("next") in _FORMS_OF_PAGES:
         query["next"] = given["next"]
     return reverse("apikeys:create", args=[project.public_id], query={k: v for k, v in query.items() if v})
+
+
+def _press_create(request: PageRequest) -> str:
+    """Names the button of the form that `_create_page` shows."""
+    return f"press {'Generate Key' if request.POST.get('next') == 'onboarding' else 'Create key'} again"
 
 
 def _name_in(given: QueryDict) -> str:
@@ -179,7 +184,7 @@ def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     although_reported = key.is_reported and request.POST.get("seen") == PauseReason.REPORTED
     if although_reported:
         back_to = f"{page_that_asked(request)}#row-{key.public_id}"
-        if question := ask_who_it_is(request, back_to=back_to):
+        if question := ask_who_it_is(request, back_to=back_to, again="press Re-enable again"):
             return question
     change = partial(services.resume_key, although_reported=although_reported)
     return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests with it are {}.")
@@ -224,7 +229,8 @@ def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     if key.is_deleted:
         return _gone(request, project, key)
     dialog = f"{page_that_asked(request)}#delete-{key.public_id}"
-    if question := ask_who_it_is(request, back_to=dialog if request.htmx else request.path):
+    back_to = dialog if request.htmx else request.path
+    if question := ask_who_it_is(request, back_to=back_to, again="press Delete key again"):
         return question
     form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=key.name)
     if request.method == "POST" and (not key.was_used_recently or form.is_valid()):
@@ -257,8 +263,11 @@ def _secret(request: PageRequest, project_id: str, key_id: str, read: services.R
     as_json = request.headers.get("Accept") == "application/json"
     if not as_json:
         ask_and_resume(request)
-    elif question := ask_who_it_is(request, back_to=f"{page_that_asked(request)}#row-{key.public_id}"):
-        return question
+    else:
+        button = "Copy" if read is services.copy_secret else "Reveal"
+        back_to = f"{page_that_asked(request)}#row-{key.public_id}"
+        if question := ask_who_it_is(request, back_to=back_to, again=f"press {button} again"):
+            return question
     try:
         secret = read(key=key, by=request.user, address=client_address(request))
     except services.KeyGone:

@@ -47,7 +47,7 @@ REFUSALS = {
     422: "A parameter or field is missing or out of range; error.message names it.",
     429: "Too many keys that are malformed or unknown came from this address.",
     500: "Something broke on the server.",
-    503: "The server cannot ask its database, or has too much at hand. Nobody is let in; try again shortly.",
+    503: "The server cannot ask its database, cannot read or write a file, or has too much at hand; try again shortly.",
 }
 
 

@@ -2,7 +2,6 @@
 
 from urllib.parse import urlsplit
 
-import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE, REASON_NO_REFERER
@@ -10,24 +9,24 @@ from django.shortcuts import render
 
 from common.security_log import Event, record
 
-logger = structlog.get_logger(__name__)
-
 LONGEST = 200  # of an address that the client sent, on the page and in the log
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    record(Event.CSRF_REFUSED, reason=reason)
     if reason.startswith(("Origin checking failed", "Referer checking failed")):
-        return _wrong_origin(request, "" if reason == REASON_NO_REFERER else _origin(request))
+        return _wrong_origin(request, reason, "" if reason == REASON_NO_REFERER else _origin(request))
+    record(Event.CSRF_REFUSED, reason=reason)
     has_no_cookie = reason == REASON_NO_CSRF_COOKIE or reason.startswith("CSRF cookie ")
     return render(request, "errors/csrf_cookie.html" if has_no_cookie else "errors/csrf.html", status=403)
 
 
-def _wrong_origin(request: HttpRequest, received: str) -> HttpResponse:
+def _wrong_origin(request: HttpRequest, reason: str, received: str) -> HttpResponse:
     """`received` is empty or "null" where the browser does not say where a form comes from."""
+    if reason.endswith("does not match any trusted origins."):
+        reason = reason.partition(" - ")[0]  # the rest repeats the header, which may hold a password
     scheme = "https" if request.is_secure() else "http"
     expected = [f"{scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS]
-    logger.warning("form_origin_rejected", received=received, expected=expected, base_url=settings.BASE_URL)
+    record(Event.CSRF_REFUSED, reason=reason, received=received, expected=expected, base_url=settings.BASE_URL)
     facts = {"received": "" if received == "null" else received, "expected": expected}
     return render(request, "errors/csrf_origin.html", facts, status=403)
 

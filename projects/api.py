@@ -203,7 +203,8 @@ def _too_large() -> Refused:
 
 
 def _uploaded(request: ApiRequest) -> UploadedFile:
-    uploads = request.FILES.getlist("file")
+    with files.writing("DATA_DIR/uploads"):
+        uploads = request.FILES.getlist("file")
     if len(uploads) != 1:
         message = f"file: send one file with a name in this multipart field; there are {len(uploads)}."
         raise Refused(422, "invalid", message)

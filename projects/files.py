@@ -3,6 +3,8 @@
 import os.path
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +13,7 @@ from django.core.files import File as StoredBytes
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Count, Sum
+from django.http import UnreadablePostError
 
 from accounts.models import User
 from common import outages
@@ -88,8 +91,8 @@ def clean_content_type(value: str | None) -> str:
 def add_file(*, project: Project, upload: UploadedFile, by: User) -> File:
     """Stores `upload` for the project.
 
-    Raises FileTooLarge, QuotaExceeded, UserQuotaExceeded or TooManyFiles, and Http404 if the project was deleted in the
-    meantime; then nothing remains, neither row nor bytes.
+    Raises FileTooLarge, QuotaExceeded, UserQuotaExceeded or TooManyFiles, Refused if the disk does not take the bytes,
+    and Http404 if the project was deleted in the meantime; then nothing remains, neither row nor bytes.
     """
     size = upload.size or 0
     if size > settings.MAX_FILE_SIZE:
@@ -98,7 +101,7 @@ def add_file(*, project: Project, upload: UploadedFile, by: User) -> File:
     file.name = clean_file_name(upload.name or "")
     file.content_type = clean_content_type(upload.content_type)
     # Before the transaction: others who wait for the project's lock do not wait for this disk.
-    file.blob.save("blob", upload, save=False)
+    _save_bytes(file, upload)
     try:
         with transaction.atomic():
             _insert_within_quota(file)
@@ -106,6 +109,33 @@ def add_file(*, project: Project, upload: UploadedFile, by: User) -> File:
         file.blob.storage.delete(file.blob.name)
         raise
     return file
+
+
+def _save_bytes(file: File, upload: UploadedFile) -> None:
+    storage = file.blob.storage
+    name = file.blob.field.generate_filename(file, "blob")
+    with writing("DATA_DIR/files"):
+        try:
+            file.blob = storage.save(name, upload)
+        except OSError:
+            with suppress(OSError):
+                storage.delete(name)  # a full disk may have taken a part
+            raise
+
+
+@contextmanager
+def writing(folder: str) -> Iterator[None]:
+    """Within, bytes of a file are written to `folder`. Raises Refused if they cannot be: the disk is full, for example.
+
+    The log says why, without the path and the name of the file.
+    """
+    try:
+        yield
+    except UnreadablePostError:
+        raise  # the client went away, and the disk is not to blame
+    except OSError as error:
+        outages.explain(f"Files cannot be written in {folder}: {error.strerror or type(error).__name__}.")
+        raise Refused(503, "unavailable", "The server cannot store files at the moment. Nothing was stored.") from error
 
 
 def _insert_within_quota(file: File) -> None:

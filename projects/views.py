@@ -78,7 +78,7 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.GET_MAILS)
     back_to = reverse("apikeys:settings", args=[project.public_id], fragment="mails")
     # Else whoever finds a session open would first see to it that nobody hears of what follows.
-    if question := ask_who_it_is(request, back_to=back_to):
+    if question := ask_who_it_is(request, back_to=back_to, again="choose again, then press Save"):
         return question
     form = MailsForm(request.POST)
     form.full_clean()
@@ -94,7 +94,7 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
 def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
     """The confirmation as a page, for browsers that cannot show the dialog of the settings page."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
-    if question := ask_who_it_is(request, back_to=request.path):
+    if question := ask_who_it_is(request, back_to=request.path, again="press Delete project again"):
         return question
     form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=project.name)
     if form.is_valid():

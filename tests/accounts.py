@@ -34,6 +34,19 @@ def mailed_code():
     return re.search(r"^\s*([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})*)\s*$", mail.outbox[-1].body, re.M)[1]
 
 
+def assert_true_without_a_code(page):
+    """The page promises no code: the email may be about something else, and the page must not tell."""
+    words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "for our email. If it has a code, enter the code here: it expires soon." in words
+    for promise in (
+        r"code (is|was|has been) (on|sent)",
+        r"(a|the|new) code is on",
+        r"send (a|the) (new )?code",
+        "We sent",
+    ):
+        assert not re.search(promise, words, re.I), promise
+
+
 def totp_code(secret, steps=0):
     """What an app shows now, and so holds for half a minute at least; or so many steps of 30 seconds later."""
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))

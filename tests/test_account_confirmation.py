@@ -14,6 +14,7 @@ from django.urls import reverse
 from accounts.models import User
 from tests.confirmation import asks, confirm
 from tests.factories import PASSWORD
+from tests.pages import text
 from tests.sessions import age
 from tests.tables import everything
 
@@ -126,6 +127,9 @@ def test_a_first_password_needs_the_passkey(furnished, owner):
     assert asks(client.post(path, {"password1": "another calm river 7", "password2": "another calm river 7"}))
     # allauth would keep what was sent, in the clear, until it may go on.
     assert "river" not in json.dumps(dict(client.session))
+    code = RecoveryCodes(Authenticator.objects.get(user=owner, type="recovery_codes")).get_unused_codes()[0]
+    page = client.post(f"{reverse('mfa_reauthenticate')}?next={path}", {"code": code}, follow=True)
+    assert "Nothing has been done yet: enter the new password again." in text(page)
 
 
 def test_changes_in_the_admin_ask_too(admin, owner, api_key, signed_in):

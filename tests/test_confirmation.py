@@ -12,12 +12,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.services import delete_key
+from apikeys.services import delete_key, report_leak
 from projects.models import Project
+from tests.access import BODIES
 from tests.accounts import totp_code
 from tests.confirmation import asks, confirm, reverse_delete
-from tests.pages import FETCH, HTMX, action
+from tests.pages import FETCH, HTMX, action, text
+from tests.routes import all_routes
 from tests.sessions import age
+from tests.test_recent_authentication import ASKS, KEY, PROJECT
 
 
 @pytest.fixture
@@ -134,6 +137,66 @@ def test_a_confirmation_leads_nowhere_else(aged, api_key):
         answer = aged.post(action("copy", api_key), headers=FETCH | {"Referer": referer})
         assert confirm(aged, answer.json()["login"]).headers["Location"] == f"/#row-{api_key.public_id}"
         age(aged)
+
+
+# What was interrupted, and is not carried out
+
+NOT_DONE = "You confirmed that it is you. Nothing has been done yet: "
+# What the page after the confirmation says to do, of each action that the confirmation does not carry out.
+AGAIN = {
+    PROJECT + "delete/": "press Delete project again",
+    KEY + "delete/": "press Delete key again",
+    PROJECT + "keys/new/": "press Create key again",
+    PROJECT + "show-once/": "do it again",
+    PROJECT + "keep-secrets/": "press Let secrets be shown again",
+    PROJECT + "mails/": "choose again, then press Save",
+}
+CARRIED_OUT = {KEY + "copy/", KEY + "reveal/"}
+
+
+@pytest.mark.parametrize("pattern", sorted({pattern for way, pattern in ASKS if way == "POST"} - CARRIED_OUT))
+def test_the_page_after_the_confirmation_says_that_the_action_was_not_done(aged, project, api_key, pattern):
+    """T55, without script."""
+    ids = {"project_id": project.public_id, "key_id": api_key.public_id}
+    path = next(route for route in all_routes() if route.pattern == pattern).path(**ids)
+    asked = aged.post(path, BODIES.get(pattern, {})).headers["Location"]
+    page = confirm(aged, asked, follow=True)
+    assert f"{NOT_DONE}{AGAIN[pattern]}." in text(page)
+    assert NOT_DONE not in text(aged.get(settings_of(project)))  # it is said once
+
+
+@pytest.mark.parametrize("next_page", ["", "dashboard"])
+def test_a_reported_key_that_was_not_re_enabled_yet_is_announced(aged, project, api_key, next_page):
+    """T52, T55"""
+    report_leak(secret=api_key.secret)
+    shown = reverse("apikeys:dashboard", args=[project.public_id]) if next_page else settings_of(project)
+    sent = {"seen": "reported", "next": next_page}
+    asked = aged.post(action("resume", api_key), sent, headers={"Referer": f"http://testserver{shown}"})
+    page = confirm(aged, asked.headers["Location"], follow=True)
+    assert page.request["PATH_INFO"] == shown
+    assert f"{NOT_DONE}press Re-enable again." in text(page)
+    assert "Re-enabled Production server" in text(aged.post(action("resume", api_key), sent, follow=True))
+
+
+@pytest.mark.parametrize(("name", "button"), [("copy", "Copy"), ("reveal", "Reveal")])
+def test_a_script_that_read_no_secret_yet_leads_to_a_page_that_says_so(aged, project, api_key, name, button):
+    """T55"""
+    referer = {"Referer": f"http://testserver{settings_of(project)}"}
+    asked = aged.post(action(name, api_key), headers=FETCH | referer).json()["login"]
+    assert f"{NOT_DONE}press {button} again." in text(confirm(aged, asked, follow=True))
+
+
+def test_a_page_that_was_only_asked_for_follows_without_an_announcement(aged, project, api_key):
+    """Also where an action of the same page was interrupted before, and given up."""
+    aged.post(action("delete", api_key))
+    asked = aged.get(action("delete", api_key)).headers["Location"]
+    assert NOT_DONE not in text(confirm(aged, asked, follow=True))
+
+
+def test_an_action_that_was_given_up_is_not_announced_after_another_confirmation(aged, api_key):
+    aged.post(action("delete", api_key))
+    asked = aged.post(reverse("usersessions_list")).headers["Location"]
+    assert NOT_DONE not in text(confirm(aged, asked, follow=True))
 
 
 # Other ways to confirm

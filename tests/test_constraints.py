@@ -88,6 +88,7 @@ BROKEN = [
     ("keyevent_kind_is_known", "", unknown_kind),
     ("keyevent_names_its_key", "", event_without_its_key),
     ("keyevent_names_its_key", "", key_of_the_projects_event),
+    ("keyevent_source_is_of_a_report", "", lambda: event_of_a_member(source="https://example.com/")),
     ("keyevent_names_its_member", "", lambda: event_of_a_member(member=None)),
     ("keyevent_names_its_member", "", lambda: event_of_a_member(role="")),
     ("keyevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once")),

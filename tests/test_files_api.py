@@ -1,6 +1,9 @@
 """Files come back as they were sent and are never half-written; size and quota hold."""
 
 import re
+import resource
+from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +113,58 @@ def test_a_file_that_was_deleted_in_the_meantime_is_not_found(project):
         open_bytes(file)
 
 
+# A disk that takes nothing
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def disk_is_full() -> Iterator[None]:
+    """The operating system ends every write of this process at 8 MiB of a file, like that of a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 * MIB, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def assert_not_stored(answer: Any, lines: StringIO, cause: str, store: Path) -> None:
+    """The answer is 503, and one line of the log says why. It names neither the folder's path nor what lies there."""
+    assert "Nothing was stored" in assert_error(answer, 503, "unavailable")
+    assert answer["Retry-After"]
+    assert not File.objects.exists()
+    [line] = [line for line in lines.getvalue().splitlines() if "code=503" in line]
+    assert f"Files cannot be written in {cause}." in line
+    assert str(store) not in lines.getvalue()
+    assert "Traceback" not in lines.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"1,2\n", b"x" * 3 * MIB], ids=["in memory", "in a file"])
+def test_an_upload_into_a_folder_that_takes_nothing_is_unavailable(upload, lines, store, settings, content):
+    """T54, T55"""
+    settings.MEDIA_ROOT = store / "files"
+    settings.MEDIA_ROOT.write_bytes(b"")  # a file in the folder's place closes it to root too
+    assert_not_stored(upload(form(content=content)), lines, "DATA_DIR/files: Not a directory", store)
+    assert [path.name for path in store.rglob("*")] == ["files"]
+
+
+def test_an_upload_that_cannot_be_received_is_unavailable(upload, lines, store, settings):
+    """T54, T55: a large file is received in a folder of its own."""
+    settings.FILE_UPLOAD_TEMP_DIR = store / "uploads"
+    cause = "DATA_DIR/uploads: No such file or directory"
+    assert_not_stored(upload(form(content=b"x" * 3 * MIB)), lines, cause, store)
+
+
+@pytest.mark.parametrize(("in_memory", "folder"), [(16, "DATA_DIR/files"), (2, "DATA_DIR/uploads")])
+def test_a_disk_that_takes_a_part_of_an_upload_keeps_nothing(
+    upload, lines, store, settings, disk_is_full, in_memory, folder
+):
+    """T54, T55"""
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = in_memory * MIB
+    settings.FILE_UPLOAD_TEMP_DIR = store
+    assert_not_stored(upload(form(content=b"x" * 9 * MIB)), lines, f"{folder}: File too large", store)
+    assert_nothing_stored(store)
+
+
 # Size and quota
 
 
@@ -212,15 +267,6 @@ def test_an_upload_to_a_project_that_is_deleted_meanwhile_leaves_nothing(upload,
     with connection.execute_wrapper(delete_first):
         assert_error(upload(form()), 404, "not_found")
     assert_nothing_stored(store)
-
-
-def test_a_disk_that_cannot_be_written_leaves_no_row(authorization, store, settings):
-    settings.MEDIA_ROOT = store / "file"
-    (store / "file").write_bytes(b"in the way")
-    client = Client(raise_request_exception=False)
-    response = client.post(FILES, form(), content_type=FORM, headers=authorization)
-    assert_error(response, 500, "internal_error")
-    assert not File.objects.exists()
 
 
 def test_deleting_twice_at_once_succeeds_once(transactional_db, authorization, project, store):

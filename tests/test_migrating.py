@@ -78,6 +78,7 @@ def test_taking_back_the_event_of_a_reported_key_keeps_that_it_was_re_enabled(ap
     resume_key(key=api_key, by=None, although_reported=True)
     try:
         call_command("migrate", "apikeys", "0006", verbosity=0)
-        assert [event.kind for event in api_key.events.all()] == ["resumed", "reported", "created"]
+        kinds = list(api_key.events.values_list("kind", flat=True))  # the other columns may not exist yet
+        assert kinds == ["resumed", "reported", "created"]
     finally:
         call_command("migrate", verbosity=0)

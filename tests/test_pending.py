@@ -109,7 +109,7 @@ def test_strangers_do_not_use_up_the_email_of_a_persons_own_sign_in(client, unco
     assert mail.outbox[-1].subject == "[Latchkey] You have an account already"
     assert log_in(client, unconfirmed)["Location"] == CODE
     assert len(mail.outbox) == 2
-    assert "A code is on its way" in page_of(client.get(CODE))
+    assert "If it has a code, enter the code here" in page_of(client.get(CODE))
     assert sign_up(unconfirmed.email).status_code == 429, "a stranger waits all the same"
     client.post(CODE, {"code": mailed_code()})
     assert is_signed_in(client)
@@ -125,12 +125,12 @@ def test_a_second_sign_in_leads_to_the_page_for_the_code_and_says_that_an_email_
     assert len(mail.outbox) == 1
     page = page_of(client.get(CODE))
     assert "An email was sent to <strong>ada@example.com</strong> a moment ago" in page
-    assert "is on its way" not in page
+    assert "Check the inbox" not in page
     assert client.post(CODE, {"action": "resend"}).status_code == 429
     time_machine.shift(10)
     sign_up(unconfirmed.email)
     assert client.post(CODE, {"action": "resend"})["Location"] == CODE
-    assert "A code is on its way" in page_of(client.get(CODE))
+    assert "If it has a code, enter the code here" in page_of(client.get(CODE))
     client.post(CODE, {"code": mailed_code()})
     assert is_signed_in(client)
 

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import User
 from apikeys import services
 from apikeys.models import ApiKey
 from apikeys.verification import verify
@@ -144,6 +145,53 @@ def test_the_admin_shows_and_finds_reported_keys(reported, admin, signed_in):
     assert "Pause reason: reported as leaked" in page
     found = words(client.get(reverse("admin:apikeys_apikey_changelist"), {"pause_reason__exact": "reported"}))
     assert "1 API key" in found
+
+
+def admins_row(client: Client, key: ApiKey) -> str:
+    page = client.get(reverse("admin:apikeys_apikey_changelist"), {"q": key.public_id}).content.decode()
+    cell = re.search(r'<td class="field-standing">([^<]*)</td>', page)
+    return cell[1] if cell else ""
+
+
+def test_the_admins_list_names_the_standing_that_the_projects_page_shows(api_key, owner, admin, signed_in):
+    client = signed_in(admin)
+    assert admins_row(client, api_key) == "Active"
+    services.pause_key(key=api_key, by=owner)
+    assert admins_row(client, api_key) == "Paused"
+    services.report_leak(secret=api_key.secret)
+    assert admins_row(client, api_key) == "Reported"
+    services.resume_key(key=api_key, by=owner, although_reported=True)
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert admins_row(client, api_key) == "Refused: creator deactivated"
+    services.delete_key(key=api_key, by=owner)
+    assert admins_row(client, api_key) == "Deleted"
+
+
+def test_the_admin_shows_where_the_key_was_found_as_a_strangers_words(api_key, admin, signed_in):
+    """T34: escaped, and no link, for a stranger chose it."""
+    services.report_leak(secret=api_key.secret, address="203.0.113.9", source="https://a.example/?<b>&x")
+    client = signed_in(admin)
+    event = api_key.events.get(kind="reported")
+    for path in (
+        reverse("admin:apikeys_apikey_change", args=[api_key.pk]),
+        reverse("admin:apikeys_keyevent_change", args=[event.pk]),
+        reverse("admin:apikeys_apikey_re_enable_reported", query={"key": api_key.public_id}),
+    ):
+        answer = client.get(path)
+        assert re.search(r"found at \(says whoever reported it\):? https://a.example/\?<b>&x", words(answer), re.I)
+        assert "https://a.example/?&lt;b&gt;&amp;x" in answer.content.decode()
+        assert 'href="https://a.example' not in answer.content.decode()
+    assert re.search(r"Last report: \d+ \w+ \d{4}, \d\d:\d\d UTC from 203.0.113.9", key_page(client, api_key))
+
+
+def test_the_admin_shows_no_report_of_a_key_that_nobody_reported(api_key, admin, signed_in):
+    page = key_page(signed_in(admin), api_key)
+    assert "Last report: -" in page
+    assert "Found at (says whoever reported it): -" in page
+
+
+def key_page(client: Client, key: ApiKey) -> str:
+    return words(client.get(reverse("admin:apikeys_apikey_change", args=[key.pk])))
 
 
 def test_a_program_hears_no_more_than_that_the_key_is_paused(reported):

@@ -257,6 +257,20 @@ def test_who_failed_to_sign_in_from_where_and_why(world, lines):
     assert (limited["page"], limited["address"], limited["outcome"]) == ("account_login", ADDRESS, "refused")
 
 
+@pytest.mark.usefixtures("world")
+def test_why_a_reset_sends_no_code(lines):
+    """T53: a deactivated account is not an unknown one."""
+    gone = UserFactory(email="gone@example.com", is_active=False)
+    for address in ("gone@example.com", "nobody@example.com", "ada@example.com"):
+        browser().post(reverse("account_reset_password"), {"email": address})
+    asked = lines.of(Event.PASSWORD_RESET_ASKED)
+    assert [(line.get("account"), line.get("typed"), line.get("reason")) for line in asked] == [
+        (gone.public_id, None, "inactive"),
+        (None, "nobody@example.com", "unknown_account"),
+        (User.objects.get(email="ada@example.com").public_id, None, None),
+    ]
+
+
 def test_the_admin_leaves_a_line_for_each_row_and_names_the_fields(world, lines):
     """T53: also for rows that are deleted together, of which Django sends no signal."""
     admin(world, [])

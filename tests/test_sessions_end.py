@@ -24,7 +24,7 @@ from accounts.models import User
 from accounts.session_list import sessions_of
 from accounts.sessions import SessionStore, data_of, seal
 from apikeys import mail_delivery
-from tests.accounts import NEW_PASSWORD, PASSWORD, log_in, totp_code
+from tests.accounts import NEW_PASSWORD, PASSWORD, log_in, mailed_code, totp_code
 from tests.factories import PASSWORD as OWNERS_PASSWORD
 from tests.pages import HTMX, page, text
 
@@ -104,6 +104,28 @@ def test_the_other_sessions_end_and_the_own_one_goes_on(change, inside, other, p
     mail_delivery.send_waiting()
     [email] = mail.outbox
     assert f"{CHANGES[change]} All your other sessions were signed out." in email.body
+
+
+def test_a_change_that_ended_no_session_speaks_of_none(inside, person):
+    """T55: neither the page nor the email."""
+    answer = change_the_password(inside, person)
+    page = text(inside.get(answer.headers["Location"]))
+    assert "Password changed." in page
+    assert "signed out" not in page
+    assert "Your password has been changed." in mail.outbox[-1].body
+    assert "signed out" not in mail.outbox[-1].body
+
+
+def test_a_password_that_is_reset_by_email_ends_every_session_and_the_email_says_so(inside, person):
+    forgetful = Client()
+    forgetful.post(reverse("account_reset_password"), {"email": person.email})
+    forgetful.post(reverse("account_confirm_password_reset_code"), {"code": mailed_code()})
+    form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    page = text(forgetful.post(reverse("account_complete_password_reset"), form, follow=True))
+    assert "Password changed." in page
+    assert "signed out everywhere else" not in page
+    assert not is_let_in(inside)
+    assert "All your other sessions were signed out." in mail.outbox[-1].body
 
 
 def test_a_reset_password_ends_every_session(inside, person, client):

@@ -15,11 +15,13 @@ from tests.accounts import (
     NEW_PASSWORD,
     PASSWORD,
     SIGN_UP,
+    assert_true_without_a_code,
     is_signed_in,
     log_in,
     mailed_code,
     page_of,
 )
+from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -112,13 +114,18 @@ def log_in_afresh(user, password):
 
 
 def test_resetting_does_not_reveal_whether_an_address_has_an_account(person):
+    gone = UserFactory(email="gone@example.com", is_active=False)
     answers = []
-    for email in (person.email, "nobody@example.com"):
+    for email in (person.email, "nobody@example.com", gone.email):
         client = Client()
         first = client.post(reverse("account_reset_password"), {"email": email})
         page = page_of(client.get(first["Location"]))
         answers.append((first["Location"], re.sub(r'value="[0-9A-Za-z]{64}"', "", page).replace(email, "")))
-    assert answers[0] == answers[1]
+    assert answers[0] == answers[1] == answers[2]
+    assert_true_without_a_code(answers[0][1])
+    for message in mail.outbox[-2:]:
+        assert "There is none that can be used" in message.body
+        assert "If it was you and your account was deactivated, ask an administrator." in message.body
 
 
 def test_changing_the_password_asks_for_the_old_one_and_ends_other_sessions(inside, person):

@@ -17,6 +17,7 @@ from tests.accounts import (
     NEW_PASSWORD,
     PASSWORD,
     SIGN_UP,
+    assert_true_without_a_code,
     is_signed_in,
     log_in,
     mailed_code,
@@ -97,7 +98,7 @@ def test_signing_up_is_finished_by_the_mailed_code(client):
 @pytest.mark.usefixtures("confirmed_by_code")
 def test_the_code_can_be_sent_again(client):
     client.post(SIGN_UP, {"email": "ada@example.com", "password1": PASSWORD})
-    assert "Send a new code" in page_of(client.get(CODE))
+    assert "Send another email" in page_of(client.get(CODE))
     cache.clear()
     client.post(CODE, {"action": "resend"})
     assert len(mail.outbox) == 2
@@ -127,6 +128,7 @@ def test_where_addresses_are_confirmed_sign_up_does_not_reveal_that_one_is_taken
         for client, email in ((fresh, "new1@example.com"), (taken, person.email))
     ]
     assert pages[0] == pages[1]
+    assert_true_without_a_code(pages[0])
     assert mail.outbox[-1].subject == "[Latchkey] You have an account already"
     assert log_in(Client(), person).status_code == HTTPStatus.FOUND, "the password is still the owner's"
 

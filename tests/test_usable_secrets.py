@@ -230,6 +230,17 @@ def test_the_admin_asks_in_an_old_session_and_comes_back_to_the_report(site, rep
     assert state_of(reported).is_reported
 
 
+def test_the_admin_says_after_the_confirmation_that_the_key_is_not_re_enabled_yet(site, reported):
+    """T55: the session grew old while the report was read."""
+    there = choose(site, reported).headers["Location"]
+    age(site)
+    asked = site.post(there, {"seen": reported.public_id}, headers={"Referer": f"http://testserver{there}"})
+    page = confirm(site, asked.headers["Location"], follow=True)
+    assert "You confirmed that it is you. Nothing has been done yet: do it again." in text(page)
+    assert "Re-enable, although reported" in page.content.decode()
+    assert state_of(reported).is_reported
+
+
 def test_the_admin_re_enables_only_what_its_form_showed(site, project, owner, reported):
     """T52: the other key was reported after the page was shown."""
     other = services.create_key(project=project, name="Other", by=owner)

@@ -1,0 +1,44 @@
+"""docs/running.md, "As a service": what it tells an operator to write works."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.environment import REPOSITORY, lacking
+from tests.test_backup import everything
+
+DOCUMENTED = (REPOSITORY / "docs" / "running.md").read_text().partition("\n## As a service\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.nodb
+def test_systemd_accepts_the_unit(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        lacking("systemd-analyze")
+    unit = tmp_path / "latchkey.service"
+    [text] = re.findall(r"```ini\n(.+?)```", DOCUMENTED, re.DOTALL)
+    unit.write_text(text.replace("/srv/latchkey", str(REPOSITORY)))
+    result = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
+    # It looks at the units of the machine too.
+    ours = [line for line in result.stderr.splitlines() if "latchkey" in line.lower()]
+    assert (result.returncode, ours) == (0, [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lines_for_cron_run_with_nothing_but_the_file_of_settings(tmp_path):
+    lines = re.findall(r"^\d+ \d+ \* \* \*  latchkey  (.+)$", DOCUMENTED, re.MULTILINE)
+    assert len(lines) == 3
+    known = everything()
+    settings = {name: known[name] for name in ("DATABASE_URL", "DATA_DIR") if name in known}
+    file = tmp_path / "latchkey.env"
+    file.write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
+    for line in lines:
+        command = line.replace("/etc/latchkey.env", str(file)).replace("/srv/latchkey", str(REPOSITORY))
+        command = command.replace("/var/backups/latchkey", str(tmp_path)).replace(r"\%", "%")
+        result = subprocess.run(["sh", "-c", command], env={"PATH": known["PATH"]}, capture_output=True, text=True)
+        assert (result.returncode, result.stderr) == (0, ""), line
+    [backup] = [path for path in Path(tmp_path).iterdir() if path.is_dir()]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", backup.name)
+    assert any(backup.iterdir())
