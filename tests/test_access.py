@@ -11,6 +11,8 @@ from projects.permissions import permissions_of
 from tests.access import ACCESS, BODIES, LOGIN, OF_A_PROJECT, OURS, PERSONAS, ROUTES
 from tests.factories import FileFactory
 
+pytestmark = pytest.mark.nodb
+
 # What libraries bring and strangers may open: sign-up, sign-in, and the ways back in. All else needs a login.
 OPEN_TO_STRANGERS = {
     "accounts/login/",

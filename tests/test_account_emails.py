@@ -20,6 +20,8 @@ from tests.servers import Server
 from tests.test_mail_delivery import run_command, said, until
 from tests.visitor import Visitor
 
+pytestmark = pytest.mark.nodb
+
 SIGN_UP, RESET = reverse("account_signup"), reverse("account_reset_password")
 LOGIN, ADDRESS = reverse("account_login"), reverse("account_email")
 

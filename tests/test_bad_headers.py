@@ -9,6 +9,8 @@ from django.test import Client
 from accounts.models import User
 from tests.hostile import assert_harmless
 
+pytestmark = pytest.mark.nodb
+
 
 @pytest.fixture
 def client(owner, signed_in) -> Client:

@@ -25,7 +25,7 @@ from projects.models import Membership, Project
 from projects.permissions import Role
 from tests.factories import FileFactory, MembershipFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 # Owns every project beside others, so that one email to this person tells of each change of a member.
 ROBIN = "robin@example.com"

@@ -17,7 +17,7 @@ from tests.environment import DATA_DIR
 from tests.factories import ApiKeyFactory
 from tests.servers import Server, session_headers
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.nodb]
 
 KEYS = 100
 

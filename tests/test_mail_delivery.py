@@ -29,6 +29,8 @@ from tests.factories import MembershipFactory, UserFactory
 from tests.mail_server import MailServer, silent_mail_server
 from tests.servers import Server, database_url
 
+pytestmark = pytest.mark.nodb
+
 AT_ONCE, NEVER = "0.1", "3600"
 
 

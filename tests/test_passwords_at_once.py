@@ -18,6 +18,8 @@ from tests.factories import UserFactory
 from tests.parallel import in_parallel
 from tests.visitor import Visitor
 
+pytestmark = pytest.mark.nodb
+
 RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
 NEW_AFTER_RESET = reverse("account_complete_password_reset")
 CHANGE, CONFIRM = reverse("account_change_password"), reverse("account_reauthenticate")

@@ -10,6 +10,8 @@ from tests.factories import ApiKeyFactory, FileFactory
 from tests.routes import NEVER, Route
 from tests.tables import everything
 
+pytestmark = pytest.mark.nodb
+
 
 @pytest.fixture
 def clients(owner, outsider, viewer, admin, signed_in) -> dict[str, Client]:

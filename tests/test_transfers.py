@@ -22,6 +22,8 @@ from tests.servers import Server
 from tests.test_mail_delivery import until
 from tests.uploads import FILES, FORM, assert_nothing_stored, form
 
+pytestmark = pytest.mark.nodb
+
 MIB = 1024 * 1024
 TCP_CLOSE = 7
 SIGN_IN = (

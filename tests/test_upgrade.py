@@ -87,6 +87,7 @@ def test_people_stay_signed_in_and_second_factors_work_through_an_upgrade(earlie
         assert not thief.stands_in(seed, files.decode("latin-1"))
 
 
+@pytest.mark.nodb
 def test_a_server_of_the_earlier_release_lets_nobody_in_by_what_this_one_wrote(earlier, today):
     """T45: what it cannot read it takes for nobody, and for a wrong code at worst."""
     ada = new_person()
@@ -102,6 +103,7 @@ def test_a_server_of_the_earlier_release_lets_nobody_in_by_what_this_one_wrote(e
     assert sign_in_with(today, ada.email, codes[0]).sees("account_email")
 
 
+@pytest.mark.nodb
 def test_a_session_of_the_earlier_release_ends_where_either_server_ends_it(earlier, today):
     ada = new_person()
     first, second = (Visitor(earlier).sign_in(ada.email, PASSWORD) for _ in range(2))
@@ -113,6 +115,7 @@ def test_a_session_of_the_earlier_release_ends_where_either_server_ends_it(earli
     assert not Session.objects.exclude(pk__startswith="sha256.").exists()
 
 
+@pytest.mark.nodb
 def test_a_session_that_the_earlier_release_takes_off_the_list_ends_with_a_new_password(earlier, today):
     ada = new_person()
     after = Visitor(today).sign_in(ada.email, PASSWORD)
@@ -124,6 +127,7 @@ def test_a_session_that_the_earlier_release_takes_off_the_list_ends_with_a_new_p
     assert not after.sees("account_email")
 
 
+@pytest.mark.nodb
 def test_a_server_says_at_its_start_what_is_not_sealed(earlier, start_server):
     ada = new_person()
     set_app_up(Visitor(earlier).sign_in(ada.email, PASSWORD))

@@ -13,6 +13,8 @@ from django.utils.dateparse import parse_datetime
 from config.environment import contacts
 from tests.factories import FileFactory
 
+pytestmark = pytest.mark.nodb
+
 SECURITY, PASSWORD = "/.well-known/security.txt", "/.well-known/change-password"
 
 
