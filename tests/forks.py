@@ -9,10 +9,16 @@ import runpy
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# They take four fifths of a start and need no settings. Each fork then loads the product's own modules alone.
+LIBRARIES = [
+    *("cryptography.hazmat.primitives.ciphers.aead", "csp.constants", "dj_email_url", "django.core.management"),
+    *("django.db.models", "django.http", "django.views.decorators.debug", "environs", "psycopg", "redis", "structlog"),
+]
 
 
 class Outcome(NamedTuple):
@@ -68,6 +74,6 @@ def _become(arguments: list[str], environment: dict[str, str], out: Any, err: An
 
 
 if __name__ == "__main__":
-    # What needs no settings. Each fork then loads only our own modules and what is Django's.
-
+    for library in LIBRARIES:
+        import_module(library)
     print(json.dumps([_run(sys.argv[1:], environment) for environment in json.load(sys.stdin)]))
