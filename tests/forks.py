@@ -6,6 +6,7 @@
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ LIBRARIES = [
     *("cryptography.hazmat.primitives.ciphers.aead", "csp.constants", "dj_email_url", "django.core.management"),
     *("django.db.models", "django.http", "django.views.decorators.debug", "environs", "psycopg", "redis", "structlog"),
 ]
+MOST_SECONDS = 30
 
 
 class Outcome(NamedTuple):
@@ -53,6 +55,8 @@ def _run(arguments: list[str], environment: dict[str, str]) -> tuple[int, str, s
 
 
 def _become(arguments: list[str], environment: dict[str, str], out: Any, err: Any) -> None:
+    # A server that starts although it should not would serve for ever, and the test would hang instead of failing.
+    signal.alarm(MOST_SECONDS)
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
     os.environ.clear()
