@@ -33,7 +33,8 @@ def parse(url: str) -> dict[str, Any]:
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         raise unreadable(NAME) from None
-    if "EMAIL_BACKEND" not in found:
+    # An "@" that is not encoded. What stands before it may be a part of the password.
+    if "EMAIL_BACKEND" not in found or "@" in parts.query:
         raise unreadable(NAME)
     _refuse_options(found, at_once, options)
     if found["EMAIL_BACKEND"] == _SENDS:
@@ -63,7 +64,7 @@ def _refuse_options(found: dict[str, Any], at_once: bool, options: list[tuple[st
 
 def _refuse_what_cannot_work(parts: Any, found: dict[str, Any]) -> None:
     is_whole = parts.hostname and _HOST.fullmatch(parts.hostname) and not parts.path.strip("/")
-    if not is_whole or parts.fragment or "@" in parts.query:
+    if not is_whole or parts.fragment:
         raise unreadable(NAME)
     if found["EMAIL_HOST_USER"] and not found["EMAIL_HOST_PASSWORD"]:
         raise refusal(NAME, "it names a user without a password, and Latchkey would not sign in at the mail server.")
