@@ -175,6 +175,10 @@ def base_url() -> str:
     if address := web_address("BASE_URL"):
         if urlsplit(address).path:
             raise refusal("BASE_URL", "Latchkey runs at the root of a host name, not below a path.")
+        if PRODUCTION:
+            setting_values.refuse_foreign_host(
+                "BASE_URL", address, listed("ALLOWED_HOSTS"), listed("CSRF_TRUSTED_ORIGINS")
+            )
         return address
     if PRODUCTION:
         return f"https://{(listed('ALLOWED_HOSTS') or [''])[0].lstrip('.')}"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
+from django.http.request import split_domain_port, validate_host
 
 # One label of a host name (RFC 1123, 2.1). Django refuses every Host header with other characters.
 _LABEL = re.compile(r"(?i)(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -79,6 +80,20 @@ def is_host_and_port(text: str) -> bool:
     has_port = text.endswith(f":{port}")
     host = text.removesuffix(f":{port}") if has_port else text
     return (port is None or (has_port and port > 0)) and is_host(host)
+
+
+def refuse_foreign_host(name: str, address: str, hosts: list[str], trusted: list[str]) -> None:
+    """Refuses an address under which Latchkey would answer 400, because ALLOWED_HOSTS lacks its host.
+
+    A proxy that sends another `Host` still works if CSRF_TRUSTED_ORIGINS names the address. A browser turns a host in
+    other letters than ASCII into A-labels, which nobody can compare here as every browser does.
+    """
+    # "https://*.example.com" stands for what ".example.com" does.
+    origin_hosts = [split_domain_port(urlsplit(origin).netloc.removeprefix("*"))[0] for origin in trusted]
+    netloc = urlsplit(address).netloc
+    host, _ = split_domain_port(netloc)
+    if netloc.isascii() and not validate_host(host, [*hosts, *origin_hosts]):
+        raise refusal(name, f"ALLOWED_HOSTS lacks {host!r}, so that links in emails would be answered 400.")
 
 
 def sender(name: str, text: str) -> str:

@@ -20,7 +20,12 @@ from tests.postgres import free_port
 from tests.production import production_environment
 from tests.servers import database_url
 
-# In production unless they say otherwise.
+# Of what can be created (docs/security.md).
+LIMITS = [
+    *("MAX_PROJECTS_PER_USER", "MAX_DELETED_PROJECTS_PER_USER", "USER_QUOTA", "MAX_FILES_PER_PROJECT"),
+    *("MAX_NEW_KEYS_PER_DAY", "MAX_DELETED_KEYS_PER_PROJECT"),
+]
+# In production unless they say otherwise. A variable that is empty here is not set at all.
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "debug": ({"DEBUG": "1"}, "DEBUG"),
     "debug that is neither on nor off": ({"DEBUG": "maybe"}, "DEBUG"),
@@ -35,14 +40,23 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a host with an underscore": ({"ALLOWED_HOSTS": "my_keys.test"}, "ALLOWED_HOSTS"),
     "a host that is no A-label": ({"ALLOWED_HOSTS": "schlüssel.test"}, "ALLOWED_HOSTS"),
     "an IPv6 address without brackets": ({"ALLOWED_HOSTS": "::1"}, "ALLOWED_HOSTS"),
+    "a host that ends in a hyphen": ({"ALLOWED_HOSTS": "keys-.test"}, "ALLOWED_HOSTS"),
+    "an IPv4 address that is none": ({"ALLOWED_HOSTS": "300.0.0.1"}, "ALLOWED_HOSTS"),
+    "an IPv6 address that is none": ({"ALLOWED_HOSTS": "[::x]"}, "ALLOWED_HOSTS"),
+    "a host that is longer than any": ({"ALLOWED_HOSTS": "a." * 130 + "test"}, "ALLOWED_HOSTS"),
     "no host but a comma": ({"ALLOWED_HOSTS": ","}, "ALLOWED_HOSTS"),
     "an origin without a scheme": ({"CSRF_TRUSTED_ORIGINS": "keys.test"}, "CSRF_TRUSTED_ORIGINS"),
+    "an origin of another scheme": ({"CSRF_TRUSTED_ORIGINS": "ftp://keys.test"}, "CSRF_TRUSTED_ORIGINS"),
     "an origin with a slash": ({"CSRF_TRUSTED_ORIGINS": "https://keys.test/"}, "CSRF_TRUSTED_ORIGINS"),
     "an origin with a port that is none": ({"CSRF_TRUSTED_ORIGINS": "https://k.test:99999"}, "CSRF_TRUSTED_ORIGINS"),
+    "an origin with a port of nothing": ({"CSRF_TRUSTED_ORIGINS": "https://k.test:0"}, "CSRF_TRUSTED_ORIGINS"),
     "a short secret key": ({"SECRET_KEY": "hunter2"}, "SECRET_KEY"),
     "SQLite": ({"DATABASE_URL": "sqlite:////tmp/latchkey.sqlite3"}, "DATABASE_URL"),
-    "a database with a parameter that is none": ({"DATABASE_URL": "postgresql://a@h/d?nonsense=1"}, "DATABASE_URL"),
-    "a search path in the address": ({"DATABASE_URL": "postgresql://a@h/d?search_path=x"}, "search_path"),
+    "a database with a parameter that is none": (
+        {"DATABASE_URL": "postgresql://a@h/d?nonsense=1"},
+        "no parameter 'nonsense",
+    ),
+    "a search path in the address": ({"DATABASE_URL": "postgresql://a@h/d?search_path=x"}, "options=-csearch_path"),
     "TLS that is none": ({"DATABASE_URL": "postgresql://a@h/d?sslmode=yes"}, "sslmode"),
     "a server that cannot be written to": (
         {"DATABASE_URL": "postgresql://a@h,i/d?target_session_attrs=standby"},
@@ -56,6 +70,15 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "fewer ports than hosts": ({"DATABASE_URL": "postgresql://a@h:1,i:2,j:3/d?port=1,2"}, "DATABASE_URL"),
     "no database": ({"DATABASE_URL": "postgresql://a@h/"}, "DATABASE_URL"),
     "an encoding of one's own": ({"DATABASE_URL": "postgresql://a@h/d?client_encoding=LATIN1"}, "client_encoding"),
+    "a connection that replicates": ({"DATABASE_URL": "postgresql://a@h/d?replication=1"}, "replication"),
+    "a wait for locks that is Latchkey's own": (
+        {"DATABASE_URL": "postgresql://a@h/d?options=-clock_timeout%3D1"},
+        "lock_timeout",
+    ),
+    "a database's host with a space": ({"DATABASE_URL": "postgresql://a@my%20host/d"}, "DATABASE_URL"),
+    "a database's password with a slash": ({"DATABASE_URL": "postgresql://a:1/hunter2@h/d"}, "DATABASE_URL"),
+    "a database's name that is too long": ({"DATABASE_URL": "postgresql://a@h/" + "d" * 64}, "DATABASE_URL"),
+    "SQLite with an option": ({"ENV": "local", "DATABASE_URL": "sqlite:////tmp/x.sqlite3?mode=ro"}, "DATABASE_URL"),
     "SQLite in no folder": ({"ENV": "local", "DATABASE_URL": "sqlite:////nowhere/x.sqlite3"}, "DATABASE_URL"),
     "a ring that is none": ({"KEY_RING": "k1:hunter2"}, "KEY_RING"),
     "a pepper that is none": ({"KEY_PEPPERS": "hunter2"}, "KEY_PEPPERS"),
@@ -64,7 +87,10 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "links that are not https": ({"BASE_URL": "http://keys.example.com"}, "BASE_URL"),
     "links without a host": ({"BASE_URL": "https://"}, "BASE_URL"),
     "links below a path": ({"BASE_URL": "https://keys.example.com/latchkey"}, "BASE_URL"),
+    "links to a host that is refused": ({"BASE_URL": "https://keys.example.org"}, "BASE_URL"),
+    "links to a host below the one that is allowed": ({"BASE_URL": "https://a.keys.example.com:8443"}, "BASE_URL"),
     "pages below a path": ({"SCRIPT_NAME": "/latchkey"}, "SCRIPT_NAME"),
+    "pages below a path, in Django's words": ({"FORCE_SCRIPT_NAME": "/latchkey"}, "SCRIPT_NAME"),
     "snippets without a host": ({"API_URL": "/api/v1"}, "API_URL"),
     "snippets with a query": ({"API_URL": "https://keys.example.com/api/v1?x=1"}, "API_URL"),
     "mails that are never sent": ({"MAIL_RETRY_SECONDS": "0"}, "MAIL_RETRY_SECONDS"),
@@ -75,8 +101,21 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "mails in a misspelt way": ({"EMAIL_URL": "smpt://latchkey:hunter2@mail.example.com"}, "EMAIL_URL"),
     "mails to what is no address": ({"EMAIL_URL": "smtp:mail.example.com"}, "EMAIL_URL"),
     "mails to no server": ({"EMAIL_URL": "submission://latchkey:hunter2@:587"}, "EMAIL_URL"),
+    "a mail server with a path": ({"EMAIL_URL": "smtp://mail.example.com/inbox"}, "EMAIL_URL"),
+    "a mail server with a fragment": ({"EMAIL_URL": "smtp://mail.example.com#587"}, "EMAIL_URL"),
+    "a mail password with a question mark": (
+        {"EMAIL_URL": "smtp://latchkey:1?hunter2=x@mail.example.com"},
+        "EMAIL_URL",
+    ),
     "a mail server with a space": ({"EMAIL_URL": "smtp://mail example.com"}, "EMAIL_URL"),
     "a mail server's negative patience": ({"EMAIL_URL": "smtp://127.0.0.1:1?timeout=-1"}, "EMAIL_URL"),
+    "a mail server's patience of nothing": ({"EMAIL_URL": "smtp://127.0.0.1:1?timeout=0"}, "timeout"),
+    "a mail server's patience that is left empty": ({"EMAIL_URL": "smtp://127.0.0.1:1?timeout="}, "timeout"),
+    "a mail server's patience without end": ({"EMAIL_URL": "smtp://127.0.0.1:1?timeout=999999999999"}, "timeout"),
+    "an option of mails that is there twice": ({"EMAIL_URL": "smtp://127.0.0.1:1?timeout=5&timeout=9"}, "timeout"),
+    "TLS at once and TLS later": ({"EMAIL_URL": "smtp://mail.example.com:465?ssl=1&tls=1"}, "tls"),
+    "TLS later by an option where it comes at once": ({"EMAIL_URL": "smtps://mail.example.com?tls=1"}, "tls"),
+    "an option of mails to the log": ({"ENV": "local", "EMAIL_URL": "console://?timeout=5"}, "EMAIL_URL"),
     "TLS at once where it comes later": ({"EMAIL_URL": "smtps://mail.example.com:587"}, "EMAIL_URL"),
     "TLS later where it comes at once": ({"EMAIL_URL": "submission://mail.example.com:465"}, "EMAIL_URL"),
     "an option of mails that is none": ({"EMAIL_URL": "smtp://mail.example.com?starttls=1"}, "starttls"),
@@ -85,23 +124,38 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a sender that is no address": ({"DEFAULT_FROM_EMAIL": "Latchkey"}, "DEFAULT_FROM_EMAIL"),
     "a sender that is cut off": ({"DEFAULT_FROM_EMAIL": "Latchkey <keys@example.com"}, "DEFAULT_FROM_EMAIL"),
     "two senders": ({"DEFAULT_FROM_EMAIL": "a@example.com, b@example.com"}, "DEFAULT_FROM_EMAIL"),
+    "a sender whose name has a comma": ({"DEFAULT_FROM_EMAIL": "Keys, all <keys@example.com>"}, "DEFAULT_FROM_EMAIL"),
+    "a sender that needs SMTPUTF8": ({"DEFAULT_FROM_EMAIL": "key\u017f@example.com"}, "DEFAULT_FROM_EMAIL"),
+    "a sender on two lines": ({"DEFAULT_FROM_EMAIL": "Latch\nkey <keys@example.com>"}, "DEFAULT_FROM_EMAIL"),
     "a confirmation that is none": ({"ENV": "local", "EMAIL_VERIFICATION": "mandatry"}, "EMAIL_VERIFICATION"),
     "calls that are never counted": ({"USAGE_FLUSH_SECONDS": "0"}, "USAGE_FLUSH_SECONDS"),
     "a wait that no thread can wait": ({"USAGE_FLUSH_SECONDS": "1e300"}, "USAGE_FLUSH_SECONDS"),
     "a wait that is no number": ({"CLIENT_SECONDS": "nan"}, "CLIENT_SECONDS"),
     "no TLS anywhere": ({"TRUSTED_PROXIES": "0"}, "TRUSTED_PROXIES"),
+    "TLS that nobody spoke of": ({"TRUSTED_PROXIES": ""}, "TRUSTED_PROXIES"),
     "fewer proxies than none": ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES"),
     "more proxies than anybody has": ({"TRUSTED_PROXIES": "1000"}, "TRUSTED_PROXIES"),
     "fewer failed keys than none": ({"FAILED_KEYS_PER_MINUTE": "-5"}, "FAILED_KEYS_PER_MINUTE"),
     "being asked for ever": ({"REAUTHENTICATION_SECONDS": "0"}, "REAUTHENTICATION_SECONDS"),
     "a short secret key from before": ({"SECRET_KEY_FALLBACKS": f"{'a' * 60},hunter2"}, "SECRET_KEY_FALLBACKS"),
+    "a secret key that is also one from before": (
+        {"SECRET_KEY": "a" * 60, "SECRET_KEY_FALLBACKS": "a" * 60},
+        "SECRET_KEY_FALLBACKS",
+    ),
     "sessions that end at once": ({"SESSION_IDLE_SECONDS": "299"}, "SESSION_IDLE_SECONDS"),
     "no keys": ({"MAX_KEYS_PER_PROJECT": "0"}, "MAX_KEYS_PER_PROJECT"),
     "more keys than can be counted": ({"MAX_KEYS_PER_PROJECT": "9" * 30}, "MAX_KEYS_PER_PROJECT"),
+    **{f"a limit of nothing, {name}": ({name: "0"}, name) for name in LIMITS},
     "no files": ({"MAX_FILE_SIZE": "-1"}, "MAX_FILE_SIZE"),
+    "fewer reports than none": ({"REPORTS_PER_MINUTE": "-1"}, "REPORTS_PER_MINUTE"),
     "no room for files": ({"PROJECT_QUOTA": "0"}, "PROJECT_QUOTA"),
     "a number that is none": ({"MAX_FILE_SIZE": "25 MB"}, "MAX_FILE_SIZE"),
     "HSTS shipped for this host alone": ({"HSTS_PRELOAD": "true"}, "HSTS_PRELOAD"),
+    "HSTS shipped for less than a year": (
+        {"HSTS_PRELOAD": "true", "HSTS_INCLUDE_SUBDOMAINS": "true", "HSTS_SECONDS": "300"},
+        "HSTS_PRELOAD",
+    ),
+    "a time of HSTS that is none": ({"HSTS_SECONDS": "a year"}, "HSTS_SECONDS"),
     "a log level that is none": ({"LOG_LEVEL": "chatty"}, "LOG_LEVEL"),
     "a log that is neither JSON nor not": ({"LOG_JSON": "maybe"}, "LOG_JSON"),
     "a cache with a number that is none": ({"CACHE_URL": "redis://127.0.0.1/first"}, "CACHE_URL"),
@@ -110,9 +164,9 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a secret file that is no text": ({"KEY_RING_FILE": sys.executable}, "KEY_RING_FILE"),
     "a ring as the documentation shows it": ({"KEY_RING": "k1:…"}, "KEY_RING"),
     "peppers as the documentation shows them": ({"KEY_PEPPERS": "p1:…"}, "KEY_PEPPERS"),
-    "a folder that cannot be made": ({"DATA_DIR": "/proc/latchkey"}, "DATA_DIR"),
-    "a folder that is a file": ({"DATA_DIR": "/dev/null"}, "DATA_DIR"),
-    "a folder below a file": ({"DATA_DIR": "/dev/null/latchkey"}, "DATA_DIR"),
+    "a folder that cannot be made": ({"DATA_DIR": "/proc/latchkey"}, "DATA_DIR: cannot write"),
+    "a folder that is a file": ({"DATA_DIR": "/dev/null"}, "DATA_DIR: cannot write"),
+    "a folder below a file": ({"DATA_DIR": "/dev/null/latchkey"}, "DATA_DIR: cannot write"),
 }
 
 
@@ -129,7 +183,9 @@ def assert_one_line(outcome: Outcome, named: str, case: str) -> None:
 def test_settings_that_cannot_work_are_refused_at_the_start_on_one_line(tmp_path):
     """T54 a failed start says why: with settings that cannot work."""
     base = production_environment() | {"DATA_DIR": str(tmp_path)}
-    environments = [base | change for change, _ in SETTINGS.values()]
+    environments = [
+        {name: value for name, value in (base | change).items() if value} for change, _ in SETTINGS.values()
+    ]
     outcomes = run_each(["serve"], environments)
     for (case, (_, named)), outcome in zip(SETTINGS.items(), outcomes, strict=True):
         assert_one_line(outcome, named, case)

@@ -132,3 +132,15 @@ def test_two_owners_who_remove_each_other_leave_one(transactional_db):
     for answers in rounds_in_parallel(rounds):
         assert sorted(type(answer) for answer in answers if answer is not True) == [ValidationError]
     assert Membership.objects.filter(role=Role.OWNER).count() == Project.objects.count() == ROUNDS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_two_people_make_at_once_is_one_change(transactional_db):
+    """T49: whose page was stale changes nothing, and leaves no second event."""
+    rounds = []
+    for _ in range(ROUNDS):
+        project = ProjectFactory()
+        owner, viewer = (MembershipFactory(project=project, role=role).user for role in (Role.OWNER, Role.VIEWER))
+        rounds.append([partial(change_member, project=project, user=viewer, role=None, by=owner)] * 2)
+    assert all(sorted(answers) == [False, True] for answers in rounds_in_parallel(rounds))
+    assert KeyEvent.objects.filter(kind="member_removed").count() == ROUNDS

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from config.setting_values import refuse_foreign_host
 from tests.environment import REPOSITORY
 from tests.production import production_environment
 
@@ -85,10 +87,11 @@ def test_production_takes_what_is_unusual_but_right(tmp_path):
         "FAILED_KEYS_PER_MINUTE": "0",
         "REAUTHENTICATION_SECONDS": "60",
         "USAGE_FLUSH_SECONDS": "0.05",
+        "ALLOWED_HOSTS": "keys.example.com,127.0.0.1",
         "BASE_URL": "https://127.0.0.1:8443/",
         "API_URL": "http://[::1]:8000/api/v1",
         "DATABASE_URL": "postgresql://latchkey:a%2Fb@%2Frun%2Fpostgresql/latchkey",
-        "EMAIL_URL": "smtp://latchkey:c%2Fd@127.0.0.1:1?timeout=0",
+        "EMAIL_URL": "smtp://latchkey:c%2Fd@127.0.0.1:1?timeout=20",
         "CACHE_URL": "rediss://:e%2Ff@cache.internal:6379/3?socket_timeout=2",
     }
     show = (
@@ -96,7 +99,7 @@ def test_production_takes_what_is_unusual_but_right(tmp_path):
         "print(s.DATABASES['default']['PASSWORD'], s.EMAIL_HOST_PASSWORD, s.EMAIL_TIMEOUT, s.BASE_URL, s.API_URL)"
     )
     result = manage(tmp_path, "shell", "-v", "0", "-c", show, **{**production_environment(), **unusual})
-    assert result.stdout == "a/b c/d 10 https://127.0.0.1:8443 http://[::1]:8000/api/v1\n", result.stderr
+    assert result.stdout == "a/b c/d 20 https://127.0.0.1:8443 http://[::1]:8000/api/v1\n", result.stderr
 
 
 def test_a_misspelt_environment_is_refused_rather_than_taken_for_local(tmp_path):
@@ -182,8 +185,8 @@ BASES = {
         "https://example.org",
     ),
     "production that was told": (
-        production_environment() | {"BASE_URL": "https://k.example.com"},
-        "https://k.example.com",
+        production_environment() | {"ALLOWED_HOSTS": ".example.com", "BASE_URL": "https://k.example.com:8443"},
+        "https://k.example.com:8443",
     ),
 }
 
@@ -194,6 +197,28 @@ def test_links_in_mails_lead_to_where_people_find_the_server(tmp_path, environme
     environment = {"DATA_DIR": str(tmp_path), **environment}
     output = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True).stdout
     assert output == f"{base} 10\n"
+
+
+def test_links_in_emails_lead_to_a_host_that_is_answered():
+    """Also to one that CSRF_TRUSTED_ORIGINS names: there a proxy sends another Host and every form is taken."""
+    for address, hosts, trusted in (
+        ("https://keys.example.com:8443", ["a.test", "keys.example.com"], []),
+        ("https://Keys.Example.com", ["keys.example.com"], []),
+        ("https://keys.example.com", [".example.com"], []),
+        ("https://example.com", [".example.com"], []),
+        ("https://[::1]:8443", ["[::1]"], []),
+        ("https://schlüssel.test", ["xn--schlssel-95a.test"], []),
+        ("https://keys.example.com:8443", ["internal"], ["https://keys.example.com:8443"]),
+        ("https://keys.example.com", ["internal"], ["https://*.example.com"]),
+    ):
+        refuse_foreign_host("BASE_URL", address, hosts, trusted)
+    for address, hosts, trusted in (
+        ("https://example.org", ["keys.example.com", ".example.net"], []),
+        ("https://a.keys.example.com", ["keys.example.com"], ["https://b.example.com"]),
+        ("https://[::2]", ["[::1]"], []),
+    ):
+        with pytest.raises(ImproperlyConfigured, match="BASE_URL: ALLOWED_HOSTS lacks '"):
+            refuse_foreign_host("BASE_URL", address, hosts, trusted)
 
 
 def test_a_technical_page_shows_settings_without_the_passwords_in_addresses(tmp_path):

@@ -1,13 +1,23 @@
 """What a page says after a failure is true: "nothing was done" only where nothing was."""
 
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
+from django.core.cache import cache
 from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
+from apikeys import mail_delivery
 from projects.models import File
+from tests.accounts import CODE, is_signed_in, mailed_code
 from tests.api_client import upload as upload_file
 from tests.factories import PASSWORD
+from tests.mail_server import MailServer, silent_mail_server
+from tests.postgres import free_port
 from tests.tables import everything
 
 pytestmark = pytest.mark.django_db
@@ -99,3 +109,72 @@ def test_a_file_that_could_not_be_stored_is_not_there(client, api_key, settings,
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
     assert not File.objects.exists()
+
+
+@contextmanager
+def mail_server_away() -> Iterator[int]:
+    yield free_port()
+
+
+@contextmanager
+def mail_server_that_refuses() -> Iterator[int]:
+    with MailServer(replies=("550 no such person",) * 9).running() as server:
+        yield server.port
+
+
+@contextmanager
+def mail_server_that_hangs() -> Iterator[int]:
+    with silent_mail_server() as url:
+        yield int(url.rpartition(":")[2])
+
+
+@contextmanager
+def mail_server_that_dies() -> Iterator[int]:
+    """It ends each connection as soon as there is one."""
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+MAIL_SERVERS = [mail_server_away, mail_server_that_refuses, mail_server_that_hangs, mail_server_that_dies]
+
+
+@pytest.mark.parametrize("mail_server", MAIL_SERVERS)
+def test_whatever_the_mail_server_does_no_page_says_that_an_email_arrived(
+    mail_server, confirmed_by_code, owner, api_key, signed_in, settings, caplog, django_capture_on_commit_callbacks
+):
+    """T55, the mail server failing: a page promises an email and a new one, and what it did stays done."""
+    client, sent_by = Client(), settings.MAIL_SENT_BY
+    settings.EMAIL_BACKEND = "apikeys.mail_delivery.EmailBackend"  # pytest-django puts its own there
+    settings.MAIL_SENT_BY = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_TIMEOUT = 0.3
+    with mail_server() as settings.EMAIL_PORT:
+        client.post(reverse("account_signup"), {"email": "grace@example.com", "password1": PASSWORD})
+        pages = [
+            client.get(CODE),
+            Client().post(reverse("account_reset_password"), {"email": owner.email}, follow=True),
+        ]
+        key = [api_key.project.public_id, api_key.public_id]
+        with django_capture_on_commit_callbacks(execute=True):
+            deleted = signed_in(owner).post(reverse("apikeys:delete", args=key), {"name": api_key.name})
+        mail_delivery.send_waiting()
+        pages.append(client.get(CODE))
+    assert caplog.text.count("mail_lost") == 3
+    for page in pages:
+        text = page.content.decode()
+        assert "is on its way to <strong>" in text
+        assert "If it does not arrive within a few minutes, check your spam folder or" in text
+        assert " sent " not in text
+    assert deleted.status_code < 400
+    api_key.refresh_from_db()
+    assert api_key.is_deleted
+    # "Send a new one" is true once the mail server works again.
+    settings.MAIL_SENT_BY = sent_by
+    cache.clear()
+    client.post(CODE, {"action": "resend"})
+    mail_delivery.send_waiting()
+    client.post(CODE, {"code": mailed_code()})
+    assert is_signed_in(client)
