@@ -115,6 +115,7 @@ def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
         answer = ask(gateway, *lines, f"Origin: {SITE}")
         assert_error(answer, 401, "key_missing" if lines[0].startswith("X_") else "key_malformed")
         assert answer.headers["Access-Control-Allow-Origin"] == SITE
+        assert "Origin" in listed(answer, "Vary")
     services.pause_key(key=api_key, by=owner)
     assert_error(ask(gateway, x_api_key), 401, "key_paused")
     assert api.received == []
