@@ -54,7 +54,7 @@ test: venv chromium proxies redis pgbouncer
 	on-postgresql on-postgresql-too in-chromium on-sqlite
 
 .PHONY: on-postgresql on-postgresql-too in-chromium on-sqlite
-HALF = tests/test_[a-g]*.py
+HALF = tests/test_[a-l]*.py
 on-postgresql:
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest $(HALF)
 on-postgresql-too:
