@@ -106,8 +106,8 @@ def test_a_file_that_could_not_be_stored_is_not_there(client, api_key, settings,
     settings.MEDIA_ROOT.write_text("")
     client.raise_request_exception = False
     response = upload_file(client, api_key.secret)
-    assert response.status_code == 500
-    assert response.json()["error"]["code"] == "internal_error"
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "unavailable"
     assert not File.objects.exists()
 
 
@@ -165,13 +165,13 @@ def test_whatever_the_mail_server_does_no_page_says_that_an_email_arrived(
     assert caplog.text.count("mail_lost") == 3
     for page in pages:
         text = page.content.decode()
-        assert "is on its way to <strong>" in text
-        assert "If it does not arrive within a few minutes, check your spam folder or" in text
+        assert "Check the inbox of <strong>" in text
+        assert "If no email arrives within a few minutes, check your spam folder or" in text
         assert " sent " not in text
     assert deleted.status_code < 400
     api_key.refresh_from_db()
     assert api_key.is_deleted
-    # "Send a new one" is true once the mail server works again.
+    # "Send another email" is true once the mail server works again.
     settings.MAIL_SENT_BY = sent_by
     cache.clear()
     client.post(CODE, {"action": "resend"})
