@@ -44,9 +44,12 @@ def counted(span: str = "hour") -> Counter[str]:
 
 
 def answered(calls, secrets) -> Counter[str]:
+    """How many calls had which outcome. Where processors are short, a call may be 503; such a call is not counted."""
     outcome_of = {secret: outcome for outcome, secret in secrets.items()}
-    assert {(outcome_of[call.secret] == "ok", call.status) for call in calls} <= {(True, 204), (False, 401)}
-    return Counter(outcome_of[call.secret] for call in calls)
+    judged = [call for call in calls if call.status != 503]
+    assert len(judged) > 0.99 * len(calls)
+    assert {(outcome_of[call.secret] == "ok", call.status) for call in judged} <= {(True, 204), (False, 401)}
+    return Counter(outcome_of[call.secret] for call in judged)
 
 
 def until(check, seconds: float = 60) -> None:
