@@ -123,12 +123,6 @@ def umask() -> int:
     return int(text, 8)
 
 
-def threads() -> int:
-    """How many requests each process works on at once; `serve` itself refuses a THREADS that it cannot use."""
-    text = given("THREADS")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 8
-
-
 def web_address(name: str) -> str:
     """The http:// or https:// address in the variable `name`, or "". Raises ImproperlyConfigured for another."""
     address = given(name)

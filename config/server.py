@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.utils.module_loading import import_string
@@ -38,7 +39,7 @@ _STOPPING = {signal.SIGINT, signal.SIGTERM}
 def main(application: str, host: str, port: int, workers: int, threads: int, niceness: int, supervisor: int) -> None:
     os.nice(niceness)
     # Ctrl+C reaches the supervisor too, which then sends SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_signals_to_a_thread(lambda number, sender: number == signal.SIGTERM)
     threading.Thread(target=_end_after, args=(supervisor,), name="_end_after", daemon=True).start()
     # The workers are forks of this process: they share what it has loaded. What cannot be loaded ends it at once.
     _load_for_good(application)
@@ -82,23 +83,28 @@ def _allow_open_files() -> int:
 
 def _load(target: str) -> Any:
     """The application, in a worker that ends in order: at the first signal, or when its main process was killed."""
-    # From here on every thread leaves the signals to the one below.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     parent = multiprocessing.parent_process()
     main = parent.pid if parent else None
-    loading = signal.getsignal(signal.SIGTERM)
-    threading.Thread(target=_end_at_signal, args=(main, loading), name="_end_at_signal", daemon=True).start()
+    # Ctrl+C and supervisors signal every process. A worker that ended by such a signal would be one that died, to a
+    # main process that has not had its own signal yet.
+    _leave_signals_to_a_thread(lambda number, sender: sender in {main, os.getpid()})
     threading.Thread(target=_end_after, args=(main,), name="_end_after", daemon=True).start()
     return import_string(target)
 
 
-def _end_at_signal(main: int | None, handler_while_loading: Any) -> None:
-    """Ends the worker at the signal of its main process, or its own.
+def _leave_signals_to_a_thread(is_meant: Callable[[int, int], bool]) -> None:
+    """Ends this process in order at the first signal that `is_meant`, given its number and its sender.
 
-    Ctrl+C and supervisors signal every process. A worker that ended by such a signal would be one that died, to a main
-    process that has not had its own signal yet; and a second signal hangs granian's workers.
+    Signals of all its threads are blocked, and stay so: a second one would hang granian. Its handlers set events, and a
+    handler that interrupts the wait for the same event waits for itself.
     """
-    while _next_signal_is_from() not in {main, os.getpid()}:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    loading = signal.getsignal(signal.SIGTERM)
+    threading.Thread(target=_end_at_signal, args=(is_meant, loading), name="_end_at_signal", daemon=True).start()
+
+
+def _end_at_signal(is_meant: Callable[[int, int], bool], handler_while_loading: Any) -> None:
+    while not is_meant(*_next_signal()):
         pass
     handler: Any = signal.getsignal(signal.SIGTERM)
     if handler is handler_while_loading:
@@ -106,12 +112,12 @@ def _end_at_signal(main: int | None, handler_while_loading: Any) -> None:
     handler(signal.SIGTERM, None)
 
 
-def _next_signal_is_from() -> int:
-    """Waits for a signal that stops. Returns the process that sent it; the own one on macOS, which does not tell."""
+def _next_signal() -> tuple[int, int]:
+    """Waits for a signal that stops. Returns it and its sender; the own process on macOS, which does not tell."""
     if hasattr(signal, "sigwaitinfo"):
-        return signal.sigwaitinfo(_STOPPING).si_pid
-    signal.sigwait(_STOPPING)
-    return os.getpid()
+        found = signal.sigwaitinfo(_STOPPING)
+        return found.si_signo, found.si_pid
+    return signal.sigwait(_STOPPING), os.getpid()
 
 
 def _end_after(parent: int | None) -> None:

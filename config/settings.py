@@ -27,7 +27,6 @@ from config.environment import (
     secret,
     sender,
     shared_cache,
-    threads,
     umask,
     web_address,
     whole_number,
@@ -49,7 +48,7 @@ SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
 SECRET_KEY_FALLBACKS = listed("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = origins("CSRF_TRUSTED_ORIGINS")
-THREADS = threads()
+THREADS = whole_number("THREADS", 8, least=1, most=512)
 CLIENT_SECONDS = seconds("CLIENT_SECONDS", 60.0)
 TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0, least=0, most=100)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"

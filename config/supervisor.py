@@ -2,13 +2,17 @@
 
 import os
 import signal
-import subprocess  # nosec B404
 import sys
-import threading
-from collections.abc import Sequence
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from config import server
+
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
 # A group that is still starting, or has just finished, ends by the signal itself.
 _IN_ORDER = {0, -signal.SIGTERM, -signal.SIGINT}
 SECONDS_OF_A_SIGNAL = 1
@@ -28,48 +32,80 @@ class Group(NamedTuple):
     niceness: int
 
 
-def run(groups: Sequence[Group]) -> str | None:
+def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: None) -> str | None:
     """Serves until SIGTERM or Ctrl+C, which end every group in order.
 
     Returns None, or a sentence about the group that ended by itself or with an error; the others were ended then, too.
+    The caller has no threads and no open connections: a group may be a fork. `when_started` may start threads.
     """
-    asked, stop = threading.Event(), threading.Event()
+    running: dict[int, str] = {}
+    is_asked = False
+
+    def end_all() -> None:
+        for pid in running:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def ask(*_: object) -> None:
-        asked.set()
-        stop.set()
+        nonlocal is_asked
+        is_asked = True
+        end_all()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # A signal that comes meanwhile has to find every group, and none of them may take it for the supervisor.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    running.update((_start(group), group.name) for group in groups)
+    for number in _STOPPING:
         signal.signal(number, ask)
-    processes = {group.name: _start(group) for group in groups}
-    for process in processes.values():
-        threading.Thread(target=_set_after, args=(process, stop), daemon=True).start()
-    stop.wait()
-    # A signal to every process may reach a group first, which then ends.
-    asked.wait(SECONDS_OF_A_SIGNAL)
-    ended = {name for name, process in processes.items() if process.poll() is not None and not asked.is_set()}
-    for process in processes.values():
-        process.terminate()
-    codes = {name: process.wait() for name, process in processes.items()}
-    failed = [f"{name} (exit code {code})" for name, code in codes.items() if name in ended or code not in _IN_ORDER]
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    when_started()
+
+    failed: list[str] = []
+    while running:
+        pid, status = os.wait()
+        name, code = running.pop(pid), os.waitstatus_to_exitcode(status)
+        # A signal to every process may reach a group first, which then ends.
+        deadline = time.monotonic() + SECONDS_OF_A_SIGNAL
+        while not is_asked and not failed and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if code not in _IN_ORDER or not (is_asked or failed):
+            failed.append(f"{name} (exit code {code})")
+            end_all()
     return f"Latchkey stopped, because these processes ended: {', '.join(failed)}." if failed else None
 
 
-def _start(group: Group) -> subprocess.Popen[bytes]:
-    _, settings, *arguments = group
+def _start(group: Group) -> int:
+    """Returns the process id of the group's main process."""
+    return os.fork() or _become(group)
+
+
+def _become(group: Group) -> NoReturn:
+    """A fork has loaded most of what the pages need, and shares it. The check needs less: it is a program of its own.
+
+    On macOS, what a process has loaded may not work in its forks.
+    """
+    code = 1
+    try:
+        for number in _STOPPING:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        arguments = (*group[2:], os.getppid())
+        if group.settings != os.environ["DJANGO_SETTINGS_MODULE"] or sys.platform == "darwin":
+            _execute(group.settings, arguments)
+        server.main(*arguments)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _execute(settings: str, arguments: Sequence[object]) -> NoReturn:
     python_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    # THREADS: settings.py derives other limits from it, and `serve --threads` may say another number.
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": settings,
-        "PYTHONPATH": python_path,
-        "THREADS": str(group.threads),
-    }
-    command = [sys.executable, "-m", "config.server", *map(str, arguments), str(os.getpid())]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONPATH": python_path}
+    command = [sys.executable, "-m", "config.server", *map(str, arguments)]
     # Our own module, and numbers that serve has checked.
-    return subprocess.Popen(command, env=environment)  # noqa: S603  # nosec B603
-
-
-def _set_after(process: subprocess.Popen[bytes], stop: threading.Event) -> None:
-    process.wait()
-    stop.set()
+    os.execve(sys.executable, command, environment)  # noqa: S606  # nosec B606

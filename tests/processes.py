@@ -16,8 +16,8 @@ def children(pid: int) -> list[int]:
 
 
 def group(supervisor: int, application: str) -> int:
-    """The process under `manage.py serve` whose workers serve `application`."""
-    [pid] = [pid for pid in children(supervisor) if application in _command(pid)]
+    """The process under `manage.py serve` whose workers serve `application`. The pages' is a fork of that one."""
+    [pid] = [pid for pid in children(supervisor) if (CHECK in _command(pid)) == (application == CHECK)]
     return pid
 
 

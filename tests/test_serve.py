@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -137,6 +137,20 @@ def test_a_signal_to_every_process_is_a_stop_and_no_failure(start, stop):
         os.kill(pid, stop)
         time.sleep(0.05)
     assert "Latchkey stopped" not in process.communicate(timeout=60)[1]
+    assert process.returncode == 0
+
+
+def test_signals_that_come_again_and_again_hang_nothing(start):
+    """T40: Ctrl+C is pressed again, and whoever stops the server sends a second signal."""
+    process = start(PORT=str(free_port()), CHECK_PORT=str(free_port()))
+    lines_when_ready(process)
+    mains = [process.pid, *children(process.pid)]
+    for _ in range(300):
+        for pid in mains:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+    assert "Traceback" not in process.communicate(timeout=60)[1]
     assert process.returncode == 0
 
 
@@ -287,7 +301,7 @@ def test_an_address_of_another_machine_is_an_error_that_names_host():
         call_command("serve", host="203.0.113.1")
 
 
-@pytest.mark.parametrize("name", ["workers", "check_workers", "threads"])
-def test_bad_numbers_of_workers_and_threads_are_errors(name):
+@pytest.mark.parametrize("name", ["workers", "check_workers"])
+def test_bad_numbers_of_workers_are_errors(name):
     with pytest.raises(CommandError, match=name.upper()):
         call_command("serve", **{name: "many"})

@@ -50,8 +50,6 @@ class Command(BaseCommand):
             ("WORKERS", "1", "Processes that serve pages and API."),
             ("CHECK_PORT", "", "Port of the check that gateways ask for. Default: PORT + 1."),
             ("CHECK_WORKERS", "1", "Processes that serve the check."),
-            # Each thread holds a database connection.
-            ("THREADS", "8", "Requests that each process works on at once."),
         ):
             value = os.environ.get(name) or default
             option = f"--{name.lower().replace('_', '-')}"
@@ -64,23 +62,22 @@ class Command(BaseCommand):
             raise CommandError(f"CHECK_PORT must be another port than PORT, not {port} too.")
         workers = _number("WORKERS", options["workers"], 256)
         check_workers = _number("CHECK_WORKERS", options["check_workers"], 256)
-        threads = _number("THREADS", options["threads"], 512)
         pages = _free_address("PORT", options["host"], port)
         check = _free_address("CHECK_PORT", options["host"], check_port)
         if problem := readiness.refusal():
             raise CommandError(f"Latchkey does not start. {problem}")
-        self._announce_when_ready(pages, check)
+        connections.close_all()
         module = os.environ["DJANGO_SETTINGS_MODULE"]
-        pages_group = Group("pages", module, "config.wsgi.application", *pages[1:], workers, threads, PAGES_NICENESS)
-        check_group = Group(
-            "check", "config.check_settings", "config.check.application", *check[1:], check_workers, threads, 0
+        pages_group = Group(
+            "pages", module, "config.wsgi.application", *pages[1:], workers, settings.THREADS, PAGES_NICENESS
         )
-        problem = run([pages_group, check_group])
+        check_group = Group(
+            "check", "config.check_settings", "config.check.application", *check[1:], check_workers, settings.THREADS, 0
+        )
+        announcing = threading.Thread(target=self._announce, args=(pages, check), daemon=True)
+        problem = run([pages_group, check_group], when_started=announcing.start)
         if problem:
             raise CommandError(problem)
-
-    def _announce_when_ready(self, pages: Address, check: Address) -> None:
-        threading.Thread(target=self._announce, args=(pages, check), daemon=True).start()
 
     def _announce(self, pages: Address, check: Address) -> None:
         deadline = time.monotonic() + READY_WITHIN_SECONDS
