@@ -136,6 +136,6 @@ check: venv
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy .
 	$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive .
-	@$(FIND_UV); $(PYTHON) -m tests.advisories "$$uv"
+	@$(FIND_UV); $(PYTHON) -m tests.support.advisories "$$uv"
 	$(MANAGE) makemigrations --check --dry-run
-	@env $$($(PYTHON) -m tests.production) $(MANAGE) check --deploy --fail-level WARNING
+	@env $$($(PYTHON) -m tests.support.settings.production) $(MANAGE) check --deploy --fail-level WARNING

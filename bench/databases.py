@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from tests.environment import REPOSITORY, postgres
+from tests.support.environment import REPOSITORY, postgres
 
 SECONDS_TO_FILL = 600
 

@@ -16,7 +16,7 @@ def make_keys(count: int) -> list[str]:
 
     from apikeys import secret_format
     from apikeys.models import ApiKey
-    from tests.factories import ApiKeyFactory, ProjectFactory
+    from tests.support.factories import ApiKeyFactory, ProjectFactory
 
     secrets = [secret_format.generate(settings.KEY_PREFIX) for _ in range(count)]
     projects = [ProjectFactory() for _ in range(0, count, KEYS_A_PROJECT)]

@@ -18,7 +18,7 @@ from bench.load import LoadFailed
 from bench.plan import Plan
 from bench.results import Goal, Row
 from projects.models import Project
-from tests.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
+from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
 
 MOST_QUERIES = 8
 GOAL = Goal(most=1.5)

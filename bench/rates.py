@@ -9,8 +9,8 @@ from bench import databases, processes, servers
 from bench.load import Contender, Pairs, Sample, load, rate, side_by_side
 from bench.plan import Plan
 from bench.results import Goal, Row
-from tests.environment import DATA_DIR, postgres
-from tests.processes import children
+from tests.support.environment import DATA_DIR, postgres
+from tests.support.programs.processes import children
 
 VERIFY = "/api/v1/verify"
 

@@ -15,7 +15,7 @@ from django.core.management import call_command
 
 from bench import databases, results
 from bench.plan import Plan
-from tests.environment import postgres
+from tests.support.environment import postgres
 
 PACKAGES = ("django", "granian", "psycopg", "djangorestframework", "djangorestframework-api-key", "django-rest-knox")
 
@@ -38,7 +38,7 @@ def run(plan: Plan, path: Path) -> bool:
 
 def _measure(plan: Plan) -> tuple[list[results.Row], dict[str, float]]:
     from bench import memory, pages, rates, stops, usage_page  # they need Django set up
-    from tests.factories import UserFactory
+    from tests.support.factories import UserFactory
 
     _say("filling the database")
     call_command("collectstatic", interactive=False, verbosity=0)

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import processes
-from tests.environment import DATA_DIR, REPOSITORY
-from tests.postgres import free_port
-from tests.processes import CHECK, workers
+from tests.support.environment import DATA_DIR, REPOSITORY
+from tests.support.programs.postgres import free_port
+from tests.support.programs.processes import CHECK, workers
 
 THREADS = 8
 SECONDS_TO_START = 60

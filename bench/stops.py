@@ -13,7 +13,7 @@ from bench.load import LoadFailed
 from bench.plan import Plan
 from bench.rates import VERIFY
 from bench.results import Goal, Row
-from tests.factories import ProjectFactory
+from tests.support.factories import ProjectFactory
 
 WORKERS = 4
 CLIENTS = 12

@@ -23,18 +23,18 @@ from apikeys.services import create_key, show_secrets_once
 from config.postgresql.base import LIMITS, DatabaseWrapper
 from projects.models import Project
 from projects.permissions import Role
-from tests.accounts import log_in as sign_in_by_form
-from tests.accounts import new_person
-from tests.api_client import bearer, secret_of
-from tests.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
-from tests.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
-from tests.gateway_fixtures import api, gateway, gateway_kind, gateway_to, session_api, session_gateway  # noqa: F401
-from tests.postgres import find_binaries
-from tests.redis_server import RedisServer
-from tests.servers import Server
-from tests.sessions import age, log_in
-from tests.told import mails_of
-from tests.uploads import post
+from tests.support.calls.api_client import bearer, secret_of
+from tests.support.calls.uploads import post
+from tests.support.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
+from tests.support.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
+from tests.support.gateways.gateway_fixtures import api, gateway, gateway_kind, gateway_to, session_api, session_gateway  # noqa: F401
+from tests.support.people.accounts import log_in as sign_in_by_form
+from tests.support.people.accounts import new_person
+from tests.support.people.emails import mails_of
+from tests.support.people.sessions import age, log_in
+from tests.support.programs.postgres import find_binaries
+from tests.support.programs.redis_server import RedisServer
+from tests.support.programs.servers import Server
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

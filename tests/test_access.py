@@ -8,8 +8,8 @@ from django.test import Client
 
 from projects.models import File
 from projects.permissions import permissions_of
-from tests.access import ACCESS, BODIES, LOGIN, OF_A_PROJECT, OURS, PERSONAS, ROUTES
-from tests.factories import FileFactory
+from tests.support.factories import FileFactory
+from tests.support.places.access import ACCESS, BODIES, LOGIN, OF_A_PROJECT, OURS, PERSONAS, ROUTES
 
 pytestmark = pytest.mark.nodb
 

@@ -12,11 +12,11 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from tests.confirmation import asks, confirm
-from tests.factories import PASSWORD
-from tests.pages import text
-from tests.sessions import age
-from tests.tables import everything
+from tests.support.factories import PASSWORD
+from tests.support.people.confirmation import asks, confirm
+from tests.support.people.sessions import age
+from tests.support.places.pages import text
+from tests.support.stored.tables import everything
 
 
 @pytest.fixture

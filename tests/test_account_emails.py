@@ -13,12 +13,12 @@ from django.urls import reverse
 
 from accounts.models import User
 from apikeys import mail_delivery
-from tests.environment import REPOSITORY
-from tests.factories import PASSWORD, UserFactory
-from tests.mail_server import MailServer, new_certificate, silent_mail_server
-from tests.servers import Server
+from tests.support.environment import REPOSITORY
+from tests.support.factories import PASSWORD, UserFactory
+from tests.support.people.visitor import Visitor
+from tests.support.programs.mail_server import MailServer, new_certificate, silent_mail_server
+from tests.support.programs.servers import Server
 from tests.test_mail_delivery import run_command, said, until
-from tests.visitor import Visitor
 
 pytestmark = pytest.mark.nodb
 

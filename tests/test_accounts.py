@@ -6,8 +6,8 @@ from http import HTTPStatus
 import pytest
 from django.urls import reverse
 
-from tests.accounts import LOGIN, SIGN_UP, page_of
-from tests.routes import all_routes
+from tests.support.people.accounts import LOGIN, SIGN_UP, page_of
+from tests.support.places.routes import all_routes
 
 
 def address_of(name):

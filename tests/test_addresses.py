@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accounts.addresses import canonical, canonical_or_none, spellings
 from accounts.models import User
-from tests.factories import UserFactory
+from tests.support.factories import UserFactory
 
 MULLER = "ada@xn--mller-kva.test"
 

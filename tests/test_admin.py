@@ -20,7 +20,7 @@ from apikeys.models import ApiKey, KeyEvent, UnmatchedUse
 from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Project
 from projects.services import create_project
-from tests.factories import FileFactory
+from tests.support.factories import FileFactory
 from tests.test_tombstones import bury
 
 pytestmark = pytest.mark.django_db

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from tests.tables import everything
+from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
 

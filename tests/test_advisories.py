@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests import advisories
-from tests.environment import REPOSITORY, lacking
-from tests.postgres import free_port
+from tests.support import advisories
+from tests.support.environment import REPOSITORY, lacking
+from tests.support.programs.postgres import free_port
 
 pytestmark = pytest.mark.nodb
 

@@ -10,11 +10,11 @@ from django.test import Client
 
 from apikeys import secret_format, services
 from projects.services import delete_project
-from tests.api_client import call_with, downloaded, files_of, new_file
-from tests.api_helpers import assert_error
-from tests.factories import ApiKeyFactory, ProjectFactory
-from tests.routes import all_routes
-from tests.statements import assert_statements
+from tests.support.calls.api_client import call_with, downloaded, files_of, new_file
+from tests.support.calls.api_helpers import assert_error
+from tests.support.factories import ApiKeyFactory, ProjectFactory
+from tests.support.places.routes import all_routes
+from tests.support.stored.statements import assert_statements
 
 pytestmark = pytest.mark.django_db
 

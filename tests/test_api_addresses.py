@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from tests.api_client import call_with, downloaded, new_file
-from tests.api_helpers import assert_error, get_request, send_raw
-from tests.statements import assert_statements
+from tests.support.calls.api_client import call_with, downloaded, new_file
+from tests.support.calls.api_helpers import assert_error, get_request, send_raw
+from tests.support.stored.statements import assert_statements
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import REPOSITORY
+from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
 

@@ -14,11 +14,11 @@ from django.urls import reverse
 from accounts.sessions import data_of
 from apikeys import services
 from apikeys.models import ApiKey
-from tests.environment import DATA_DIR, ON_SQLITE, postgres
-from tests.factories import FileFactory
-from tests.leaks import found
-from tests.servers import session_headers
-from tests.sessions import age
+from tests.support.environment import DATA_DIR, ON_SQLITE, postgres
+from tests.support.factories import FileFactory
+from tests.support.people.sessions import age
+from tests.support.programs.servers import session_headers
+from tests.support.stored.leaks import found
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

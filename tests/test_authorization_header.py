@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from apikeys import secret_format
-from tests.api_helpers import RawAnswer, assert_error, get_request, send_raw
-from tests.statements import assert_statements
+from tests.support.calls.api_helpers import RawAnswer, assert_error, get_request, send_raw
+from tests.support.stored.statements import assert_statements
 
 VERIFY = "/api/v1/verify"
 SHARED_FIXTURES = [HealthCheck.function_scoped_fixture]

@@ -25,11 +25,11 @@ from apikeys import services
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.verification import verify
 from projects.models import File
-from tests.environment import DATA_DIR, ON_SQLITE, REPOSITORY, lacking
-from tests.factories import PASSWORD, ApiKeyFactory, FileFactory
-from tests.postgres import find_binaries
-from tests.servers import database_url, session_headers
-from tests.visitor import Visitor
+from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY, lacking
+from tests.support.factories import PASSWORD, ApiKeyFactory, FileFactory
+from tests.support.people.visitor import Visitor
+from tests.support.programs.postgres import find_binaries
+from tests.support.programs.servers import database_url, session_headers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.environment import REPOSITORY
+from tests.support.environment import REPOSITORY
 from tests.test_backup import backup, everything, run
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.test import Client
 
 from accounts.models import User
-from tests.hostile import assert_harmless
+from tests.support.calls.hostile import assert_harmless
 
 pytestmark = pytest.mark.nodb
 

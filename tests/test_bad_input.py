@@ -12,10 +12,10 @@ from accounts.models import User
 from apikeys.models import ApiKey
 from projects.models import Project
 from projects.names import clean_name
-from tests.environment import ON_SQLITE
-from tests.hostile import SENT, assert_harmless
-from tests.routes import all_routes
-from tests.tables import everything
+from tests.support.calls.hostile import SENT, assert_harmless
+from tests.support.environment import ON_SQLITE
+from tests.support.places.routes import all_routes
+from tests.support.stored.tables import everything
 
 # What each page reads from its address.
 PARAMETERS = {

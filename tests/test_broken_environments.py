@@ -14,11 +14,11 @@ from apikeys.models import ApiKey
 from apikeys.services import create_key
 from config import readiness
 from config.local_secrets import new_ring
-from tests.environment import DATA_DIR, ON_SQLITE
-from tests.forks import Outcome, run_each
-from tests.postgres import free_port
-from tests.production import production_environment
-from tests.servers import database_url
+from tests.support.environment import DATA_DIR, ON_SQLITE
+from tests.support.programs.forks import Outcome, run_each
+from tests.support.programs.postgres import free_port
+from tests.support.programs.servers import database_url
+from tests.support.settings.production import production_environment
 
 # Of what can be created (docs/security.md).
 LIMITS = [

@@ -10,10 +10,10 @@ from django.core.cache import cache
 from django.db import connection
 
 from apikeys import limits, secret_format
-from tests.api_helpers import assert_error
-from tests.gateways import Answer
-from tests.parallel import in_parallel
-from tests.postgres import free_port
+from tests.support.calls.api_helpers import assert_error
+from tests.support.gateways.proxies import Answer
+from tests.support.programs.parallel import in_parallel
+from tests.support.programs.postgres import free_port
 
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 

@@ -8,8 +8,8 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from tests.accounts import SIGN_UP, page_of
-from tests.factories import PASSWORD
+from tests.support.factories import PASSWORD
+from tests.support.people.accounts import SIGN_UP, page_of
 
 ADDRESSES = reverse("account_email")
 

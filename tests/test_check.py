@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from apikeys.models import KeyUse
-from tests.api_helpers import assert_error, get_request, send_raw
-from tests.environment import ON_SQLITE, REPOSITORY
-from tests.postgres import free_port
-from tests.production import production_environment
-from tests.servers import database_url
+from tests.support.calls.api_helpers import assert_error, get_request, send_raw
+from tests.support.environment import ON_SQLITE, REPOSITORY
+from tests.support.programs.postgres import free_port
+from tests.support.programs.servers import database_url
+from tests.support.settings.production import production_environment
 
 VERIFY = "/api/v1/verify"
 ELSEWHERE = [

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from apikeys import proofs, services
 from apikeys.models import ApiKey
 from config.local_secrets import new_ring
-from tests.factories import ApiKeyFactory
-from tests.tables import everything
+from tests.support.factories import ApiKeyFactory
+from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import EmailUserManager, User
-from tests.accounts import LOGIN, SIGN_UP, mailed_code, page_of
-from tests.factories import PASSWORD
-from tests.parallel import SECONDS_TO_START, in_parallel
+from tests.support.factories import PASSWORD
+from tests.support.people.accounts import LOGIN, SIGN_UP, mailed_code, page_of
+from tests.support.programs.parallel import SECONDS_TO_START, in_parallel
 
 ADDRESSES, RESET = reverse("account_email"), reverse("account_reset_password")
 RESET_CODE, RESET_END = reverse("account_confirm_password_reset_code"), reverse("account_complete_password_reset")

@@ -18,8 +18,8 @@ from apikeys.services import delete_key
 from apikeys.verification import verify
 from projects.models import File, Project
 from projects.services import delete_project
-from tests.environment import REPOSITORY
-from tests.servers import database_url
+from tests.support.environment import REPOSITORY
+from tests.support.programs.servers import database_url
 
 pytestmark = pytest.mark.django_db
 

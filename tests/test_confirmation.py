@@ -14,12 +14,12 @@ from accounts.models import User
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import delete_key, report_leak
 from projects.models import Project
-from tests.access import BODIES
-from tests.accounts import totp_code
-from tests.confirmation import asks, confirm, reverse_delete
-from tests.pages import FETCH, HTMX, action, text
-from tests.routes import all_routes
-from tests.sessions import age
+from tests.support.people.accounts import totp_code
+from tests.support.people.confirmation import asks, confirm, reverse_delete
+from tests.support.people.sessions import age
+from tests.support.places.access import BODIES
+from tests.support.places.pages import FETCH, HTMX, action, text
+from tests.support.places.routes import all_routes
 from tests.test_recent_authentication import ASKS, KEY, PROJECT
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys.models import ApiKey, KeyEvent, KeyUse
 from projects.models import Membership, Project
-from tests.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
+from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
 
 
 def change(row, **fields):

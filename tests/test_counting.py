@@ -16,10 +16,10 @@ from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
 from apikeys.services import create_key
 from apikeys.verification import verify
 from projects.services import delete_project
-from tests.environment import ON_SQLITE, postgres
-from tests.factories import ApiKeyFactory
-from tests.load import call_all
-from tests.parallel import in_parallel
+from tests.support.environment import ON_SQLITE, postgres
+from tests.support.factories import ApiKeyFactory
+from tests.support.programs.load import call_all
+from tests.support.programs.parallel import in_parallel
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from projects.memberships import change_member
 from projects.models import File, Project
 from projects.permissions import Role
 from projects.services import create_project, delete_project
-from tests.api_helpers import assert_error
-from tests.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
-from tests.parallel import in_parallel
-from tests.uploads import form
+from tests.support.calls.api_helpers import assert_error
+from tests.support.calls.uploads import form
+from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
+from tests.support.programs.parallel import in_parallel
 
 pytestmark = pytest.mark.django_db
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.access import BODIES, KEY, OURS, ROUTES, UNSAFE, name_of, seen
-from tests.factories import FileFactory
-from tests.pages import text
-from tests.tables import everything
+from tests.support.factories import FileFactory
+from tests.support.places.access import BODIES, KEY, OURS, ROUTES, UNSAFE, name_of, seen
+from tests.support.places.pages import text
+from tests.support.stored.tables import everything
 
 
 @pytest.mark.parametrize("persona", ["anonymous", "owner", "admin"])

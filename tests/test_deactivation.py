@@ -14,8 +14,8 @@ from apikeys.deactivation import SHOWN
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.services import create_key, delete_key, pause_key
 from projects.permissions import Role
-from tests.api_client import bearer
-from tests.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
+from tests.support.calls.api_client import bearer
+from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 

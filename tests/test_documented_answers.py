@@ -11,12 +11,12 @@ from django.test import Client
 from apikeys import secret_format
 from projects.answers import ErrorAnswer
 from projects.models import Project
-from tests.api_client import API, bearer, downloaded, multipart, new_file, one_part, secret_of
-from tests.api_helpers import assert_error, get_request, send_raw
-from tests.environment import ON_SQLITE
-from tests.github import Signer
-from tests.openapi import document_of, operations
-from tests.postgres import free_port
+from tests.support.calls.api_client import API, bearer, downloaded, multipart, new_file, one_part, secret_of
+from tests.support.calls.api_helpers import assert_error, get_request, send_raw
+from tests.support.calls.github import Signer
+from tests.support.calls.openapi import document_of, operations
+from tests.support.environment import ON_SQLITE
+from tests.support.programs.postgres import free_port
 
 pytestmark = pytest.mark.django_db
 

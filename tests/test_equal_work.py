@@ -18,8 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from tests.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP
-from tests.factories import UserFactory
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP
 
 RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
 ADDRESS = reverse("account_email")

@@ -8,11 +8,11 @@ from django.http import HttpResponse
 
 from apikeys import limits, secret_format, services, usage, verification
 from apikeys.integrations.decorators import api_key_required
-from tests.api_client import API, bearer
-from tests.api_helpers import assert_error
-from tests.gateways import Answer
-from tests.parallel import in_parallel
-from tests.statements import assert_statements
+from tests.support.calls.api_client import API, bearer
+from tests.support.calls.api_helpers import assert_error
+from tests.support.gateways.proxies import Answer
+from tests.support.programs.parallel import in_parallel
+from tests.support.stored.statements import assert_statements
 from tests.test_integrations import Guarded, ask_rest
 
 pytestmark = pytest.mark.django_db

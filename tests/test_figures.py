@@ -9,7 +9,7 @@ from django.utils import timezone
 from apikeys import usage
 from apikeys.figures import PERIODS, Calls, Period, history, project_history, totals, with_figures
 from apikeys.models import KeyUse, ProjectUse
-from tests.factories import ApiKeyFactory
+from tests.support.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db
 

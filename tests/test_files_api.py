@@ -15,11 +15,11 @@ from accounts.threads import Slots
 from projects import transfers
 from projects.files import open_bytes
 from projects.models import File, Project
-from tests.api_client import downloaded, new_file
-from tests.api_helpers import assert_error, send_raw
-from tests.factories import ProjectFactory
-from tests.parallel import in_parallel
-from tests.uploads import FILES, FORM, assert_nothing_stored, blobs, form
+from tests.support.calls.api_client import downloaded, new_file
+from tests.support.calls.api_helpers import assert_error, send_raw
+from tests.support.calls.uploads import FILES, FORM, assert_nothing_stored, blobs, form
+from tests.support.factories import ProjectFactory
+from tests.support.programs.parallel import in_parallel
 
 pytestmark = pytest.mark.django_db
 

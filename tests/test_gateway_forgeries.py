@@ -2,9 +2,19 @@
 
 import pytest
 
-from tests import gateway_attacks as attacks
-from tests.gateway_attacks import FORGED, HANDSHAKE, HTTP2_SETTINGS, IDENTITY, ORIGIN, SPELLINGS, WEBSOCKET, head, send
-from tests.gateways import Recorder, Witness
+from tests.support.gateways import gateway_attacks as attacks
+from tests.support.gateways.gateway_attacks import (
+    FORGED,
+    HANDSHAKE,
+    HTTP2_SETTINGS,
+    IDENTITY,
+    ORIGIN,
+    SPELLINGS,
+    WEBSOCKET,
+    head,
+    send,
+)
+from tests.support.gateways.proxies import Recorder, Witness
 
 # What a proxy does has nothing to do with the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]

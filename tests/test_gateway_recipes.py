@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 
 from apikeys import services
-from tests.api_helpers import RawAnswer, assert_error
-from tests.environment import REPOSITORY
-from tests.gateway_attacks import SPELLINGS, assert_the_gateways_own, head, send
+from tests.support.calls.api_helpers import RawAnswer, assert_error
+from tests.support.environment import REPOSITORY
+from tests.support.gateways.gateway_attacks import SPELLINGS, assert_the_gateways_own, head, send
 
 # What a proxy does has nothing to do with the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]

@@ -6,9 +6,9 @@ import struct
 import pytest
 
 from apikeys import secret_format, services
-from tests import gateway_attacks as attacks
-from tests.gateway_attacks import HANDSHAKE, HTTP2_SETTINGS, SPELLINGS, WEBSOCKET, head
-from tests.gateways import Witness
+from tests.support.gateways import gateway_attacks as attacks
+from tests.support.gateways.gateway_attacks import HANDSHAKE, HTTP2_SETTINGS, SPELLINGS, WEBSOCKET, head
+from tests.support.gateways.proxies import Witness
 
 # What a proxy does has nothing to do with the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]

@@ -5,11 +5,11 @@ import time
 import pytest
 
 from apikeys import secret_format, services
-from tests.api_helpers import RawAnswer, assert_error
-from tests.environment import lacking
-from tests.gateway_attacks import head, send, status_of
-from tests.gateways import Answer, Envoy, Nginx, Witness, find
-from tests.postgres import free_port
+from tests.support.calls.api_helpers import RawAnswer, assert_error
+from tests.support.environment import lacking
+from tests.support.gateways.gateway_attacks import head, send, status_of
+from tests.support.gateways.proxies import Answer, Envoy, Nginx, Witness, find
+from tests.support.programs.postgres import free_port
 
 # What a proxy does has nothing to do with the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]

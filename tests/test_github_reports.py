@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.exceptions import ImproperlyConfigured
 
 from apikeys import reports, secret_format
-from tests.api_client import API, new_secret
-from tests.api_helpers import assert_error
-from tests.github import Signer
-from tests.reporting import CANARY, CODES, FOUND_AT, post, row, seen
-from tests.tables import everything
+from tests.support.calls.api_client import API, new_secret
+from tests.support.calls.api_helpers import assert_error
+from tests.support.calls.github import Signer
+from tests.support.calls.reporting import CANARY, CODES, FOUND_AT, post, row, seen
+from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.postgres import free_port
+from tests.support.programs.postgres import free_port
 
 
 def test_liveness_answers_without_asking_the_database(client):

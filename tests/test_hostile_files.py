@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from projects import files
 from projects.models import File
 from projects.services import delete_project
-from tests.api_client import downloaded, new_file
-from tests.api_helpers import assert_error
-from tests.uploads import FILES, NEVER, assert_nothing_stored, form
+from tests.support.calls.api_client import downloaded, new_file
+from tests.support.calls.api_helpers import assert_error
+from tests.support.calls.uploads import FILES, NEVER, assert_nothing_stored, form
 
 pytestmark = pytest.mark.django_db
 

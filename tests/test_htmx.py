@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from apikeys.services import pause_key, resume_key
-from tests.pages import HTMX, action, page, text
+from tests.support.places.pages import HTMX, action, page, text
 
 
 @pytest.fixture

@@ -20,12 +20,12 @@ from rest_framework.views import APIView
 from apikeys import secret_format, services
 from apikeys.integrations.decorators import api_key_required
 from apikeys.integrations.rest_framework import ApiKeyAuthentication
-from tests.api_helpers import assert_error
-from tests.environment import REPOSITORY
-from tests.gateways import Answer
-from tests.postgres import free_port
-from tests.servers import database_url
-from tests.statements import assert_statements
+from tests.support.calls.api_helpers import assert_error
+from tests.support.environment import REPOSITORY
+from tests.support.gateways.proxies import Answer
+from tests.support.programs.postgres import free_port
+from tests.support.programs.servers import database_url
+from tests.support.stored.statements import assert_statements
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ from apikeys.models import ApiKey
 from apikeys.services import create_key
 from projects.models import File, Project
 from projects.permissions import Role
-from tests.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory
-from tests.routes import all_routes
+from tests.support.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory
+from tests.support.places.routes import all_routes
 
 
 class Side(NamedTuple):

@@ -13,7 +13,7 @@ from apikeys.models import ApiKey
 from apikeys.services import create_key, delete_key, pause_key, resume_key
 from apikeys.templatetags.key_words import since, sparkline, times
 from apikeys.verification import verify
-from tests.tables import everything
+from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}

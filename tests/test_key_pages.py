@@ -11,8 +11,8 @@ from django.utils import timezone
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import create_key, delete_key
 from apikeys.verification import verify
-from tests.factories import ApiKeyFactory
-from tests.pages import ACTIONS, FETCH, HTMX, action, page, text
+from tests.support.factories import ApiKeyFactory
+from tests.support.places.pages import ACTIONS, FETCH, HTMX, action, page, text
 
 GONE = "was deleted in the meantime. Nothing was changed."
 

@@ -6,7 +6,7 @@ import pytest
 from allauth.usersessions.models import UserSession
 
 from accounts.client_address import address_of, network_of
-from tests.accounts import LOGIN, PASSWORD
+from tests.support.people.accounts import LOGIN, PASSWORD
 
 pytestmark = pytest.mark.django_db
 

@@ -23,7 +23,7 @@ from apikeys.models import KeyEvent, UnmatchedUse
 from projects.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Role
-from tests.factories import FileFactory, MembershipFactory, UserFactory
+from tests.support.factories import FileFactory, MembershipFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 

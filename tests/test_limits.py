@@ -15,8 +15,8 @@ from django.test import Client
 from django.urls import reverse
 
 from config.errors import LIMIT_SECONDS
-from tests.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in
-from tests.factories import UserFactory
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from apikeys import mail_delivery, services
-from tests.accounts import NEW_PASSWORD, PASSWORD, SIGN_UP, log_in
-from tests.environment import REPOSITORY
-from tests.production import production_environment
+from tests.support.environment import REPOSITORY
+from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, SIGN_UP, log_in
+from tests.support.settings.production import production_environment
 from tests.test_settings import manage
 
 BASE_URL = "https://keys.example.com"

@@ -11,9 +11,9 @@ from accounts.models import User
 from apikeys.models import ApiKey
 from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Membership
-from tests.factories import ProjectFactory
-from tests.pages import HTMX, action, page, text
-from tests.rows import many_events, many_keys, many_projects
+from tests.support.factories import ProjectFactory
+from tests.support.places.pages import HTMX, action, page, text
+from tests.support.stored.rows import many_events, many_keys, many_projects
 
 
 @pytest.fixture

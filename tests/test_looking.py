@@ -7,10 +7,10 @@ from django.core import mail
 from django.test import Client
 
 from projects.models import File
-from tests.access import MODELS, ROUTES, recently_signed_in
-from tests.factories import FileFactory
-from tests.routes import Route
-from tests.tables import everything
+from tests.support.factories import FileFactory
+from tests.support.places.access import MODELS, ROUTES, recently_signed_in
+from tests.support.places.routes import Route
+from tests.support.stored.tables import everything
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from django.urls import reverse
 from apikeys import services
 from apikeys.models import ApiKey, KeyEvent
 from config.local_secrets import new_ring
-from tests.environment import DATA_DIR
-from tests.factories import ApiKeyFactory
-from tests.servers import Server, session_headers
+from tests.support.environment import DATA_DIR
+from tests.support.factories import ApiKeyFactory
+from tests.support.programs.servers import Server, session_headers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.nodb]
 

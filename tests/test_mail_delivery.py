@@ -23,11 +23,11 @@ from django.urls import reverse
 from apikeys import mail_delivery, services
 from apikeys.models import ApiKey
 from projects.models import Project
-from tests.api_client import API, bearer
-from tests.environment import REPOSITORY
-from tests.factories import MembershipFactory, UserFactory
-from tests.mail_server import MailServer, silent_mail_server
-from tests.servers import Server, database_url
+from tests.support.calls.api_client import API, bearer
+from tests.support.environment import REPOSITORY
+from tests.support.factories import MembershipFactory, UserFactory
+from tests.support.programs.mail_server import MailServer, silent_mail_server
+from tests.support.programs.servers import Server, database_url
 
 pytestmark = pytest.mark.nodb
 

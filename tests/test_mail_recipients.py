@@ -13,8 +13,8 @@ from apikeys.models import ApiKey
 from projects.models import Membership, Project
 from projects.permissions import Role
 from projects.services import choose_mails, delete_project
-from tests.factories import MembershipFactory, UserFactory
-from tests.told import ALL, HOME, OFFICE
+from tests.support.factories import MembershipFactory, UserFactory
+from tests.support.people.emails import ALL, HOME, OFFICE
 
 pytestmark = pytest.mark.django_db
 

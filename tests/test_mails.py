@@ -13,7 +13,7 @@ from apikeys import services
 from apikeys.models import ApiKey, PauseReason
 from projects.models import Project
 from projects.services import delete_project
-from tests.told import HOME, OFFICE, SOURCE
+from tests.support.people.emails import HOME, OFFICE, SOURCE
 
 pytestmark = pytest.mark.django_db
 

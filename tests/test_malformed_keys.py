@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apikeys import malformed, secret_format
-from tests.api_helpers import assert_error
+from tests.support.calls.api_helpers import assert_error
 
 FAULTS = {
     "": "is empty, or holds characters that no key has",

@@ -12,8 +12,8 @@ from projects.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Role
 from projects.services import choose_mails, delete_project
-from tests.factories import MembershipFactory, ProjectFactory, UserFactory
-from tests.parallel import rounds_in_parallel
+from tests.support.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.support.programs.parallel import rounds_in_parallel
 
 pytestmark = pytest.mark.django_db
 

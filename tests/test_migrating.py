@@ -10,7 +10,7 @@ from apikeys.models import KeyEvent
 from apikeys.services import create_key, keep_secrets, report_leak, resume_key, show_secrets_once
 from projects.memberships import change_member
 from projects.permissions import Role
-from tests.environment import ON_SQLITE
+from tests.support.environment import ON_SQLITE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 has_a_time_limit = pytest.mark.skipif(ON_SQLITE, reason="SQLite has no time limit")

@@ -14,7 +14,7 @@ from apikeys.services import create_key
 from projects.files import clean_file_name
 from projects.names import MAX_LENGTH, clean_name
 from projects.services import create_project
-from tests.tables import everything
+from tests.support.stored.tables import everything
 
 
 @pytest.fixture

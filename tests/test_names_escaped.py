@@ -12,7 +12,7 @@ from django.utils import timezone
 from apikeys.models import ApiKey
 from apikeys.services import create_key
 from projects.names import MAX_LENGTH
-from tests.factories import FileFactory
+from tests.support.factories import FileFactory
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from accounts.sessions import SessionStore, data_of, digest_of
 from config.local_secrets import new_secret_key
-from tests.accounts import PASSWORD, is_signed_in, log_in, mailed_code, page_of, totp_code
-from tests.api_client import bearer, secret_of
+from tests.support.calls.api_client import bearer, secret_of
+from tests.support.people.accounts import PASSWORD, is_signed_in, log_in, mailed_code, page_of, totp_code
 
 SESSIONS = reverse("usersessions_list")
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

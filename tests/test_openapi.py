@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from config.api import api
-from tests.api_client import API, downloaded
-from tests.openapi import DOCUMENT, document_of, operations
-from tests.routes import all_routes
+from tests.support.calls.api_client import API, downloaded
+from tests.support.calls.openapi import DOCUMENT, document_of, operations
+from tests.support.places.routes import all_routes
 
 pytestmark = pytest.mark.django_db
 

@@ -7,10 +7,10 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tests.api_helpers import send_raw
-from tests.routes import all_routes
-from tests.servers import session_headers
-from tests.uploads import FORM, form
+from tests.support.calls.api_helpers import send_raw
+from tests.support.calls.uploads import FORM, form
+from tests.support.places.routes import all_routes
+from tests.support.programs.servers import session_headers
 
 MOST = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 TYPES = [FORM, "application/x-www-form-urlencoded", "application/json", ""]

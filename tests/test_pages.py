@@ -7,10 +7,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.models import ApiKey
-from tests.api_client import downloaded
-from tests.pages import FETCH, HTMX, action, page, text
-from tests.routes import all_routes
-from tests.rows import many_events, many_files, many_keys, many_projects
+from tests.support.calls.api_client import downloaded
+from tests.support.places.pages import FETCH, HTMX, action, page, text
+from tests.support.places.routes import all_routes
+from tests.support.stored.rows import many_events, many_files, many_keys, many_projects
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from tests.api_client import call_with, files_of, new_file
-from tests.api_helpers import assert_error
+from tests.support.calls.api_client import call_with, files_of, new_file
+from tests.support.calls.api_helpers import assert_error
 
 pytestmark = pytest.mark.django_db
 

@@ -12,11 +12,20 @@ from accounts import hashing
 from accounts.hashing import MESSAGE, TooManyAtOnce
 from accounts.models import User
 from accounts.threads import Slots, share
-from tests.accounts import LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP, is_signed_in, log_in, mailed_code, page_of
-from tests.environment import REPOSITORY
-from tests.factories import UserFactory
-from tests.parallel import in_parallel
-from tests.visitor import Visitor
+from tests.support.environment import REPOSITORY
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import (
+    LOGIN,
+    NEW_PASSWORD,
+    PASSWORD,
+    SIGN_UP,
+    is_signed_in,
+    log_in,
+    mailed_code,
+    page_of,
+)
+from tests.support.people.visitor import Visitor
+from tests.support.programs.parallel import in_parallel
 
 pytestmark = pytest.mark.nodb
 

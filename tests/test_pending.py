@@ -8,7 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from tests.accounts import (
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import (
     CODE,
     LOGIN,
     NEW_PASSWORD,
@@ -20,7 +21,6 @@ from tests.accounts import (
     page_of,
     totp_code,
 )
-from tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("confirmed_by_code")]
 

@@ -16,8 +16,8 @@ from django.urls import reverse
 from apikeys import limits, secret_format
 from config import environment
 from projects.models import File
-from tests.accounts import LOGIN, PASSWORD, SIGN_UP, log_in, page_of, totp_code
-from tests.api_client import bearer, downloaded, new_file, secret_of
+from tests.support.calls.api_client import bearer, downloaded, new_file, secret_of
+from tests.support.people.accounts import LOGIN, PASSWORD, SIGN_UP, log_in, page_of, totp_code
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ from apikeys.models import ApiKey
 from apikeys.verification import verify
 from config import database_url, readiness
 from config.postgresql.base import LIMITS, DatabaseWrapper
-from tests.environment import ON_SQLITE
-from tests.pgbouncer import pgbouncer
+from tests.support.environment import ON_SQLITE
+from tests.support.programs.pgbouncer import pgbouncer
 
 pytestmark = [
     pytest.mark.skipif(ON_SQLITE, reason="SQLite has no pooler"),

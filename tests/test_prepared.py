@@ -11,7 +11,7 @@ from django.db import connection
 
 from apikeys import patience
 from apikeys.verification import verify
-from tests.environment import ON_SQLITE, postgres
+from tests.support.environment import ON_SQLITE, postgres
 
 pytestmark = [
     pytest.mark.skipif(ON_SQLITE, reason="SQLite has no server to wait for"),

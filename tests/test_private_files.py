@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from config.private_files import mend
-from tests.environment import REPOSITORY
+from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
 

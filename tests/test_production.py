@@ -7,11 +7,11 @@ import pytest
 from allauth.account.models import EmailAddress
 
 from projects.models import Project
-from tests.environment import ON_SQLITE
-from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.fuzz.wire import exchange
-from tests.production import production_environment
-from tests.servers import Answer, Server, database_url
+from tests.support.environment import ON_SQLITE
+from tests.support.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.support.programs.servers import Answer, Server, database_url
+from tests.support.settings.production import production_environment
 
 pytestmark = pytest.mark.skipif(ON_SQLITE, reason="production refuses SQLite")
 

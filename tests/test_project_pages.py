@@ -11,10 +11,10 @@ from apikeys.models import ApiKey
 from apikeys.services import pause_key
 from apikeys.verification import verify
 from projects.models import File, Membership, Project
-from tests.factories import FileFactory, ProjectFactory
-from tests.pages import ACTIONS, action, page, text
-from tests.routes import all_routes
-from tests.rows import many_projects
+from tests.support.factories import FileFactory, ProjectFactory
+from tests.support.places.pages import ACTIONS, action, page, text
+from tests.support.places.routes import all_routes
+from tests.support.stored.rows import many_projects
 
 
 @pytest.fixture

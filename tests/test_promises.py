@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.environment import REPOSITORY
+from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
 

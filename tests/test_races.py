@@ -13,10 +13,10 @@ from apikeys.models import ApiKey, KeyEvent, KeyState
 from projects.files import _insert_within_quota
 from projects.models import File, Project
 from projects.services import delete_project
-from tests.environment import ON_SQLITE
-from tests.factories import ApiKeyFactory, UserFactory
-from tests.parallel import in_parallel, rounds_in_parallel
-from tests.sessions import log_in
+from tests.support.environment import ON_SQLITE
+from tests.support.factories import ApiKeyFactory, UserFactory
+from tests.support.people.sessions import log_in
+from tests.support.programs.parallel import in_parallel, rounds_in_parallel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

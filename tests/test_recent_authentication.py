@@ -8,13 +8,13 @@ from django.urls import reverse
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.services import delete_key, pause_key
 from projects.models import Project
-from tests.access import BODIES
-from tests.confirmation import asks, reverse_delete
-from tests.factories import PASSWORD
-from tests.pages import FETCH, HTMX, action
-from tests.routes import all_routes
-from tests.sessions import age
-from tests.tables import everything
+from tests.support.factories import PASSWORD
+from tests.support.people.confirmation import asks, reverse_delete
+from tests.support.people.sessions import age
+from tests.support.places.access import BODIES
+from tests.support.places.pages import FETCH, HTMX, action
+from tests.support.places.routes import all_routes
+from tests.support.stored.tables import everything
 
 PROJECT = "projects/<project_id:project_id>/"
 KEY = PROJECT + "keys/<key_id:key_id>/"

@@ -11,8 +11,8 @@ from apikeys.secret_format import generate
 from common import outages
 from config.local_secrets import new_ring
 from projects import transfers
-from tests.api_client import call_with, new_file
-from tests.postgres import free_port
+from tests.support.calls.api_client import call_with, new_file
+from tests.support.programs.postgres import free_port
 
 FORGED = 'evil.test\nlevel="error" event="forged"'
 

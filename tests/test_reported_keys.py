@@ -13,7 +13,7 @@ from apikeys import services
 from apikeys.models import ApiKey
 from apikeys.verification import verify
 from projects.models import Project
-from tests.pages import HTMX, action
+from tests.support.places.pages import HTMX, action
 
 pytestmark = pytest.mark.django_db
 

@@ -9,10 +9,10 @@ from django.views.debug import ExceptionReporter
 
 from apikeys import reports, secret_format, services
 from apikeys.models import KeyEvent, PauseReason
-from tests.api_client import API, assert_envelope, bearer, new_secret
-from tests.api_helpers import assert_error
-from tests.reporting import CANARY, CODES, FOUND_AT, REPORT, post, row, seen
-from tests.tables import everything
+from tests.support.calls.api_client import API, assert_envelope, bearer, new_secret
+from tests.support.calls.api_helpers import assert_error
+from tests.support.calls.reporting import CANARY, CODES, FOUND_AT, REPORT, post, row, seen
+from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from apikeys.services import create_key, delete_key, pause_key
-from tests.load import call_before_and_after
+from tests.support.programs.load import call_before_and_after
 
 KEYS = 100
 PROGRAMS = 4

@@ -16,11 +16,11 @@ from apikeys import proofs, rotation, services
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.verification import verify
 from config.local_secrets import new_ring
-from tests.environment import ON_SQLITE, REPOSITORY
-from tests.factories import ApiKeyFactory
-from tests.parallel import in_parallel
-from tests.servers import database_url
-from tests.tables import everything
+from tests.support.environment import ON_SQLITE, REPOSITORY
+from tests.support.factories import ApiKeyFactory
+from tests.support.programs.parallel import in_parallel
+from tests.support.programs.servers import database_url
+from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
 

@@ -16,9 +16,9 @@ from apikeys import secret_format, usage, vault
 from apikeys.models import ApiKey
 from apikeys.verification import verify
 from config.local_secrets import new_ring
-from tests.environment import REPOSITORY
-from tests.factories import ApiKeyFactory
-from tests.servers import database_url
+from tests.support.environment import REPOSITORY
+from tests.support.factories import ApiKeyFactory
+from tests.support.programs.servers import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,16 +13,16 @@ from django.core.management import CommandError, call_command
 from accounts.addresses import canonical
 from accounts.models import User
 from projects.models import Project
-from tests.mail_server import MailServer
-from tests.servers import Server
+from tests.support.people.visitor import Visitor
+from tests.support.programs.mail_server import MailServer
+from tests.support.programs.servers import Server
 from tests.test_commands import run, run_json
-from tests.visitor import Visitor
 
 PASSWORD, OTHER_PASSWORD, NEW_PASSWORD = "a quiet harbour 41", "a loud harbour 42", "another calm river 7"
 SIGN_UP, LOGIN, LOGOUT = "/accounts/signup/", "/accounts/login/", "/accounts/logout/"
 CONFIRM, ADDRESS, CODE = "/accounts/reauthenticate/", "/accounts/email/", "/accounts/confirm-email/"
 RESET, RESET_CODE, RESET_END = (f"/accounts/password/reset/{end}" for end in ("", "confirm/", "complete/"))
-QUICK = {"DJANGO_SETTINGS_MODULE": "tests.quick_passwords"}
+QUICK = {"DJANGO_SETTINGS_MODULE": "tests.support.settings.quick_passwords"}
 FOUND, OK = HTTPStatus.FOUND, HTTPStatus.OK
 
 

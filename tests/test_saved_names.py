@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projects.files import clean_file_name, content_disposition
-from tests.api_client import new_file
-from tests.environment import lacking
+from tests.support.calls.api_client import new_file
+from tests.support.environment import lacking
 
 pytestmark = pytest.mark.nodb
 

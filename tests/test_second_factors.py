@@ -17,7 +17,7 @@ from fido2.utils import websafe_encode
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
 from accounts.models import User
-from tests.accounts import is_signed_in, log_in, page_of, totp_code
+from tests.support.people.accounts import is_signed_in, log_in, page_of, totp_code
 
 
 def test_a_second_factor_is_asked_for_at_login_and_a_recovery_code_works_once(client, person):

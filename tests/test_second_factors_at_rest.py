@@ -20,12 +20,12 @@ from accounts import second_factors
 from apikeys import vault
 from common.encryption import CiphertextRefused
 from config.local_secrets import new_ring
-from tests.accounts import PASSWORD as ADAS_PASSWORD
-from tests.accounts import is_signed_in, log_in, new_person, page_of, totp_code
-from tests.environment import REPOSITORY
-from tests.factories import UserFactory
-from tests.servers import database_url
-from tests.visitor import Visitor
+from tests.support.environment import REPOSITORY
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import PASSWORD as ADAS_PASSWORD
+from tests.support.people.accounts import is_signed_in, log_in, new_person, page_of, totp_code
+from tests.support.people.visitor import Visitor
+from tests.support.programs.servers import database_url
 
 pytestmark = pytest.mark.django_db
 

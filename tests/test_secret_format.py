@@ -13,8 +13,8 @@ from accounts.public_ids import BASE62
 from apikeys import secret_format
 from apikeys.secret_format import CHECKSUM_LENGTH, RANDOM_LENGTH, checksum, generate, is_well_formed, mask
 from apikeys.verification import verify
-from tests.environment import REPOSITORY
-from tests.statements import assert_statements
+from tests.support.environment import REPOSITORY
+from tests.support.stored.statements import assert_statements
 
 pytestmark = pytest.mark.nodb
 

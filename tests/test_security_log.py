@@ -21,12 +21,12 @@ from projects.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
 from projects.services import rename_project
-from tests.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP, log_in, mailed_code, totp_code
-from tests.api_client import bearer, secret_of
-from tests.environment import REPOSITORY
-from tests.factories import UserFactory
-from tests.pages import action, page
-from tests.sessions import log_in as sign_in_recently
+from tests.support.calls.api_client import bearer, secret_of
+from tests.support.environment import REPOSITORY
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP, log_in, mailed_code, totp_code
+from tests.support.people.sessions import log_in as sign_in_recently
+from tests.support.places.pages import action, page
 
 ADDRESS = "203.0.113.7"
 TYPED_BY_MISTAKE = "my-secret-pass phrase 99"

@@ -16,9 +16,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from config.supervisor import Group
-from tests.environment import DATA_DIR, REPOSITORY
-from tests.postgres import free_port
-from tests.processes import CHECK, PAGES, children, group, workers
+from tests.support.environment import DATA_DIR, REPOSITORY
+from tests.support.programs.postgres import free_port
+from tests.support.programs.processes import CHECK, PAGES, children, group, workers
 
 pytestmark = pytest.mark.nodb
 

@@ -11,7 +11,7 @@ from projects.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
 from projects.services import create_project, delete_project, rename_project
-from tests.factories import ApiKeyFactory, FileFactory, ProjectFactory
+from tests.support.factories import ApiKeyFactory, FileFactory, ProjectFactory
 
 pytestmark = pytest.mark.django_db
 

@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from accounts.sessions import SessionStore, data_of, digest_of, seal
 from config.local_secrets import new_secret_key
-from tests.accounts import NEW_PASSWORD, PASSWORD, is_signed_in, log_in, page_of
-from tests.parallel import in_parallel
+from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, is_signed_in, log_in, page_of
+from tests.support.programs.parallel import in_parallel
 
 SESSIONS = reverse("usersessions_list")
 

@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.setting_values import refuse_foreign_host
-from tests.environment import REPOSITORY
-from tests.production import production_environment
+from tests.support.environment import REPOSITORY
+from tests.support.settings.production import production_environment
 
 pytestmark = pytest.mark.nodb
 

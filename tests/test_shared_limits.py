@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from apikeys import secret_format
 from common.json_cache import CacheFull
-from tests.accounts import LOGIN, PASSWORD, log_in
-from tests.factories import UserFactory
-from tests.parallel import in_parallel
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import LOGIN, PASSWORD, log_in
+from tests.support.programs.parallel import in_parallel
 
 VERIFY = reverse("verify")
 

@@ -18,10 +18,10 @@ from apikeys.models import ApiKey, KeyEvent
 from apikeys.services import copy_secret, create_key, delete_key, keep_secrets, report_leak, show_secrets_once
 from apikeys.verification import verify
 from projects.models import Project
-from tests.environment import ON_SQLITE
-from tests.pages import FETCH, action, text
-from tests.parallel import in_parallel
-from tests.sessions import age
+from tests.support.environment import ON_SQLITE
+from tests.support.people.sessions import age
+from tests.support.places.pages import FETCH, action, text
+from tests.support.programs.parallel import in_parallel
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from apikeys.models import ApiKey, KeyEvent
 from apikeys.services import create_key, show_secrets_once
 from apikeys.verification import verify
 from projects.models import Project
-from tests.pages import FETCH, HTMX, action, text
-from tests.parallel import in_parallel
-from tests.sessions import log_in
+from tests.support.people.sessions import log_in
+from tests.support.places.pages import FETCH, HTMX, action, text
+from tests.support.programs.parallel import in_parallel
 
 SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
 ONCE = "Copy it now: you will not see it again."

@@ -11,8 +11,8 @@ from accounts.models import User
 from apikeys.models import ApiKey
 from apikeys.services import create_key, delete_key, pause_key
 from apikeys.verification import verify
-from tests.factories import MembershipFactory, UserFactory
-from tests.pages import HTMX, action, page, text
+from tests.support.factories import MembershipFactory, UserFactory
+from tests.support.places.pages import HTMX, action, page, text
 
 WHY = "Refused: the account that created it is deactivated."
 

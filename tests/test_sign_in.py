@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.templatetags.account_pages import agent_in_words
-from tests.accounts import (
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import (
     LOGIN,
     NEW_PASSWORD,
     PASSWORD,
@@ -21,7 +22,6 @@ from tests.accounts import (
     mailed_code,
     page_of,
 )
-from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 

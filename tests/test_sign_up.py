@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from tests.accounts import (
+from tests.support.people.accounts import (
     CODE,
     LOGIN,
     NEW_PASSWORD,

@@ -4,11 +4,11 @@ import pytest
 from django.test import Client
 
 from accounts.sessions import SessionStore
-from tests.access import BODIES, ROUTES
-from tests.accounts import log_in
-from tests.factories import PASSWORD
-from tests.pages import ACTIONS, FETCH, HTMX, action, page, text
-from tests.tables import everything
+from tests.support.factories import PASSWORD
+from tests.support.people.accounts import log_in
+from tests.support.places.access import BODIES, ROUTES
+from tests.support.places.pages import ACTIONS, FETCH, HTMX, action, page, text
+from tests.support.stored.tables import everything
 
 SIGNED_OUT = "You were signed out. Nothing was changed."
 

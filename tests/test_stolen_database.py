@@ -12,13 +12,13 @@ import pytest
 from django.urls import reverse
 
 from apikeys import services
-from tests import thief
-from tests.accounts import PASSWORD, new_person, totp_code
-from tests.environment import ON_SQLITE, SQLITE_FILE
-from tests.mail_server import MailServer
-from tests.servers import Server, database_url
+from tests.support.environment import ON_SQLITE, SQLITE_FILE
+from tests.support.people import thief
+from tests.support.people.accounts import PASSWORD, new_person, totp_code
+from tests.support.people.visitor import Visitor
+from tests.support.programs.mail_server import MailServer
+from tests.support.programs.servers import Server, database_url
 from tests.test_backup import backup, run
-from tests.visitor import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from apikeys import mail_delivery
-from tests.accounts import PASSWORD, SIGN_UP, mailed_code
-from tests.environment import REPOSITORY
-from tests.pages import text
+from tests.support.environment import REPOSITORY
+from tests.support.people.accounts import PASSWORD, SIGN_UP, mailed_code
+from tests.support.places.pages import text
 
 # In no list of Django's; ten characters and more, with capitals and digits.
 STOLEN = "Liverpool2010"

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.access import BODIES, FILE, OF_A_PROJECT, PROJECT, ROUTES, name_of, seen
-from tests.factories import ApiKeyFactory, FileFactory
-from tests.routes import NEVER, Route
-from tests.tables import everything
+from tests.support.factories import ApiKeyFactory, FileFactory
+from tests.support.places.access import BODIES, FILE, OF_A_PROJECT, PROJECT, ROUTES, name_of, seen
+from tests.support.places.routes import NEVER, Route
+from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.nodb
 

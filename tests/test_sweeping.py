@@ -14,11 +14,11 @@ import pytest
 from django.core.management import call_command
 
 from projects.sweeping import _older_than
-from tests.environment import DATA_DIR
-from tests.factories import FileFactory
-from tests.parallel import in_parallel
-from tests.servers import SECONDS_TO_ANSWER, Server
-from tests.uploads import FILES, FORM, form
+from tests.support.calls.uploads import FILES, FORM, form
+from tests.support.environment import DATA_DIR
+from tests.support.factories import FileFactory
+from tests.support.programs.parallel import in_parallel
+from tests.support.programs.servers import SECONDS_TO_ANSWER, Server
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from apikeys.figures import Period, keys_counted
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Project
-from tests.factories import ApiKeyFactory
+from tests.support.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db
 MOST = 20

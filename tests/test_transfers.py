@@ -15,12 +15,12 @@ from django.test import Client
 from accounts.threads import Slots, share
 from projects import transfers
 from projects.models import File
-from tests.accounts import LOGIN, PASSWORD, is_signed_in
-from tests.api_client import API, downloaded, new_file
-from tests.api_helpers import assert_error
-from tests.servers import Server
+from tests.support.calls.api_client import API, downloaded, new_file
+from tests.support.calls.api_helpers import assert_error
+from tests.support.calls.uploads import FILES, FORM, assert_nothing_stored, form
+from tests.support.people.accounts import LOGIN, PASSWORD, is_signed_in
+from tests.support.programs.servers import Server
 from tests.test_mail_delivery import until
-from tests.uploads import FILES, FORM, assert_nothing_stored, form
 
 pytestmark = pytest.mark.nodb
 

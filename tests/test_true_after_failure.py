@@ -13,12 +13,12 @@ from django.urls import reverse
 
 from apikeys import mail_delivery
 from projects.models import File
-from tests.accounts import CODE, is_signed_in, mailed_code
-from tests.api_client import upload as upload_file
-from tests.factories import PASSWORD
-from tests.mail_server import MailServer, silent_mail_server
-from tests.postgres import free_port
-from tests.tables import everything
+from tests.support.calls.api_client import upload as upload_file
+from tests.support.factories import PASSWORD
+from tests.support.people.accounts import CODE, is_signed_in, mailed_code
+from tests.support.programs.mail_server import MailServer, silent_mail_server
+from tests.support.programs.postgres import free_port
+from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
 

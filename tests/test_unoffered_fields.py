@@ -10,9 +10,9 @@ from django.test import Client
 from apikeys.models import ApiKey
 from projects.models import File, Project
 from projects.permissions import Role
-from tests.access import ACCESS, BODIES, MODELS, OURS, recently_signed_in
-from tests.factories import MembershipFactory
-from tests.routes import NEVER
+from tests.support.factories import MembershipFactory
+from tests.support.places.access import ACCESS, BODIES, MODELS, OURS, recently_signed_in
+from tests.support.places.routes import NEVER
 
 PROTECTED = ("project", "digest", "state", "created_by", "ciphertext", "role", "is_staff")
 

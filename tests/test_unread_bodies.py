@@ -9,8 +9,8 @@ import pytest
 
 from accounts import unread
 from accounts.bodies import reading
-from tests.api_helpers import send_raw
-from tests.servers import Server
+from tests.support.calls.api_helpers import send_raw
+from tests.support.programs.servers import Server
 
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 

@@ -14,12 +14,12 @@ from django.contrib.sessions.models import Session
 from django.urls import reverse
 
 from accounts.sessions import digest_of
-from tests import thief
-from tests.accounts import NEW_PASSWORD, PASSWORD, new_person, totp_code
-from tests.environment import ON_SQLITE, REPOSITORY, SQLITE_FILE
-from tests.servers import SECONDS_TO_START, Server, database_url
+from tests.support.environment import ON_SQLITE, REPOSITORY, SQLITE_FILE
+from tests.support.people import thief
+from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, new_person, totp_code
+from tests.support.people.visitor import Visitor
+from tests.support.programs.servers import SECONDS_TO_START, Server, database_url
 from tests.test_stolen_database import Known, read_by_thief, whole_database
-from tests.visitor import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +28,7 @@ AUTHENTICATE, CODES = reverse("mfa_authenticate"), reverse("mfa_view_recovery_co
 
 @pytest.fixture
 def earlier(start_server) -> Server:
-    return start_server(DJANGO_SETTINGS_MODULE="tests.earlier_release")
+    return start_server(DJANGO_SETTINGS_MODULE="tests.support.settings.earlier_release")
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from projects.models import File
-from tests.api_helpers import assert_error, get_request, send_raw
-from tests.uploads import FILES, FORM, NEVER, assert_nothing_stored, field, form
+from tests.support.calls.api_helpers import assert_error, get_request, send_raw
+from tests.support.calls.uploads import FILES, FORM, NEVER, assert_nothing_stored, field, form
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.client_address import client_address
 from apikeys import usage
-from tests.environment import ON_SQLITE
-from tests.factories import ApiKeyFactory
+from tests.support.environment import ON_SQLITE
+from tests.support.factories import ApiKeyFactory
 
 
 def test_the_later_use_wins_whichever_is_written_last(api_key):

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from apikeys.models import ApiKey, KeyUse
 from apikeys.usage_pages import KEYS_A_QUERY
-from tests.environment import ON_SQLITE
-from tests.factories import ApiKeyFactory
-from tests.servers import Server, session_headers
+from tests.support.environment import ON_SQLITE
+from tests.support.factories import ApiKeyFactory
+from tests.support.programs.servers import Server, session_headers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ from apikeys.models import KeyUse, UnmatchedUse
 from apikeys.services import delete_key
 from apikeys.usage_folding import HOURS_KEPT, UNMATCHED_KEPT, Folded, fold_hours
 from projects.services import delete_project
-from tests.factories import ApiKeyFactory
+from tests.support.factories import ApiKeyFactory
 from tests.test_commands import run, run_json
 
 pytestmark = pytest.mark.django_db

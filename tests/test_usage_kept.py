@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from apikeys import patience, usage
 from apikeys.models import KeyUse
-from tests.environment import ON_SQLITE
-from tests.factories import ApiKeyFactory
+from tests.support.environment import ON_SQLITE
+from tests.support.factories import ApiKeyFactory
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -18,7 +18,7 @@ from apikeys import usage
 from apikeys.models import ApiKey, KeyState, KeyUse
 from apikeys.services import create_key, delete_key
 from projects.models import Project
-from tests.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
+from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)

@@ -7,7 +7,7 @@ from apikeys import services, vault
 from apikeys.models import ApiKey, KeyEvent
 from common.encryption import NONCE_BYTES
 from config.local_secrets import new_ring
-from tests.factories import ApiKeyFactory
+from tests.support.factories import ApiKeyFactory
 
 SECRET = "lk_7Hq2WdZ5tB0mYc9XrKfVj3LsNe8GaP3dol9X"
 ROW = {"key_id": "key_0123456789abcdef", "project_id": "prj_0123456789abcdef"}

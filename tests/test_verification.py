@@ -11,9 +11,9 @@ from apikeys.verification import _LOOKUP, Verdict, verify
 from common.key_ring import VaultUnavailable
 from config.local_secrets import new_ring
 from projects.services import delete_project
-from tests.environment import ON_SQLITE
-from tests.factories import ApiKeyFactory, ProjectFactory
-from tests.statements import assert_statements
+from tests.support.environment import ON_SQLITE
+from tests.support.factories import ApiKeyFactory, ProjectFactory
+from tests.support.stored.statements import assert_statements
 
 pytestmark = pytest.mark.django_db
 

@@ -8,10 +8,10 @@ from django.test import Client
 
 from apikeys import secret_format, services, usage
 from projects.services import delete_project
-from tests.api_helpers import assert_error, get_request, send_raw
-from tests.environment import ON_SQLITE
-from tests.postgres import free_port
-from tests.statements import assert_statements
+from tests.support.calls.api_helpers import assert_error, get_request, send_raw
+from tests.support.environment import ON_SQLITE
+from tests.support.programs.postgres import free_port
+from tests.support.stored.statements import assert_statements
 
 VERIFY = "/api/v1/verify"
 HEADERS = ("X-Latchkey-Key", "X-Latchkey-Project", "X-Latchkey-User")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from config.environment import contacts
-from tests.factories import FileFactory
+from tests.support.factories import FileFactory
 
 pytestmark = pytest.mark.nodb
 

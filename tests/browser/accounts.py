@@ -9,9 +9,9 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from tests.accounts import PASSWORD
 from tests.browser.axe import THEMES, Looks
 from tests.browser.places import button, said, until
+from tests.support.people.accounts import PASSWORD
 
 SIZES = [(1280, 800), (360, 740), (320, 640)]
 SHOTS = os.environ.get("SHOTS")  # a folder to leave pictures in, for whoever wants to look

@@ -14,12 +14,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from accounts.models import User
 from apikeys.models import ApiKey
 from projects.models import Project
-from tests.accounts import new_person
 from tests.browser.accounts import add_authenticator
 from tests.browser.places import settings_page
-from tests.environment import lacking
-from tests.servers import Server
-from tests.sessions import log_in
+from tests.support.environment import lacking
+from tests.support.people.accounts import new_person
+from tests.support.people.sessions import log_in
+from tests.support.programs.servers import Server
 
 # The most that a busy machine is waited for: what comes sooner is not kept waiting.
 SECONDS_TO_WAIT = 30

@@ -18,8 +18,8 @@ from apikeys import usage
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.services import create_key, delete_key, pause_key, report_leak
 from projects.models import Project
-from tests.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
-from tests.servers import Server
+from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
+from tests.support.programs.servers import Server
 
 SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
 

@@ -16,7 +16,7 @@ from tests.browser.visits import (
     viewers_places,
     visits,
 )
-from tests.factories import MembershipFactory, UserFactory
+from tests.support.factories import MembershipFactory, UserFactory
 
 NARROW = {"width": 320, "height": 640}
 WIDE = {"width": 1280, "height": 800}

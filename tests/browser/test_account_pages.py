@@ -5,7 +5,6 @@ import re
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from tests.accounts import PASSWORD
 from tests.browser.accounts import (
     code_mailed_by,
     confirm_password,
@@ -17,6 +16,7 @@ from tests.browser.accounts import (
     walk,
 )
 from tests.browser.places import button, said
+from tests.support.people.accounts import PASSWORD
 
 SIGNED_OUT = ["account_login", "account_signup", "account_reset_password", "account_inactive"]
 SIGNED_OUT += ["account_password_reset_completed", "account_email_verification_sent"]

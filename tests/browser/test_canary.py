@@ -21,13 +21,13 @@ from projects.models import Project
 from projects.names import MAX_LENGTH
 from tests.browser.conftest import Complaints
 from tests.browser.places import button, call, copied_with, create_key_in_dialog, multipart, row, said, switch, until
-from tests.environment import DATA_DIR, lacking
-from tests.factories import FileFactory
-from tests.failing import FAILED
-from tests.gateways import Gateway, find
-from tests.leaks import files, found, needles
-from tests.routes import Route, all_routes
-from tests.servers import Answer, Server
+from tests.support.environment import DATA_DIR, lacking
+from tests.support.factories import FileFactory
+from tests.support.gateways.proxies import Gateway, find
+from tests.support.places.routes import Route, all_routes
+from tests.support.programs.servers import Answer, Server
+from tests.support.settings.failing import FAILED
+from tests.support.stored.leaks import files, found, needles
 
 EMAIL, PASSWORD = "canary@example.com", "correct-horse-battery"
 MAIL_PASSWORD = "the-mail-servers-own-password"
@@ -73,7 +73,9 @@ def folder() -> Path:
 def failing(start_server, folder: Path) -> Server:
     """Fails when it is asked to, and mails into files."""
     server: Server = start_server(
-        DJANGO_SETTINGS_MODULE="tests.failing", EMAIL_URL=f"file:///{folder}/mails", EMAIL_VERIFICATION="mandatory"
+        DJANGO_SETTINGS_MODULE="tests.support.settings.failing",
+        EMAIL_URL=f"file:///{folder}/mails",
+        EMAIL_VERIFICATION="mandatory",
     )
     return server
 

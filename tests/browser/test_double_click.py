@@ -2,9 +2,9 @@
 
 from django.urls import reverse
 
-from tests.accounts import PASSWORD
 from tests.browser.accounts import is_inside
 from tests.browser.places import button
+from tests.support.people.accounts import PASSWORD
 
 
 def test_whoever_clicks_twice_to_sign_up_is_signed_in(page):

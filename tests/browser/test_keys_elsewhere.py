@@ -9,7 +9,7 @@ from apikeys.services import create_key, delete_key
 from projects.models import Membership
 from projects.permissions import Role
 from tests.browser.places import button, clipboard, htmx_logged, many_keys, names, row, said, settings_page, switch
-from tests.factories import PASSWORD, UserFactory
+from tests.support.factories import PASSWORD, UserFactory
 
 
 @pytest.mark.parametrize("act", ["pause", "delete"])

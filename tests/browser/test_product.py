@@ -23,7 +23,7 @@ from tests.browser.places import (
     said,
     settings_page,
 )
-from tests.factories import FileFactory, UserFactory
+from tests.support.factories import FileFactory, UserFactory
 
 READS_THE_ENVIRONMENT = {
     "curl": '"Authorization: Bearer $LATCHKEY_API_KEY"',

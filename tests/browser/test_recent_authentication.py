@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 from apikeys.models import KeyState
 from apikeys.services import create_key
 from tests.browser.places import SECRET, button, clipboard, dashboard, key_page, many_keys, row, said, settings_page
-from tests.factories import PASSWORD
-from tests.sessions import age_all
+from tests.support.factories import PASSWORD
+from tests.support.people.sessions import age_all
 
 CONFIRM = re.compile("/accounts/reauthenticate/")
 

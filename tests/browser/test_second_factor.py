@@ -11,10 +11,10 @@ from playwright.sync_api import expect
 
 from apikeys.services import create_key
 from projects.services import create_project
-from tests.accounts import log_in, totp_code
 from tests.browser.accounts import add_authenticator, add_passkey, is_inside, sign_in_by_password, sign_out
 from tests.browser.places import button, clipboard, said, settings_page
-from tests.sessions import age_all
+from tests.support.people.accounts import log_in, totp_code
+from tests.support.people.sessions import age_all
 
 
 def test_an_authenticator_app_is_set_up_without_script(new_page, person):

@@ -14,7 +14,7 @@ import pytest
 
 from apikeys.services import pause_key
 from tests.browser.places import button, clipboard, dashboard, said
-from tests.factories import FileFactory
+from tests.support.factories import FileFactory
 
 LANGUAGES = {
     "curl": ("bash", "-e", "snippet.sh"),

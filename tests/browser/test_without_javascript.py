@@ -24,7 +24,7 @@ from tests.browser.places import (
     switch,
     until_used,
 )
-from tests.factories import PASSWORD
+from tests.support.factories import PASSWORD
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from tests.faults.fill import PASSWORD
 from tests.faults.installation import People
-from tests.servers import Answer, Server
+from tests.support.programs.servers import Answer, Server
 
 _FORM = "application/x-www-form-urlencoded"
 _UPLOAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n--b--\r\n'

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.environment import lacking
 from tests.faults.figures import FIGURES, shared_machine
 from tests.faults.installation import Installation
-from tests.postgres import find_binaries
+from tests.support.environment import lacking
+from tests.support.programs.postgres import find_binaries
 
 FACTOR_BESIDE_OTHER_TESTS = 3
 

@@ -19,7 +19,7 @@ def main(keys: int) -> None:
     from accounts.models import User
     from apikeys import services
     from projects.services import create_project
-    from tests.sessions import log_in
+    from tests.support.people.sessions import log_in
 
     call_command("migrate", verbosity=0)
     owner = User.objects.create_user(email="owner@example.com", password=PASSWORD)

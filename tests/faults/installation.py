@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import psycopg
 
-from tests.environment import REPOSITORY
-from tests.postgres import Postgres
-from tests.processes import children
-from tests.servers import Server
+from tests.support.environment import REPOSITORY
+from tests.support.programs.postgres import Postgres
+from tests.support.programs.processes import children
+from tests.support.programs.servers import Server
 
 
 class People(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.calls import Caller, at_once, loading, slowest, until_answered
 from tests.faults.figures import measure
 from tests.faults.installation import threads
-from tests.processes import PAGES, workers
+from tests.support.programs.processes import PAGES, workers
 
 pytestmark = pytest.mark.nodb
 

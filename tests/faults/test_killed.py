@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.environment import DATA_DIR
 from tests.faults.calls import Caller
 from tests.faults.figures import measure
 from tests.faults.installation import run_python
 from tests.faults.people import Person, upload_and_delete
-from tests.processes import PAGES, workers
+from tests.support.environment import DATA_DIR
+from tests.support.programs.processes import PAGES, workers
 
 ROUNDS = 5
 WORKERS = 3

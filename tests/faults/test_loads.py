@@ -14,12 +14,12 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.environment import REPOSITORY
 from tests.faults.calls import Call, Caller, Timed, loading
 from tests.faults.figures import measure
 from tests.faults.installation import Installation, People
-from tests.mail_server import silent_mail_server
-from tests.servers import Server
+from tests.support.environment import REPOSITORY
+from tests.support.programs.mail_server import silent_mail_server
+from tests.support.programs.servers import Server
 
 pytestmark = [pytest.mark.nodb, pytest.mark.faults]
 

@@ -8,11 +8,11 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.environment import REPOSITORY, lacking
 from tests.faults.calls import Timed, loading
 from tests.faults.figures import measure
-from tests.gateways import Nginx, find
-from tests.servers import Server
+from tests.support.environment import REPOSITORY, lacking
+from tests.support.gateways.proxies import Nginx, find
+from tests.support.programs.servers import Server
 
 pytestmark = [pytest.mark.nodb, pytest.mark.faults]
 

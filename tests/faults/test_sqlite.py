@@ -11,7 +11,7 @@ import pytest
 from tests.faults.calls import Caller, loading, slowest
 from tests.faults.figures import measure
 from tests.faults.installation import fill, run_python
-from tests.servers import Server
+from tests.support.programs.servers import Server
 
 ROUNDS = 40
 WRITERS = 4

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.calls import Caller, at_once, loading
 from tests.faults.figures import measure
-from tests.servers import Server
+from tests.support.programs.servers import Server
 
 pytestmark = pytest.mark.nodb
 

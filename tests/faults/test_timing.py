@@ -9,9 +9,9 @@ import pytest
 
 from tests.faults.figures import measure
 from tests.faults.installation import Installation
-from tests.mail_server import MailServer
-from tests.servers import Server
-from tests.visitor import Visitor
+from tests.support.people.visitor import Visitor
+from tests.support.programs.mail_server import MailServer
+from tests.support.programs.servers import Server
 
 pytestmark = [pytest.mark.nodb, pytest.mark.faults]
 

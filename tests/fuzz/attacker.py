@@ -10,8 +10,8 @@ from tests.fuzz.rows import snapshot, version
 from tests.fuzz.stage import Stage
 from tests.fuzz.strategy import whose
 from tests.fuzz.wire import exchange
-from tests.routes import Route
-from tests.servers import Server
+from tests.support.places.routes import Route
+from tests.support.programs.servers import Server
 
 
 class Attacker:

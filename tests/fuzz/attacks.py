@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote
 
 from tests.fuzz.stage import NOBODY, Stage
 from tests.fuzz.words import SAFE, TOKEN
-from tests.routes import Route
+from tests.support.places.routes import Route
 
 BOUNDARY = "x"
 Pairs = tuple[tuple[str, str], ...]

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from django.forms import BaseForm
 from django.urls import Resolver404, resolve
 
-from tests.routes import Route
+from tests.support.places.routes import Route
 
 Fields = dict[str, str]
 

@@ -22,7 +22,7 @@ from apikeys.models import ApiKey
 from apikeys.verification import verify
 from projects.models import Project
 from projects.services import delete_project
-from tests.factories import ProjectFactory, UserFactory
+from tests.support.factories import ProjectFactory, UserFactory
 
 ACTIVE, PAUSED, DELETED = "active", "paused", "deleted"
 NAMES = ["Server", "sERVER", "Straße", "STRASSE", " Staging  ", "staging"]

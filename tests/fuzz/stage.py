@@ -19,8 +19,8 @@ from apikeys.secret_format import generate
 from apikeys.services import create_key
 from projects.models import Membership
 from projects.permissions import Role
-from tests.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory
-from tests.routes import NEVER, Route
+from tests.support.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory
+from tests.support.places.routes import NEVER, Route
 
 # Whoever is signed in, and what they may: `stranger` has a project of their own, `helper` may look into the admin.
 PEOPLE = ("stranger", "viewer", "owner", "helper", "admin")

@@ -9,7 +9,7 @@ from tests.fuzz.attacks import Attack, Pairs
 from tests.fuzz.fields import Discovered
 from tests.fuzz.stage import NOBODY, PEOPLE
 from tests.fuzz.words import COOKIES, CREDENTIALS, HEADERS, HOSTILE, KEPT, KINDS, METHODS, PATH_TEXT, TEXT
-from tests.routes import Route
+from tests.support.places.routes import Route
 
 # What a field is given where its form leaves it empty and a right answer is wanted.
 _RIGHT = {"name": "Staging", "confirmation": "«name»", "email": "«email»", "login": "«email»", "user": "«id»"}

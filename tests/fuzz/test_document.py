@@ -4,10 +4,10 @@ import re
 import subprocess
 import sys
 
-from tests.environment import DATA_DIR
 from tests.fuzz.budget import SECONDS, SEED, counts, seconds_left
 from tests.fuzz.stage import Stage
-from tests.github import Signer
+from tests.support.calls.github import Signer
+from tests.support.environment import DATA_DIR
 
 UNTIL = 1.0
 # /verify takes any method and is described once, as GET; the others' methods are in access.py.

@@ -9,7 +9,7 @@ from tests.fuzz.attacker import Attacker
 from tests.fuzz.budget import SECONDS, attempt, turns
 from tests.fuzz.stage import forget_limits
 from tests.fuzz.strategy import attacks_on
-from tests.routes import Route, all_routes
+from tests.support.places.routes import Route, all_routes
 
 UNTIL = 0.6
 EXAMPLES = 3 if not SECONDS else 15

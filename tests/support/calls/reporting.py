@@ -1,0 +1,31 @@
+"""Reporting leaked secrets over HTTP, and what a reporter sees of the answer."""
+
+import json
+from typing import Any
+
+from django.test import Client
+
+from apikeys import secret_format
+from apikeys.models import ApiKey
+from tests.support.calls.api_client import API
+
+REPORT = f"{API}/report"
+FOUND_AT = "https://github.com/acme/weather/blob/main/.env#L3"
+CANARY = secret_format.generate("lk_")
+CODES = {400: "bad_request", 413: "request_too_large", 422: "invalid"}
+
+
+def post(body: Any, path: str = REPORT, client: Client | None = None, **options: Any) -> Any:
+    """`body` is sent as it is if it is bytes, else as JSON."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return (client or Client()).post(path, raw, content_type="application/json", **options)
+
+
+def row(key: ApiKey) -> ApiKey:
+    return ApiKey.objects.get(pk=key.pk)
+
+
+def seen(answer: Any) -> tuple[int, bytes, dict[str, str]]:
+    own = answer.headers["X-Request-Id"]
+    headers = {name: value for name, value in answer.headers.items() if name not in {"X-Request-Id", "Expires"}}
+    return answer.status_code, answer.content.replace(own.encode(), b""), headers

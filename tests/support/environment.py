@@ -1,0 +1,55 @@
+"""What settings.py reads, set before pytest-django loads it (`-p tests.support.environment` in pyproject.toml).
+
+Tests run on a PostgreSQL of their own, or with TEST_DATABASE=sqlite on an SQLite file.
+"""
+
+import atexit
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.support.programs.postgres import Postgres
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ON_SQLITE = os.environ.get("TEST_DATABASE", "postgresql") == "sqlite"
+IN_CI = os.environ.get("CI") == "true"
+
+DATA_DIR = Path(tempfile.mkdtemp(prefix="latchkey-data-"))
+SQLITE_FILE = DATA_DIR / "test.sqlite3"
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
+# Whoever ends us with SIGTERM finds everything stopped and removed, as after Ctrl+C.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+postgres = Postgres()
+
+# The developer's own configuration is no part of a test.
+for name in (
+    *("ENV", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "LOG_JSON", "LOG_LEVEL"),
+    *("KEY_PEPPERS", "KEY_RING", "KEY_PREFIX", "MAX_KEYS_PER_PROJECT", "API_URL", "MAX_FILE_SIZE", "PROJECT_QUOTA"),
+    *("CHECK_PORT", "CHECK_WORKERS", "MAX_PROJECTS_PER_USER", "MAX_DELETED_PROJECTS_PER_USER", "USER_QUOTA"),
+    *("MAX_NEW_KEYS_PER_DAY", "MAX_DELETED_KEYS_PER_PROJECT", "MAX_FILES_PER_PROJECT"),
+    *("SESSION_IDLE_SECONDS", "SECURITY_CONTACT", "SECRET_KEY_FALLBACKS", "UMASK"),
+    *("EMAIL_URL", "EMAIL_VERIFICATION", "REAUTHENTICATION_SECONDS", "CACHE_URL", "BASE_URL", "GITHUB_PUBLIC_KEYS"),
+):
+    os.environ.pop(name, None)
+    os.environ.pop(f"{name}_FILE", None)
+# The tests start some hundred servers and commands. Compiled once, each of them starts in half the time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["DATA_DIR"] = str(DATA_DIR)
+os.environ["DATABASE_URL"] = f"sqlite:///{DATA_DIR}/latchkey.sqlite3" if ON_SQLITE else postgres.url
+os.environ["FAILED_KEYS_PER_MINUTE"] = "0"  # all tests come from one address; tests of the limit set it
+os.environ["REPORTS_PER_MINUTE"] = "0"  # likewise
+os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread beside the tests; they call flush() themselves
+os.environ["MAIL_RETRY_SECONDS"] = "0"  # likewise: they call send_waiting()
+
+
+def lacking(what: str) -> NoReturn:
+    """Skips the test; in CI, where nothing may be lacking, fails it."""
+    if IN_CI:
+        pytest.fail(f"{what} is missing, and CI=true allows no skips.")
+    pytest.skip(f"{what} is missing.")

@@ -1,0 +1,1 @@
+"""Real proxies with the files of docs/gateways, and an API behind them."""

@@ -1,0 +1,62 @@
+"""Fixtures of the tests of docs/gateways; tests/conftest.py makes them known."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.environment import lacking
+from tests.support.gateways.gateway_api import Api
+from tests.support.gateways.proxies import GATEWAYS, Gateway, find
+from tests.support.programs.servers import Server
+
+
+@pytest.fixture(scope="session")
+def session_api() -> Iterator[Api]:
+    with Api.running() as api:
+        yield api
+
+
+@pytest.fixture
+def api(session_api: Api) -> Api:
+    """What stands behind the gateway. It has received nothing yet."""
+    session_api.received.clear()
+    return session_api
+
+
+@pytest.fixture(scope="session", params=GATEWAYS, ids=lambda kind: kind.program)
+def gateway_kind(request: pytest.FixtureRequest) -> type[Gateway]:
+    kind: type[Gateway] = request.param
+    if not find(kind.program):
+        lacking(kind.program)
+    return kind
+
+
+@pytest.fixture(scope="session")
+def session_gateway(gateway_kind, tmp_path_factory, session_server, session_api) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp(gateway_kind.program)
+    gateway = gateway_kind(folder, latchkey_port=session_server.check_port, api_port=session_api.server_port)
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def gateway(server: Server, api: Api, session_gateway: Gateway) -> Gateway:
+    """The proxy as documented, before `api`, asking `server`."""
+    return session_gateway
+
+
+@pytest.fixture
+def gateway_to(gateway_kind, tmp_path, api) -> Iterator[Callable[..., Gateway]]:
+    """Starts a proxy of the test's own: `gateway_to(latchkey_port)`."""
+    started: list[Gateway] = []
+
+    def start(latchkey_port: int, **options) -> Gateway:
+        options = {"api_port": api.server_port, **options}
+        started.append(gateway_kind(tmp_path, latchkey_port=latchkey_port, **options))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.stop()

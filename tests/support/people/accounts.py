@@ -1,0 +1,56 @@
+"""Somebody with a password and a confirmed address, and what the account's pages answer."""
+
+import re
+import time
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.core import mail
+from django.urls import reverse
+
+from tests.support.factories import UserFactory
+
+PASSWORD = "a quiet harbour 41"
+NEW_PASSWORD = "another calm river 7"
+SIGN_UP, LOGIN, CODE = reverse("account_signup"), reverse("account_login"), reverse("account_email_verification_sent")
+
+
+def new_person():
+    """Has a password and a confirmed address."""
+    user = UserFactory(email="ada@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user
+
+
+def log_in(client, user, password=PASSWORD, **more):
+    return client.post(LOGIN, {"login": user.email, "password": password, **more})
+
+
+def page_of(response):
+    return response.content.decode()
+
+
+def mailed_code():
+    return re.search(r"^\s*([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})*)\s*$", mail.outbox[-1].body, re.M)[1]
+
+
+def assert_true_without_a_code(page):
+    """The page promises no code: the email may be about something else, and the page must not tell."""
+    words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "for our email. If it has a code, enter the code here: it expires soon." in words
+    for promise in (
+        r"code (is|was|has been) (on|sent)",
+        r"(a|the|new) code is on",
+        r"send (a|the) (new )?code",
+        "We sent",
+    ):
+        assert not re.search(promise, words, re.I), promise
+
+
+def totp_code(secret, steps=0):
+    """What an app shows now, and so holds for half a minute at least; or so many steps of 30 seconds later."""
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
+
+
+def is_signed_in(client):
+    return "_auth_user_id" in client.session

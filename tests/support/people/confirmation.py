@@ -1,0 +1,36 @@
+"""Being asked to confirm that it is you, and doing so."""
+
+import html
+import json
+import re
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from projects.models import Project
+from tests.support.factories import PASSWORD
+
+CONFIRM = "/accounts/reauthenticate/"
+
+
+def asks(answer: Any) -> bool:
+    """Whether it leads to the confirmation, however it was asked."""
+    to = answer.headers.get("Location") or answer.headers.get("HX-Redirect") or ""
+    if answer.headers.get("Content-Type") == "application/json":
+        to = json.loads(answer.content).get("login", "")
+    return bool(re.match(r"/accounts/(reauthenticate|2fa/reauthenticate|2fa/webauthn/reauthenticate)/\?next=", to))
+
+
+def confirm(client: Client, address: str, **options: Any) -> Any:
+    """Gives the password on the page that `address` leads to, as its form does."""
+    page = client.get(address).content.decode()
+    assert "Confirm that it is you</h1>" in page
+    assert 'autocomplete="current-password"' in page
+    back_to = re.search(r'<input type="hidden" name="next" value="([^"]*)"', page)
+    assert back_to
+    return client.post(CONFIRM, {"password": PASSWORD, "next": html.unescape(back_to[1])}, **options)
+
+
+def reverse_delete(project: Project) -> str:
+    return reverse("projects:delete", args=[project.public_id])

@@ -1,0 +1,1 @@
+"""Every URL of the product, who may use it, and the words on its pages."""

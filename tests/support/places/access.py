@@ -1,0 +1,105 @@
+"""Who may what, as a table of every URL, and how to ask it."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.db import models
+from django.test import Client
+
+from accounts.models import User
+from apikeys.models import ApiKey, KeyEvent
+from projects.models import File, Membership, Project
+from tests.support.places.routes import Route, all_routes
+
+PROJECT = "projects/<project_id:project_id>/"
+KEY = PROJECT + "keys/<key_id:key_id>/"
+FILE = "api/v1/files/<file_id:file_id>"
+UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
+PERSONAS = ("anonymous", "outsider", "viewer", "owner", "admin")
+LOGIN = "login"  # 302 to the login page, which leads back
+
+# One row a URL. Each method has the status for each of PERSONAS, in that order; HEAD is as GET, and
+# every other method is 405 once LoginRequired has let the person pass.
+ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
+    "": {"GET": (302, 302, 302, 302, 302)},
+    "favicon.ico": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (302,) * 5),
+    "help/": {"GET": (200,) * 5},
+    ".well-known/security.txt": {"GET": (404,) * 5},
+    ".well-known/change-password": {"GET": (302,) * 5},
+    "projects/": {"GET": (LOGIN, 200, 200, 200, 200)},
+    "projects/new/": {"GET": (LOGIN, 200, 200, 200, 200), "POST": (LOGIN, 302, 302, 302, 302)},
+    PROJECT: {"GET": (LOGIN, 404, 200, 200, 404)},
+    PROJECT + "start/": {"GET": (LOGIN, 404, 403, 200, 404)},
+    PROJECT + "settings/": {"GET": (LOGIN, 404, 200, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "activity/": {"GET": (LOGIN, 404, 200, 200, 404)},
+    PROJECT + "usage/": {"GET": (LOGIN, 404, 200, 200, 404)},
+    PROJECT + "usage.csv": {"GET": (LOGIN, 404, 200, 200, 404)},
+    PROJECT + "mails/": {"POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "show-once/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "keep-secrets/": {"POST": (LOGIN, 404, 403, 302, 404)},
+    PROJECT + "keys/new/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "pause/": {"POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "copy/": {"POST": (LOGIN, 404, 403, 200, 404)},
+    KEY + "reveal/": {"POST": (LOGIN, 404, 403, 200, 404)},
+    KEY + "first-request/": {"GET": (LOGIN, 404, 302, 302, 404)},
+    KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    # Keys alone open the API: whoever is signed in is as unknown to it as anyone.
+    "api/v1/verify": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
+    "api/v1/verify/<the_clients:below>": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
+    "api/v1/me": {"GET": (401,) * 5, "OPTIONS": (204,) * 5},
+    "api/v1/files": {"GET": (401,) * 5, "POST": (401,) * 5, "OPTIONS": (204,) * 5},
+    FILE: {"GET": (401,) * 5, "DELETE": (401,) * 5, "OPTIONS": (204,) * 5},
+    FILE + "/content": {"GET": (401,) * 5, "OPTIONS": (204,) * 5},
+    # Reports need no key; an empty one is none. GitHub's are taken once its keys are known (test_github_reports.py).
+    "api/v1/report": {"POST": (400,) * 5, "OPTIONS": (204,) * 5},
+    "api/v1/report/github": {"POST": (404,) * 5, "OPTIONS": (204,) * 5},
+    "api/v1/openapi.json": {"GET": (200,) * 5, "OPTIONS": (204,) * 5},
+    "api/v1/docs": {"GET": (200,) * 5, "OPTIONS": (204,) * 5},
+}
+
+# What makes a POST succeed for whoever may.
+BODIES = {
+    "projects/new/": {"name": "Another project"},
+    PROJECT + "settings/": {"name": "Renamed"},
+    PROJECT + "mails/": {"created": "on"},
+    PROJECT + "delete/": {"confirmation": "Acme Weather"},
+    PROJECT + "keys/new/": {"name": "Staging"},
+}
+
+ROUTES = {route.pattern: route for route in all_routes()}
+OURS = [route for route in ROUTES.values() if route.is_page or route.is_api]
+OF_A_PROJECT = [route for route in OURS if "project_id" in route.pattern]
+
+
+def name_of(route: Route) -> str:
+    return route.pattern or "home"
+
+
+_RANDOM = re.compile(r'(name="csrfmiddlewaretoken" value=")[^"]+|req_[0-9A-Za-z]{16}')
+_RANDOM_HEADERS = {"X-Request-Id", "Expires"}
+_OWN_IDS = re.compile(r"(prj|key|file)_[0-9A-Za-z]{16}")
+
+
+def seen(answer: Any) -> tuple[int, str, dict[str, str]]:
+    """All that a stranger can tell answers apart by, but for random tokens, the time, and the ids they asked with."""
+    headers = {
+        name: _OWN_IDS.sub("id", _RANDOM.sub(r"\1", value))
+        for name, value in answer.headers.items()
+        if name not in _RANDOM_HEADERS
+    }
+    return answer.status_code, _OWN_IDS.sub("id", _RANDOM.sub(r"\1", answer.content.decode())), headers
+
+
+MODELS: tuple[type[models.Model], ...] = (Project, Membership, ApiKey, KeyEvent, File, User)
+
+
+def recently_signed_in(user: User, signed_in: Callable[..., Client]) -> Client:
+    """A client that no page asks for the password, and whose owner has a confirmed address."""
+    EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True, verified=True)
+    client = signed_in(user)
+    assert client.get("/accounts/2fa/totp/activate/").status_code == 200
+    return client

@@ -1,0 +1,138 @@
+"""The product as its users run it: `manage.py serve` in a process of its own."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email.message import Message
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import NamedTuple
+
+from django.db import connection
+from django.test import Client
+
+from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY
+from tests.support.programs.postgres import free_port
+
+# Bounds on what goes wrong, far above what a busy machine needs.
+SECONDS_TO_START = 120
+SECONDS_TO_STOP = 60
+SECONDS_TO_ANSWER = 60
+
+
+def database_url() -> str:
+    """The address of the database that the tests themselves use."""
+    settings = connection.settings_dict
+    if ON_SQLITE:
+        return f"sqlite:///{settings['NAME']}"
+    return f"postgresql://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Message
+    body: bytes
+
+
+def session_headers(client: Client) -> dict[str, str]:
+    """What makes a request to a real server one of the signed-in client's script: its session, and a CSRF token."""
+    token = "t" * 32
+    return {
+        "Accept": "application/json",
+        "Cookie": f"sessionid={client.cookies['sessionid'].value}; csrftoken={token}",
+        "X-CSRFToken": token,
+    }
+
+
+class Server:
+    """`url` has no slash at its end. Environment variables may be given; the rest is the tests' own."""
+
+    def __init__(self, *, workers: int = 1, check_workers: int = 1, **environment: str) -> None:
+        self.port, self.check_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = Path(tempfile.mkstemp(prefix="server-", suffix=".log", dir=DATA_DIR)[1])
+        self._environment = {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "WORKERS": str(workers),
+            "CHECK_PORT": str(self.check_port),
+            "CHECK_WORKERS": str(check_workers),
+            "USAGE_FLUSH_SECONDS": "0.2",
+            "MAIL_RETRY_SECONDS": "1",
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator["Server"]:
+        server = cls()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+    def start(self) -> None:
+        command = [sys.executable, "manage.py", "serve"]
+        with self.log.open("ab") as log:
+            # A session of its own, so that Ctrl+C reaches it through stop() and in no other way.
+            self.process = subprocess.Popen(
+                command, cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not self._is_live():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"manage.py serve did not become live. Its log:\n{self.log_text()}")
+            time.sleep(0.05)
+
+    def _is_live(self) -> bool:
+        try:
+            ports = (self.port, self.check_port)
+            return all(self.request("GET", "/health/live", port=port).status == 200 for port in ports)
+        except (OSError, HTTPException):
+            return False
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | str | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        port: int | None = None,
+    ) -> Answer:
+        """One request over a connection of its own, to the pages' port unless `port` is given.
+
+        Redirects are answers, nothing follows them.
+        """
+        with closing(HTTPConnection("127.0.0.1", port or self.port, timeout=SECONDS_TO_ANSWER)) as connection:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+
+    def check(self, secret: str) -> Answer:
+        """What a gateway hears that asks about this secret."""
+        headers = {"Authorization": f"Bearer {secret}"}
+        return self.request("GET", "/api/v1/verify", headers=headers, port=self.check_port)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, 9)
+                self.process.wait()
+            self.process = None
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")

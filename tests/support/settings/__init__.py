@@ -1,0 +1,1 @@
+"""Environments and settings that servers of tests start with."""

@@ -1,0 +1,1 @@
+"""What the database and the file store hold, and what the database was asked."""

@@ -1,0 +1,36 @@
+"""How many statements the database was asked: what PostgreSQL's own log says, whoever sent them.
+
+The check of a key goes past Django's cursor, and so past the queries that Django counts.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.support.environment import ON_SQLITE, postgres
+
+
+@contextmanager
+def assert_statements(number: int) -> Iterator[None]:
+    """Fails unless this thread's connection sends exactly `number` statements meanwhile."""
+    if ON_SQLITE:
+        with CaptureQueriesContext(connection) as captured:
+            yield
+        found = [query["sql"] for query in captured.captured_queries]
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("SET log_statement = 'all'; SELECT pg_backend_pid()")
+            cursor.nextset()
+            pid = cursor.fetchone()[0]
+        before = postgres.log.stat().st_size
+        yield
+        with postgres.log.open("rb") as log:
+            log.seek(before)
+            text = log.read().decode(errors="replace")
+        with connection.cursor() as cursor:
+            cursor.execute("RESET log_statement")
+        found = re.findall(rf"\[{pid}\] LOG:  (?:statement|execute [^:]*): (.*)", text)
+    assert len(found) == number, "\n".join(found)
