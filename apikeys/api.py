@@ -9,9 +9,9 @@ from ninja import Router, Schema
 
 from apikeys import gateway
 from apikeys.verification import Identity
-from projects.answers import ErrorAnswer, ObjectAnswer
+from common.answers.envelope import envelope
+from common.answers.schemas import ErrorAnswer, ObjectAnswer
 from projects.api import ApiRequest
-from projects.envelope import envelope
 
 
 class KeyRequest(ApiRequest):

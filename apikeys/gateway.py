@@ -15,8 +15,8 @@ from django.conf import settings
 from accounts.client_address import address_of, forwarded_protocol
 from accounts.public_ids import new_public_id
 from apikeys import verification
+from common.answers.envelope import error_body, error_headers, status_of
 from common.security_log import Event, record
-from projects.envelope import error_body, error_headers, status_of
 
 logger = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from accounts.client_address import client_address
 from apikeys import reports, services
-from projects.answers import ErrorAnswer, ObjectAnswer
-from projects.envelope import Refused, envelope
+from common.answers.envelope import Refused, envelope
+from common.answers.schemas import ErrorAnswer, ObjectAnswer
 
 # GitHub puts many matches into one message; the limit of a request's body allows about as many.
 MOST_MATCHES = 1_000

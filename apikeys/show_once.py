@@ -10,8 +10,8 @@ from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
 from apikeys import services
 from apikeys.pages import project_context
+from common.answers.announcements import announce
 from projects.access import get_project
-from projects.announcements import announce
 from projects.models import Project
 from projects.permissions import Permission
 

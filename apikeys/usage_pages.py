@@ -15,16 +15,16 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from accounts.busy import busy
 from accounts.requests import PageRequest
 from apikeys import figures, usage_charts
 from apikeys.figures import Calls, Period, history, keys_counted, project_history, totals, use_of
 from apikeys.forms import UsageForm
 from apikeys.models import ApiKey, Outcome
 from apikeys.pages import project_context
+from common.answers.busy import busy
+from common.answers.envelope import Refused
 from projects import transfers
 from projects.access import get_project
-from projects.envelope import Refused
 from projects.forms import list_choice, pager_query
 from projects.models import Project
 from projects.permissions import Permission

@@ -20,8 +20,8 @@ from apikeys.forms import CreateKeyForm
 from apikeys.models import ApiKey, PauseReason
 from apikeys.pages import keys_context, living_names, project_context, propose_name, snippet_context
 from common import outages
+from common.answers.announcements import announce, warn
 from projects.access import get_project
-from projects.announcements import announce, warn
 from projects.forms import ConfirmNameForm
 from projects.models import Project
 from projects.permissions import Permission

@@ -28,10 +28,10 @@ from apikeys.api import VERIFY_DOCUMENT
 from apikeys.api import router as me_router
 from apikeys.integrations.ninja import ApiKeyAuth, answer_refusals
 from apikeys.report_api import router as report_router
+from common.answers.envelope import error_response
 from common.outages import OUTAGES
 from config import errors
 from projects.api import router as files_router
-from projects.envelope import error_response
 
 View = Callable[..., HttpResponse]
 

@@ -16,8 +16,8 @@ from accounts.bodies import BodyNotRead, TooManyBodies
 from accounts.limits import held_up_seconds
 from accounts.second_factors import SecondFactorUnavailable
 from common import outages
+from common.answers.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 from common.security_log import Event, record
-from projects.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 
 logger = structlog.get_logger(__name__)
 

@@ -19,10 +19,10 @@ from accounts.client_address import client_address
 from accounts.limits import APP, held_up_seconds
 from accounts.public_ids import new_public_id
 from common import outages
+from common.answers.envelope import error_response
 from common.security_log import Event, record
 from config import health
 from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
-from projects.envelope import error_response
 
 logger = structlog.get_logger(__name__)
 

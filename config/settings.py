@@ -289,7 +289,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "config.csrf.csrf_failure"
-MESSAGE_STORAGE = "projects.announcements.AnnouncementStorage"
+MESSAGE_STORAGE = "common.answers.announcements.AnnouncementStorage"
 MESSAGE_COOKIE_NAME = "messages"
 if PRODUCTION:
     SECURE_SSL_REDIRECT = True

@@ -13,7 +13,7 @@ from django.shortcuts import resolve_url
 from accounts.pending import end_if_password_changed
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
-from projects.announcements import warn
+from common.answers.announcements import warn
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 

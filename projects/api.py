@@ -12,9 +12,9 @@ from django.urls import reverse
 from ninja import Field, P, QueryEx, Router, Schema, Status
 
 from accounts.models import User
+from common.answers.envelope import Refused, envelope, list_envelope
+from common.answers.schemas import ErrorAnswer, ListAnswer, ObjectAnswer
 from projects import files, transfers
-from projects.answers import ErrorAnswer, ListAnswer, ObjectAnswer
-from projects.envelope import Refused, envelope, list_envelope
 from projects.models import File, Project
 
 PAGE_SIZE = 20

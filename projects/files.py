@@ -17,7 +17,7 @@ from django.http import UnreadablePostError
 
 from accounts.models import User
 from common import outages
-from projects.envelope import Refused
+from common.answers.envelope import Refused
 from projects.locks import lock_project, lock_users
 from projects.models import File, Membership, Project
 from projects.names import without_hidden_characters

@@ -14,7 +14,7 @@ from accounts.bodies import body_of
 from accounts.stalled import waiting_for_client
 from accounts.threads import Slots, share
 from common import outages
-from projects.envelope import Refused
+from common.answers.envelope import Refused
 
 _uploads, _downloads = Slots(share()), Slots(share())
 

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.client_address import client_address
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
+from common.answers.announcements import announce
 from projects import services
 from projects.access import get_project
-from projects.announcements import announce
 from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice, pager_query
 from projects.models import Project
 from projects.names import named_like

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 
 from apikeys import secret_format
-from projects.answers import ErrorAnswer
+from common.answers.schemas import ErrorAnswer
 from projects.models import Project
 from tests.support.calls.api_client import API, bearer, downloaded, multipart, new_file, one_part, secret_of
 from tests.support.calls.api_helpers import assert_error, get_request, send_raw

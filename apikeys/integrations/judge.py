@@ -7,7 +7,7 @@ from accounts.client_address import client_address
 from accounts.public_ids import new_public_id
 from apikeys import verification
 from apikeys.verification import Verdict
-from projects.envelope import Refused, error_response, status_of
+from common.answers.envelope import Refused, error_response, status_of
 
 
 def judge(request: HttpRequest) -> Verdict:

@@ -6,7 +6,7 @@ from ninja.security.http import HttpAuthBase
 
 from apikeys.integrations.judge import answer, judge, refused
 from apikeys.verification import Identity
-from projects.envelope import Refused
+from common.answers.envelope import Refused
 
 
 class ApiKeyAuth(HttpAuthBase):

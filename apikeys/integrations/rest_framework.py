@@ -9,7 +9,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, Permis
 from accounts.models import User
 from apikeys.integrations.judge import judge
 from apikeys.verification import Identity, message_of
-from projects.envelope import (
+from common.answers.envelope import (
     MESSAGES,
     UNAVAILABLE_RETRY_SECONDS,
     error_headers,

@@ -1,0 +1,1 @@
+"""The shape of answers: the JSON envelope, its schemas, announcements on pages, the busy page."""
