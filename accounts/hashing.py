@@ -14,9 +14,9 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 
-from accounts.threads import Slots, share
 from common import outages
 from common.answers.busy import busy
+from common.slow_clients.slots import Slots, share
 
 # Two people who sign in at the same second both get in, on one core too.
 SECONDS_TO_WAIT = 2

@@ -23,7 +23,7 @@ from apikeys.models import ApiKey, Outcome
 from apikeys.pages import project_context
 from common.answers.busy import busy
 from common.answers.envelope import Refused
-from projects import transfers
+from common.slow_clients import transfers
 from projects.access import get_project
 from projects.forms import list_choice, pager_query
 from projects.models import Project

@@ -16,8 +16,8 @@ django.setup(set_prefix=False)
 
 from django.db import close_old_connections  # noqa: E402  Django has to be set up before
 
-from accounts.unread import read_to_the_end  # noqa: E402
 from apikeys import gateway, patience  # noqa: E402
+from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config import health, readiness  # noqa: E402
 
 readiness.expected_migrations()

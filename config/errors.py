@@ -12,12 +12,12 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.debug import SafeExceptionReporterFilter
 
-from accounts.bodies import BodyNotRead, TooManyBodies
 from accounts.limits import held_up_seconds
 from accounts.second_factors import SecondFactorUnavailable
 from common import outages
 from common.answers.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 from common.security_log import Event, record
+from common.slow_clients.bodies import BodyNotRead, TooManyBodies
 
 logger = structlog.get_logger(__name__)
 

@@ -9,8 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
 from accounts.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
-from accounts.unread import read_to_the_end  # noqa: E402
 from apikeys import gateway, patience  # noqa: E402
+from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config import readiness  # noqa: E402
 
 readiness.expected_migrations()

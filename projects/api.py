@@ -14,7 +14,8 @@ from ninja import Field, P, QueryEx, Router, Schema, Status
 from accounts.models import User
 from common.answers.envelope import Refused, envelope, list_envelope
 from common.answers.schemas import ErrorAnswer, ListAnswer, ObjectAnswer
-from projects import files, transfers
+from common.slow_clients import transfers
+from projects import files
 from projects.models import File, Project
 
 PAGE_SIZE = 20

@@ -19,7 +19,7 @@ from django.urls import resolve, reverse
 from accounts import hashing
 from accounts.double_submission import SEEN_AT, DoubleSubmission
 from accounts.models import User
-from accounts.threads import Slots
+from common.slow_clients.slots import Slots
 from tests.support.people.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in, log_in, page_of, totp_code
 from tests.support.programs.parallel import SECONDS_TO_START, in_parallel
 

@@ -11,8 +11,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client
 
-from accounts.threads import Slots
-from projects import transfers
+from common.slow_clients import transfers
+from common.slow_clients.slots import Slots
 from projects.files import open_bytes
 from projects.models import File, Project
 from tests.support.calls.api_client import downloaded, new_file

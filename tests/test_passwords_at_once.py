@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts import hashing
 from accounts.hashing import MESSAGE, TooManyAtOnce
 from accounts.models import User
-from accounts.threads import Slots, share
+from common.slow_clients.slots import Slots, share
 from tests.support.environment import REPOSITORY
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import (

@@ -6,11 +6,11 @@ import time
 import pytest
 from django.urls import reverse
 
-from accounts.threads import Slots
 from apikeys.secret_format import generate
 from common import outages
+from common.slow_clients import transfers
+from common.slow_clients.slots import Slots
 from config.local_secrets import new_ring
-from projects import transfers
 from tests.support.calls.api_client import call_with, new_file
 from tests.support.programs.postgres import free_port
 

@@ -12,8 +12,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts.threads import Slots, share
-from projects import transfers
+from common.slow_clients import transfers
+from common.slow_clients.slots import Slots, share
 from projects.models import File
 from tests.support.calls.api_client import API, downloaded, new_file
 from tests.support.calls.api_helpers import assert_error

@@ -11,8 +11,8 @@ from typing import Any
 from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest, HttpResponse
 
-from accounts.stalled import waiting_for_client
-from accounts.threads import Slots, share
+from common.slow_clients.slots import Slots, share
+from common.slow_clients.stalled import waiting_for_client
 
 SECONDS_TO_WAIT = 0.5
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from accounts.bodies import reading
-from accounts.stalled import waiting_for_client
+from common.slow_clients.bodies import reading
+from common.slow_clients.stalled import waiting_for_client
 
 # More than an upload of the largest file that is allowed, unless an operator raises MAX_FILE_SIZE.
 MOST_BYTES = 32 * 1024 * 1024

@@ -10,11 +10,11 @@ from typing import Any
 from django.core.files import File
 from django.http import FileResponse, HttpRequest
 
-from accounts.bodies import body_of
-from accounts.stalled import waiting_for_client
-from accounts.threads import Slots, share
 from common import outages
 from common.answers.envelope import Refused
+from common.slow_clients.bodies import body_of
+from common.slow_clients.slots import Slots, share
+from common.slow_clients.stalled import waiting_for_client
 
 _uploads, _downloads = Slots(share()), Slots(share())
 

@@ -7,8 +7,8 @@ from io import BytesIO
 
 import pytest
 
-from accounts import unread
-from accounts.bodies import reading
+from common.slow_clients import unread
+from common.slow_clients.bodies import reading
 from tests.support.calls.api_helpers import send_raw
 from tests.support.programs.servers import Server
 
