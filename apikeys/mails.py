@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys import mail_delivery
 from apikeys.models import ApiKey, KeyEvent
+from common.background import mail_delivery
 from projects.models import Membership, MembershipQuerySet, Project
 
 Kind = KeyEvent.Kind

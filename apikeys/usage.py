@@ -13,8 +13,9 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apikeys import background, limits, patience, usage_sql
+from apikeys import limits, patience, usage_sql
 from apikeys.usage_sql import HOUR_SECONDS, Noted
+from common.background import background_thread
 
 logger = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ def _count(place: Place, calls: int, at: float, address: str | None) -> None:
             _dropped += calls
         if _writer is None and settings.USAGE_FLUSH_SECONDS:
             # If it cannot be started now, it is with the next one.
-            _writer = background.start(_write_until_stopped, stop=_stop)
+            _writer = background_thread.start(_write_until_stopped, stop=_stop)
     if not _noted.is_set():
         _noted.set()
 

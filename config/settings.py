@@ -252,7 +252,7 @@ SESSION_IDLE_SECONDS = whole_number("SESSION_IDLE_SECONDS", 24 * 60 * 60, least=
 vars().update(mail())
 # What EMAIL_URL says is for the threads that send. Everybody else only puts emails into their queue.
 MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
-EMAIL_BACKEND = "apikeys.mail_delivery.EmailBackend"
+EMAIL_BACKEND = "common.background.mail_delivery.EmailBackend"
 DEFAULT_FROM_EMAIL = sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.

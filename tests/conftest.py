@@ -17,9 +17,10 @@ from structlog.stdlib import ProcessorFormatter
 from whitenoise import WhiteNoise
 
 from accounts.models import User
-from apikeys import limits, mail_delivery, patience, usage
+from apikeys import limits, patience, usage
 from apikeys.models import ApiKey
 from apikeys.services import create_key, show_secrets_once
+from common.background import mail_delivery
 from config.postgresql.base import LIMITS, DatabaseWrapper
 from projects.models import Project
 from projects.permissions import Role

@@ -23,7 +23,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.session_list import sessions_of
 from accounts.sessions import SessionStore, data_of, seal
-from apikeys import mail_delivery
+from common.background import mail_delivery
 from tests.support.factories import PASSWORD as OWNERS_PASSWORD
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, log_in, mailed_code, totp_code
 from tests.support.places.pages import HTMX, page, text

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys import mail_delivery
+from common.background import mail_delivery
 from tests.support.environment import REPOSITORY
 from tests.support.people.accounts import PASSWORD, SIGN_UP, mailed_code
 from tests.support.places.pages import text

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from apikeys import mail_delivery
+from common.background import mail_delivery
 from projects.models import File
 from tests.support.calls.api_client import upload as upload_file
 from tests.support.factories import PASSWORD
@@ -148,7 +148,7 @@ def test_whatever_the_mail_server_does_no_page_says_that_an_email_arrived(
 ):
     """T55, the mail server failing: a page promises an email and a new one, and what it did stays done."""
     client, sent_by = Client(), settings.MAIL_SENT_BY
-    settings.EMAIL_BACKEND = "apikeys.mail_delivery.EmailBackend"  # pytest-django puts its own there
+    settings.EMAIL_BACKEND = "common.background.mail_delivery.EmailBackend"  # pytest-django puts its own there
     settings.MAIL_SENT_BY = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_TIMEOUT = 0.3
     with mail_server() as settings.EMAIL_PORT:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core import mail
 
-from apikeys import mail_delivery
+from common.background import mail_delivery
 
 HOME, OFFICE = "203.0.113.7", "2001:db8:40::17"
 SOURCE = "https://github.com/acme/weather/blob/main/.env#L3"

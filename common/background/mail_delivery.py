@@ -19,7 +19,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
 from accounts.client_address import client_address, network_of
-from apikeys import background
+from common.background import background_thread
 
 logger = structlog.get_logger(__name__)
 
@@ -92,7 +92,7 @@ class Lane:
     def _start_senders(self) -> None:
         for _ in range(SENDERS - len(self.senders)):
             # A thread that cannot be started now is started with the next email.
-            if sender := background.start(self._send_until_stopped, stop=_stop):
+            if sender := background_thread.start(self._send_until_stopped, stop=_stop):
                 self.senders.append(sender)
 
     def take(self, now: float | None = None) -> Waiting | None:

@@ -8,7 +8,8 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from apikeys import mail_delivery, services
+from apikeys import services
+from common.background import mail_delivery
 from tests.support.environment import REPOSITORY
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, SIGN_UP, log_in
 from tests.support.settings.production import production_environment

@@ -20,8 +20,9 @@ from django.core import mail
 from django.core.mail import EmailMessage
 from django.urls import reverse
 
-from apikeys import mail_delivery, services
+from apikeys import services
 from apikeys.models import ApiKey
+from common.background import mail_delivery
 from projects.models import Project
 from tests.support.calls.api_client import API, bearer
 from tests.support.environment import REPOSITORY

@@ -12,13 +12,13 @@ from django.core.mail import EmailMessage
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys import mail_delivery
+from common.background import mail_delivery
+from tests.common.background.test_mail_delivery import run_command, said, until
 from tests.support.environment import REPOSITORY
 from tests.support.factories import PASSWORD, UserFactory
 from tests.support.people.visitor import Visitor
 from tests.support.programs.mail_server import MailServer, new_certificate, silent_mail_server
 from tests.support.programs.servers import Server
-from tests.test_mail_delivery import run_command, said, until
 
 pytestmark = pytest.mark.nodb
 
@@ -116,7 +116,7 @@ def test_nothing_of_ours_sends_an_email_past_the_queue():
     """EMAIL_BACKEND is the queue; only the threads that send know the backend that EMAIL_URL names."""
     found = [
         path.name
-        for package in ("accounts", "apikeys", "config", "projects")
+        for package in ("accounts", "apikeys", "common", "config", "projects")
         for path in (REPOSITORY / package).rglob("*.py")
         if "MAIL_SENT_BY" in path.read_text()
     ]
@@ -159,7 +159,7 @@ def test_the_one_who_asks_for_many_emails_is_served_in_turn_with_others():
 
 @pytest.mark.django_db
 def test_an_emails_cause_is_the_network_that_asked_for_it(client, settings):
-    settings.EMAIL_BACKEND = "apikeys.mail_delivery.EmailBackend"
+    settings.EMAIL_BACKEND = "common.background.mail_delivery.EmailBackend"
     UserFactory(email="ada@example.com", password=PASSWORD)
     client.post(RESET, {"email": "ada@example.com"}, REMOTE_ADDR="2001:db8::7")
     assert [(waiting.about, waiting.cause) for waiting in mail_delivery.waiting()] == [("account", "2001:db8::")]
