@@ -12,7 +12,7 @@ import psycopg
 from psycopg import pq
 from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, error_from_result
 
-from apikeys import patience
+from common import database_deadline
 
 _BINARY = 1
 # The server has no statement of that name, or another client's; ours has the digest of its SQL in its name.
@@ -54,9 +54,9 @@ class _Line:
         # A question fits the socket's buffer many times over, so that one flush sends it.
         self.pgconn.flush()
         while self.pgconn.is_busy():
-            seconds = patience.seconds_left()
+            seconds = database_deadline.seconds_left()
             if not self._poll.poll(seconds if seconds is None else seconds * 1000):
-                raise patience.NoAnswer(f"The database gave no answer in {patience.SECONDS} s.")
+                raise database_deadline.NoAnswer(f"The database gave no answer in {database_deadline.SECONDS} s.")
             self.pgconn.consume_input()
         result = self.pgconn.get_result()
         while self.pgconn.get_result():
@@ -76,11 +76,11 @@ def fetch_row(
 ) -> list[bytes] | None:
     """The first row's columns, a null as b""; None without a row. Parameters and columns are in binary format.
 
-    Raises patience.NoAnswer, after which the connection is of no more use, or psycopg's other errors.
+    Raises database_deadline.NoAnswer, after which the connection is of no more use, or psycopg's other errors.
     """
     line = _lines.get(connection)
     if line is None:
         line = _lines[connection] = _Line(connection)
-    with patience.Wait():
+    with database_deadline.Wait():
         result = line.ask(name, sql, parameters)
     return [result.get_value(0, column) or b"" for column in range(result.nfields)] if result.ntuples else None

@@ -13,8 +13,9 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apikeys import limits, patience, usage_sql
+from apikeys import limits, usage_sql
 from apikeys.usage_sql import HOUR_SECONDS, Noted
+from common import database_deadline
 from common.background import background_thread
 
 logger = structlog.get_logger(__name__)
@@ -83,7 +84,7 @@ def _write(waiting: list[Noted]) -> None:
     global _at_hand
     while _at_hand := len(waiting):
         try:
-            with patience.Begun():
+            with database_deadline.Begun():
                 # Asks the server before each batch, for one that is sent to a frozen server is written when it thaws,
                 # and then once more by us, who have given it up.
                 connection.health_check_done = False  # type: ignore[attr-defined]  # the stubs lack it
@@ -119,10 +120,10 @@ def _write_until_stopped() -> None:
         _noted.wait()
         _noted.clear()
         try:
-            with patience.Begun():
+            with database_deadline.Begun():
                 close_old_connections()
             flush()
-            with patience.Begun():
+            with database_deadline.Begun():
                 limits.share()
         except Exception:
             logger.exception("usage_writer_failed")

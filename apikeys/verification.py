@@ -18,9 +18,9 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
-from apikeys import limits, malformed, patience, prepared, secret_format, usage, vault
+from apikeys import limits, malformed, prepared, secret_format, usage, vault
 from apikeys.models import ApiKey, KeyState, Outcome
-from common import outages
+from common import database_deadline, outages
 from projects.models import Project
 
 # RFC 6750, 2.1: the scheme, in any case (RFC 9110, 11.1), a space and the token; a token of ours is alphanumeric.
@@ -97,7 +97,7 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
         outages.log("verify_unavailable", "KEY_PEPPERS is empty.")
         return _refused("unavailable")
     try:
-        with patience.Begun():
+        with database_deadline.Begun():
             row = _look_up(digests)
     except Error as error:
         outages.log("verify_unavailable", error)
@@ -139,7 +139,7 @@ def _look_up(digests: list[bytes]) -> Row | None:
         # After the database's restart every connection is dead, and after a migration what it has prepared may be;
         # asking twice is safe. Not what took too long already.
         database.close()
-        took_long = isinstance(error.__cause__, patience.NoAnswer | QueryCanceled | LockNotAvailable)
+        took_long = isinstance(error.__cause__, database_deadline.NoAnswer | QueryCanceled | LockNotAvailable)
         if took_long or not is_used:
             raise
         return _fetch_prepared(database, digests)

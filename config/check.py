@@ -16,7 +16,8 @@ django.setup(set_prefix=False)
 
 from django.db import close_old_connections  # noqa: E402  Django has to be set up before
 
-from apikeys import gateway, patience  # noqa: E402
+from apikeys import gateway  # noqa: E402
+from common import database_deadline  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config import health, readiness  # noqa: E402
 
@@ -25,7 +26,7 @@ readiness.expected_migrations()
 
 @read_to_the_end
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    patience.begin()
+    database_deadline.begin()
     path = environ["PATH_INFO"]
     if gateway.is_asked(path):
         return gateway.application(environ, start_response)

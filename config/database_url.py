@@ -17,7 +17,7 @@ from config.setting_values import refusal, unreadable
 NAME = "DATABASE_URL"
 # What the limits of docs/reliability.md rest on, and what Django and the counts need.
 OWN_OPTIONS: dict[str, Any] = {
-    # The kernel's limits; a server that is frozen keeps neither (apikeys/patience.py).
+    # The kernel's limits; a server that is frozen keeps neither (common/database_deadline.py).
     "connect_timeout": 3,
     "tcp_user_timeout": 4000,
     # A host that is gone says nothing: without these, whoever waits for an answer would do so for hours.
@@ -87,7 +87,7 @@ def _postgresql(url: str) -> dict[str, Any]:
     _refuse_what_cannot_work(given)
     database = {place: given.pop(name, "") for name, place in _PLACES.items()}
     return {
-        "ENGINE": "config.postgresql",
+        "ENGINE": "common.postgresql",
         **database,
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,

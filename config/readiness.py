@@ -19,9 +19,9 @@ from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from apikeys import patience, proofs
-from common import outages
-from config import pooler
+from apikeys import proofs
+from common import database_deadline, outages
+from common.postgresql import pooler
 
 # What is asked once: it costs more than a supervisor's question may, and only a restart changes it.
 _settled: set[str] = set()
@@ -40,7 +40,7 @@ def refusal() -> str | None:
     if wrong := [message for message in checks.run_checks() if message.is_serious() and not message.is_silenced()]:
         return " ".join(outages.words(f"{message.msg} {message.hint or ''}") for message in wrong)
     try:
-        with patience.Begun():
+        with database_deadline.Begun():
             return _files_problem() or _probe_folder() or _database_problem()
     except Error as error:
         outages.log("not_ready", f"DATABASE_URL: the database cannot be asked: {outages.words(error)}")

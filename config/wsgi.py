@@ -9,7 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
 from accounts.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
-from apikeys import gateway, patience  # noqa: E402
+from apikeys import gateway  # noqa: E402
+from common import database_deadline  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config import readiness  # noqa: E402
 
@@ -33,7 +34,7 @@ _OWN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name no
 @read_to_the_end
 def application(environ: dict[str, Any], start_response: Any) -> Any:
     """Django, and the check too, for trying it out: gateways ask the check's own processes (config/check.py)."""
-    patience.begin()
+    database_deadline.begin()
     if gateway.is_asked(environ["PATH_INFO"]):
         return gateway.application(environ, start_response)
     _forget_own_environment(environ)

@@ -17,11 +17,12 @@ from structlog.stdlib import ProcessorFormatter
 from whitenoise import WhiteNoise
 
 from accounts.models import User
-from apikeys import limits, patience, usage
+from apikeys import limits, usage
 from apikeys.models import ApiKey
 from apikeys.services import create_key, show_secrets_once
+from common import database_deadline
 from common.background import mail_delivery
-from config.postgresql.base import LIMITS, DatabaseWrapper
+from common.postgresql.base import LIMITS, DatabaseWrapper
 from projects.models import Project
 from projects.permissions import Role
 from tests.support.calls.api_client import bearer, secret_of
@@ -110,7 +111,7 @@ def no_mail_left_over(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def patience_left_over() -> None:
     """A test that called the WSGI application has begun to count what it waits for the database; this one has not."""
-    patience._mine.left = None
+    database_deadline._mine.left = None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from apikeys import patience
 from apikeys.verification import verify
+from common import database_deadline
 from tests.support.environment import ON_SQLITE, postgres
 
 pytestmark = [
@@ -66,7 +66,7 @@ def test_a_frozen_server_is_given_up_and_works_again_once_it_thaws(api_key, monk
     """T36, in part: the bound that the client itself sets."""
     assert check(api_key).identity
     frozen = backend()
-    monkeypatch.setattr(patience, "SECONDS", 0.5)
+    monkeypatch.setattr(database_deadline, "SECONDS", 0.5)
     os.kill(frozen, signal.SIGSTOP)
     try:
         assert check(api_key) == (None, "unavailable")

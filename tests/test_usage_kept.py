@@ -9,8 +9,9 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from apikeys import patience, usage
+from apikeys import usage
 from apikeys.models import KeyUse
+from common import database_deadline
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory
 
@@ -52,7 +53,7 @@ def test_a_change_that_a_read_only_database_refuses_is_answered_with_503(api_key
 
 def test_a_batch_that_a_frozen_server_was_sent_is_not_written_twice(api_key, monkeypatch):
     """T36: what it has received it does when it thaws, though nobody waits for it any longer."""
-    monkeypatch.setattr(patience, "SECONDS", 1.0)
+    monkeypatch.setattr(database_deadline, "SECONDS", 1.0)
     connection.ensure_connection()
     server = connection.connection.info.backend_pid
     usage.record(api_key.pk, "ok", time.time(), None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from apikeys import patience
+from common import database_deadline
 
 SECONDS_TO_START = 120
 
@@ -34,7 +34,7 @@ def rounds_in_parallel(rounds: Sequence[Sequence[Callable[[], Any]]]) -> list[li
 
     with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(len(rounds[0])) as pool:
         # They are asked who waits for whom, not how long a busy machine makes a request wait.
-        patched.setattr(patience, "SECONDS", 60.0)
+        patched.setattr(database_deadline, "SECONDS", 60.0)
         return [list(answers) for answers in zip(*pool.map(run, zip(*rounds, strict=True)), strict=True)]
 
 

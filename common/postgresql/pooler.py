@@ -6,7 +6,7 @@ with pool_mode=transaction, gives each transaction any of its own connections: t
 
 from django.db import connection
 
-from config.postgresql.base import LIMITS
+from common.postgresql.base import LIMITS
 
 # Others may take the pooler's free connection between two statements; then it is asked again.
 TRIES = 5

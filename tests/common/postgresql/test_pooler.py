@@ -12,8 +12,8 @@ from django.db import OperationalError, connection
 from apikeys import prepared
 from apikeys.models import ApiKey
 from apikeys.verification import verify
+from common.postgresql.base import LIMITS, DatabaseWrapper
 from config import database_url, readiness
-from config.postgresql.base import LIMITS, DatabaseWrapper
 from tests.support.environment import ON_SQLITE
 from tests.support.programs.pgbouncer import pgbouncer
 

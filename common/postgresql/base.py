@@ -1,4 +1,4 @@
-"""Django's own backend for PostgreSQL, whose waits end where a server never answers: apikeys/patience.py says why.
+"""Django's own backend for PostgreSQL, whose waits end where a server never answers (common/database_deadline.py).
 
 All that psycopg sends and receives it does in a generator, which it asks again at least every tenth of a second.
 """
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import psycopg
 from django.db.backends.postgresql import base, schema
 
-from apikeys import patience
+from common import database_deadline
 
 # Milliseconds. PostgreSQL's own limits, which end what takes too long where the server works (docs/reliability.md).
 LIMITS = {"statement_timeout": 3500, "lock_timeout": 3000}
@@ -25,8 +25,8 @@ def _until_over(steps: Steps[Returned]) -> Steps[Returned]:
         wanted = next(steps)
         while True:
             ready = yield wanted
-            if not ready and patience.is_over():
-                raise patience.NoAnswer(f"The database gave no answer in {patience.SECONDS} s.")
+            if not ready and database_deadline.is_over():
+                raise database_deadline.NoAnswer(f"The database gave no answer in {database_deadline.SECONDS} s.")
             wanted = steps.send(ready)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
@@ -38,7 +38,7 @@ class Connection(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, *arguments: Any, **options: Any) -> "Connection":
         """The addresses of a host share one wait; each is tried for connect_timeout."""
-        with patience.Wait():
+        with database_deadline.Wait():
             return super().connect(*arguments, **options)
 
     @classmethod
@@ -46,10 +46,10 @@ class Connection(psycopg.Connection[Any]):
         return _until_over(super()._connect_gen(conninfo))
 
     def wait(self, gen: Steps[Returned], *arguments: Any, **options: Any) -> Returned:
-        with patience.Wait():
+        with database_deadline.Wait():
             try:
                 return super().wait(_until_over(gen), *arguments, **options)
-            except patience.NoAnswer:
+            except database_deadline.NoAnswer:
                 self.close()  # the answer may still come, and would be taken for the next one's
                 raise
 
@@ -75,7 +75,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """With LIMITS set by a statement: poolers refuse the startup parameter `options`.
 
         Behind a pooler that gives each transaction another connection, a statement reaches only one of them. There the
-        role's own settings have to hold (config/pooler.py).
+        role's own settings have to hold (common/postgresql/pooler.py).
         """
         connection: Connection = super().get_new_connection(conn_params)
         limits = ", ".join(f"set_config('{name}', '{limit}', false)" for name, limit in self.limits.items())

@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL with time limits, also behind a pooler."""
