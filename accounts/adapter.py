@@ -17,11 +17,11 @@ from django.http import HttpRequest
 
 from accounts import limits, second_factors, security_events
 from accounts.addresses import canonical, canonical_or_none, look_of
-from accounts.client_address import client_address, network_of
 from accounts.code_emails import own_email_allowed, wait_for_next_email
 from accounts.models import User
 from accounts.recent_authentication import was_recent
 from accounts.session_list import end_sessions_after_change, were_sessions_ended
+from common.client_address import client_address, network_of
 from common.security_log import Event, record
 
 logger = structlog.get_logger(__name__)

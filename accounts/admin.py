@@ -24,8 +24,8 @@ from django.utils.safestring import SafeString
 
 from accounts import services
 from accounts.addresses import canonical, spellings
-from accounts.client_address import client_address
 from accounts.models import User
+from common.client_address import client_address
 
 admin.site.site_header = "Latchkey admin"
 admin.site.site_title = "Latchkey admin"

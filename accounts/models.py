@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from accounts.addresses import canonical, canonical_or_none, spellings, validate
-from accounts.public_ids import new_public_id
+from common.public_ids import new_public_id
 
 
 def new_user_id() -> str:

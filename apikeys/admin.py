@@ -14,10 +14,10 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 
 from accounts.admin import ViewOnlyAdmin
-from accounts.client_address import client_address
 from accounts.recent_authentication import ask_who_it_is
 from apikeys.models import ApiKey, KeyEvent, KeyState, UnmatchedUse
 from apikeys.services import KeyGone, pause_key, resume_key
+from common.client_address import client_address
 
 # Filtering by these would tell, guess by guess, what the pages keep to themselves.
 _HIDDEN = ("digest", "ciphertext", "pepper_id", "ring_key_id", "form_token")

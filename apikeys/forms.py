@@ -2,8 +2,8 @@ from django import forms
 
 from apikeys.figures import Period
 from apikeys.models import KeyState
+from common.names import NameField
 from projects.forms import FormTokenField, ListForm, PageForm
-from projects.names import NameField
 
 STATE_CHOICES = [("", "All keys"), *((state.value, state.label) for state in KeyState)]
 

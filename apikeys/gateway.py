@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import structlog
 from django.conf import settings
 
-from accounts.client_address import address_of, forwarded_protocol
-from accounts.public_ids import new_public_id
 from apikeys import verification
 from common.answers.envelope import error_body, error_headers, status_of
+from common.client_address import address_of, forwarded_protocol
+from common.public_ids import new_public_id
 from common.security_log import Event, record
 
 logger = structlog.get_logger(__name__)

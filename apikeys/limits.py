@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
-from accounts.client_address import network_of
+from common.client_address import network_of
 
 logger = structlog.get_logger(__name__)
 

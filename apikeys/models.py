@@ -9,9 +9,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.public_ids import new_public_id
+from common.names import MAX_LENGTH
+from common.public_ids import new_public_id
 from projects.models import Project
-from projects.names import MAX_LENGTH
 from projects.permissions import Role
 
 if TYPE_CHECKING:

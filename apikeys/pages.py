@@ -22,11 +22,11 @@ from apikeys.figures import with_figures
 from apikeys.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
 from apikeys.models import RECENTLY, ApiKey, KeyState, PauseReason
 from common.answers.announcements import announce
+from common.names import named_like
 from projects import services as project_services
 from projects.access import REASONS, get_project
 from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
-from projects.names import named_like
 from projects.permissions import Permission, permissions_of
 
 KEYS_A_PAGE = 10

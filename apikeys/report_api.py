@@ -9,10 +9,10 @@ from ninja import BodyEx, Field, P, Router, Schema, Status
 from ninja.security import APIKeyHeader
 from pydantic import SecretStr
 
-from accounts.client_address import client_address
 from apikeys import reports, services
 from common.answers.envelope import Refused, envelope
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
+from common.client_address import client_address
 
 # GitHub puts many matches into one message; the limit of a request's body allows about as many.
 MOST_MATCHES = 1_000

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
-from accounts.client_address import client_address, network_of
 from accounts.limits import APP
 from apikeys import secret_format
+from common.client_address import client_address, network_of
 
 LONGEST_SOURCE = 500
 

@@ -9,7 +9,7 @@ import re
 import secrets
 from zlib import crc32
 
-from accounts.public_ids import BASE62
+from common.public_ids import BASE62
 
 RANDOM_LENGTH = 30
 CHECKSUM_LENGTH = 6

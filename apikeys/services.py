@@ -17,9 +17,9 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys import creation_limits, mails, proofs, secret_format, vault
 from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
+from common.names import clean_name
 from projects.locks import lock_project
 from projects.models import Project
-from projects.names import clean_name
 
 # Refused calls are counted from the change that refuses them.
 _NOTHING_REFUSED: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}

@@ -5,12 +5,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.client_address import client_address
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
 from apikeys import services
 from apikeys.pages import project_context
 from common.answers.announcements import announce
+from common.client_address import client_address
 from projects.access import get_project
 from projects.models import Project
 from projects.permissions import Permission

@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.client_address import client_address
 from accounts.recent_authentication import ask_and_resume, ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
 from apikeys import services, vault
@@ -21,6 +20,7 @@ from apikeys.models import ApiKey, PauseReason
 from apikeys.pages import keys_context, living_names, project_context, propose_name, snippet_context
 from common import outages
 from common.answers.announcements import announce, warn
+from common.client_address import client_address
 from projects.access import get_project
 from projects.forms import ConfirmNameForm
 from projects.models import Project

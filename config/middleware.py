@@ -14,11 +14,11 @@ from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
-from accounts.client_address import client_address
 from accounts.limits import APP, held_up_seconds
-from accounts.public_ids import new_public_id
 from common import outages
 from common.answers.envelope import error_response
+from common.client_address import client_address
+from common.public_ids import new_public_id
 from common.security_log import Event, record
 from common.slow_clients.bodies import read_by_few
 from config import health

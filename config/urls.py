@@ -5,9 +5,9 @@ from django.templatetags.static import static
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from accounts.public_ids import converter_for
 from apikeys import gateway
 from apikeys.api import verify
+from common.public_ids import converter_for
 from config import errors, well_known
 from config.api import api
 from projects.views import home

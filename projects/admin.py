@@ -8,11 +8,11 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from accounts.admin import ServiceAdmin, ViewOnlyAdmin, is_superuser
-from accounts.client_address import client_address
 from accounts.models import User
+from common.client_address import client_address
+from common.names import NameField
 from projects.memberships import change_member
 from projects.models import File, Membership, Project
-from projects.names import NameField
 from projects.permissions import Role
 from projects.services import delete_project, rename_project
 

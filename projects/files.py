@@ -18,9 +18,9 @@ from django.http import UnreadablePostError
 from accounts.models import User
 from common import outages
 from common.answers.envelope import Refused
+from common.names import without_hidden_characters
 from projects.locks import lock_project, lock_users
 from projects.models import File, Membership, Project
-from projects.names import without_hidden_characters
 from projects.permissions import Role
 
 MAX_NAME_LENGTH = 255

@@ -6,8 +6,8 @@ from django import forms
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import QueryDict
 
+from common.names import MAX_LENGTH, NameField, has_hidden_characters
 from projects.models import Membership
-from projects.names import MAX_LENGTH, NameField, has_hidden_characters
 
 
 def new_form_token() -> str:

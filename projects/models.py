@@ -8,8 +8,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.public_ids import new_public_id
-from projects.names import MAX_LENGTH
+from common.names import MAX_LENGTH
+from common.public_ids import new_public_id
 from projects.permissions import Role
 
 

@@ -8,15 +8,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.client_address import client_address
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
 from common.answers.announcements import announce
+from common.client_address import client_address
+from common.names import named_like
 from projects import services
 from projects.access import get_project
 from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice, pager_query
 from projects.models import Project
-from projects.names import named_like
 from projects.permissions import Permission
 
 PAGE_SIZE = 20

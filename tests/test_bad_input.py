@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys.models import ApiKey
+from common.names import clean_name
 from projects.models import Project
-from projects.names import clean_name
 from tests.support.calls.hostile import SENT, assert_harmless
 from tests.support.environment import ON_SQLITE
 from tests.support.places.routes import all_routes

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apikeys.models import ApiKey
 from apikeys.services import create_key
-from projects.names import MAX_LENGTH
+from common.names import MAX_LENGTH
 from tests.support.factories import FileFactory
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.public_ids import BASE62
 from apikeys import secret_format
 from apikeys.secret_format import CHECKSUM_LENGTH, RANDOM_LENGTH, checksum, generate, is_well_formed, mask
 from apikeys.verification import verify
+from common.public_ids import BASE62
 from tests.support.environment import REPOSITORY
 from tests.support.stored.statements import assert_statements
 

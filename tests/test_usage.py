@@ -7,8 +7,8 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts.client_address import client_address
 from apikeys import usage
+from common.client_address import client_address
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory
 

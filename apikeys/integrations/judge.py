@@ -3,11 +3,11 @@
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-from accounts.client_address import client_address
-from accounts.public_ids import new_public_id
 from apikeys import verification
 from apikeys.verification import Verdict
 from common.answers.envelope import Refused, error_response, status_of
+from common.client_address import client_address
+from common.public_ids import new_public_id
 
 
 def judge(request: HttpRequest) -> Verdict:

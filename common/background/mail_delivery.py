@@ -18,8 +18,8 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
-from accounts.client_address import client_address, network_of
 from common.background import background_thread
+from common.client_address import client_address, network_of
 
 logger = structlog.get_logger(__name__)
 

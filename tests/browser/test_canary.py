@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import User
 from apikeys.models import ApiKey, KeyEvent
+from common.names import MAX_LENGTH
 from projects.models import Project
-from projects.names import MAX_LENGTH
 from tests.browser.conftest import Complaints
 from tests.browser.places import button, call, copied_with, create_key_in_dialog, multipart, row, said, switch, until
 from tests.support.environment import DATA_DIR, lacking

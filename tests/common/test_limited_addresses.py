@@ -5,7 +5,7 @@ from http import HTTPStatus
 import pytest
 from allauth.usersessions.models import UserSession
 
-from accounts.client_address import address_of, network_of
+from common.client_address import address_of, network_of
 from tests.support.people.accounts import LOGIN, PASSWORD
 
 pytestmark = pytest.mark.django_db

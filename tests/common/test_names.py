@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apikeys.services import create_key
+from common.names import MAX_LENGTH, clean_name
 from projects.files import clean_file_name
-from projects.names import MAX_LENGTH, clean_name
 from projects.services import create_project
 from tests.support.stored.tables import everything
 
