@@ -4,7 +4,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from apikeys import reports, secret_format, vault
+from apikeys import reports
+from apikeys.secrets import secret_format, vault
 
 
 @register()

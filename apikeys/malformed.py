@@ -5,7 +5,7 @@ No message repeats anything of the header, which may be most of a secret.
 
 import re
 
-from apikeys import secret_format
+from apikeys.secrets import secret_format
 
 # No key is longer, and a client can send 64 KiB.
 _READ = 300

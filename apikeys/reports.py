@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from accounts.limits import APP
-from apikeys import secret_format
+from apikeys.secrets import secret_format
 from common.client_address import client_address, network_of
 
 LONGEST_SOURCE = 500

@@ -15,8 +15,9 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys import creation_limits, mails, proofs, secret_format, vault
+from apikeys import creation_limits, mails
 from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
+from apikeys.secrets import integrity, secret_format, vault
 from common.names import clean_name
 from projects.locks import lock_project
 from projects.models import Project
@@ -245,7 +246,7 @@ def keep_secrets(*, project: Project, by: User | None, address: str | None = Non
 def _decrypt(key: ApiKey) -> str:
     if key.ciphertext is None:
         raise ShownOnce(key)
-    return proofs.decrypted(key)
+    return integrity.decrypted(key)
 
 
 @sensitive_variables()

@@ -18,8 +18,9 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
-from apikeys import limits, malformed, prepared, secret_format, usage, vault
+from apikeys import limits, malformed, prepared, usage
 from apikeys.models import ApiKey, KeyState, Outcome
+from apikeys.secrets import secret_format, vault
 from common import database_deadline, outages
 from projects.models import Project
 

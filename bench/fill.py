@@ -14,8 +14,8 @@ def make_keys(count: int) -> list[str]:
     """Keys as the product makes them, by projects of 100, each with an owner of its own. Returns their secrets."""
     from django.conf import settings
 
-    from apikeys import secret_format
     from apikeys.models import ApiKey
+    from apikeys.secrets import secret_format
     from tests.support.factories import ApiKeyFactory, ProjectFactory
 
     secrets = [secret_format.generate(settings.KEY_PREFIX) for _ in range(count)]

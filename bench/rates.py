@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from django.db import connections
 
-from apikeys.secret_format import checksum
+from apikeys.secrets.secret_format import checksum
 from bench import databases, processes, servers
 from bench.load import Contender, Pairs, Sample, load, rate, side_by_side
 from bench.plan import Plan

@@ -19,7 +19,7 @@ from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from apikeys import proofs
+from apikeys.secrets import integrity
 from common import database_deadline, outages
 from common.postgresql import pooler
 
@@ -88,7 +88,7 @@ def _once(name: str, find: Callable[[], str | None]) -> str | None:
 
 
 def _pepper_problem() -> str | None:
-    if wrong := proofs.wrong_peppers():
+    if wrong := integrity.wrong_peppers():
         ids = ", ".join(wrong)
         return (
             f"KEY_PEPPERS: the pepper with the id {ids} is not the one that the keys were made with. Every call with "

@@ -39,5 +39,5 @@ def test_imports_run_one_way(package, path):
 
 
 def test_the_secrets_format_knows_nothing_of_django():
-    path = REPOSITORY / "apikeys" / "secret_format.py"
+    path = REPOSITORY / "apikeys" / "secrets" / "secret_format.py"
     assert "django" not in imported_packages(path, "apikeys")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apikeys import secret_format
+from apikeys.secrets import secret_format
 from tests.support.calls.api_helpers import RawAnswer, assert_error, get_request, send_raw
 from tests.support.stored.statements import assert_statements
 

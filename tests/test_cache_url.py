@@ -9,7 +9,8 @@ import redis
 from django.core.cache import cache
 from django.db import connection
 
-from apikeys import limits, secret_format
+from apikeys import limits
+from apikeys.secrets import secret_format
 from tests.support.calls.api_helpers import assert_error
 from tests.support.gateways.proxies import Answer
 from tests.support.programs.parallel import in_parallel

@@ -11,8 +11,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apikeys import secret_format, services, usage, usage_sql
+from apikeys import services, usage, usage_sql
 from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
+from apikeys.secrets import secret_format
 from apikeys.services import create_key
 from apikeys.verification import verify
 from projects.services import delete_project

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from apikeys import secret_format
+from apikeys.secrets import secret_format
 from common.answers.schemas import ErrorAnswer
 from projects.models import Project
 from tests.support.calls.api_client import API, bearer, downloaded, multipart, new_file, one_part, secret_of

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from apikeys import secret_format, services
+from apikeys import services
+from apikeys.secrets import secret_format
 from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.environment import lacking
 from tests.support.gateways.gateway_attacks import head, send, status_of

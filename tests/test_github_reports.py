@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.exceptions import ImproperlyConfigured
 
-from apikeys import reports, secret_format
+from apikeys import reports
+from apikeys.secrets import secret_format
 from tests.support.calls.api_client import API, new_secret
 from tests.support.calls.api_helpers import assert_error
 from tests.support.calls.github import Signer

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from django.db import OperationalError
 
-from apikeys.secret_format import generate
+from apikeys.secrets.secret_format import generate
 
 pytestmark = pytest.mark.nodb
 

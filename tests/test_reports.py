@@ -7,8 +7,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
-from apikeys import reports, secret_format, services
+from apikeys import reports, services
 from apikeys.models import KeyEvent, PauseReason
+from apikeys.secrets import secret_format
 from tests.support.calls.api_client import API, assert_envelope, bearer, new_secret
 from tests.support.calls.api_helpers import assert_error
 from tests.support.calls.reporting import CANARY, CODES, FOUND_AT, REPORT, post, row, seen

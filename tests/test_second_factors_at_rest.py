@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import second_factors
-from apikeys import vault
+from apikeys.secrets import vault
 from common.encryption import CiphertextRefused
 from config.local_secrets import new_ring
 from tests.support.environment import REPOSITORY

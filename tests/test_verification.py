@@ -5,8 +5,9 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys import secret_format, services, usage
+from apikeys import services, usage
 from apikeys.models import ApiKey
+from apikeys.secrets import secret_format
 from apikeys.verification import _LOOKUP, Verdict, verify
 from common.key_ring import VaultUnavailable
 from config.local_secrets import new_ring

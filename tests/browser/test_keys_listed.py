@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from apikeys import secret_format
+from apikeys.secrets import secret_format
 from apikeys.services import create_key, delete_key, pause_key
 from tests.browser.places import (
     button,

@@ -13,7 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from apikeys import limits, secret_format
+from apikeys import limits
+from apikeys.secrets import secret_format
 from config import environment
 from projects.models import File
 from tests.support.calls.api_client import bearer, downloaded, new_file, secret_of

@@ -6,7 +6,7 @@ import time
 import pytest
 from django.urls import reverse
 
-from apikeys.secret_format import generate
+from apikeys.secrets.secret_format import generate
 from common import outages
 from common.slow_clients import transfers
 from common.slow_clients.slots import Slots

@@ -14,8 +14,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.security_events import whose
-from apikeys import gateway, secret_format, services
+from apikeys import gateway, services
 from apikeys.models import KeyEvent
+from apikeys.secrets import secret_format
 from common.security_log import Event, record
 from projects.memberships import change_member
 from projects.models import Project

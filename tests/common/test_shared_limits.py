@@ -11,7 +11,7 @@ from django.core.cache import cache, caches
 from django.db import connection
 from django.urls import reverse
 
-from apikeys import secret_format
+from apikeys.secrets import secret_format
 from common.json_cache import CacheFull
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import LOGIN, PASSWORD, log_in

@@ -15,7 +15,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.sessions import digest_of
-from apikeys.secret_format import generate
+from apikeys.secrets.secret_format import generate
 from apikeys.services import create_key
 from projects.models import Membership
 from projects.permissions import Role

@@ -10,8 +10,8 @@ from django.core.files.base import ContentFile
 from factory.django import DjangoModelFactory
 
 from accounts.models import User
-from apikeys import secret_format, vault
 from apikeys.models import ApiKey, new_key_id
+from apikeys.secrets import secret_format, vault
 from projects.models import File, Membership, Project
 from projects.permissions import Role
 

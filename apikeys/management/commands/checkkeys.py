@@ -4,7 +4,7 @@ from accounts import second_factors
 from accounts.second_factors import FactorCensus
 from apikeys.management import stored_secrets
 from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
-from apikeys.proofs import Findings, check_keys
+from apikeys.secrets.integrity import Findings, check_keys
 from projects.management.operator_command import Answer, OperatorCommand
 
 _MISSING = "Put it back; manage.py rotate_encryption --dry-run says which it is."

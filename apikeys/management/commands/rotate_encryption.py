@@ -2,11 +2,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from apikeys import vault
 from apikeys.management import stored_secrets
 from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
-from apikeys.proofs import KEYS_A_STATEMENT
-from apikeys.rotation import (
+from apikeys.secrets import vault
+from apikeys.secrets.integrity import KEYS_A_STATEMENT
+from apikeys.secrets.rotation import (
     Census,
     Need,
     Rotated,

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.test import Client
 
-from apikeys import secret_format
 from apikeys.models import ApiKey
+from apikeys.secrets import secret_format
 from tests.support.calls.api_client import API
 
 REPORT = f"{API}/report"

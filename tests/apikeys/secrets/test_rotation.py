@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apikeys import proofs, rotation, services
+from apikeys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.secrets import integrity, rotation
 from apikeys.verification import verify
 from config.local_secrets import new_ring
 from tests.support.environment import ON_SQLITE, REPOSITORY
@@ -251,7 +252,7 @@ def test_what_happens_between_reading_and_writing_wins(keys, settings, project, 
     keys[3] = services.create_key(project=project, name="move me", by=owner).key
     put_new_first(settings)
     target = rotation.find_target()
-    changes = [(key, rotation._moved(key, target)) for key in next(proofs.slices()) if target.concerns(key)]
+    changes = [(key, rotation._moved(key, target)) for key in next(integrity.slices()) if target.concerns(key)]
     services.delete_key(key=keys[0], by=owner)
     services.pause_key(key=keys[2], by=owner)
     ApiKey.objects.filter(pk=keys[3].pk).update(ciphertext=flipped(keys[3].ciphertext))
@@ -276,5 +277,5 @@ def test_no_race_with_a_rotation_undoes_a_change(transactional_db, project, owne
         in_parallel([partial(rotation.rotate, target), *(partial(change, key=key, by=owner) for key in keys)])
     rows = ApiKey.objects.exclude(state=state) | ApiKey.objects.filter(state=KeyState.DELETED, ciphertext__isnull=False)
     assert not rows.exists()
-    assert proofs.check_keys().wrong == {name: [] for name in proofs.WRONG}
+    assert integrity.check_keys().wrong == {name: [] for name in integrity.WRONG}
     assert rotation.take_census(target).movable == 0

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys import secret_format
-from apikeys.secret_format import CHECKSUM_LENGTH, RANDOM_LENGTH, checksum, generate, is_well_formed, mask
+from apikeys.secrets import secret_format
+from apikeys.secrets.secret_format import CHECKSUM_LENGTH, RANDOM_LENGTH, checksum, generate, is_well_formed, mask
 from apikeys.verification import verify
 from common.public_ids import BASE62
 from tests.support.environment import REPOSITORY

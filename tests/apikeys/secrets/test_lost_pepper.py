@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apikeys import services
+from tests.apikeys.secrets.test_rotation import NEW_PEPPER, is_let_in, put_new_first
 from tests.support.stored.tables import everything
-from tests.test_rotation import NEW_PEPPER, is_let_in, put_new_first
 
 pytestmark = pytest.mark.django_db
 

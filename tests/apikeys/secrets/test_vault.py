@@ -3,8 +3,9 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys import services, vault
+from apikeys import services
 from apikeys.models import ApiKey, KeyEvent
+from apikeys.secrets import vault
 from common.encryption import NONCE_BYTES
 from config.local_secrets import new_ring
 from tests.support.factories import ApiKeyFactory

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys import vault
 from apikeys.models import ApiKey
+from apikeys.secrets import vault
 
 KEYS_A_STATEMENT = 500
 

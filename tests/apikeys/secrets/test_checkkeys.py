@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apikeys import proofs, services
+from apikeys import services
 from apikeys.models import ApiKey
+from apikeys.secrets import integrity
 from config.local_secrets import new_ring
 from tests.support.factories import ApiKeyFactory
 from tests.support.stored.tables import everything
@@ -27,7 +28,7 @@ def run() -> tuple[dict[str, Any], str]:
 
 
 def wrong(data: dict[str, Any]) -> dict[str, list[str]]:
-    return {name: data[name] for name in proofs.WRONG if data[name]}
+    return {name: data[name] for name in integrity.WRONG if data[name]}
 
 
 @pytest.fixture
@@ -41,11 +42,11 @@ def keys(project, owner) -> list[ApiKey]:
 
 
 def test_it_proves_every_living_key_and_changes_nothing(keys, monkeypatch):
-    monkeypatch.setattr(proofs.slices, "__defaults__", (2,))
+    monkeypatch.setattr(integrity.slices, "__defaults__", (2,))
     before = everything()
     data, failure = run()
     assert failure == ""
-    assert {name: data[name] for name in proofs.RIGHT} == {"proven": 2, "show_once": 1, "deleted": 1}
+    assert {name: data[name] for name in integrity.RIGHT} == {"proven": 2, "show_once": 1, "deleted": 1}
     out = StringIO()
     call_command("checkkeys", stdout=out)
     assert out.getvalue().startswith("2 keys proven: each decrypts to the secret of its digest. 1 show-once key")
@@ -54,7 +55,10 @@ def test_it_proves_every_living_key_and_changes_nothing(keys, monkeypatch):
 
 def test_an_empty_database_proves_nothing_and_is_no_error(db):
     factors = {"second_factors": 0, "second_factors_plain": 0, "second_factors_not_readable": []}
-    assert run() == ({"proven": 0, "show_once": 0, "deleted": 0, **{name: [] for name in proofs.WRONG}, **factors}, "")
+    assert run() == (
+        {"proven": 0, "show_once": 0, "deleted": 0, **{name: [] for name in integrity.WRONG}, **factors},
+        "",
+    )
     out = StringIO()
     call_command("checkkeys", stdout=out)
     assert out.getvalue() == "There are no keys, and so nothing is proven.\n"

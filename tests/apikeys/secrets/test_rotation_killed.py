@@ -12,8 +12,9 @@ from itertools import cycle
 import pytest
 from django.db import connections
 
-from apikeys import secret_format, usage, vault
+from apikeys import usage
 from apikeys.models import ApiKey
+from apikeys.secrets import secret_format, vault
 from apikeys.verification import verify
 from config.local_secrets import new_ring
 from tests.support.environment import REPOSITORY

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys import vault
 from apikeys.models import ApiKey
-from apikeys.proofs import KEYS_A_STATEMENT, DigestRefused, decrypted, refuse_other_secret, slices
+from apikeys.secrets import vault
+from apikeys.secrets.integrity import KEYS_A_STATEMENT, DigestRefused, decrypted, refuse_other_secret, slices
 
 
 class Rotated(NamedTuple):

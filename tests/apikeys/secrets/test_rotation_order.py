@@ -2,8 +2,9 @@
 
 import pytest
 
-from apikeys import rotation, services, vault
+from apikeys import services
 from apikeys.models import ApiKey
+from apikeys.secrets import rotation, vault
 from apikeys.verification import verify
 from config.local_secrets import new_ring
 
