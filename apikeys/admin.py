@@ -15,8 +15,8 @@ from django.urls import URLPattern, path, reverse
 
 from accounts.admin import ViewOnlyAdmin
 from accounts.recent_authentication import ask_who_it_is
+from apikeys.keys.services import KeyGone, pause_key, resume_key
 from apikeys.models import ApiKey, KeyEvent, KeyState, UnmatchedUse
-from apikeys.services import KeyGone, pause_key, resume_key
 from common.client_address import client_address
 
 # Filtering by these would tell, guess by guess, what the pages keep to themselves.

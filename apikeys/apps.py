@@ -7,7 +7,8 @@ class ApikeysConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from apikeys import checks, deactivation, receivers  # noqa: F401  registers them
+        from apikeys import checks  # noqa: F401  registers them
+        from apikeys.keys import deactivation, receivers  # noqa: F401  registers them
 
 
 class CheckConfig(AppConfig):

@@ -9,7 +9,8 @@ from ninja import BodyEx, Field, P, Router, Schema, Status
 from ninja.security import APIKeyHeader
 from pydantic import SecretStr
 
-from apikeys import reports, services
+from apikeys import reports
+from apikeys.keys import services
 from common.answers.envelope import Refused, envelope
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
 from common.client_address import client_address

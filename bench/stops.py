@@ -6,7 +6,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 
 from accounts.models import User
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey
 from bench import servers
 from bench.load import LoadFailed

@@ -18,8 +18,8 @@ from whitenoise import WhiteNoise
 
 from accounts.models import User
 from apikeys import limits, usage
+from apikeys.keys.services import create_key, show_secrets_once
 from apikeys.models import ApiKey
-from apikeys.services import create_key, show_secrets_once
 from common import database_deadline
 from common.background import mail_delivery
 from common.postgresql.base import LIMITS, DatabaseWrapper

@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from accounts.addresses import canonical_or_none
 from accounts.models import User
+from tests.apikeys.keys.test_commands import run, run_json
 from tests.support.factories import hash_of
 from tests.support.people.accounts import LOGIN, SIGN_UP, log_in, mailed_code, page_of
-from tests.test_commands import run, run_json
 
 BEFORE, AFTER = ("accounts", "0002_cache_table"), ("accounts", "0004_canonical_addresses")
 DOMAIN, PUNYCODE = "m\u00fcller.test", "xn--mller-kva.test"

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys import admin as apikeys_admin
+from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey, KeyEvent, UnmatchedUse
-from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Project
 from projects.services import create_project
 from tests.support.factories import FileFactory

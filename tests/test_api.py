@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from django.test import Client
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.secrets import secret_format
 from projects.services import delete_project
 from tests.support.calls.api_client import call_with, downloaded, files_of, new_file

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.sessions import data_of
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey
 from tests.support.environment import DATA_DIR, ON_SQLITE, postgres
 from tests.support.factories import FileFactory

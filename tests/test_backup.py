@@ -21,7 +21,7 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.verification import verify
 from projects.models import File

@@ -10,8 +10,8 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
-from apikeys.services import create_key
 from config import readiness
 from config.local_secrets import new_ring
 from tests.support.environment import DATA_DIR, ON_SQLITE

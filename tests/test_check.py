@@ -33,7 +33,14 @@ PAGES_PACKAGES = {
 }
 PAGES_MODULES = {
     *("django.contrib.admin", "django.contrib.sessions", "django.contrib.staticfiles"),
-    *("config.urls", "config.middleware", "apikeys.services", "apikeys.views", "projects.views", "accounts.adapter"),
+    *(
+        "config.urls",
+        "config.middleware",
+        "apikeys.keys.services",
+        "apikeys.views",
+        "projects.views",
+        "accounts.adapter",
+    ),
 }
 
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from apikeys.keys.services import delete_key, report_leak
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.services import delete_key, report_leak
 from projects.models import Project
 from tests.support.people.accounts import totp_code
 from tests.support.people.confirmation import asks, confirm, reverse_delete

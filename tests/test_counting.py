@@ -11,10 +11,11 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apikeys import services, usage, usage_sql
+from apikeys import usage, usage_sql
+from apikeys.keys import services
+from apikeys.keys.services import create_key
 from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
 from apikeys.secrets import secret_format
-from apikeys.services import create_key
 from apikeys.verification import verify
 from projects.services import delete_project
 from tests.support.environment import ON_SQLITE, postgres

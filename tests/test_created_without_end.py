@@ -11,9 +11,9 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, KeyState
 from apikeys.secrets import secret_format
-from apikeys.services import create_key, delete_key
 from projects import files
 from projects.memberships import change_member
 from projects.models import File, Project

@@ -6,8 +6,9 @@ import pytest
 from django.core.cache import cache, caches
 from django.http import HttpResponse
 
-from apikeys import limits, services, usage, verification
+from apikeys import limits, usage, verification
 from apikeys.integrations.decorators import api_key_required
+from apikeys.keys import services
 from apikeys.secrets import secret_format
 from tests.support.calls.api_client import API, bearer
 from tests.support.calls.api_helpers import assert_error

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from apikeys import services
+from apikeys.keys import services
 from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.environment import REPOSITORY
 from tests.support.gateways.gateway_attacks import SPELLINGS, assert_the_gateways_own, head, send

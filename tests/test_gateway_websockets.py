@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.secrets import secret_format
 from tests.support.gateways import gateway_attacks as attacks
 from tests.support.gateways.gateway_attacks import HANDSHAKE, HTTP2_SETTINGS, SPELLINGS, WEBSOCKET, head

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.secrets import secret_format
 from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.environment import lacking

@@ -7,8 +7,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import User
+from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
-from apikeys.services import create_key
 from projects.models import File, Project
 from projects.permissions import Role
 from tests.support.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys import usage
+from apikeys.keys.services import create_key, delete_key, pause_key, resume_key
 from apikeys.models import ApiKey
-from apikeys.services import create_key, delete_key, pause_key, resume_key
 from apikeys.templatetags.key_words import since, sparkline, times
 from apikeys.verification import verify
 from tests.support.stored.tables import everything

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.services import create_key, delete_key
 from apikeys.verification import verify
 from tests.support.factories import ApiKeyFactory
 from tests.support.places.pages import ACTIONS, FETCH, HTMX, action, page, text

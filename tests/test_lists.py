@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey
-from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Membership
 from tests.support.factories import ProjectFactory
 from tests.support.places.pages import HTMX, action, page, text

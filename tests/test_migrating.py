@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
+from apikeys.keys.services import create_key, keep_secrets, report_leak, resume_key, show_secrets_once
 from apikeys.models import KeyEvent
-from apikeys.services import create_key, keep_secrets, report_leak, resume_key, show_secrets_once
 from projects.memberships import change_member
 from projects.permissions import Role
 from tests.support.environment import ON_SQLITE

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
-from apikeys.services import create_key
 from common.names import MAX_LENGTH
 from tests.support.factories import FileFactory
 

@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from apikeys.keys.services import pause_key
 from apikeys.models import ApiKey
-from apikeys.services import pause_key
 from apikeys.verification import verify
 from projects.models import File, Membership, Project
 from tests.support.factories import FileFactory, ProjectFactory

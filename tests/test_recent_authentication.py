@@ -5,8 +5,8 @@ from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_
 from django.test import Client
 from django.urls import reverse
 
+from apikeys.keys.services import delete_key, pause_key
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.services import delete_key, pause_key
 from projects.models import Project
 from tests.support.factories import PASSWORD
 from tests.support.people.confirmation import asks, reverse_delete

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.verification import verify
 from projects.models import Project

@@ -7,7 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
-from apikeys import reports, services
+from apikeys import reports
+from apikeys.keys import services
 from apikeys.models import KeyEvent, PauseReason
 from apikeys.secrets import secret_format
 from tests.support.calls.api_client import API, assert_envelope, bearer, new_secret

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from apikeys.services import create_key, delete_key, pause_key
+from apikeys.keys.services import create_key, delete_key, pause_key
 from tests.support.programs.load import call_before_and_after
 
 KEYS = 100

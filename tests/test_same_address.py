@@ -13,10 +13,10 @@ from django.core.management import CommandError, call_command
 from accounts.addresses import canonical
 from accounts.models import User
 from projects.models import Project
+from tests.apikeys.keys.test_commands import run, run_json
 from tests.support.people.visitor import Visitor
 from tests.support.programs.mail_server import MailServer
 from tests.support.programs.servers import Server
-from tests.test_commands import run, run_json
 
 PASSWORD, OTHER_PASSWORD, NEW_PASSWORD = "a quiet harbour 41", "a loud harbour 42", "another calm river 7"
 SIGN_UP, LOGIN, LOGOUT = "/accounts/signup/", "/accounts/login/", "/accounts/logout/"

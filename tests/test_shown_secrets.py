@@ -12,8 +12,8 @@ from django.test.signals import template_rendered
 from django.urls import reverse
 
 from accounts.sessions import data_of
+from apikeys.keys.services import create_key, show_secrets_once
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.services import create_key, show_secrets_once
 from apikeys.verification import verify
 from projects.models import Project
 from tests.support.people.sessions import log_in

@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import User
+from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey
-from apikeys.services import create_key, delete_key, pause_key
 from apikeys.verification import verify
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.places.pages import HTMX, action, page, text

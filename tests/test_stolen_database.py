@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from apikeys import services
+from apikeys.keys import services
 from tests.support.environment import ON_SQLITE, SQLITE_FILE
 from tests.support.people import thief
 from tests.support.people.accounts import PASSWORD, new_person, totp_code

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from apikeys import figures, usage, usage_pages
 from apikeys.figures import Period, keys_counted
+from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.services import create_key, delete_key, pause_key
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory
 

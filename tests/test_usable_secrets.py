@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts.models import User
-from apikeys import services
+from apikeys.keys import services
+from apikeys.keys.services import report_leak
 from apikeys.models import ApiKey
-from apikeys.services import report_leak
 from apikeys.verification import verify
 from projects.models import Membership
 from tests.support.factories import MembershipFactory, UserFactory

@@ -7,12 +7,12 @@ import time_machine
 from django.db.models import QuerySet, Sum
 
 from apikeys import usage, usage_folding
+from apikeys.keys.services import delete_key
 from apikeys.models import KeyUse, UnmatchedUse
-from apikeys.services import delete_key
 from apikeys.usage_folding import HOURS_KEPT, UNMATCHED_KEPT, Folded, fold_hours
 from projects.services import delete_project
+from tests.apikeys.keys.test_commands import run, run_json
 from tests.support.factories import ApiKeyFactory
-from tests.test_commands import run, run_json
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)

@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apikeys import usage
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, KeyState, KeyUse
-from apikeys.services import create_key, delete_key
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
 

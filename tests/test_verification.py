@@ -5,7 +5,8 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys import services, usage
+from apikeys import usage
+from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from apikeys.verification import _LOOKUP, Verdict, verify

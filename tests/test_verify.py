@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 import pytest
 from django.test import Client
 
-from apikeys import services, usage
+from apikeys import usage
+from apikeys.keys import services
 from apikeys.secrets import secret_format
 from projects.services import delete_project
 from tests.support.calls.api_helpers import assert_error, get_request, send_raw

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from apikeys.keys.services import KeyGone
 from apikeys.models import ApiKey
-from apikeys.services import KeyGone
 from projects.management.operator_command import Answer, OperatorCommand
 
 _KEY_ID = re.compile(r"key_[0-9A-Za-z]{16}")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.services import create_key
+from apikeys.keys.services import create_key
 from tests.browser.axe import THEMES, Looks, violations
 from tests.browser.places import activity, button, dashboard, furnish, settings_page, usage_page
 from tests.browser.visits import (

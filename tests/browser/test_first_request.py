@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
-from apikeys.services import create_key
 from tests.browser.places import call, dashboard, onboarding, stop_the_clock, until
 
 ASKED = "**/first-request/"

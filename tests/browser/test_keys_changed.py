@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
+from apikeys.keys.services import create_key, pause_key, report_leak
 from apikeys.models import KeyEvent, KeyState
-from apikeys.services import create_key, pause_key, report_leak
 from tests.browser.places import (
     button,
     dashboard,

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.services import report_leak
+from apikeys.keys.services import report_leak
 from projects.models import Membership
 from tests.browser.places import button, call, dashboard, row, said, settings_page
 

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
+from apikeys.keys.services import delete_key
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.services import delete_key
 from projects.models import File, Membership
 from tests.browser.conftest import BROWSERS
 from tests.browser.places import (

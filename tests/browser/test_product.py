@@ -7,7 +7,7 @@ import re
 
 from playwright.sync_api import expect
 
-from apikeys.services import create_key
+from apikeys.keys.services import create_key
 from projects.models import Project
 from tests.browser.places import (
     SECRET,

@@ -4,8 +4,8 @@ import threading
 
 from playwright.sync_api import expect
 
+from apikeys.keys.services import create_key
 from apikeys.models import KeyState
-from apikeys.services import create_key
 from tests.browser.places import (
     button,
     call,

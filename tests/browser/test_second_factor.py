@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from apikeys.services import create_key
+from apikeys.keys.services import create_key
 from projects.services import create_project
 from tests.browser.accounts import add_authenticator, add_passkey, is_inside, sign_in_by_password, sign_out
 from tests.browser.places import button, clipboard, said, settings_page

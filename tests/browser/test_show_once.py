@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from apikeys.keys.services import create_key, show_secrets_once
 from apikeys.models import KeyEvent
-from apikeys.services import create_key, show_secrets_once
 from tests.browser.places import (
     SECRET,
     button,

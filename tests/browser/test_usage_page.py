@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.services import create_key, pause_key
+from apikeys.keys.services import create_key, pause_key
 from tests.browser.places import many_calls, usage_page
 
 RANGES = ["24 hours", "30 days", "12 months"]

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from apikeys.keys.services import create_key
 from apikeys.models import KeyState
-from apikeys.services import create_key
 from projects.models import Project
 from tests.browser.places import (
     SECRET,

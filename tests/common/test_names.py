@@ -10,7 +10,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys.services import create_key
+from apikeys.keys.services import create_key
 from common.names import MAX_LENGTH, clean_name
 from projects.files import clean_file_name
 from projects.services import create_project

@@ -14,7 +14,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.security_events import whose
-from apikeys import gateway, services
+from apikeys import gateway
+from apikeys.keys import services
 from apikeys.models import KeyEvent
 from apikeys.secrets import secret_format
 from common.security_log import Event, record

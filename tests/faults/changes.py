@@ -12,7 +12,7 @@ def main(name: str, rounds: int) -> None:
     from django.db import DatabaseError
 
     from accounts.models import User
-    from apikeys import services
+    from apikeys.keys import services
     from projects.files import add_file, delete_file
     from projects.services import create_project
 

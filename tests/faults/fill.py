@@ -17,7 +17,7 @@ def main(keys: int) -> None:
     from django.test import Client
 
     from accounts.models import User
-    from apikeys import services
+    from apikeys.keys import services
     from projects.services import create_project
     from tests.support.people.sessions import log_in
 

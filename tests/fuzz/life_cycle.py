@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
 from accounts.models import User
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.verification import verify
 from projects.models import Project

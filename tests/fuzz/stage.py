@@ -15,8 +15,8 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.sessions import digest_of
+from apikeys.keys.services import create_key
 from apikeys.secrets.secret_format import generate
-from apikeys.services import create_key
 from projects.models import Membership
 from projects.permissions import Role
 from tests.support.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory

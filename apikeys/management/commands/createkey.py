@@ -6,8 +6,8 @@ from django.http import Http404
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
+from apikeys.keys.services import create_key
 from apikeys.management.key_commands import facts
-from apikeys.services import create_key
 from apikeys.snippets import ENVIRONMENT_VARIABLE
 from common.key_ring import VaultUnavailable
 from projects.access import get_project

@@ -1,6 +1,6 @@
+from apikeys.keys.services import pause_key
 from apikeys.management.key_commands import KeyStateCommand
 from apikeys.models import ApiKey
-from apikeys.services import pause_key
 
 
 class Command(KeyStateCommand):

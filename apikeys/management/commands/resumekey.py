@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from apikeys.keys.services import resume_key
 from apikeys.management.key_commands import KeyStateCommand
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.services import resume_key
 from projects.management.operator_command import Answer
 from projects.models import Membership
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity
 from config.local_secrets import new_ring

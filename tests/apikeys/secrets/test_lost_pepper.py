@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from apikeys import services
+from apikeys.keys import services
 from tests.apikeys.secrets.test_rotation import NEW_PEPPER, is_let_in, put_new_first
 from tests.support.stored.tables import everything
 

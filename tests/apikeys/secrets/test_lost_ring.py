@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent
 from config.local_secrets import new_ring
 from tests.support.environment import DATA_DIR

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.secrets import integrity, rotation
 from apikeys.verification import verify

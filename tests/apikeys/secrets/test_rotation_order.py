@@ -2,7 +2,7 @@
 
 import pytest
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import rotation, vault
 from apikeys.verification import verify

@@ -3,7 +3,7 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.secrets import vault
 from common.encryption import NONCE_BYTES

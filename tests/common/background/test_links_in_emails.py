@@ -8,7 +8,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from apikeys import services
+from apikeys.keys import services
 from common.background import mail_delivery
 from tests.support.environment import REPOSITORY
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, SIGN_UP, log_in

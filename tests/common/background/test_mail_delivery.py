@@ -20,7 +20,7 @@ from django.core import mail
 from django.core.mail import EmailMessage
 from django.urls import reverse
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey
 from common.background import mail_delivery
 from projects.models import Project

@@ -9,8 +9,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
-from apikeys.services import create_key
 from projects.models import File, Project
 from tests.support.factories import FileFactory
 

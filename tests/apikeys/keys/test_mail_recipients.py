@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys import mails, services
+from apikeys.keys import mails, services
 from apikeys.models import ApiKey
 from projects.models import Membership, Project
 from projects.permissions import Role

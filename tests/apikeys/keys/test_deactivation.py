@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.deactivation import SHOWN
+from apikeys.keys.deactivation import SHOWN
+from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.services import create_key, delete_key, pause_key
 from projects.permissions import Role
 from tests.support.calls.api_client import bearer
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.http import Http404
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from projects.memberships import change_member
 from projects.models import Project

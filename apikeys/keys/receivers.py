@@ -4,9 +4,9 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from accounts.models import User
-from apikeys import mails
+from apikeys.keys import mails
+from apikeys.keys.services import delete_keys_of
 from apikeys.models import KeyEvent, KeyUse, ProjectUse
-from apikeys.services import delete_keys_of
 from common.security_log import record_on_commit
 from projects.models import Project
 from projects.permissions import Role

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from projects.files import _insert_within_quota
 from projects.models import File, Project

@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys import services
+from apikeys.keys import services
+from apikeys.keys.services import delete_key
 from apikeys.models import ApiKey, KeyEvent, KeyState, KeyUse
-from apikeys.services import delete_key
 from apikeys.verification import verify
 from projects.models import File, Project
 from projects.services import delete_project

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys import creation_limits, mails
+from apikeys.keys import creation_limits, mails
 from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
 from apikeys.secrets import integrity, secret_format, vault
 from common.names import clean_name

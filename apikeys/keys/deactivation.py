@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from accounts.models import User
 from accounts.services import Consequence
 from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
-from apikeys import mails
+from apikeys.keys import mails
 from apikeys.models import ApiKey, KeyState
 from common.background import mail_delivery
 from projects.models import Membership, Project

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import transaction
 
 from accounts.models import User
-from apikeys import services
+from apikeys.keys import services
 from apikeys.models import ApiKey, PauseReason
 from projects.models import Project
 from projects.services import delete_project
