@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from ninja import Router, Schema
 
-from apikeys import gateway
-from apikeys.verification import Identity
+from apikeys.verify import gateway
+from apikeys.verify.verification import Identity
 from common.answers.envelope import envelope
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
 from projects.api import ApiRequest

@@ -13,8 +13,9 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apikeys import limits, usage_sql
+from apikeys import usage_sql
 from apikeys.usage_sql import HOUR_SECONDS, Noted
+from apikeys.verify import failed_keys
 from common import database_deadline
 from common.background import background_thread
 
@@ -124,7 +125,7 @@ def _write_until_stopped() -> None:
                 close_old_connections()
             flush()
             with database_deadline.Begun():
-                limits.share()
+                failed_keys.share()
         except Exception:
             logger.exception("usage_writer_failed")
         _stopping.wait(settings.USAGE_FLUSH_SECONDS)

@@ -26,8 +26,8 @@ from ninja.openapi.schema import OpenAPISchema
 
 from apikeys.api import VERIFY_DOCUMENT
 from apikeys.api import router as me_router
-from apikeys.integrations.ninja import ApiKeyAuth, answer_refusals
 from apikeys.report_api import router as report_router
+from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
 from common.answers.envelope import error_response
 from common.outages import OUTAGES
 from config import errors

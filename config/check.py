@@ -16,7 +16,7 @@ django.setup(set_prefix=False)
 
 from django.db import close_old_connections  # noqa: E402  Django has to be set up before
 
-from apikeys import gateway  # noqa: E402
+from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config import health, readiness  # noqa: E402

@@ -5,8 +5,8 @@ from django.templatetags.static import static
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from apikeys import gateway
 from apikeys.api import verify
+from apikeys.verify import gateway
 from common.public_ids import converter_for
 from config import errors, well_known
 from config.api import api

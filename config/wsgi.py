@@ -8,7 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 _django = get_wsgi_application()
 
-from apikeys import gateway  # noqa: E402
+from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
 from common.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
 from common.slow_clients.unread import read_to_the_end  # noqa: E402

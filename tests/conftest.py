@@ -17,9 +17,10 @@ from structlog.stdlib import ProcessorFormatter
 from whitenoise import WhiteNoise
 
 from accounts.models import User
-from apikeys import limits, usage
+from apikeys import usage
 from apikeys.keys.services import create_key, show_secrets_once
 from apikeys.models import ApiKey
+from apikeys.verify import failed_keys
 from common import database_deadline
 from common.background import mail_delivery
 from common.postgresql.base import LIMITS, DatabaseWrapper
@@ -98,7 +99,7 @@ def django_db_modify_db_settings() -> Iterator[None]:
 def no_use_left_over() -> None:
     """Calls that an earlier test made must not be counted for a later one's key of the same primary key."""
     usage._notes.clear()
-    limits._counts.clear()
+    failed_keys._counts.clear()
 
 
 @pytest.fixture(autouse=True)

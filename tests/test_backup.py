@@ -23,7 +23,7 @@ from django.urls import reverse
 from accounts.models import User
 from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.models import File
 from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY, lacking
 from tests.support.factories import PASSWORD, ApiKeyFactory, FileFactory

@@ -9,8 +9,8 @@ import redis
 from django.core.cache import cache
 from django.db import connection
 
-from apikeys import limits
 from apikeys.secrets import secret_format
+from apikeys.verify import failed_keys
 from tests.support.calls.api_helpers import assert_error
 from tests.support.gateways.proxies import Answer
 from tests.support.programs.parallel import in_parallel
@@ -120,7 +120,7 @@ def test_sharing_with_redis_loses_nothing(redis_server, settings):
     before = settings.CACHES
     settings.CACHES = {"default": {"BACKEND": "common.json_cache.RedisCache", "LOCATION": redis_server.url}}
     try:
-        rounds = in_parallel([lambda: [limits._add(1, {"192.0.2.1": 1}) for _ in range(10)]] * 8)
+        rounds = in_parallel([lambda: [failed_keys._add(1, {"192.0.2.1": 1}) for _ in range(10)]] * 8)
         assert cache.get("latchkey:failed:1:192.0.2.1") == sum(bool(sums) for each in rounds for sums in each)
     finally:
         settings.CACHES = before
@@ -149,8 +149,8 @@ def test_sums_and_locks_in_redis_end_by_themselves(redis_server, settings):
     before = settings.CACHES
     settings.CACHES = {"default": {"BACKEND": "common.json_cache.RedisCache", "LOCATION": redis_server.url}}
     try:
-        limits._add(1, {"192.0.2.1": 1})
-        assert limits._lock_cache()
+        failed_keys._add(1, {"192.0.2.1": 1})
+        assert failed_keys._lock_cache()
         with redis.Redis.from_url(redis_server.url) as client:
             keys = client.keys()
             assert len(keys) == 2

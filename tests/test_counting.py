@@ -16,7 +16,7 @@ from apikeys.keys import services
 from apikeys.keys.services import create_key
 from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
 from apikeys.secrets import secret_format
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.services import delete_project
 from tests.support.environment import ON_SQLITE, postgres
 from tests.support.factories import ApiKeyFactory

@@ -12,7 +12,7 @@ from apikeys import usage
 from apikeys.keys.services import create_key, delete_key, pause_key, resume_key
 from apikeys.models import ApiKey
 from apikeys.templatetags.key_words import since, sparkline, times
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db

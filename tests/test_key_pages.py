@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from tests.support.factories import ApiKeyFactory
 from tests.support.places.pages import ACTIONS, FETCH, HTMX, action, page, text
 

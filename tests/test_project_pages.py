@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.models import User
 from apikeys.keys.services import pause_key
 from apikeys.models import ApiKey
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.models import File, Membership, Project
 from tests.support.factories import FileFactory, ProjectFactory
 from tests.support.places.pages import ACTIONS, action, page, text

@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.models import User
 from apikeys.keys import services
 from apikeys.models import ApiKey
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.models import Project
 from tests.support.places.pages import HTMX, action
 

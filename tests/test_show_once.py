@@ -16,7 +16,7 @@ from django.utils.html import strip_tags
 from apikeys.demo import create_demo
 from apikeys.keys.services import copy_secret, create_key, delete_key, keep_secrets, report_leak, show_secrets_once
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.models import Project
 from tests.support.environment import ON_SQLITE
 from tests.support.people.sessions import age

@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.sessions import data_of
 from apikeys.keys.services import create_key, show_secrets_once
 from apikeys.models import ApiKey, KeyEvent
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.models import Project
 from tests.support.people.sessions import log_in
 from tests.support.places.pages import FETCH, HTMX, action, text

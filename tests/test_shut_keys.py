@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import User
 from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.places.pages import HTMX, action, page, text
 

@@ -13,7 +13,7 @@ from accounts.models import User
 from apikeys.keys import services
 from apikeys.keys.services import report_leak
 from apikeys.models import ApiKey
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.models import Membership
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.people.confirmation import asks, confirm

@@ -13,8 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from apikeys import limits
 from apikeys.secrets import secret_format
+from apikeys.verify import failed_keys
 from config import environment
 from projects.models import File
 from tests.support.calls.api_client import bearer, downloaded, new_file, secret_of
@@ -86,7 +86,7 @@ def walk(person, key):
     answers += [client.get(reverse(name)) for name in ("home", "account_email", "usersessions_list", "mfa_index")]
     for secret in (secret_format.generate("lk_"), secret_of(key)):
         answers += [client.get(f"/api/v1/{call}", headers=bearer(secret)) for call in ("verify", "me", "files")]
-    limits.share()
+    failed_keys.share()
     return [(answer.request["PATH_INFO"], answer.status_code) for answer in answers]
 
 

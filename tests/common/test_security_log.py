@@ -14,10 +14,10 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.security_events import whose
-from apikeys import gateway
 from apikeys.keys import services
 from apikeys.models import KeyEvent
 from apikeys.secrets import secret_format
+from apikeys.verify import gateway
 from common.security_log import Event, record
 from projects.memberships import change_member
 from projects.models import Project

@@ -19,7 +19,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from accounts.models import User
 from apikeys.keys import services
 from apikeys.models import ApiKey
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.models import Project
 from projects.services import delete_project
 from tests.support.factories import ProjectFactory, UserFactory

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 
-from apikeys import gateway
 from apikeys.management import stored_secrets
+from apikeys.verify import gateway
 from config import readiness
 from config.supervisor import Group, run
 

@@ -15,7 +15,7 @@ from accounts.models import User
 from apikeys.keys import services
 from apikeys.keys.services import delete_key
 from apikeys.models import ApiKey, KeyEvent, KeyState, KeyUse
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from projects.models import File, Project
 from projects.services import delete_project
 from tests.support.environment import REPOSITORY

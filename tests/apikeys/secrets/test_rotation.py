@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.secrets import integrity, rotation
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from config.local_secrets import new_ring
 from tests.support.environment import ON_SQLITE, REPOSITORY
 from tests.support.factories import ApiKeyFactory

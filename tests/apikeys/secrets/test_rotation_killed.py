@@ -15,7 +15,7 @@ from django.db import connections
 from apikeys import usage
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format, vault
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from config.local_secrets import new_ring
 from tests.support.environment import REPOSITORY
 from tests.support.factories import ApiKeyFactory

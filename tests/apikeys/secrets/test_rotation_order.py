@@ -5,7 +5,7 @@ import pytest
 from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import rotation, vault
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from config.local_secrets import new_ring
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from apikeys.secrets import secret_format
 from apikeys.secrets.secret_format import CHECKSUM_LENGTH, RANDOM_LENGTH, checksum, generate, is_well_formed, mask
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from common.public_ids import BASE62
 from tests.support.environment import REPOSITORY
 from tests.support.stored.statements import assert_statements

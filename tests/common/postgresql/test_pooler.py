@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from apikeys import prepared
 from apikeys.models import ApiKey
-from apikeys.verification import verify
+from apikeys.verify import prepared_lookup
+from apikeys.verify.verification import verify
 from common.postgresql.base import LIMITS, DatabaseWrapper
 from config import database_url, readiness
 from tests.support.environment import ON_SQLITE
@@ -96,7 +96,7 @@ def test_in_session_mode_the_lookup_stays_prepared(behind, api_key):
     with behind("session"):
         for _ in range(3):
             assert verify(f"Bearer {api_key.secret}").identity
-        assert prepared._lines[connection.connection].keeps_statements
+        assert prepared_lookup._lines[connection.connection].keeps_statements
 
 
 def test_in_transaction_mode_the_start_says_which_statements_make_the_limits_hold(behind, role_limits):

@@ -25,6 +25,6 @@ USAGE_FLUSH_SECONDS = 1.0
 
 # Only for Django REST framework
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.integrations.rest_framework.ApiKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.verify.integrations.rest_framework.ApiKeyAuthentication"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }

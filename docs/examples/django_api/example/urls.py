@@ -9,9 +9,9 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.integrations.decorators import api_key_required
-from apikeys.integrations.ninja import ApiKeyAuth, answer_refusals
-from apikeys.verification import Identity
+from apikeys.verify.integrations.decorators import api_key_required
+from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
+from apikeys.verify.verification import Identity
 
 
 def whose(identity: Identity) -> dict[str, str]:

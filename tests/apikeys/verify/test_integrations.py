@@ -17,10 +17,10 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.integrations.decorators import api_key_required
-from apikeys.integrations.rest_framework import ApiKeyAuthentication
 from apikeys.keys import services
 from apikeys.secrets import secret_format
+from apikeys.verify.integrations.decorators import api_key_required
+from apikeys.verify.integrations.rest_framework import ApiKeyAuthentication
 from tests.support.calls.api_helpers import assert_error
 from tests.support.environment import REPOSITORY
 from tests.support.gateways.proxies import Answer

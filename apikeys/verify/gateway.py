@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import structlog
 from django.conf import settings
 
-from apikeys import verification
+from apikeys.verify import verification
 from common.answers.envelope import error_body, error_headers, status_of
 from common.client_address import address_of, forwarded_protocol
 from common.public_ids import new_public_id

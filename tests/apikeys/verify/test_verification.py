@@ -9,7 +9,7 @@ from apikeys import usage
 from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
-from apikeys.verification import _LOOKUP, Verdict, verify
+from apikeys.verify.verification import _LOOKUP, Verdict, verify
 from common.key_ring import VaultUnavailable
 from config.local_secrets import new_ring
 from projects.services import delete_project

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from apikeys.verification import verify
+from apikeys.verify.verification import verify
 from common import database_deadline
 from tests.support.environment import ON_SQLITE, postgres
 

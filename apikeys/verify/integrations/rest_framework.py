@@ -7,8 +7,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed, PermissionDenied
 
 from accounts.models import User
-from apikeys.integrations.judge import judge
-from apikeys.verification import Identity, message_of
+from apikeys.verify.integrations.judge import judge
+from apikeys.verify.verification import Identity, message_of
 from common.answers.envelope import (
     MESSAGES,
     UNAVAILABLE_RETRY_SECONDS,

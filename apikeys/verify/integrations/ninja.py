@@ -4,8 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.security.http import HttpAuthBase
 
-from apikeys.integrations.judge import answer, judge, refused
-from apikeys.verification import Identity
+from apikeys.verify.integrations.judge import answer, judge, refused
+from apikeys.verify.verification import Identity
 from common.answers.envelope import Refused
 
 

@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from apikeys.integrations.judge import answer, judge, refused
+from apikeys.verify.integrations.judge import answer, judge, refused
 
 View = Callable[..., HttpResponseBase]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys import malformed
 from apikeys.secrets import secret_format
+from apikeys.verify import malformed
 from tests.support.calls.api_helpers import assert_error
 
 FAULTS = {

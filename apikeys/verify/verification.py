@@ -18,9 +18,10 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
-from apikeys import limits, malformed, prepared, usage
+from apikeys import usage
 from apikeys.models import ApiKey, KeyState, Outcome
 from apikeys.secrets import secret_format, vault
+from apikeys.verify import failed_keys, malformed, prepared_lookup
 from common import database_deadline, outages
 from projects.models import Project
 
@@ -113,7 +114,7 @@ def message_of(code: str | None, authorization: str | None) -> str:
 
 def _failed(code: str, address: str | None) -> Verdict:
     """Only what is refused anyway is refused as one too many: a good key is let in, whoever shares its address."""
-    is_too_many = limits.record_failure(address)
+    is_too_many = failed_keys.record_failure(address)
     return _unmatched("too_many_failures" if is_too_many else code)
 
 
@@ -150,7 +151,7 @@ def _fetch_prepared(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row 
     database.ensure_connection()
     name, sql = _prepared_sql(len(digests))
     with database.wrap_database_errors:
-        row = prepared.fetch_row(database.connection, name, sql, digests)
+        row = prepared_lookup.fetch_row(database.connection, name, sql, digests)
     return row and [decode(value) for decode, value in zip(_DECODERS, row, strict=True)]
 
 

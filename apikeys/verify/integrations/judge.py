@@ -3,8 +3,8 @@
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-from apikeys import verification
-from apikeys.verification import Verdict
+from apikeys.verify import verification
+from apikeys.verify.verification import Verdict
 from common.answers.envelope import Refused, error_response, status_of
 from common.client_address import client_address
 from common.public_ids import new_public_id

@@ -6,16 +6,17 @@ import pytest
 from django.core.cache import cache, caches
 from django.http import HttpResponse
 
-from apikeys import limits, usage, verification
-from apikeys.integrations.decorators import api_key_required
+from apikeys import usage
 from apikeys.keys import services
 from apikeys.secrets import secret_format
+from apikeys.verify import failed_keys, verification
+from apikeys.verify.integrations.decorators import api_key_required
+from tests.apikeys.verify.test_integrations import Guarded, ask_rest
 from tests.support.calls.api_client import API, bearer
 from tests.support.calls.api_helpers import assert_error
 from tests.support.gateways.proxies import Answer
 from tests.support.programs.parallel import in_parallel
 from tests.support.stored.statements import assert_statements
-from tests.test_integrations import Guarded, ask_rest
 
 pytestmark = pytest.mark.django_db
 
@@ -91,13 +92,13 @@ def test_the_next_minute_begins_anew_when_retry_after_says(client, time_machine)
 def test_zero_switches_it_off(client, settings):
     settings.FAILED_KEYS_PER_MINUTE = 0
     assert fail(client, 3 * LIMIT) == [401] * 3 * LIMIT
-    assert not limits.record_failure("127.0.0.1")
+    assert not failed_keys.record_failure("127.0.0.1")
 
 
 def test_the_integrations_answer_it_too(rf, client, api_key, settings):
     """T22; the example's project sets no limit of its own, and has sixty."""
     del settings.FAILED_KEYS_PER_MINUTE
-    fail(client, limits.DEFAULT_LIMIT)
+    fail(client, failed_keys.DEFAULT_LIMIT)
     view = api_key_required(lambda request: HttpResponse("in"))
     answer = view(rf.get("/", headers=unknown()))
     assert_too_many(Answer(answer.status_code, answer.headers, answer.content))
@@ -151,34 +152,34 @@ class Process:
         self._swap()
 
     def _swap(self) -> None:
-        limits._counts, self._counts = self._counts, limits._counts
+        failed_keys._counts, self._counts = self._counts, failed_keys._counts
 
 
 def test_processes_add_what_they_count(db):
     """T22"""
     other = Process()
     for _ in range(LIMIT - 1):
-        limits.record_failure("192.0.2.1")
+        failed_keys.record_failure("192.0.2.1")
     with other:
-        assert not limits.record_failure("192.0.2.1")
-        limits.share()
-    limits.share()
-    limits.share()
-    assert limits.record_failure("192.0.2.1")
+        assert not failed_keys.record_failure("192.0.2.1")
+        failed_keys.share()
+    failed_keys.share()
+    failed_keys.share()
+    assert failed_keys.record_failure("192.0.2.1")
     with other:
-        assert not limits.record_failure("192.0.2.1"), "has not heard of it yet"
-        limits.share()
-        assert limits.record_failure("192.0.2.1")
-    assert not limits.record_failure("192.0.2.2")
+        assert not failed_keys.record_failure("192.0.2.1"), "has not heard of it yet"
+        failed_keys.share()
+        assert failed_keys.record_failure("192.0.2.1")
+    assert not failed_keys.record_failure("192.0.2.2")
 
 
 def test_nothing_is_lost_when_all_share_at_once(transactional_db, settings, monkeypatch):
     """T22; the cache's own incr would: it reads, then writes."""
-    monkeypatch.setattr(limits, "LOCK_TRIES", 10_000)  # a busy machine is not given up on
+    monkeypatch.setattr(failed_keys, "LOCK_TRIES", 10_000)  # a busy machine is not given up on
     settings.FAILED_KEYS_PER_MINUTE = 1000
-    limits.record_failure("192.0.2.1")
-    window = limits._window
-    rounds = in_parallel([lambda: [limits._add(window, {"192.0.2.1": 1}) for _ in range(5)]] * 8)
+    failed_keys.record_failure("192.0.2.1")
+    window = failed_keys._window
+    rounds = in_parallel([lambda: [failed_keys._add(window, {"192.0.2.1": 1}) for _ in range(5)]] * 8)
     assert all(sums for each in rounds for sums in each)
     assert cache.get(f"latchkey:failed:{window}:192.0.2.1") == 40
 
@@ -189,44 +190,44 @@ def test_a_cache_that_fails_leaves_each_process_its_own_limit(transactional_db, 
     settings.CACHES = {"default": {**good["default"], "LOCATION": "no_such_table"}}
     try:
         fail(client, LIMIT - 1)
-        limits.share()
+        failed_keys.share()
         assert fail(client, 2) == [401, 429]
     finally:
         settings.CACHES = good
-    limits.share()
-    assert cache.get(f"latchkey:failed:{limits._window}:127.0.0.1") == LIMIT + 1, "and what it counted is kept"
+    failed_keys.share()
+    assert cache.get(f"latchkey:failed:{failed_keys._window}:127.0.0.1") == LIMIT + 1, "and what it counted is kept"
 
 
 def test_a_process_that_died_while_it_shared_does_not_stop_the_others(db, monkeypatch):
-    cache.add("latchkey:failed:lock", 1, timeout=limits.LOCK_SECONDS)
-    monkeypatch.setattr(limits, "LOCK_RETRY_SECONDS", 0)
-    limits.record_failure("192.0.2.1")
-    limits.share()
-    assert limits._counts["192.0.2.1"].new == 1
+    cache.add("latchkey:failed:lock", 1, timeout=failed_keys.LOCK_SECONDS)
+    monkeypatch.setattr(failed_keys, "LOCK_RETRY_SECONDS", 0)
+    failed_keys.record_failure("192.0.2.1")
+    failed_keys.share()
+    assert failed_keys._counts["192.0.2.1"].new == 1
     cache.delete("latchkey:failed:lock")
-    limits.share()
-    assert (limits._counts["192.0.2.1"].new, limits._counts["192.0.2.1"].shared) == (0, 1)
+    failed_keys.share()
+    assert (failed_keys._counts["192.0.2.1"].new, failed_keys._counts["192.0.2.1"].shared) == (0, 1)
 
 
 def test_memory_is_bounded(settings, monkeypatch):
-    monkeypatch.setattr(limits, "MOST_COUNTED", 10)
+    monkeypatch.setattr(failed_keys, "MOST_COUNTED", 10)
     for number in range(20):
         for _ in range(LIMIT + 1):
-            limits.record_failure(f"192.0.2.{number}")
-    assert len(limits._counts) == 10
-    assert limits.record_failure("192.0.2.1")
-    assert not limits.record_failure("192.0.2.19")
+            failed_keys.record_failure(f"192.0.2.{number}")
+    assert len(failed_keys._counts) == 10
+    assert failed_keys.record_failure("192.0.2.1")
+    assert not failed_keys.record_failure("192.0.2.19")
 
 
 def test_a_good_key_costs_the_counter_nothing(api_key):
     """T3, T22"""
     with assert_statements(1):
         assert verification.verify(f"Bearer {api_key.secret}", "192.0.2.1").identity
-    assert limits._counts == {}
+    assert failed_keys._counts == {}
 
 
 def test_the_writer_shares(transactional_db, client, settings):
     fail(client, 2)
     usage.flush()
-    limits.share()
-    assert caches["default"].get(f"latchkey:failed:{limits._window}:127.0.0.1") == 2
+    failed_keys.share()
+    assert caches["default"].get(f"latchkey:failed:{failed_keys._window}:127.0.0.1") == 2

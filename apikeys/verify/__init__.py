@@ -1,0 +1,1 @@
+"""Header in, verdict out: the hot path, its lookup, failed keys, the gateway. Writes nothing on the way."""
