@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse
-from apikeys.usage_folding import HOURS_KEPT
+from apikeys.usage.folding import HOURS_KEPT
 from projects.models import Project
 
 HOUR = timedelta(hours=1)

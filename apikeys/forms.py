@@ -1,7 +1,7 @@
 from django import forms
 
-from apikeys.figures import Period
 from apikeys.models import KeyState
+from apikeys.usage.figures import Period
 from common.names import NameField
 from projects.forms import FormTokenField, ListForm, PageForm
 

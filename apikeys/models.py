@@ -15,7 +15,7 @@ from projects.models import Project
 from projects.permissions import Role
 
 if TYPE_CHECKING:
-    from apikeys.figures import KeyFigures
+    from apikeys.usage.figures import KeyFigures
 
 RECENTLY = timedelta(days=7)
 QUIET_AFTER = timedelta(hours=24)
@@ -261,7 +261,7 @@ class KeyEvent(models.Model):
 
 
 class KeyUse(models.Model):
-    """The calls with a key that ended in one way, in one hour, day or month of UTC; usage.py counts them.
+    """The calls with a key that ended in one way, in one hour, day or month of UTC; usage/counting.py counts them.
 
     Every call is in an hour's row, in its day's and in its month's: folding hours into days is forgetting the hours.
     """

@@ -18,9 +18,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
 from apikeys import snippets
-from apikeys.figures import with_figures
 from apikeys.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
 from apikeys.models import RECENTLY, ApiKey, KeyState, PauseReason
+from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce
 from common.names import named_like
 from projects import services as project_services

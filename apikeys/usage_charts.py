@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from apikeys import charts
 from apikeys.charts import Chart, Label, Slot
-from apikeys.figures import PERIODS, Bucket, Calls, Period
 from apikeys.models import KeyUse
+from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
 
 WORDS = {Period.DAY: "24 hours", Period.MONTH: "30 days", Period.YEAR: "12 months"}
 # Every so many slots have a label; the year's are its months.

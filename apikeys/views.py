@@ -13,12 +13,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.recent_authentication import ask_and_resume, ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
-from apikeys.figures import with_figures
 from apikeys.forms import CreateKeyForm
 from apikeys.keys import services
 from apikeys.models import ApiKey, PauseReason
 from apikeys.pages import keys_context, living_names, project_context, propose_name, snippet_context
 from apikeys.secrets import vault
+from apikeys.usage.figures import with_figures
 from common import outages
 from common.answers.announcements import announce, warn
 from common.client_address import client_address

@@ -25,7 +25,7 @@ OWN_OPTIONS: dict[str, Any] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    # Counts are written by two statements in one message (apikeys/usage_sql.py).
+    # Counts are written by two statements in one message (apikeys/usage/writing.py).
     "server_side_binding": False,
 }
 _SQLITE_OPTIONS = {

@@ -17,9 +17,9 @@ from structlog.stdlib import ProcessorFormatter
 from whitenoise import WhiteNoise
 
 from accounts.models import User
-from apikeys import usage
 from apikeys.keys.services import create_key, show_secrets_once
 from apikeys.models import ApiKey
+from apikeys.usage import counting
 from apikeys.verify import failed_keys
 from common import database_deadline
 from common.background import mail_delivery
@@ -98,7 +98,7 @@ def django_db_modify_db_settings() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_use_left_over() -> None:
     """Calls that an earlier test made must not be counted for a later one's key of the same primary key."""
-    usage._notes.clear()
+    counting._notes.clear()
     failed_keys._counts.clear()
 
 

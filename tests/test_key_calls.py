@@ -8,10 +8,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys import usage
 from apikeys.keys.services import create_key, delete_key, pause_key, resume_key
 from apikeys.models import ApiKey
 from apikeys.templatetags.key_words import since, sparkline, times
+from apikeys.usage import counting
 from apikeys.verify.verification import verify
 from tests.support.stored.tables import everything
 
@@ -42,7 +42,7 @@ def text(response) -> str:
 def call(key, times: int = 1) -> None:
     for _ in range(times):
         verify(f"Bearer {key.secret}", "203.0.113.7")
-    usage.flush()
+    counting.flush()
     key.refresh_from_db()
 
 

@@ -14,9 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apikeys import usage
 from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, KeyState, KeyUse
+from apikeys.usage import counting
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
 
@@ -39,8 +39,8 @@ def client(owner, signed_in) -> Client:
 def calls(key: ApiKey, number: int, outcome: str = "ok", ago: timedelta = timedelta(0)) -> None:
     at = (NOW - ago).timestamp()
     for _ in range(number):
-        usage.record(key.pk, outcome, at, "203.0.113.7")
-    usage.flush()
+        counting.record(key.pk, outcome, at, "203.0.113.7")
+    counting.flush()
 
 
 def address(project: Project, name: str = "usage") -> str:

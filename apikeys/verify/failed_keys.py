@@ -1,7 +1,7 @@
 """Counts failed keys by address: more than FAILED_KEYS_PER_MINUTE in a minute, and further ones are answered 429.
 
 A good key is never refused for it (docs/decisions/0008). Counting is a dictionary write in this process, whose own
-limit holds at once. The writer thread of `usage` adds what is new to the cache that all processes share, and reads
+limit holds at once. The writer thread of `counting` adds what is new to the cache that all processes share, and reads
 the sums back, so that the limit holds for all of them within about a second. Without that cache each process counts
 for itself.
 """

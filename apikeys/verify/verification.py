@@ -18,9 +18,9 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
-from apikeys import usage
 from apikeys.models import ApiKey, KeyState, Outcome
 from apikeys.secrets import secret_format, vault
+from apikeys.usage import counting
 from apikeys.verify import failed_keys, malformed, prepared_lookup
 from common import database_deadline, outages
 from projects.models import Project
@@ -119,7 +119,7 @@ def _failed(code: str, address: str | None) -> Verdict:
 
 
 def _unmatched(code: str) -> Verdict:
-    usage.record_unmatched(time.time())
+    counting.record_unmatched(time.time())
     return _refused(code)
 
 
@@ -178,7 +178,7 @@ def _judge(row: Row, address: str | None) -> Verdict:
     outcome = _OUTCOMES.get(state, "forbidden")
     if outcome == "ok" and not user_is_active:
         outcome = "forbidden"
-    usage.record(key_pk, outcome, time.time(), address)
+    counting.record(key_pk, outcome, time.time(), address)
     if outcome != "ok":
         return _refused(_CODES[outcome])
     return Verdict(

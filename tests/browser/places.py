@@ -14,9 +14,9 @@ from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
-from apikeys import usage
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
 from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.usage import counting
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
 from tests.support.programs.servers import Server
@@ -235,8 +235,8 @@ def many_calls(key: ApiKey, *, hours: int, refused_as: str | None = None) -> Non
     for ago in range(hours):
         for outcome in ("ok", refused_as) if refused_as else ("ok",):
             for _ in range(1 + ago * 7 % 12):
-                usage.record(key.pk, outcome, now - ago * 3600, "203.0.113.7")
-    usage.flush()
+                counting.record(key.pk, outcome, now - ago * 3600, "203.0.113.7")
+    counting.flush()
 
 
 def other_project(owner: User, name: str, state: KeyState | None = None) -> Project:

@@ -1,6 +1,6 @@
 from typing import Any
 
-from apikeys.usage_folding import HOURS_KEPT, UNMATCHED_KEPT, fold_hours
+from apikeys.usage.folding import HOURS_KEPT, UNMATCHED_KEPT, fold_hours
 from projects.management.operator_command import Answer, OperatorCommand
 
 

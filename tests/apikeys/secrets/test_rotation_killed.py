@@ -12,9 +12,9 @@ from itertools import cycle
 import pytest
 from django.db import connections
 
-from apikeys import usage
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format, vault
+from apikeys.usage import counting
 from apikeys.verify.verification import verify
 from config.local_secrets import new_ring
 from tests.support.environment import REPOSITORY
@@ -89,7 +89,7 @@ def checked_all_along(secrets: dict[str, str]) -> Iterator[list[tuple[str, str |
             for key_id, secret in cycle(secrets.items()):
                 checks.append((key_id, verify(f"Bearer {secret}", "192.0.2.1").code))
                 if len(checks) % 200 == 0:
-                    usage.flush()  # writes to the rows that are being moved
+                    counting.flush()  # writes to the rows that are being moved
                 if ended.wait(0.001):
                     break
         finally:

@@ -6,9 +6,9 @@ import pytest
 from django.core.cache import cache, caches
 from django.http import HttpResponse
 
-from apikeys import usage
 from apikeys.keys import services
 from apikeys.secrets import secret_format
+from apikeys.usage import counting
 from apikeys.verify import failed_keys, verification
 from apikeys.verify.integrations.decorators import api_key_required
 from tests.apikeys.verify.test_integrations import Guarded, ask_rest
@@ -228,6 +228,6 @@ def test_a_good_key_costs_the_counter_nothing(api_key):
 
 def test_the_writer_shares(transactional_db, client, settings):
     fail(client, 2)
-    usage.flush()
+    counting.flush()
     failed_keys.share()
     assert caches["default"].get(f"latchkey:failed:{failed_keys._window}:127.0.0.1") == 2

@@ -5,10 +5,10 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys import usage
 from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
+from apikeys.usage import counting
 from apikeys.verify.verification import _LOOKUP, Verdict, verify
 from common.key_ring import VaultUnavailable
 from config.local_secrets import new_ring
@@ -152,7 +152,7 @@ def test_a_check_writes_nothing_itself_and_the_use_is_written_later(api_key):
     assert verify(f"Bearer {api_key.secret}", "203.0.113.7").identity
     api_key.refresh_from_db()
     assert api_key.last_used_at is None
-    usage.flush()
+    counting.flush()
     api_key.refresh_from_db()
     assert api_key.last_used_at is not None
     assert api_key.last_used_address == "203.0.113.7"
@@ -161,7 +161,7 @@ def test_a_check_writes_nothing_itself_and_the_use_is_written_later(api_key):
 def test_refused_calls_are_no_use(api_key, owner):
     services.pause_key(key=api_key, by=owner)
     check(api_key.secret)
-    usage.flush()
+    counting.flush()
     api_key.refresh_from_db()
     assert api_key.last_used_at is None
 

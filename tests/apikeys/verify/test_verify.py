@@ -6,9 +6,9 @@ from typing import Any, NoReturn
 import pytest
 from django.test import Client
 
-from apikeys import usage
 from apikeys.keys import services
 from apikeys.secrets import secret_format
+from apikeys.usage import counting
 from projects.services import delete_project
 from tests.support.calls.api_helpers import assert_error, get_request, send_raw
 from tests.support.environment import ON_SQLITE
@@ -142,7 +142,7 @@ def test_refusals_of_a_deleted_project_and_a_deactivated_creator(client, api_key
 
 def test_a_call_that_is_let_in_sets_when_and_from_where(client, api_key, bearer):
     client.get(VERIFY, headers=bearer, REMOTE_ADDR="203.0.113.7")
-    usage.flush()
+    counting.flush()
     api_key.refresh_from_db()
     assert api_key.last_used_at is not None
     assert api_key.last_used_address == "203.0.113.7"
@@ -153,14 +153,14 @@ def test_a_call_that_is_refused_is_no_use(client, api_key, owner, bearer, path):
     services.pause_key(key=api_key, by=owner)
     assert_error(client.get(path, headers=bearer), 401, "key_paused")
     client.get(path, headers={"Authorization": f"Bearer {api_key.secret} x"})
-    usage.flush()
+    counting.flush()
     api_key.refresh_from_db()
     assert (api_key.last_used_at, api_key.last_used_address) == (None, None)
 
 
 def test_an_address_that_the_client_claims_is_not_believed(client, api_key, bearer, settings):
     client.get(VERIFY, headers={**bearer, "X-Forwarded-For": "198.51.100.1"}, REMOTE_ADDR="203.0.113.7")
-    usage.flush()
+    counting.flush()
     api_key.refresh_from_db()
     assert api_key.last_used_address == "203.0.113.7"
 
@@ -169,7 +169,7 @@ def test_behind_a_trusted_proxy_the_address_is_the_one_it_saw(client, api_key, b
     settings.TRUSTED_PROXIES = 1
     claimed = {"X-Forwarded-For": "192.0.2.1, 198.51.100.1"}
     client.get(VERIFY, headers={**bearer, **claimed}, REMOTE_ADDR="203.0.113.7")
-    usage.flush()
+    counting.flush()
     api_key.refresh_from_db()
     assert api_key.last_used_address == "198.51.100.1"
 

@@ -6,10 +6,10 @@ import pytest
 import time_machine
 from django.db.models import QuerySet, Sum
 
-from apikeys import usage, usage_folding
 from apikeys.keys.services import delete_key
 from apikeys.models import KeyUse, UnmatchedUse
-from apikeys.usage_folding import HOURS_KEPT, UNMATCHED_KEPT, Folded, fold_hours
+from apikeys.usage import counting, folding
+from apikeys.usage.folding import HOURS_KEPT, UNMATCHED_KEPT, Folded, fold_hours
 from projects.services import delete_project
 from tests.apikeys.keys.test_commands import run, run_json
 from tests.support.factories import ApiKeyFactory
@@ -26,8 +26,8 @@ def _at_half_past_three():
 
 
 def call(key, ago: timedelta, outcome: str = "ok") -> None:
-    usage.record(key.pk, outcome, (NOW - ago).timestamp(), "203.0.113.7")
-    usage.flush()
+    counting.record(key.pk, outcome, (NOW - ago).timestamp(), "203.0.113.7")
+    counting.flush()
 
 
 def days() -> list[tuple[object, ...]]:
@@ -60,7 +60,7 @@ def test_running_again_changes_nothing(api_key):
 
 
 def test_every_keys_hours_go_however_many_keys_there_are(project, monkeypatch):
-    monkeypatch.setattr(usage_folding, "KEYS_A_STATEMENT", 3)
+    monkeypatch.setattr(folding, "KEYS_A_STATEMENT", 3)
     keys = ApiKeyFactory.create_batch(8, project=project)
     for key in keys:
         call(key, timedelta(days=100))
@@ -72,7 +72,7 @@ def test_every_keys_hours_go_however_many_keys_there_are(project, monkeypatch):
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next(project, monkeypatch):
-    monkeypatch.setattr(usage_folding, "KEYS_A_STATEMENT", 1)
+    monkeypatch.setattr(folding, "KEYS_A_STATEMENT", 1)
     for key in ApiKeyFactory.create_batch(3, project=project):
         call(key, timedelta(days=100))
     before, delete, done = days(), QuerySet.delete, []
@@ -94,8 +94,8 @@ def test_a_run_that_was_killed_is_finished_by_the_next(project, monkeypatch):
 
 def test_calls_that_matched_no_key_are_kept_for_a_year(api_key):
     for ago in (timedelta(0), UNMATCHED_KEPT - HOUR, UNMATCHED_KEPT + 2 * HOUR):
-        usage.record_unmatched((NOW - ago).timestamp())
-    usage.flush()
+        counting.record_unmatched((NOW - ago).timestamp())
+    counting.flush()
     assert fold_hours() == Folded(hours=0, unmatched_hours=1)
     assert UnmatchedUse.objects.count() == 2
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from apikeys import usage
+from apikeys.usage import counting
 from common.client_address import client_address
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory
@@ -16,8 +16,8 @@ from tests.support.factories import ApiKeyFactory
 def test_the_later_use_wins_whichever_is_written_last(api_key):
     now = timezone.now()
     for at in (now, now - timedelta(hours=1)):
-        usage.record(api_key.pk, "ok", at.timestamp(), "203.0.113.7")
-        usage.flush()
+        counting.record(api_key.pk, "ok", at.timestamp(), "203.0.113.7")
+        counting.flush()
     api_key.refresh_from_db()
     assert api_key.last_used_at == now
 
@@ -25,20 +25,20 @@ def test_the_later_use_wins_whichever_is_written_last(api_key):
 def test_many_keys_are_written_in_one_go(api_key, project, owner, django_assert_max_num_queries):
     keys = ApiKeyFactory.create_batch(5, project=project, created_by=owner)
     for key in keys:
-        usage.record(key.pk, "ok", time.time(), None)
+        counting.record(key.pk, "ok", time.time(), None)
     with django_assert_max_num_queries(6 if ON_SQLITE else 1):  # savepoints are two
-        usage.flush()
+        counting.flush()
     assert all(type(key).objects.get(pk=key.pk).last_used_at for key in keys)
 
 
 def test_a_note_that_the_database_refuses_is_dropped_and_the_next_is_written(transactional_db, api_key, caplog):
-    usage.record(api_key.pk, "ok", time.time(), "no address")
-    usage.flush()
+    counting.record(api_key.pk, "ok", time.time(), "no address")
+    counting.flush()
     refused = connection.vendor == "postgresql"
     assert ("usage_dropped" in caplog.text) == refused
     at = timezone.now()
-    usage.record(api_key.pk, "ok", at.timestamp(), "203.0.113.7")
-    usage.flush()
+    counting.record(api_key.pk, "ok", at.timestamp(), "203.0.113.7")
+    counting.flush()
     api_key.refresh_from_db()
     assert (api_key.last_used_at, api_key.last_used_address) == (at, "203.0.113.7")
 

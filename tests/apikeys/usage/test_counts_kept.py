@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from apikeys import usage
 from apikeys.models import KeyUse
+from apikeys.usage import counting
 from common import database_deadline
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory
@@ -26,13 +26,13 @@ def calls_written() -> int:
 
 
 def test_a_database_that_is_read_only_for_a_while_loses_none(api_key):
-    usage.record(api_key.pk, "ok", time.time(), None)
+    counting.record(api_key.pk, "ok", time.time(), None)
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
-        usage.flush()
+        counting.flush()
         cursor.execute("SET default_transaction_read_only = off")
     assert calls_written() == 0
-    usage.flush()
+    counting.flush()
     assert calls_written() == 1
 
 
@@ -56,32 +56,32 @@ def test_a_batch_that_a_frozen_server_was_sent_is_not_written_twice(api_key, mon
     monkeypatch.setattr(database_deadline, "SECONDS", 1.0)
     connection.ensure_connection()
     server = connection.connection.info.backend_pid
-    usage.record(api_key.pk, "ok", time.time(), None)
+    counting.record(api_key.pk, "ok", time.time(), None)
     os.kill(server, signal.SIGSTOP)
     try:
-        usage.flush()
+        counting.flush()
     finally:
         os.kill(server, signal.SIGCONT)
     while os.path.exists(f"/proc/{server}"):
         time.sleep(0.05)
-    usage.flush()
+    counting.flush()
     assert calls_written() == 1
 
 
 def test_the_end_of_a_process_waits_while_batches_are_written(project, owner, monkeypatch):
     """T40: also where many counts waited for a database that was away."""
-    monkeypatch.setattr(usage, "SECONDS_TO_WAIT", 0.2)
-    monkeypatch.setattr(usage, "MOST_WRITTEN", 1)
+    monkeypatch.setattr(counting, "SECONDS_TO_WAIT", 0.2)
+    monkeypatch.setattr(counting, "MOST_WRITTEN", 1)
     for key in ApiKeyFactory.create_batch(300, project=project, created_by=owner):
-        usage.record(key.pk, "ok", time.time(), None)
-    writer = threading.Thread(target=usage._write_until_stopped)
-    monkeypatch.setattr(usage, "_writer", writer)
+        counting.record(key.pk, "ok", time.time(), None)
+    writer = threading.Thread(target=counting._write_until_stopped)
+    monkeypatch.setattr(counting, "_writer", writer)
     writer.start()
     try:
-        while not usage._at_hand:
+        while not counting._at_hand:
             time.sleep(0.01)
-        usage._stop()
+        counting._stop()
         assert calls_written() == 300
     finally:
         writer.join()
-        usage._begin_anew()
+        counting._begin_anew()

@@ -13,8 +13,8 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apikeys import usage_sql
-from apikeys.usage_sql import HOUR_SECONDS, Noted
+from apikeys.usage import writing
+from apikeys.usage.writing import HOUR_SECONDS, Noted
 from apikeys.verify import failed_keys
 from common import database_deadline
 from common.background import background_thread
@@ -89,7 +89,7 @@ def _write(waiting: list[Noted]) -> None:
                 # Asks the server before each batch, for one that is sent to a frozen server is written when it thaws,
                 # and then once more by us, who have given it up.
                 connection.health_check_done = False  # type: ignore[attr-defined]  # the stubs lack it
-                usage_sql.write(waiting[:MOST_WRITTEN])
+                writing.write(waiting[:MOST_WRITTEN])
         except (OperationalError, InterfaceError):
             logger.warning("usage_not_written", counts=_at_hand)
             _at_hand = 0

@@ -6,9 +6,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from apikeys import usage
-from apikeys.figures import PERIODS, Calls, Period, history, project_history, totals, with_figures
 from apikeys.models import KeyUse, ProjectUse
+from apikeys.usage import counting
+from apikeys.usage.figures import PERIODS, Calls, Period, history, project_history, totals, with_figures
 from tests.support.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +24,8 @@ def _at_half_past_three():
 
 def call(key, ago: timedelta, outcome: str = "ok", times: int = 1) -> None:
     for _ in range(times):
-        usage.record(key.pk, outcome, (NOW - ago).timestamp(), "203.0.113.7")
-    usage.flush()
+        counting.record(key.pk, outcome, (NOW - ago).timestamp(), "203.0.113.7")
+    counting.flush()
 
 
 @pytest.mark.parametrize("period", Period)
@@ -93,8 +93,8 @@ def test_a_key_whose_last_use_was_24_hours_ago_had_none_since(api_key, minutes):
 
 def test_hours_days_and_months_hold_the_same_calls(api_key, project):
     for hours in range(300):
-        usage.record(api_key.pk, "ok", (NOW - timedelta(hours=hours)).timestamp(), None)
-    usage.flush()
+        counting.record(api_key.pk, "ok", (NOW - timedelta(hours=hours)).timestamp(), None)
+    counting.flush()
     by_span = {span: KeyUse.objects.filter(span=span) for span in KeyUse.Span.values}
     assert {span: sum(row.calls for row in rows) for span, rows in by_span.items()} == dict.fromkeys(by_span, 300)
     assert {span: rows.count() for span, rows in by_span.items()} == {"hour": 300, "day": 13, "month": 2}
@@ -106,8 +106,8 @@ def test_a_years_totals_are_its_days_whatever_the_day_of_the_month(api_key, proj
     with time_machine.travel(f"{today} 12:00:00+00:00", tick=False):
         for days in (0, 1, 31, 200, 340, 363, 364, 365, 366, 400):
             at = timezone.now() - timedelta(days=days)
-            usage.record(api_key.pk, "ok", at.timestamp(), None)
-        usage.flush()
+            counting.record(api_key.pk, "ok", at.timestamp(), None)
+        counting.flush()
         days = history([api_key], Period.YEAR)
         assert sum(bucket.calls.all for bucket in days) == 7
         assert totals([api_key], Period.YEAR) == {api_key.pk: Calls(7)}

@@ -11,11 +11,11 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apikeys import usage, usage_sql
 from apikeys.keys import services
 from apikeys.keys.services import create_key
 from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
 from apikeys.secrets import secret_format
+from apikeys.usage import counting, writing
 from apikeys.verify.verification import verify
 from projects.services import delete_project
 from tests.support.environment import ON_SQLITE, postgres
@@ -120,18 +120,18 @@ def test_a_sigterm_amid_calls_loses_none(start_server, nothing_counted, secrets)
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
 def test_calls_are_not_lost_while_the_database_is_away(transactional_db, api_key, caplog):
-    usage.record(api_key.pk, "ok", time.time(), "203.0.113.7")
+    counting.record(api_key.pk, "ok", time.time(), "203.0.113.7")
     connection.close()
     postgres.stop("fast")
     try:
-        usage.flush()
-        usage.record(api_key.pk, "ok", time.time(), "203.0.113.8")
-        usage.flush()
+        counting.flush()
+        counting.record(api_key.pk, "ok", time.time(), "203.0.113.8")
+        counting.flush()
     finally:
         postgres.start()
         connection.close()
     assert "usage_not_written" in caplog.text
-    usage.flush()
+    counting.flush()
     assert counted()["ok"] == 2
     api_key.refresh_from_db()
     assert api_key.last_used_address == "203.0.113.8"
@@ -147,7 +147,7 @@ def test_a_project_in_use_is_deleted_and_none_of_its_use_comes_back(transactiona
     def write() -> None:
         for _ in range(25):
             now = time.time()
-            usage_sql.write([usage_sql.Noted(key.pk, "ok", int(now) // 3600, 1, now, None) for key in keys])
+            writing.write([writing.Noted(key.pk, "ok", int(now) // 3600, 1, now, None) for key in keys])
 
     def delete() -> None:
         time.sleep(0.2)
@@ -159,12 +159,12 @@ def test_a_project_in_use_is_deleted_and_none_of_its_use_comes_back(transactiona
 
 
 def test_a_forked_process_counts_anew_and_writes_by_itself(transactional_db, api_key):
-    usage.record(api_key.pk, "ok", time.time(), None)
+    counting.record(api_key.pk, "ok", time.time(), None)
     child = os.fork()
     if child == 0:
-        os._exit(0 if not usage._notes and usage._writer is None and not usage._lock.locked() else 1)
+        os._exit(0 if not counting._notes and counting._writer is None and not counting._lock.locked() else 1)
     assert os.waitpid(child, 0)[1] == 0
-    usage.flush()
+    counting.flush()
     assert counted()["ok"] == 1
 
 
@@ -179,7 +179,7 @@ def test_each_outcome_is_counted_with_the_last_calls_time_and_address(project, o
     for address in ("203.0.113.7", "203.0.113.8"):
         for secret in secrets.values():
             verify(f"Bearer {secret}", address)
-    usage.flush()
+    counting.flush()
     for outcome in ("ok", "paused", "deleted"):
         for row in KeyUse.objects.filter(outcome=outcome):
             assert (row.key.name, row.calls, row.last_address) == (outcome, 2, "203.0.113.8")
@@ -191,7 +191,7 @@ def test_each_outcome_is_counted_with_the_last_calls_time_and_address(project, o
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer lk_x", "Basic eDp5"])
 def test_a_call_without_a_key_is_counted_by_its_hour_alone(header):
     verify(header, "203.0.113.7")
-    usage.flush()
+    counting.flush()
     row = UnmatchedUse.objects.get()
     assert (row.calls, row.starts_at.minute) == (1, 0)
     assert not KeyUse.objects.exists()
@@ -201,7 +201,7 @@ def test_a_refusal_for_a_deactivated_creator_is_counted_as_such(api_key, owner):
     owner.is_active = False
     owner.save()
     verify(f"Bearer {api_key.secret}")
-    usage.flush()
+    counting.flush()
     assert counted()["forbidden"] == 1
     api_key.refresh_from_db()
     assert (api_key.last_used_at, api_key.refused_calls) == (None, 0)
@@ -211,7 +211,7 @@ def test_refused_calls_are_counted_from_the_pause_or_the_deletion_on(api_key, ow
     def tried(times: int) -> int:
         for number in range(times):
             verify(f"Bearer {api_key.secret}", f"203.0.113.{number}")
-        usage.flush()
+        counting.flush()
         api_key.refresh_from_db()
         return api_key.refused_calls
 
@@ -230,7 +230,7 @@ def test_a_refusal_that_is_written_after_the_re_enabling_is_none_of_the_next_pau
     services.pause_key(key=api_key, by=owner)
     verify(f"Bearer {api_key.secret}")
     services.resume_key(key=api_key, by=owner)
-    usage.flush()
+    counting.flush()
     api_key.refresh_from_db()
     assert api_key.refused_calls == 0
     assert counted()["paused"] == 1
@@ -238,44 +238,44 @@ def test_a_refusal_that_is_written_after_the_re_enabling_is_none_of_the_next_pau
 
 def test_a_projects_use_goes_with_it_and_does_not_come_back(api_key, project, owner):
     verify(f"Bearer {api_key.secret}")
-    usage.flush()
+    counting.flush()
     verify(f"Bearer {api_key.secret}")
     delete_project(project=project, by=owner)
     assert not KeyUse.objects.exists()
     verify(f"Bearer {api_key.secret}")
-    usage.flush()
+    counting.flush()
     assert not KeyUse.objects.exists()
     assert counted() == {"unknown": 1}
 
 
 @pytest.mark.usefixtures("clock_that_stands")
 def test_memory_is_bounded_and_what_is_dropped_is_said(api_key, monkeypatch, caplog):
-    monkeypatch.setattr(usage, "MOST_NOTED", 1)
+    monkeypatch.setattr(counting, "MOST_NOTED", 1)
     other = ApiKeyFactory()
     for key in (api_key, other, api_key, other):
-        usage.record(key.pk, "ok", time.time(), None)
-    usage.flush()
+        counting.record(key.pk, "ok", time.time(), None)
+    counting.flush()
     assert counted()["ok"] == 2
     assert "usage_dropped" in caplog.text
     assert "'calls': 2" in caplog.text
 
 
 def test_more_counts_than_one_statement_takes_are_written_in_several(project, owner, monkeypatch):
-    monkeypatch.setattr(usage, "MOST_WRITTEN", 2)
+    monkeypatch.setattr(counting, "MOST_WRITTEN", 2)
     keys = ApiKeyFactory.create_batch(5, project=project, created_by=owner)
     for key in keys:
-        usage.record(key.pk, "ok", time.time(), None)
-    usage.flush()
+        counting.record(key.pk, "ok", time.time(), None)
+    counting.flush()
     assert counted()["ok"] == 5
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite knows no statement that writes to several tables")
 def test_a_batch_is_one_message_to_the_database(transactional_db, api_key, django_assert_num_queries):
-    usage.record(api_key.pk, "ok", time.time(), None)
-    usage.record_unmatched(time.time())
-    batch = usage._take()
+    counting.record(api_key.pk, "ok", time.time(), None)
+    counting.record_unmatched(time.time())
+    batch = counting._take()
     with django_assert_num_queries(1):
-        usage_sql.write(batch)
+        writing.write(batch)
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
@@ -284,7 +284,7 @@ def test_a_process_that_stands_still_amid_its_writing_holds_no_key_up(transactio
 
     def write() -> None:
         while True:
-            usage_sql.write([usage_sql.Noted(api_key.pk, "ok", 0, 1, 0, None)])
+            writing.write([writing.Noted(api_key.pk, "ok", 0, 1, 0, None)])
 
     connection.close()  # each has its own
     writer = get_context("fork").Process(target=write, daemon=True)
