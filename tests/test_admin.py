@@ -20,8 +20,8 @@ from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey, KeyEvent, UnmatchedUse
 from projects.models import Project
 from projects.services import create_project
+from tests.apikeys.pages.test_tombstones import bury
 from tests.support.factories import FileFactory
-from tests.test_tombstones import bury
 
 pytestmark = pytest.mark.django_db
 

@@ -145,7 +145,7 @@ def state_of(key: ApiKey) -> ApiKey:
 
 
 def test_a_key_that_nobody_reported_is_re_enabled_at_once_also_by_undo(aged, owner, api_key):
-    """Undo has to be quick; a report that came in between is not undone (tests/test_reported_keys.py)."""
+    """Undo has to be quick; a report that came in between is not undone (tests/apikeys/pages/test_reported_keys.py)."""
     services.pause_key(key=api_key, by=owner)
     assert not asks(aged.post(action("resume", api_key), SEEN))
     assert state_of(api_key).is_active

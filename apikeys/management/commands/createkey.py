@@ -8,7 +8,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys.keys.services import create_key
 from apikeys.management.key_commands import facts
-from apikeys.snippets import ENVIRONMENT_VARIABLE
+from apikeys.pages.snippets import ENVIRONMENT_VARIABLE
 from common.key_ring import VaultUnavailable
 from projects.access import get_project
 from projects.management.operator_command import Answer, OperatorCommand, find_project, find_user, named_user

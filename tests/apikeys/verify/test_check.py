@@ -37,7 +37,7 @@ PAGES_MODULES = {
         "config.urls",
         "config.middleware",
         "apikeys.keys.services",
-        "apikeys.views",
+        "apikeys.pages.actions",
         "projects.views",
         "accounts.adapter",
     ),

@@ -82,4 +82,4 @@ def test_nothing_else_of_ours_makes_addresses_from_the_host_header():
         for path in (REPOSITORY / folder).rglob("*.py"):
             if re.search(r"build_absolute_uri|get_current_site|USE_X_FORWARDED_HOST", path.read_text()):
                 found.add(str(path.relative_to(REPOSITORY)))
-    assert found == {"accounts/adapter.py", "apikeys/snippets.py"}
+    assert found == {"accounts/adapter.py", "apikeys/pages/snippets.py"}

@@ -16,10 +16,10 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
-from apikeys import usage_charts
-from apikeys.forms import UsageForm
 from apikeys.models import ApiKey, Outcome
-from apikeys.pages import project_context
+from apikeys.pages import usage_charts
+from apikeys.pages.forms import UsageForm
+from apikeys.pages.project import project_context
 from apikeys.usage import figures
 from apikeys.usage.figures import Calls, Period, history, keys_counted, project_history, totals, use_of
 from common.answers.busy import busy

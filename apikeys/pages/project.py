@@ -1,4 +1,4 @@
-"""The pages that show a project with its keys. Their partials are what the actions in views.py re-render."""
+"""The pages that show a project with its keys. Their partials are what actions.py re-renders."""
 
 import itertools
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
-from apikeys import snippets
-from apikeys.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
 from apikeys.models import RECENTLY, ApiKey, KeyState, PauseReason
+from apikeys.pages import snippets
+from apikeys.pages.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce
 from common.names import named_like

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
 from apikeys.keys import services
-from apikeys.pages import project_context
+from apikeys.pages.project import project_context
 from common.answers.announcements import announce
 from common.client_address import client_address
 from projects.access import get_project

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.models import ApiKey, KeyUse
-from apikeys.usage_pages import KEYS_A_QUERY
+from apikeys.pages.usage_pages import KEYS_A_QUERY
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory
 from tests.support.programs.servers import Server, session_headers

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apikeys.charts import HEIGHT, LEAST_HEIGHT, SLOT, round_maximum, short, stacked
-from apikeys.usage_charts import share
+from apikeys.pages.charts import HEIGHT, LEAST_HEIGHT, SLOT, round_maximum, short, stacked
+from apikeys.pages.usage_charts import share
 
 pytestmark = pytest.mark.nodb
 COUNTS = st.integers(min_value=0, max_value=10**15)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from apikeys import charts
-from apikeys.charts import Chart, Label, Slot
 from apikeys.models import KeyUse
+from apikeys.pages import charts
+from apikeys.pages.charts import Chart, Label, Slot
 from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
 
 WORDS = {Period.DAY: "24 hours", Period.MONTH: "30 days", Period.YEAR: "12 months"}

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.recent_authentication import ask_and_resume, ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
-from apikeys.forms import CreateKeyForm
 from apikeys.keys import services
 from apikeys.models import ApiKey, PauseReason
-from apikeys.pages import keys_context, living_names, project_context, propose_name, snippet_context
+from apikeys.pages.forms import CreateKeyForm
+from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
 from apikeys.secrets import vault
 from apikeys.usage.figures import with_figures
 from common import outages

@@ -11,9 +11,9 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys import usage_pages
 from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.pages import usage_pages
 from apikeys.usage import counting, figures
 from apikeys.usage.figures import Period, keys_counted
 from projects.models import Project

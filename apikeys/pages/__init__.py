@@ -1,0 +1,1 @@
+"""What people see: a project's pages, actions on its keys, charts, snippets, forms. Holds no rules."""
