@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from apikeys import reports
+from apikeys.api import leak_reports
 from apikeys.secrets import secret_format, vault
 
 
@@ -23,7 +23,7 @@ def keys_are_configured(**kwargs: Any) -> list[CheckMessage]:
         hint = "Up to 12 lower-case letters and digits, a letter first, then an underscore, as in lk_."
         errors.append(Error(f"KEY_PREFIX is no prefix: {settings.KEY_PREFIX!r}.", hint=hint, id="apikeys.E002"))
     try:
-        reports.parse_github_keys(getattr(settings, "GITHUB_PUBLIC_KEYS", ""))
+        leak_reports.parse_github_keys(getattr(settings, "GITHUB_PUBLIC_KEYS", ""))
     except ImproperlyConfigured as error:
         errors.append(Error(f"GITHUB_PUBLIC_KEYS: {error}", id="apikeys.E003"))
     return errors

@@ -215,7 +215,7 @@ class KeyEvent(models.Model):
     role = models.CharField(max_length=16, choices=Role.choices, blank=True, default="", db_default="")
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="key_events")
     address = models.GenericIPAddressField(null=True)
-    # Where a leaked secret was found, says the person or program that reported it: a web address, see reports.py.
+    # Where a leaked secret was found, says the person or program that reported it: a web address, see leak_reports.py.
     source = models.CharField(max_length=500, blank=True, default="", db_default="")
     at = models.DateTimeField(default=timezone.now)
 

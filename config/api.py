@@ -24,9 +24,9 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 
-from apikeys.api import VERIFY_DOCUMENT
-from apikeys.api import router as me_router
-from apikeys.report_api import router as report_router
+from apikeys.api.report import router as report_router
+from apikeys.api.verify_and_me import VERIFY_DOCUMENT
+from apikeys.api.verify_and_me import router as me_router
 from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
 from common.answers.envelope import error_response
 from common.outages import OUTAGES

@@ -5,7 +5,7 @@ from django.templatetags.static import static
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from apikeys.api import verify
+from apikeys.api.verify_and_me import verify
 from apikeys.verify import gateway
 from common.public_ids import converter_for
 from config import errors, well_known

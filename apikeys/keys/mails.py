@@ -136,8 +136,8 @@ def tell_of_event(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: st
 
     A copied or revealed secret is told of where the address is new: no mail has told the owner before that the same
     person created, deleted, copied or revealed a key of this project from it. An address that cannot be read is always
-    new: it may be anybody's. `source` is where a leak was found, as `reports.clean_source` left it. A project that is
-    being deleted has its own mail.
+    new: it may be anybody's. `source` is where a leak was found, as `leak_reports.clean_source` left it. A project that
+    is being deleted has its own mail.
     """
     words = _WORDS.get(kind)
     if words is None:

@@ -189,7 +189,7 @@ def delete_keys_of(*, project: Project, by: User | None, address: str | None = N
 def report_leak(*, secret: str, address: str | None = None, source: str = "") -> ApiKey | None:
     """Pauses the key whose secret somebody has found, and says why; whoever holds it may.
 
-    `source` is where it was found, for the owners' email and the admin; `reports.clean_source` makes it fit for both.
+    `source` is where it was found, for the owners' email and the admin; `leak_reports.clean_source` cleans it.
 
     Returns the key whose report is new; None for a secret of no key, of a deleted one, or reported before.
     """

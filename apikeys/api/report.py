@@ -9,7 +9,7 @@ from ninja import BodyEx, Field, P, Router, Schema, Status
 from ninja.security import APIKeyHeader
 from pydantic import SecretStr
 
-from apikeys import reports
+from apikeys.api import leak_reports
 from apikeys.keys import services
 from common.answers.envelope import Refused, envelope
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
@@ -28,7 +28,7 @@ class Report(Schema):
     secret: SecretStr = Field(description="The whole secret, as it was found.")
     source: str = Field(
         "",
-        max_length=reports.LONGEST_SOURCE,
+        max_length=leak_reports.LONGEST_SOURCE,
         description="Where it was found, an http or https address; may be left out.",
     )
 
@@ -53,13 +53,13 @@ class GithubSignature(APIKeyHeader):
     openapi_description = "ECDSA over the body, base64; `Github-Public-Key-Identifier` names the key of GitHub's."
 
     def authenticate(self, request: HttpRequest, key: str | None) -> bool:
-        keys = reports.parse_github_keys(settings.GITHUB_PUBLIC_KEYS)
+        keys = leak_reports.parse_github_keys(settings.GITHUB_PUBLIC_KEYS)
         if not keys:
             raise Refused(
                 404, "not_found", "This server takes no reports from GitHub: it was given no keys of GitHub's."
             )
         identifier = request.headers.get("Github-Public-Key-Identifier", "")
-        if not reports.is_signed_by_github(request.body, identifier=identifier, signature=key or "", keys=keys):
+        if not leak_reports.is_signed_by_github(request.body, identifier=identifier, signature=key or "", keys=keys):
             raise Refused(
                 403, "signature_refused", "The body is not signed by a key of GitHub's that this server knows."
             )
@@ -93,7 +93,7 @@ def report(request: HttpRequest, leak: Report) -> Status[dict[str, Any]]:
 
     The answer is the same whether there is such a key or not.
     """
-    if not reports.may_report(request):
+    if not leak_reports.may_report(request):
         message = "Too many reports came from this address. Wait a minute, then send it again."
         raise Refused(429, "too_many_reports", message)
     return _take(request, [(leak.secret, leak.source)])
@@ -125,7 +125,7 @@ def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[di
     address = client_address(request)
     for secret, source in leaks:
         services.report_leak(
-            secret=secret.get_secret_value().strip(), address=address, source=reports.clean_source(source)
+            secret=secret.get_secret_value().strip(), address=address, source=leak_reports.clean_source(source)
         )
     # Not the full address: a query is the sender's own, and might hold what must not come back.
     body = envelope(request, kind="object", data={"message": MESSAGE}, links={"self": request.path})

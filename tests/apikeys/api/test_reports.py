@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
-from apikeys import reports
+from apikeys.api import leak_reports
 from apikeys.keys import services
 from apikeys.models import KeyEvent, PauseReason
 from apikeys.secrets import secret_format
@@ -176,4 +176,4 @@ SOURCES = {
 
 @pytest.mark.parametrize(("given", "kept"), SOURCES.items(), ids=range(len(SOURCES)))
 def test_only_a_plain_web_address_is_carried_on_as_the_source(given, kept):
-    assert reports.clean_source(given) == kept
+    assert leak_reports.clean_source(given) == kept

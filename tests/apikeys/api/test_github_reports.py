@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.exceptions import ImproperlyConfigured
 
-from apikeys import reports
+from apikeys.api import leak_reports
 from apikeys.secrets import secret_format
 from tests.support.calls.api_client import API, new_secret
 from tests.support.calls.api_helpers import assert_error
@@ -42,9 +42,9 @@ def test_the_example_of_githubs_documentation_is_recognised():
     document = json.dumps({"public_keys": [{"key_identifier": identifier, "key": pem, "is_current": True}]})
     body = b'[{"source":"commit","token":"some_token","type":"some_type","url":"https://example.com/base-repo-url/"}]'
     signature = "MEQCIQDaMKqrGnE27S0kgMrEK0eYBmyG0LeZismAEz/BgZyt7AIfXt9fErtRS4XaeSt/AO1RtBY66YcAdjxji410VQV4xg=="
-    signed = {"identifier": identifier, "signature": signature, "keys": reports.parse_github_keys(document)}
-    assert reports.is_signed_by_github(body, **signed)
-    assert not reports.is_signed_by_github(body + b"\n", **signed)
+    signed = {"identifier": identifier, "signature": signature, "keys": leak_reports.parse_github_keys(document)}
+    assert leak_reports.is_signed_by_github(body, **signed)
+    assert not leak_reports.is_signed_by_github(body + b"\n", **signed)
 
 
 def test_githubs_signed_list_pauses_every_key_in_it(github, project):
@@ -137,4 +137,4 @@ NO_DOCUMENTS = [
 @pytest.mark.parametrize("document", NO_DOCUMENTS, ids=range(len(NO_DOCUMENTS)))
 def test_a_document_that_is_not_githubs_is_refused(document):
     with pytest.raises(ImproperlyConfigured):
-        reports.parse_github_keys(document)
+        leak_reports.parse_github_keys(document)

@@ -1,0 +1,1 @@
+"""JSON calls: /verify, /me, and reports of leaked secrets. Holds no rules."""
