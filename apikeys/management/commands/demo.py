@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys.demo import Demo, create_demo
+from apikeys.demo.sample_account import Demo, create_demo
 from common.key_ring import VaultUnavailable
 from common.security_log import muted
 from projects.management.operator_command import Answer, OperatorCommand

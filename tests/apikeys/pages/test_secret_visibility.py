@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from apikeys.demo import create_demo
+from apikeys.demo.sample_account import create_demo
 from apikeys.keys.services import copy_secret, create_key, delete_key, keep_secrets, report_leak, show_secrets_once
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.verify.verification import verify

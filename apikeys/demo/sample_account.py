@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys.demo_usage import Rhythm, SampleUse, Story, write_use
+from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from projects.models import File, Membership, Project
