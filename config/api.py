@@ -31,7 +31,7 @@ from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
 from common.answers.envelope import error_response
 from common.outages import OUTAGES
 from config import errors
-from projects.api import router as files_router
+from projects.files.files_api import router as files_router
 
 View = Callable[..., HttpResponse]
 

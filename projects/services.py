@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from common.names import clean_name
 from common.security_log import Event, record_on_commit
-from projects.files import delete_bytes_on_commit
+from projects.files.storage import delete_bytes_on_commit
 from projects.locks import lock_users
 from projects.memberships import change_member
 from projects.models import Membership, Project

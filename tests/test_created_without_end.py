@@ -14,7 +14,7 @@ from django.utils import timezone
 from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, KeyState
 from apikeys.secrets import secret_format
-from projects import files
+from projects.files import storage
 from projects.memberships import change_member
 from projects.models import File, Project
 from projects.permissions import Role
@@ -153,7 +153,7 @@ def test_keys_that_are_created_at_once_stay_within_the_days_limit(transactional_
 
 
 def add(project, owner):
-    return files.add_file(project=project, upload=SimpleUploadedFile("a", b"x" * 10, "text/plain"), by=owner)
+    return storage.add_file(project=project, upload=SimpleUploadedFile("a", b"x" * 10, "text/plain"), by=owner)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from apikeys.verify import gateway
 from apikeys.verify.verification import Identity
 from common.answers.envelope import envelope
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
-from projects.api import ApiRequest
+from projects.files.files_api import ApiRequest
 
 
 class KeyRequest(ApiRequest):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from apikeys.keys.services import create_key
 from common.names import MAX_LENGTH, clean_name
-from projects.files import clean_file_name
+from projects.files.storage import clean_file_name
 from projects.services import create_project
 from tests.support.stored.tables import everything
 

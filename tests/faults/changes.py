@@ -13,7 +13,7 @@ def main(name: str, rounds: int) -> None:
 
     from accounts.models import User
     from apikeys.keys import services
-    from projects.files import add_file, delete_file
+    from projects.files.storage import add_file, delete_file
     from projects.services import create_project
 
     owner = User.objects.get(email="owner@example.com")

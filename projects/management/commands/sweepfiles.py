@@ -1,7 +1,7 @@
 from typing import Any
 
+from projects.files.sweeping import AGE, delete_strays, strays
 from projects.management.operator_command import Answer, OperatorCommand
-from projects.sweeping import AGE, delete_strays, strays
 
 
 class Command(OperatorCommand):

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
-from projects.files import _insert_within_quota
+from projects.files.storage import _insert_within_quota
 from projects.models import File, Project
 from projects.services import delete_project
 from tests.support.environment import ON_SQLITE

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projects.files import clean_file_name, content_disposition
+from projects.files.storage import clean_file_name, content_disposition
 from tests.support.calls.api_client import new_file
 from tests.support.environment import lacking
 

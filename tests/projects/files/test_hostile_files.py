@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projects import files
+from projects.files import storage
 from projects.models import File
 from projects.services import delete_project
 from tests.support.calls.api_client import downloaded, new_file
@@ -93,14 +93,14 @@ def test_a_name_loses_path_and_hidden_characters(upload, store, project, sent, k
 )
 def test_a_name_is_the_last_visible_part(sent, kept):
     """T28"""
-    assert files.clean_file_name(sent) == kept
+    assert storage.clean_file_name(sent) == kept
 
 
 @pytest.mark.nodb
 @given(st.text(max_size=600))
 def test_no_name_has_a_path_or_hidden_characters(sent):
     """T28"""
-    name = files.clean_file_name(sent)
+    name = storage.clean_file_name(sent)
     assert 1 <= len(name) <= 255
     assert name not in {".", ".."}
     assert not re.search(r"[/\\\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", name)
@@ -238,7 +238,7 @@ def test_a_deleted_projects_files_are_out_of_reach(client, authorization, projec
 @pytest.mark.nodb
 @pytest.mark.parametrize("claim", ["text/csv\r\nX: y", "text/csv\x00", "a" * 200, "text", "/", "a/b/c", None, "é/é"])
 def test_a_content_type_of_the_wrong_shape_is_unknown(claim):
-    assert files.clean_content_type(claim) == files.UNKNOWN_TYPE
+    assert storage.clean_content_type(claim) == storage.UNKNOWN_TYPE
 
 
 @pytest.mark.nodb
@@ -247,4 +247,4 @@ def test_a_content_type_of_the_wrong_shape_is_unknown(claim):
     [("text/csv", "text/csv"), ("TEXT/HTML", "text/html"), ("image/svg+xml", "image/svg+xml")],
 )
 def test_a_content_type_of_the_right_shape_is_kept(claim, kept):
-    assert files.clean_content_type(claim) == kept
+    assert storage.clean_content_type(claim) == kept

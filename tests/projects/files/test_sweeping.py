@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from projects.sweeping import _older_than
+from projects.files.sweeping import _older_than
 from tests.support.calls.uploads import FILES, FORM, form
 from tests.support.environment import DATA_DIR
 from tests.support.factories import FileFactory

@@ -13,7 +13,7 @@ from django.test import Client
 
 from common.slow_clients import transfers
 from common.slow_clients.slots import Slots
-from projects.files import open_bytes
+from projects.files.storage import open_bytes
 from projects.models import File, Project
 from tests.support.calls.api_client import downloaded, new_file
 from tests.support.calls.api_helpers import assert_error, send_raw

@@ -15,7 +15,7 @@ from accounts.models import User
 from common.answers.envelope import Refused, envelope, list_envelope
 from common.answers.schemas import ErrorAnswer, ListAnswer, ObjectAnswer
 from common.slow_clients import transfers
-from projects import files
+from projects.files import storage
 from projects.models import File, Project
 
 PAGE_SIZE = 20
@@ -165,19 +165,19 @@ def upload_file(request: ApiRequest, response: HttpResponse) -> Status[dict[str,
 def _stored(request: ApiRequest, project: Project) -> File:
     upload = _uploaded(request)
     try:
-        return files.add_file(project=project, upload=upload, by=User.objects.get(pk=request.identity.user_pk))
-    except files.FileTooLarge:
+        return storage.add_file(project=project, upload=upload, by=User.objects.get(pk=request.identity.user_pk))
+    except storage.FileTooLarge:
         raise _too_large() from None
-    except (files.QuotaExceeded, files.UserQuotaExceeded, files.TooManyFiles) as error:
+    except (storage.QuotaExceeded, storage.UserQuotaExceeded, storage.TooManyFiles) as error:
         raise _full(error) from None
 
 
 def _full(error: Exception) -> Refused:
     """What to do where a file fits no more."""
-    if isinstance(error, files.TooManyFiles):
+    if isinstance(error, storage.TooManyFiles):
         most = f"{settings.MAX_FILES_PER_PROJECT:,} files"
         return Refused(409, "too_many_files", f"The project may have {most}. Delete some that are no longer needed.")
-    if isinstance(error, files.UserQuotaExceeded):
+    if isinstance(error, storage.UserQuotaExceeded):
         whose, quota = "All projects of an owner of this project", settings.USER_QUOTA
     else:
         whose, quota = "The project's files", settings.PROJECT_QUOTA
@@ -204,7 +204,7 @@ def _too_large() -> Refused:
 
 
 def _uploaded(request: ApiRequest) -> UploadedFile:
-    with files.writing("DATA_DIR/uploads"):
+    with storage.writing("DATA_DIR/uploads"):
         uploads = request.FILES.getlist("file")
     if len(uploads) != 1:
         message = f"file: send one file with a name in this multipart field; there are {len(uploads)}."
@@ -221,7 +221,7 @@ def get_file(request: ApiRequest, file_id: str) -> dict[str, Any]:
 @router.delete("/{file_id:file_id}", response={204: None, **REFUSALS}, operation_id="deleteFile", url_name="file")
 def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
     """Deletes a file of the project for good."""
-    if not files.delete_file(file=_file(request, file_id)):
+    if not storage.delete_file(file=_file(request, file_id)):
         raise Http404
     return Status(204, None)
 
@@ -235,12 +235,12 @@ def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
 def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     """The file's bytes, always as an attachment and never as the type that its sender claimed."""
     file = _file(request, file_id)
-    options = {"as_attachment": True, "content_type": files.UNKNOWN_TYPE}
+    options = {"as_attachment": True, "content_type": storage.UNKNOWN_TYPE}
     try:
-        response = transfers.download(request, lambda: files.open_bytes(file), **options)
+        response = transfers.download(request, lambda: storage.open_bytes(file), **options)
     except FileNotFoundError:
         raise Http404 from None  # deleted since the row was read
-    response["Content-Disposition"] = files.content_disposition(file.name)
+    response["Content-Disposition"] = storage.content_disposition(file.name)
     # Should a browser be talked into showing it after all: no origin, no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
