@@ -15,12 +15,13 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from accounts import limits, second_factors, security_events
+from accounts import rate_limits, security_events
 from accounts.addresses import canonical, canonical_or_none, look_of
-from accounts.code_emails import own_email_allowed, wait_for_next_email
 from accounts.models import User
-from accounts.recent_authentication import was_recent
-from accounts.session_list import end_sessions_after_change, were_sessions_ended
+from accounts.second_factors import secrets_at_rest
+from accounts.sessions.session_list import end_sessions_after_change, were_sessions_ended
+from accounts.sign_in.code_emails import own_email_allowed, wait_for_next_email
+from accounts.sign_in.recent_authentication import was_recent
 from common.client_address import client_address, network_of
 from common.security_log import Event, record
 
@@ -59,11 +60,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         try:
             super().pre_authenticate(request, **credentials)
         except ValidationError:
-            limits.hold_up(request, "login_failed", pair)
+            rate_limits.hold_up(request, "login_failed", pair)
             raise
-        usage = ratelimit.consume(request, app=limits.APP, action="login_failed_account", key=account)
+        usage = ratelimit.consume(request, app=rate_limits.APP, action="login_failed_account", key=account)
         if not usage:
-            limits.hold_up(request, "login_failed_account", account)
+            rate_limits.hold_up(request, "login_failed_account", account)
             raise self.validation_error("too_many_login_attempts")
         self._login_failed_rl_usage.usage += usage.usage
 
@@ -84,7 +85,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """After a reset by mail the owner may log in, however many wrong passwords others have tried."""
         super()._delete_login_attempts_cached_email(request, **credentials)
         account = self._login_keys(request, **credentials)[1]
-        ratelimit.clear(request, app=limits.APP, action="login_failed_account", key=account)
+        ratelimit.clear(request, app=rate_limits.APP, action="login_failed_account", key=account)
 
     def clean_email(self, email: str) -> str:
         """For sign-up and change of address. Raises ValidationError in words for an address without canonical form."""
@@ -148,8 +149,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def validation_error(self, code: str, *args: Any) -> ValidationError:
         """allauth shows some limits as errors of a form, which alone would be a page with status 200."""
         request = context.request
-        if code in {"too_many_login_attempts", "rate_limited"} and not limits.held_up_seconds(request):
-            limits.hold_up(request, "login_failed")
+        if code in {"too_many_login_attempts", "rate_limited"} and not rate_limits.held_up_seconds(request):
+            rate_limits.hold_up(request, "login_failed")
         if code == "enter_current_password":
             record(Event.IDENTITY_NOT_CONFIRMED, account=request.user, reason="wrong_password")
         error: ValidationError = super().validation_error(code, *args)
@@ -170,7 +171,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         return settings.EMAIL_SUBJECT_PREFIX + str(subject)
 
     def get_login_stages(self) -> list[str]:
-        return ["accounts.pending.RememberPassword", *super().get_login_stages()]
+        return ["accounts.sign_in.pending.RememberPassword", *super().get_login_stages()]
 
     def should_send_confirmation_mail(self, request: HttpRequest, email_address: Any, signup: bool) -> bool:
         """At a sign-in, an email of its own; without one, the page for the code follows all the same."""
@@ -223,10 +224,10 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
     }
 
     def encrypt(self, text: str) -> str:
-        return second_factors.seal(text)
+        return secrets_at_rest.seal(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return second_factors.unseal(encrypted_text)
+        return secrets_at_rest.unseal(encrypted_text)
 
     def generate_authenticator_name(self, user: User, type: str) -> str:  # noqa: A002  allauth's name
         """What a new passkey is called until its owner says otherwise."""

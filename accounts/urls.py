@@ -5,10 +5,10 @@ from allauth.account.views import password_set
 from django.http import HttpResponse
 from django.urls import path
 
-from accounts.code_page import enter_code
-from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
-from accounts.session_list import list_sessions
+from accounts.sessions.session_list import list_sessions
+from accounts.sign_in.code_page import enter_code
+from accounts.sign_in.recent_authentication import ask_who_it_is
 
 
 def set_password(request: PageRequest) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 
 from accounts.admin import ViewOnlyAdmin
-from accounts.recent_authentication import ask_who_it_is
+from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys.services import KeyGone, pause_key, resume_key
 from apikeys.models import ApiKey, KeyEvent, KeyState, UnmatchedUse
 from common.client_address import client_address

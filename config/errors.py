@@ -12,8 +12,8 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.debug import SafeExceptionReporterFilter
 
-from accounts.limits import held_up_seconds
-from accounts.second_factors import SecondFactorUnavailable
+from accounts.rate_limits import held_up_seconds
+from accounts.second_factors.secrets_at_rest import SecondFactorUnavailable
 from common import outages
 from common.answers.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 from common.security_log import Event, record

@@ -14,7 +14,7 @@ from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
-from accounts.limits import APP, held_up_seconds
+from accounts.rate_limits import APP, held_up_seconds
 from common import outages
 from common.answers.envelope import error_response
 from common.client_address import client_address

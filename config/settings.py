@@ -97,7 +97,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "accounts.session_list_app.SessionList",
+    "accounts.sessions.session_list_app.SessionList",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -141,8 +141,8 @@ MIDDLEWARE = [
     "config.middleware.refusals_logged",
     "config.middleware.Limits",
     "config.sign_in_middleware.PendingSignIns",
-    "accounts.hashing.FewAtOnce",
-    "accounts.double_submission.DoubleSubmission",
+    "accounts.sign_in.hashing.FewAtOnce",
+    "accounts.sign_in.double_submission.DoubleSubmission",
     "config.sign_in_middleware.AdminAsks",
     "config.middleware.AdminInput",
 ]
@@ -181,11 +181,11 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 # Django's default algorithm and form of storage, by a few at once.
-PASSWORD_HASHERS = ["accounts.hashing.PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.sign_in.hashing.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "accounts.passwords.StolenPasswordValidator"},
+    {"NAME": "accounts.sign_in.passwords.StolenPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
@@ -202,15 +202,15 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_FORMS = {
-    "add_email": "accounts.forms.AddEmailForm",
-    "change_password": "accounts.forms.ChangePasswordForm",
-    "confirm_password_reset_code": "accounts.forms.ConfirmPasswordResetCodeForm",
-    "login": "accounts.forms.LoginForm",
-    "reauthenticate": "accounts.forms.ReauthenticateForm",
-    "reset_password": "accounts.forms.ResetPasswordForm",
-    "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
-    "set_password": "accounts.forms.SetPasswordForm",
-    "signup": "accounts.forms.SignupForm",
+    "add_email": "accounts.sign_in.forms.AddEmailForm",
+    "change_password": "accounts.sign_in.forms.ChangePasswordForm",
+    "confirm_password_reset_code": "accounts.sign_in.forms.ConfirmPasswordResetCodeForm",
+    "login": "accounts.sign_in.forms.LoginForm",
+    "reauthenticate": "accounts.sign_in.forms.ReauthenticateForm",
+    "reset_password": "accounts.sign_in.forms.ResetPasswordForm",
+    "reset_password_from_key": "accounts.sign_in.forms.ResetPasswordKeyForm",
+    "set_password": "accounts.sign_in.forms.SetPasswordForm",
+    "signup": "accounts.sign_in.forms.SignupForm",
 }
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
@@ -232,20 +232,20 @@ MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
-    "activate_totp": "accounts.totp.ActivateTOTPForm",
-    "add_webauthn": "accounts.forms.AddWebAuthnForm",
-    "authenticate": "accounts.totp.AuthenticateForm",
-    "authenticate_webauthn": "accounts.forms.AuthenticateWebAuthnForm",
-    "login_webauthn": "accounts.forms.LoginWebAuthnForm",
-    "reauthenticate": "accounts.totp.ReauthenticateForm",
-    "reauthenticate_webauthn": "accounts.forms.ReauthenticateWebAuthnForm",
+    "activate_totp": "accounts.second_factors.totp.ActivateTOTPForm",
+    "add_webauthn": "accounts.sign_in.forms.AddWebAuthnForm",
+    "authenticate": "accounts.second_factors.totp.AuthenticateForm",
+    "authenticate_webauthn": "accounts.sign_in.forms.AuthenticateWebAuthnForm",
+    "login_webauthn": "accounts.sign_in.forms.LoginWebAuthnForm",
+    "reauthenticate": "accounts.second_factors.totp.ReauthenticateForm",
+    "reauthenticate_webauthn": "accounts.sign_in.forms.ReauthenticateWebAuthnForm",
 }
 MFA_TOTP_ISSUER = "Latchkey"
 # One step of 30 seconds each way, for clocks and for the time it takes to type (RFC 6238, 5.2).
 MFA_TOTP_TOLERANCE = 1
-SESSION_ENGINE = "accounts.sessions"
+SESSION_ENGINE = "accounts.sessions.store"
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
-# Who comes every working day stays signed in; a browser that was left somewhere does not (accounts/sessions.py).
+# Who comes every working day stays signed in; a browser that was left somewhere does not (accounts/sessions/store.py).
 SESSION_IDLE_SECONDS = whole_number("SESSION_IDLE_SECONDS", 24 * 60 * 60, least=300)
 
 # Mail

@@ -10,9 +10,9 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import resolve_url
 
-from accounts.pending import end_if_password_changed
-from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
+from accounts.sign_in.pending import end_if_password_changed
+from accounts.sign_in.recent_authentication import ask_who_it_is
 from common.answers.announcements import warn
 
 GetResponse = Callable[[HttpRequest], HttpResponse]

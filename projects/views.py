@@ -8,8 +8,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
+from accounts.sign_in.recent_authentication import ask_who_it_is
 from common.answers.announcements import announce
 from common.client_address import client_address
 from common.names import named_like

@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.urls import reverse
 
-from accounts.sessions import data_of
+from accounts.sessions.store import data_of
 from apikeys.keys import services
 from apikeys.models import ApiKey
 from tests.support.environment import DATA_DIR, ON_SQLITE, postgres

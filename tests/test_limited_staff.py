@@ -18,7 +18,7 @@ from django.test import RequestFactory
 from django.urls import resolve, reverse
 
 from accounts.models import User
-from accounts.sessions import SessionStore
+from accounts.sessions.store import SessionStore
 from apikeys.models import KeyEvent, UnmatchedUse
 from projects.memberships import change_member
 from projects.models import Membership, Project

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from accounts.sessions import SessionStore
+from accounts.sessions.store import SessionStore
 from tests.support.factories import PASSWORD
 from tests.support.people.accounts import log_in
 from tests.support.places.access import BODIES, ROUTES

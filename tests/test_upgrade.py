@@ -13,7 +13,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.urls import reverse
 
-from accounts.sessions import digest_of
+from accounts.sessions.store import digest_of
 from tests.support.environment import ON_SQLITE, REPOSITORY, SQLITE_FILE
 from tests.support.people import thief
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, new_person, totp_code

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
-from accounts.limits import APP
+from accounts.rate_limits import APP
 from apikeys.secrets import secret_format
 from common.client_address import client_address, network_of
 

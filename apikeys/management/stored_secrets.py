@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from accounts import second_factors, sessions
-from accounts.second_factors import FactorCensus
+from accounts.second_factors import secrets_at_rest
+from accounts.second_factors.secrets_at_rest import FactorCensus
+from accounts.sessions import store
 from apikeys.management.key_commands import counted, named
 
 _NOT_READABLE = (
@@ -54,10 +55,10 @@ class Rotated(NamedTuple):
 
 
 def rotate(*, batch: int) -> Rotated:
-    factors, moved = second_factors.move_all(batch=batch), sessions.move_all_to_digests()
+    factors, moved = secrets_at_rest.move_all(batch=batch), store.move_all_to_digests()
     if factors or moved:
         _empty_free_pages()
-    return Rotated(factors, moved, second_factors.take_census(), sessions.with_ids().count())
+    return Rotated(factors, moved, secrets_at_rest.take_census(), store.with_ids().count())
 
 
 def _empty_free_pages() -> None:
@@ -70,12 +71,12 @@ def _empty_free_pages() -> None:
 
 def look() -> Rotated:
     """The same without a change."""
-    return Rotated(0, 0, second_factors.take_census(), sessions.with_ids().count(), dry_run=True)
+    return Rotated(0, 0, secrets_at_rest.take_census(), store.with_ids().count(), dry_run=True)
 
 
 def count_unsealed() -> int:
     """How many second factors and living sessions are still as an earlier release stored them."""
-    return second_factors.count_plain() + sessions.with_ids().filter(expire_date__gt=timezone.now()).count()
+    return secrets_at_rest.count_plain() + store.with_ids().filter(expire_date__gt=timezone.now()).count()
 
 
 def lines_of(found: Rotated, ring_key: str) -> list[str]:

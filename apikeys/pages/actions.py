@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.recent_authentication import ask_and_resume, ask_who_it_is
 from accounts.requests import PageRequest, page_that_asked
+from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
 from apikeys.keys import services
 from apikeys.models import ApiKey, PauseReason
 from apikeys.pages.forms import CreateKeyForm

@@ -5,8 +5,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.recent_authentication import ask_who_it_is
 from accounts.requests import PageRequest
+from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import services
 from apikeys.pages.project import project_context
 from common.answers.announcements import announce

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import User
-from accounts.sessions import digest_of
+from accounts.sessions.store import digest_of
 from apikeys.keys.services import create_key
 from apikeys.secrets.secret_format import generate
 from projects.models import Membership

@@ -1,7 +1,7 @@
 from typing import Any
 
-from accounts import second_factors
-from accounts.second_factors import FactorCensus
+from accounts.second_factors import secrets_at_rest
+from accounts.second_factors.secrets_at_rest import FactorCensus
 from apikeys.management import stored_secrets
 from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
 from apikeys.secrets.integrity import Findings, check_keys
@@ -21,7 +21,7 @@ class Command(OperatorCommand):
     )
 
     def answer(self, **options: Any) -> Answer:
-        found, factors = check_keys(), second_factors.take_census()
+        found, factors = check_keys(), secrets_at_rest.take_census()
         data: dict[str, Any] = {
             **found.right,
             **found.wrong,

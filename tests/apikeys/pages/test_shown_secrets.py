@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.signals import template_rendered
 from django.urls import reverse
 
-from accounts.sessions import data_of
+from accounts.sessions.store import data_of
 from apikeys.keys.services import create_key, show_secrets_once
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.verify.verification import verify

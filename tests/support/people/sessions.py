@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.test import Client
 
 from accounts.models import User
-from accounts.sessions import data_of, seal
+from accounts.sessions.store import data_of, seal
 
 
 def log_in(client: Client, user: User) -> None:

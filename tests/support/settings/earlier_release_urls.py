@@ -6,7 +6,7 @@ from allauth.usersessions.views import list_usersessions
 from django.db.models.signals import post_delete, post_save
 from django.urls import path
 
-from accounts import session_list
+from accounts.sessions import session_list
 from config.urls import *  # noqa: F403
 from config.urls import urlpatterns as todays_urls
 

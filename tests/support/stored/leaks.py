@@ -8,7 +8,7 @@ from pathlib import Path
 from django.contrib.sessions.models import Session
 from django.db import connection
 
-from accounts.sessions import data_of
+from accounts.sessions.store import data_of
 from tests.support.environment import DATA_DIR, ON_SQLITE, postgres
 
 # Where the secrets that are no API keys live, by design.

@@ -8,8 +8,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
-from accounts.code_emails import NOT_SENT, own_email_allowed
-from accounts.nobody import look_up_no_address, look_up_nobody
+from accounts.sign_in.code_emails import NOT_SENT, own_email_allowed
+from accounts.sign_in.nobody import look_up_no_address, look_up_nobody
 
 
 class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]  # allauth ships no types

@@ -7,4 +7,4 @@ class SessionList(UserSessionsConfig):  # type: ignore[misc]  # allauth ships no
     """allauth's app for its table alone: its own receivers and page would keep each session's id, the cookie."""
 
     def ready(self) -> None:
-        import_module("accounts.session_list")
+        import_module("accounts.sessions.session_list")

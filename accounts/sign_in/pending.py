@@ -16,7 +16,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
 from accounts.models import User
-from accounts.nobody import NOBODY
+from accounts.sign_in.nobody import NOBODY
 
 # A digest of the account's password, as Django keeps it in the session of somebody who is signed in.
 HASH = "session_auth_hash"
@@ -60,7 +60,7 @@ def end_if_password_changed(request: HttpRequest) -> None:
 def _has_another_password(key: Any, state: dict[str, Any]) -> bool:
     """False for what the earlier release began, which remembered no password. It ends by itself in 15 minutes."""
     user = User.objects.filter(pk=key).first()
-    account = user or User()  # also for nobody: the digest takes time (accounts/nobody.py)
+    account = user or User()  # also for nobody: the digest takes time (accounts/sign_in/nobody.py)
     today = [account.get_session_auth_hash(), *account.get_session_auth_fallback_hash()]
     return user is not None and state.get(HASH, today[0]) not in today
 

@@ -16,9 +16,9 @@ from django.db.models.signals import pre_save
 from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
 
-from accounts import hashing
-from accounts.double_submission import SEEN_AT, DoubleSubmission
 from accounts.models import User
+from accounts.sign_in import hashing
+from accounts.sign_in.double_submission import SEEN_AT, DoubleSubmission
 from common.slow_clients.slots import Slots
 from tests.support.people.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in, log_in, page_of, totp_code
 from tests.support.programs.parallel import SECONDS_TO_START, in_parallel

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from accounts import second_factors
+from accounts.second_factors import secrets_at_rest
 from apikeys.secrets import vault
 from common.encryption import CiphertextRefused
 from config.local_secrets import new_ring
@@ -52,13 +52,13 @@ def as_before(user: Any) -> None:
     """Gives the person's second factors the form that an earlier release stored."""
     for row in Authenticator.objects.filter(user=user):
         for name in {"secret", "seed"} & set(row.data):
-            row.data[name] = second_factors.unseal(row.data[name])
+            row.data[name] = secrets_at_rest.unseal(row.data[name])
         row.save()
 
 
 def needed() -> set[str | None]:
     found = Authenticator.objects.values_list("data", flat=True)
-    return {second_factors.ring_key_of(data.get("secret") or data["seed"]) for data in found}
+    return {secrets_at_rest.ring_key_of(data.get("secret") or data["seed"]) for data in found}
 
 
 def lets_in(user: Any, code: str) -> bool:
@@ -86,20 +86,20 @@ def test_seeds_are_sealed(codes):
 def test_a_seed_cannot_pass_for_a_key_nor_a_key_for_a_seed():
     """T45: each ciphertext is bound to its purpose."""
     row = {"key_id": "key_0", "project_id": "prj_0"}
-    stored = second_factors.seal(SEED)
+    stored = secrets_at_rest.seal(SEED)
     with pytest.raises(CiphertextRefused):
-        vault.decrypt(second_factors.urlsafe_b64decode(stored.rpartition(":")[2]), ring_key_id="k1", **row)
-    ciphertext = second_factors.urlsafe_b64encode(vault.encrypt("lk_x", **row)[1]).decode()
-    with pytest.raises(second_factors.SecondFactorUnavailable):
-        second_factors.unseal(f"{stored.rpartition(':')[0]}:{ciphertext}")
+        vault.decrypt(secrets_at_rest.urlsafe_b64decode(stored.rpartition(":")[2]), ring_key_id="k1", **row)
+    ciphertext = secrets_at_rest.urlsafe_b64encode(vault.encrypt("lk_x", **row)[1]).decode()
+    with pytest.raises(secrets_at_rest.SecondFactorUnavailable):
+        secrets_at_rest.unseal(f"{stored.rpartition(':')[0]}:{ciphertext}")
 
 
 @pytest.mark.parametrize(
     "spoilt", ["sealed1:", "sealed1:k1", "sealed1:k1:", "sealed1:k1:%", "sealed1:k9:AAAA", "sealed1:k1:AAAA"]
 )
 def test_what_was_changed_is_never_read(spoilt):
-    with pytest.raises(second_factors.SecondFactorUnavailable):
-        second_factors.unseal(spoilt)
+    with pytest.raises(secrets_at_rest.SecondFactorUnavailable):
+        secrets_at_rest.unseal(spoilt)
 
 
 def test_a_used_recovery_code_stays_used_through_a_rotation(person, codes, settings):
@@ -131,13 +131,13 @@ def test_second_factors_move_to_the_first_ring_key(person, codes, settings):
 
 
 def test_codes_that_came_from_elsewhere_move_too(person, settings):
-    data = {"migrated_codes": [second_factors.seal("11111111"), "22222222"]}
+    data = {"migrated_codes": [secrets_at_rest.seal("11111111"), "22222222"]}
     row = Authenticator.objects.create(user=person, type="recovery_codes", data=data)
     settings.KEY_RING = f"{NEW_RING_KEY},{settings.KEY_RING}"
-    assert second_factors.take_census().ring_keys == {"k1": 1}
-    assert second_factors.move_all() == 1
+    assert secrets_at_rest.take_census().ring_keys == {"k1": 1}
+    assert secrets_at_rest.move_all() == 1
     row.refresh_from_db()
-    assert {second_factors.ring_key_of(code) for code in row.data["migrated_codes"]} == {"k2"}
+    assert {secrets_at_rest.ring_key_of(code) for code in row.data["migrated_codes"]} == {"k2"}
     assert row.wrap().get_unused_codes() == ["11111111", "22222222"]
 
 
@@ -179,7 +179,7 @@ def test_a_rotation_of_second_factors_that_is_killed_loses_none(transactional_db
     """T7"""
     seeds = {UserFactory().pk: generate_totp_secret() for _ in range(300)}
     for user_id, seed in seeds.items():
-        Authenticator.objects.create(user_id=user_id, type="totp", data={"secret": second_factors.seal(seed)})
+        Authenticator.objects.create(user_id=user_id, type="totp", data={"secret": secrets_at_rest.seal(seed)})
     old = settings.KEY_RING
     environment = {**os.environ, "DATABASE_URL": database_url(), "KEY_RING": f"{NEW_RING_KEY},{old}"}
     command = [sys.executable, "manage.py", "rotate_encryption", "--batch", "2"]
@@ -190,12 +190,12 @@ def test_a_rotation_of_second_factors_that_is_killed_loses_none(transactional_db
             time.sleep(0.005)
         process.kill()
     assert needed() == {"k1", "k2"}, "it was not killed halfway"
-    rows = {row.user_id: second_factors.unseal(row.data["secret"]) for row in second_factors.rows()}
+    rows = {row.user_id: secrets_at_rest.unseal(row.data["secret"]) for row in secrets_at_rest.rows()}
     assert rows == seeds
     said = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True).stdout
     assert "k1  not needed by any key" in said
     settings.KEY_RING = NEW_RING_KEY
-    assert {row.user_id: second_factors.unseal(row.data["secret"]) for row in second_factors.rows()} == seeds
+    assert {row.user_id: secrets_at_rest.unseal(row.data["secret"]) for row in secrets_at_rest.rows()} == seeds
 
 
 # Without the ring

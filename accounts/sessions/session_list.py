@@ -24,7 +24,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.requests import PageRequest
-from accounts.sessions import alive, data_of, digest_of, stored_ids_of
+from accounts.sessions.store import alive, data_of, digest_of, stored_ids_of
 from common.security_log import Event, record_on_commit
 
 

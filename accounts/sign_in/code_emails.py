@@ -10,7 +10,7 @@ from allauth.account.internal.flows.email_verification_by_code import EmailVerif
 from allauth.core.internal import ratelimit
 from django.http import HttpRequest
 
-from accounts.limits import APP
+from accounts.rate_limits import APP
 
 NOT_SENT = "not_sent"  # in the state of a code that waits for an email
 

@@ -8,9 +8,9 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth import hashers
 from django.urls import reverse
 
-from accounts import hashing
-from accounts.hashing import MESSAGE, TooManyAtOnce
 from accounts.models import User
+from accounts.sign_in import hashing
+from accounts.sign_in.hashing import MESSAGE, TooManyAtOnce
 from common.slow_clients.slots import Slots, share
 from tests.support.environment import REPOSITORY
 from tests.support.factories import UserFactory
@@ -36,7 +36,7 @@ CHANGE, CONFIRM = reverse("account_change_password"), reverse("account_reauthent
 
 @pytest.fixture(autouse=True)
 def real_hasher(settings, quick_passwords, monkeypatch) -> None:
-    settings.PASSWORD_HASHERS = ["accounts.hashing.PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["accounts.sign_in.hashing.PasswordHasher"]
     monkeypatch.setattr(hashing, "SECONDS_TO_WAIT", 0.01)
 
 
@@ -159,7 +159,7 @@ def test_a_hash_is_stored_as_django_stores_it(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     assert hashers.check_password("correct horse", ours)
     theirs = hashers.make_password("correct horse")
-    settings.PASSWORD_HASHERS = ["accounts.hashing.PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["accounts.sign_in.hashing.PasswordHasher"]
     assert hashers.check_password("correct horse", theirs)
     assert not hashers.get_hasher().must_update(theirs)
 
@@ -171,7 +171,7 @@ def test_only_a_quarter_of_the_threads_gets_a_slot(monkeypatch):
 
 def test_no_other_hasher_is_in_use():
     """One that is not ours would have no limit."""
-    assert re.search(r'^PASSWORD_HASHERS = \["accounts.hashing.PasswordHasher"\]$', SETTINGS, re.M)
+    assert re.search(r'^PASSWORD_HASHERS = \["accounts.sign_in.hashing.PasswordHasher"\]$', SETTINGS, re.M)
 
 
 SETTINGS = (REPOSITORY / "config" / "settings.py").read_text()

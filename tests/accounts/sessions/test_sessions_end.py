@@ -21,8 +21,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.session_list import sessions_of
-from accounts.sessions import SessionStore, data_of, seal
+from accounts.sessions.session_list import sessions_of
+from accounts.sessions.store import SessionStore, data_of, seal
 from common.background import mail_delivery
 from tests.support.factories import PASSWORD as OWNERS_PASSWORD
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, log_in, mailed_code, totp_code

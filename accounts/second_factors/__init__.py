@@ -1,0 +1,1 @@
+"""Second factors: their secrets at rest, and codes that let in once."""

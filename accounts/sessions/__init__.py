@@ -1,0 +1,1 @@
+"""Sessions: the store that keeps them unreadable, and the list that a person sees."""

@@ -1,0 +1,1 @@
+"""Signing up and in, confirming who it is, passwords, and the emails with codes."""
