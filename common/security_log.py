@@ -1,8 +1,8 @@
 """The lines of the log from which an attack can be seen, one for each event. docs/security.md lists them.
 
 A line names the event, the account, the outcome and, inside a request, the client's address and the request's id: both
-are bound to the request's context (config/middleware.py). No line holds a secret, or what was typed into a field that
-is not for an address.
+are bound to the request's context (config/middleware/every_request.py). No line holds a secret, or what was typed
+into a field that is not for an address.
 """
 
 import logging

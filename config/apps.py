@@ -3,7 +3,7 @@ from pathlib import Path
 from django.apps import AppConfig
 from django.conf import settings
 
-from config.environment import DATA_DIR
+from config.environment.variables import DATA_DIR
 
 
 class LatchkeyConfig(AppConfig):
@@ -14,7 +14,7 @@ class LatchkeyConfig(AppConfig):
     def ready(self) -> None:
         from accounts import security_events as _accounts  # noqa: F401  registers receivers
         from config import admin_events as _admin  # noqa: F401
-        from config.private_files import mend
+        from config.serving.private_files import mend
         from projects import security_events as _projects  # noqa: F401
 
         database = settings.DATABASES["default"]

@@ -19,7 +19,7 @@ from django.db import close_old_connections  # noqa: E402  Django has to be set 
 from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
-from config import health, readiness  # noqa: E402
+from config.serving import health, readiness  # noqa: E402
 
 readiness.expected_migrations()
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from common.outages import OUTAGES, words
-from config.environment import PRODUCTION, flag, log_level
+from config.environment.variables import PRODUCTION, flag, log_level
 
 # Whatever slips into a line and could be a secret is masked, whichever library wrote it; also without its prefix or
 # its checksum, for both can be worked out. Nothing else that we log has 30 letters and digits in a row.

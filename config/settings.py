@@ -5,8 +5,8 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from config import local_secrets
-from config.environment import (
+from config.environment import local_secrets
+from config.environment.variables import (
     DATA_DIR,
     PRODUCTION,
     base_url,
@@ -34,7 +34,7 @@ from config.environment import (
 from config.logs import LOGGING  # noqa: F401  Django reads it
 
 refuse_unsafe_production()
-# In every entry: commands, serve, its workers and any other WSGI server. config/private_files.py mends what is there.
+# In every entry: commands, serve, its workers and any other WSGI server. private_files.py mends what is there.
 UMASK = umask()
 os.umask(UMASK)
 make_folder(DATA_DIR, parents=True)
@@ -114,37 +114,37 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.static_middleware.StaticFiles",
-    "config.middleware.request_id",
-    "config.middleware.no_features_no_embedding",
-    "config.middleware.api_over_https_only",
+    "config.middleware.static_files.StaticFiles",
+    "config.middleware.every_request.request_id",
+    "config.middleware.every_request.no_features_no_embedding",
+    "config.middleware.every_request.api_over_https_only",
     "django.middleware.security.SecurityMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.gzip.GZipMiddleware",
-    "config.middleware.never_cached",
+    "config.middleware.every_request.never_cached",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.middleware.nul_refused",
-    "config.middleware.health_by_any_name",
-    "config.middleware.bodies_bounded",
-    "config.middleware.bodies_read_by_few",
+    "config.middleware.every_request.nul_refused",
+    "config.middleware.every_request.health_by_any_name",
+    "config.middleware.every_request.bodies_bounded",
+    "config.middleware.every_request.bodies_read_by_few",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "config.middleware.own_405",
-    "config.middleware.htmx_redirects",
-    "config.sign_in_middleware.LoginRequired",
+    "config.middleware.every_request.own_405",
+    "config.middleware.every_request.htmx_redirects",
+    "config.middleware.sign_in.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "config.middleware.refusals_logged",
-    "config.middleware.Limits",
-    "config.sign_in_middleware.PendingSignIns",
+    "config.middleware.every_request.refusals_logged",
+    "config.middleware.every_request.Limits",
+    "config.middleware.sign_in.PendingSignIns",
     "accounts.sign_in.hashing.FewAtOnce",
     "accounts.sign_in.double_submission.DoubleSubmission",
-    "config.sign_in_middleware.AdminAsks",
-    "config.middleware.AdminInput",
+    "config.middleware.sign_in.AdminAsks",
+    "config.middleware.every_request.AdminInput",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -293,7 +293,7 @@ MESSAGE_STORAGE = "common.answers.announcements.AnnouncementStorage"
 MESSAGE_COOKIE_NAME = "messages"
 if PRODUCTION:
     SECURE_SSL_REDIRECT = True
-    # Programs are refused instead, by config.middleware.api_over_https_only: a redirect would hide that
+    # Programs are refused instead, by config.middleware.every_request.api_over_https_only: a redirect would hide that
     # they have already sent their key in the clear.
     SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health/"]
     SECURE_HSTS_SECONDS = whole_number("HSTS_SECONDS", 365 * 24 * 60 * 60, least=0)

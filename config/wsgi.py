@@ -12,7 +12,7 @@ from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
 from common.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
-from config import readiness  # noqa: E402
+from config.serving import readiness  # noqa: E402
 
 readiness.expected_migrations()
 

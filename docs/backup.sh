@@ -38,7 +38,7 @@ from pathlib import Path
 from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
-from config.environment import given
+from config.environment.variables import given
 
 scratch = Path(sys.argv[1])
 (scratch / "data_dir").write_text(str(settings.MEDIA_ROOT.parent))

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from apikeys.secrets import secret_format
 from apikeys.verify import failed_keys
-from config import environment
+from config.environment import variables
 from projects.models import File
 from tests.support.calls.api_client import bearer, downloaded, new_file, secret_of
 from tests.support.people.accounts import LOGIN, PASSWORD, SIGN_UP, log_in, page_of, totp_code
@@ -53,7 +53,7 @@ def store(request, settings, monkeypatch):
     server = request.getfixturevalue("redis_server")
     monkeypatch.setenv("CACHE_URL", server.url)
     before = settings.CACHES
-    settings.CACHES = {"default": environment.shared_cache()}
+    settings.CACHES = {"default": variables.shared_cache()}
     yield lambda planted: plant_in_redis(server.url, planted)
     settings.CACHES = before
 

@@ -10,7 +10,7 @@ from apikeys.secrets.secret_format import generate
 from common import outages
 from common.slow_clients import transfers
 from common.slow_clients.slots import Slots
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 from tests.support.calls.api_client import call_with, new_file
 from tests.support.programs.postgres import free_port
 

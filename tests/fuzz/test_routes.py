@@ -4,7 +4,7 @@ The routes are read from the URLconf and the fields from the forms, so that a ne
 named here. What must hold of every answer stands in judge.py.
 """
 
-from config import health
+from config.serving import health
 from tests.fuzz.attacker import Attacker
 from tests.fuzz.budget import SECONDS, attempt, turns
 from tests.fuzz.stage import forget_limits

@@ -13,8 +13,8 @@ from django.db import DatabaseError, connections
 
 from apikeys.management import stored_secrets
 from apikeys.verify import gateway
-from config import readiness
-from config.supervisor import Group, run
+from config.serving import readiness
+from config.serving.supervisor import Group, run
 
 logger = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ from django.urls import reverse
 from accounts.second_factors import secrets_at_rest
 from apikeys.secrets import vault
 from common.encryption import CiphertextRefused
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 from tests.support.environment import REPOSITORY
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import PASSWORD as ADAS_PASSWORD

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.sessions.store import SessionStore, data_of, digest_of
-from config.local_secrets import new_secret_key
+from config.environment.local_secrets import new_secret_key
 from tests.support.calls.api_client import bearer, secret_of
 from tests.support.people.accounts import PASSWORD, is_signed_in, log_in, mailed_code, page_of, totp_code
 

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.sessions.store import SessionStore, data_of, digest_of, seal
-from config.local_secrets import new_secret_key
+from config.environment.local_secrets import new_secret_key
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, is_signed_in, log_in, page_of
 from tests.support.programs.parallel import in_parallel
 

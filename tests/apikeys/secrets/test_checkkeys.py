@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 from tests.support.factories import ApiKeyFactory
 from tests.support.stored.tables import everything
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 from tests.support.environment import DATA_DIR
 from tests.support.factories import ApiKeyFactory
 from tests.support.programs.servers import Server, session_headers

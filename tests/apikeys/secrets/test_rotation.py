@@ -16,7 +16,7 @@ from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from apikeys.secrets import integrity, rotation
 from apikeys.verify.verification import verify
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 from tests.support.environment import ON_SQLITE, REPOSITORY
 from tests.support.factories import ApiKeyFactory
 from tests.support.programs.parallel import in_parallel

@@ -16,7 +16,7 @@ from apikeys.models import ApiKey
 from apikeys.secrets import secret_format, vault
 from apikeys.usage import counting
 from apikeys.verify.verification import verify
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 from tests.support.environment import REPOSITORY
 from tests.support.factories import ApiKeyFactory
 from tests.support.programs.servers import database_url

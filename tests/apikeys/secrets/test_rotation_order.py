@@ -6,7 +6,7 @@ from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import rotation, vault
 from apikeys.verify.verification import verify
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 
 pytestmark = pytest.mark.django_db
 

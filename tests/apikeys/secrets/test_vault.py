@@ -7,7 +7,7 @@ from apikeys.keys import services
 from apikeys.models import ApiKey, KeyEvent
 from apikeys.secrets import vault
 from common.encryption import NONCE_BYTES
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 from tests.support.factories import ApiKeyFactory
 
 SECRET = "lk_7Hq2WdZ5tB0mYc9XrKfVj3LsNe8GaP3dol9X"

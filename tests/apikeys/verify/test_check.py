@@ -35,7 +35,7 @@ PAGES_MODULES = {
     *("django.contrib.admin", "django.contrib.sessions", "django.contrib.staticfiles"),
     *(
         "config.urls",
-        "config.middleware",
+        "config.middleware.every_request",
         "apikeys.keys.services",
         "apikeys.pages.actions",
         "projects.views",

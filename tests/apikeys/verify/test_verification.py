@@ -11,7 +11,7 @@ from apikeys.secrets import secret_format
 from apikeys.usage import counting
 from apikeys.verify.verification import _LOOKUP, Verdict, verify
 from common.key_ring import VaultUnavailable
-from config.local_secrets import new_ring
+from config.environment.local_secrets import new_ring
 from projects.services import delete_project
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory, ProjectFactory

@@ -10,10 +10,10 @@ from django.urls import reverse
 
 from apikeys.keys import services
 from common.background import mail_delivery
+from tests.config.environment.test_settings import manage
 from tests.support.environment import REPOSITORY
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, SIGN_UP, log_in
 from tests.support.settings.production import production_environment
-from tests.test_settings import manage
 
 BASE_URL = "https://keys.example.com"
 HOSTILE = {"Host": "testserver:6666", "X-Forwarded-Host": "evil.example:7777", "X-Forwarded-Port": "8888"}

@@ -10,7 +10,7 @@ import pytest
 
 from common import database_deadline
 from common.postgresql.base import LIMITS, Connection
-from config.database_url import OWN_OPTIONS
+from config.environment.database_url import OWN_OPTIONS
 
 pytestmark = pytest.mark.nodb
 

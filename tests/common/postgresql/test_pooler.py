@@ -13,7 +13,8 @@ from apikeys.models import ApiKey
 from apikeys.verify import prepared_lookup
 from apikeys.verify.verification import verify
 from common.postgresql.base import LIMITS, DatabaseWrapper
-from config import database_url, readiness
+from config.environment import database_url
+from config.serving import readiness
 from tests.support.environment import ON_SQLITE
 from tests.support.programs.pgbouncer import pgbouncer
 

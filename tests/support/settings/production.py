@@ -1,6 +1,6 @@
 """An environment that production starts in. `python -m tests.support.settings.production` prints it as NAME=value."""
 
-from config.local_secrets import new_ring, new_secret_key
+from config.environment.local_secrets import new_ring, new_secret_key
 
 
 def production_environment() -> dict[str, str]:

@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 import pytest
 from django.core.management import CommandError, call_command
 
-from config.supervisor import Group
+from config.serving.supervisor import Group
 from tests.support.environment import DATA_DIR, REPOSITORY
 from tests.support.programs.postgres import free_port
 from tests.support.programs.processes import CHECK, PAGES, children, group, workers
@@ -226,7 +226,7 @@ def test_a_group_that_cannot_start_ends_the_other_one(broken, tmp_path):
             ports.items(), ("config.settings", "config.check_settings"), (PAGES, CHECK), strict=True
         )
     ]
-    code = f"from config.supervisor import Group, run; print(run({groups!r}))"
+    code = f"from config.serving.supervisor import Group, run; print(run({groups!r}))"
     environment = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/latchkey.sqlite3"}
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60

@@ -21,8 +21,8 @@ from common.client_address import client_address
 from common.public_ids import new_public_id
 from common.security_log import Event, record
 from common.slow_clients.bodies import read_by_few
-from config import health
 from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
+from config.serving import health
 
 logger = structlog.get_logger(__name__)
 

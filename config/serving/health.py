@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, JsonResponse
 
 from common import outages
-from config import readiness
+from config.serving import readiness
 
 
 def live() -> tuple[int, str]:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 # Comes with environs, whose own method for it names another variable and shows what the address held.
 import dj_email_url  # type: ignore[import-untyped]
 
-from config.setting_values import refusal, unreadable
+from config.environment.setting_values import refusal, unreadable
 
 NAME = "EMAIL_URL"
 _SENDS = "django.core.mail.backends.smtp.EmailBackend"

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError, ValidationError, validate
 
-from config import database_url, email_url, local_secrets, setting_values
-from config.setting_values import refusal, unreadable
+from config.environment import database_url, email_url, local_secrets, setting_values
+from config.environment.setting_values import refusal, unreadable
 
 env = Env()
 
 PRODUCTION = env.str("ENV", "local") == "production"
-DATA_DIR = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / "var").resolve()
+DATA_DIR = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parents[2] / "var").resolve()
 
 _REQUIRED = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING", "EMAIL_URL")
 # The values of 1 are pickles, which the previous release reads and writes while both releases are running.

@@ -10,17 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from config import server
+from config.serving import server
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 # A group that is still starting, or has just finished, ends by the signal itself.
 _IN_ORDER = {0, -signal.SIGTERM, -signal.SIGINT}
 SECONDS_OF_A_SIGNAL = 1
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Group(NamedTuple):
-    """What runs in one group: `name` for the log, and what config/server.py takes."""
+    """What runs in one group: `name` for the log, and what config/serving/server.py takes."""
 
     name: str
     settings: str
@@ -106,6 +106,6 @@ def _become(group: Group) -> NoReturn:
 def _execute(settings: str, arguments: Sequence[object]) -> NoReturn:
     python_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONPATH": python_path}
-    command = [sys.executable, "-m", "config.server", *map(str, arguments)]
+    command = [sys.executable, "-m", "config.serving.server", *map(str, arguments)]
     # Our own module, and numbers that serve has checked.
     os.execve(sys.executable, command, environment)  # noqa: S606  # nosec B606

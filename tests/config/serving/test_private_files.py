@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from config.private_files import mend
+from config.serving.private_files import mend
 from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb

@@ -1,8 +1,8 @@
 """One group of processes: granian and its workers, which serve one WSGI application on one port.
 
-`manage.py serve` starts two groups (config/supervisor.py), each as
+`manage.py serve` starts two groups (config/serving/supervisor.py), each as
 
-    python -m config.server APPLICATION HOST PORT WORKERS THREADS NICENESS SUPERVISOR
+    python -m config.serving.server APPLICATION HOST PORT WORKERS THREADS NICENESS SUPERVISOR
 
 where SUPERVISOR is the process id of the one that starts it. SIGTERM finishes the requests at hand, then ends it.
 NICENESS is the system's word for how far others go first when processors are short (nice(2)).

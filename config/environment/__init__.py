@@ -1,0 +1,1 @@
+"""Reads and checks what the environment says, before the settings take it."""
