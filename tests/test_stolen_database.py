@@ -12,13 +12,13 @@ import pytest
 from django.urls import reverse
 
 from apikeys.keys import services
+from tests.scripts.test_backup import backup, run
 from tests.support.environment import ON_SQLITE, SQLITE_FILE
 from tests.support.people import thief
 from tests.support.people.accounts import PASSWORD, new_person, totp_code
 from tests.support.people.visitor import Visitor
 from tests.support.programs.mail_server import MailServer
 from tests.support.programs.servers import Server, database_url
-from tests.test_backup import backup, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,7 +83,7 @@ def _set_app_up(owner: Visitor, found: Known) -> None:
 
 
 def backup_alone(folder: Path) -> bytes:
-    """All that `docs/backup.sh save` writes, and what PostgreSQL's or SQLite's own program makes of it."""
+    """All that `scripts/backup.sh save` writes, and what PostgreSQL's or SQLite's own program makes of it."""
     assert backup("save", folder / "backup").returncode == 0
     content = b"\n".join(path.read_bytes() for path in sorted((folder / "backup").iterdir()))
     if ON_SQLITE:

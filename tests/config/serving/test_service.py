@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scripts.test_backup import everything
 from tests.support.environment import REPOSITORY, lacking
-from tests.test_backup import everything
 
 DOCUMENTED = (REPOSITORY / "docs" / "running.md").read_text().partition("\n## As a service\n")[2].partition("\n## ")[0]
 

@@ -1,4 +1,4 @@
-"""docs/backup.sh save: beside a busy server, on a full disk, and ended halfway."""
+"""scripts/backup.sh save: beside a busy server, on a full disk, and ended halfway."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from threading import Event, Thread
 
 import pytest
 
+from tests.scripts.test_backup import backup, everything, run
 from tests.support.environment import REPOSITORY
-from tests.test_backup import backup, everything, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,7 +99,7 @@ def test_what_does_not_fit_leaves_nothing_in_the_next_ones_way(files, places, tm
     with big.open("wb") as file:
         file.truncate(20_000_000)
     folder = tmp_path / "backup"
-    script = 'ulimit -f 8192; exec docs/backup.sh save "$0"'
+    script = 'ulimit -f 8192; exec scripts/backup.sh save "$0"'
     result = run("sh", "-c", script, str(folder), **places)
     assert (result.returncode != 0, result.stdout) == (True, "")
     assert left_behind(tmp_path) == set()
@@ -111,7 +111,7 @@ def test_what_does_not_fit_leaves_nothing_in_the_next_ones_way(files, places, tm
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT])
 def test_whoever_ends_it_finds_a_whole_backup_or_none(ended_by, files, places, tmp_path):
     folder = tmp_path / "backup"
-    command = ["docs/backup.sh", "save", str(folder)]
+    command = ["scripts/backup.sh", "save", str(folder)]
     with subprocess.Popen(command, cwd=REPOSITORY, env=everything(**places), start_new_session=True) as process:
         deadline = time.monotonic() + SECONDS_TO_BEGIN
         while not any(tmp_path.glob("*backup*")):

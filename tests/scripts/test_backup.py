@@ -1,4 +1,4 @@
-"""T9: docs/backup.sh, as an operator runs it: save, lose everything, restore elsewhere."""
+"""T9: scripts/backup.sh, as an operator runs it: save, lose everything, restore elsewhere."""
 
 import json
 import os
@@ -88,7 +88,7 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def backup(action: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run("docs/backup.sh", action, str(folder), **environment)
+    return run("scripts/backup.sh", action, str(folder), **environment)
 
 
 def checked(**environment: str) -> dict[str, object]:
@@ -168,7 +168,7 @@ def test_ring_and_peppers_are_both_needed(missing, secrets, saved, elsewhere, ke
 def test_without_the_servers_environment_nothing_is_saved(tmp_path):
     """A timer without it would save an empty database day after day."""
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "nothing")}
-    command = ["docs/backup.sh", "save", str(tmp_path / "backup")]
+    command = ["scripts/backup.sh", "save", str(tmp_path / "backup")]
     result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "Run this with the server's environment." in result.stderr
@@ -270,5 +270,5 @@ def test_a_folder_without_a_backup_is_named_and_nothing_is_restored(lost, saved,
 
 @pytest.mark.parametrize("arguments", [[], ["save"], ["destroy", "folder"], ["save", "a", "b"]])
 def test_a_wrong_call_is_told_the_right_one(arguments, db):
-    result = run("docs/backup.sh", *arguments)
-    assert (result.returncode, result.stderr) == (1, "usage: docs/backup.sh save|restore FOLDER\n")
+    result = run("scripts/backup.sh", *arguments)
+    assert (result.returncode, result.stderr) == (1, "usage: scripts/backup.sh save|restore FOLDER\n")

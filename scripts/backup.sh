@@ -1,10 +1,10 @@
 #!/bin/sh
 # Backs Latchkey up, and brings it back. Run it with the server's environment:
 #
-#   docs/backup.sh save FOLDER       writes the database and the uploaded files into a new folder, never the secrets:
+#   scripts/backup.sh save FOLDER       writes the database and the uploaded files into a new folder, never the secrets:
 #                                    keep SECRET_KEY, KEY_PEPPERS and KEY_RING somewhere else. The rows of sessions and
 #                                    limits are left out: after a restore everybody signs in again
-#   docs/backup.sh restore FOLDER    brings them back into an empty database at DATABASE_URL and an empty DATA_DIR, then
+#   scripts/backup.sh restore FOLDER    brings them back into an empty database at DATABASE_URL and an empty DATA_DIR, then
 #                                    proves with the environment's KEY_PEPPERS and KEY_RING that every key came back
 #
 # For a drill, restore with DATABASE_URL and DATA_DIR of another place and the secrets from where you keep them; the
@@ -17,7 +17,7 @@ stop() {
     exit 1
 }
 
-[ $# -eq 2 ] || stop "usage: docs/backup.sh save|restore FOLDER"
+[ $# -eq 2 ] || stop "usage: scripts/backup.sh save|restore FOLDER"
 case $2 in
 /*) folder=$2 ;;
 *) folder=$PWD/$2 ;;
@@ -133,5 +133,5 @@ restore() {
 case $1 in
 save) save ;;
 restore) restore ;;
-*) stop "usage: docs/backup.sh save|restore FOLDER" ;;
+*) stop "usage: scripts/backup.sh save|restore FOLDER" ;;
 esac
