@@ -54,11 +54,11 @@ test: venv chromium proxies redis pgbouncer
 	on-postgresql on-postgresql-too in-chromium on-sqlite
 
 .PHONY: on-postgresql on-postgresql-too in-chromium on-sqlite
-HALF = tests/test_[a-l]*.py
+HALF = find tests -name 'test_[a-l]*.py' -not -path '*/browser/*' -not -path '*/faults/*' -not -path '*/fuzz/*'
 on-postgresql:
-	TEST_DATABASE=postgresql $(PYTHON) -m pytest $(HALF)
+	TEST_DATABASE=postgresql $(PYTHON) -m pytest $$($(HALF))
 on-postgresql-too:
-	TEST_DATABASE=postgresql $(PYTHON) -m pytest --ignore=tests/browser --ignore-glob='$(HALF)'
+	TEST_DATABASE=postgresql $(PYTHON) -m pytest --ignore=tests/browser $$($(HALF) | sed s/^/--ignore=/)
 in-chromium:
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest tests/browser
 on-sqlite:

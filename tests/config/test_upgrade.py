@@ -14,12 +14,12 @@ from django.contrib.sessions.models import Session
 from django.urls import reverse
 
 from accounts.sessions.store import digest_of
+from tests.product.at_rest.test_stolen_database import Known, read_by_thief, whole_database
 from tests.support.environment import ON_SQLITE, REPOSITORY, SQLITE_FILE
 from tests.support.people import thief
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, new_person, totp_code
 from tests.support.people.visitor import Visitor
 from tests.support.programs.servers import SECONDS_TO_START, Server, database_url
-from tests.test_stolen_database import Known, read_by_thief, whole_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,13 +14,13 @@ from accounts.models import User
 from apikeys.keys.services import delete_key, report_leak
 from apikeys.models import ApiKey, KeyEvent, KeyState
 from projects.models import Project
+from tests.product.access.test_recent_authentication import ASKS, KEY, PROJECT
 from tests.support.people.accounts import totp_code
 from tests.support.people.confirmation import asks, confirm, reverse_delete
 from tests.support.people.sessions import age
 from tests.support.places.access import BODIES
 from tests.support.places.pages import FETCH, HTMX, action, text
 from tests.support.places.routes import all_routes
-from tests.test_recent_authentication import ASKS, KEY, PROJECT
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from apikeys.keys.services import report_leak
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.models import Membership
+from tests.product.admin.test_admin import staff_with, url
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.people.confirmation import asks, confirm
 from tests.support.people.emails import ALL
 from tests.support.people.sessions import age
 from tests.support.places.pages import FETCH, HTMX, action, page, text
 from tests.support.stored.tables import everything
-from tests.test_admin import staff_with, url
 
 SEEN = {"seen": "reported"}
 
