@@ -1,6 +1,9 @@
-"""Arrows run one way: apikeys → projects → accounts → common; config knows all four, and nobody imports config."""
+"""Imports run one way, from floor to floor and from room to room, and no room does what it must not."""
 
 import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,35 +12,210 @@ from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
 
-MAY_IMPORT = {
-    "common": {"common"},
-    "accounts": {"accounts", "common"},
-    "projects": {"projects", "accounts", "common"},
-    "apikeys": {"apikeys", "projects", "accounts", "common"},
-    "config": {"config", "apikeys", "projects", "accounts", "common"},
+# The floors, from top to bottom. A floor imports itself and the floors below it.
+FLOORS = ["config", "apikeys", "projects", "accounts", "common"]
+
+# Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides; its
+# thread also shares the failed keys that `verify` counts.
+ROOMS = {
+    "secrets": {"models"},
+    "keys": {"models", "secrets"},
+    "usage": {"models", "verify"},
+    "verify": {"models", "secrets", "usage"},
+    "pages": {"models", "secrets", "keys", "usage"},
+    "api": {"models", "secrets", "keys", "verify"},
+    "demo": {"models", "keys", "usage"},
 }
-OURS = {*MAY_IMPORT, "tests", "bench"}
+MOST_FLAT_MODULES = 12
+# A room with more files than this is two rooms.
+MOST_IN_A_ROOM = 9
+# Names that say the same thing in each app: Django looks for most of them.
+TWINS = {"admin", "apps", "forms", "models", "security_events", "services", "signals", "urls"}
+
+# Modules of Django that make pages or answers.
+OF_PAGES = {"django.http", "django.shortcuts", "django.template", "django.urls", "django.contrib.messages"}
+# Methods that write to the database through a model or a queryset.
+WRITES = {
+    *("save", "create", "update", "delete", "get_or_create", "update_or_create"),
+    *("bulk_create", "bulk_update", "select_for_update", "add", "remove", "set", "clear"),
+}
+CHANGES_ROWS = re.compile(r"\s*(INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", re.IGNORECASE)
 
 
-def imported_packages(path: Path, package: str) -> set[str]:
-    """The top-level packages that a file imports, wherever in it; a relative import is its own package's."""
+def modules(place: str) -> list[Path]:
+    """The Python files of a folder, without migrations; or the one file."""
+    path = REPOSITORY / place
+    found = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return [file for file in found if "migrations" not in file.parts]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Every module that is imported, wherever in the file, with the names that are taken from it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add(package if node.level else (node.module or "").partition(".")[0])
+            assert not node.level, "imports name the whole path"
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
 
-FILES = [(package, path) for package in MAY_IMPORT for path in sorted((REPOSITORY / package).rglob("*.py"))]
+def runs(tree: ast.Module) -> ast.Module:
+    """The module as it runs, without what only a type checker reads."""
+    body = [node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]
+    return ast.Module(body, type_ignores=[])
 
 
-@pytest.mark.parametrize(("package", "path"), FILES, ids=[str(path.relative_to(REPOSITORY)) for _, path in FILES])
-def test_imports_run_one_way(package, path):
-    assert imported_packages(path, package) & OURS <= MAY_IMPORT[package]
+def is_in(module: str, packages: set[str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def rooms_used(tree: ast.AST, but: str) -> set[str]:
+    """What is imported of apikeys: rooms, and modules that lie flat in it."""
+    return {module.split(".")[1] for module in imported(tree) if module.startswith("apikeys.")} - {but}
+
+
+def database_writes(tree: ast.AST) -> Iterator[str]:
+    """Calls that write rows, transactions, and SQL that changes rows, as far as the text of a module shows them.
+
+    A receiver that is named after a cache, a set or a form writes no row: `cache.delete`, `names.add`.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITES:
+            receiver = ast.unparse(node.func.value)
+            if ".objects" in receiver or node.func.attr in {"save", "select_for_update"} or is_a_queryset(receiver):
+                yield ast.unparse(node.func)
+        elif isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node) in {"transaction.atomic", "atomic"}:
+            yield "transaction.atomic"
+        elif isinstance(node, ast.Constant) and CHANGES_ROWS.match(str(node.value)):
+            yield str(node.value).strip().partition("\n")[0]
+
+
+def is_a_queryset(receiver: str) -> bool:
+    """Whether a call is chained to a query, or made on a relation or on a row of ours."""
+    last = receiver.rpartition(".")[2]
+    rows = {"api_keys", "memberships", "files", "key_events", "events", "use", "key", "project", "membership", "event"}
+    return last in rows or any(f".{query}(" in receiver for query in ("filter", "exclude", "all", "alive", "order_by"))
+
+
+FILES = [(floor, path) for floor in FLOORS for path in modules(floor)]
+
+
+@pytest.mark.parametrize(("floor", "path"), FILES, ids=[name_of(path) for _, path in FILES])
+def test_imports_run_one_way(floor, path):
+    above = {*FLOORS[: FLOORS.index(floor)], "tests", "bench"}
+    assert not {module for module in imported(tree_of(path)) if is_in(module, above)}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_no_other_rooms_than_it_may(room):
+    for path in modules(f"apikeys/{room}"):
+        assert rooms_used(tree_of(path), room) <= ROOMS[room], name_of(path)
+
+
+def test_models_call_no_room():
+    assert not rooms_used(runs(tree_of(REPOSITORY / "apikeys" / "models.py")), "models")
+
+
+def test_every_folder_of_apikeys_is_a_room_or_djangos():
+    folders = {path.name for path in (REPOSITORY / "apikeys").iterdir() if (path / "__init__.py").exists()}
+    assert folders == {*ROOMS, "management", "migrations", "templatetags"}
+
+
+def test_few_modules_lie_flat_in_apikeys():
+    flat = [path.stem for path in (REPOSITORY / "apikeys").glob("*.py") if path.stem != "__init__"]
+    assert len(flat) <= MOST_FLAT_MODULES, flat
+
+
+ROOM_FOLDERS = sorted(
+    {path.parent for floor in FLOORS for path in modules(floor) if path.parent.parent != REPOSITORY}
+    - {folder for floor in FLOORS for folder in (REPOSITORY / floor).rglob("*") if "management" in folder.parts}
+    - {REPOSITORY / floor / "templatetags" for floor in FLOORS}
+)
+
+
+@pytest.mark.parametrize("folder", ROOM_FOLDERS, ids=name_of)
+def test_a_room_says_what_belongs_in_it_and_is_small(folder):
+    tree = tree_of(folder / "__init__.py")
+    assert ast.get_docstring(tree)
+    assert len(tree.body) == 1, "no code"
+    assert len(list(folder.glob("*.py"))) - 1 <= MOST_IN_A_ROOM
+
+
+def test_no_two_rooms_have_a_file_of_one_name_unless_these_are_twins():
+    names = Counter(path.stem for floor in FLOORS for path in modules(floor))
+    assert {name for name, files in names.items() if files > 1} <= {*TWINS, "__init__"}
+
+
+# What each room must not do
 
 
 def test_the_secrets_format_knows_nothing_of_django():
-    path = REPOSITORY / "apikeys" / "secrets" / "secret_format.py"
-    assert "django" not in imported_packages(path, "apikeys")
+    assert not {m for m in imported(tree_of(REPOSITORY / "apikeys/secrets/secret_format.py")) if is_in(m, {"django"})}
+
+
+@pytest.mark.parametrize("path", modules("apikeys/secrets"), ids=name_of)
+def test_secrets_know_no_page(path):
+    assert not {module for module in imported(tree_of(path)) if is_in(module, OF_PAGES)}
+
+
+@pytest.mark.parametrize("path", modules("apikeys/keys"), ids=name_of)
+def test_services_read_no_request(path):
+    tree = tree_of(path)
+    assert not {module for module in imported(tree) if is_in(module, {"django.http", "accounts.requests"})}
+    names = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    assert "request" not in names | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+@pytest.mark.parametrize("path", modules("apikeys/verify"), ids=name_of)
+def test_the_check_writes_nothing_on_the_way(path):
+    """It counts in memory. A thread of `usage` writes the counts later, by modules that the check does not import."""
+    tree = tree_of(path)
+    assert not list(database_writes(tree))
+    assert not {
+        module for module in imported(tree) if is_in(module, {"apikeys.usage.writing", "apikeys.usage.folding"})
+    }
+
+
+PAGES_AND_CALLS = [*modules("apikeys/pages"), *modules("apikeys/api"), *modules("projects/views.py")]
+CALLERS = [*PAGES_AND_CALLS, *modules("apikeys/management"), *modules("apikeys/admin.py")]
+
+
+@pytest.mark.parametrize("path", CALLERS, ids=name_of)
+def test_pages_calls_commands_and_admin_leave_changes_to_services(path):
+    assert not list(database_writes(tree_of(path)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ApiKey.objects.filter(pk=1).update(state='paused')",
+        "ApiKey.objects.create(name='x')",
+        "key.save(update_fields=['state'])",
+        "key.delete()",
+        "project.api_keys.update(state='paused')",
+        "project.memberships.filter(user=user).delete()",
+        "Project.objects.select_for_update().get(pk=1)",
+        "with transaction.atomic(): pass",
+        "cursor.execute('UPDATE apikeys_apikey SET state = %s', ['paused'])",
+    ],
+)
+def test_writes_are_seen(code):
+    assert list(database_writes(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["cache.delete('x')", "names.add(name)", "context.update(x=1)", "self.__dict__.update(x=1)", "counts.clear()"],
+)
+def test_what_writes_no_row_is_no_write(code):
+    assert not list(database_writes(ast.parse(code)))
