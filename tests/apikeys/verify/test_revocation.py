@@ -9,6 +9,7 @@ from tests.support.programs.load import call_before_and_after
 
 KEYS = 100
 PROGRAMS = 4
+BUSY = 503  # a machine with too few cores may refuse a check because the database took too long; that lets nobody in
 
 
 @pytest.mark.parametrize("stop", [pause_key, delete_key], ids=["T11-pause", "T10-delete"])
@@ -26,7 +27,7 @@ def test_no_success_begins_after_the_answer(start_server, project, owner, stop):
 
     secrets = [secret for _, secret in keys]
     calls = call_before_and_after(server.check_port, secrets, PROGRAMS, stop_one_after_the_other)
-    assert {call.status for call in calls} == {204, 401}
+    assert {204, 401} <= {call.status for call in calls} <= {204, 401, BUSY}
     late = [call for call in calls if call.status == 204 and call.began > stopped[call.secret]]
     assert late == []
     before = {call.secret for call in calls if call.status == 204}
