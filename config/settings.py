@@ -161,7 +161,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "projects.context_processors.navigation",
             ],
-            "builtins": ["heroicons.templatetags.heroicons", "template_partials.templatetags.partials"],
+            "builtins": [
+                "heroicons.templatetags.heroicons",
+                "template_partials.templatetags.partials",
+                "common.page_tags",
+            ],
         },
     },
 ]

@@ -1,0 +1,20 @@
+"""Tags that every template has without loading them."""
+
+from datetime import datetime
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def when(at: datetime) -> SafeString:
+    """How long ago that was, with the exact time for a pointer that rests on it, in UTC."""
+    local = timezone.localtime(at)
+    exact = date_format(local, "j F Y, H:i:s")
+    return format_html('<time datetime="{}" title="{} UTC">{}</time>', local.isoformat(), exact, naturaltime(at))
