@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.simple_tag
 def when(at: datetime) -> SafeString:
-    """How long ago that was, with the exact time for a pointer that rests on it, in UTC."""
+    """How long ago `at` was. The tooltip has the exact time in UTC."""
     local = timezone.localtime(at)
     exact = date_format(local, "j F Y, H:i:s")
     return format_html('<time datetime="{}" title="{} UTC">{}</time>', local.isoformat(), exact, naturaltime(at))
