@@ -1,4 +1,4 @@
-"""The answers when something is wrong: pages in the product's look, the envelope under /api/."""
+"""The answers to errors: pages in the product's look, the JSON envelope under /api/."""
 
 import re
 import sys
@@ -21,15 +21,16 @@ from common.slow_clients.bodies import BodyNotRead, TooManyBodies
 
 logger = structlog.get_logger(__name__)
 
-# The period of those of allauth's limits that it answers with a page of its own.
+# The period of those allauth limits that allauth answers with a page of its own.
 LIMIT_SECONDS = 60
 LONGEST_HOST = 255
 
 
 class SecretsHidden(SafeExceptionReporterFilter):
-    """Django's technical error page without what is sensitive, also while DEBUG is on: a local server's keys are real.
+    """Django's technical error page without sensitive values, also while DEBUG is on: the keys of a local server are
+    real.
 
-    Addresses of database, cache and mail server hold passwords.
+    Addresses of database, cache and mail server contain passwords.
     """
 
     hidden_settings = re.compile(
@@ -46,7 +47,7 @@ def is_api(request: HttpRequest) -> bool:
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
-        # One line without a traceback. What a client sent is quoted, and bounded.
+        # One line without a traceback. Text from the client is quoted and bounded.
         host = request.META.get("HTTP_HOST", "")[:LONGEST_HOST]
         logger.warning("host_refused", host=host, ALLOWED_HOSTS=settings.ALLOWED_HOSTS)
     if is_api(request):
@@ -70,7 +71,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """What is answered to someone who tries too often."""
+    """The answer to somebody who tries too often."""
     seconds = held_up_seconds(request) or LIMIT_SECONDS
     response = render(request, "errors/429.html", {"minutes": ceil(seconds / 60)}, status=429)
     response["Retry-After"] = str(seconds)
@@ -84,12 +85,12 @@ def method_not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
 
 
 def too_large(request: HttpRequest, status: int = 413) -> HttpResponse:
-    """Also for a body that does not say how large it is, with 411."""
+    """413; 411 for a body that does not tell its length."""
     return render(request, "errors/413.html", status=status)
 
 
 def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:
-    """408 for a body that did not come; 503 where others were waited for already."""
+    """408 for a body that did not arrive; 503 if the process already waits for too many bodies."""
     status, message = 408, "Only a part of what was sent has arrived. Nothing was changed. Send it again."
     if isinstance(failure, TooManyBodies):
         outages.explain("As many bodies are being read as this process may read at once (THREADS).")
@@ -110,7 +111,7 @@ def unavailable(request: HttpRequest, cause: object, page: str = "errors/503.htm
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Also where a database, cache or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
+    """500; or 503 if a database, cache or key ring cannot be reached, whichever layer noticed it."""
     cause = sys.exc_info()[1]
     if isinstance(cause, SecondFactorUnavailable):
         return unavailable(request, cause, "errors/503_second_factor.html")
@@ -122,8 +123,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _static_page(template: str, request: HttpRequest) -> str:
-    """A page that asks neither the session nor the database: they may be what is broken.
+    """A page that reads neither the session nor the database, because they may be broken.
 
-    An action that fails midway, or while the database confirms it, may have worked.
+    An action that fails midway, or while the database commits it, may have taken effect.
     """
     return render_to_string(template, {"may_have_worked": request.method not in {"GET", "HEAD"}})

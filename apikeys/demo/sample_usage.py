@@ -1,6 +1,6 @@
-"""The calls of the sample keys: a rhythm of day and week, growth, a few refusals; the same every time.
+"""The requests of the sample keys: a rhythm of day and week, growth, a few rejections. They are the same every time.
 
-Days and months are sums of the hours that are counted here too, so they agree where both are kept.
+Days and months are sums of the hours that are computed here too, so that all of them agree.
 """
 
 import zlib
@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 
 class Rhythm(Enum):
-    """How a day's calls fall on its hours, in UTC, and what part of a weekday's a weekend has."""
+    """How the requests of a day spread over its hours, in UTC, and a weekend's part of a weekday's requests."""
 
     PEOPLE = (1, 1, 1, 1, 1, 2, 4, 7, 9, 10, 10, 9, 8, 9, 10, 10, 9, 8, 8, 7, 6, 4, 3, 2), 0.55
     OFFICE = (0, 0, 0, 0, 0, 0, 1, 5, 9, 10, 10, 7, 5, 9, 10, 9, 7, 3, 1, 0, 0, 0, 0, 0), 0.08
@@ -30,7 +30,7 @@ class Rhythm(Enum):
 
 
 class SampleUse(NamedTuple):
-    """`calls` a weekday at first; `growth` is what they come to by now; `retries` a day are refused after the end."""
+    """`calls` a weekday at first; `growth` is their factor by now; `retries` a day are rejected after the end."""
 
     calls: int
     rhythm: Rhythm = Rhythm.PEOPLE
@@ -45,7 +45,9 @@ class Counted(NamedTuple):
 
 
 class Story(NamedTuple):
-    """A key's own times: calls are let in from `born` to `used`, but for `pauses`, and refused from `ended`."""
+    """A key's own times. Requests are allowed from `born` to `used`, except during `pauses`, and rejected from `ended`
+    on.
+    """
 
     key: ApiKey
     use: SampleUse
@@ -57,7 +59,7 @@ class Story(NamedTuple):
 
 
 def _noise(*what: object) -> float:
-    """From 0 to 1, by what it is for."""
+    """A number from 0 to 1 that depends only on the arguments."""
     return zlib.crc32(repr(what).encode()) / 2**32
 
 
@@ -69,7 +71,7 @@ def _hours(first: datetime, last: datetime) -> Iterator[datetime]:
 
 
 def _part(hour: datetime, first: datetime, last: datetime) -> float:
-    """How much of the hour lies between the two."""
+    """The part of the hour that lies between the two times."""
     return max(0.0, (min(hour + HOUR, last) - max(hour, first)) / HOUR)
 
 
@@ -96,7 +98,7 @@ def counted(story: Story, now: datetime) -> Iterator[Counted]:
 
 
 def write_use(stories: Iterable[Story], now: datetime) -> None:
-    """Rows of hours as far back as they are kept, rows of days for a key's whole life, and what its own row says."""
+    """Writes hours as far back as they are kept, days for a key's whole life, and the figures of the key's own row."""
     rows: list[KeyUse] = []
     keys: list[ApiKey] = []
     for story in stories:
@@ -154,7 +156,7 @@ def _row(story: Story, span: KeyUse.Span, starts_at: datetime, last: Counted, ca
 
 
 def _refusals_told(story: Story, found: list[Counted]) -> ApiKey:
-    """The key as the counting of calls leaves it: with the refusals since it was paused or deleted."""
+    """The key's row as counting would leave it, with the rejections since it was paused or deleted."""
     since = story.ended or max(story.pauses, default=None)
     refused = [each for each in found if each.outcome != Outcome.OK and since and each.hour + HOUR > since]
     if refused:

@@ -49,7 +49,7 @@ class Command(OperatorCommand):
 
 
 def _creator(project: Project, email: str | None) -> User:
-    """Who the key will speak for. Raises CommandError unless they may make keys in the project."""
+    """The account that the key will speak for. Raises CommandError if it may not create keys in the project."""
     if email is None:
         owners = project.memberships.filter(role=Role.OWNER, user__is_active=True).select_related("user")
         first = owners.order_by("created_at", "pk").first()
