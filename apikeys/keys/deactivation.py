@@ -14,7 +14,8 @@ from accounts.models import User
 from accounts.services import Consequence
 from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
 from apikeys.keys import mails
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from common.background import mail_delivery
 from projects.models import Membership, Project
 from projects.permissions import Role

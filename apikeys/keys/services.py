@@ -16,8 +16,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys.keys import creation_limits, mails
-from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
+from apikeys.models import ApiKey, KeyEvent
 from apikeys.secrets import integrity, secret_format, vault
+from apikeys.standing import KeyState, PauseReason
 from common.names import clean_name
 from projects.locks import lock_project
 from projects.models import Project
