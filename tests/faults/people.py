@@ -30,7 +30,7 @@ class Person:
     changes: int = 0
 
     def go_on(self, is_over) -> None:
-        """Makes projects and changes their keys until `is_over()`. Leaves a project with an unanswered change behind."""
+        """Makes projects and changes their keys until `is_over()`. Abandons a project with an unanswered change."""
         for number in itertools.count():
             if is_over():
                 return
