@@ -32,6 +32,7 @@ from common.answers.envelope import error_response
 from common.outages import OUTAGES
 from config import errors
 from projects.files.files_api import router as files_router
+from projects.files.storage import StorageUnavailable
 
 View = Callable[..., HttpResponse]
 
@@ -178,6 +179,11 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     phrase = HTTPStatus(error.status_code).phrase
     return error_response(request, error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.")
+
+
+@api.exception_handler(StorageUnavailable)
+def storage_unavailable(request: HttpRequest, error: StorageUnavailable) -> HttpResponse:
+    return error_response(request, 503, "unavailable", str(error))
 
 
 def _handle(handler: Callable[..., HttpResponse], *exceptions: type[Exception]) -> None:
