@@ -30,10 +30,11 @@ from apikeys.api.verify_and_me import router as me_router
 from apikeys.refusals import OF_A_KEY, OF_EVERY_CALL, OF_REPORTS
 from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
 from common.answers.envelope import error_response
-from common.answers.refusals import GENERAL, INVALID, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, Refusal
+from common.answers.refusals import GENERAL, INVALID, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, UNAVAILABLE, Refusal
 from common.outages import OUTAGES
 from config import errors
 from projects.files.files_api import router as files_router
+from projects.files.storage import StorageUnavailable
 from projects.refusals import OF_FILES
 
 View = Callable[..., HttpResponse]
@@ -183,6 +184,11 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Names each parameter and its rule; pydantic's messages do not repeat what was sent."""
     rules = [f"{problem['loc'][-1]}: {problem['msg']}." for problem in error.errors]
     return error_response(request, INVALID, " ".join(rules))
+
+
+@api.exception_handler(StorageUnavailable)
+def storage_unavailable(request: HttpRequest, error: StorageUnavailable) -> HttpResponse:
+    return error_response(request, UNAVAILABLE, str(error))
 
 
 def _handle(handler: Callable[..., HttpResponse], *exceptions: type[Exception]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from apikeys.refusals import ALL
+from projects.permissions import Role
 from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
@@ -16,15 +17,15 @@ pytestmark = pytest.mark.nodb
 # The floors, from top to bottom. A floor imports itself and the floors below it.
 FLOORS = ["config", "apikeys", "projects", "accounts", "common"]
 
-# Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides; its
-# thread also shares the failed keys that `verify` counts.
-# Every room and `models` may ask the judge and the table of refusals, which import nothing of apikeys but each other.
+# Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides. One
+# thread (writer_thread.py) writes for both, and knows neither.
+# Every room and `models` may ask the judge and the table of refusals, which import nothing of apikeys except each other.
 PURE = {"standing", "refusals"}
 ROOMS = {
     "secrets": {"models"},
     "keys": {"models", "secrets"},
-    "usage": {"models", "verify"},
-    "verify": {"models", "secrets", "usage"},
+    "usage": {"models", "writer_thread"},
+    "verify": {"models", "secrets", "usage", "writer_thread"},
     "pages": {"models", "secrets", "keys", "usage"},
     "api": {"models", "secrets", "keys", "verify"},
     "demo": {"models", "keys", "usage"},
@@ -129,6 +130,10 @@ def test_models_call_no_room():
     assert rooms_used(runs(tree_of(REPOSITORY / "apikeys" / "models.py")), "models") <= PURE
 
 
+def test_the_writer_thread_knows_no_room_that_it_works_for():
+    assert not rooms_used(tree_of(REPOSITORY / "apikeys" / "writer_thread.py"), "writer_thread")
+
+
 def test_every_folder_of_apikeys_is_a_room_or_djangos():
     folders = {path.name for path in (REPOSITORY / "apikeys").iterdir() if (path / "__init__.py").exists()}
     assert folders == {*ROOMS, "management", "migrations", "templatetags"}
@@ -221,6 +226,76 @@ def test_the_check_writes_nothing_on_the_way(path):
     assert not {
         module for module in imported(tree) if is_in(module, {"apikeys.usage.writing", "apikeys.usage.folding"})
     }
+
+
+# Services and what they use. They raise errors of their own, which know nothing of HTTP; views translate them.
+SERVICES = [
+    *(path for room in ("secrets", "keys", "usage", "demo") for path in modules(f"apikeys/{room}")),
+    *(
+        path
+        for name in ("models", "locks", "memberships", "permissions", "services")
+        for path in modules(f"projects/{name}.py")
+    ),
+    *(path for name in ("storage", "sweeping") for path in modules(f"projects/files/{name}.py")),
+    *modules("accounts/services.py"),
+    *modules("common/gone.py"),
+]
+OF_ANSWERS = {
+    *("django.http.Http404", "django.shortcuts", "django.core.exceptions.PermissionDenied"),
+    *("common.answers.envelope", "ninja.errors"),
+}
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=name_of)
+def test_services_raise_no_answers_of_http(path):
+    assert not {module for module in imported(tree_of(path)) if is_in(module, OF_ANSWERS)}
+
+
+# Rights
+
+
+def roles_named(tree: ast.AST) -> Iterator[str]:
+    """Where code names a role: `Role.OWNER`, or the role's value in a query or a comparison.
+
+    A field's default is none: it decides no right.
+    """
+    defaults = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "default"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and id(node) not in defaults:
+            if ast.unparse(node.value).endswith("Role") and node.attr in Role.names:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.keyword) and node.arg and node.arg.removesuffix("__in").endswith("role"):
+            yield from (value for value in Role.values if repr(value) in ast.unparse(node.value))
+        elif isinstance(node, ast.Compare):
+            yield from (value for value in Role.values if repr(value) in ast.unparse(node))
+
+
+# The table of rights is in permissions.py. The sample account makes up the history of an owner.
+MAY_NAME_ROLES = {"projects/permissions.py", "apikeys/demo/sample_account.py"}
+
+
+@pytest.mark.parametrize("path", [path for _, path in FILES if name_of(path) not in MAY_NAME_ROLES], ids=name_of)
+def test_rights_are_asked_for_by_name_and_never_by_role(path):
+    assert not list(roles_named(tree_of(path)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Membership.objects.filter(role=Role.OWNER)",
+        "project.memberships.filter(role__in=[permissions.Role.OWNER])",
+        "Project.objects.filter(memberships__role='owner')",
+        "if membership.role == 'viewer': pass",
+        "Membership.objects.create(role=Role.OWNER)",
+    ],
+)
+def test_a_role_that_is_named_is_seen(code):
+    assert list(roles_named(ast.parse(code)))
+
+
+def test_templates_ask_for_rights_and_never_for_a_role():
+    for template in (REPOSITORY / "templates").rglob("*.html"):
+        assert not re.search(r"role\s*(==|!=|in\b)", template.read_text()), template
 
 
 PAGES_AND_CALLS = [*modules("apikeys/pages"), *modules("apikeys/api"), *modules("projects/views.py")]

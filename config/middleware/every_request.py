@@ -19,10 +19,19 @@ from common import outages
 from common.answers.envelope import error_response
 from common.answers.refusals import HTTPS_REQUIRED
 from common.client_address import client_address
+from common.gone import Gone
 from common.public_ids import new_public_id
 from common.security_log import Event, record
 from common.slow_clients.bodies import read_by_few
-from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
+from config.errors import (
+    bad_request,
+    body_not_read,
+    is_api,
+    method_not_allowed,
+    not_found,
+    too_large,
+    too_many_requests,
+)
 from config.serving import health
 
 logger = structlog.get_logger(__name__)
@@ -225,6 +234,19 @@ class Limits:
             return None
         response: HttpResponse | None = ratelimit.consume_or_429(request, app=APP, action="mailed_code")
         return response
+
+
+class Deleted:
+    """Answers 404 where a service found that its object was deleted in the meantime, in pages, admin and API alike."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return not_found(request) if isinstance(exception, Gone) else None
 
 
 class AdminInput:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -222,8 +222,7 @@ def get_file(request: ApiRequest, file_id: str) -> dict[str, Any]:
 @router.delete("/{file_id:file_id}", response={204: None, **REFUSALS}, operation_id="deleteFile", url_name="file")
 def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
     """Deletes a file of the project for good."""
-    if not storage.delete_file(file=_file(request, file_id)):
-        raise Http404
+    storage.delete_file(file=_file(request, file_id))
     return Status(204, None)
 
 
@@ -237,10 +236,7 @@ def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     """The file's bytes, always as an attachment and never as the type that its sender claimed."""
     file = _file(request, file_id)
     options = {"as_attachment": True, "content_type": storage.UNKNOWN_TYPE}
-    try:
-        response = transfers.download(request, lambda: storage.open_bytes(file), **options)
-    except FileNotFoundError:
-        raise Http404 from None  # deleted since the row was read
+    response = transfers.download(request, lambda: storage.open_bytes(file), **options)
     response["Content-Disposition"] = storage.content_disposition(file.name)
     # Should a browser be talked into showing it after all: no origin, no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
