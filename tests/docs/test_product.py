@@ -45,3 +45,8 @@ def test_the_bold_words_are_labels_of_pages():
     pages = "\n".join(path.read_text() for path in (REPOSITORY / "templates").rglob("*.html"))
     labels = {label for _, text in REQUIREMENTS for label in re.findall(r"\*\*(.+?)\*\*", text)}
     assert not {label for label in labels if not re.search(rf"(?<![\w]){re.escape(label)}(?!\w)", pages)}
+
+
+def test_the_readme_says_what_is_missing_as_long_as_it_is():
+    """Scopes, rate limits, expiry and more are requirements from P14 on."""
+    assert (len(NAMES) == 13) == ("Latchkey has no scopes" in (REPOSITORY / "README.md").read_text())
