@@ -31,7 +31,7 @@ _OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
 
 @dataclass(frozen=True)
 class SampleKey:
-    """`used` and `ended` are ages. `ended` is when the key reached its `state`; a `leaked` key was paused by a report."""
+    """`used` and `ended` are ages. A key reached its `state` at `ended`; a `leaked` key was paused by a report."""
 
     name: str
     age: timedelta
