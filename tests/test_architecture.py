@@ -19,7 +19,7 @@ FLOORS = ["config", "apikeys", "projects", "accounts", "common"]
 
 # Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides. One
 # thread (writer_thread.py) writes for both, and knows neither.
-# Every room and `models` may ask the judge and the table of refusals, which import nothing of apikeys except each other.
+# Every room and `models` may ask the judge and the table of refusals, which import only each other.
 PURE = {"standing", "refusals"}
 ROOMS = {
     "secrets": {"models"},
