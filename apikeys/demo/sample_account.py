@@ -19,7 +19,8 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
+from apikeys.standing import KeyState
 from projects.models import File, Membership, Project
 from projects.permissions import Role
 
