@@ -20,7 +20,8 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from projects import audit_kinds as project_kinds
 from projects.audit_log.kinds import Kind, kind_of
 from projects.audit_log.models import AuditEvent
@@ -35,7 +36,7 @@ _OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
 
 @dataclass(frozen=True)
 class SampleKey:
-    """`used` and `ended` are ages. `ended` is when the key reached its `state`; a `leaked` key was paused by a report."""
+    """`used` and `ended` are ages. A key reached its `state` at `ended`; a `leaked` key was paused by a report."""
 
     name: str
     age: timedelta

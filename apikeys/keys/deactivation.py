@@ -13,7 +13,8 @@ from django.template.loader import render_to_string
 from accounts.models import User
 from accounts.services import Consequence
 from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from common.background import mail_delivery
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import circumstances

@@ -17,8 +17,9 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
-from apikeys.models import ApiKey, KeyState, PauseReason
+from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
+from apikeys.standing import KeyState, PauseReason
 from common.names import clean_name
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record, record_for_keys

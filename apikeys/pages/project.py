@@ -17,12 +17,15 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
-from apikeys.models import RECENTLY, ApiKey, KeyState, PauseReason
+from apikeys.models import RECENTLY, STANDING_ORDER, ApiKey, holds
 from apikeys.pages import snippets
 from apikeys.pages.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
+from apikeys.refusals import OF_A_KEY
+from apikeys.standing import REPORTED, KeyState
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce
 from common.answers.paging import page_of
+from common.answers.refusals import UNAVAILABLE
 from common.client_address import client_address
 from common.names import named_like
 from projects import services as project_services
@@ -102,9 +105,9 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     counts = project.api_keys.alive().aggregate(living=Count("pk"), paused=Count("pk", filter=Q(state=KeyState.PAUSED)))
     if not counts["living"] and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
-    # Keys of active accounts, then active ones before paused ones, then the newest: after a roll it is the one to use.
+    # By standing, so that the first key is one that works; then the newest: after a roll it is the one to use.
     living = project.api_keys.alive().select_related("created_by")
-    keys = list(living.order_by("-created_by__is_active", "state", "-created_at", "-pk")[:KEYS_OFFERED])
+    keys = list(living.order_by(STANDING_ORDER, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), keys[0] if keys else None)
     files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
@@ -123,8 +126,7 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     """The other stopped keys that ask for something: those that were reported as leaked, then those that some program
     went on using in the last 7 days, the latest call first."""
     tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
-    reported = Q(state=KeyState.PAUSED, pause_reason=PauseReason.REPORTED)
-    keys = project.api_keys.exclude(state=KeyState.ACTIVE).filter(tried | reported)
+    keys = project.api_keys.select_related("created_by").exclude(state=KeyState.ACTIVE).filter(tried | holds(REPORTED))
     keys = keys.exclude(pk=besides.pk if besides else 0)
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
@@ -187,4 +189,5 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
 @require_safe
 def help_page(request: PageRequest) -> HttpResponse:
     context = snippet_context(request) | {"environment_variable": snippets.ENVIRONMENT_VARIABLE}
+    context["refusals"] = (*OF_A_KEY, UNAVAILABLE)
     return render(request, "apikeys/help.html", context)

@@ -10,10 +10,11 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
-from apikeys.models import ApiKey, Outcome
+from apikeys.models import ApiKey
 from apikeys.pages import usage_charts
 from apikeys.pages.forms import UsageForm
 from apikeys.pages.project import project_context
+from apikeys.refusals import LET_IN, REFUSED_OUTCOMES
 from apikeys.usage import figures
 from apikeys.usage.figures import Calls, Period, history, keys_counted, project_history, totals, use_of
 from common.answers import csv_files
@@ -26,7 +27,6 @@ from projects.permissions import Permission
 KEYS_A_PAGE = 20
 # Of so many keys the CSV reads the use at once: a year of them is some 10,000 rows.
 KEYS_A_QUERY = 20
-REFUSALS = [outcome for outcome in Outcome if outcome != Outcome.OK]
 
 
 class KeyCalls(NamedTuple):
@@ -98,7 +98,7 @@ def _called_keys(project: Project, period: Period) -> list[ApiKey]:
 
 
 def _heading() -> csv_files.Row:
-    return ["start", "key id", "key name", "allowed", *(str(refusal.value) for refusal in REFUSALS)]
+    return ["start", "key id", "key name", "allowed", *REFUSED_OUTCOMES]
 
 
 def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[csv_files.Row]:
@@ -109,5 +109,5 @@ def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[csv_files.Row]:
         rows = found.values_list("key_id", "starts_at", "outcome", "calls")
         for (key_pk, starts_at), outcomes in itertools.groupby(rows, key=lambda row: row[:2]):
             key, calls = some[key_pk], {outcome: calls for _, _, outcome, calls in outcomes}
-            counts = [calls.get(outcome, 0) for outcome in (Outcome.OK, *REFUSALS)]
+            counts = [calls.get(outcome, 0) for outcome in (LET_IN, *REFUSED_OUTCOMES)]
             yield [f"{starts_at:%Y-%m-%dT%H:%M:%SZ}", key.public_id, as_text(key.name), *counts]

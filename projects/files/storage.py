@@ -18,6 +18,7 @@ from django.http import UnreadablePostError
 from accounts.models import User
 from common import outages
 from common.answers.envelope import Refused
+from common.answers.refusals import UNAVAILABLE
 from common.names import without_hidden_characters
 from projects import audit_kinds
 from projects.audit_log.recording import Key, record
@@ -137,7 +138,7 @@ def writing(folder: str) -> Iterator[None]:
         raise  # the client went away, and the disk is not to blame
     except OSError as error:
         outages.explain(f"Files cannot be written in {folder}: {error.strerror or type(error).__name__}.")
-        raise Refused(503, "unavailable", "The server cannot store files at the moment. Nothing was stored.") from error
+        raise Refused(UNAVAILABLE, "The server cannot store files at the moment. Nothing was stored.") from error
 
 
 def _insert_within_quota(file: File) -> None:
@@ -198,5 +199,5 @@ def open_bytes(file: File) -> "StoredBytes[Any]":
         if not File.objects.filter(pk=file.pk).exists():
             raise FileNotFoundError from error
         outages.explain(f"The bytes of {file.public_id} cannot be read in DATA_DIR/files: {error.strerror}.")
-        raise Refused(503, "unavailable", "The file's bytes cannot be read at the moment.") from error
+        raise Refused(UNAVAILABLE, "The file's bytes cannot be read at the moment.") from error
     return opened

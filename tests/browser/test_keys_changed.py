@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key, pause_key, report_leak
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from projects.audit_log.models import AuditEvent
 from tests.browser.places import (
     button,

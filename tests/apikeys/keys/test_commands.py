@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys.keys import services
 from apikeys.keys.services import delete_key
-from apikeys.models import ApiKey, KeyState, KeyUse
+from apikeys.models import ApiKey, KeyUse
+from apikeys.standing import KeyState
 from apikeys.verify.verification import verify
 from projects.audit_log.kinds import codes_of
 from projects.audit_log.models import AuditEvent
@@ -301,7 +302,7 @@ def test_a_mail_that_is_only_shown_stands_apart_from_a_commands_json(transaction
 def test_listkeys_says_which_key_was_reported(api_key, project):
     services.report_leak(secret=api_key.secret)
     assert run_json("listkeys", project.public_id)["keys"][0]["pause_reason"] == "reported"
-    assert "(never used, reported as leaked)" in run("listkeys", project.public_id)
+    assert "  Reported as leaked  " in run("listkeys", project.public_id)
 
 
 @pytest.mark.parametrize("arguments", [[], ["help"], ["createkey", "--help"]], ids=" ".join)

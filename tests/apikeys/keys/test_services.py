@@ -6,7 +6,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.http import Http404
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from projects.audit_log.kinds import codes_of
 from projects.audit_log.models import AuditEvent
 from projects.files.storage import delete_file

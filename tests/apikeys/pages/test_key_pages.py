@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent
 from tests.support.factories import ApiKeyFactory
@@ -124,7 +125,7 @@ def test_the_confirmation_says_what_deleting_does(client, api_key):
     )
 
 
-@pytest.mark.parametrize("state", KeyState.values)
+@pytest.mark.parametrize("state", [*KeyState])
 def test_a_key_of_each_state_is_shown_as_what_it_is(state, client, project):
     now = timezone.now()
     ends: dict[str, Any] = {

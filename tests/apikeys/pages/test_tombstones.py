@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key, pause_key
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from apikeys.usage import counting, figures
 from apikeys.usage.figures import Period, keys_counted
 from common.answers import csv_files
