@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Coalesce
 from django.template.loader import render_to_string
@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys.models import ApiKey, KeyEvent
-from common.background import mail_delivery
+from common.outbox.enqueueing import enqueue
 from projects.models import Membership, MembershipQuerySet, Project
+
+logger = structlog.get_logger(__name__)
 
 Kind = KeyEvent.Kind
 Line = tuple[str, str]
@@ -128,7 +130,7 @@ def tell_of_member(event: KeyEvent) -> None:
     owners = Membership.objects.mailed().filter(project=project).order_by("pk").values_list("user__email", flat=True)
     people = [(email, project.name, project.public_id) for email in dict.fromkeys([person.email, *owners])]
     lines = [("Person", person.email), ("Role", event.get_role_display()), *circumstances(event.by, event.address)]
-    _send_on_commit(people, _OF_A_MEMBER[Kind(event.kind)], person.email, lines)
+    _send(people, _OF_A_MEMBER[Kind(event.kind)], person.email, lines)
 
 
 def tell_of_event(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None, source: str = "") -> None:
@@ -187,22 +189,24 @@ def circumstances(by: User | None, address: str | None, nobody: bool = False) ->
 
 def _tell(owners: MembershipQuerySet, words: Words, key_name: str, lines: list[Line]) -> None:
     people = list(owners.order_by("pk").values_list("user__email", "project__name", "project__public_id"))
-    _send_on_commit(people, words, key_name, lines)
+    _send(people, words, key_name, lines)
 
 
-def _send_on_commit(people: list[tuple[str, str, str]], words: Words, about: str, lines: list[Line]) -> None:
+def _send(people: list[tuple[str, str, str]], words: Words, about: str, lines: list[Line]) -> None:
     """`about` is the name of the key, or the address of the member, that the emails are about; "" for the project."""
-
-    def send() -> None:
-        _write_and_send(people, words, about, lines)
-
-    if people:
-        # Robust: the change is made, and its answer does not hang on a mail.
-        transaction.on_commit(send, robust=True)
-
-
-def _write_and_send(people: list[tuple[str, str, str]], words: Words, about: str, lines: list[Line]) -> None:
+    if not people:
+        return
     _, project_name, project_id = people[0]
+    try:
+        subject, text = _written(project_name, project_id, words, about, lines)
+    except Exception:
+        # The change does not depend on its email.
+        logger.exception("mail_not_written", about=project_id)
+        return
+    enqueue([EmailMessage(subject, text, to=[email]) for email, *_ in people], about=project_id)
+
+
+def _written(project_name: str, project_id: str, words: Words, about: str, lines: list[Line]) -> tuple[str, str]:
     subject = f"{words.subject}: {about} ({project_name})" if about else f"{words.subject}: {project_name}"
     context = {
         "words": words,
@@ -211,5 +215,4 @@ def _write_and_send(people: list[tuple[str, str, str]], words: Words, about: str
     }
     text = render_to_string("apikeys/mail.txt", context).strip() + "\n"
     # A line feed in a header is refused. No name holds one; should one after all, its mail is sent nonetheless.
-    subject = settings.EMAIL_SUBJECT_PREFIX + " ".join(subject.split())
-    mail_delivery.enqueue([EmailMessage(subject, text, to=[email]) for email, *_ in people], about=project_id)
+    return settings.EMAIL_SUBJECT_PREFIX + " ".join(subject.split()), text

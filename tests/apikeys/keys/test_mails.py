@@ -206,4 +206,4 @@ def test_a_mail_that_cannot_be_written_breaks_no_change(key, owner, told, settin
     settings.BASE_URL = None
     assert told(services.delete_key, key=key, by=owner) == []
     assert ApiKey.objects.get().is_deleted
-    assert "on_commit" in caplog.text
+    assert "mail_not_written" in caplog.text
