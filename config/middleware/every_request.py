@@ -17,11 +17,21 @@ from django_structlog.signals import bind_extra_request_metadata
 from accounts.rate_limits import APP, held_up_seconds
 from common import outages
 from common.answers.envelope import error_response
+from common.answers.refusals import HTTPS_REQUIRED
 from common.client_address import client_address
+from common.gone import Gone
 from common.public_ids import new_public_id
 from common.security_log import Event, record
 from common.slow_clients.bodies import read_by_few
-from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
+from config.errors import (
+    bad_request,
+    body_not_read,
+    is_api,
+    method_not_allowed,
+    not_found,
+    too_large,
+    too_many_requests,
+)
 from config.serving import health
 
 logger = structlog.get_logger(__name__)
@@ -73,8 +83,8 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
             _name_a_proxy_without_a_protocol(request)
             if is_api(request):
                 facts = {"address": client_address(request), "request_id": request.request_id}  # type: ignore[attr-defined]
-                record(Event.API_CALL_REFUSED, reason="https_required", **facts)
-                return error_response(request, 403, "https_required")
+                record(Event.API_CALL_REFUSED, reason=HTTPS_REQUIRED.code, **facts)
+                return error_response(request, HTTPS_REQUIRED)
         return get_response(request)
 
     return middleware
@@ -224,6 +234,19 @@ class Limits:
             return None
         response: HttpResponse | None = ratelimit.consume_or_429(request, app=APP, action="mailed_code")
         return response
+
+
+class Deleted:
+    """Answers 404 where a service found that its object was deleted in the meantime, in pages, admin and API alike."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return not_found(request) if isinstance(exception, Gone) else None
 
 
 class AdminInput:

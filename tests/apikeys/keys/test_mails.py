@@ -1,4 +1,4 @@
-"""What the mails to owners say, and when there is none. How they are delivered: test_mail_delivery.py."""
+"""What the mails to owners say, and when there is none. How they are delivered: tests/common/outbox."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from django.db import transaction
 
 from accounts.models import User
 from apikeys.keys import services
-from apikeys.models import ApiKey, PauseReason
+from apikeys.models import ApiKey
+from apikeys.standing import PauseReason
 from projects.models import Project
 from projects.services import delete_project
 from tests.support.people.emails import HOME, OFFICE, SOURCE
