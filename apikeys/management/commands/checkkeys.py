@@ -19,7 +19,8 @@ PROBLEMS = WRONG_KEYS | {
 class Command(OperatorCommand):
     help = (
         "Prove that database, KEY_RING and KEY_PEPPERS belong together: each key decrypts to the secret of its digest, "
-        "and each second factor and each email that waits can be read. It changes nothing. Run it after a backup was restored."
+        "and each second factor and each email that waits can be read. It changes nothing. Run it after a backup was "
+        "restored."
     )
 
     def answer(self, **options: Any) -> Answer:
