@@ -104,6 +104,13 @@ class AccountAdapter(allauth_internals.AccountAdapter):
             except (ValueError, SMTPException) as error:
                 logger.warning("mail_address_refused", cause=type(error).__name__)
 
+    def render_mail(self, template_prefix: str, email: Any, context: dict[str, Any], headers: Any = None) -> Any:
+        """Says of an email with a code how long the code works: the outbox does not send it later."""
+        message = super().render_mail(template_prefix, email, context, headers)
+        if "code" in context:
+            message.useful_seconds = settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT
+        return message
+
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:

@@ -23,7 +23,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.sessions.session_list import sessions_of
 from accounts.sessions.store import SessionStore, data_of, seal
-from common.background import mail_delivery
+from common.outbox import senders
 from tests.support.factories import PASSWORD as OWNERS_PASSWORD
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, log_in, mailed_code, totp_code
 from tests.support.places.pages import HTMX, page, text
@@ -101,7 +101,7 @@ def test_the_other_sessions_end_and_the_own_one_goes_on(change, inside, other, p
     answer = change(inside, person)
     assert "You are signed out everywhere else." in text(inside.get(answer.headers["Location"]))
     assert (is_let_in(other), is_let_in(inside), is_let_in(stranger)) == (False, True, True)
-    mail_delivery.send_waiting()
+    senders.send_due()
     [email] = mail.outbox
     assert f"{CHANGES[change]} All your other sessions were signed out." in email.body
 
