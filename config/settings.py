@@ -145,6 +145,7 @@ MIDDLEWARE = [
     "accounts.sign_in.double_submission.DoubleSubmission",
     "config.middleware.sign_in.AdminAsks",
     "config.middleware.every_request.AdminInput",
+    "config.middleware.every_request.Deleted",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -161,7 +162,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "projects.context_processors.navigation",
             ],
-            "builtins": ["heroicons.templatetags.heroicons", "template_partials.templatetags.partials"],
+            "builtins": [
+                "heroicons.templatetags.heroicons",
+                "template_partials.templatetags.partials",
+                "common.page_tags",
+            ],
         },
     },
 ]
