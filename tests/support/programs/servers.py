@@ -72,8 +72,8 @@ class Server:
 
     @classmethod
     @contextmanager
-    def started(cls) -> Iterator["Server"]:
-        server = cls()
+    def started(cls, **environment: str) -> Iterator["Server"]:
+        server = cls(**environment)
         try:
             server.start()
             yield server
