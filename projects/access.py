@@ -10,7 +10,7 @@ REASONS = {
     Permission.MANAGE_KEYS: "Only owners of the project can create, pause or delete keys.",
     Permission.READ_SECRETS: "Only owners of the project can copy or reveal keys.",
     Permission.MANAGE_PROJECT: "Only owners of the project can change or delete it.",
-    Permission.GET_MAILS: "Only owners of the project are told by mail what happens to its keys.",
+    Permission.GET_MAILS: "Only owners get email notifications.",
 }
 
 
