@@ -13,10 +13,10 @@ def client_address(request: HttpRequest) -> str | None:
 
 
 def address_of(environ: Mapping[str, Any]) -> str | None:
-    """The same of a WSGI environment.
+    """The client's address in a WSGI environment.
 
-    X-Forwarded-For is believed only as far as TRUSTED_PROXIES says: each trusted proxy appended one
-    entry, so the client is that many entries from the right; anything further left is the client's own claim.
+    TRUSTED_PROXIES says how many entries of X-Forwarded-For are believed. Each trusted proxy appends one entry, so the
+    client's address stands that many entries from the right. Entries further left are the client's own claim.
     """
     address = environ.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES:
@@ -29,15 +29,13 @@ def address_of(environ: Mapping[str, Any]) -> str | None:
 def forwarded_protocol(value: str) -> str:
     """What X-Forwarded-Proto says: "https" only if every entry names TLS, else "http".
 
-    Some proxies write "wss" for a WebSocket (Traefik does), and schemes have no case (RFC 3986, 3.1).
-
-    A client wrote the first entry if a proxy adds its own entry, or a second header, instead of overwriting what the
-    client sent.
+    Some proxies write "wss" for a WebSocket (Traefik does), and schemes have no case (RFC 3986, 3.1). Every entry
+    counts, because a proxy that adds an entry or a second header leaves the client's own entry first.
     """
     return "https" if all(entry.strip().lower() in {"https", "wss"} for entry in value.split(",")) else "http"
 
 
-# An IPv4 address within an IPv6 one has 45 characters; the rest is for a zone and spaces.
+# An IPv4 address inside an IPv6 one has 45 characters. The rest is room for a zone and spaces.
 LONGEST = 100
 
 
@@ -51,19 +49,21 @@ def _normalized(address: str) -> str | None:
     elif address.count(":") == 1:
         address = address.partition(":")[0]
     try:
-        # A zone ("fe80::1%eth0") means something on the machine that wrote it only; PostgreSQL refuses it.
+        # Only the machine that wrote a zone ("fe80::1%eth0") knows what it means, and PostgreSQL rejects it.
         ip = ip_address(address.partition("%")[0])
     except ValueError:
         return None
-    # A socket for both kinds gives IPv4 clients as ::ffff:192.0.2.1, which all lie in one /64 (RFC 4291, 2.5.5.2).
+    # A socket for both kinds of address gives IPv4 clients as ::ffff:192.0.2.1. These all lie in one /64 (RFC 4291,
+    # 2.5.5.2).
     return str((ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip)
 
 
 @lru_cache(maxsize=4096)
 def network_of(address: str | None) -> str:
-    """Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, all of which one customer has (RFC 6177).
+    """The network that a limit counts: an IPv4 address, or the /64 of an IPv6 address, because one customer has all of
+    it (RFC 6177).
 
-    `address` is as `client_address` returns it. Those without one are counted together.
+    `address` is as `client_address` returns it. Clients without an address are counted together.
     """
     if not address or ":" not in address:
         return address or ""

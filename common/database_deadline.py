@@ -1,10 +1,11 @@
-"""How long those who serve wait for the database: a request a few seconds in all, a silent database not at all.
+"""A time budget for the database, per request, and a circuit breaker for a database that stops answering.
 
-A server that is frozen still has a kernel that keeps its connections alive, so no time limit of its own or of TCP's
-ends a wait. Here the client's does. And threads are few: if every request waited its time, those behind would wait
-for theirs first. So once the database has been silent, requests are refused at once, but for one that keeps asking.
+A frozen database server has a kernel that keeps its connections alive, so neither the server's time limits nor TCP's
+end a wait. The client's own limit ends it here. Threads are few: if every request waited for its whole budget, the
+requests behind it would wait too. So after the database has been silent, the circuit opens: requests are refused at
+once, except one that keeps asking.
 
-Commands and migrations have no limit, for they never begin to count.
+Commands and migrations have no budget, because they never call `begin`.
 """
 
 import threading
@@ -14,17 +15,17 @@ from types import TracebackType
 from psycopg import OperationalError
 from psycopg.errors import ConnectionTimeout
 
-# Above the server's own statement_timeout, so that where the server works it is the one to say so.
+# Longer than the server's statement_timeout: a server that works reports the timeout itself.
 SECONDS = 4.0
-# Longer than lock_timeout: who has waited for something before, and now for a lock, must not speak for the database.
+# Longer than lock_timeout: a request that waits for a lock must not open the circuit for everybody.
 SECONDS_OF_SILENCE = 3.2
-# Shorter than connect_timeout: no lock is waited for in connecting.
+# Shorter than connect_timeout: connecting waits for no lock.
 SECONDS_TO_CONNECT = 2.5
 SECONDS_BETWEEN_TRIES = 0.5
 
 
 class NoAnswer(OperationalError):
-    """The database did not answer in time, or has not answered others just now."""
+    """The database did not answer in time, or the circuit is open."""
 
 
 class _Mine(threading.local):
@@ -35,17 +36,17 @@ class _Mine(threading.local):
 _mine = _Mine()
 _lock = threading.Lock()
 _answered_at = 0.0
-# While the database is silent: when somebody may ask it again.
+# While the circuit is open: when the next request may ask the database.
 _next_try: float | None = None
 
 
 def begin() -> None:
-    """From now on this thread waits SECONDS in all, until it begins anew."""
+    """Gives this thread a new budget of SECONDS for the database."""
     _mine.left = SECONDS
 
 
 class Begun:
-    """Within, this thread waits SECONDS in all; or what is left to it, if it has begun already."""
+    """A context with a budget of SECONDS; an outer context's budget goes on."""
 
     __slots__ = ("_is_first",)
 
@@ -60,9 +61,10 @@ class Begun:
 
 
 class Wait:
-    """One wait for the database. Whoever waits raises NoAnswer when it `is_over`.
+    """One wait for the database. The code that waits raises NoAnswer once `is_over` says so.
 
-    Entering raises NoAnswer if this thread has no time left, or if the database is silent and others ask it.
+    Entering raises NoAnswer if this thread has used up its budget, or if the circuit is open and another thread is
+    asking.
     """
 
     __slots__ = ("_began",)
@@ -83,7 +85,7 @@ class Wait:
         if _mine.until is not None:
             _mine.left, _mine.until = _mine.until - now, None
         if kind is None or not issubclass(kind, NoAnswer | ConnectionTimeout):
-            # A refusal is an answer, too.
+            # An error that the database returns is an answer, too.
             _answered_at, _next_try = now, None
             return
         enough = SECONDS_TO_CONNECT if issubclass(kind, ConnectionTimeout) else SECONDS_OF_SILENCE
@@ -92,7 +94,7 @@ class Wait:
 
 
 def seconds_left() -> float | None:
-    """Of the wait at hand; None where there is no limit."""
+    """What is left of the current wait, in seconds; None without a budget."""
     return None if _mine.until is None else max(0.0, _mine.until - time.monotonic())
 
 
@@ -101,7 +103,7 @@ def is_over() -> bool:
 
 
 def _may_try(now: float) -> bool:
-    """Whether this thread is the one who asks. The next may when it has had its time."""
+    """Whether this thread may ask a silent database. The next thread may when this one's budget is over."""
     global _next_try
     with _lock:
         if _next_try is not None and now < _next_try:

@@ -1,10 +1,10 @@
 """Django's caches with JSON instead of pickles.
 
-Django unpickles whatever it finds in a cache, and a pickle runs code when it is loaded: whoever can write to the
-cache's table or to Redis could run code as the server. Here a value that is not JSON is treated as absent.
+Django unpickles every value that it finds in a cache, and loading a pickle runs code. Anybody who can write to the
+cache's table or to Redis could run code as the server. Here a value that is not JSON counts as absent.
 
-The database cache also keeps every value until it expires. Django's own deletes a third of the rows, sorted by their
-names, when its table is full: limits that still hold would be forgotten.
+The database cache also keeps every value until it expires. When its table is full, Django's own cache deletes a third
+of the rows in the order of their names, so limits that still hold would be forgotten.
 """
 
 import json
@@ -21,7 +21,7 @@ _ABSENT = object()
 
 
 class CacheFull(OperationalError):
-    """The table holds as many rows as it may, and none of them has expired. Pages answer it with 503."""
+    """The table holds as many rows as it may, and none of them has expired. Pages answer 503."""
 
 
 def dumps(value: Any) -> str:
@@ -61,7 +61,7 @@ class DatabaseCache(db.DatabaseCache):
             return _readable({names[name]: loads(value) for name, value in cursor.fetchall()})
 
     def _base_set(self, mode: str, key: str, value: Any, timeout: float | None = DEFAULT_TIMEOUT) -> bool:
-        """What `add`, `set` and `touch` do. Raises CacheFull for a new key that has no room."""
+        """The shared part of `add`, `set` and `touch`. Raises CacheFull for a new key that has no room."""
         expires = self._time(self._end(timeout))
         with self._connection().cursor() as cursor:
             if mode == "touch":
@@ -83,9 +83,9 @@ class DatabaseCache(db.DatabaseCache):
             return bool(cursor.rowcount)
 
     def _has_room(self, cursor: Any, mode: str) -> bool:
-        """Deletes what has expired if there is none.
+        """Whether a row may be added. Expired rows are deleted first if the table is full.
 
-        `add` has a tenth more: limits take locks with it, to count what they know already.
+        `add` may use a tenth more rows: limits take locks with it, in order to count rows that exist already.
         """
         most = self._max_entries + (self._max_entries // 10 if mode == "add" else 0)
         cursor.execute(self._named("SELECT COUNT(*) FROM {table}"))
@@ -96,7 +96,7 @@ class DatabaseCache(db.DatabaseCache):
         return bool(rows < most)
 
     def _replaceable(self, cursor: Any, key: str) -> tuple[str, list[Any]]:
-        """The condition for a row that counts as absent: it has expired, or holds what is not JSON."""
+        """The condition for a row that counts as absent: it has expired, or its value is not JSON."""
         expired, now = "{table}.expires < %s", self._time(timezone.now())
         cursor.execute(self._named("SELECT value FROM {table} WHERE cache_key = %s"), [key])
         row = cursor.fetchone()
@@ -148,7 +148,7 @@ class RedisCacheClient(redis.RedisCacheClient):
         return bool(added or (self._forget_unreadable(key) and super().add(key, value, timeout)))
 
     def _forget_unreadable(self, key: Any) -> bool:
-        """Deletes a value that is not JSON, unless another process has replaced it meanwhile."""
+        """Deletes a value that is not JSON, unless another process has replaced it since."""
         client: Any = self.get_client(key, write=True)
         with client.pipeline() as pipe:
             pipe.watch(key)

@@ -1,6 +1,7 @@
-"""KEY_RING: the keys outside the database that seal what must be readable again.
+"""KEY_RING: the keys outside the database that seal values which have to be readable again.
 
-A ring is ordered: its first entry makes new ciphertexts, all of them read old ones. KEY_PEPPERS has the same notation.
+A ring is ordered: its first key makes new ciphertexts, and all of its keys read old ones. KEY_PEPPERS has the same
+notation.
 """
 
 from base64 import b64decode
@@ -43,7 +44,7 @@ def ring_key_ids() -> list[str]:
 
 @sensitive_variables()
 def seal(plain: bytes, associated_data: bytes) -> tuple[str, bytes]:
-    """The id of the first ring key and what it encrypts. Raises VaultUnavailable if there is none."""
+    """The id of the first ring key, and the ciphertext that it made. Raises VaultUnavailable if there is no key."""
     ring = parse_ring(settings.KEY_RING)
     if not ring:
         raise VaultUnavailable("KEY_RING is empty.")

@@ -9,28 +9,28 @@ from django.db.models import Q
 
 MAX_LENGTH = 64
 
-# Letters and symbols by category, but blank to the eye (Hangul fillers, the empty Braille pattern), and
-# the replacement character, which is what broken UTF-8 is read as.
+# Unicode counts these as letters and symbols, but they are blank to the eye (Hangul fillers, the empty Braille
+# pattern). The replacement character is what broken UTF-8 is read as.
 _REFUSED = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd\U00016fe4\U0001d159")
-# Marks that show as nothing (Unicode's Default_Ignorable_Code_Point): joiners and variation selectors.
+# Marks that are invisible (Unicode's Default_Ignorable_Code_Point): joiners and variation selectors.
 _INVISIBLE_MARKS = frozenset(
     map(chr, [0x34F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 )
-# Symbols that are also emoji, or nearly: what a selector or a joiner changes visibly.
+# Symbols that are also emoji, or nearly: a selector or a joiner after them is visible.
 _SYMBOL = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u27bf\u2934-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 )
 _NON_JOINER, _JOINER, _EMOJI_STYLE = "\u200c", "\u200d", "\ufe0f"
-# Two emoji that are one, as a woman and a computer: the first may have a skin colour or the selector.
+# Two emoji that show as one, such as a woman and a computer. The first may have a skin colour or the selector.
 _JOINED_EMOJI = re.compile(f"{_SYMBOL}[\ufe0f\U0001f3fb-\U0001f3ff]?\u200d(?={_SYMBOL})")
 _STYLED = re.compile(f"{_SYMBOL}\ufe0f|[0-9#*]\ufe0f(?=\u20e3)")
 # The flags of England, Scotland and Wales: a black flag and tags.
 _TAGS = {ord(letter): 0xE0000 + ord(letter) for letter in "abcdefghijklmnopqrstuvwxyz"}
 _FLAGS = re.compile("\U0001f3f4(?:{})\U000e007f".format("|".join(["gbeng", "gbsct", "gbwls"]).translate(_TAGS)))
-# Arabic letters that never join the next one, so that a non-joiner after them is not seen (Joining_Type R and U).
+# Arabic letters that never join the next letter, so a non-joiner after them is invisible (Joining_Type R and U).
 _ENDS_ALONE = frozenset("آأؤإاةدذرزوٱٲٳٴٵٶٷڈډڊڋڌڍڎڏڐڑڒړڔڕږڗژڙۀۃۄۅۆۇۈۉۊۋۍۏےۓەۮۯء")
 _VIRAMA = 9  # its combining class
-# What a secret looks like, whatever its prefix.
+# The shape of a secret, whatever its prefix.
 _SECRET = re.compile("[a-z][a-z0-9]{0,11}_[0-9A-Za-z]{36}")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -44,7 +44,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def _hidden_places(text: str) -> set[int]:
-    """Where in `text` something is that nobody sees: joiners and selectors count only where they change nothing."""
+    """The places in `text` of invisible characters. Joiners and selectors count only where they change nothing."""
     hidden = {at for at, character in enumerate(text) if _is_hidden(character)}
     if not hidden:
         return hidden
@@ -55,9 +55,10 @@ def _hidden_places(text: str) -> set[int]:
 
 
 def _changes_letters(text: str, at: int) -> bool:
-    """Whether the joiner is one that a script needs between two of its letters (RFC 5892, A.1 and A.2; UAX 31, 2.3.1).
+    """Whether a script needs the joiner between two of its letters (RFC 5892, A.1 and A.2; UAX 31, 2.3.1).
 
-    Sinhala and Hindi have one after a virama, Persian a non-joiner after a letter that would join the next.
+    Sinhala and Hindi have a joiner after a virama. Persian has a non-joiner after a letter that would join the next
+    one.
     """
     before, after = text[max(0, at - 8) : at], text[at + 1 : at + 2]
     if not before or not after.isalpha() or _script(before[-1]) != _script(after):
@@ -72,7 +73,7 @@ def _changes_letters(text: str, at: int) -> bool:
 
 
 def _script(character: str) -> str:
-    """The first word of its name, which Unicode gives by script: ARABIC, SINHALA, DEVANAGARI."""
+    """The first word of a character's Unicode name, which is its script: ARABIC, SINHALA, DEVANAGARI."""
     return unicodedata.name(character, "").partition(" ")[0]
 
 
@@ -81,14 +82,14 @@ def has_hidden_characters(text: str) -> bool:
 
 
 def without_hidden_characters(text: str) -> str:
-    """`text` in NFC with its white space folded and every hidden character left out."""
+    """`text` in NFC, with its white space folded and every invisible character removed."""
     hidden = _hidden_places(text)
     visible = "".join(character for at, character in enumerate(text) if at not in hidden)
     return unicodedata.normalize("NFC", " ".join(visible.split()))
 
 
 def named_like(text: str) -> Q:
-    """Rows whose `name` contains `text`, in whatever form of Unicode either is written."""
+    """Rows whose `name` contains `text`. Either may be written in any Unicode form."""
     composed, decomposed = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
     return Q(name__icontains=composed) | Q(name__icontains=decomposed)
 
@@ -96,9 +97,9 @@ def named_like(text: str) -> Q:
 def clean_name(value: str) -> str:
     """`value` in Unicode's NFC with its white space folded.
 
-    Raises ValidationError if it is empty, longer than 64 characters, or holds control, zero-width or
-    direction-changing characters, which make one name pass for another (Unicode TR 36, 2.5); or if it holds what
-    looks like a secret, pasted into the wrong field: names are stored and shown to everyone in the project.
+    Raises ValidationError if it is empty or longer than 64 characters; if it contains control, zero-width or
+    direction-changing characters, which make one name look like another (Unicode TR 36, 2.5); or if it contains
+    something that looks like a secret in the wrong field, because everyone in the project can read names.
     """
     if has_hidden_characters(value):
         raise ValidationError("Use visible characters only: this name holds hidden ones.", code="hidden_characters")
@@ -113,7 +114,7 @@ def clean_name(value: str) -> str:
 
 
 class NameField(forms.CharField):
-    """A form field for a name; `clean_name` alone decides, so pages and commands say the same."""
+    """A form field for a name. `clean_name` alone decides, so that pages and commands give the same answer."""
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**{"required": False, "strip": False, **kwargs})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What makes an answer 503, and how the log says why."""
+"""Which errors make an answer 503, and how the log tells why."""
 
 import threading
 import time
@@ -26,17 +26,17 @@ _last_lines: dict[str, float] = {}
 
 
 def words(cause: object) -> str:
-    """The cause on one line; an exception without words is named."""
+    """The cause on one line; the class of an exception that has no message."""
     return " ".join(str(cause).split()) or type(cause).__name__
 
 
 def explain(cause: object) -> None:
-    """The line of the request at hand will say why it was answered 503."""
+    """The log line of the current request will tell why it was answered 503."""
     structlog.contextvars.bind_contextvars(error=words(cause))
 
 
 def log(event: str, cause: object, **facts: Any) -> None:
-    """An error in the log, at most one a second of each event: a gateway asks thousands of times a second."""
+    """Logs an error, at most once a second for each event, because a gateway sends thousands of requests a second."""
     now = time.monotonic()
     with _lock:
         if now - _last_lines.get(event, -SECONDS_BETWEEN_LINES) < SECONDS_BETWEEN_LINES:

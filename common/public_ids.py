@@ -6,12 +6,12 @@ import string
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_CHARACTERS = 16
 
-# Two characters at a time, for every request gets an id.
+# Two characters at a time, because every request gets an id.
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
 
 
 def new_public_id(prefix: str) -> str:
-    """128 random bits, of which the last 16 base62 digits are taken: their bias is below 2**-32."""
+    """The last 16 base62 digits of 128 random bits. Their bias is below 2**-32."""
     number = int.from_bytes(secrets.token_bytes(16), "big")
     text = ""
     for _ in range(RANDOM_CHARACTERS // 2):
@@ -21,7 +21,7 @@ def new_public_id(prefix: str) -> str:
 
 
 class PublicIdConverter:
-    """A path converter that matches the ids of one kind only, so that hostile paths never reach a query."""
+    """A path converter that matches the ids of one kind, so that no other path reaches a query."""
 
     regex: str
 

@@ -1,8 +1,8 @@
-"""The lines of the log from which an attack can be seen, one for each event. docs/security.md lists them.
+"""The lines of the log that show an attack, one for each event. docs/security.md lists them.
 
-A line names the event, the account, the outcome and, inside a request, the client's address and the request's id: both
-are bound to the request's context (config/middleware/every_request.py). No line holds a secret, or what was typed
-into a field that is not for an address.
+A line names the event, the account and the outcome. Inside a request it also has the client's address and the request's
+id, which config/middleware/every_request.py binds to the request's context. No line contains a secret, or text that was
+typed into a field which is not for an address.
 """
 
 import logging
@@ -44,11 +44,14 @@ class Event(StrEnum):
     PROJECT_CREATED = "project_created"
     PROJECT_RENAMED = "project_renamed"
     PROJECT_DELETED = "project_deleted"
+    FILE_DELETED = "file_deleted"
+    NOTIFICATIONS_CHANGED = "notifications_changed"
     MEMBER_ADDED = "member_added"
     MEMBER_CHANGED = "member_changed"
     MEMBER_REMOVED = "member_removed"
-    # Keys: "key_" and the kind of the event that the services record
+    # Keys and their secrets
     KEY_CREATED = "key_created"
+    KEY_RENAMED = "key_renamed"
     KEY_COPIED = "key_copied"
     KEY_REVEALED = "key_revealed"
     KEY_PAUSED = "key_paused"
@@ -78,13 +81,13 @@ _FAILED = {
     Event.MAILED_CODE_FAILED,
 }
 _REFUSED = {event for event in Event if event.endswith("_refused")} | {Event.RATE_LIMITED}
-# A program with a wrong key may make many calls a second, so these lines are no warnings.
+# A program with a wrong key may call many times a second, so these lines are no warnings.
 _ROUTINE = {Event.API_CALL_REFUSED, Event.VERIFY_REFUSED}
 _LONGEST = 200
 
 
 def record(event: str, *, account: Any = None, **facts: Any) -> None:
-    """Writes the line; `account` is a user, or None where nobody is known. Facts that are None are left out."""
+    """Writes the line. `account` is a user, or None for an unknown person. Facts that are None are left out."""
     known = {"account": getattr(account, "public_id", None), **facts}
     shown = {name: _short(value) for name, value in known.items() if value not in (None, "")}
     outcome = "failed" if event in _FAILED else "refused" if event in _REFUSED else "done"
@@ -93,13 +96,13 @@ def record(event: str, *, account: Any = None, **facts: Any) -> None:
 
 
 def record_on_commit(event: str, *, account: Any = None, **facts: Any) -> None:
-    """The same once the change is in the database: what was rolled back did not happen."""
+    """Writes the line once the change is committed, because a change that is rolled back did not happen."""
     transaction.on_commit(partial(record, event, account=account, **facts), robust=True)
 
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """No lines meanwhile, in the whole process: for a command that makes sample data up."""
+    """No lines in the whole process meanwhile; for a command that makes up sample data."""
     lines = logging.getLogger("security")
     before = lines.level
     lines.setLevel(logging.WARNING)
@@ -110,5 +113,5 @@ def muted() -> Iterator[None]:
 
 
 def _short(value: Any) -> Any:
-    """A client may have written it."""
+    """Shortens text that a client may have written."""
     return value[:_LONGEST] if isinstance(value, str) else value

@@ -14,6 +14,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from apikeys.pages.snippets import api_url
+from apikeys.refusals import ALL
 
 _KEY = "Authorization: Bearer $LATCHKEY_API_KEY"
 _FILE_ID = "file_2Zk9QmT4bXw81LsA"
@@ -161,19 +162,16 @@ def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any
     return found
 
 
-def _sorted_answers(operation: dict[str, Any], shared: dict[int, str]) -> dict[str, Any]:
-    """An operation's answers: those with words of their own, and the statuses that all calls share the words of."""
+def _sorted_answers(operation: dict[str, Any]) -> dict[str, Any]:
+    """An operation's answers: those with words of their own, and the statuses that the table of errors explains."""
     answers = {str(status): answer["description"] for status, answer in operation["responses"].items()}
-    own = {status: words for status, words in answers.items() if words != shared.get(int(status))}
-    return {"own": dict(sorted(own.items())), "shared": sorted(set(answers) - set(own))}
+    # What config/api.py makes of the table begins with a code.
+    shared = [status for status, words in answers.items() if words.startswith("`") and int(status) >= 400]
+    return {"own": {status: words for status, words in answers.items() if status not in shared}, "shared": shared}
 
 
 class ReferencePage(DocsBase):
     """Swagger UI weighs 1.4 MB and fails the accessibility checks (docs/decisions/0003-own-api-reference.md)."""
-
-    def __init__(self, refusals: dict[int, str]) -> None:
-        """`refusals`: what a status means wherever an operation has no words of its own."""
-        self.refusals = refusals
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **parameters: Any) -> HttpResponse:
         document = api.get_openapi_schema()
@@ -183,7 +181,7 @@ class ReferencePage(DocsBase):
                 "method": method.upper(),
                 "path": path,
                 "bodies": _bodies(operation, document),
-                "answers": _sorted_answers(operation, self.refusals),
+                "answers": _sorted_answers(operation),
                 "example": _example(operation["operationId"], url),
                 **operation,
             }
@@ -193,7 +191,7 @@ class ReferencePage(DocsBase):
         context = {
             "operations": operations,
             "api_url": url,
-            "refusals": self.refusals,
+            "refusals": ALL,
             "error_example": highlighted(_as_json(ERROR), "json"),
         }
         return render(request, "api/docs.html", context)

@@ -81,7 +81,7 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
         return question
     form = MailsForm(request.POST)
     form.full_clean()
-    services.choose_mails(project=project, by=request.user, **form.cleaned_data)
+    services.choose_mails(project=project, by=request.user, address=client_address(request), **form.cleaned_data)
     announce(request, "Notification settings saved.")
     return redirect(back_to)
 

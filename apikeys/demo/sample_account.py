@@ -1,7 +1,7 @@
-"""A sample account for looking around: three projects whose keys have months behind them.
+"""A sample account for looking around: three projects whose keys have months of history.
 
-The services make the keys, as everywhere. Then the times are moved into the past, which no service offers and only
-this module may do. It makes projects and their members itself, because the service would send emails about them.
+The services make the keys, as everywhere. Then this module moves their times into the past, which no service offers and
+no other module may do. It makes projects and members itself, because the services would send emails about them.
 """
 
 import secrets
@@ -17,22 +17,26 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
+from apikeys import audit_kinds
 from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
+from projects import audit_kinds as project_kinds
+from projects.audit_log.kinds import Kind, kind_of
+from projects.audit_log.models import AuditEvent
 from projects.models import File, Membership, Project
 from projects.permissions import Role
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
-# Addresses that RFC 5737 and RFC 3849 keep for examples.
+# Addresses that RFC 5737 and RFC 3849 reserve for examples.
 _OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
 
 
 @dataclass(frozen=True)
 class SampleKey:
-    """`used` and `ended` are as long ago as they say; `ended` is when the key reached its `state`, a paused one by a
-    report if it was `leaked`."""
+    """`used` and `ended` are ages. A key reached its `state` at `ended`; a `leaked` key was paused by a report."""
 
     name: str
     age: timedelta
@@ -112,7 +116,7 @@ class DemoKey(NamedTuple):
 
 
 class Demo(NamedTuple):
-    """`projects` pairs each with its living keys, active ones first."""
+    """`projects` pairs each project with its living keys, active ones first."""
 
     email: str
     password: str
@@ -121,14 +125,14 @@ class Demo(NamedTuple):
 
 @sensitive_variables()
 def create_demo() -> Demo:
-    """A new account at every call; earlier ones stay as they are."""
+    """Makes a new account at every call. Earlier ones stay as they are."""
     now = timezone.now()
     email, password = f"demo-{secrets.token_hex(3)}@example.com", secrets.token_urlsafe(12)
     with transaction.atomic():
         user = User.objects.create_user(email, password)
         EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         User.objects.filter(pk=user.pk).update(date_joined=now - PROJECTS[0].age - HOUR)
-        # The last one made stands first in the switcher.
+        # The switcher lists the newest project first.
         projects = [_create_project(sample, user, now) for sample in reversed(PROJECTS)]
     return Demo(email, password, projects[::-1])
 
@@ -137,10 +141,10 @@ def create_demo() -> Demo:
 def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[Project, list[DemoKey]]:
     born = now - sample.age - 5 * MINUTE
     project = Project.objects.create(name=sample.name, created_by=user, created_at=born)
-    # What is made up is no news: mails begin once it stands.
+    # Nobody is emailed about invented history, so emails are switched on at the end.
     mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported")
     Membership.objects.create(project=project, user=user, created_at=born, **dict.fromkeys(mails, False))
-    joined = KeyEvent(project=project, kind=KeyEvent.Kind.MEMBER_ADDED, member=user, role=Role.OWNER, by=user)
+    joined = AuditEvent(project=project, kind=project_kinds.MEMBER_ADDED.code, member=user, role=Role.OWNER, by=user)
     joined.at, joined.address = born, _OFFICE
     joined.save()
     keys = [_create_key(key, project, user, now) for key in sample.keys]
@@ -148,8 +152,8 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     write_use(_stories(sample, keys, now), now)
     if sample.shown_once_since:
         show_secrets_once(project=project, by=user, address=_OFFICE)
-        chosen = (KeyEvent.Kind.SHOWN_ONCE, KeyEvent.Kind.FORGOTTEN)
-        project.key_events.filter(kind__in=chosen).update(at=now - sample.shown_once_since)
+        chosen = (audit_kinds.SHOWN_ONCE.code, audit_kinds.FORGOTTEN.code)
+        project.audit_events.filter(kind__in=chosen).update(at=now - sample.shown_once_since)
     for file in sample.files:
         _create_file(file, project, user, now)
     alive = [demo_key for demo_key in keys if not demo_key.key.is_deleted]
@@ -178,12 +182,12 @@ def _create_key(sample: SampleKey, project: Project, user: User, now: datetime) 
         fields["deleted_at"] = now - sample.ended
     ApiKey.objects.filter(pk=key.pk).update(**fields)
     key.events.all().delete()
-    KeyEvent.objects.bulk_create(
-        KeyEvent(
+    AuditEvent.objects.bulk_create(
+        AuditEvent(
             project=project,
             key=key,
-            kind=kind,
-            by=None if kind == KeyEvent.Kind.REPORTED else user,
+            kind=kind.code,
+            by=None if kind.by_anybody else user,
             at=now - ago,
             address=_address(number),
         )
@@ -200,19 +204,19 @@ def _stories(sample: SampleProject, keys: list[DemoKey], now: datetime) -> Itera
             yield Story(key, of.use, key.created_at, key.last_used_at, key.stopped_at, pauses, _SERVER)
 
 
-def _history(sample: SampleKey) -> Iterator[tuple[KeyEvent.Kind, timedelta]]:
-    """What people did with the key, and how long ago: a copy at once, another look every seven weeks or so."""
-    yield KeyEvent.Kind.CREATED, sample.age
-    yield KeyEvent.Kind.COPIED, sample.age - MINUTE
+def _history(sample: SampleKey) -> Iterator[tuple[Kind, timedelta]]:
+    """What people did with the key, and how long ago: a copy at once, then one look about every seven weeks."""
+    yield audit_kinds.CREATED, sample.age
+    yield audit_kinds.COPIED, sample.age - MINUTE
     end = sample.ended or timedelta()
-    looks = [KeyEvent.Kind.COPIED, KeyEvent.Kind.REVEALED]
+    looks = [audit_kinds.COPIED, audit_kinds.REVEALED]
     for number in range(1, (sample.age - end) // (47 * DAY) + 1):
         yield looks[number % 2], sample.age - number * 47 * DAY + number * HOUR
     for ago in sample.pauses:
-        yield KeyEvent.Kind.PAUSED, ago
-        yield KeyEvent.Kind.RESUMED, ago - 18 * MINUTE
+        yield audit_kinds.PAUSED, ago
+        yield audit_kinds.RESUMED, ago - 18 * MINUTE
     if sample.ended is not None:
-        yield KeyEvent.Kind.REPORTED if sample.leaked else KeyEvent.Kind(sample.state), sample.ended
+        yield audit_kinds.REPORTED if sample.leaked else kind_of(sample.state), sample.ended
 
 
 def _address(number: int) -> str:

@@ -1,4 +1,4 @@
-"""The page for what is refused because the process has too much at hand."""
+"""The page for a request that is refused because the process is busy."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render

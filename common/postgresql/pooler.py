@@ -1,7 +1,8 @@
-"""Whether PostgreSQL's time limits hold where a connection pooler stands between.
+"""Whether PostgreSQL's time limits hold behind a connection pooler.
 
-A pooler in session mode keeps what a connection was told (config/postgresql). One in transaction mode, as PgBouncer
-with pool_mode=transaction, gives each transaction any of its own connections: there the limits have to be the role's.
+A pooler in session mode keeps the settings of a connection (common/postgresql/base.py). A pooler in transaction mode,
+such as PgBouncer with pool_mode=transaction, runs each transaction on any of its own connections. There the role's
+settings have to hold the limits.
 """
 
 from django.db import connection
@@ -13,7 +14,7 @@ TRIES = 5
 
 
 def problem() -> str | None:
-    """A sentence with the statements that help; None where the limits hold."""
+    """A sentence with the statements that solve the problem; None if the limits hold."""
     if connection.vendor != "postgresql" or not _is_pooled():
         return None
     if "options" in connection.settings_dict["OPTIONS"]:
@@ -30,14 +31,14 @@ def problem() -> str | None:
 
 
 def _is_pooled() -> bool:
-    """A pooler answers with a process id of its own when a connection begins; the server behind has another."""
+    """A pooler sends a process id of its own when a connection begins. The server behind it has another one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return bool(cursor.fetchone()[0] != connection.connection.info.backend_pid)
 
 
 def _are_connections_shared() -> bool:
-    """Whether a second connection is given the server process that this one has just used."""
+    """Whether a second connection gets the server process that this one has just used."""
     other = connection.copy()
     try:
         with other.cursor() as theirs, connection.cursor() as ours:
@@ -54,7 +55,7 @@ def _are_connections_shared() -> bool:
 
 
 def _role_default(limit: str) -> int:
-    """What new connections of the role have, whatever this one was told since."""
+    """The role's setting for new connections, without changes that were made on this connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT reset_val FROM pg_settings WHERE name = %s", [limit])
         return int(cursor.fetchone()[0])

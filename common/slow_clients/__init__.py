@@ -1,1 +1,1 @@
-"""Bounds on what a slow client can hold: threads, bodies that do not come, stalled connections."""
+"""Limits on what a slow client can hold: threads, bodies that do not arrive, stalled connections."""

@@ -1,7 +1,7 @@
-"""A body that does not come holds a thread: few may be waited for at once, and none for ever.
+"""A body that does not arrive holds a thread. So few threads wait for bodies, and none waits forever.
 
-An upload has a slot of its own. All other bodies are small, come with their headers or right after them, and are read
-by a quarter of the threads: one that finds no room for half a second is refused.
+An upload has a slot of its own. All other bodies are small and arrive with their headers or right after them. A quarter
+of the threads read them, and a body that finds no free slot for half a second is refused.
 """
 
 import weakref
@@ -16,42 +16,42 @@ from common.slow_clients.stalled import waiting_for_client
 
 SECONDS_TO_WAIT = 0.5
 
-# Also for what is read only to be thrown away (unread.py).
+# unread.py takes slots too, in order to read a body and throw it away.
 reading = Slots(share())
 
 
 class BodyNotRead(OSError):
-    """The body did not come. Django makes an UnreadablePostError of it."""
+    """The body did not arrive. Django makes an UnreadablePostError of it."""
 
 
 class TooManyBodies(BodyNotRead):
-    """Others are waited for already."""
+    """Every slot waits for a body already."""
 
 
 class Body:
-    """The body of a request. `failure` is why it was not read."""
+    """The body of a request. `failure` tells why it was not read."""
 
     def __init__(self, request: HttpRequest, read: Callable[[int], bytes]) -> None:
-        # Weak, because a request that holds itself is not freed when it ends.
+        # Weak, because Python does not free a request that refers to itself when the request ends.
         self._request, self._read = weakref.proxy(request), read
         self._has_slot = False
         self.failure: BodyNotRead | None = None
 
     def allow(self) -> None:
-        """For an upload, which has a slot of its own."""
+        """Lets an upload's body be read: an upload has a slot of its own."""
         self._has_slot = True
 
     def read(self, size: int) -> bytes:
-        """`size` bytes: all that is left of the body, or less. Raises BodyNotRead if the client stops before."""
+        """`size` bytes, or less at the body's end. Raises BodyNotRead if the client stops before."""
         if self.failure is None:
             try:
                 return self._read_in_slot(size)
             except BodyNotRead as error:
-                # Its traceback would keep the request, and the file of an upload that was cut, for long.
+                # The traceback would keep the request, and the file of an interrupted upload, alive.
                 self.failure = type(error)()
         raise type(self.failure)()
 
-    # LimitedStream wants it. No view of ours reads lines.
+    # LimitedStream needs this method. None of our views reads lines.
     readline = read
 
     def _read_in_slot(self, size: int) -> bytes:
@@ -67,7 +67,7 @@ class Body:
     def _read_all(self, size: int) -> bytes:
         with waiting_for_client(self._request.META):
             read = self._read(size)
-        # granian returns what came when the client is gone. Half a form must not be taken for a whole one.
+        # granian returns what has arrived when the client is gone. Half a form must not be taken for a whole one.
         if len(read) < size:
             raise BodyNotRead
         return read
@@ -78,7 +78,7 @@ def body_of(request: HttpRequest) -> Body:
 
 
 def read_by_few(refuse: Callable[[HttpRequest, BodyNotRead], HttpResponse]) -> Any:
-    """The middleware that puts a Body into each request, and answers with `refuse` where it did not come."""
+    """The middleware that puts a Body into each request, and answers with `refuse` if the body did not arrive."""
 
     def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
         def answer(request: Any) -> HttpResponse:

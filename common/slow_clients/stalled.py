@@ -1,9 +1,11 @@
 """Ends connections whose client has stopped: it sends no more of its body, or reads no more of the answer.
 
-granian waits for its clients without any limit, and with it a thread of the server. So whoever waits for a client says
-so here, and a thread looks once in a while: where somebody has waited for CLIENT_SECONDS, it shuts down the connections
-on which nothing has moved, either way, for that long. granian does not tell which connection a request came on; an idle
-one that is closed too is opened again by its client. It works on Linux, whose kernel tells how long nothing has moved.
+granian waits for clients without a time limit, and a thread of the server waits with it. So code that waits for a
+client registers here. A watcher thread looks every few seconds: when a wait has lasted CLIENT_SECONDS, it shuts down
+the connections on which nothing has moved in either direction for that long.
+
+granian does not tell which connection a request came on. An idle connection that is closed too is opened again by its
+client. This works on Linux, whose kernel tells how long nothing has moved.
 """
 
 import os
@@ -23,14 +25,16 @@ logger = structlog.get_logger(__name__)
 # struct tcp_info of linux/tcp.h: tcpi_last_data_sent and tcpi_last_data_recv, in milliseconds, with the field between.
 _AGES = struct.Struct("=44xIII")
 
-_since: dict[object, tuple[int, float]] = {}  # who waits: for a client of which port, and since when
+_since: dict[object, tuple[int, float]] = {}  # each wait: the port of its client's connection, and when it began
 _lock = threading.Lock()
 _watcher: threading.Thread | None = None
 
 
 @contextmanager
 def waiting_for_client(environ: Mapping[str, Any]) -> Iterator[None]:
-    """Within, the thread waits for the client of this request (by its WSGI environment), for CLIENT_SECONDS at most."""
+    """A context in which the thread waits for the client of this request (by its WSGI environment), for CLIENT_SECONDS
+    at most.
+    """
     me = object()
     _since[me] = int(environ.get("SERVER_PORT") or 0), time.monotonic()
     _start_watcher()
@@ -45,7 +49,7 @@ def _start_watcher() -> None:
     with _lock:
         if _watcher is None:
             _watcher = threading.Thread(target=_watch, name="end_stalled", daemon=True)
-            # A process that cannot have one more thread tries again with the next request.
+            # A process that cannot start another thread tries again at the next request.
             try:
                 _watcher.start()
             except RuntimeError:
@@ -67,7 +71,7 @@ def end_stalled(port: int) -> int:
     ended = 0
     with suppress(OSError):
         for entry in os.scandir("/proc/self/fd"):
-            # A descriptor may be closed meanwhile.
+            # A descriptor may be closed at any moment.
             with suppress(OSError):
                 if os.readlink(entry.path).startswith("socket:"):
                     ended += _end_if_stalled(int(entry.name), port)
@@ -81,9 +85,9 @@ def _end_if_stalled(descriptor: int, port: int) -> bool:
         sent, _, received = _AGES.unpack(found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _AGES.size))
         if min(sent, received) < settings.CLIENT_SECONDS * 1000:
             return False
-        # Raises for the socket that listens, which has no peer.
+        # The listening socket has no peer: this raises for it.
         found.getpeername()
-        # Whoever closes it does not wait until the client has read the rest.
+        # Closing the socket must not wait until the client has read the rest.
         found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         found.shutdown(socket.SHUT_RDWR)
         return True

@@ -1,6 +1,6 @@
-"""Uploads and downloads, few at once in a process: each holds a thread for as long as its client takes.
+"""A limit on uploads and downloads at once in a process, because each holds a thread for as long as its client takes.
 
-A client that goes away, or that stalls for CLIENT_SECONDS, gives its thread back.
+A client that goes away, or stalls for CLIENT_SECONDS, gives its thread back.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from django.http import FileResponse, HttpRequest
 
 from common import outages
 from common.answers.envelope import Refused
+from common.answers.refusals import UNAVAILABLE
 from common.slow_clients.bodies import body_of
 from common.slow_clients.slots import Slots, share
 from common.slow_clients.stalled import waiting_for_client
@@ -21,19 +22,19 @@ _uploads, _downloads = Slots(share()), Slots(share())
 
 def _busy(doing: str) -> Refused:
     outages.explain(f"This process is {doing} as many files as it may at once (THREADS).")
-    return Refused(503, "unavailable", f"The server is {doing} as many files as it can. Try again in a few seconds.")
+    return Refused(UNAVAILABLE, f"The server is {doing} as many files as it can. Try again in a few seconds.")
 
 
 @contextmanager
 def upload(request: HttpRequest) -> Iterator[None]:
-    """Within, the body may be read. Raises Refused, before anything of it is read."""
+    """A context in which the body may be read. Raises Refused before anything of the body is read."""
     if not _uploads.take():
         raise _busy("receiving")
     try:
         body_of(request).allow()
         yield
     finally:
-        # Django leaves the file of a body that was cut to the garbage collector.
+        # Django leaves the file of an interrupted body to the garbage collector.
         for handler in request.upload_handlers:
             if hasattr(handler, "file"):
                 handler.file.close()
@@ -43,12 +44,15 @@ def upload(request: HttpRequest) -> Iterator[None]:
 class Download(FileResponse):
     """Gives its slot back when it is closed: after the last byte, or once the client is gone."""
 
-    # granian takes four pieces at once. Django's own of 4 KiB wake the thread 6,000 times for a file of 25 MiB.
+    # granian takes four pieces at once. Django's own pieces of 4 KiB would wake the thread 6,000 times for a file of 25
+    # MiB.
     block_size = 256 * 1024
 
 
 def download(request: HttpRequest, opened: Callable[[], "File[Any]"], **options: Any) -> FileResponse:
-    """Sends what `opened` returns. Raises Refused, before it is called, where too many downloads are at hand."""
+    """Sends the file that `opened` returns. Raises Refused, without calling `opened`, if too many downloads are
+    running.
+    """
     if not _downloads.take():
         raise _busy("sending")
     try:

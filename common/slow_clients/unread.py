@@ -1,11 +1,11 @@
-"""Reads what is left of a request's body after its answer went out, and throws it away.
+"""Reads the rest of a request's body after its answer was sent, and throws it away.
 
-granian closes a connection whose body was not read. What the client still sends then destroys the answer on its way
-(RFC 9112, 9.6): a program that uploads 5 MB with a wrong key sees "connection reset" in place of its 401.
+granian closes a connection whose body was not read. The bytes that the client still sends then destroy the answer on
+its way (RFC 9112, 9.6): a program that uploads 5 MB with a wrong key sees "connection reset" instead of its 401.
 
-A thread reads, and granian's reads have no time limit: they must not be left to another thread either, because granian
-then holds Python's lock until the client goes on. So few bodies are read at once, each up to a limit, and a client that
-stops is cut off (stalled.py). Other connections are closed, as granian does.
+A thread has to read, and granian's reads have no time limit. Another thread cannot take over either, because granian
+holds Python's lock until the client goes on. So few bodies are read at once, each up to a limit, and a client that
+stops is cut off (stalled.py). All other connections are closed, as granian does.
 """
 
 import time
@@ -15,7 +15,7 @@ from typing import Any
 from common.slow_clients.bodies import reading
 from common.slow_clients.stalled import waiting_for_client
 
-# More than an upload of the largest file that is allowed, unless an operator raises MAX_FILE_SIZE.
+# Larger than the largest upload, unless an operator raises MAX_FILE_SIZE.
 MOST_BYTES = 32 * 1024 * 1024
 MOST_SECONDS = 5
 _PIECE = 16 * 1024
@@ -24,7 +24,7 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class _Counted:
-    """The body as WSGI gives it, and how much of it was read; `most` is how much there can be."""
+    """The body that WSGI gives, with a count of the bytes read; `most` is the largest count there can be."""
 
     def __init__(self, stream: Any, most: int) -> None:
         self._stream, self._most = stream, most
@@ -33,21 +33,21 @@ class _Counted:
     def read(self, size: int = -1) -> bytes:
         read: bytes = self._stream.read(size)
         self.size += len(read)
-        # Less than was asked for is all that there is.
+        # A shorter piece than asked for is the end of the body.
         self.is_over = self.is_over or size < 0 or len(read) < size
         return read
 
-    # Django wants it. No view of ours reads lines.
+    # Django needs this method. None of our views reads lines.
     readline = read
 
     def drop_piece(self) -> None:
-        """Reads the next piece, and no more than there can be: a WSGI server may object to that."""
+        """Reads the next piece, but never beyond the end: a WSGI server may object to that."""
         self.read(min(_PIECE, self._most - self.size))
         self.is_over = self.is_over or self.size >= self._most
 
 
 class _Answer:
-    """The parts of an answer. granian asks for one more when it has sent them, and keeps the connection meanwhile."""
+    """The parts of an answer. granian asks for one more after the last part, and keeps the connection meanwhile."""
 
     def __init__(self, parts: Iterable[bytes], environ: dict[str, Any], body: _Counted) -> None:
         self._parts, self._environ, self._body = parts, environ, body
@@ -72,7 +72,7 @@ class _Answer:
 
 
 def read_to_the_end(application: Application) -> Application:
-    """The WSGI application `application`, which may leave bodies unread."""
+    """Wraps the WSGI application `application`, which may leave bodies unread."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH") or "0"
@@ -87,12 +87,12 @@ def read_to_the_end(application: Application) -> Application:
 
 
 def _most_bytes(environ: dict[str, Any], length: str) -> int:
-    """How much of the body is read in all; 0 for a body that is not worth reading."""
-    # A client that asked whether it may send its body waits for the answer.
+    """How many bytes of the body are read in all; 0 if reading is not worth it."""
+    # A client that sent `Expect: 100-continue` waits for the answer before it sends its body.
     if "HTTP_EXPECT" in environ:
         return 0
     if "HTTP_TRANSFER_ENCODING" in environ:
         return MOST_BYTES
-    # By its digits first: Python refuses to read a number of thousands of them.
+    # The digits are counted first, because Python refuses to parse a number of thousands of digits.
     is_number = len(length) < 18 and length.isdecimal()
     return int(length) if is_number and int(length) <= MOST_BYTES else 0

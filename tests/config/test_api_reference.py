@@ -7,6 +7,7 @@ import shlex
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from apikeys.refusals import ALL
 from config.api_reference import ERROR, EXAMPLES, request_of, response_of
 from tests.support.calls.api_client import API, bearer, downloaded, secret_of
 from tests.support.calls.openapi import document_of, operations
@@ -76,8 +77,8 @@ def test_the_page_has_contents_examples_to_copy_and_each_error_once(client):
         assert f'data-copy-text="request-{call}"' in html
     assert 'href="#errors"' in html
     assert "http://testserver/api/v1/files" in html
-    words = "Too many keys that are malformed or unknown came from this address."
-    assert html.count(words) == 1
+    for refusal in ALL:
+        assert html.count(f"<code>{refusal.code}</code></td>") == 1
 
 
 def test_the_reference_has_the_projects_sidebar_and_works_signed_out(client, signed_in, owner, project):

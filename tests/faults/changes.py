@@ -1,4 +1,4 @@
-"""Makes changes on the database of DATABASE_URL as fast as it can; prints how many, and which failed, as JSON."""
+"""Makes changes on the database of DATABASE_URL as fast as possible; prints their number and the failures as JSON."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def main(name: str, rounds: int) -> None:
             services.resume_key(key=key, by=owner)
             services.delete_key(key=key, by=owner)
             file = add_file(project=project, upload=SimpleUploadedFile("a.txt", b"hello"), by=owner)
-            delete_file(file=file)
+            delete_file(file=file, by=owner)
             done += 6
         except DatabaseError as error:
             failed.append(str(error))

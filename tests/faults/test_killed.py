@@ -1,4 +1,4 @@
-"""Workers, and whole servers, are killed amid changes: what is in the database is the old state or the new one."""
+"""Workers and whole servers are killed during changes: the database has the old state or the new one."""
 
 import os
 import random
@@ -25,14 +25,14 @@ CHANGES = 5
 
 IN_BETWEEN = {
     "keys whose events do not add up to their state": """
-        SELECT k.public_id FROM apikeys_apikey k JOIN apikeys_keyevent e ON e.key_id = k.id
+        SELECT k.public_id FROM apikeys_apikey k JOIN projects_auditevent e ON e.key_id = k.id
         GROUP BY k.id HAVING count(*) FILTER (WHERE kind = 'created') <> 1
         OR (array_agg(kind ORDER BY e.id DESC) FILTER (WHERE kind NOT IN ('copied', 'revealed')))[1] <>
            ALL (CASE k.state WHEN 'active' THEN ARRAY['created', 'resumed'] ELSE ARRAY[k.state] END)
         OR count(*) FILTER (WHERE kind = 'paused') - count(*) FILTER (WHERE kind = 'resumed') NOT IN (0, 1)
         OR count(*) FILTER (WHERE kind = 'deleted') <> (CASE k.state WHEN 'deleted' THEN 1 ELSE 0 END)""",
     "keys without an event": """
-        SELECT 1 FROM apikeys_apikey k WHERE NOT EXISTS (SELECT 1 FROM apikeys_keyevent e WHERE e.key_id = k.id)""",
+        SELECT 1 FROM apikeys_apikey k WHERE NOT EXISTS (SELECT 1 FROM projects_auditevent e WHERE e.key_id = k.id)""",
     "keys that live on in a deleted project": """
         SELECT 1 FROM apikeys_apikey k JOIN projects_project p ON p.id = k.project_id
         WHERE p.deleted_at IS NOT NULL AND k.state <> 'deleted'""",
@@ -56,7 +56,7 @@ def blobs() -> set[str]:
 
 
 def kill_amid_changes(installation, number: int) -> list[Person]:
-    """Kills one worker after the other, then all processes; what the people were answered until then."""
+    """Kills one worker after the other, then all processes; returns the answers that people got until then."""
     server = installation.start_server(workers=WORKERS)
     people = [Person(Caller(server, installation.people), f"Round {number}, {name}") for name in range(PEOPLE)]
     over = threading.Event()
@@ -65,7 +65,7 @@ def kill_amid_changes(installation, number: int) -> list[Person]:
         programs.append(pool.submit(upload_and_delete, people[0].caller, over.is_set))
         for _ in range(KILLED_WORKERS):
             until_some_changes(people)
-            # The oldest: granian gives up on one that dies within seconds of its start.
+            # The oldest worker: granian gives up on a worker that dies within seconds of its start.
             os.kill(min(workers(server.process.pid, PAGES)), signal.SIGKILL)
         until_some_changes(people)
         os.killpg(server.process.pid, signal.SIGKILL)
@@ -77,7 +77,7 @@ def kill_amid_changes(installation, number: int) -> list[Person]:
 
 
 def until_some_changes(people: list[Person]) -> None:
-    """Until a few more were answered, and a moment that is never the same."""
+    """Waits until a few more changes were answered, and then a random moment."""
     before, deadline = sum(person.changes for person in people), time.monotonic() + 20
     while sum(person.changes for person in people) < before + CHANGES and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -115,7 +115,7 @@ def test_a_kill_leaves_the_old_state_or_the_new(installation):
 
 
 def sweep_what_is_old(installation, kept: set[str]) -> None:
-    """What a kill has left of files lies there for a day; here it is made that old."""
+    """Files that a kill leaves behind stay for a day. The test makes them that old."""
     for name in blobs() - kept:
         os.utime(DATA_DIR / "files" / name, (0, 0))
     run_python(installation.postgres.url, "manage.py", "sweepfiles", "--delete")

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from apikeys.models import KeyUse, ProjectUse
+from apikeys.models import KeyUse, ProjectUse, Span
 from apikeys.usage import counting
 from apikeys.usage.figures import PERIODS, Calls, Period, history, project_history, totals, with_figures
 from tests.support.factories import ApiKeyFactory
@@ -99,7 +99,7 @@ def test_hours_days_and_months_hold_the_same_calls(api_key, project):
     for hours in range(300):
         counting.record(api_key.pk, "ok", (NOW - timedelta(hours=hours)).timestamp(), None)
     counting.flush()
-    by_span = {span: KeyUse.objects.filter(span=span) for span in KeyUse.Span.values}
+    by_span = {span: KeyUse.objects.filter(span=span) for span in Span.values}
     assert {span: sum(row.calls for row in rows) for span, rows in by_span.items()} == dict.fromkeys(by_span, 300)
     assert {span: rows.count() for span, rows in by_span.items()} == {"hour": 300, "day": 13, "month": 2}
     assert sum(row.calls for row in ProjectUse.objects.filter(project=project)) == 300
