@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import User
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from tests.browser.places import (
     activity,
     button,
@@ -42,7 +42,8 @@ ENTRANCE = ("login/", "signup/", "password/reset/")
 MEASURE = """() => {
   const root = document.documentElement, found = []
   if (root.scrollWidth > root.clientWidth) found.push(`scrolls sideways by ${root.scrollWidth - root.clientWidth} px`)
-  const floating = '.announcements, .skip-link, .visually-hidden, dialog:not([open]), option, noscript, script, style, title'
+  const floating = '.announcements, .skip-link, .visually-hidden, dialog:not([open]), option, ' +
+    'noscript, script, style, title'
   const boxes = [], dialog = document.querySelector('dialog[open]')
   const add = (element, whole, text, clip) => {
     const box = {top: Math.max(whole.top, clip.top), bottom: Math.min(whole.bottom, clip.bottom)}
@@ -121,7 +122,7 @@ def worst(project, owner):
 
 def places(worst):
     """A new page is one line here."""
-    project, active, busy, paused = worst
+    project, _, busy, paused = worst
     settings = settings_page(project)
     return [
         Place("dashboard", dashboard(project)),
