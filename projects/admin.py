@@ -11,9 +11,11 @@ from accounts.admin import ServiceAdmin, ViewOnlyAdmin, is_superuser
 from accounts.models import User
 from common.client_address import client_address
 from common.names import NameField
+from projects.audit_log.models import AuditEvent
+from projects.audit_log.owner_emails import FOUND_AT
 from projects.memberships import change_member
 from projects.models import File, Membership, Project
-from projects.permissions import Role
+from projects.permissions import Permission, Role, permissions_of
 from projects.services import delete_project, rename_project
 
 Deletion = tuple[list[Any], dict[str, int], set[str], list[str]]
@@ -100,13 +102,18 @@ class ProjectAdmin(ServiceAdmin):
         return super().has_delete_permission(request, obj) and _is_alive(obj)
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
-        rename_project(project=obj, name=obj.name, by=request.user)  # type: ignore[arg-type]
+        rename_project(
+            project=obj,
+            name=obj.name,
+            by=request.user,  # type: ignore[arg-type]
+            address=client_address(request),
+        )
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """New owners come first, so that the former last one can go in the same form."""
         formset.save(commit=False)
         given = [*formset.new_objects, *(row for row, _ in formset.changed_objects)]
-        for row in sorted(given, key=lambda row: row.role != Role.OWNER):
+        for row in sorted(given, key=lambda row: Permission.OWN_PROJECT not in permissions_of(row.role)):
             _change_member(request, row.project, row.user, row.role)
         for row in formset.deleted_objects:
             _change_member(request, row.project, row.user, None)
@@ -175,3 +182,17 @@ class FileAdmin(ViewOnlyAdmin):
     list_select_related = ("project", "created_by")
     search_fields = ("name", "public_id", "project__name", "project__public_id", "created_by__email")
     date_hierarchy = "created_at"
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ViewOnlyAdmin):
+    fields = ("at", "kind", "key", "member", "role", "before", "after", "project", "by", "address", "found_at")
+    list_display = ("at", "kind", "key", "member", "role", "before", "after", "project", "by", "address")
+    list_filter = ("kind", "at")
+    list_select_related = ("key", "member", "project", "by")
+    search_fields = ("key__name", "key__public_id", "project__name", "project__public_id", "by__email", "address")
+    date_hierarchy = "at"
+
+    @admin.display(description=FOUND_AT)
+    def found_at(self, event: AuditEvent) -> str:
+        return event.source or str(self.get_empty_value_display())

@@ -24,16 +24,17 @@ from apikeys.refusals import OF_A_KEY
 from apikeys.standing import REPORTED, KeyState
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce
+from common.answers.paging import page_of
 from common.answers.refusals import UNAVAILABLE
+from common.client_address import client_address
 from common.names import named_like
 from projects import services as project_services
-from projects.access import REASONS, get_project
+from projects.access import get_project
 from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
-from projects.permissions import Permission, permissions_of
+from projects.permissions import Permission, permissions_of, reason
 
 KEYS_A_PAGE = 10
-EVENTS_A_PAGE = 25
 FILES_SHOWN = 5
 KEYS_OFFERED = 20
 STOPPED_SHOWN = 3
@@ -44,7 +45,7 @@ def project_context(project: Project) -> dict[str, Any]:
     return {
         "project": project,
         "can": permissions_of(project.role or ""),
-        "reasons": {permission.value: reason for permission, reason in REASONS.items()},
+        "reasons": {permission.value: reason(permission) for permission in Permission},
         "environment_variable": snippets.ENVIRONMENT_VARIABLE,
     }
 
@@ -65,16 +66,6 @@ def living_names(project: Project) -> list[str]:
     return list(project.api_keys.alive().values_list("name", flat=True))
 
 
-def _page_of(rows: QuerySet[Any], number: int, size: int) -> Any:
-    """A page of `rows`. An index alone finds the ids on it, so that a late page costs little more than the first."""
-    page: Any = Paginator(rows.values_list("pk", flat=True), size).get_page(number)
-    pks = list(page.object_list)
-    found = rows.in_bulk(pks) if pks else {}
-    # A row may have gone meanwhile.
-    page.object_list = [found[pk] for pk in pks if pk in found]
-    return page
-
-
 def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, as search and filter in `query` have it."""
     choice = list_choice(query, KeyListForm)
@@ -87,7 +78,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     names = [name for name, *_ in living]
     # Only of the deleted keys there may be many.
     if choice["state"] == KeyState.DELETED:
-        page = _page_of(keys, choice["page"], KEYS_A_PAGE)
+        page = page_of(keys, choice["page"], KEYS_A_PAGE)
     else:
         page = Paginator(keys, KEYS_A_PAGE).get_page(choice["page"])
     page.object_list = with_figures(page.object_list)
@@ -176,7 +167,8 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=can)
     rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})
     if rename_form.is_valid():
-        project_services.rename_project(project=project, name=rename_form.cleaned_data["name"], by=request.user)
+        name = rename_form.cleaned_data["name"]
+        project_services.rename_project(project=project, name=name, by=request.user, address=client_address(request))
         announce(request, f"Renamed the project to {project.name}.")
         return redirect("apikeys:settings", project.public_id)
     context = project_context(project) | keys_context(project, request.GET)
@@ -191,14 +183,6 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
-
-
-@require_safe
-def activity(request: PageRequest, project_id: str) -> HttpResponse:
-    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    events = project.key_events.select_related("key", "member", "by")
-    page = _page_of(events, list_choice(request.GET)["page"], EVENTS_A_PAGE)
-    return render(request, "apikeys/activity.html", project_context(project) | {"page": page})
 
 
 @login_not_required

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -15,6 +15,7 @@ from accounts.models import User
 from common.answers.envelope import Refused, envelope, list_envelope
 from common.answers.refusals import INVALID, LENGTH_REQUIRED, UNSUPPORTED_MEDIA_TYPE
 from common.answers.schemas import ErrorAnswer, ListAnswer, ObjectAnswer
+from common.client_address import client_address
 from common.slow_clients import transfers
 from projects.files import storage
 from projects.models import File, Project
@@ -37,6 +38,8 @@ class Caller(Protocol):
     def project_id(self) -> str: ...
     @property
     def user_pk(self) -> int: ...
+    @property
+    def key_pk(self) -> int: ...
 
 
 class ApiRequest(HttpRequest):
@@ -222,8 +225,9 @@ def get_file(request: ApiRequest, file_id: str) -> dict[str, Any]:
 @router.delete("/{file_id:file_id}", response={204: None, **REFUSALS}, operation_id="deleteFile", url_name="file")
 def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
     """Deletes a file of the project for good."""
-    if not storage.delete_file(file=_file(request, file_id)):
-        raise Http404
+    file = _file(request, file_id)
+    key = file.project.api_keys.select_related("created_by").get(pk=request.identity.key_pk)
+    storage.delete_file(file=file, by=key.created_by, key=key, address=client_address(request))
     return Status(204, None)
 
 
@@ -237,10 +241,7 @@ def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     """The file's bytes, always as an attachment and never as the type that its sender claimed."""
     file = _file(request, file_id)
     options = {"as_attachment": True, "content_type": storage.UNKNOWN_TYPE}
-    try:
-        response = transfers.download(request, lambda: storage.open_bytes(file), **options)
-    except FileNotFoundError:
-        raise Http404 from None  # deleted since the row was read
+    response = transfers.download(request, lambda: storage.open_bytes(file), **options)
     response["Content-Disposition"] = storage.content_disposition(file.name)
     # Should a browser be talked into showing it after all: no origin, no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -13,11 +13,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
 from apikeys.secrets import integrity, rotation
 from apikeys.standing import KeyState
 from apikeys.verify.verification import verify
 from config.environment.local_secrets import new_ring
+from projects.audit_log.models import AuditEvent
 from tests.support.environment import ON_SQLITE, REPOSITORY
 from tests.support.factories import ApiKeyFactory
 from tests.support.programs.parallel import in_parallel
@@ -96,9 +97,10 @@ def test_every_key_that_can_be_decrypted_moves_to_the_first_entries(keys, settin
 def test_the_report_says_which_entries_may_go_and_why_not(keys, settings):
     put_new_first(settings)
     data, text, _ = run()
+    nothing = {"configured": True, "second_factors": 0, "emails": 0}
     assert data["ring_keys"] == [
-        {"id": "k2", "configured": True, "first": True, "keys": 2, "second_factors": 0, "removable": False},
-        {"id": "k1", "configured": True, "first": False, "keys": 0, "second_factors": 0, "removable": True},
+        {**nothing, "id": "k2", "first": True, "keys": 2, "emails": 5, "removable": False},
+        {**nothing, "id": "k1", "first": False, "keys": 0, "removable": True},
     ]
     assert [(need["id"], need["keys"], need["show_once"], need["deleted"]) for need in data["peppers"]] == [
         ("p2", 2, 0, 0),
@@ -130,12 +132,12 @@ def test_a_pepper_that_deleted_keys_alone_name_may_go_at_a_price(keys, settings)
 
 def test_it_leaves_no_event_and_running_it_again_changes_nothing(keys, settings):
     put_new_first(settings)
-    events = KeyEvent.objects.count()
+    events = AuditEvent.objects.count()
     run()
     before = everything()
     assert run()[0]["moved"] == 0
     assert everything() == before
-    assert KeyEvent.objects.count() == events
+    assert AuditEvent.objects.count() == events
 
 
 def test_a_dry_run_changes_nothing(keys, settings):
