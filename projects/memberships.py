@@ -10,7 +10,7 @@ from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record
 from projects.locks import lock_project
 from projects.models import Membership, Project
-from projects.permissions import Role
+from projects.permissions import Permission, Role, permissions_of
 
 
 def change_member(
@@ -19,7 +19,7 @@ def change_member(
     """Gives `user` the role in the project; None removes them. Returns whether that changed anything.
 
     Each change leaves one event and sends one email to the person and to each owner. `by` is None for an operator's
-    command. Raises ValidationError if the project would lose its last owner, and Http404 if it was deleted.
+    command. Raises ValidationError if the project would lose its last owner, and ProjectGone if it was deleted.
     """
     with transaction.atomic():
         project = lock_project(project)
@@ -27,12 +27,16 @@ def change_member(
         before = Role(membership.role) if membership else None
         if before == role:
             return False
-        if before == Role.OWNER:
+        if before and _is_owner(before) and not _is_owner(role):
             _refuse_to_lose_last_owner(project, user)
         _write(project, user, membership, role)
         kind = _kind_of_change(before, role)
         record(kind, project=project, member=user, role=role or before or "", by=by, address=address)
     return True
+
+
+def _is_owner(role: Role | None) -> bool:
+    return role is not None and Permission.OWN_PROJECT in permissions_of(role)
 
 
 def _kind_of_change(before: Role | None, role: Role | None) -> Kind:
@@ -43,7 +47,7 @@ def _kind_of_change(before: Role | None, role: Role | None) -> Kind:
 
 def _refuse_to_lose_last_owner(project: Project, user: User) -> None:
     """An owner whose account is deactivated cannot stand in for one whose account is active."""
-    others = project.memberships.filter(role=Role.OWNER).exclude(user=user)
+    others = project.memberships.that(Permission.OWN_PROJECT).exclude(user=user)
     if user.is_active:
         others = others.filter(user__is_active=True)
     if not others.exists():

@@ -13,7 +13,7 @@ from projects.files.storage import delete_bytes_on_commit
 from projects.locks import lock_users
 from projects.memberships import change_member
 from projects.models import Membership, Project
-from projects.permissions import Role
+from projects.permissions import CREATORS_ROLE, Permission
 from projects.signals import project_deleted
 
 
@@ -36,13 +36,13 @@ def create_project(
             return project
         _refuse_too_many(owner)
         project = Project.objects.create(name=name, created_by=owner, form_token=form_token or None)
-        change_member(project=project, user=owner, role=Role.OWNER, by=by, address=address)
+        change_member(project=project, user=owner, role=CREATORS_ROLE, by=by, address=address)
     return project
 
 
 def _refuse_too_many(owner: User) -> None:
     """Called with the account locked."""
-    living = Project.objects.alive().filter(memberships__user=owner, memberships__role=Role.OWNER).count()
+    living = Project.objects.of(owner, can=Permission.OWN_PROJECT).count()
     if living >= settings.MAX_PROJECTS_PER_USER:
         raise ValidationError(
             f"This account owns {living} projects and can own {settings.MAX_PROJECTS_PER_USER}. Delete one that is no "
@@ -89,7 +89,9 @@ def choose_mails(
     """
     choice = {"mail_created": created, "mail_deleted": deleted, "mail_revealed": revealed, "mail_reported": reported}
     with transaction.atomic():
-        owner = Membership.objects.select_for_update().filter(project=project, user=by, role=Role.OWNER).first()
+        owner = (
+            Membership.objects.that(Permission.GET_MAILS).select_for_update().filter(project=project, user=by).first()
+        )
         if owner is None or all(getattr(owner, name) == value for name, value in choice.items()):
             return
         before = _switched_on(owner)

@@ -1,14 +1,20 @@
 """Imports run one way, from floor to floor and from room to room, and no room does what it must not."""
 
 import ast
+import inspect
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from apikeys.refusals import ALL
+from projects.permissions import Role
 from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
@@ -16,15 +22,15 @@ pytestmark = pytest.mark.nodb
 # The floors, from top to bottom. A floor imports itself and the floors below it.
 FLOORS = ["config", "apikeys", "projects", "accounts", "common"]
 
-# Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides; its
-# thread also shares the failed keys that `verify` counts.
-# Every room and `models` may ask the judge and the table of refusals, which import nothing of apikeys but each other.
+# Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides. One
+# thread (writer_thread.py) writes for both, and knows neither.
+# Every room and `models` may ask the judge and the table of refusals, which import only each other.
 PURE = {"standing", "refusals"}
 ROOMS = {
     "secrets": {"models"},
     "keys": {"models", "secrets", "audit_kinds"},
-    "usage": {"models", "verify"},
-    "verify": {"models", "secrets", "usage"},
+    "usage": {"models", "writer_thread"},
+    "verify": {"models", "secrets", "usage", "writer_thread"},
     "pages": {"models", "secrets", "keys", "usage"},
     "api": {"models", "secrets", "keys", "verify"},
     "demo": {"models", "keys", "usage", "audit_kinds"},
@@ -131,6 +137,10 @@ def test_models_call_no_room():
     assert rooms_used(runs(tree_of(REPOSITORY / "apikeys" / "models.py")), "models") <= PURE
 
 
+def test_the_writer_thread_knows_no_room_that_it_works_for():
+    assert not rooms_used(tree_of(REPOSITORY / "apikeys" / "writer_thread.py"), "writer_thread")
+
+
 def test_every_folder_of_apikeys_is_a_room_or_djangos():
     folders = {path.name for path in (REPOSITORY / "apikeys").iterdir() if (path / "__init__.py").exists()}
     assert folders == {*ROOMS, "management", "migrations", "templatetags"}
@@ -223,6 +233,182 @@ def test_the_check_writes_nothing_on_the_way(path):
     assert not {
         module for module in imported(tree) if is_in(module, {"apikeys.usage.writing", "apikeys.usage.folding"})
     }
+
+
+# Services and what they use. They raise errors of their own, which know nothing of HTTP; views translate them.
+SERVICES = [
+    *(path for room in ("secrets", "keys", "usage", "demo") for path in modules(f"apikeys/{room}")),
+    *(
+        path
+        for name in ("models", "locks", "memberships", "permissions", "services")
+        for path in modules(f"projects/{name}.py")
+    ),
+    *(path for name in ("storage", "sweeping") for path in modules(f"projects/files/{name}.py")),
+    *modules("accounts/services.py"),
+    *modules("common/gone.py"),
+]
+OF_ANSWERS = {
+    *("django.http.Http404", "django.shortcuts", "django.core.exceptions.PermissionDenied"),
+    *("common.answers.envelope", "ninja.errors"),
+}
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=name_of)
+def test_services_raise_no_answers_of_http(path):
+    assert not {module for module in imported(tree_of(path)) if is_in(module, OF_ANSWERS)}
+
+
+# Rights
+
+
+def roles_named(tree: ast.AST) -> Iterator[str]:
+    """Where code names a role: `Role.OWNER`, or the role's value in a query or a comparison.
+
+    A field's default is none: it decides no right.
+    """
+    defaults = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "default"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and id(node) not in defaults:
+            if ast.unparse(node.value).endswith("Role") and node.attr in Role.names:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.keyword) and node.arg and node.arg.removesuffix("__in").endswith("role"):
+            yield from (value for value in Role.values if repr(value) in ast.unparse(node.value))
+        elif isinstance(node, ast.Compare):
+            yield from (value for value in Role.values if repr(value) in ast.unparse(node))
+
+
+# The table of rights is in permissions.py. The sample account makes up the history of an owner.
+MAY_NAME_ROLES = {"projects/permissions.py", "apikeys/demo/sample_account.py"}
+
+
+@pytest.mark.parametrize("path", [path for _, path in FILES if name_of(path) not in MAY_NAME_ROLES], ids=name_of)
+def test_rights_are_asked_for_by_name_and_never_by_role(path):
+    assert not list(roles_named(tree_of(path)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Membership.objects.filter(role=Role.OWNER)",
+        "project.memberships.filter(role__in=[permissions.Role.OWNER])",
+        "Project.objects.filter(memberships__role='owner')",
+        "if membership.role == 'viewer': pass",
+        "Membership.objects.create(role=Role.OWNER)",
+    ],
+)
+def test_a_role_that_is_named_is_seen(code):
+    assert list(roles_named(ast.parse(code)))
+
+
+def test_templates_ask_for_rights_and_never_for_a_role():
+    for template in (REPOSITORY / "templates").rglob("*.html"):
+        assert not re.search(r"role\s*(==|!=|in\b)", template.read_text()), template
+
+
+# Private parts of libraries
+
+# The one module that may use what the library keeps private. Each has a contract test, and the library is pinned to its
+# minor version.
+ADAPTERS = {
+    "allauth": "accounts/allauth_internals.py",
+    "ninja": "config/ninja_internals.py",
+    "psycopg": "common/postgresql/base.py",
+}
+CONTRACTS = {
+    "allauth": "tests/accounts/test_allauth_contract.py",
+    "ninja": "tests/config/test_ninja_contract.py",
+    "psycopg": "tests/common/postgresql/test_psycopg_contract.py",
+}
+DISTRIBUTIONS = {"allauth": "django-allauth", "ninja": "django-ninja", "psycopg": "psycopg"}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def names_in(source: str) -> set[str]:
+    return {name for name in re.findall(r"\b_\w+", source) if is_private(name)}
+
+
+@cache
+def private_names_of(library: str) -> frozenset[str]:
+    """Every name with an underscore that the library's own source has."""
+    [folder] = import_module(library).__path__
+    return frozenset(name for path in Path(folder).rglob("*.py") for name in names_in(path.read_text()))
+
+
+@cache
+def own_private_names() -> frozenset[str]:
+    """Names with an underscore that we define ourselves, and `_meta`, which every model of Django has."""
+    found = set()
+    for _, path in FILES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+    return frozenset({"_meta", *filter(is_private, found)})
+
+
+def bases_of_libraries(module: Any) -> Iterator[tuple[type, str, type]]:
+    """Each class of the module that has a base in a library with an adapter; adapters' own classes are no such base."""
+    for cls in vars(module).values():
+        if isinstance(cls, type) and cls.__module__ == module.__name__:
+            for base in cls.__mro__[1:]:
+                if (library := base.__module__.split(".")[0]) in ADAPTERS:
+                    yield cls, library, base
+
+
+def source_of(cls: type) -> str:
+    try:
+        return inspect.getsource(cls)
+    except OSError:  # a class that is made while the program runs
+        return ""
+
+
+def private_uses(path: Path) -> Iterator[str]:
+    """Private parts of libraries that a module uses: what it imports, asks of an object, and overrides in a class."""
+    tree = tree_of(path)
+    used = imported(tree)
+    for library in ADAPTERS:
+        mine = {name for name in used if is_in(name, {library})}
+        yield from (
+            f"{library}: {name}" for name in mine if ".internal" in name or any(map(is_private, name.split(".")))
+        )
+        if mine:
+            foreign = private_names_of(library) - own_private_names()
+            yield from (
+                f"{library}: {ast.unparse(node)}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and node.attr in foreign
+            )
+    module = import_module(name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    for cls, library, base in bases_of_libraries(module):
+        taken = names_in(source_of(cls)) & names_in(source_of(base))
+        yield from (f"{library}: {cls.__name__}.{name}" for name in taken)
+
+
+# Each uses a library, or a class that is made of one.
+USES_LIBRARIES = [
+    path
+    for _, path in FILES
+    if any(is_in(name, {*ADAPTERS}) or "_internals" in name for name in imported(tree_of(path)))
+]
+
+
+@pytest.mark.parametrize("path", USES_LIBRARIES, ids=name_of)
+def test_private_parts_of_a_library_are_used_in_its_adapter_alone(path):
+    allowed = {f"{library}: " for library, adapter in ADAPTERS.items() if adapter == name_of(path)}
+    assert not [use for use in private_uses(path) if not use.startswith(tuple(allowed))]
+
+
+@pytest.mark.parametrize("library", ADAPTERS)
+def test_a_library_whose_private_parts_are_used_is_pinned_and_has_a_contract(library):
+    assert any(use.startswith(f"{library}: ") for use in private_uses(REPOSITORY / ADAPTERS[library])), "seen"
+    assert (REPOSITORY / CONTRACTS[library]).exists()
+    dependencies = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    [pin] = [found for found in dependencies if re.split(r"[\[~<>=]", found)[0] == DISTRIBUTIONS[library]]
+    assert re.search(r"~=\d+\.\d+\.\d+$", pin), pin
 
 
 PAGES_AND_CALLS = [*modules("apikeys/pages"), *modules("apikeys/api"), *modules("projects/views.py")]

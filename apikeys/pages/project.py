@@ -29,10 +29,10 @@ from common.answers.refusals import UNAVAILABLE
 from common.client_address import client_address
 from common.names import named_like
 from projects import services as project_services
-from projects.access import REASONS, get_project
+from projects.access import get_project
 from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
-from projects.permissions import Permission, permissions_of
+from projects.permissions import Permission, permissions_of, reason
 
 KEYS_A_PAGE = 10
 FILES_SHOWN = 5
@@ -45,7 +45,7 @@ def project_context(project: Project) -> dict[str, Any]:
     return {
         "project": project,
         "can": permissions_of(project.role or ""),
-        "reasons": {permission.value: reason for permission, reason in REASONS.items()},
+        "reasons": {permission.value: reason(permission) for permission in Permission},
         "environment_variable": snippets.ENVIRONMENT_VARIABLE,
     }
 

@@ -160,14 +160,13 @@ def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple
 
 
 def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
-    """The keys with their `figures`, for one query however many they are."""
+    """The keys with their `figures`, for one query however many they are; the same hours and days as on Usage."""
     keys = list(keys)
     days = starts(Period.MONTH)
     fields = ("key_id", "span", "starts_at", "outcome", "calls")
-    # The hour that began more than 24 hours ago too: before a deletion, a call too many is better than one too few.
-    hours = KeyUse.objects.filter(key__in=keys, span=Span.HOUR, starts_at__gt=timezone.now() - timedelta(hours=25))
+    hours = use_of(keys, Period.DAY).values_list(*fields)
     # A union, so that each half reads its own stretch of the index.
-    rows = hours.values_list(*fields).union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
+    rows = hours.union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
     by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
     by_day: dict[tuple[int, datetime], int] = defaultdict(int)
     for key_pk, span, starts_at, outcome, calls in rows if keys else ():
@@ -176,11 +175,5 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
         elif outcome == LET_IN:
             by_day[key_pk, starts_at] += calls
     for key in keys:
-        last_24_hours = _without_those_before(key, _sorted_out(by_hour[key.pk]))
-        key.figures = KeyFigures(last_24_hours, tuple(by_day[key.pk, day] for day in days))
+        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), tuple(by_day[key.pk, day] for day in days))
     return keys
-
-
-def _without_those_before(key: ApiKey, calls: Calls) -> Calls:
-    """The calls of up to 25 hours, none let in where the key's last use shows that they were before the last 24."""
-    return calls._replace(allowed=0) if key.is_unused_lately else calls

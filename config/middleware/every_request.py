@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.db import DataError
 from django.dispatch import receiver
@@ -14,15 +13,25 @@ from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
-from accounts.rate_limits import APP, held_up_seconds
+from accounts.allauth_internals import consume_or_429
+from accounts.rate_limits import held_up_seconds
 from common import outages
 from common.answers.envelope import error_response
 from common.answers.refusals import HTTPS_REQUIRED
 from common.client_address import client_address
+from common.gone import Gone
 from common.public_ids import new_public_id
 from common.security_log import Event, record
 from common.slow_clients.bodies import read_by_few
-from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
+from config.errors import (
+    bad_request,
+    body_not_read,
+    is_api,
+    method_not_allowed,
+    not_found,
+    too_large,
+    too_many_requests,
+)
 from config.serving import health
 
 logger = structlog.get_logger(__name__)
@@ -223,8 +232,20 @@ class Limits:
         match = request.resolver_match
         if match is None or match.url_name not in self.CODE_PAGES:
             return None
-        response: HttpResponse | None = ratelimit.consume_or_429(request, app=APP, action="mailed_code")
-        return response
+        return consume_or_429(request, "mailed_code")
+
+
+class Deleted:
+    """Answers 404 where a service found that its object was deleted in the meantime, in pages, admin and API alike."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return not_found(request) if isinstance(exception, Gone) else None
 
 
 class AdminInput:

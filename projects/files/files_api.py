@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -227,8 +227,7 @@ def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
     """Deletes a file of the project for good."""
     file = _file(request, file_id)
     key = file.project.api_keys.select_related("created_by").get(pk=request.identity.key_pk)
-    if not storage.delete_file(file=file, by=key.created_by, key=key, address=client_address(request)):
-        raise Http404
+    storage.delete_file(file=file, by=key.created_by, key=key, address=client_address(request))
     return Status(204, None)
 
 
@@ -242,10 +241,7 @@ def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     """The file's bytes, always as an attachment and never as the type that its sender claimed."""
     file = _file(request, file_id)
     options = {"as_attachment": True, "content_type": storage.UNKNOWN_TYPE}
-    try:
-        response = transfers.download(request, lambda: storage.open_bytes(file), **options)
-    except FileNotFoundError:
-        raise Http404 from None  # deleted since the row was read
+    response = transfers.download(request, lambda: storage.open_bytes(file), **options)
     response["Content-Disposition"] = storage.content_disposition(file.name)
     # Should a browser be talked into showing it after all: no origin, no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+import pytest
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
@@ -23,6 +24,8 @@ from projects.models import Project
 from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
 from tests.support.programs.servers import Server
 
+# A test runs once in each of these fixtures of conftest.py.
+EACH_BROWSER = pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True)
 SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
 
 
@@ -182,7 +185,7 @@ def until_used(page: Page, name: str) -> None:
     until(is_used)
 
 
-def until(happened: Callable[[], bool]) -> None:
+def until(happened: Callable[[], object]) -> None:
     """Asks until it is so. Raises AssertionError after a minute."""
     deadline = time.monotonic() + 60
     while not happened():

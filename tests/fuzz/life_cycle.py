@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.http import Http404
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
@@ -20,6 +19,7 @@ from accounts.models import User
 from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
+from projects.locks import ProjectGone
 from projects.models import Project
 from projects.services import delete_project
 from tests.support.factories import ProjectFactory, UserFactory
@@ -75,7 +75,7 @@ class Place:
     def refuses(self, name: str) -> type[Exception] | None:
         """The error that creating a key with that name raises."""
         if self.is_deleted:
-            return Http404
+            return ProjectGone
         is_taken = name.casefold() in {key.name.casefold() for key in self.living}
         return ValidationError if is_taken or len(self.living) >= MOST_KEYS else None
 
@@ -173,7 +173,7 @@ class LifeCycle(RuleBasedStateMachine):
     def show_once(self, place: int, by: int, address: str | None) -> None:
         there, user = self.places[place], self.people[by]
         if there.is_deleted:
-            with pytest.raises(Http404):
+            with pytest.raises(ProjectGone):
                 services.show_secrets_once(project=there.row, by=user, address=address)
             return
         shown = [key for key in there.living if key.can_be_shown]
@@ -187,7 +187,7 @@ class LifeCycle(RuleBasedStateMachine):
     def keep_secrets(self, place: int, by: int) -> None:
         there = self.places[place]
         if there.is_deleted:
-            with pytest.raises(Http404):
+            with pytest.raises(ProjectGone):
                 services.keep_secrets(project=there.row, by=self.people[by])
             return
         services.keep_secrets(project=there.row, by=self.people[by])

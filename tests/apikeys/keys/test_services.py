@@ -3,7 +3,6 @@ from contextlib import contextmanager
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.http import Http404
 
 from apikeys.keys import services
 from apikeys.models import ApiKey
@@ -11,6 +10,7 @@ from apikeys.standing import KeyState
 from projects.audit_log.kinds import codes_of
 from projects.audit_log.models import AuditEvent
 from projects.files.storage import delete_file
+from projects.locks import ProjectGone
 from projects.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
@@ -107,7 +107,7 @@ def test_a_project_has_at_most_100_living_keys(project, owner, settings):
 
 def test_a_deleted_project_takes_no_keys(project, owner):
     delete_project(project=project, by=owner)
-    with pytest.raises(Http404):
+    with pytest.raises(ProjectGone):
         services.create_key(project=project, name="Too late", by=owner)
 
 

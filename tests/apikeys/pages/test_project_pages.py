@@ -50,6 +50,23 @@ def test_a_viewer_of_a_project_without_a_key_is_told_so(viewer, project, signed_
     assert "Only owners of the project can create, pause or delete keys." in text(answer)
 
 
+def test_the_first_page_says_what_this_is_and_leads_in(db):
+    answer = Client().get("/")
+    assert answer.status_code == 200
+    assert "API keys for your programs" in text(answer)
+    html = answer.content.decode()
+    for name, words in (("account_login", "Sign in"), ("account_signup", "Create account")):
+        assert re.search(rf'href="{reverse(name)}"[^>]*>\s*{words}', html)
+
+
+@pytest.mark.parametrize("name", ["account_login", "account_signup", "account_reset_password"])
+def test_the_first_field_of_an_entry_page_has_the_focus(name, db):
+    html = Client().get(reverse(name)).content.decode()
+    first = re.search(r'<input type="(?!hidden)[^>]*>', html)
+    assert "autofocus" in first[0]
+    assert html.count("autofocus") == 1
+
+
 def test_who_has_two_projects_begins_at_their_list(client, project, owner):
     many_projects(owner, 1)
     assert client.get("/").headers["Location"] == "/projects/"
@@ -87,7 +104,7 @@ def test_a_deleted_project_stops_its_keys_at_once(client, project, api_key):
     assert answer.headers["Location"] == "/projects/"
     refused = Client().get("/api/v1/verify", headers=headers)
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "key_deleted")
-    assert "Deleted Acme Weather. Its keys have stopped working." in text(client.get("/projects/"))
+    assert "Deleted Acme Weather. Requests using its keys are now rejected." in text(client.get("/projects/"))
     assert ApiKey.objects.get().ciphertext is None
     assert not File.objects.exists()
     assert path  # its bytes go when the transaction commits, see test_files_api
@@ -164,3 +181,36 @@ def test_a_viewers_post_is_refused_with_the_reason(name, viewer, api_key, signed
     answer = signed_in(viewer).post(action(name, api_key))
     assert answer.status_code == 403
     assert re.search(r"Only owners of the project can [a-z, ]+ keys\. Ask an owner of the project\.", text(answer))
+
+
+# The project that stays at hand
+
+KEPT_ON = ("/help/", "/api/v1/docs", "/accounts/email/", "/accounts/sessions/")
+
+
+def project_in_the_sidebar(answer) -> str:
+    found = re.search(r'aria-label="Switch project(?:, now ([^"]*))?"', answer.content.decode())
+    return found[1] or "" if found else "no sidebar"
+
+
+@pytest.mark.parametrize("address", KEPT_ON)
+def test_help_the_reference_and_the_account_keep_the_project_in_the_sidebar(address, client, project, owner):
+    many_projects(owner, 1)
+    assert (
+        f'href="/help/?project={project.public_id}"' in client.get(page("apikeys:settings", project)).content.decode()
+    )
+    named = client.get(address, {"project": project.public_id}, follow=True)
+    led_here = client.get(address, headers={"Referer": f"http://testserver{page('apikeys:usage', project)}"})
+    assert project_in_the_sidebar(named) == "Acme Weather"
+    assert project_in_the_sidebar(led_here) == "Acme Weather"
+    assert f'href="{page("apikeys:usage", project)}"' in named.content.decode()
+    assert "<title>Acme" not in named.content.decode()
+    assert project_in_the_sidebar(client.get(address)) == ""
+
+
+def test_a_project_of_others_is_not_at_hand_and_the_only_project_always_is(client, project):
+    strangers = ProjectFactory(name="Theirs")
+    assert project_in_the_sidebar(client.get("/help/", {"project": strangers.public_id})) == ""
+    assert project_in_the_sidebar(client.get("/help/")) == "Acme Weather"
+    assert project_in_the_sidebar(client.get("/projects/")) == ""
+    assert project_in_the_sidebar(Client().get("/help/", {"project": project.public_id})) == "no sidebar"

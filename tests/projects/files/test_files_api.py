@@ -13,7 +13,7 @@ from django.test import Client
 
 from common.slow_clients import transfers
 from common.slow_clients.slots import Slots
-from projects.files.storage import open_bytes
+from projects.files.storage import FileGone, open_bytes
 from projects.models import File, Project
 from tests.support.calls.api_client import downloaded, new_file
 from tests.support.calls.api_helpers import assert_error, send_raw
@@ -109,7 +109,7 @@ def test_a_file_that_was_deleted_in_the_meantime_is_not_found(project):
     file = new_file(project=project)
     file.blob.storage.delete(file.blob.name)
     File.objects.all().delete()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileGone):
         open_bytes(file)
 
 
