@@ -30,7 +30,7 @@ def key(project, owner, told) -> ApiKey:
 
 
 def settings_of(project: Project) -> str:
-    return f"http://127.0.0.1:8000/projects/{project.public_id}/settings/"
+    return f"http://localhost:8000/projects/{project.public_id}/settings/"
 
 
 def re_enabled_although_reported(key: ApiKey, by: User) -> None:
