@@ -183,6 +183,7 @@ def test_without_a_key_ring_createkey_and_demo_say_what_is_missing(project, sett
             run(*command)
 
 
+@pytest.mark.slow
 @override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
 class TestDemo(TestCase):
     """One sample account for all of these tests: making it takes longer than they do together."""
