@@ -198,6 +198,7 @@ class KeyEvent(models.Model):
         PAUSED = "paused", "paused"
         RESUMED = "resumed", "re-enabled"
         RESUMED_REPORTED = "resumed_reported", "re-enabled the reported key"
+        RENAMED = "renamed", "renamed"
         DELETED = "deleted", "deleted"
         REPORTED = "reported", "reported as leaked"
         FORGOTTEN = "forgotten", "destroyed the stored secret of"
@@ -230,8 +231,8 @@ class KeyEvent(models.Model):
             models.CheckConstraint(
                 condition=Q(
                     kind__in=[
-                        *("created", "copied", "revealed", "paused", "resumed", "deleted", "reported", "forgotten"),
-                        *("resumed_reported", *_WITHOUT_A_KEY),
+                        *("created", "copied", "revealed", "paused", "resumed", "renamed", "deleted", "reported"),
+                        *("forgotten", "resumed_reported", *_WITHOUT_A_KEY),
                     ]
                 ),
                 name="keyevent_kind_is_known",

@@ -1,10 +1,12 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from apikeys.pages import actions, project, secret_visibility, usage_pages
+from apikeys.pages import actions, key_page, project, secret_visibility, usage_pages
 
 app_name = "apikeys"
 
 key_actions: list[URLPattern] = [
+    path("", key_page.key_page, name="key"),
+    path("edit/", key_page.rename, name="rename"),
     path("pause/", actions.pause, name="pause"),
     path("resume/", actions.resume, name="resume"),
     path("copy/", actions.copy, name="copy"),

@@ -53,10 +53,19 @@ class Bucket(NamedTuple):
 
 
 class KeyFigures(NamedTuple):
-    """A key's last 24 hours, and the calls that were let in on each of the last 30 days, today's last."""
+    """A key's last 24 hours, as the Usage page counts them, and its days of the last 30, today last."""
 
     last_24_hours: Calls
-    days: tuple[int, ...]
+    days: tuple[Calls, ...]
+
+    @property
+    def today(self) -> Calls:
+        return self.days[-1]
+
+    @property
+    def allowed(self) -> tuple[int, ...]:
+        """The allowed requests of each day."""
+        return tuple(day.allowed for day in self.days)
 
 
 def _floor(at: datetime, span: KeyUse.Span) -> datetime:
@@ -158,29 +167,21 @@ def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple
 
 
 def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
-    """The keys with their `figures`, for one query however many they are."""
+    """The keys with their `figures`. One query finds them, however many keys there are."""
     keys = list(keys)
     days = starts(Period.MONTH)
     fields = ("key_id", "span", "starts_at", "outcome", "calls")
-    # The hour that began more than 24 hours ago too: before a deletion, a call too many is better than one too few.
-    hours = KeyUse.objects.filter(
-        key__in=keys, span=KeyUse.Span.HOUR, starts_at__gt=timezone.now() - timedelta(hours=25)
-    )
     # A union, so that each half reads its own stretch of the index.
-    rows = hours.values_list(*fields).union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
+    hours = use_of(keys, Period.DAY).values_list(*fields)
+    rows = hours.union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
     by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    by_day: dict[tuple[int, datetime], int] = defaultdict(int)
+    by_day: dict[tuple[int, datetime], list[tuple[str, int]]] = defaultdict(list)
     for key_pk, span, starts_at, outcome, calls in rows if keys else ():
         if span == KeyUse.Span.HOUR:
             by_hour[key_pk].append((outcome, calls))
-        elif outcome == Outcome.OK:
-            by_day[key_pk, starts_at] += calls
+        else:
+            by_day[key_pk, starts_at].append((outcome, calls))
     for key in keys:
-        last_24_hours = _without_those_before(key, _sorted_out(by_hour[key.pk]))
-        key.figures = KeyFigures(last_24_hours, tuple(by_day[key.pk, day] for day in days))
+        each_day = tuple(_sorted_out(by_day[key.pk, day]) for day in days)
+        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), each_day)
     return keys
-
-
-def _without_those_before(key: ApiKey, calls: Calls) -> Calls:
-    """The calls of up to 25 hours, none let in where the key's last use shows that they were before the last 24."""
-    return calls._replace(allowed=0) if key.is_unused_lately else calls

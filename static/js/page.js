@@ -1,6 +1,7 @@
 // What makes every page smoother. All of it works without this file.
 import {announce, fade} from './announce.js';
 import {copy} from './clipboard.js';
+import {inOwnTimeZone} from './times.js';
 
 // The back/forward cache may hold a page of someone who has signed out since.
 addEventListener('pageshow', event => { if (event.persisted) location.reload() })
@@ -8,15 +9,21 @@ addEventListener('pageshow', event => { if (event.persisted) location.reload() }
 function enhance(root) {
   root.querySelectorAll('[data-copy-text], [data-dismiss]').forEach(button => { button.hidden = false })
   root.querySelectorAll('.announcement').forEach(fade)
+  inOwnTimeZone(root)
+}
+
+// A browser whose storage is off throws as soon as it is named.
+function stored(act) {
+  try { return act(localStorage) } catch { return null }
 }
 
 // Tabs remember the language, and nothing else is stored.
 function rememberTabs() {
   for (const tabs of document.querySelectorAll('[data-tabs]')) {
     const name = `tab-${tabs.dataset.tabs}`
-    const chosen = tabs.querySelector(`[value="${CSS.escape(localStorage.getItem(name) ?? '')}"]`)
+    const chosen = tabs.querySelector(`[value="${CSS.escape(stored(storage => storage.getItem(name)) ?? '')}"]`)
     if (chosen) chosen.checked = true
-    tabs.addEventListener('change', event => localStorage.setItem(name, event.target.value))
+    tabs.addEventListener('change', event => stored(storage => storage.setItem(name, event.target.value)))
   }
 }
 
@@ -43,9 +50,11 @@ document.addEventListener('click', event => {
 })
 
 // A name that is only proposed gives way to what is typed.
-document.addEventListener('focusin', ({target}) => {
-  if (target.matches('[data-proposed]') && target.value === target.defaultValue) target.select()
-})
+function selectProposed(target) {
+  if (target?.matches('[data-proposed]') && target.value === target.defaultValue) target.select()
+}
+document.addEventListener('focusin', ({target}) => selectProposed(target))
+selectProposed(document.activeElement)
 
 // A whole secret that somebody searches for must not end up in an address; its first characters find the key too.
 const SECRET = /([a-z][a-z0-9]*_[0-9A-Za-z]{4})[0-9A-Za-z]{20,}/
@@ -76,18 +85,17 @@ document.addEventListener('submit', event => {
 })
 
 // Asks whether the first call with a key has come, for as long as somebody looks; the answer takes the question's place.
+// It asks each second for a minute, every 5 seconds for 10 minutes, then every 30; a tab that is shown anew begins again.
 const LISTEN_EVERY = 1000
+let asked = 0
 setInterval(() => {
-  if (document.hidden) return
-  document.querySelectorAll('[data-listen]').forEach(element => htmx.trigger(element, 'listen'))
+  if (document.hidden) {
+    asked = 0
+    return
+  }
+  const gap = asked < 60 ? 1 : asked < 600 ? 5 : 30
+  if (asked++ % gap === 0) document.querySelectorAll('[data-listen]').forEach(element => htmx.trigger(element, 'listen'))
 }, LISTEN_EVERY)
-
-// After a key is deleted the focus goes to the next row, or to the section's heading.
-let focusNext = null
-document.addEventListener('htmx:beforeRequest', event => {
-  const row = event.target.matches('[id^="delete-form-"]') ? event.target.closest('.key-row') : null
-  focusNext = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
-})
 
 document.addEventListener('htmx:afterSettle', event => {
   enhance(document)
@@ -95,11 +103,6 @@ document.addEventListener('htmx:afterSettle', event => {
   const fresh = event.target.querySelector?.('[data-focus]')
   if (wrong) wrong.focus()
   else if (fresh) fresh.focus()
-  else if (focusNext && event.target.id === 'api-keys') {
-    const row = document.getElementById(focusNext.id)
-    ;(row?.querySelector('.switch') ?? document.getElementById('api-keys-title')).focus()
-    focusNext = null
-  }
 })
 
 // An action that fails midway, or whose answer is lost, may have worked.

@@ -1,4 +1,5 @@
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -215,6 +216,7 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
         services.reveal_secret,
         services.pause_key,
         services.resume_key,
+        partial(services.rename_key, name="Renamed"),
     ):
         act(key=key, **who)
     services.show_secrets_once(project=project, **who)
@@ -224,7 +226,8 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
     services.keep_secrets(project=project, **who)
     for role in (Role.VIEWER, Role.OWNER, None):
         change_member(project=project, user=outsider, role=role, **who)
-    looks, changes = ["copied", "revealed"], ["paused", "resumed", "forgotten", "reported", "resumed_reported"]
+    looks = ["copied", "revealed"]
+    changes = ["paused", "resumed", "renamed", "forgotten", "reported", "resumed_reported"]
     assert kinds(key) == ["created", *looks, *changes, "deleted"]
     of_project = list(project.key_events.filter(key=None).order_by("pk").values_list("kind", flat=True))
     of_members = ["member_added", "member_changed", "member_removed"]
@@ -274,6 +277,7 @@ CHANGES = {
     "pause": lambda key, by: services.pause_key(key=key, by=by),
     "re-enable": lambda key, by: services.resume_key(key=key, by=by),
     "re-enable although reported": lambda key, by: services.resume_key(key=key, by=by, although_reported=True),
+    "rename": lambda key, by: services.rename_key(key=key, name="Another", by=by),
     "delete": lambda key, by: services.delete_key(key=key, by=by),
     "report": lambda key, by: services.report_leak(secret=key.secret),
     "show once": lambda key, by: services.show_secrets_once(project=key.project, by=by),

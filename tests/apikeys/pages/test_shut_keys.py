@@ -14,7 +14,7 @@ from apikeys.verify.verification import verify
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.places.pages import HTMX, action, page, text
 
-WHY = "Refused: the account that created it is deactivated."
+WHY = "Rejected: the account that created it is deactivated."
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def badges(answer: Any) -> list[str]:
 @pytest.mark.parametrize("name", ["dashboard", "settings", "onboarding"])
 def test_every_page_with_the_key_says_that_it_is_refused_and_why(name, shut, client):
     answer = client.get(page(f"apikeys:{name}", shut.project))
-    assert badges(answer) == ["Refused"]
+    assert badges(answer) == ["Rejected"]
     assert f"{WHY} Create a new key" in text(answer)
     assert page("apikeys:create", shut.project) in answer.content.decode()
 
@@ -55,7 +55,7 @@ def test_every_page_with_the_key_says_that_it_is_refused_and_why(name, shut, cli
 def test_usage_says_it_in_the_list_and_of_the_key(shut, client):
     usage = page("apikeys:usage", shut.project)
     for query in ({}, {"key": shut.public_id}):
-        assert badges(client.get(usage, query)) == ["Refused"]
+        assert badges(client.get(usage, query)) == ["Rejected"]
 
 
 def test_a_viewer_is_told_too_but_offered_nothing(shut, viewer, signed_in):
@@ -69,10 +69,10 @@ def test_quick_start_chooses_a_key_of_an_active_account_and_its_picker_marks_the
     ApiKey.objects.filter(pk=working.pk).update(created_at="2020-01-01T00:00Z")
     dashboard = page("apikeys:dashboard", shut.project)
     answer = client.get(dashboard)
-    assert badges(answer) == ["Active", "Refused"]
+    assert badges(answer) == ["Active", "Rejected"]
     assert WHY not in text(answer)
     pause_key(key=working, by=owner)
-    assert badges(client.get(dashboard)) == ["Paused", "Paused", "Refused"]
+    assert badges(client.get(dashboard)) == ["Paused", "Paused", "Rejected"]
     assert WHY in text(client.get(dashboard, {"key": shut.public_id}))
 
 
@@ -82,8 +82,8 @@ def test_re_enabling_it_does_not_promise_that_requests_are_let_in(shut, client, 
     row = client.get(page("apikeys:settings", shut.project))
     assert (badges(row), WHY in text(row)) == (["Paused"], True)
     answer = client.post(action("resume", shut), headers=headers, follow=True)
-    assert "Re-enabled Nightly backup. Requests with it are refused." in text(answer)
-    assert (badges(answer), WHY in text(answer)) == (["Refused"], True)
+    assert "Re-enabled Nightly backup. Requests using it are rejected." in text(answer)
+    assert (badges(answer), WHY in text(answer)) == (["Rejected"], True)
 
 
 def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
