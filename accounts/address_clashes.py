@@ -1,10 +1,11 @@
-"""Accounts whose addresses were written before addresses had a canonical form, or by the previous release meanwhile.
+"""Accounts whose addresses were written before addresses had a canonical form, or by the previous release while both
+ran.
 
-In a clash of several accounts over one address, a confirmed account comes before one that is not, then the older one:
-it keeps the address and gets its canonical form. The others keep all else, their passwords too. Each has a spelling
-that nobody else has, so that no row is lost and no account is without an address.
+If several accounts have one address, a confirmed account comes before an unconfirmed one, then the older one. The first
+account keeps the address in its canonical form. The others keep everything else, their passwords too, under a spelling
+that nobody else has. So no row is lost, and no account is without an address.
 
-The models are arguments because the migration has its own.
+The models are arguments, because the migration has its own.
 """
 
 from collections import defaultdict
@@ -24,9 +25,11 @@ class Account(NamedTuple):
 
 
 class Found(NamedTuple):
-    """`clashes` are by canonical form, the account that keeps it first. `unsettled` have theirs for themselves.
+    """`clashes` are by canonical form, with the account that keeps it first. `unsettled` accounts share theirs with
+    nobody.
 
-    `refused` have no canonical form, each with the account whose address looks the same, if there is one.
+    `refused` addresses have no canonical form. Each comes with the account whose address looks the same, if there is
+    one.
     """
 
     clashes: dict[str, list[Account]]
@@ -61,7 +64,9 @@ def find(users: Any, addresses: Any) -> Found:
 
 
 def settle(users: Any, addresses: Any) -> int:
-    """Gives every account its canonical form where it is the account's; how many got one. May be run at any time."""
+    """Gives every account its canonical form, if it is the account's, and returns how many changed. It may run at any
+    time.
+    """
     settled = 0
     for form, (keeper, *others) in _odd_ones(users, addresses).items():
         if keeper.email != form:
@@ -73,18 +78,20 @@ def settle(users: Any, addresses: Any) -> int:
 
 
 def unsettle(users: Any, addresses: Any) -> None:
-    """Gives back the spellings from before, which the previous release looks accounts up by."""
+    """Restores the old spellings, by which the previous release looks accounts up."""
     by_form = defaultdict(list)
     for user in users.objects.exclude(former_email=None):
         form = canonical_or_none(user.former_email)
-        if form == canonical_or_none(user.email):  # else the address has been changed since
+        if form == canonical_or_none(user.email):  # otherwise the address has changed since
             by_form[form].append(_Move(user.pk, user.email, user.former_email))
     for moves in by_form.values():
         _move(users, addresses, moves)
 
 
 def _odd_ones(users: Any, addresses: Any) -> dict[str, list[Account]]:
-    """By canonical form, the accounts that have it, where one has another spelling; the one that keeps it is first."""
+    """By canonical form: the accounts that have it, where one of them has another spelling; the one that keeps it is
+    first.
+    """
     pks = defaultdict(list)
     for pk, email in users.objects.values_list("pk", "email").iterator():
         form = canonical_or_none(email)
@@ -99,7 +106,7 @@ def _odd_ones(users: Any, addresses: Any) -> dict[str, list[Account]]:
 
 
 def _accounts(rows: Iterable[Any], addresses: Any, *, by_claim: bool = False) -> list[Account]:
-    """`by_claim` puts those first that have more of a claim to the address that all of them have."""
+    """`by_claim` sorts accounts that share an address: the stronger claim comes first."""
     found = []
     for user in rows:
         confirmed = addresses.objects.filter(user_id=user.pk, verified=True).values_list("email", flat=True)
@@ -112,10 +119,10 @@ def _accounts(rows: Iterable[Any], addresses: Any, *, by_claim: bool = False) ->
 
 
 def _move(users: Any, addresses: Any, moves: list[_Move]) -> bool:
-    """Whether all of the moves were made; otherwise none was, as another row is in the way or has changed."""
+    """Whether all moves were made. None is made if another row is in the way or has changed."""
     try:
         with transaction.atomic(using=users.objects.db):
-            for move in moves:  # out of each other's way first: two accounts may change places
+            for move in moves:  # two accounts may swap, so they first leave their old places
                 if not users.objects.filter(pk=move.user_pk, email=move.old).update(email=_aside(move)):
                     raise _ChangedMeanwhile
                 addresses.objects.filter(user_id=move.user_pk, email=move.old).update(email=_aside(move))
@@ -134,7 +141,7 @@ def _aside(move: _Move) -> str:
 
 
 def _move_row(rows: Any, old: str, new: str) -> None:
-    """Renames the person's row in allauth's table; where they have one of the new name too, both become one."""
+    """Renames the person's row in allauth's table. If they have a row of the new name too, both become one."""
     moving, there = rows.filter(email=old).first(), rows.filter(email=new).first()
     if moving and there:
         moving.delete()
@@ -146,7 +153,9 @@ def _move_row(rows: Any, old: str, new: str) -> None:
 
 
 def _settle_changes_at_hand(users: Any, addresses: Any) -> None:
-    """Addresses that people want to change to: nobody has them yet. One that stands in another's way stays."""
+    """Settles addresses that people want to change to. Nobody has them yet, so one that is in another's way stays as it
+    is.
+    """
     for pk, user_id, email in addresses.objects.values_list("pk", "user_id", "email"):
         form = canonical_or_none(email)
         if form in (None, email) or users.objects.filter(pk=user_id, email=email).exists():

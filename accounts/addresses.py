@@ -1,7 +1,7 @@
-"""What "the same email address" means: one canonical form, which everything stores, compares and looks up exactly.
+"""When two email addresses are the same: one canonical form, which everything stores, compares and looks up exactly.
 
 Databases and Python fold letters in different ways: ſ (U+017F) is an S to PostgreSQL's UPPER() and to Python's
-casefold(), but not to lower() or SQLite. A canonical form is ASCII and in small letters. All of them agree on that.
+casefold(), but not to lower() or SQLite. A canonical form is ASCII in small letters, about which all of them agree.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[-!#$%&'*+/=?^_`{|}~0-9a-z]+(\.[-!#$%&'*+/=?^_`{|}~0-9a-z]
 
 
 def canonical(address: str) -> str:
-    """The form of the address that counts: its local part in small letters, its domain as A-labels (RFC 5890).
+    """The canonical form: the local part in small letters, the domain as A-labels (RFC 5890).
 
     Raises ValidationError, in words for the person who typed it, for an address that has no such form.
     """
@@ -35,7 +35,7 @@ def canonical(address: str) -> str:
 def validate(address: str) -> None:
     """For the model's field. Raises ValidationError as `canonical` does.
 
-    Where the field's own validator says "Enter a valid email address.", that is not said a second time.
+    It stays silent where the field's own validator already says "Enter a valid email address.".
     """
     try:
         canonical(address)
@@ -57,10 +57,10 @@ def canonical_or_none(address: str) -> str | None:
 
 
 def spellings(address: str) -> list[str]:
-    """Every form under which an account may have the address, the one that counts first.
+    """Every form in which an account may have the address, the canonical one first.
 
-    New accounts have the canonical form. The others are for accounts that the previous release wrote: as it was
-    typed, and with the domain in its own script. An address that has no canonical form is looked up as it was typed.
+    New accounts have the canonical form. The other forms are for accounts that the previous release wrote: as typed,
+    and with the domain in its own script. An address without a canonical form is looked up as typed.
     """
     typed = address.lower()
     form = canonical_or_none(address)
@@ -69,7 +69,9 @@ def spellings(address: str) -> list[str]:
 
 
 def look_of(address: str) -> str:
-    """What the address looks like. Addresses of equal look are easily taken for each other, but are not the same."""
+    """A form that is equal for addresses which look alike. Such addresses are easily mistaken for each other, but are
+    not the same.
+    """
     local, _, domain = unicodedata.normalize("NFKC", address).rpartition("@")
     try:
         domain = _canonical_domain(domain)
@@ -94,8 +96,8 @@ def _canonical_domain(domain: str) -> str:
     if domain.startswith("[") and domain.endswith("]"):
         return _canonical_literal(domain)
     try:
-        # UTS 46 maps capitals, full-width letters and other dots. IDNA 2008's rules then hold for labels that need
-        # them; they would refuse plain labels that exist, such as r3---sn.
+        # UTS 46 maps capitals, full-width letters and other dots. The rules of IDNA 2008 then apply only to labels that
+        # need them, because they would reject existing plain labels, such as r3---sn.
         labels = idna.uts46_remap(domain, std3_rules=True).split(".")
         return ".".join(_a_label(label) for label in labels)
     except idna.IDNAError as error:

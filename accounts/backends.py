@@ -1,4 +1,6 @@
-"""Which account an address and a password open. allauth and Django each look an address up in a way of their own."""
+"""Finds the account that an address and a password open. allauth and Django would each look the address up in their own
+way.
+"""
 
 from typing import Any
 
@@ -10,7 +12,9 @@ from accounts.models import User
 
 
 class AddressBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth ships no types
-    """The account that has the address; then those that had it in another spelling, by their own passwords."""
+    """Tries the account that has the address, then the accounts that had it in another spelling, each with its own
+    password.
+    """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         """The user, or None for credentials without a password. Raises PermissionDenied, which ends the search."""
@@ -20,7 +24,7 @@ class AddressBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth sh
         return user
 
     def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
-        """The search itself; allauth makes it take as long without an account. `account` restricts it to one user."""
+        """The search itself. allauth makes it take as long without an account. `account` restricts it to one user."""
         address = credentials.get("email") or credentials.get("username") or ""
         account = credentials.get("account")
         for user in User.objects.sharing(address):

@@ -14,7 +14,7 @@ def new_user_id() -> str:
 
 
 class EmailUserManager(UserManager["User"]):
-    """Makes users from an email address, and finds them by it: always by its canonical form (accounts/addresses.py)."""
+    """Makes users from an email address and finds them by it, always by its canonical form (accounts/addresses.py)."""
 
     def _user(self, email: str, password: str | None, **fields: Any) -> "User":
         """Raises ValidationError for an address that has no canonical form."""
@@ -36,7 +36,9 @@ class EmailUserManager(UserManager["User"]):
         return next((found[form] for form in forms if form in found), None)
 
     def sharing(self, address: str) -> "list[User]":
-        """The account that has the address, and then those that wrote the same one before it had a canonical form."""
+        """The account that has the address, then the accounts that wrote the same address before it had a canonical
+        form.
+        """
         forms = spellings(address)
         found = self.filter(Q(email__in=forms) | Q(former_email__in=forms)).order_by("pk")
         same = [user for user in found if (canonical_or_none(user.email) or user.email) == forms[0]] if forms else []
@@ -53,9 +55,9 @@ class User(AbstractUser):
 
     username = None  # type: ignore[assignment]
     public_id = models.CharField(max_length=20, unique=True, default=new_user_id, editable=False)
-    # The canonical form, but for accounts that lost a clash (accounts/address_clashes.py).
+    # The canonical form, except for accounts that lost a clash (accounts/address_clashes.py).
     email = models.EmailField("e-mail address", unique=True, validators=[validate])
-    # How an account wrote its address before addresses had a canonical form; None if nothing was changed.
+    # The account's spelling before addresses had a canonical form; None if nothing was changed.
     former_email = models.EmailField(null=True, editable=False, db_index=True)
 
     USERNAME_FIELD = "email"

@@ -1,4 +1,4 @@
-"""What allauth's limits leave open: how long to wait, and that whoever is held up by one is answered 429."""
+"""Two things that allauth's limits lack: how long to wait, and status 429 for everybody whom a limit stops."""
 
 import time
 
@@ -10,20 +10,20 @@ APP = "allauth.account"
 
 
 def hold_up(request: HttpRequest, action: str, key: str | None = None) -> None:
-    """Notes for `held_up_seconds` that `action`, a name in ACCOUNT_RATE_LIMITS, was refused to this request.
+    """Notes for `held_up_seconds` that this request hit the limit of `action`, a name in ACCOUNT_RATE_LIMITS.
 
-    What is noted last holds.
+    The last note counts.
     """
     request.held_up_seconds = _seconds_left(request, action, key)  # type: ignore[attr-defined]
 
 
 def held_up_seconds(request: HttpRequest) -> int:
-    """How long to wait until what was refused is allowed again; 0 for a request that was not held up."""
+    """How long to wait until the request is allowed again; 0 for a request that hit no limit."""
     return int(getattr(request, "held_up_seconds", 0))
 
 
 def _seconds_left(request: HttpRequest, action: str, key: str | None) -> int:
-    """Until each of the action's limits lets one more through; its longest period where the key is not known."""
+    """How long until each of the action's limits allows one more; the longest period if the key is unknown."""
     rates = ratelimit.get_rates(app=APP, action=action)
     if key is None:
         return max(int(rate.duration) for rate in rates)

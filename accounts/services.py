@@ -1,4 +1,4 @@
-"""Changes of accounts that are not the person's own. Accounts are never deleted: their keys and events name them."""
+"""Changes of accounts by somebody else. Accounts are never deleted, because their keys and events name them."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from accounts.signals import account_deactivated, account_reactivated, deactivat
 
 
 class Consequence(NamedTuple):
-    """What a deactivation does: to what, a sentence, and the first few of the `total` things that it is about."""
+    """One effect of a deactivation: a sentence, and the first few of the `total` things that it is about."""
 
     what: str
     sentence: str
@@ -28,12 +28,12 @@ def consequences_of_deactivation(user: User) -> list[Consequence]:
 
 
 def deactivate_account(*, user: User, by: User | None, address: str | None = None) -> bool:
-    """Signs the person out, and keeps them and the keys that they created out. False if it was done before."""
+    """Shuts the person and the keys that they created out. False if the account was deactivated already."""
     return _switch(user, False, account_deactivated, by, address)
 
 
 def reactivate_account(*, user: User, by: User | None, address: str | None = None) -> bool:
-    """Lets the person and the keys that they created in again. False if it was done before."""
+    """Lets the person and their keys in again. False if the account was active already."""
     return _switch(user, True, account_reactivated, by, address)
 
 

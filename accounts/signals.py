@@ -1,9 +1,9 @@
 from django.dispatch import Signal
 
-# Sent for the page that asks before an account is deactivated, with `user`. Receivers return a list of
-# `services.Consequence`, so that apps say what of theirs hangs on the account.
+# Sent, with `user`, for the page that asks before an account is deactivated. Receivers return a list of
+# `services.Consequence`, so that each app tells what the account means for its rows.
 deactivation_asked = Signal()
-# Sent inside the transaction that deactivates an account or lets it in again, with `user`, `by` and `address`. An error
-# in a receiver undoes the change.
+# Sent, with `user`, `by` and `address`, inside the transaction that deactivates an account or activates it again. An
+# error in a receiver undoes the change.
 account_deactivated = Signal()
 account_reactivated = Signal()

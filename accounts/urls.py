@@ -1,4 +1,4 @@
-"""Pages that stand before allauth's own. Two of those change an account without asking who is there."""
+"""Pages that come before allauth's own. Two of those change an account without asking who is there."""
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.views import password_set
@@ -12,7 +12,7 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 
 
 def set_password(request: PageRequest) -> HttpResponse:
-    """A form that is too late has to be filled in again: allauth would keep the new password in the session."""
+    """A form that is sent too late has to be filled in again: allauth would keep the new password in the session."""
     question = ask_who_it_is(request, back_to=request.path, again="enter the new password again")
     return question or password_set(request)
 

@@ -16,7 +16,8 @@ from django.urls import URLPattern, path, reverse
 from accounts.admin import ViewOnlyAdmin
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys.services import KeyGone, pause_key, resume_key
-from apikeys.models import ApiKey, KeyEvent, KeyState, UnmatchedUse
+from apikeys.models import STANDING_ORDER, ApiKey, KeyEvent, UnmatchedUse
+from apikeys.standing import KeyState
 from common.client_address import client_address
 
 # Filtering by these would tell, guess by guess, what the pages keep to themselves.
@@ -94,12 +95,10 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         key: ApiKey | None = super().get_object(request, object_id, from_field)
         return key and _with_last_report(ApiKey.objects.filter(pk=key.pk)).first()
 
-    @admin.display(description="State", ordering="state")
+    @admin.display(description="State", ordering=STANDING_ORDER)
     def standing(self, key: ApiKey) -> str:
-        """The words of the badge that the key has on the project's pages (state_badge.html)."""
-        if key.is_active and key.is_shut:
-            return "Refused: creator deactivated"
-        return "Reported" if key.is_reported else key.get_state_display()
+        """The words of the badge that the key has on the project's pages."""
+        return key.standing.label
 
     @admin.display(description="Last report")
     def last_report(self, key: Any) -> str:

@@ -1,5 +1,14 @@
 from django.apps import AppConfig
 
+from apikeys import writer_thread
+
+
+def _give_work_to_the_writer() -> None:
+    from apikeys.usage import counting
+    from apikeys.verify import failed_keys
+
+    writer_thread.give(each_turn=(counting.flush, failed_keys.share), at_the_end=(counting.flush,))
+
 
 class ApikeysConfig(AppConfig):
     name = "apikeys"
@@ -10,8 +19,13 @@ class ApikeysConfig(AppConfig):
         from apikeys import checks  # noqa: F401  registers them
         from apikeys.keys import deactivation, receivers  # noqa: F401  registers them
 
+        _give_work_to_the_writer()
+
 
 class CheckConfig(AppConfig):
     """For processes that only check keys (config/check_settings.py): the tables, without what the pages do."""
 
     name = "apikeys"
+
+    def ready(self) -> None:
+        _give_work_to_the_writer()

@@ -1,4 +1,4 @@
-"""What is done in the admin, for the security log. Keys, members and accounts have lines of their own besides."""
+"""The security log's lines for changes in the admin. Keys, members and accounts also have lines of their own."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ _EVENTS = {ADDITION: Event.ADMIN_ADDED, CHANGE: Event.ADMIN_CHANGED, DELETION: E
 
 @receiver(post_save, sender=LogEntry)
 def note_admin_change(instance: LogEntry, **kwargs: Any) -> None:
-    """Django writes the row for a page of the admin; for several rows that are deleted at once it sends no signal."""
+    """Logs a change on a page of the admin. Django sends no signal when several rows are deleted at once."""
     kind = instance.content_type
     row = (
         kind.model_class()._base_manager.filter(pk=instance.object_id).first() if kind and kind.model_class() else None
@@ -34,7 +34,7 @@ def note_admin_change(instance: LogEntry, **kwargs: Any) -> None:
 
 
 def _changed_fields(message: str) -> str:
-    """The names of the fields that were changed. The rest of the message may hold addresses."""
+    """The names of the changed fields. The rest of the message may contain addresses."""
     try:
         parts = json.loads(message or "[]")
     except ValueError:
@@ -45,7 +45,7 @@ def _changed_fields(message: str) -> str:
 
 @admin.action(description="Delete selected %(verbose_name_plural)s", permissions=["delete"])
 def delete_selected(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> TemplateResponse | None:
-    """Django's own action, and a line for each of several rows."""
+    """Django's own action, with a line for each deleted row."""
     names = [(row, getattr(row, "public_id", str(row.pk))) for row in queryset]
     answer = actions.delete_selected(modeladmin, request, queryset)
     if answer is None and len(names) > 1:

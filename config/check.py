@@ -1,7 +1,7 @@
 """The WSGI application of the check's own processes: `/api/v1/verify` and the health addresses, nothing else.
 
-These processes share the database with the pages and nothing more, so that no load on pages or API slows the check.
-They load no page, no form and no template (config/check_settings.py).
+These processes share only the database with the pages, so that no load on pages or API slows the check. They load no
+page, no form and no template (config/check_settings.py).
 """
 
 import json
@@ -36,7 +36,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
 
 
 def _health(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    # Django closes connections that broke between its own requests only; here no request is Django's.
+    # Django closes broken connections between its own requests only. No request here is Django's.
     close_old_connections()
     status, state = health.STATES[environ["PATH_INFO"]]()
     body = json.dumps({"status": state}).encode("ascii")

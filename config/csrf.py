@@ -1,4 +1,4 @@
-"""The answer to a form that Django's CSRF check refuses. It says why, to the person and to the operator."""
+"""The answer to a form that Django's CSRF check rejects. It tells the cause to the person and to the operator."""
 
 from urllib.parse import urlsplit
 
@@ -21,9 +21,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _wrong_origin(request: HttpRequest, reason: str, received: str) -> HttpResponse:
-    """`received` is empty or "null" where the browser does not say where a form comes from."""
+    """The foreign origin of the form. `received` is empty or "null" if the browser does not tell the origin."""
     if reason.endswith("does not match any trusted origins."):
-        reason = reason.partition(" - ")[0]  # the rest repeats the header, which may hold a password
+        reason = reason.partition(" - ")[0]  # the rest repeats the header, which may contain a password
     scheme = "https" if request.is_secure() else "http"
     expected = [f"{scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS]
     record(Event.CSRF_REFUSED, reason=reason, received=received, expected=expected, base_url=settings.BASE_URL)
@@ -32,7 +32,7 @@ def _wrong_origin(request: HttpRequest, reason: str, received: str) -> HttpRespo
 
 
 def _origin(request: HttpRequest) -> str:
-    """Scheme, host and port alone: a Referer also has a path, which may be anything."""
+    """Scheme, host and port only: the rest of a Referer may be anything."""
     sent = request.headers.get("Origin") or request.headers.get("Referer", "")
     try:
         parts = urlsplit(sent)

@@ -1,4 +1,4 @@
-"""The answers when something is wrong: pages in the product's look, the envelope under /api/."""
+"""The answers to errors: pages in the product's look, the JSON envelope under /api/."""
 
 import re
 import sys
@@ -14,22 +14,25 @@ from django.views.debug import SafeExceptionReporterFilter
 
 from accounts.rate_limits import held_up_seconds
 from accounts.second_factors.secrets_at_rest import SecondFactorUnavailable
+from apikeys.refusals import FORBIDDEN
 from common import outages
 from common.answers.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
+from common.answers.refusals import BAD_REQUEST, INTERNAL_ERROR, NOT_FOUND, REQUEST_TIMEOUT, UNAVAILABLE
 from common.security_log import Event, record
 from common.slow_clients.bodies import BodyNotRead, TooManyBodies
 
 logger = structlog.get_logger(__name__)
 
-# The period of those of allauth's limits that it answers with a page of its own.
+# The period of those allauth limits that allauth answers with a page of its own.
 LIMIT_SECONDS = 60
 LONGEST_HOST = 255
 
 
 class SecretsHidden(SafeExceptionReporterFilter):
-    """Django's technical error page without what is sensitive, also while DEBUG is on: a local server's keys are real.
+    """Django's technical error page without sensitive values, also while DEBUG is on: the keys of a local server are
+    real.
 
-    Addresses of database, cache and mail server hold passwords.
+    Addresses of database, cache and mail server contain passwords.
     """
 
     hidden_settings = re.compile(
@@ -46,11 +49,11 @@ def is_api(request: HttpRequest) -> bool:
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
-        # One line without a traceback. What a client sent is quoted, and bounded.
+        # One line without a traceback. Text from the client is quoted and bounded.
         host = request.META.get("HTTP_HOST", "")[:LONGEST_HOST]
         logger.warning("host_refused", host=host, ALLOWED_HOSTS=settings.ALLOWED_HOSTS)
     if is_api(request):
-        return error_response(request, 400, "bad_request", "The request is malformed. Check its address and headers.")
+        return error_response(request, BAD_REQUEST)
     return render(request, "errors/400.html", status=400)
 
 
@@ -58,19 +61,19 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     """`exception` carries the reason that `get_project` gave."""
     reason = str(exception or "")
     if is_api(request):
-        return error_response(request, 403, "forbidden", reason or "This is not allowed.")
+        return error_response(request, FORBIDDEN, reason or "This is not allowed.")
     record(Event.PERMISSION_REFUSED, reason=reason)
     return render(request, "errors/403.html", {"reason": reason}, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if is_api(request):
-        return error_response(request, 404, "not_found", "There is nothing here. Check the address and the id.")
+        return error_response(request, NOT_FOUND)
     return render(request, "errors/404.html", status=404)
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """What is answered to someone who tries too often."""
+    """The answer to somebody who tries too often."""
     seconds = held_up_seconds(request) or LIMIT_SECONDS
     response = render(request, "errors/429.html", {"minutes": ceil(seconds / 60)}, status=429)
     response["Retry-After"] = str(seconds)
@@ -84,20 +87,21 @@ def method_not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
 
 
 def too_large(request: HttpRequest, status: int = 413) -> HttpResponse:
-    """Also for a body that does not say how large it is, with 411."""
+    """413; 411 for a body that does not tell its length."""
     return render(request, "errors/413.html", status=status)
 
 
 def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:
-    """408 for a body that did not come; 503 where others were waited for already."""
-    status, message = 408, "Only a part of what was sent has arrived. Nothing was changed. Send it again."
+    """408 for a body that did not arrive; 503 if the process already waits for too many bodies."""
+    refusal, message = REQUEST_TIMEOUT, REQUEST_TIMEOUT.message
     if isinstance(failure, TooManyBodies):
         outages.explain("As many bodies are being read as this process may read at once (THREADS).")
-        status, message = 503, "The server is receiving as much as it can. Nothing was changed. Try again in a second."
+        refusal = UNAVAILABLE
+        message = "The server is receiving as much as it can. Nothing was changed. Try again in a second."
     if is_api(request):
-        return error_response(request, status, "unavailable" if status == 503 else "request_timeout", message)
-    response = render(request, "errors/busy.html", {"message": message}, status=status)
-    if status == 503:
+        return error_response(request, refusal, message)
+    response = render(request, "errors/busy.html", {"message": message}, status=refusal.status)
+    if refusal is UNAVAILABLE:
         response["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
     return response
 
@@ -105,25 +109,25 @@ def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:
 def unavailable(request: HttpRequest, cause: object, page: str = "errors/503.html") -> HttpResponse:
     outages.explain(cause)
     if is_api(request):
-        return error_response(request, 503, "unavailable")
+        return error_response(request, UNAVAILABLE)
     return HttpResponse(_static_page(page, request), status=503, headers={"Retry-After": UNAVAILABLE_RETRY_SECONDS})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Also where a database, cache or key ring that cannot be asked ends up, whichever layer noticed: 503, not 500."""
+    """500; or 503 if a database, cache or key ring cannot be reached, whichever layer noticed it."""
     cause = sys.exc_info()[1]
     if isinstance(cause, SecondFactorUnavailable):
         return unavailable(request, cause, "errors/503_second_factor.html")
     if isinstance(cause, outages.OUTAGES):
         return unavailable(request, cause)
     if is_api(request):
-        return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")
+        return error_response(request, INTERNAL_ERROR)
     return HttpResponse(_static_page("errors/500.html", request), status=500)
 
 
 def _static_page(template: str, request: HttpRequest) -> str:
-    """A page that asks neither the session nor the database: they may be what is broken.
+    """A page that reads neither the session nor the database, because they may be broken.
 
-    An action that fails midway, or while the database confirms it, may have worked.
+    An action that fails midway, or while the database commits it, may have taken effect.
     """
     return render_to_string(template, {"may_have_worked": request.method not in {"GET", "HEAD"}})

@@ -5,7 +5,9 @@ from django.core.mail.backends import console
 
 
 class EmailBackend(console.EmailBackend):
-    """Shows mails beside the log, on standard error: a command's --json is all that its standard output holds."""
+    """Shows emails on standard error, beside the log, because a command with --json writes only JSON to standard
+    output.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"stream": sys.stderr, **options})

@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, with request, user and key ids, and never a secret."""
+"""Structured logs: one line for each event, with the ids of request, user and key, and never a secret."""
 
 import logging
 import re
@@ -10,27 +10,29 @@ import structlog
 from common.outages import OUTAGES, words
 from config.environment.variables import PRODUCTION, flag, log_level
 
-# Whatever slips into a line and could be a secret is masked, whichever library wrote it; also without its prefix or
-# its checksum, for both can be worked out. Nothing else that we log has 30 letters and digits in a row.
+# Text in a line that could be a secret is masked, whichever library wrote it; also without its prefix or its checksum,
+# because both can be computed. Nothing else that we log has 30 letters and digits in a row.
 _SECRET = re.compile(r"([0-9A-Za-z]{4})[0-9A-Za-z]{22,}([0-9A-Za-z]{4})")
 
 
 def mask_secrets(logger: Any, method: str, line: str) -> str:
-    """The last step, on the finished line: whatever its parts were, nothing gets past it."""
+    """The last step, on the finished line, so that every part of the line passes through it."""
     return _SECRET.sub(r"\1••••••••\2", line)
 
 
 def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if event.get("event") in {"request_started", "streaming_started", "streaming_finished"}:
         raise structlog.DropEvent
-    # A page that waits for a key's first request asks once a second; only the answer is worth a line.
+    # A page that waits for a key's first request asks again and again. Only the final answer is worth a line.
     if event.get("code") == 204 and str(event.get("request")).endswith("/first-request/"):
         raise structlog.DropEvent
     return event
 
 
 def one_line_an_outage(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A request without its database or its key ring fails with 503: one line with the reason, no traceback."""
+    """A request that fails with 503 because its database or key ring is away gets one line with the reason, and no
+    traceback.
+    """
     error = event.get("exc_info")
     error = sys.exc_info()[1] if error is True else error
     if isinstance(error, OUTAGES):
@@ -77,12 +79,12 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": log_level("LOG_LEVEL", logging.INFO)},
     "loggers": {
-        # The request line of django-structlog already says all of it.
+        # django-structlog's line about the request has all of it.
         "django.request": {"level": logging.CRITICAL},
         "django.server": {"level": logging.WARNING},
-        # Scanners send foreign Host headers all day; each is refused with 400.
+        # Scanners send foreign Host headers all day. Each is answered 400.
         "django.security.DisallowedHost": {"level": logging.CRITICAL},
-        # csrf_refused says it, with address and account.
+        # The line csrf_refused has it, with address and account.
         "django.security.csrf": {"level": logging.CRITICAL},
     },
 }

@@ -145,6 +145,7 @@ MIDDLEWARE = [
     "accounts.sign_in.double_submission.DoubleSubmission",
     "config.middleware.sign_in.AdminAsks",
     "config.middleware.every_request.AdminInput",
+    "config.middleware.every_request.Deleted",
 ]
 
 ROOT_URLCONF = "config.urls"

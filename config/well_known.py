@@ -1,4 +1,4 @@
-"""Addresses below /.well-known/, which programs know by standard."""
+"""Addresses below /.well-known/, which programs know from standards."""
 
 from datetime import timedelta
 
@@ -10,14 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-# RFC 9116 recommends less than a year. The text is made when it is asked for, so it never grows stale.
+# RFC 9116 recommends less than a year. The text is made for each request, so it never expires.
 _VALID_FOR = timedelta(days=90)
 
 
 @login_not_required
 @require_safe
 def security_txt(request: HttpRequest) -> HttpResponse:
-    """Whom to tell of a weakness (RFC 9116); 404 where SECURITY_CONTACT is not set."""
+    """Who to tell about a weakness (RFC 9116); 404 without SECURITY_CONTACT."""
     if not settings.SECURITY_CONTACT:
         raise Http404
     expires = (timezone.now() + _VALID_FOR).strftime("%Y-%m-%dT00:00:00Z")
@@ -33,5 +33,5 @@ def security_txt(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def change_password(request: HttpRequest) -> HttpResponse:
-    """Where password managers send people (W3C, "A well-known URL for changing passwords")."""
+    """Password managers send people here (W3C, "A well-known URL for changing passwords")."""
     return redirect("account_change_password")

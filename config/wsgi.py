@@ -33,7 +33,7 @@ _OWN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name no
 
 @read_to_the_end
 def application(environ: dict[str, Any], start_response: Any) -> Any:
-    """Django, and the check too, for trying it out: gateways ask the check's own processes (config/check.py)."""
+    """Django, and the check too, for trying it out. Gateways ask the check's own processes (config/check.py)."""
     database_deadline.begin()
     if gateway.is_asked(environ["PATH_INFO"]):
         return gateway.application(environ, start_response)
@@ -45,11 +45,11 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
 
 
 def _simplify_content_type(environ: dict[str, Any]) -> None:
-    """Leaves media type and boundary. All that our pages and programs send is UTF-8, whatever it says.
+    """Keeps media type and boundary. Everything that our pages and programs send is UTF-8, whatever the header tells.
 
-    Django reads the other parameters too, before any middleware: it looks `charset=hex` up among all of Python's
-    codecs, raises for an extended parameter (RFC 2231) of an unknown encoding, with its value in the message, and
-    takes the square of the time for twice the semicolons.
+    Django reads the other parameters before any middleware runs. It searches all of Python's codecs for `charset=hex`,
+    raises for an extended parameter (RFC 2231) with an unknown encoding and puts its value into the message, and needs
+    four times as long for twice as many semicolons.
     """
     media_type, semicolon, _ = environ.get("CONTENT_TYPE", "").partition(";")
     if semicolon:
@@ -58,24 +58,25 @@ def _simplify_content_type(environ: dict[str, Any]) -> None:
 
 
 def _leave_escaped_cookies_out(environ: dict[str, Any]) -> None:
-    """Cookies with backslashes are none of ours, and Python may need the square of the time to read twice as many of
-    these (CVE-2024-7592)."""
+    """Removes cookies with backslashes. None of ours has one, and Python may need four times as long to read twice as
+    many (CVE-2024-7592).
+    """
     cookies = environ.get("HTTP_COOKIE", "")
     if "\\" in cookies:
         environ["HTTP_COOKIE"] = ";".join(cookie for cookie in cookies.split(";") if "\\" not in cookie)
 
 
 def _doubt_lists_of_protocols(environ: dict[str, Any]) -> None:
-    """Django believes a list's first entry, which a client may have written."""
+    """Replaces a list of protocols by one: Django believes the first entry, which a client may have written."""
     if "HTTP_X_FORWARDED_PROTO" in environ:
         environ["HTTP_X_FORWARDED_PROTO"] = forwarded_protocol(environ["HTTP_X_FORWARDED_PROTO"])
 
 
 def _forget_own_environment(environ: dict[str, Any]) -> None:
-    """Takes out what granian, as CGI did, puts into each request of the server's environment, the key ring with it.
+    """Removes the server's environment, the key ring included, which granian puts into each request as CGI did.
 
-    It would pass for the request's own, and be kept and shown as such: in the session, where allauth keeps a form that
-    waits for a confirmation, and on Django's technical error page.
+    Otherwise it would be kept and shown as part of the request: in the session, where allauth stores a form that waits
+    for a confirmation, and on Django's technical error page.
     """
     for name, value in _OWN_ENVIRONMENT.items():
         if environ.get(name) == value:

@@ -3,15 +3,7 @@ from django.http import Http404
 
 from accounts.models import User
 from projects.models import Membership, Project
-from projects.permissions import Permission, Role, permissions_of
-
-REASONS = {
-    Permission.VIEW_PROJECT: "You are not a member of this project.",
-    Permission.MANAGE_KEYS: "Only owners of the project can create, pause or delete keys.",
-    Permission.READ_SECRETS: "Only owners of the project can copy or reveal keys.",
-    Permission.MANAGE_PROJECT: "Only owners of the project can change or delete it.",
-    Permission.GET_MAILS: "Only owners of the project are told by mail what happens to its keys.",
-}
+from projects.permissions import Permission, Role, permissions_of, reason
 
 
 def get_project(user: User, project_id: str, *, can: Permission) -> Project:
@@ -28,7 +20,7 @@ def get_project(user: User, project_id: str, *, can: Permission) -> Project:
     if membership is None:
         raise Http404
     if can not in permissions_of(membership.role):
-        raise PermissionDenied(REASONS[can])
+        raise PermissionDenied(reason(can))
     project = membership.project
     project.role, project.membership = Role(membership.role), membership
     return project

@@ -13,7 +13,7 @@ from common.client_address import client_address
 from common.names import NameField
 from projects.memberships import change_member
 from projects.models import File, Membership, Project
-from projects.permissions import Role
+from projects.permissions import Permission, Role, permissions_of
 from projects.services import delete_project, rename_project
 
 Deletion = tuple[list[Any], dict[str, int], set[str], list[str]]
@@ -106,7 +106,7 @@ class ProjectAdmin(ServiceAdmin):
         """New owners come first, so that the former last one can go in the same form."""
         formset.save(commit=False)
         given = [*formset.new_objects, *(row for row, _ in formset.changed_objects)]
-        for row in sorted(given, key=lambda row: row.role != Role.OWNER):
+        for row in sorted(given, key=lambda row: Permission.OWN_PROJECT not in permissions_of(row.role)):
             _change_member(request, row.project, row.user, row.role)
         for row in formset.deleted_objects:
             _change_member(request, row.project, row.user, None)

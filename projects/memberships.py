@@ -7,7 +7,7 @@ from django.utils import timezone
 from accounts.models import User
 from projects.locks import lock_project
 from projects.models import Membership, Project
-from projects.permissions import Role
+from projects.permissions import Permission, Role, permissions_of
 from projects.signals import member_changed
 
 
@@ -17,7 +17,7 @@ def change_member(
     """Gives `user` the role in the project; None removes them. Returns whether that changed anything.
 
     Each change leaves one event and sends one email to the person and to each owner. `by` is None for an operator's
-    command. Raises ValidationError if the project would lose its last owner, and Http404 if it was deleted.
+    command. Raises ValidationError if the project would lose its last owner, and ProjectGone if it was deleted.
     """
     with transaction.atomic():
         project = lock_project(project)
@@ -25,7 +25,7 @@ def change_member(
         before = Role(membership.role) if membership else None
         if before == role:
             return False
-        if before == Role.OWNER:
+        if before and _is_owner(before) and not _is_owner(role):
             _refuse_to_lose_last_owner(project, user)
         _write(project, user, membership, role)
         member_changed.send(
@@ -34,9 +34,13 @@ def change_member(
     return True
 
 
+def _is_owner(role: Role | None) -> bool:
+    return role is not None and Permission.OWN_PROJECT in permissions_of(role)
+
+
 def _refuse_to_lose_last_owner(project: Project, user: User) -> None:
     """An owner whose account is deactivated cannot stand in for one whose account is active."""
-    others = project.memberships.filter(role=Role.OWNER).exclude(user=user)
+    others = project.memberships.that(Permission.OWN_PROJECT).exclude(user=user)
     if user.is_active:
         others = others.filter(user__is_active=True)
     if not others.exists():

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from common.names import MAX_LENGTH
 from common.public_ids import new_public_id
-from projects.permissions import Role
+from projects.permissions import Permission, Role, roles_that
 
 
 def new_project_id() -> str:
@@ -25,8 +25,9 @@ class ProjectQuerySet(models.QuerySet["Project"]):
     def alive(self) -> ProjectQuerySet:
         return self.filter(deleted_at=None)
 
-    def of(self, user: User) -> ProjectQuerySet:
-        return self.alive().filter(memberships__user=user)
+    def of(self, user: User, *, can: Permission = Permission.VIEW_PROJECT) -> ProjectQuerySet:
+        """The living projects in which the user's role allows `can`."""
+        return self.alive().filter(memberships__user=user, memberships__role__in=roles_that(can))
 
 
 class Project(models.Model):
@@ -63,12 +64,16 @@ class Project(models.Model):
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
+    def that(self, can: Permission) -> MembershipQuerySet:
+        """Members whose role allows `can`."""
+        return self.filter(role__in=roles_that(can))
+
     def mailed(self, about: str | None = None) -> MembershipQuerySet:
         """Owners whom a mail tells of keys that were `about`: created, deleted, revealed or reported.
 
         Without it, all owners: some mails are nobody's choice.
         """
-        owners = self.filter(role=Role.OWNER, user__is_active=True)
+        owners = self.that(Permission.GET_MAILS).filter(user__is_active=True)
         return owners.filter(**{f"mail_{about}": True}) if about else owners
 
 

@@ -11,6 +11,8 @@ class Permission(StrEnum):
     READ_SECRETS = "read_secrets"
     MANAGE_PROJECT = "manage_project"
     GET_MAILS = "get_mails"
+    # The project counts towards this person's limits, and a project always keeps one such person.
+    OWN_PROJECT = "own_project"
 
 
 class Role(models.TextChoices):
@@ -22,13 +24,42 @@ class Role(models.TextChoices):
         """What sentences call a person of this role."""
         return {Role.OWNER: "an owner", Role.VIEWER: "a viewer"}[self]
 
+    @property
+    def plural(self) -> str:
+        """What sentences call all people of this role."""
+        return f"{self.value}s"
+
 
 _ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     Role.VIEWER: frozenset({Permission.VIEW_PROJECT}),
 }
 
+# The role of a person in the project that they create.
+CREATORS_ROLE = Role.OWNER
+
+# How the sentence goes on that begins with who has the permission: "Only owners of the project …".
+_ACTIONS = {
+    Permission.VIEW_PROJECT: "can look at it.",
+    Permission.MANAGE_KEYS: "can create, pause or delete keys.",
+    Permission.READ_SECRETS: "can copy or reveal keys.",
+    Permission.MANAGE_PROJECT: "can change or delete it.",
+    Permission.GET_MAILS: "are told by mail what happens to its keys.",
+    Permission.OWN_PROJECT: "are responsible for it.",
+}
+
 
 def permissions_of(role: str) -> frozenset[Permission]:
     """Everything `role` allows; nothing for a role that is not known."""
     return _ALLOWED[Role(role)] if role in Role.values else frozenset()
+
+
+def roles_that(can: Permission) -> list[Role]:
+    """The roles that allow `can`, for queries."""
+    return [role for role, allowed in _ALLOWED.items() if can in allowed]
+
+
+def reason(can: Permission) -> str:
+    """Why a person whose role does not allow `can` is refused, as pages and answers show it."""
+    who = " and ".join(role.plural for role in roles_that(can))
+    return f"Only {who} of the project {_ACTIONS[can]}"

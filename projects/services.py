@@ -12,7 +12,7 @@ from projects.files.storage import delete_bytes_on_commit
 from projects.locks import lock_users
 from projects.memberships import change_member
 from projects.models import Membership, Project
-from projects.permissions import Role
+from projects.permissions import CREATORS_ROLE, Permission
 from projects.signals import project_deleted
 
 
@@ -35,13 +35,13 @@ def create_project(
             return project
         _refuse_too_many(owner)
         project = Project.objects.create(name=name, created_by=owner, form_token=form_token or None)
-        change_member(project=project, user=owner, role=Role.OWNER, by=by, address=address)
+        change_member(project=project, user=owner, role=CREATORS_ROLE, by=by, address=address)
     return project
 
 
 def _refuse_too_many(owner: User) -> None:
     """Called with the account locked."""
-    living = Project.objects.alive().filter(memberships__user=owner, memberships__role=Role.OWNER).count()
+    living = Project.objects.of(owner, can=Permission.OWN_PROJECT).count()
     if living >= settings.MAX_PROJECTS_PER_USER:
         raise ValidationError(
             f"This account owns {living} projects and can own {settings.MAX_PROJECTS_PER_USER}. Delete one that is no "
@@ -70,7 +70,7 @@ def choose_mails(*, project: Project, by: User, created: bool, deleted: bool, re
     A change is dated: by the choice, mails.py knows of which events the owner was told.
     """
     choice = {"mail_created": created, "mail_deleted": deleted, "mail_revealed": revealed, "mail_reported": reported}
-    owner = Membership.objects.filter(project=project, user=by, role=Role.OWNER)
+    owner = Membership.objects.that(Permission.GET_MAILS).filter(project=project, user=by)
     owner.exclude(**choice).update(**choice, mails_chosen_at=timezone.now())
 
 

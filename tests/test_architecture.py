@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from apikeys.refusals import ALL
+from projects.permissions import Role
 from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
@@ -15,13 +17,15 @@ pytestmark = pytest.mark.nodb
 # The floors, from top to bottom. A floor imports itself and the floors below it.
 FLOORS = ["config", "apikeys", "projects", "accounts", "common"]
 
-# Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides; its
-# thread also shares the failed keys that `verify` counts.
+# Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides. One
+# thread (writer_thread.py) writes for both, and knows neither.
+# Every room and `models` may ask the judge and the table of refusals, which import only each other.
+PURE = {"standing", "refusals"}
 ROOMS = {
     "secrets": {"models"},
     "keys": {"models", "secrets"},
-    "usage": {"models", "verify"},
-    "verify": {"models", "secrets", "usage"},
+    "usage": {"models", "writer_thread"},
+    "verify": {"models", "secrets", "usage", "writer_thread"},
     "pages": {"models", "secrets", "keys", "usage"},
     "api": {"models", "secrets", "keys", "verify"},
     "demo": {"models", "keys", "usage"},
@@ -30,7 +34,7 @@ MOST_FLAT_MODULES = 12
 # A room with more files than this is two rooms.
 MOST_IN_A_ROOM = 9
 # Names that say the same thing in each app: Django looks for most of them.
-TWINS = {"admin", "apps", "forms", "models", "security_events", "services", "signals", "urls"}
+TWINS = {"admin", "apps", "forms", "models", "refusals", "security_events", "services", "signals", "urls"}
 
 # Modules of Django that make pages or answers.
 OF_PAGES = {"django.http", "django.shortcuts", "django.template", "django.urls", "django.contrib.messages"}
@@ -119,11 +123,15 @@ def test_imports_run_one_way(floor, path):
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_no_other_rooms_than_it_may(room):
     for path in modules(f"apikeys/{room}"):
-        assert rooms_used(tree_of(path), room) <= ROOMS[room], name_of(path)
+        assert rooms_used(tree_of(path), room) <= ROOMS[room] | PURE, name_of(path)
 
 
 def test_models_call_no_room():
-    assert not rooms_used(runs(tree_of(REPOSITORY / "apikeys" / "models.py")), "models")
+    assert rooms_used(runs(tree_of(REPOSITORY / "apikeys" / "models.py")), "models") <= PURE
+
+
+def test_the_writer_thread_knows_no_room_that_it_works_for():
+    assert not rooms_used(tree_of(REPOSITORY / "apikeys" / "writer_thread.py"), "writer_thread")
 
 
 def test_every_folder_of_apikeys_is_a_room_or_djangos():
@@ -159,6 +167,40 @@ def test_no_two_rooms_have_a_file_of_one_name_unless_these_are_twins():
 # What each room must not do
 
 
+def imported_in_the_end(path: Path) -> set[str]:
+    """What the module imports, and what the modules of ours among those import."""
+    found: set[str] = set()
+    waiting = [path]
+    while waiting:
+        new = imported(tree_of(waiting.pop())) - found
+        found |= new
+        files = [REPOSITORY / f"{module.replace('.', '/')}.py" for module in new]
+        waiting += [file for file in files if file.exists()]
+    return found
+
+
+@pytest.mark.parametrize("path", [*modules("apikeys/standing.py"), *modules("apikeys/refusals.py")], ids=name_of)
+def test_the_judge_and_the_table_touch_no_database_request_or_clock(path):
+    tree, modules_used = tree_of(path), imported_in_the_end(path)
+    assert "common.answers.refusals" in modules_used
+    assert not {module for module in modules_used if is_in(module, {"django", "psycopg", "time"})}
+    names = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    assert not {"request", "identity", "connection"} & names
+    clocks = {"now", "utcnow", "today", "time", "monotonic"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in clocks]
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_no_code_of_a_refusal_is_written_outside_its_table(floor):
+    """Whoever refuses names the refusal, so that its status, message and headers follow."""
+    codes = {refusal.code for refusal in ALL if "_" in refusal.code}
+    for path in modules(floor):
+        if path.name == "refusals.py" or name_of(path) == "common/security_log.py":  # events of the same names
+            continue
+        written = {node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant)}
+        assert not {value for value in written if isinstance(value, str)} & codes, name_of(path)
+
+
 def test_the_secrets_format_knows_nothing_of_django():
     assert not {m for m in imported(tree_of(REPOSITORY / "apikeys/secrets/secret_format.py")) if is_in(m, {"django"})}
 
@@ -184,6 +226,76 @@ def test_the_check_writes_nothing_on_the_way(path):
     assert not {
         module for module in imported(tree) if is_in(module, {"apikeys.usage.writing", "apikeys.usage.folding"})
     }
+
+
+# Services and what they use. They raise errors of their own, which know nothing of HTTP; views translate them.
+SERVICES = [
+    *(path for room in ("secrets", "keys", "usage", "demo") for path in modules(f"apikeys/{room}")),
+    *(
+        path
+        for name in ("models", "locks", "memberships", "permissions", "services")
+        for path in modules(f"projects/{name}.py")
+    ),
+    *(path for name in ("storage", "sweeping") for path in modules(f"projects/files/{name}.py")),
+    *modules("accounts/services.py"),
+    *modules("common/gone.py"),
+]
+OF_ANSWERS = {
+    *("django.http.Http404", "django.shortcuts", "django.core.exceptions.PermissionDenied"),
+    *("common.answers.envelope", "ninja.errors"),
+}
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=name_of)
+def test_services_raise_no_answers_of_http(path):
+    assert not {module for module in imported(tree_of(path)) if is_in(module, OF_ANSWERS)}
+
+
+# Rights
+
+
+def roles_named(tree: ast.AST) -> Iterator[str]:
+    """Where code names a role: `Role.OWNER`, or the role's value in a query or a comparison.
+
+    A field's default is none: it decides no right.
+    """
+    defaults = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "default"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and id(node) not in defaults:
+            if ast.unparse(node.value).endswith("Role") and node.attr in Role.names:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.keyword) and node.arg and node.arg.removesuffix("__in").endswith("role"):
+            yield from (value for value in Role.values if repr(value) in ast.unparse(node.value))
+        elif isinstance(node, ast.Compare):
+            yield from (value for value in Role.values if repr(value) in ast.unparse(node))
+
+
+# The table of rights is in permissions.py. The sample account makes up the history of an owner.
+MAY_NAME_ROLES = {"projects/permissions.py", "apikeys/demo/sample_account.py"}
+
+
+@pytest.mark.parametrize("path", [path for _, path in FILES if name_of(path) not in MAY_NAME_ROLES], ids=name_of)
+def test_rights_are_asked_for_by_name_and_never_by_role(path):
+    assert not list(roles_named(tree_of(path)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Membership.objects.filter(role=Role.OWNER)",
+        "project.memberships.filter(role__in=[permissions.Role.OWNER])",
+        "Project.objects.filter(memberships__role='owner')",
+        "if membership.role == 'viewer': pass",
+        "Membership.objects.create(role=Role.OWNER)",
+    ],
+)
+def test_a_role_that_is_named_is_seen(code):
+    assert list(roles_named(ast.parse(code)))
+
+
+def test_templates_ask_for_rights_and_never_for_a_role():
+    for template in (REPOSITORY / "templates").rglob("*.html"):
+        assert not re.search(r"role\s*(==|!=|in\b)", template.read_text()), template
 
 
 PAGES_AND_CALLS = [*modules("apikeys/pages"), *modules("apikeys/api"), *modules("projects/views.py")]

@@ -1,7 +1,7 @@
-"""Emails with a code, one in ten seconds to an address.
+"""Emails with a code, at most one in ten seconds to an address.
 
-Anybody can use that limit up for an address, by signing up with it. Somebody who has given the account's password has
-a limit of their own, so that strangers do not keep them from their code.
+Anybody can use up that limit for an address, by signing up with it. Somebody who has given the account's password has a
+limit of their own, so that strangers cannot withhold their code.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ NOT_SENT = "not_sent"  # in the state of a code that waits for an email
 
 
 def own_email_allowed(request: HttpRequest, address: str) -> bool:
-    """Whether a person who has given the password may have an email now. Then no stranger's email counts."""
+    """Whether a person who has given the password may have an email now. Emails that strangers caused do not count."""
     if not ratelimit.consume(request, app=APP, action="own_code", key=address.lower()):
         return False
     ratelimit.clear(request, app=APP, action="confirm_email", key=address.lower())
@@ -24,7 +24,7 @@ def own_email_allowed(request: HttpRequest, address: str) -> bool:
 
 
 def wait_for_next_email(request: HttpRequest, email_address: Any) -> None:
-    """Prepares the page for the code, where the person can ask for an email."""
+    """Prepares the code's page, where the person can ask for an email."""
     state = EmailVerificationProcess.initial_state(email_address.user, email_address.email) | {NOT_SENT: True}
     process = EmailVerificationProcess(request=request, user=email_address.user, state=state)
     process.generate_code()

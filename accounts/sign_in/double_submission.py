@@ -1,4 +1,6 @@
-"""allauth's forms look first and insert later: of those that are sent at once, the database refuses all but one."""
+"""allauth's forms look first and insert later. If several are sent at once, the database rejects all of them except
+one.
+"""
 
 from collections.abc import Callable
 
@@ -11,8 +13,9 @@ from django.urls import reverse
 
 logger = structlog.get_logger(__name__)
 
-# Pages with such a form, and where one sees what the accepted one did. After a sign-up this is where one signs in:
-# the browser may have dropped the first answer, with its session. Who has it is led on from there.
+# Pages with such a form, and where the result of the accepted form can be seen. After a sign-up this is the sign-in
+# page, because the browser may have dropped the first answer with its session. A browser that kept it is led on from
+# there.
 SEEN_AT = {
     "account_email": "account_email",
     "account_signup": "account_login",
@@ -21,7 +24,7 @@ SEEN_AT = {
 
 
 class DoubleSubmission:
-    """Leads those whose form came second to what the first one did: for them, that is no fault."""
+    """Leads the sender of a second form to the result of the first one: a double click is no mistake."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -33,7 +36,7 @@ class DoubleSubmission:
         name = request.resolver_match.url_name if request.resolver_match else None
         if name not in SEEN_AT or request.method != "POST" or not isinstance(exception, IntegrityError):
             return None
-        # Not the error's words: PostgreSQL's have the address in them.
+        # Not the error's words, because PostgreSQL puts the address into them.
         logger.warning("submitted_twice", page=name, cause=type(exception.__cause__).__name__)
         if name == "account_signup":
             messages.info(request, "An account with this e-mail address has just been created.")

@@ -1,7 +1,8 @@
-"""The work that an account costs, done for an address that has none: no response time shows which addresses have one.
+"""Does the work of an account for an address that has none, so that no response time shows which addresses have an
+account.
 
-The pages for codes, for example, look up the account that a code is about. Where there is no account they look up
-nobody instead. The database takes as long to find nothing.
+The pages for codes, for example, look up the account of a code. If there is no account, they look up a primary key that
+nobody has, which takes the database as long.
 """
 
 import secrets
@@ -27,9 +28,9 @@ def look_up_no_address() -> None:
 
 
 def make_no_account(request: HttpRequest, password: str) -> None:
-    """Hashes the password and writes an account with an address, as a sign-up does, and takes the rows back.
+    """Hashes the password, writes an account with an address as a sign-up does, and removes the rows.
 
-    The password is hashed first: SQLite lets nobody else write while the transaction lasts.
+    The password is hashed first, because SQLite lets nobody else write during the transaction.
     """
     user = User(email=f"{secrets.token_hex(16)}@example.invalid")
     user.set_password(password)
@@ -40,6 +41,6 @@ def make_no_account(request: HttpRequest, password: str) -> None:
 
 
 def sign_in_nobody(request: HttpRequest) -> None:
-    """Has each later page look up the account of a sign-in that is about none."""
+    """Makes each later page look up the account of a sign-in that has none."""
     if pending := request.session.get(LOGIN_SESSION_KEY):
         request.session[LOGIN_SESSION_KEY] = {**pending, "user_pk": str(NOBODY)}

@@ -1,6 +1,7 @@
 """Sign-ups, sign-ins and resets that wait for a code. They end when the account's password changes.
 
-Django ends the sessions of people who are signed in. Somebody who is half signed in may know the old password alone.
+Django ends the sessions of people who are signed in. Somebody who has not finished signing in may know only the old
+password.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.models import User
 from accounts.sign_in.nobody import NOBODY
 
-# A digest of the account's password, as Django keeps it in the session of somebody who is signed in.
+# A digest of the account's password, as Django keeps it in the session of a signed-in person.
 HASH = "session_auth_hash"
 ENDED = "The password of this account was changed meanwhile. Start again."
 
@@ -34,7 +35,7 @@ class RememberPassword(LoginStage):  # type: ignore[misc]  # allauth ships no ty
         return None, True
 
     def is_resumable(self, request: HttpRequest) -> bool:
-        """Only a sign-in that the earlier release began can wait here. It begins again."""
+        """Only a sign-in that an earlier release began can wait here. It begins again."""
         return False
 
 
@@ -45,7 +46,7 @@ def remember_password(request: HttpRequest, user: User) -> None:
 
 
 def end_if_password_changed(request: HttpRequest) -> None:
-    """Ends the browser's pending sign-in and its pending reset where the account has another password by now."""
+    """Ends the browser's pending sign-in and reset if the account's password has changed since."""
     if sign_in := request.session.get(LOGIN_SESSION_KEY):
         key = sign_in["user_pk"]
         if key is not None and _has_another_password(url_str_to_user_pk(key), sign_in["state"]):
@@ -58,9 +59,9 @@ def end_if_password_changed(request: HttpRequest) -> None:
 
 
 def _has_another_password(key: Any, state: dict[str, Any]) -> bool:
-    """False for what the earlier release began, which remembered no password. It ends by itself in 15 minutes."""
+    """False for a sign-in that an earlier release began, which stored no password. It ends by itself in 15 minutes."""
     user = User.objects.filter(pk=key).first()
-    account = user or User()  # also for nobody: the digest takes time (accounts/sign_in/nobody.py)
+    account = user or User()  # also without an account, because the digest takes time (accounts/sign_in/nobody.py)
     today = [account.get_session_auth_hash(), *account.get_session_auth_fallback_hash()]
     return user is not None and state.get(HASH, today[0]) not in today
 

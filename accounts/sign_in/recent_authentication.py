@@ -1,7 +1,7 @@
-"""Whoever finds a session open must not get far: what would cost most asks first who is there.
+"""Asks for a recent sign-in before actions with a high cost, because somebody else may have found an open session.
 
-allauth has the pages for it and their ways (password, passkey, code). When a session is asked is our rule, for keys
-and for the account alike: when its last sign-in or confirmation is older than ACCOUNT_REAUTHENTICATION_TIMEOUT.
+allauth has the pages and the ways to confirm (password, passkey, code). When a session is asked is our rule, for keys
+and for accounts alike: when its last sign-in or confirmation is older than ACCOUNT_REAUTHENTICATION_TIMEOUT.
 """
 
 import time
@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from accounts.models import User
 from accounts.requests import PageRequest
 
-# A code by mail, which resets a password, is neither.
+# An emailed code, which resets a password, is neither.
 CONFIRMING = {"password", "mfa"}
 
 _INTERRUPTED = "interrupted_action"  # in the session
@@ -34,11 +34,11 @@ def was_recent(request: HttpRequest) -> bool:
 
 
 def ask_who_it_is(request: PageRequest, *, back_to: str, again: str = "do it again") -> HttpResponse | None:
-    """The answer that leads to the confirmation and then to `back_to`; None where the last one is recent enough.
+    """The answer that leads to the confirmation and then to `back_to`; None if the last confirmation is recent enough.
 
-    A script that asked for JSON hears the address, as from LoginRequired. Views call it once they know that the person
-    may do what is asked, so that it tells strangers nothing. An action that was interrupted is not carried out after
-    the confirmation: the person might not remember it. The page then says so, and says what to do: `again`.
+    A script that wants JSON gets the address, as from LoginRequired. Views call this once they know that the person has
+    the right, so that strangers learn nothing. An interrupted action is not carried out after the confirmation, because
+    the person might not remember it. The page then says so, and `again` tells what to do.
     """
     address = _page_that_asks(request, back_to)
     if address is None:
@@ -57,17 +57,17 @@ def _page_that_asks(request: PageRequest, back_to: str) -> str | None:
         return None
     ways = get_adapter().get_reauthentication_methods(request.user)
     if not ways:
-        return None  # as in allauth: without password and second factor there is nothing to ask for
+        return None  # as in allauth: an account without password and second factor has nothing to confirm with
     return f"{ways[0]['url']}?{urlencode({'next': back_to})}"
 
 
 @receiver(authentication_step_completed)
 def say_what_was_not_done(request: HttpRequest, **kwargs: object) -> None:
-    """Announces, on the page that follows a confirmation, that the action which led to it was not carried out."""
+    """Announces, on the page after a confirmation, that the interrupted action was not carried out."""
     interrupted = request.session.get(_INTERRUPTED)
     if not kwargs.get("reauthenticated") or not interrupted:
         return
-    # Another confirmation leads elsewhere, and what it interrupted may go on by itself.
+    # Another confirmation leads elsewhere, and its interrupted form may continue by itself.
     if interrupted["back_to"] == request.POST.get("next", request.GET.get("next")):
         del request.session[_INTERRUPTED]
         text = f"You confirmed that it is you. Nothing has been done yet: {interrupted['again']}."
@@ -75,9 +75,9 @@ def say_what_was_not_done(request: HttpRequest, **kwargs: object) -> None:
 
 
 def ask_and_resume(request: PageRequest) -> None:
-    """Asks by an exception, for a form whose very submission goes on after the confirmation.
+    """Asks by an exception, for a form that continues by itself after the confirmation.
 
-    allauth keeps it in the session meanwhile. For what only looks: one that changes something might go on later than
+    allauth keeps the form in the session meanwhile. This is only for forms that read: a change might happen later than
     the person remembers.
     """
     if _page_that_asks(request, ""):
@@ -86,5 +86,5 @@ def ask_and_resume(request: PageRequest) -> None:
 
 @receiver(user_signed_up)
 def signing_up_is_signing_in(request: HttpRequest, user: User, **kwargs: object) -> None:
-    """Records the password that was just chosen; allauth records those that are given later."""
+    """Records the password that a person has just chosen. allauth records passwords that are typed later."""
     record_authentication(request, user, method="password", email=user.email)

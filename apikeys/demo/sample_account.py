@@ -1,7 +1,7 @@
-"""A sample account for looking around: three projects whose keys have months behind them.
+"""A sample account for looking around: three projects whose keys have months of history.
 
-The services make the keys, as everywhere. Then the times are moved into the past, which no service offers and only
-this module may do. It makes projects and their members itself, because the service would send emails about them.
+The services make the keys, as everywhere. Then this module moves their times into the past, which no service offers and
+no other module may do. It makes projects and members itself, because the services would send emails about them.
 """
 
 import secrets
@@ -19,20 +19,20 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
+from apikeys.standing import KeyState
 from projects.models import File, Membership, Project
 from projects.permissions import Role
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
-# Addresses that RFC 5737 and RFC 3849 keep for examples.
+# Addresses that RFC 5737 and RFC 3849 reserve for examples.
 _OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
 
 
 @dataclass(frozen=True)
 class SampleKey:
-    """`used` and `ended` are as long ago as they say; `ended` is when the key reached its `state`, a paused one by a
-    report if it was `leaked`."""
+    """`used` and `ended` are ages. A key reached its `state` at `ended`; a `leaked` key was paused by a report."""
 
     name: str
     age: timedelta
@@ -112,7 +112,7 @@ class DemoKey(NamedTuple):
 
 
 class Demo(NamedTuple):
-    """`projects` pairs each with its living keys, active ones first."""
+    """`projects` pairs each project with its living keys, active ones first."""
 
     email: str
     password: str
@@ -121,14 +121,14 @@ class Demo(NamedTuple):
 
 @sensitive_variables()
 def create_demo() -> Demo:
-    """A new account at every call; earlier ones stay as they are."""
+    """Makes a new account at every call. Earlier ones stay as they are."""
     now = timezone.now()
     email, password = f"demo-{secrets.token_hex(3)}@example.com", secrets.token_urlsafe(12)
     with transaction.atomic():
         user = User.objects.create_user(email, password)
         EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         User.objects.filter(pk=user.pk).update(date_joined=now - PROJECTS[0].age - HOUR)
-        # The last one made stands first in the switcher.
+        # The switcher lists the newest project first.
         projects = [_create_project(sample, user, now) for sample in reversed(PROJECTS)]
     return Demo(email, password, projects[::-1])
 
@@ -137,7 +137,7 @@ def create_demo() -> Demo:
 def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[Project, list[DemoKey]]:
     born = now - sample.age - 5 * MINUTE
     project = Project.objects.create(name=sample.name, created_by=user, created_at=born)
-    # What is made up is no news: mails begin once it stands.
+    # Nobody is emailed about invented history, so emails are switched on at the end.
     mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported")
     Membership.objects.create(project=project, user=user, created_at=born, **dict.fromkeys(mails, False))
     joined = KeyEvent(project=project, kind=KeyEvent.Kind.MEMBER_ADDED, member=user, role=Role.OWNER, by=user)
@@ -201,7 +201,7 @@ def _stories(sample: SampleProject, keys: list[DemoKey], now: datetime) -> Itera
 
 
 def _history(sample: SampleKey) -> Iterator[tuple[KeyEvent.Kind, timedelta]]:
-    """What people did with the key, and how long ago: a copy at once, another look every seven weeks or so."""
+    """What people did with the key, and how long ago: a copy at once, then one look about every seven weeks."""
     yield KeyEvent.Kind.CREATED, sample.age
     yield KeyEvent.Kind.COPIED, sample.age - MINUTE
     end = sample.ended or timedelta()

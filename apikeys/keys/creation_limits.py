@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from projects.models import Project
 
 
@@ -26,8 +26,9 @@ def refuse_name(name: str, project: Project) -> None:
     """Raises ValidationError for a name that is taken, or if the project has as many keys as it can."""
     number = refuse_taken(name, project)
     if number >= settings.MAX_KEYS_PER_PROJECT:
+        keys = "key" if number == 1 else "keys"
         raise ValidationError(
-            f"This project has reached its limit of {number} {'key' if number == 1 else 'keys'}. Delete one that is no longer used.",
+            f"This project has reached its limit of {number} {keys}. Delete one that is no longer used.",
             code="too_many_keys",
         )
 
@@ -38,7 +39,7 @@ def refuse_too_many(project: Project) -> None:
     """
     since = timezone.now() - timedelta(days=1)
     # All states are named, so that an index finds the keys.
-    new = project.api_keys.filter(state__in=KeyState.values, created_at__gt=since).count()
+    new = project.api_keys.filter(state__in=[*KeyState], created_at__gt=since).count()
     if new >= settings.MAX_NEW_KEYS_PER_DAY:
         raise ValidationError(
             f"This project has created {new} keys in 24 hours, the most that it can. Try again later, or ask the "

@@ -14,10 +14,11 @@ from accounts.models import User
 from accounts.services import Consequence
 from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
 from apikeys.keys import mails
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from common.background import mail_delivery
 from projects.models import Membership, Project
-from projects.permissions import Role
+from projects.permissions import Permission
 
 SHOWN = 20
 
@@ -44,9 +45,8 @@ def active_keys_of(user: User) -> QuerySet[ApiKey]:
 
 def projects_of_nobody_else(user: User) -> QuerySet[Project]:
     """The living projects whose only active owner is the user."""
-    others = Membership.objects.mailed().filter(project=OuterRef("pk")).exclude(user=user)
-    mine = Project.objects.alive().filter(memberships__user=user, memberships__role=Role.OWNER)
-    return mine.filter(~Exists(others))
+    owners = Membership.objects.that(Permission.OWN_PROJECT).filter(project=OuterRef("pk"), user__is_active=True)
+    return Project.objects.of(user, can=Permission.OWN_PROJECT).filter(~Exists(owners.exclude(user=user)))
 
 
 @receiver(deactivation_asked)
@@ -84,7 +84,8 @@ def tell_of_reactivation(user: User, by: User | None, address: str | None, **kwa
 def _tell_owners(user: User, words: mails.Words, by: User | None, address: str | None) -> None:
     """One email to each owner of the projects whose keys stop or work again, to the account itself too."""
     keys = dict(active_keys_of(user).order_by().values_list("project").annotate(Count("pk")))
-    owners = Membership.objects.filter(Q(user__is_active=True) | Q(user=user), role=Role.OWNER, project__in=keys)
+    told = Membership.objects.that(Permission.GET_MAILS)
+    owners = told.filter(Q(user__is_active=True) | Q(user=user), project__in=keys)
     projects = defaultdict(list)
     for email, project, name in owners.order_by("pk").values_list("user__email", "project", "project__name"):
         projects[email].append(f"{name} ({keys[project]} {'key' if keys[project] == 1 else 'keys'})")

@@ -16,8 +16,10 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys.keys import creation_limits, mails
-from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
+from apikeys.models import ApiKey, KeyEvent
 from apikeys.secrets import integrity, secret_format, vault
+from apikeys.standing import KeyState, PauseReason
+from common.gone import Gone
 from common.names import clean_name
 from projects.locks import lock_project
 from projects.models import Project
@@ -26,7 +28,7 @@ from projects.models import Project
 _NOTHING_REFUSED: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
 
 
-class KeyGone(Exception):
+class KeyGone(Gone):
     """The key was deleted in the meantime."""
 
 
@@ -80,7 +82,7 @@ def create_key(
     """A new active key and its secret; the same one again for a form that is submitted twice.
 
     Raises ValidationError for a name that breaks the rule or is taken, or at one of the project's limits;
-    ShownOnce for the second submission where secrets are shown once; Http404 if the project was deleted;
+    ShownOnce for the second submission where secrets are shown once; ProjectGone if the project was deleted;
     VaultUnavailable without a key ring.
     """
     name = clean_name(name)
@@ -231,7 +233,7 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
 
 
 def _choose_show_once(project: Project, show_once: bool, by: User | None, address: str | None) -> None:
-    """An event of the project says so, if it was not so already. Raises Http404 if the project was deleted."""
+    """An event of the project says so, if it was not so already. Raises ProjectGone if the project was deleted."""
     lock_project(project)
     if not Project.objects.filter(pk=project.pk, show_once=not show_once).update(show_once=show_once):
         return
@@ -244,7 +246,7 @@ def _choose_show_once(project: Project, show_once: bool, by: User | None, addres
 def show_secrets_once(*, project: Project, by: User | None, address: str | None = None) -> int:
     """From now on secrets are shown at creation only. Destroys the stored ones, for good; returns how many.
 
-    Raises Http404 if the project was deleted.
+    Raises ProjectGone if the project was deleted.
     """
     with transaction.atomic():
         _choose_show_once(project, True, by, address)
@@ -259,7 +261,7 @@ def show_secrets_once(*, project: Project, by: User | None, address: str | None 
 def keep_secrets(*, project: Project, by: User | None, address: str | None = None) -> None:
     """Secrets of keys that are created from now on can be shown again, of which all owners are told by mail.
 
-    Raises Http404 if the project was deleted.
+    Raises ProjectGone if the project was deleted.
     """
     with transaction.atomic():
         _choose_show_once(project, False, by, address)

@@ -1,4 +1,4 @@
-"""What the commands about one key have in common."""
+"""The common part of the commands about one key."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ _KEY_ID = re.compile(r"key_[0-9A-Za-z]{16}")
 _NAMED_AT_MOST = 20
 
 GUIDE = 'See "Peppers and ring" in docs/security.md.'
-# What is wrong with keys that do not fit the secrets outside the database, and what to do.
+# The fault of keys that do not fit the secrets outside the database, and its remedy.
 WRONG_KEYS = {
     "not_decrypted": "They cannot be decrypted: KEY_RING's entry of that id is not the one that they were made with, "
     "or somebody changed their rows. Calls are let in, but they cannot be shown. Correct KEY_RING, or roll them.",
@@ -44,7 +44,7 @@ def counted(number: int, noun: str = "key") -> str:
 
 
 def named(key_ids: list[str], noun: str = "key") -> str:
-    """How many keys they are, and the first 20 of their ids; --json has them all."""
+    """How many keys there are, and the first 20 of their ids; --json has all ids."""
     more = len(key_ids) - _NAMED_AT_MOST
     ids = ", ".join(key_ids[:_NAMED_AT_MOST]) + (f" and {more:,} more, which --json names" if more > 0 else "")
     return f"{counted(len(key_ids), noun)} ({ids})"

@@ -1,4 +1,4 @@
-"""What `rotate_encryption` and `checkkeys` do and say about second factors and sessions."""
+"""The part of `rotate_encryption` and `checkkeys` that is about second factors and sessions."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ _NOT_READABLE = (
 
 
 class Rotated(NamedTuple):
-    """What became of second factors and sessions, and what is left."""
+    """The result for second factors and sessions, and the rest that could not be moved."""
 
     factors: int
     sessions: int
@@ -28,7 +28,7 @@ class Rotated(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        """As --json shows it."""
+        """The result as --json shows it."""
         return {
             "second_factors": {
                 "moved": self.factors,
@@ -41,7 +41,7 @@ class Rotated(NamedTuple):
 
     @property
     def failures(self) -> list[str]:
-        """What the command ends with."""
+        """The sentences of the error that the command ends with."""
         failures = not_readable(self.census)
         if self.dry_run:
             return failures
@@ -62,7 +62,9 @@ def rotate(*, batch: int) -> Rotated:
 
 
 def _empty_free_pages() -> None:
-    """SQLite's file and journal would go on holding what stood in the rows. PostgreSQL's autovacuum sees to its own."""
+    """Rewrites SQLite's file and journal, which would still contain the old rows. PostgreSQL's autovacuum does this
+    itself.
+    """
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM")
@@ -70,17 +72,17 @@ def _empty_free_pages() -> None:
 
 
 def look() -> Rotated:
-    """The same without a change."""
+    """The same result, without a change."""
     return Rotated(0, 0, secrets_at_rest.take_census(), store.with_ids().count(), dry_run=True)
 
 
 def count_unsealed() -> int:
-    """How many second factors and living sessions are still as an earlier release stored them."""
+    """How many second factors and living sessions are still in the form of an earlier release."""
     return secrets_at_rest.count_plain() + store.with_ids().filter(expire_date__gt=timezone.now()).count()
 
 
 def lines_of(found: Rotated, ring_key: str) -> list[str]:
-    """In words. Nothing is said about what there is none of."""
+    """The result in words, without lines for what does not occur."""
     census, lines = found.census, []
     if found.dry_run and census.movable:
         plain = f", {census.plain:,} of them not sealed yet" if census.plain else ""

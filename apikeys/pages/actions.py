@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
 from apikeys.keys import services
-from apikeys.models import ApiKey, PauseReason
+from apikeys.models import ApiKey
 from apikeys.pages.answers import (
     FORMS_OF_PAGES,
     find_key,
@@ -28,6 +28,7 @@ from apikeys.pages.answers import (
 from apikeys.pages.forms import CreateKeyForm, DeleteKeyForm
 from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
 from apikeys.secrets import vault
+from apikeys.standing import PauseReason
 from apikeys.usage.figures import with_figures
 from common import outages
 from common.answers.announcements import announce, warn
@@ -168,7 +169,7 @@ def _switch(
     except services.KeyGone:
         return key_gone(request, project, key)
     if changed:
-        said = said.format(key.name, "allowed" if key.is_active and not key.is_shut else "rejected")
+        said = said.format(key.name, "allowed" if key.standing.lets_in else "rejected")
         announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
     else:
         # Without Undo: it would take back what somebody else did.

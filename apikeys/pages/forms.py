@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from apikeys.usage.figures import Period
 from common.names import NameField
 from projects.forms import ConfirmNameForm, FormTokenField, ListForm, PageForm

@@ -19,17 +19,20 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
-from apikeys.models import RECENTLY, ApiKey, KeyState, PauseReason
+from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm
+from apikeys.refusals import OF_A_KEY
+from apikeys.standing import REPORTED, KeyState
 from apikeys.usage.figures import Period, keys_counted, project_history, with_figures
 from common.answers.announcements import announce
+from common.answers.refusals import UNAVAILABLE
 from common.names import named_like
 from projects import services as project_services
-from projects.access import REASONS, get_project
+from projects.access import get_project
 from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
-from projects.permissions import Permission, permissions_of
+from projects.permissions import Permission, permissions_of, reason
 
 KEYS_A_PAGE = 10
 EVENTS_A_PAGE = 25
@@ -50,7 +53,7 @@ def project_context(project: Project) -> dict[str, Any]:
     return {
         "project": project,
         "can": permissions_of(project.role or ""),
-        "reasons": {permission.value: reason for permission, reason in REASONS.items()},
+        "reasons": {permission.value: reason(permission) for permission in Permission},
         "environment_variable": snippets.ENVIRONMENT_VARIABLE,
     }
 
@@ -105,7 +108,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "pager_query": pager_query(q=choice["q"], state=choice["state"], sort=choice["sort"]),
         "any_deleted": any_deleted,
         "states": [c for c in STATE_CHOICES if any_deleted or c[0] != KeyState.DELETED or choice["state"] == c[0]],
-        "state_label": dict(KeyState.choices).get(choice["state"], "").lower(),
+        "state_label": choice["state"],
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
         "living": len(names),
@@ -154,8 +157,7 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     """The other stopped keys that ask for something: those that were reported as leaked, then those that some program
     went on using in the last 7 days, the latest call first."""
     tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
-    reported = Q(state=KeyState.PAUSED, pause_reason=PauseReason.REPORTED)
-    keys = project.api_keys.exclude(state=KeyState.ACTIVE).filter(tried | reported)
+    keys = project.api_keys.select_related("created_by").exclude(state=KeyState.ACTIVE).filter(tried | holds(REPORTED))
     keys = keys.exclude(pk=besides.pk if besides else 0)
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
@@ -225,4 +227,5 @@ def activity(request: PageRequest, project_id: str) -> HttpResponse:
 @require_safe
 def help_page(request: PageRequest) -> HttpResponse:
     context = snippet_context(request) | {"environment_variable": snippets.ENVIRONMENT_VARIABLE}
+    context["refusals"] = (*OF_A_KEY, UNAVAILABLE)
     return render(request, "apikeys/help.html", context)

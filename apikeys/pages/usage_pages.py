@@ -16,10 +16,11 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
-from apikeys.models import ApiKey, Outcome
+from apikeys.models import ApiKey
 from apikeys.pages import usage_charts
 from apikeys.pages.forms import UsageForm
 from apikeys.pages.project import project_context
+from apikeys.refusals import LET_IN, REFUSED_OUTCOMES
 from apikeys.usage import figures
 from apikeys.usage.figures import Calls, Period, history, keys_counted, project_history, totals, use_of
 from common.answers.busy import busy
@@ -34,7 +35,6 @@ KEYS_A_PAGE = 20
 # Of so many keys the CSV reads the use at once: a year of them is some 10,000 rows.
 KEYS_A_QUERY = 20
 CSV_IN_MEMORY = 1024 * 1024
-REFUSALS = [outcome for outcome in Outcome if outcome != Outcome.OK]
 # Where a spreadsheet takes what follows for a formula, full-width forms included; many parts of the world read a
 # semicolon as the end of a cell, quoted or not.
 _FORMULA = re.compile("(^|;)(?=[=+@\t\r\n＝＋－＠-])")
@@ -136,7 +136,7 @@ def _csv_file(rows: Iterable[list[str | int]]) -> "File[bytes]":
 
 
 def _heading() -> list[str | int]:
-    return ["start", "key id", "key name", "allowed", *(str(refusal.value) for refusal in REFUSALS)]
+    return ["start", "key id", "key name", "allowed", *REFUSED_OUTCOMES]
 
 
 def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[list[str | int]]:
@@ -147,5 +147,5 @@ def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[list[str | int]]:
         rows = found.values_list("key_id", "starts_at", "outcome", "calls")
         for (key_pk, starts_at), outcomes in itertools.groupby(rows, key=lambda row: row[:2]):
             key, calls = some[key_pk], {outcome: calls for _, _, outcome, calls in outcomes}
-            counts = [calls.get(outcome, 0) for outcome in (Outcome.OK, *REFUSALS)]
+            counts = [calls.get(outcome, 0) for outcome in (LET_IN, *REFUSED_OUTCOMES)]
             yield [f"{starts_at:%Y-%m-%dT%H:%M:%SZ}", key.public_id, as_text(key.name), *counts]

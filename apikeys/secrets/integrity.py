@@ -1,4 +1,4 @@
-"""Proves that the database and the secrets outside it belong together. Reads only."""
+"""Proves that the database and the secrets outside it belong together. It only reads."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,25 +14,25 @@ _FIELDS = ("public_id", "project__public_id", "state", "digest", "pepper_id", "c
 
 
 class DigestRefused(Exception):
-    """The row's digest is not that of its secret: calls with the secret do not find the row."""
+    """The row's digest is not the digest of its secret: a request with the secret does not find the row."""
 
 
 class Findings(NamedTuple):
-    """What became of all keys."""
+    """The result for all keys."""
 
     right: dict[str, int]  # how many, by RIGHT
     wrong: dict[str, list[str]]  # their ids, by WRONG
 
 
-# Show-once keys have nothing to decrypt: their pepper is there, and only a call can prove their digests.
+# A show-once key has nothing to decrypt. Its pepper is there, and only a request can prove its digest.
 RIGHT = ("proven", "show_once", "deleted")
 WRONG = ("not_decrypted", "digest_differs", "ring_key_missing", "pepper_missing")
 
 
 def slices(batch: int = KEYS_A_STATEMENT) -> Iterator[list[ApiKey]]:
-    """All keys, deleted ones too, by primary key and `batch` a statement.
+    """All keys, deleted ones too, in the order of their primary keys, `batch` in each statement.
 
-    Every row is read, not only those that are looked for: no statement then grows with the table.
+    Every row is read, also rows that nobody looks for, so that no statement grows with the table.
     """
     keys, last_pk = ApiKey.objects.order_by("pk").select_related("project").only(*_FIELDS), 0
     while found := list(keys.filter(pk__gt=last_pk)[:batch]):
@@ -42,7 +42,7 @@ def slices(batch: int = KEYS_A_STATEMENT) -> Iterator[list[ApiKey]]:
 
 @sensitive_variables()
 def decrypted(key: ApiKey) -> str:
-    """The key's secret. Raises VaultUnavailable, or CiphertextRefused where there is none to decrypt too."""
+    """The key's secret. Raises VaultUnavailable, and CiphertextRefused also for a key without a ciphertext."""
     return vault.decrypt(
         bytes(key.ciphertext or b""),
         ring_key_id=key.ring_key_id,
@@ -53,13 +53,13 @@ def decrypted(key: ApiKey) -> str:
 
 @sensitive_variables()
 def refuse_other_secret(key: ApiKey, secret: str) -> None:
-    """Raises DigestRefused unless calls with `secret` find this key; VaultUnavailable if its pepper is missing."""
+    """Raises DigestRefused unless a request with `secret` finds this key; VaultUnavailable if its pepper is missing."""
     if not vault.is_digest(bytes(key.digest), secret, pepper_id=key.pepper_id):
         raise DigestRefused
 
 
 def check_keys() -> Findings:
-    """Whether every secret can be shown again, and is the one that lets its calls in."""
+    """Checks that every stored secret can be shown again, and that it is the secret that lets requests in."""
     found = Findings(dict.fromkeys(RIGHT, 0), {name: [] for name in WRONG})
     ring, peppers = set(vault.ring_key_ids()), set(vault.pepper_ids())
     for keys in slices():
@@ -73,9 +73,9 @@ def check_keys() -> Findings:
 
 
 def wrong_peppers(most: int = 20) -> list[str]:
-    """The ids in KEY_PEPPERS whose pepper is not the one that keys were made with, as far as the newest keys tell.
+    """The ids in KEY_PEPPERS whose pepper did not make the keys that name it, judged by the newest keys.
 
-    One key that is right speaks for its pepper. Keys that cannot be decrypted tell nothing.
+    One key that fits proves its pepper. Keys that cannot be decrypted prove nothing.
     """
     ring, peppers = set(vault.ring_key_ids()), set(vault.pepper_ids())
     keys = ApiKey.objects.filter(ciphertext__isnull=False).select_related("project").only(*_FIELDS)
@@ -84,7 +84,7 @@ def wrong_peppers(most: int = 20) -> list[str]:
 
 
 def _finding(key: ApiKey, ring: set[str], peppers: set[str]) -> str:
-    """The one of RIGHT and WRONG that the key is."""
+    """The name in RIGHT or WRONG that describes the key."""
     if key.is_deleted:
         return "deleted"
     if key.pepper_id not in peppers:

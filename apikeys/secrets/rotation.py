@@ -1,9 +1,9 @@
-"""Moves every key to the first entries of KEY_RING and KEY_PEPPERS, and counts who still needs an older one.
+"""Moves every key to the first entries of KEY_RING and KEY_PEPPERS, and counts the keys that still need an older entry.
 
-A key's four columns change together in one UPDATE that holds only for what was read, so that it works at every moment
-and whoever deletes it meanwhile wins. Old rows are found by reading, never remembered: killed at any moment, the next
-run does the rest. No event is left: nothing changes that a key's owner did or could see, and the operator has the
-command's own report.
+A key's four columns change together in one UPDATE that holds only for the values that were read. So a rotation may run
+at any time, and a deletion in between wins. Each run finds old rows by reading them: after a kill at any moment, the
+next run does the rest. No event is written, because nothing changes that a key's owner did or could see; the operator
+reads the command's report.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from apikeys.secrets.integrity import KEYS_A_STATEMENT, DigestRefused, decrypted
 
 
 class Rotated(NamedTuple):
-    """How many keys were moved, and the ids of those that were left alone because something is wrong with them."""
+    """How many keys were moved, and the ids of the keys that were left alone because something is wrong with them."""
 
     moved: int
     not_decrypted: list[str]
@@ -33,7 +33,7 @@ class Census(NamedTuple):
     peppers: Counter[str]
     show_once: Counter[str]
     deleted: Counter[str]
-    movable: int  # keys that are not under the first entries although they can be
+    movable: int  # keys that could be under the first entries and are not
 
 
 class Need(NamedTuple):
@@ -57,7 +57,7 @@ class Need(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Which keys a run moves, and where to."""
+    """The keys that a run moves, and the entries that it moves them to."""
 
     ring_key: str
     pepper: str
@@ -73,8 +73,8 @@ class Target(NamedTuple):
 def find_target(lost_peppers: Collection[str] = ()) -> Target:
     """Raises VaultUnavailable if KEY_RING or KEY_PEPPERS is empty.
 
-    A digest whose pepper KEY_PEPPERS lacks stays as it is, for more likely the configuration is wrong than the pepper
-    lost. Only the digests of `lost_peppers` are made anew from the ciphertext alone.
+    A digest whose pepper KEY_PEPPERS lacks stays as it is: a wrong configuration is likelier than a lost pepper. Only
+    the digests of `lost_peppers` are made anew from the ciphertext alone.
     """
     ring, peppers = vault.ring_key_ids(), vault.pepper_ids()
     for name, entries in (("KEY_RING", ring), ("KEY_PEPPERS", peppers)):
@@ -84,7 +84,7 @@ def find_target(lost_peppers: Collection[str] = ()) -> Target:
 
 
 def not_needed(peppers: Iterable[str]) -> list[str]:
-    """Those of the ids that no living key names."""
+    """The ids that no living key names."""
     named = set(ApiKey.objects.alive().values_list("pepper_id", flat=True).distinct())
     return [pepper for pepper in peppers if pepper not in named]
 
@@ -92,10 +92,10 @@ def not_needed(peppers: Iterable[str]) -> list[str]:
 def rotate(
     target: Target, *, batch: int = KEYS_A_STATEMENT, progress: Callable[[int, int], None] = lambda seen, moved: None
 ) -> Rotated:
-    """Moves all keys that `target` concerns, in transactions of up to `batch` keys.
+    """Moves all keys that `target` names, in transactions of up to `batch` keys.
 
-    `progress` is told after each how many keys were looked at and moved. Other processes' locks are waited for in the
-    order of primary keys, as everywhere, so that nobody waits in a circle.
+    `progress` is called after each transaction with the number of keys that were read and moved. Rows are locked in the
+    order of primary keys, as everywhere, so that no two processes wait for each other.
     """
     seen = moved = 0
     wrong: dict[str, list[str]] = {"not_decrypted": [], "digest_differs": []}
@@ -128,7 +128,7 @@ def _moved(key: ApiKey, target: Target) -> dict[str, object]:
 
 
 def _write(changes: list[tuple[ApiKey, dict[str, object]]]) -> int:
-    """How many keys were still as they had been read, and now have their new columns."""
+    """How many keys still had the values that were read, and now have their new columns."""
     with transaction.atomic():
         return sum(
             ApiKey.objects.filter(pk=key.pk, ciphertext=key.ciphertext, digest=key.digest).update(**columns)
@@ -154,7 +154,7 @@ def take_census(target: Target) -> Census:
 
 
 def ring_needs(census: Census, second_factors: Counter[str]) -> list[Need]:
-    """The entries of KEY_RING in their order, then those that keys or second factors name and KEY_RING lacks."""
+    """The entries of KEY_RING in their order, then entries that keys or second factors name and KEY_RING lacks."""
     configured = vault.ring_key_ids()
     return [
         Need(
@@ -169,7 +169,7 @@ def ring_needs(census: Census, second_factors: Counter[str]) -> list[Need]:
 
 
 def pepper_needs(census: Census) -> list[Need]:
-    """The entries of KEY_PEPPERS in their order, then those that keys name and KEY_PEPPERS lacks."""
+    """The entries of KEY_PEPPERS in their order, then entries that keys name and KEY_PEPPERS lacks."""
     configured = vault.pepper_ids()
     counts = (census.peppers, census.show_once, census.deleted)
     return [

@@ -1,8 +1,8 @@
-"""The secret's format: a prefix, 30 random base62 characters and 6 of checksum. Pure functions.
+"""The secret's format: a prefix, 30 random base62 characters and 6 characters of checksum. Pure functions.
 
-30 characters of base62 carry 178 bits. The checksum is the CRC32 of everything before it, so that
-a truncated or mistyped secret is refused without a query and scanners can tell a real one from a
-look-alike (the scheme GitHub describes for its tokens). It is no protection: anyone can compute it.
+30 base62 characters carry 178 bits. The checksum is the CRC32 of all characters before it. So a truncated or mistyped
+secret is rejected without a query, and scanners can tell a real secret from a look-alike (GitHub describes this scheme
+for its tokens). The checksum is no protection: anyone can compute it.
 """
 
 import re
@@ -46,13 +46,13 @@ def is_well_formed(text: str, prefix: str) -> bool:
 
 
 def occurs_in(text: str, prefix: str) -> bool:
-    """Whether `text` holds what looks like a secret, its checksum right or not."""
+    """Whether `text` contains something that looks like a secret, with or without a correct checksum."""
     return re.search(re.escape(prefix) + _BODY.pattern, text) is not None
 
 
 def mask(secret: str, prefix: str) -> str:
     """What pages show: `lk_7Hq2••••••••wX9d`.
 
-    It gives away four random characters and four of the checksum, 48 of 178 bits at most: 130 remain.
+    A mask gives away four random characters and four of the checksum, at most 48 of 178 bits: 130 remain.
     """
     return f"{secret[: len(prefix) + SHOWN]}{DOTS}{secret[-SHOWN:]}"

@@ -1,7 +1,7 @@
-"""Digests for looking a secret up, and encryption for showing it again.
+"""Digests that look a secret up, and encryption that can show it again.
 
-A digest needs a pepper only, a ciphertext the key ring only; both live outside the database.
-Rings are ordered: the first entry makes new digests and ciphertexts, all of them read old ones.
+A digest needs only a pepper, a ciphertext only the key ring. Both are kept outside the database. Rings are ordered: the
+first entry makes new digests and ciphertexts, and all entries read old ones.
 """
 
 import hmac
@@ -58,7 +58,7 @@ def _associated_data(key_id: str, project_id: str) -> bytes:
 
 @sensitive_variables()
 def encrypt(secret: str, *, key_id: str, project_id: str) -> tuple[str, bytes]:
-    """The ring key's id and nonce + AES-256-GCM ciphertext, bound to the row by associated data."""
+    """The ring key's id, and nonce + AES-256-GCM ciphertext, which associated data bind to the row."""
     return key_ring.seal(secret.encode("ascii"), _associated_data(key_id, project_id))
 
 

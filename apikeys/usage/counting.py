@@ -1,8 +1,8 @@
 """Counts every call: of which key, with which outcome, in which hour, and when and from where the last one came.
 
-The hot path counts in memory. A thread adds that to the database: at once after a quiet second, else about every
-second, and once more at shutdown. A process that is killed loses at most that second. A database that is away
-loses nothing until MOST_NOTED different counts wait for it, about 30 MB.
+The hot path counts in memory. A thread (apikeys/writer_thread.py) adds that to the database: at once after a quiet
+second, else about every second, and once more at shutdown. A process that is killed loses at most that second. A
+database that is away loses nothing until MOST_NOTED different counts wait for it, about 30 MB.
 """
 
 import os
@@ -10,14 +10,12 @@ import threading
 from typing import Any
 
 import structlog
-from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, connection
 
+from apikeys import writer_thread
 from apikeys.usage import writing
 from apikeys.usage.writing import HOUR_SECONDS, Noted
-from apikeys.verify import failed_keys
 from common import database_deadline
-from common.background import background_thread
 
 logger = structlog.get_logger(__name__)
 
@@ -26,8 +24,6 @@ MOST_NOTED = 100_000
 # While a batch is written, about a tenth of a second for this many, who pauses one of its keys waits. Larger ones are
 # no faster.
 MOST_WRITTEN = 500
-# How long the end of a process waits for a writer that does not get ahead.
-SECONDS_TO_WAIT = 5
 
 Place = tuple[int | None, str, int]
 
@@ -36,9 +32,6 @@ _dropped = 0
 _at_hand = 0  # counts taken from the notes and not yet written
 _lock = threading.Lock()
 _writing = threading.Lock()
-_writer: threading.Thread | None = None
-_noted = threading.Event()
-_stopping = threading.Event()
 
 
 def record(key_pk: int, outcome: str, at: float, address: str | None) -> None:
@@ -52,7 +45,7 @@ def record_unmatched(at: float) -> None:
 
 
 def _count(place: Place, calls: int, at: float, address: str | None) -> None:
-    global _dropped, _writer
+    global _dropped
     with _lock:
         note = _notes.get(place)
         if note is not None:
@@ -63,16 +56,12 @@ def _count(place: Place, calls: int, at: float, address: str | None) -> None:
             _notes[place] = [calls, at, address]
         else:
             _dropped += calls
-        if _writer is None and settings.USAGE_FLUSH_SECONDS:
-            # If it cannot be started now, it is with the next one.
-            _writer = background_thread.start(_write_until_stopped, stop=_stop)
-    if not _noted.is_set():
-        _noted.set()
+    writer_thread.wake()
 
 
 def flush() -> None:
     """Writes what was counted. A database that is away loses nothing: the counts stay for the next time."""
-    if not _writing.acquire(timeout=SECONDS_TO_WAIT):
+    if not _writing.acquire(timeout=writer_thread.SECONDS_TO_WAIT):
         logger.error("usage_not_written", counts=len(_notes) + _at_hand)
         return
     try:
@@ -99,6 +88,7 @@ def _write(waiting: list[Noted]) -> None:
             # Not the server's state but the counts themselves: kept, they would stand in the way of later ones.
             logger.exception("usage_dropped", calls=sum(noted.calls for noted in waiting[:MOST_WRITTEN]))
         waiting = waiting[MOST_WRITTEN:]
+        writer_thread.note_progress()
 
 
 def _take() -> list[Noted]:
@@ -116,38 +106,11 @@ def _put_back(batch: list[Noted]) -> None:
         _count((noted.key_pk, noted.outcome, noted.hour), noted.calls, noted.last_at, noted.last_address)
 
 
-def _write_until_stopped() -> None:
-    while not _stopping.is_set():
-        _noted.wait()
-        _noted.clear()
-        try:
-            with database_deadline.Begun():
-                close_old_connections()
-            flush()
-            with database_deadline.Begun():
-                failed_keys.share()
-        except Exception:
-            logger.exception("usage_writer_failed")
-        _stopping.wait(settings.USAGE_FLUSH_SECONDS)
-    connection.close()
-
-
-def _stop() -> None:
-    _stopping.set()
-    _noted.set()
-    before = None
-    # As long as it gets ahead.
-    while _writer is not None and _writer.is_alive() and _at_hand != before:
-        before = _at_hand
-        _writer.join(timeout=SECONDS_TO_WAIT)
-    flush()
-
-
 def _begin_anew() -> None:
-    """In a forked process: the parent writes what it has counted, and its thread and locks are not ours."""
-    global _notes, _dropped, _at_hand, _lock, _writing, _writer, _noted, _stopping
-    _notes, _dropped, _at_hand, _writer = {}, 0, 0, None
-    _lock, _writing, _noted, _stopping = threading.Lock(), threading.Lock(), threading.Event(), threading.Event()
+    """In a forked process: the parent writes what it has counted, and its locks are not ours."""
+    global _notes, _dropped, _at_hand, _lock, _writing
+    _notes, _dropped, _at_hand = {}, 0, 0
+    _lock, _writing = threading.Lock(), threading.Lock()
 
 
 os.register_at_fork(after_in_child=_begin_anew)

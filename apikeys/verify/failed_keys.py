@@ -1,9 +1,9 @@
 """Counts failed keys by address: more than FAILED_KEYS_PER_MINUTE in a minute, and further ones are answered 429.
 
 A good key is never refused for it (docs/decisions/0008). Counting is a dictionary write in this process, whose own
-limit holds at once. The writer thread of `counting` adds what is new to the cache that all processes share, and reads
-the sums back, so that the limit holds for all of them within about a second. Without that cache each process counts
-for itself.
+limit holds at once. A thread (apikeys/writer_thread.py) adds what is new to the cache that all processes share, and
+reads the sums back, so that the limit holds for all of them within about a second. Without that cache each process
+counts for itself.
 """
 
 import heapq
@@ -16,6 +16,8 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
+from apikeys import writer_thread
+from common import database_deadline
 from common.client_address import network_of
 
 logger = structlog.get_logger(__name__)
@@ -63,7 +65,9 @@ def record_failure(address: str | None) -> bool:
                 return False
             count = _counts[network] = _Count()
         count.new += 1
-        return count.new + count.shared > limit
+        is_too_many = count.new + count.shared > limit
+    writer_thread.wake()
+    return is_too_many
 
 
 def share() -> None:
@@ -75,7 +79,8 @@ def share() -> None:
         return
     busiest = dict(heapq.nlargest(MOST_SHARED, new.items(), key=itemgetter(1)))
     try:
-        sums = _add(window, busiest)
+        with database_deadline.Begun():
+            sums = _add(window, busiest)
     except Exception as error:  # each kind of cache has its own
         logger.warning("failed_keys_not_shared", error=type(error).__name__)
         return

@@ -47,7 +47,7 @@ class _Counted:
 
 
 class _Answer:
-    """The parts of an answer. granian asks for one more after the last part, and keeps the connection open meanwhile."""
+    """The parts of an answer. granian asks for one more after the last part, and keeps the connection meanwhile."""
 
     def __init__(self, parts: Iterable[bytes], environ: dict[str, Any], body: _Counted) -> None:
         self._parts, self._environ, self._body = parts, environ, body

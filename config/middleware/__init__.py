@@ -1,1 +1,1 @@
-"""Middleware: what holds for every request, who is signed in, and static files."""
+"""Middleware: rules for every request, who is signed in, and static files."""

@@ -1,4 +1,4 @@
-"""What holds for every request, whatever answers it."""
+"""Rules for every request, whichever view answers it."""
 
 import json
 from collections.abc import Callable
@@ -17,11 +17,21 @@ from django_structlog.signals import bind_extra_request_metadata
 from accounts.rate_limits import APP, held_up_seconds
 from common import outages
 from common.answers.envelope import error_response
+from common.answers.refusals import HTTPS_REQUIRED
 from common.client_address import client_address
+from common.gone import Gone
 from common.public_ids import new_public_id
 from common.security_log import Event, record
 from common.slow_clients.bodies import read_by_few
-from config.errors import bad_request, body_not_read, is_api, method_not_allowed, too_large, too_many_requests
+from config.errors import (
+    bad_request,
+    body_not_read,
+    is_api,
+    method_not_allowed,
+    not_found,
+    too_large,
+    too_many_requests,
+)
 from config.serving import health
 
 logger = structlog.get_logger(__name__)
@@ -30,7 +40,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def request_id(get_response: GetResponse) -> GetResponse:
-    """Names the request; a client's own X-Request-Id is not taken over."""
+    """Gives the request an id. A client's own X-Request-Id is ignored."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request.request_id = new_public_id("req")  # type: ignore[attr-defined]
@@ -50,7 +60,7 @@ def log_our_request_id(request: HttpRequest, **kwargs: Any) -> None:
 
 
 def refusals_logged(get_response: GetResponse) -> GetResponse:
-    """Notes answers of 429, and calls of the API that were refused, in the security log."""
+    """Writes answers of 429, and rejected calls of the API, to the security log."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -66,29 +76,31 @@ def refusals_logged(get_response: GetResponse) -> GetResponse:
 
 
 def api_over_https_only(get_response: GetResponse) -> GetResponse:
-    """Refuses the API over plain HTTP in production, where a redirect would hide that a key went in the clear."""
+    """Rejects API calls over plain HTTP in production: a redirect would hide that a key was sent unencrypted."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             _name_a_proxy_without_a_protocol(request)
             if is_api(request):
                 facts = {"address": client_address(request), "request_id": request.request_id}  # type: ignore[attr-defined]
-                record(Event.API_CALL_REFUSED, reason="https_required", **facts)
-                return error_response(request, 403, "https_required")
+                record(Event.API_CALL_REFUSED, reason=HTTPS_REQUIRED.code, **facts)
+                return error_response(request, HTTPS_REQUIRED)
         return get_response(request)
 
     return middleware
 
 
 def _name_a_proxy_without_a_protocol(request: HttpRequest) -> None:
-    """A redirect to https would come back to us as the same request, without end."""
+    """Warns about a proxy that sends no protocol: a redirect to https would return to us as the same request, without
+    end.
+    """
     if "HTTP_X_FORWARDED_PROTO" not in request.META:
         cause = "The proxy sends no X-Forwarded-Proto, so that every page redirects to itself. See docs/running.md."
         outages.log("https_not_known", cause, setting="TRUSTED_PROXIES")
 
 
-# The features that people are asked about and that no page of ours uses. The clipboard and passkeys, which pages use,
-# keep their default: our own pages.
+# Browser features that ask people for consent and that no page of ours uses. The clipboard and passkeys, which pages
+# use, keep their default: our own pages only.
 _NO_FEATURES = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
@@ -97,7 +109,7 @@ def no_features_no_embedding(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        # Browsers look for it with pages alone; with every script and style it would be a tenth of their weight.
+        # Browsers read it on pages only. On every script and style it would be a tenth of their weight.
         if response.get("Content-Type", "").startswith("text/html"):
             response.headers.setdefault("Permissions-Policy", _NO_FEATURES)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
@@ -107,9 +119,9 @@ def no_features_no_embedding(get_response: GetResponse) -> GetResponse:
 
 
 def nul_refused(get_response: GetResponse) -> GetResponse:
-    """Answers 400 to a NUL in query or cookie: PostgreSQL cannot hold one, and no form or link of anyone's sends it.
+    """Answers 400 to a NUL in query or cookie. PostgreSQL cannot store one, and none of our forms and links sends one.
 
-    A cookie may write one as "\\000", which would reach the query for its session.
+    A cookie may write it as "\000", which would reach the query for its session.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -121,7 +133,7 @@ def nul_refused(get_response: GetResponse) -> GetResponse:
 
 
 def health_by_any_name(get_response: GetResponse) -> GetResponse:
-    """Answers health checks before the Host header is judged: supervisors ask by address."""
+    """Answers health checks before the Host header is checked, because supervisors ask by IP address."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         return health.answer(request) or get_response(request)
@@ -130,10 +142,10 @@ def health_by_any_name(get_response: GetResponse) -> GetResponse:
 
 
 def bodies_bounded(get_response: GetResponse) -> GetResponse:
-    """Refuses what is longer than a form, or does not say how long it is, before anything of it is read.
+    """Rejects a body that is longer than a form, or of unknown length, before anything of it is read.
 
-    No page takes a file, but Django looks for a form's token in any multipart body, and its own limit leaves files
-    out: they went to the disk first. The API's calls judge their bodies themselves.
+    No page takes a file. But Django looks for a form's token in any multipart body, and its own limit ignores files, so
+    they would be written to the disk first. The API's calls check their bodies themselves.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -141,7 +153,7 @@ def bodies_bounded(get_response: GetResponse) -> GetResponse:
             return get_response(request)
         if request.META.get("HTTP_TRANSFER_ENCODING"):
             return too_large(request, 411)
-        # By its digits first: Python refuses to read a number of thousands of them.
+        # The digits are counted first, because Python refuses to parse a number of thousands of digits.
         length = request.META.get("CONTENT_LENGTH") or "0"
         if len(length) > 18 or not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return too_large(request)
@@ -154,7 +166,7 @@ bodies_read_by_few = read_by_few(body_not_read)
 
 
 def never_cached(get_response: GetResponse) -> GetResponse:
-    """Keeps every page and answer out of every cache, the browser's included; static files have their own rule."""
+    """Keeps every page and answer out of every cache, also the browser's. Static files have their own rule."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -166,7 +178,7 @@ def never_cached(get_response: GetResponse) -> GetResponse:
 
 
 def htmx_redirects(get_response: GetResponse) -> GetResponse:
-    """Turns a redirect into one of the whole page, so that htmx never swaps a page into a fragment."""
+    """Makes htmx follow a redirect as a whole page, so that it never swaps a page into a fragment."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -180,7 +192,7 @@ def htmx_redirects(get_response: GetResponse) -> GetResponse:
 
 
 def own_405(get_response: GetResponse) -> GetResponse:
-    """Gives Django's blank answer to a wrong method a page."""
+    """Replaces Django's blank answer to a wrong method by a page."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -192,10 +204,11 @@ def own_405(get_response: GetResponse) -> GetResponse:
 
 
 class Limits:
-    """Answers 429 with Retry-After wherever one of allauth's limits held somebody up, and counts tries of mailed codes.
+    """Answers 429 with Retry-After wherever one of allauth's limits stopped somebody, and counts tries of emailed
+    codes.
 
-    allauth ends a code after three wrong ones, but counts them in the session: whoever sends many at once, or begins
-    anew each time, has more.
+    allauth ends a code after three wrong tries, but counts them in the session. Somebody who sends many at once, or
+    begins a new session each time, would have more tries.
     """
 
     CODE_PAGES = ("account_email_verification_sent", "account_confirm_password_reset_code")
@@ -210,7 +223,7 @@ class Limits:
             return response
         if response.status_code != 200:
             return too_many_requests(request)
-        # A form, with what was typed.
+        # A form that still contains what the person typed.
         response.status_code = 429
         response["Retry-After"] = str(seconds)
         return response
@@ -223,11 +236,24 @@ class Limits:
         return response
 
 
-class AdminInput:
-    """Answers 400 where a page of the admin was given something that cannot be an id.
+class Deleted:
+    """Answers 404 where a service found that its object was deleted in the meantime, in pages, admin and API alike."""
 
-    Django's own pages look rows up by whatever a form's selection or a default in the address says: "x" or thirty
-    digits raised, and also in the middle of a page that was being rendered. The log keeps the traceback.
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return not_found(request) if isinstance(exception, Gone) else None
+
+
+class AdminInput:
+    """Answers 400 where a page of the admin gets something that cannot be an id.
+
+    Django's own admin looks rows up by every value of a form's selection or of a default in the address. "x" or thirty
+    digits raised, sometimes in the middle of a page. The log keeps the traceback.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

@@ -1,4 +1,4 @@
-"""Middleware that asks who is there, and ends what waited for a sign-in."""
+"""Middleware that finds out who is signed in, and ends unfinished sign-ins."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,15 +19,18 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class LoginRequired(LoginRequiredMiddleware):
-    """Every view needs a login unless it says otherwise, and leads back to the page the person was on."""
+    """Every view needs a sign-in unless it is marked otherwise. Afterwards the person returns to the page that they
+    wanted.
+    """
 
-    # An open page asks for these by itself. That is no sign of a person.
+    # An open page sends these requests by itself. They do not show that a person is there.
     ASKED_BY_SCRIPT = ("apikeys:first_request",)
 
     def process_view(
         self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
     ) -> HttpResponseBase | None:
-        # Django's own asks who is there before it asks whether that matters: two queries for every check of a key.
+        # Django's own middleware loads the user before it knows whether it matters: two queries for every check of a
+        # key.
         if not getattr(view_func, "login_required", True):
             return None
         if request.user.is_authenticated:
@@ -37,12 +40,13 @@ class LoginRequired(LoginRequiredMiddleware):
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
-        # A POST cannot be repeated after the login, nor is a part of a page one: back to the page that asked.
+        # A POST cannot be repeated after the sign-in, and a fragment is no page. So the person returns to the page that
+        # sent it.
         page = request.get_full_path()
         if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
             page = page_that_asked(request)
         if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}:
-            # Only a page that needs a sign-in has such a form, and the form's token was checked before.
+            # Only pages that need a sign-in have such a form, and the form's token was checked before.
             warn(request, "You were signed out. Nothing was changed.")
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         if request.headers.get("Accept") == "application/json":
@@ -51,7 +55,7 @@ class LoginRequired(LoginRequiredMiddleware):
 
 
 class PendingSignIns:
-    """Ends a sign-in or a reset that waits for a code, before any of its pages, once the password has changed."""
+    """Ends a sign-in or a reset that waits for a code once the password has changed, before any page of it is shown."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -66,9 +70,9 @@ class PendingSignIns:
 
 
 class AdminAsks:
-    """Asks who is there before the admin changes anything in an old session: it can give anyone's account a password.
+    """Asks for a recent sign-in before the admin changes anything, because the admin can set anyone's password.
 
-    Pausing keys stays quick, and so does re-enabling keys that nobody reported. Their list can do no more: it leads
+    Pausing keys stays quick, and so does re-enabling keys that nobody reported. The list can do no more: it leads
     reported keys to a page of their own, which asks.
     """
 

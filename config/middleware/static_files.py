@@ -5,12 +5,12 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # whitenoise ships no types
-    """Hands each static file to the server in one piece, so that no thread waits while a client reads it.
+    """Gives each static file to the server in one piece, so that no thread waits while a client reads it.
 
-    The largest has 0.3 MB. In Django's pieces of 4 KiB, anybody who reads a file slowly would hold a thread.
+    The largest file has 0.3 MB. In Django's pieces of 4 KiB, a slow reader would hold a thread.
 
-    It comes before all other middleware: scripts and styles need few of the headers that pages have, which would be a
-    part of what every visit transfers.
+    It comes before all other middleware, because scripts and styles need few of the headers of pages, and headers are a
+    part of what each visit transfers.
     """
 
     @staticmethod

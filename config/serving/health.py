@@ -1,4 +1,4 @@
-"""What a supervisor asks. Why there is no library for it: docs/decisions/0004-own-health-views.md."""
+"""The health checks that a supervisor asks. docs/decisions/0004-own-health-views.md tells why they are our own."""
 
 from collections.abc import Callable
 
@@ -9,24 +9,25 @@ from config.serving import readiness
 
 
 def live() -> tuple[int, str]:
-    """200 while the process answers at all; asks nothing else."""
+    """200 as long as the process answers at all. Nothing else is checked."""
     return 200, "live"
 
 
 def ready() -> tuple[int, str]:
-    """200 if everything is there that serving needs, else 503. The log says what is missing."""
+    """200 if everything that serving needs is there, else 503. The log tells what is missing."""
     if problem := readiness.problem():
         outages.log("not_ready", problem)
         return 503, "unavailable"
     return 200, "ready"
 
 
-# By address: what answers the HTTP status and the state's name. The pages' processes and the check's both use it.
+# By address: the function that answers with the HTTP status and the state's name. The processes of pages and check both
+# use it.
 STATES: dict[str, Callable[[], tuple[int, str]]] = {"/health/live": live, "/health/ready": ready}
 
 
 def answer(request: HttpRequest) -> JsonResponse | None:
-    """None for an address that is no health check."""
+    """The answer; None for an address that is no health check."""
     state = STATES.get(request.path)
     if state is None:
         return None

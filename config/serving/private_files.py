@@ -1,7 +1,7 @@
-"""Who may read the data folder: the server's own user, or also a group if UMASK says so.
+"""Who may read the data folder: the server's own user, and a group if UMASK allows it.
 
-The umask makes new files and folders private. An earlier release, or an operator's `mkdir`, may have left older ones
-that everybody on the machine can read: these are mended at each start.
+The umask makes new files and folders private. An earlier release, or an operator's `mkdir`, may have left files that
+everybody on the machine can read. Each start corrects them.
 """
 
 import os
@@ -19,9 +19,9 @@ _OTHERS = {"bench.json"}
 
 
 def mend(data_dir: Path, database: Path | None, umask: int) -> None:
-    """Takes away what `umask` forbids, and logs each change; a warning names what cannot be changed.
+    """Removes the rights that `umask` forbids, and logs each change; a warning names a file that cannot be changed.
 
-    `database` is the SQLite file. Nothing is ever given more rights than it has.
+    `database` is the SQLite file. No file ever gets more rights than it has.
     """
     for path in _ours(data_dir, database):
         _mend(path, 0o077 if path.is_relative_to(data_dir / "secrets") else umask)
@@ -37,7 +37,7 @@ def _ours(data_dir: Path, database: Path | None) -> Iterator[Path]:
 
 
 def _holds_more(data_dir: Path, database: Path | None) -> bool:
-    """Whether there is anything that is not Latchkey's: root must not close `/srv` to everybody else."""
+    """Whether the folder contains anything that is not Latchkey's: root must not close `/srv` to everybody else."""
     name = database.name if database is not None else "latchkey.sqlite3"
     ours = {*_FOLDERS, *_OTHERS, *(name + suffix for suffix in _SQLITE_SUFFIXES)}
     return any(path.name not in ours for path in _sorted(data_dir))

@@ -1,7 +1,7 @@
-"""What has to be there before anybody is served. `serve` does not start without it, and /health/ready answers 503.
+"""What has to be there before anybody is served. Without it `serve` does not start and /health/ready answers 503.
 
 Each problem is one sentence that names the setting and the command that helps. A database that is away is different:
-the server starts, says in the log that it is not ready, and serves as soon as the database is back.
+the server starts, logs that it is not ready, and serves as soon as the database is back.
 """
 
 import os
@@ -23,7 +23,7 @@ from apikeys.secrets import integrity
 from common import database_deadline, outages
 from common.postgresql import pooler
 
-# What is asked once: it costs more than a supervisor's question may, and only a restart changes it.
+# These are checked once: they cost more than a supervisor's request may, and only a restart changes them.
 _settled: set[str] = set()
 
 
@@ -51,7 +51,9 @@ def refusal() -> str | None:
 
 @cache
 def expected_migrations() -> frozenset[tuple[str, str]]:
-    """What this release's code needs. Looked up when a process starts: an upgrade changes the files below it."""
+    """The migrations that this release's code needs. Read when a process starts, because an upgrade changes the files
+    below it.
+    """
     found = set()
     for config in apps.get_app_configs():
         module, _ = MigrationLoader.migrations_module(config.label)
@@ -98,10 +100,10 @@ def _pepper_problem() -> str | None:
 
 
 def _files_problem() -> str | None:
-    """Only where pages are served. With DEBUG on, static files come from where they are written."""
+    """A problem of static files, where pages are served. With DEBUG on, static files come from the source folder."""
     if settings.DEBUG or not apps.is_installed("django.contrib.staticfiles"):
         return None
-    # Processes that only check keys load nothing of it.
+    # Processes that only check keys load none of it.
     from django.contrib.staticfiles.storage import staticfiles_storage
 
     storage: Any = staticfiles_storage
@@ -111,10 +113,10 @@ def _files_problem() -> str | None:
 
 
 def _probe_folder() -> str | None:
-    """Really writes: permissions tell nothing of a file system that is full or read-only."""
+    """Writes a file, because permissions tell nothing about a file system that is full or read-only."""
     for folder in (settings.FILE_UPLOAD_TEMP_DIR, settings.MEDIA_ROOT):
         try:
-            os.makedirs(folder, exist_ok=True)  # UMASK says who else may use it
+            os.makedirs(folder, exist_ok=True)  # UMASK decides who else may use it
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(b"x")
         except OSError as error:

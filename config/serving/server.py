@@ -4,8 +4,8 @@
 
     python -m config.serving.server APPLICATION HOST PORT WORKERS THREADS NICENESS SUPERVISOR
 
-where SUPERVISOR is the process id of the one that starts it. SIGTERM finishes the requests at hand, then ends it.
-NICENESS is the system's word for how far others go first when processors are short (nice(2)).
+SUPERVISOR is the process id of the process that starts the group. SIGTERM finishes the running requests, then ends the
+group. NICENESS is the system's measure of how much others go first when processors are short (nice(2)).
 """
 
 import gc
@@ -25,23 +25,25 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-# Longer than the database's own limits allow a request to take, shorter than most supervisors' patience.
+# Longer than the database's limits allow a request to take, and shorter than most supervisors wait.
 DRAIN_SECONDS = 25
-# About as many for a request's first line and headers together; beyond, 431. Browsers and proxies send a fraction.
+# The most bytes of a request's first line and headers together, roughly; a longer head is answered 431. Browsers and
+# proxies send a fraction of it.
 HEADER_BYTES = 64 * 1024
-# Open connections of each worker, idle ones too. granian takes no further connection beyond them (docs/scaling.md).
+# Open connections of each worker, with idle ones. granian accepts no connection beyond them (docs/scaling.md).
 CONNECTIONS = 10_000
-# A worker's own files and its connections to the database.
+# Room for a worker's own files and its connections to the database.
 OTHER_FILES = 100
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 
 
 def main(application: str, host: str, port: int, workers: int, threads: int, niceness: int, supervisor: int) -> None:
     os.nice(niceness)
-    # Ctrl+C reaches the supervisor too, which then sends SIGTERM.
+    # Ctrl+C also reaches the supervisor, which then sends SIGTERM.
     _leave_signals_to_a_thread(lambda number, sender: number == signal.SIGTERM)
     threading.Thread(target=_end_after, args=(supervisor,), name="_end_after", daemon=True).start()
-    # The workers are forks of this process: they share what it has loaded. What cannot be loaded ends it at once.
+    # The workers are forks of this process and share its memory. A failure to load the application ends this process at
+    # once.
     _load_for_good(application)
     server: Any = Server(
         application,
@@ -53,20 +55,22 @@ def main(application: str, host: str, port: int, workers: int, threads: int, nic
         websockets=False,
         workers=workers,
         blocking_threads=threads,
-        # granian's own default is 1,024 for all workers together; as many idle connections would stop the server.
+        # granian's own default is 1,024 connections for all workers together: as many idle connections would stop the
+        # server.
         backpressure=min(CONNECTIONS, _allow_open_files() - OTHER_FILES),
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
-        # Its warnings advise fewer threads than two cores need while they wait for the database.
+        # granian's warnings advise fewer threads than two cores need while threads wait for the database.
         log_level=LogLevels.error,
     )
     server.serve(target_loader=_load)
 
 
 def _load_for_good(application: str) -> None:
-    """Loads what stays loaded. Looking for garbage meanwhile would take a seventh of the time, and find none.
+    """Loads the application for the life of the process. Collecting garbage meanwhile would take a seventh of the time
+    and find none.
 
-    Later, too, garbage is looked for only among what came after, so that workers do not copy the memory they share.
+    Later collections ignore these objects, so that workers do not copy the memory that they share.
     """
     gc.disable()
     import_string(application)
@@ -75,28 +79,30 @@ def _load_for_good(application: str) -> None:
 
 
 def _allow_open_files() -> int:
-    """Raises this process's limit of open files as far as the system lets it, and returns the limit."""
+    """Raises this process's limit of open files as far as the system allows, and returns the limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return CONNECTIONS + OTHER_FILES if most == resource.RLIM_INFINITY else most
 
 
 def _load(target: str) -> Any:
-    """The application, in a worker that ends in order: at the first signal, or when its main process was killed."""
+    """The application, in a worker that ends in order: at its main process's signal, or when its main process was
+    killed.
+    """
     parent = multiprocessing.parent_process()
     main = parent.pid if parent else None
-    # Ctrl+C and supervisors signal every process. A worker that ended by such a signal would be one that died, to a
-    # main process that has not had its own signal yet.
+    # Ctrl+C and supervisors signal every process. If a worker ended by such a signal, its main process, which has not
+    # received its own signal yet, would take the worker for dead.
     _leave_signals_to_a_thread(lambda number, sender: sender in {main, os.getpid()})
     threading.Thread(target=_end_after, args=(main,), name="_end_after", daemon=True).start()
     return import_string(target)
 
 
 def _leave_signals_to_a_thread(is_meant: Callable[[int, int], bool]) -> None:
-    """Ends this process in order at the first signal that `is_meant`, given its number and its sender.
+    """Ends this process in order at the first signal that `is_meant` accepts, given its number and its sender.
 
-    Signals of all its threads are blocked, and stay so: a second one would hang granian. Its handlers set events, and a
-    handler that interrupts the wait for the same event waits for itself.
+    Signals stay blocked in all threads: a second one would hang granian. Its handlers set events, and a handler that
+    interrupts the wait for the same event waits for itself.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     loading = signal.getsignal(signal.SIGTERM)
@@ -113,7 +119,7 @@ def _end_at_signal(is_meant: Callable[[int, int], bool], handler_while_loading: 
 
 
 def _next_signal() -> tuple[int, int]:
-    """Waits for a signal that stops. Returns it and its sender; the own process on macOS, which does not tell."""
+    """Waits for a stop signal, and returns it with its sender. On macOS the sender is always this process."""
     if hasattr(signal, "sigwaitinfo"):
         found = signal.sigwaitinfo(_STOPPING)
         return found.si_signo, found.si_pid
@@ -121,7 +127,9 @@ def _next_signal() -> tuple[int, int]:
 
 
 def _end_after(parent: int | None) -> None:
-    """A process that outlives its parent would go on serving the port, beside a server that is started anew."""
+    """Ends this process when its parent has ended. Otherwise it would keep serving the port, beside a server that was
+    started anew.
+    """
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Two groups of processes under one: the pages with the API, and the check. They live and end together."""
+"""Runs two groups of processes: the pages with the API, and the check. They start and end together."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Group(NamedTuple):
-    """What runs in one group: `name` for the log, and what config/serving/server.py takes."""
+    """What one group runs: `name` is for the log, the rest are the arguments of config/serving/server.py."""
 
     name: str
     settings: str
@@ -35,8 +35,9 @@ class Group(NamedTuple):
 def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: None) -> str | None:
     """Serves until SIGTERM or Ctrl+C, which end every group in order.
 
-    Returns None, or a sentence about the group that ended by itself or with an error; the others were ended then, too.
-    The caller has no threads and no open connections: a group may be a fork. `when_started` may start threads.
+    Returns None, or a sentence about the group that ended by itself or with an error; the other group was then ended,
+    too. The caller must have no threads and no open connections, because a group may be a fork. `when_started` may
+    start threads.
     """
     running: dict[int, str] = {}
     is_asked = False
@@ -51,7 +52,7 @@ def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: No
         is_asked = True
         end_all()
 
-    # A signal that comes meanwhile has to find every group, and none of them may take it for the supervisor.
+    # A signal that arrives meanwhile has to find every group, and no group may handle it as the supervisor.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     running.update((_start(group), group.name) for group in groups)
     for number in _STOPPING:
@@ -63,7 +64,7 @@ def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: No
     while running:
         pid, status = os.wait()
         name, code = running.pop(pid), os.waitstatus_to_exitcode(status)
-        # A signal to every process may reach a group first, which then ends.
+        # A signal to every process may reach a group first. Then the group ends before the supervisor knows.
         deadline = time.monotonic() + SECONDS_OF_A_SIGNAL
         while not is_asked and not failed and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -79,9 +80,10 @@ def _start(group: Group) -> int:
 
 
 def _become(group: Group) -> NoReturn:
-    """A fork has loaded most of what the pages need, and shares it. The check needs less: it is a program of its own.
+    """Turns a fork into a group's main process. The pages' group goes on in the fork, which shares the loaded code. The
+    check needs less code, so it starts as a program of its own.
 
-    On macOS, what a process has loaded may not work in its forks.
+    On macOS every group is a program of its own, because loaded system libraries may not work in a fork.
     """
     code = 1
     try:
@@ -107,5 +109,5 @@ def _execute(settings: str, arguments: Sequence[object]) -> NoReturn:
     python_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONPATH": python_path}
     command = [sys.executable, "-m", "config.serving.server", *map(str, arguments)]
-    # Our own module, and numbers that serve has checked.
+    # The command is our own module and numbers that `serve` has checked.
     os.execve(sys.executable, command, environment)  # noqa: S606  # nosec B606

@@ -1,1 +1,1 @@
-"""A project's files: how one comes and goes, the calls of the API, and bytes that no file owns."""
+"""A project's files: storing and deleting them, the API calls, and bytes that no file owns."""

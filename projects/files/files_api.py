@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -13,10 +13,12 @@ from ninja import Field, P, QueryEx, Router, Schema, Status
 
 from accounts.models import User
 from common.answers.envelope import Refused, envelope, list_envelope
+from common.answers.refusals import INVALID, LENGTH_REQUIRED, UNSUPPORTED_MEDIA_TYPE
 from common.answers.schemas import ErrorAnswer, ListAnswer, ObjectAnswer
 from common.slow_clients import transfers
 from projects.files import storage
 from projects.models import File, Project
+from projects.refusals import FILE_TOO_LARGE, STORAGE_EXCEEDED, TOO_MANY_FILES
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -67,8 +69,9 @@ class FileListAnswer(ListAnswer):
 
 
 router = Router(tags=["Files"])
-REFUSALS = dict.fromkeys((400, 401, 403, 404, 429, 500, 503), ErrorAnswer)
-UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 429, 500, 503), ErrorAnswer)
+# Besides what every call with a key can answer.
+REFUSALS = dict.fromkeys((400, 404), ErrorAnswer)
+UPLOAD_REFUSALS = dict.fromkeys((400, 404, 408, 409, 411, 413, 415, 422), ErrorAnswer)
 
 _UPLOAD_DOCUMENT = {
     "requestBody": {
@@ -176,31 +179,29 @@ def _full(error: Exception) -> Refused:
     """What to do where a file fits no more."""
     if isinstance(error, storage.TooManyFiles):
         most = f"{settings.MAX_FILES_PER_PROJECT:,} files"
-        return Refused(409, "too_many_files", f"The project may have {most}. Delete some that are no longer needed.")
+        return Refused(TOO_MANY_FILES, f"The project may have {most}. Delete some that are no longer needed.")
     if isinstance(error, storage.UserQuotaExceeded):
         whose, quota = "All projects of an owner of this project", settings.USER_QUOTA
     else:
         whose, quota = "The project's files", settings.PROJECT_QUOTA
     message = f"{whose} may have {filesizeformat(quota)} together. Delete some files that are no longer needed."
-    return Refused(413, "quota_exceeded", message)
+    return Refused(STORAGE_EXCEEDED, message)
 
 
 def _refuse_unread(request: ApiRequest) -> None:
     """Judges the body by its headers, so that nothing of a hopeless one is read."""
     if request.content_type != "multipart/form-data":
-        raise Refused(415, "unsupported_media_type", "Send the file as multipart/form-data, in the field 'file'.")
+        raise Refused(UNSUPPORTED_MEDIA_TYPE)
     length = request.META.get("CONTENT_LENGTH", "")
     if not length.isdecimal():
-        raise Refused(411, "length_required", "Send the Content-Length of the body; it cannot be chunked.")
+        raise Refused(LENGTH_REQUIRED)
     # By its digits first: Python refuses to read a number of thousands of them.
     if len(length) > 18 or int(length) > settings.MAX_FILE_SIZE + MULTIPART_OVERHEAD:
         raise _too_large()
 
 
 def _too_large() -> Refused:
-    return Refused(
-        413, "file_too_large", f"A file may have {filesizeformat(settings.MAX_FILE_SIZE)}. Send a smaller one."
-    )
+    return Refused(FILE_TOO_LARGE, f"A file may have {filesizeformat(settings.MAX_FILE_SIZE)}. Send a smaller one.")
 
 
 def _uploaded(request: ApiRequest) -> UploadedFile:
@@ -208,7 +209,7 @@ def _uploaded(request: ApiRequest) -> UploadedFile:
         uploads = request.FILES.getlist("file")
     if len(uploads) != 1:
         message = f"file: send one file with a name in this multipart field; there are {len(uploads)}."
-        raise Refused(422, "invalid", message)
+        raise Refused(INVALID, message)
     return uploads[0]
 
 
@@ -221,8 +222,7 @@ def get_file(request: ApiRequest, file_id: str) -> dict[str, Any]:
 @router.delete("/{file_id:file_id}", response={204: None, **REFUSALS}, operation_id="deleteFile", url_name="file")
 def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
     """Deletes a file of the project for good."""
-    if not storage.delete_file(file=_file(request, file_id)):
-        raise Http404
+    storage.delete_file(file=_file(request, file_id))
     return Status(204, None)
 
 
@@ -236,10 +236,7 @@ def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     """The file's bytes, always as an attachment and never as the type that its sender claimed."""
     file = _file(request, file_id)
     options = {"as_attachment": True, "content_type": storage.UNKNOWN_TYPE}
-    try:
-        response = transfers.download(request, lambda: storage.open_bytes(file), **options)
-    except FileNotFoundError:
-        raise Http404 from None  # deleted since the row was read
+    response = transfers.download(request, lambda: storage.open_bytes(file), **options)
     response["Content-Disposition"] = storage.content_disposition(file.name)
     # Should a browser be talked into showing it after all: no origin, no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -17,11 +17,11 @@ from django.http import UnreadablePostError
 
 from accounts.models import User
 from common import outages
-from common.answers.envelope import Refused
+from common.gone import Gone
 from common.names import without_hidden_characters
 from projects.locks import lock_project, lock_users
 from projects.models import File, Membership, Project
-from projects.permissions import Role
+from projects.permissions import Permission
 
 MAX_NAME_LENGTH = 255
 UNKNOWN_TYPE = "application/octet-stream"
@@ -30,6 +30,14 @@ UNKNOWN_TYPE = "application/octet-stream"
 _CONTENT_TYPE = re.compile(r"(?=.{3,100}\Z)[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 # What ends or escapes a quoted name, what parts a path, and "%", which some programs decode (RFC 6266, appendix D).
 _NOT_IN_A_HEADER = re.compile(r'(?:[^ -~]|["\\/%])+')
+
+
+class FileGone(Gone):
+    """The file was deleted in the meantime."""
+
+
+class StorageUnavailable(Exception):
+    """Bytes cannot be written or read at the moment. The text says so to the person or program that asked."""
 
 
 class FileTooLarge(Exception):
@@ -91,8 +99,8 @@ def clean_content_type(value: str | None) -> str:
 def add_file(*, project: Project, upload: UploadedFile, by: User) -> File:
     """Stores `upload` for the project.
 
-    Raises FileTooLarge, QuotaExceeded, UserQuotaExceeded or TooManyFiles, Refused if the disk does not take the bytes,
-    and Http404 if the project was deleted in the meantime; then nothing remains, neither row nor bytes.
+    Raises FileTooLarge, QuotaExceeded, UserQuotaExceeded or TooManyFiles, StorageUnavailable if the disk does not take
+    the bytes, and ProjectGone if the project was deleted in the meantime; then nothing remains, neither row nor bytes.
     """
     size = upload.size or 0
     if size > settings.MAX_FILE_SIZE:
@@ -125,7 +133,7 @@ def _save_bytes(file: File, upload: UploadedFile) -> None:
 
 @contextmanager
 def writing(folder: str) -> Iterator[None]:
-    """Within, bytes of a file are written to `folder`. Raises Refused if they cannot be: the disk is full, for example.
+    """Within, bytes of a file are written to `folder`. Raises StorageUnavailable if the disk is full, for example.
 
     The log says why, without the path and the name of the file.
     """
@@ -135,7 +143,7 @@ def writing(folder: str) -> Iterator[None]:
         raise  # the client went away, and the disk is not to blame
     except OSError as error:
         outages.explain(f"Files cannot be written in {folder}: {error.strerror or type(error).__name__}.")
-        raise Refused(503, "unavailable", "The server cannot store files at the moment. Nothing was stored.") from error
+        raise StorageUnavailable("The server cannot store files at the moment. Nothing was stored.") from error
 
 
 def _insert_within_quota(file: File) -> None:
@@ -145,7 +153,7 @@ def _insert_within_quota(file: File) -> None:
         raise TooManyFiles
     if (used["bytes"] or 0) + file.size > settings.PROJECT_QUOTA:
         raise QuotaExceeded
-    owners = list(project.memberships.filter(role=Role.OWNER).values_list("user", flat=True))
+    owners = list(project.memberships.that(Permission.OWN_PROJECT).values_list("user", flat=True))
     lock_users(owners)
     if _most_used(owners) + file.size > settings.USER_QUOTA:
         raise UserQuotaExceeded
@@ -154,18 +162,18 @@ def _insert_within_quota(file: File) -> None:
 
 def _most_used(owners: list[int]) -> int:
     """The bytes in all projects of the owner who has most."""
-    theirs = Membership.objects.filter(user__in=owners, role=Role.OWNER, project__deleted_at=None)
+    theirs = Membership.objects.that(Permission.OWN_PROJECT).filter(user__in=owners, project__deleted_at=None)
     used = theirs.values("user").annotate(bytes=Sum("project__files__size")).values_list("bytes", flat=True)
     return max((found or 0 for found in used), default=0)
 
 
-def delete_file(*, file: File) -> bool:
-    """Deletes the row, then its bytes. False if it was deleted in the meantime."""
+def delete_file(*, file: File) -> None:
+    """Deletes the row, then its bytes. Raises FileGone if it was deleted in the meantime."""
     with transaction.atomic():
         deleted, _ = File.objects.filter(pk=file.pk).delete()
-        if deleted:
-            delete_bytes_on_commit(file)
-    return bool(deleted)
+        if not deleted:
+            raise FileGone
+        delete_bytes_on_commit(file)
 
 
 def delete_bytes_on_commit(file: File) -> None:
@@ -182,14 +190,14 @@ def delete_bytes_on_commit(file: File) -> None:
 def open_bytes(file: File) -> "StoredBytes[Any]":
     """What was stored for `file`, opened.
 
-    Raises FileNotFoundError if the file was deleted in the meantime, and Refused if only its bytes cannot be read.
+    Raises FileGone if the file was deleted in the meantime, and StorageUnavailable if only its bytes cannot be read.
     Another server may have stored them in a folder that this server does not share.
     """
     try:
         opened: StoredBytes[Any] = file.blob.storage.open(file.blob.name)
     except OSError as error:
         if not File.objects.filter(pk=file.pk).exists():
-            raise FileNotFoundError from error
+            raise FileGone from error
         outages.explain(f"The bytes of {file.public_id} cannot be read in DATA_DIR/files: {error.strerror}.")
-        raise Refused(503, "unavailable", "The file's bytes cannot be read at the moment.") from error
+        raise StorageUnavailable("The file's bytes cannot be read at the moment.") from error
     return opened

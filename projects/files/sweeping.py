@@ -1,7 +1,8 @@
 """Bytes that no file owns.
 
-They are written before their row and deleted after it, so that no file ever lacks them: a server that is killed in
-between leaves them behind. One that is killed while they arrive leaves what has come in FILE_UPLOAD_TEMP_DIR.
+Bytes are written before their row and deleted after it, so that no row ever lacks its bytes. A server that is killed in
+between leaves bytes without a row. A server that is killed during an upload leaves the part that arrived in
+FILE_UPLOAD_TEMP_DIR.
 """
 
 import stat
@@ -16,7 +17,7 @@ from django.conf import settings
 
 from projects.models import File
 
-# Longer than any upload goes without a byte: what has come of it has no row yet.
+# Longer than any upload goes without a byte, because an upload has no row yet.
 AGE = timedelta(days=1)
 _AT_ONCE = 500
 
@@ -28,9 +29,9 @@ class Stray(NamedTuple):
 
 
 def strays(age: timedelta = AGE) -> list[Stray]:
-    """What is older than `age` and has no row."""
+    """The files that are older than `age` and have no row."""
     before = time.time() - age.total_seconds()
-    # What is complete has left the folder of uploads, so that nothing in it ever has a row.
+    # A complete upload leaves this folder, so no file in it ever has a row.
     return [*_without_row(before), *_older_than(before, Path(settings.FILE_UPLOAD_TEMP_DIR))]
 
 
@@ -46,7 +47,7 @@ def _without_row(before: float) -> list[Stray]:
 
 def _older_than(before: float, root: Path) -> Iterator[Stray]:
     for path in sorted(root.rglob("*")):
-        with suppress(FileNotFoundError):  # the server goes on deleting files meanwhile
+        with suppress(FileNotFoundError):  # the server may delete files at the same time
             found = path.stat()
             if stat.S_ISREG(found.st_mode) and found.st_mtime < before:
                 yield Stray(root, str(path.relative_to(root)), found.st_size)

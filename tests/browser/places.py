@@ -15,7 +15,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
+from apikeys.standing import KeyState
 from apikeys.usage import counting
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key, pause_key, report_leak
-from apikeys.models import KeyEvent, KeyState
+from apikeys.models import KeyEvent
+from apikeys.standing import KeyState
 from tests.browser.places import (
     button,
     dashboard,

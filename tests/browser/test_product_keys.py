@@ -5,7 +5,7 @@ import threading
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from tests.browser.places import (
     button,
     call,

@@ -1,4 +1,4 @@
-"""Every kind of call, from a program or a browser, and how long it took."""
+"""Every kind of request, from a program or a browser, and how long it took."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ _UPLOAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"
 
 
 class Timed(NamedTuple):
-    """`status` is 0 where the connection brought no answer; `began` is on the clock of time.monotonic()."""
+    """`status` is 0 if the connection brought no answer; `began` is on the clock of time.monotonic()."""
 
     kind: str
     status: int
@@ -32,9 +32,9 @@ Call = Callable[[], Timed]
 
 
 class Caller:
-    """Calls one server; each method is one kind of call, over a connection of its own.
+    """Calls one server. Each method is one kind of request, over a connection of its own.
 
-    Forms come from `address`, where the server believes its TRUSTED_PROXIES.
+    Forms come from `address` if the server trusts the proxy header (TRUSTED_PROXIES).
     """
 
     def __init__(self, server: Server, people: People, address: str | None = None) -> None:
@@ -102,7 +102,7 @@ class Caller:
         return {"Cookie": f"csrftoken={self._token}; sessionid={session}"}
 
     def post(self, kind: str, path: str, session: str | None = None, **form: str) -> Timed:
-        """A form of the owner's browser, or of one with another session."""
+        """A form of the owner's browser, or of a browser with another session."""
         headers = {**self._cookies(session), "Content-Type": _FORM, **self._address}
         return self._call(kind, "POST", path, urlencode({**form, "csrfmiddlewaretoken": self._token}), headers)
 
@@ -132,7 +132,7 @@ def slowest(calls: Iterable[Timed]) -> float:
 
 @contextmanager
 def loading(calls: Iterable[Call], pause: float = 0.1) -> Iterator[list[Timed]]:
-    """A program for each of `calls`, which makes it again and again; what they were answered is in the list."""
+    """A program for each of `calls`, which repeats it; the list holds the answers."""
     answers: list[Timed] = []
     stopping = threading.Event()
 
@@ -152,7 +152,7 @@ def loading(calls: Iterable[Call], pause: float = 0.1) -> Iterator[list[Timed]]:
 
 
 def until_answered(caller: Caller, since: float, seconds: float = 30) -> float:
-    """How long after `since` the last of these kinds was answered well for the first time."""
+    """How long after `since` the last of these kinds had its first good answer."""
     for call, status in ((caller.check, 204), (caller.files, 200), (caller.dashboard, 200), (caller.ready, 200)):
         while (answer := call()).status != status:
             assert time.monotonic() < since + seconds, answer

@@ -1,4 +1,4 @@
-"""Makes changes on the database of DATABASE_URL as fast as it can; prints how many, and which failed, as JSON."""
+"""Makes changes on the database of DATABASE_URL as fast as possible; prints their number and the failures as JSON."""
 
 import json
 import sys

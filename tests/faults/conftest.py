@@ -26,7 +26,7 @@ def shared_installation() -> Iterator[Installation]:
 
 @pytest.fixture
 def installation(shared_installation: Installation) -> Iterator[Installation]:
-    """Its PostgreSQL runs, whatever the test before did, and its servers end with the test."""
+    """An installation whose PostgreSQL runs, whatever the last test did. Its servers end with the test."""
     shared_installation.start()
     yield shared_installation
     shared_installation.stop_servers()

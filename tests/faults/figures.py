@@ -1,7 +1,7 @@
-"""What `make faults` prints at its end: each promise, what was measured, and what it may be at most.
+"""The table that `make faults` prints at its end: each promise, the measured value, and the limit.
 
-The promises' times are for a machine that does nothing else. `make test` runs three other parts at the same time and
-allows `shared_machine.factor` times as long: what has no limit at all still fails there.
+The times of the promises are for a quiet machine. `make test` runs three other parts at the same time and allows
+`shared_machine.factor` times as long. A missing time limit still fails there.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ FIGURES: list[Figure] = []
 
 
 def measure(row: str, what: str, measured: float, *, at_most: float, unit: str = "") -> None:
-    """Notes the figure for the table. Raises AssertionError if it breaks its bound."""
+    """Notes the figure for the table. Raises AssertionError if it exceeds its limit."""
     figure = Figure(row, what, measured, at_most * (shared_machine.factor if unit == "s" else 1), unit)
     FIGURES.append(figure)
     assert figure.holds, figure.line()

@@ -1,6 +1,6 @@
-"""Migrates the database of DATABASE_URL and fills it; prints what the tests have to know as JSON.
+"""Migrates the database of DATABASE_URL and fills it; prints as JSON what the tests have to know.
 
-In a process of its own, for the tests' own settings name another database.
+It runs in a process of its own, because the settings of the tests name another database.
 """
 
 import json

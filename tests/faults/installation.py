@@ -18,7 +18,7 @@ from tests.support.programs.servers import Server
 
 
 class People(NamedTuple):
-    """Who and what is in the database, by what a program or a browser sends."""
+    """The people and things in the database, by the secrets that a program or a browser sends."""
 
     email: str
     project_id: str
@@ -28,7 +28,7 @@ class People(NamedTuple):
 
 
 def run_python(database_url: str, *arguments: str) -> str:
-    """What the command prints. Raises CalledProcessError; its errors are on our own standard error."""
+    """The output of the command. Raises CalledProcessError; errors go to our own standard error."""
     environment = {**os.environ, "DATABASE_URL": database_url}
     command = [sys.executable, *arguments]
     return subprocess.run(
@@ -44,7 +44,7 @@ class Installation:
     def __init__(self, keys: int = 20) -> None:
         self.postgres = Postgres()
         self.postgres.start()
-        # As an operator's: what was answered survives an immediate shutdown.
+        # As for an operator: answered changes survive an immediate shutdown.
         self.change("ALTER SYSTEM SET synchronous_commit = on")
         self.change("SELECT pg_reload_conf()")
         self.people = fill(self.postgres.url, keys)
@@ -74,7 +74,7 @@ class Installation:
             connection.execute(sql)
 
     def counted(self, name: str) -> int:
-        """Calls that were counted for the key of that name, however they ended."""
+        """The number of requests that were counted for the key of that name, with any outcome."""
         [[calls]] = self.ask(
             "SELECT coalesce(sum(u.calls), 0) FROM apikeys_keyuse u JOIN apikeys_apikey k ON k.id = u.key_id "
             "WHERE u.span = 'hour' AND k.name = %s",
@@ -83,7 +83,7 @@ class Installation:
         return int(calls)
 
     def sessions(self) -> int:
-        """How many clients are connected, but for whoever asks."""
+        """The number of connected clients, without the one that asks."""
         [[number]] = self.ask(
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
@@ -98,7 +98,7 @@ class Installation:
 
     @contextmanager
     def frozen(self):
-        """Every process of PostgreSQL stands still; the kernel goes on keeping its connections alive."""
+        """A context in which every process of PostgreSQL is stopped, while the kernel keeps its connections alive."""
         postmaster = self.postgres.pid
         self._send(signal.SIGSTOP, postmaster)
         try:
@@ -109,7 +109,7 @@ class Installation:
     @staticmethod
     def _send(number: signal.Signals, postmaster: int) -> None:
         os.kill(postmaster, number)
-        # Twice, for one may be born while the first are counted.
+        # Twice, because a process may start while the first ones are counted.
         for child in (*children(postmaster), *children(postmaster)):
             with suppress(ProcessLookupError):
                 os.kill(child, number)

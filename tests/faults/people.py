@@ -1,4 +1,4 @@
-"""People who change keys, projects and files through the real server, and remember what they were answered."""
+"""People who change keys, projects and files through the real server, and remember its answers."""
 
 import itertools
 import re
@@ -11,7 +11,7 @@ GOOD = {200, 201, 204, 302}
 
 @dataclass
 class Remembered:
-    """A key or a project: the state that was answered last, and the one that was asked for since and not answered."""
+    """A key or a project: the state of the last answer, and the state that was asked for since without an answer."""
 
     state: str
     asked: str | None = None
@@ -30,7 +30,7 @@ class Person:
     changes: int = 0
 
     def go_on(self, is_over) -> None:
-        """Makes projects and changes their keys, until `is_over()`; one that leaves an answer open is left behind."""
+        """Makes projects and changes their keys until `is_over()`. Abandons a project with an unanswered change."""
         for number in itertools.count():
             if is_over():
                 return
@@ -73,7 +73,7 @@ class Person:
 
 
 def upload_and_delete(caller: Caller, is_over) -> None:
-    """Files come and go; what remains of them is looked at in the end."""
+    """Uploads and deletes files. The test looks at the rest in the end."""
     while not is_over():
         uploaded = caller.upload()
         found = re.search(rb"file_\w{16}", uploaded.body)

@@ -1,7 +1,7 @@
-"""A gateway of its own process: asks the check on new connections, one after the other, and prints how each ended.
+"""A gateway in a process of its own: asks the check on new connections, one after the other, and prints each result.
 
 `python -m tests.faults.probe PORT SECRET SECONDS` prints a JSON list of [status, seconds]. It loads nothing else, so
-that what it measures is the server.
+that it measures only the server.
 """
 
 import json

@@ -74,7 +74,7 @@ def test_calls_are_refused_at_once_and_work_when_there_is_room(few_connections):
     held = [call for call in calls if held_at < call.began and call.began + call.seconds < released_at]
     refused = [call for call in held if call.status == 503]
     assert len(refused) > MANY
-    # A thread that had a connection before goes on working.
+    # A thread that already had a connection goes on working.
     assert {call.status for call in held} <= {200, 201, 204, 302, 429, 401, 503}
     live = [call.status for call in held if call.kind == "liveness"]
     assert set(live) == {200}

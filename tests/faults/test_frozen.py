@@ -1,4 +1,4 @@
-"""PostgreSQL stands still, as when its disk does or its host is paused: connections live, nothing is answered."""
+"""PostgreSQL is frozen, as with a hung disk or a paused host: connections live, and nothing is answered."""
 
 import time
 
@@ -62,7 +62,7 @@ def test_counts_wait_for_the_thaw(installation):
     before = installation.counted("Key 1")
     for _ in range(30):
         assert caller.check(installation.people.secrets[1]).status == 204
-    # The first call was written at once; the others wait in memory.
+    # The first request was written at once. The others wait in memory.
     with installation.frozen():
         time.sleep(SECONDS + 2)
         assert "usage_not_written" in server.log_text()

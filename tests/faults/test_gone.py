@@ -1,4 +1,4 @@
-"""PostgreSQL is not there, and comes back."""
+"""PostgreSQL is gone, and comes back."""
 
 import threading
 import time
@@ -73,7 +73,7 @@ def test_under_load_it_goes_and_comes_back(installation):
 
 
 class Accepting:
-    """Notes when PostgreSQL first takes a connection."""
+    """Notes when PostgreSQL first accepts a connection."""
 
     def __init__(self, url: str) -> None:
         self._url = url

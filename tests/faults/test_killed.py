@@ -1,4 +1,4 @@
-"""Workers, and whole servers, are killed amid changes: what is in the database is the old state or the new one."""
+"""Workers and whole servers are killed during changes: the database has the old state or the new one."""
 
 import os
 import random
@@ -56,7 +56,7 @@ def blobs() -> set[str]:
 
 
 def kill_amid_changes(installation, number: int) -> list[Person]:
-    """Kills one worker after the other, then all processes; what the people were answered until then."""
+    """Kills one worker after the other, then all processes; returns the answers that people got until then."""
     server = installation.start_server(workers=WORKERS)
     people = [Person(Caller(server, installation.people), f"Round {number}, {name}") for name in range(PEOPLE)]
     over = threading.Event()
@@ -65,7 +65,7 @@ def kill_amid_changes(installation, number: int) -> list[Person]:
         programs.append(pool.submit(upload_and_delete, people[0].caller, over.is_set))
         for _ in range(KILLED_WORKERS):
             until_some_changes(people)
-            # The oldest: granian gives up on one that dies within seconds of its start.
+            # The oldest worker: granian gives up on a worker that dies within seconds of its start.
             os.kill(min(workers(server.process.pid, PAGES)), signal.SIGKILL)
         until_some_changes(people)
         os.killpg(server.process.pid, signal.SIGKILL)
@@ -77,7 +77,7 @@ def kill_amid_changes(installation, number: int) -> list[Person]:
 
 
 def until_some_changes(people: list[Person]) -> None:
-    """Until a few more were answered, and a moment that is never the same."""
+    """Waits until a few more changes were answered, and then a random moment."""
     before, deadline = sum(person.changes for person in people), time.monotonic() + 20
     while sum(person.changes for person in people) < before + CHANGES and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -115,7 +115,7 @@ def test_a_kill_leaves_the_old_state_or_the_new(installation):
 
 
 def sweep_what_is_old(installation, kept: set[str]) -> None:
-    """What a kill has left of files lies there for a day; here it is made that old."""
+    """Files that a kill leaves behind stay for a day. The test makes them that old."""
     for name in blobs() - kept:
         os.utime(DATA_DIR / "files" / name, (0, 0))
     run_python(installation.postgres.url, "manage.py", "sweepfiles", "--delete")

@@ -1,4 +1,4 @@
-"""T46: whatever is done to pages and API, the check goes on as if nothing happened."""
+"""T46: the check works as usual during any load on pages and API."""
 
 import itertools
 import json
@@ -37,7 +37,7 @@ MOST_TIMES_QUIET = 3
 
 
 class Site:
-    """A server under load, and who calls it; each form comes from an address of its own."""
+    """A server under load, and its clients. Each form comes from an address of its own."""
 
     def __init__(self, server: Server, people: People) -> None:
         self.server, self.people = server, people
@@ -48,7 +48,7 @@ class Site:
         return Caller(self.server, self.people, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
 
     def form(self, path: str, **fields: str) -> Call:
-        """A call that posts a form, `{}` in a field being a number that no other call has."""
+        """A request that posts a form. `{}` in a field is a number that no other request has."""
 
         def post() -> Timed:
             caller = self.caller()
@@ -58,7 +58,7 @@ class Site:
         return post
 
     def send(self, head: str, body: bytes, port: int) -> socket.socket:
-        """Begins a request and leaves it there. The socket takes in little, so that the answer waits, too."""
+        """Begins a request and does not finish it. The socket's buffer is small, so that the answer waits too."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(60)
@@ -70,7 +70,7 @@ class Site:
 
 @contextmanager
 def programs(call: Call) -> Iterator[None]:
-    """Clients are on machines of their own: here they take no processor from the server."""
+    """Clients run on machines of their own. Here they must not take processor time from the server."""
 
     def elsewhere() -> Timed:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
@@ -180,7 +180,7 @@ def site(shared_installation: Installation) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def quiet(site: Site) -> float:
-    """The median of a check while nobody else calls."""
+    """The median time of a check while nobody else calls."""
     return statistics.median(seconds for _, seconds in probe(site))
 
 

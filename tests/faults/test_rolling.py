@@ -1,4 +1,4 @@
-"""Servers that are restarted one after the other, behind nginx as docs/running.md has it."""
+"""Servers that are restarted one after the other, behind nginx with the configuration of docs/running.md."""
 
 import re
 import time
@@ -57,7 +57,7 @@ def ready(server: Server) -> bool:
 
 
 def answer(balancer: Balancer, method: str) -> Timed:
-    """Of a connection of its own. `status` is 0 where the connection brought no answer."""
+    """The answer on a new connection. `status` is 0 if the connection brought none."""
     began = time.monotonic()
     try:
         answered = balancer.request(method, "/accounts/login/", headers={"Content-Length": "0"})
@@ -67,7 +67,7 @@ def answer(balancer: Balancer, method: str) -> Timed:
 
 
 def test_a_rolling_restart_is_noticed_by_nobody(installation, tmp_path):
-    """Forms too: nginx sends one to the other server where the first took no connection."""
+    """Forms too: nginx sends a form to the other server if the first one refuses the connection."""
     servers = [installation.start_server(ALLOWED_HOSTS="latchkey") for _ in range(2)]
     with balanced(tmp_path, *servers) as balancer:
         calls = [lambda: answer(balancer, "GET"), lambda: answer(balancer, "POST")] * 2

@@ -1,4 +1,4 @@
-"""SQLite has one writer at a time; everybody else has to wait for it, and nobody may fail."""
+"""SQLite allows one writer at a time. All others wait, and none may fail."""
 
 import json
 import sqlite3
@@ -59,7 +59,7 @@ def test_eight_processes_write_at_once(path, static_files):
     measure("T41", "SQLite, 8 processes: calls that were not counted", checks + api - counted, at_most=0)
 
 
-# A project takes 100 keys; a form that comes later is refused.
+# A project takes 100 keys. A later form is rejected.
 EXPECTED = {
     "check": {204},
     "check of a paused key": {401},

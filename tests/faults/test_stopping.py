@@ -1,4 +1,4 @@
-"""SIGTERM: requests at hand are finished, new ones refused, and what is counted in memory is written."""
+"""SIGTERM: running requests are finished, new ones refused, and counts in memory are written."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ from tests.support.programs.servers import Server
 pytestmark = pytest.mark.nodb
 
 WORKERS = 3
-# Of the requests themselves, below; the server's own bound is DRAIN_SECONDS.
+# The time of the requests themselves; the server's own limit is DRAIN_SECONDS.
 SECONDS_OF_REQUESTS = 2.5
 
 
 def stopped_within(server: Server, *signals: signal.Signals) -> float:
-    """Sends the signals to the main process and, the later ones, to its workers too; how long it lived on."""
+    """Sends the signals to the main process, and the later ones to its workers too. Returns how long it lived on."""
     assert server.process is not None
     began = time.monotonic()
     os.kill(server.process.pid, signals[0])
@@ -42,7 +42,9 @@ def until(check: Callable[[], bool]) -> None:
 
 
 def slow_upload(server: Server, secret: str, begun: threading.Semaphore, size: int = 2_000_000) -> int:
-    """Sends a file in pieces, for SECONDS_OF_REQUESTS, the first before it says so; the status it is answered."""
+    """Sends a file in pieces for SECONDS_OF_REQUESTS, and returns the status. It reports its start after the first
+    piece.
+    """
     start = b'--b\r\nContent-Disposition: form-data; name="file"; filename="slow.bin"\r\n\r\n'
     body = start + b"x" * size + b"\r\n--b--\r\n"
     head = (
@@ -64,7 +66,7 @@ def slow_upload(server: Server, secret: str, begun: threading.Semaphore, size: i
 
 
 def lists_of_files_waiting(installation) -> int:
-    """How many wait for a lock to list files. On a slow machine uploads wait meanwhile, too: they add sizes up."""
+    """How many requests wait for a lock to list files. On a slow machine uploads wait too, while they add sizes up."""
     [[number]] = installation.ask(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
         "AND query LIKE 'SELECT%%' AND query NOT LIKE '%%SUM(%%'"

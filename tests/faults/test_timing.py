@@ -1,4 +1,4 @@
-"""Which addresses have an account: nobody learns it from how long an answer takes."""
+"""Response times do not tell anybody which addresses have an account."""
 
 import statistics
 import time
@@ -21,7 +21,7 @@ LOGIN, SIGN_UP, CODE, ADDRESS = "/accounts/login/", "/accounts/signup/", "/accou
 RESET, RESET_CODE = "/accounts/password/reset/", "/accounts/password/reset/confirm/"
 PASSWORD = "correct horse battery"
 
-# What an account may be, by the statement that makes it so.
+# The kinds of account, by the statement that makes each.
 ACCOUNTS = {
     "confirmed": "UPDATE account_emailaddress SET verified = true WHERE email = 'confirmed@example.com'",
     "unconfirmed": "",
@@ -31,7 +31,7 @@ ACCOUNTS = {
 
 
 class Stranger:
-    """Asks about one address by every way that takes one, and times the answers. `forget` takes all limits back."""
+    """Asks about one address in every way that takes one, and measures the answers. `forget` resets all limits."""
 
     def __init__(self, server: Server, session: str, forget: Callable[[], None]) -> None:
         self.server, self.session, self.forget = server, session, forget
@@ -94,9 +94,9 @@ def test_response_times_do_not_show_whether_an_address_has_an_account(installati
 
 
 def most_apart(seconds: dict[str, list[float]]) -> float:
-    """By how many percent an address that has an account takes longer or shorter than an unknown one, at most.
+    """By how many percent an address with an account takes longer or shorter than an unknown one, at most.
 
-    It is the median of pairs that follow each other within a round: a busy machine slows both of a pair down.
+    It is the median over pairs that follow each other within a round, because a busy machine slows both of a pair down.
     """
     unknown = seconds["unknown"]
     quotients = [[one / other for one, other in zip(seconds[kind], unknown, strict=True)] for kind in ACCOUNTS]

@@ -1,6 +1,6 @@
-"""`python -m tests.fuzz`: the fuzz for FUZZ_SECONDS (600), half of it on each database, then what was sent where.
+"""`python -m tests.fuzz` fuzzes for FUZZ_SECONDS (600), half of them on each database, then prints what was sent where.
 
-FUZZ_SEED repeats a run, as far as time allows: a faster machine gets further with the same seed.
+FUZZ_SEED repeats a run, as far as the time allows: a faster machine sends more with the same seed.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 DATABASES = ("postgresql", "sqlite")
-# A failure is made small before it is shown, for which hypothesis takes five minutes at most.
+# Hypothesis takes up to five minutes to reduce a failure before it is shown.
 SECONDS_TO_SHRINK = 330
 
 

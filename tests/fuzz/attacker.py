@@ -1,4 +1,4 @@
-"""Sends attacks, has each answer and each change judged, and keeps the stage fit for the next."""
+"""Sends attacks, has each answer and each change judged, and keeps the stage ready for the next one."""
 
 from collections.abc import Iterable
 
@@ -43,12 +43,12 @@ class Attacker:
         before, self._version, self._known = self._known, version(), snapshot()
         if not may_change_anything(attack):
             judge_changes(attack, before, self._known, self.stage)
-        # Who has the right to may end what the next attack needs; then everything is made anew.
+        # A person with the right may remove something that the next attack needs. Then everything is made anew.
         if not attack.is_safe and not self.stage.is_whole():
             self._set_the_stage()
 
     def discover(self, routes: Iterable[Route]) -> Discovered:
-        """Opens every page once, as somebody who may, for the fields of its forms."""
+        """Opens every page once, as a person with the right, and reads the fields of its forms."""
         found = Discovered()
         for route in routes:
             attack = Attack(route, whose(route), path=route.path(**{**self.stage.words, "object_id": "«row»"}))

@@ -1,4 +1,4 @@
-"""One request, as the strategy describes it and as the bytes that are sent."""
+"""One request, as the strategy describes it, and its bytes."""
 
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
@@ -13,9 +13,9 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Attack:
-    """`path` and `query` are as they stand in the address, `raw_body` is sent instead of `fields` and `files`.
+    """`path` and `query` are as written in the address. `raw_body` is sent instead of `fields` and `files`.
 
-    `has_token` says whether it carries the CSRF token that its browser would have been given.
+    `has_token` tells whether it carries the CSRF token that its browser would have.
     """
 
     route: Route
@@ -41,7 +41,7 @@ class Attack:
         return stage.fill(self.path, self.route) + (f"?{stage.fill(self.query, self.route)}" if self.query else "")
 
     def is_to_api(self, stage: Stage) -> bool:
-        """As the server reads the path, whatever of it is escaped."""
+        """Decides by the path as the server reads it, with escapes resolved."""
         return unquote(stage.fill(self.path, self.route)).startswith("/api/")
 
     def authorizations(self, stage: Stage) -> list[str]:
@@ -94,7 +94,7 @@ def _quoted(text: str) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    """As UTF-8; half of a surrogate pair becomes what no decoder accepts."""
+    """UTF-8; half of a surrogate pair becomes bytes that no decoder accepts."""
     return text.encode("utf-8", "surrogatepass")
 
 

@@ -1,4 +1,4 @@
-"""How long the fuzz goes on: a fixed slice that is the same every time, or as many seconds as FUZZ_SECONDS says."""
+"""How long the fuzz goes on: a fixed slice that is the same every time, or as many seconds as FUZZ_SECONDS allows."""
 
 import os
 import random
@@ -20,17 +20,19 @@ SEED = int(os.environ.get("FUZZ_SEED") or 0)
 
 _BEGAN = time.monotonic()
 
-# How many requests each route was sent, for the report at the end.
+# The number of requests to each route, for the report at the end.
 counts: Counter[str] = Counter()
 
 
 def seconds_left(until: float) -> float:
-    """Until that share of all the time has passed, which began with the process."""
+    """Until this share of the whole time has passed; the time began with the process."""
     return _BEGAN + SECONDS * until - time.monotonic()
 
 
 def turns(things: dict[str, Thing], until: float) -> Iterator[tuple[str, Thing]]:
-    """In the slice each thing once, else over and over, and one of them at least; with a name for the turn."""
+    """Each thing once in the fixed slice; otherwise again and again, at least once. Each comes with a name for the
+    turn.
+    """
     has_begun = False
     for number in count():
         names = list(things)
@@ -46,7 +48,7 @@ def turns(things: dict[str, Thing], until: float) -> Iterator[tuple[str, Thing]]
 
 
 def attempt(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], *, examples: int, name: str) -> None:
-    """Runs `check` on `examples` values; `name`, with the seed, decides which. Fails with the smallest that fails."""
+    """Runs `check` on `examples` values, which `name` and the seed decide. Fails with the smallest value that fails."""
 
     @seed(_seed_of(name))
     @_settings(examples)
@@ -58,7 +60,7 @@ def attempt(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], *, e
 
 
 def attempt_machine(machine: type[RuleBasedStateMachine], *, examples: int, name: str) -> None:
-    """As `attempt`, on `examples` runs of the machine."""
+    """As `attempt`, for `examples` runs of the state machine."""
     counts["(life cycles)"] += examples
     run_state_machine_as_test(seed(_seed_of(name))(machine), settings=_settings(examples))
 

@@ -7,19 +7,19 @@ import pytest
 
 from tests.fuzz.budget import SECONDS, counts
 
-# schemathesis is installed for `make fuzz` alone.
+# Only `make fuzz` installs schemathesis.
 collect_ignore = [] if SECONDS else ["test_document.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The routes come first, so that nothing else can use up their time."""
+    """Puts the routes first, so that nothing else can use up their time."""
     if SECONDS:
         items.sort(key=lambda item: item.module.UNTIL)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def counts_are_kept() -> Iterator[None]:
-    """For whoever started us and reports on all databases together."""
+    """Writes the counts for the process that started this one and reports on both databases."""
     yield
     if path := os.environ.get("FUZZ_COUNTS"):
         Path(path).write_text(json.dumps(counts))

@@ -1,4 +1,4 @@
-"""The names of all fields, read from the forms and from the pages that show them: none is typed here by hand."""
+"""The names of all fields, read from the forms and from the pages that show them. None is typed here by hand."""
 
 import re
 from functools import cache
@@ -14,7 +14,7 @@ Fields = dict[str, str]
 
 
 class _Forms(HTMLParser):
-    """Of a page: where each form is sent with which fields, and which query its links have."""
+    """The forms of a page with their fields and targets, and the queries of its links."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Forms(HTMLParser):
 
 
 class Discovered:
-    """`forms` are those that pages send to a route's view; `names` is every name seen anywhere."""
+    """`forms` are the forms that pages send to a route's view; `names` are all names that were seen anywhere."""
 
     def __init__(self) -> None:
         self.forms: dict[str, list[Fields]] = {}
@@ -74,7 +74,7 @@ class Discovered:
 
 @cache
 def _names_of_forms() -> frozenset[str]:
-    """Of every form class that the product has loaded, ours and the libraries'."""
+    """The names in every form class that is loaded, ours and the libraries'."""
     classes: list[type] = [BaseForm]
     names: set[str] = set()
     while classes:

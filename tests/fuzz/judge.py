@@ -1,4 +1,4 @@
-"""What holds for every answer, whatever was asked: the promises that no input may break."""
+"""The rules for every answer to every request: the promises that no input may break."""
 
 import json
 import re
@@ -11,13 +11,13 @@ from tests.fuzz.wire import Answer
 from tests.fuzz.words import MARK
 
 OPEN_TO_ALL = {"api/v1/openapi.json", "api/v1/docs", "api/v1/report"}
-# Refused before us, for what is no HTTP: an answer without a word.
+# Rejected before our code, because it is no HTTP: an answer without a body.
 UNREADABLE = {400, 408, 413, 414, 431, 505}
 _RIGHT = re.compile(r"(?i:bearer) +(\S+)")
 
 
 def judge(attack: Attack, answer: Answer, stage: Stage) -> None:
-    """Raises AssertionError for a 5xx, an entry, an echoed secret, an error out of shape, or a way elsewhere."""
+    """Raises AssertionError for a 5xx, an entry, an echoed secret, a malformed error, or a redirect elsewhere."""
     assert answer.status, "the server hung up"
     assert answer.status < 500, f"{answer.status}: {answer.body[:300]!r}"
     assert "X-Evil" not in answer.headers
@@ -34,7 +34,7 @@ def judge(attack: Attack, answer: Answer, stage: Stage) -> None:
 
 
 def is_entitled(attack: Attack, stage: Stage) -> bool:
-    """Whether its Authorization header is the one right form with a key that works."""
+    """Whether the Authorization header is the one correct form with a working key."""
     headers = attack.authorizations(stage)
     match = _RIGHT.fullmatch(headers[0].strip(" \t")) if len(headers) == 1 else None
     return match is not None and match[1] in stage.secrets
@@ -56,7 +56,7 @@ def _judge_api(attack: Attack, answer: Answer, stage: Stage) -> None:
 
 
 def _may_read(part: bytes, attack: Attack, answer: Answer, stage: Stage) -> bool:
-    """Its owner may, who asks for it; and a page repeats to its reader the address that they themselves wrote."""
+    """An owner may read the secret that they ask for, and a page may repeat the address that its reader wrote."""
     if attack.route.pattern.endswith(("/copy/", "/reveal/")) and answer.status == 200:
         return attack.who == "owner" and attack.method == "POST"
     return part.decode() in attack.target(stage) and not attack.is_to_api(stage)
@@ -79,7 +79,7 @@ def _may_change(attack: Attack, row: Row, is_new: bool, stage: Stage) -> bool:
     if attack.route.is_api:
         return is_entitled(attack, stage) and row.table in {"projects_file", "files"}
     if attack.who == NOBODY:
-        # Anyone may sign up; from then on it is that person's.
+        # Anyone may sign up. From then on the account belongs to that person.
         return is_new and attack.has_token and row.table in {"accounts_user", "account_emailaddress"}
     own = stage.people[attack.who].pk
     return attack.has_token and row.belongs_to(own) and not row.is_of(stage.project.pk)

@@ -1,7 +1,7 @@
-"""A key's whole life in any order: the services on one side, what they should have done on the other.
+"""A key's whole life in any order: the services on one side, a model of the expected result on the other.
 
-`Key` and `Place` say what should be; each rule asks a service and changes them alike. A new service is a new rule:
-most are `self.switch(...)`, and what a service does to all keys of a project is a method of `Place`.
+`Key` and `Place` are the model. Each rule calls a service and changes both alike. A new service is a new rule: most are
+`self.switch(...)`, and a service that changes all keys of a project is a method of `Place`.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.http import Http404
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
@@ -20,6 +19,7 @@ from accounts.models import User
 from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
+from projects.locks import ProjectGone
 from projects.models import Project
 from projects.services import delete_project
 from tests.support.factories import ProjectFactory, UserFactory
@@ -33,7 +33,7 @@ Event = tuple[str, int | None, str | None]
 
 @dataclass(eq=False)
 class Key:
-    """What should be true of a key. `row` is as it was when the key was made: services get it as stale as that."""
+    """The expected state of a key. `row` is as old as the key, because services may be given stale rows."""
 
     row: ApiKey
     secret: str
@@ -47,7 +47,7 @@ class Key:
 
     @property
     def code(self) -> str | None:
-        """What refuses a request with it."""
+        """The code of the refusal of its requests."""
         if self.state != ACTIVE:
             return f"key_{self.state}"
         return None if self.creator.is_active else "forbidden"
@@ -61,7 +61,7 @@ class Key:
 
 @dataclass(eq=False)
 class Place:
-    """What should be true of a project."""
+    """The expected state of a project."""
 
     row: Project
     keys: list[Key] = field(default_factory=list)
@@ -73,15 +73,15 @@ class Place:
         return [key for key in self.keys if key.state != DELETED]
 
     def refuses(self, name: str) -> type[Exception] | None:
-        """What creating a key of that name raises."""
+        """The error that creating a key with that name raises."""
         if self.is_deleted:
-            return Http404
+            return ProjectGone
         is_taken = name.casefold() in {key.name.casefold() for key in self.living}
         return ValidationError if is_taken or len(self.living) >= MOST_KEYS else None
 
 
 class LifeCycle(RuleBasedStateMachine):
-    """Everything happens in one transaction that is given up at the end."""
+    """Everything happens in one transaction that is rolled back at the end."""
 
     keys: Bundle[Key] = Bundle("keys")
 
@@ -94,13 +94,13 @@ class LifeCycle(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            # What a database looks at only when a transaction ends.
+            # Constraints that a database checks only when a transaction ends.
             connection.check_constraints()
         finally:
             transaction.set_rollback(True)
             self._transaction.__exit__(None, None, None)
 
-    # What anybody can do
+    # Actions of people
 
     @rule(target=keys, place=st.integers(0, 1), name=st.sampled_from(NAMES), by=st.integers(0, 1), address=ADDRESSES)
     def create(self, place: int, name: str, by: int, address: str | None) -> Any:
@@ -137,7 +137,7 @@ class LifeCycle(RuleBasedStateMachine):
         self.switch(services.delete_key, key, [ACTIVE, PAUSED], DELETED, ("deleted", self.people[by].pk, address))
 
     def switch(self, service: Callable[..., bool], key: Key, before: Iterable[str], after: str, event: Event) -> None:
-        """Asks `service`, which takes a key from one of the states `before` to `after` and says whether it did."""
+        """Calls `service`, which moves a key from one of the states `before` to `after` and tells whether it did."""
         _, by, address = event
         options = {"key": key.row, "by": User.objects.get(pk=by) if by else None, "address": address}
         if key.state == DELETED and after != DELETED:
@@ -161,7 +161,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(key=keys, address=ADDRESSES)
     def report(self, key: Key, address: str | None) -> None:
-        """Whoever has the secret may, and its row is told to nobody."""
+        """Anybody with the secret may report it. The caller does not see the key's row."""
         reported = services.report_leak(secret=key.secret, address=address)
         if key.state == DELETED or key.is_reported:
             assert reported is None
@@ -173,7 +173,7 @@ class LifeCycle(RuleBasedStateMachine):
     def show_once(self, place: int, by: int, address: str | None) -> None:
         there, user = self.places[place], self.people[by]
         if there.is_deleted:
-            with pytest.raises(Http404):
+            with pytest.raises(ProjectGone):
                 services.show_secrets_once(project=there.row, by=user, address=address)
             return
         shown = [key for key in there.living if key.can_be_shown]
@@ -187,7 +187,7 @@ class LifeCycle(RuleBasedStateMachine):
     def keep_secrets(self, place: int, by: int) -> None:
         there = self.places[place]
         if there.is_deleted:
-            with pytest.raises(Http404):
+            with pytest.raises(ProjectGone):
                 services.keep_secrets(project=there.row, by=self.people[by])
             return
         services.keep_secrets(project=there.row, by=self.people[by])
@@ -209,9 +209,9 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(key=consumes(keys))
     def forget(self, key: Key) -> None:
-        """No rule asks for it again; what is true of it stays true."""
+        """No later rule uses the key; everything that is true of it stays true."""
 
-    # What is always true
+    # Rules that always hold
 
     @invariant()
     def verdicts_are_as_they_should_be(self) -> None:

@@ -1,4 +1,4 @@
-"""What the database and the file store hold, row by row, so that a change can be laid at somebody's door."""
+"""Everything that the database and the file store hold, row by row, so that each change can be blamed on a request."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -12,8 +12,8 @@ from accounts.models import User
 from apikeys.models import ApiKey, KeyUse, ProjectUse, UnmatchedUse
 from projects.models import Project
 
-# A session holds CSRF secrets and half-finished sign-ins; the cache the limits' counts. Calls are counted for
-# whoever makes them, refused ones too, by a writer of its own.
+# A session holds CSRF secrets and unfinished sign-ins, and the cache holds the counts of limits. Usage counts every
+# caller, also rejected ones, with a writer of its own.
 _LEFT_OUT = {"django_session", "cache", *(model._meta.db_table for model in (KeyUse, ProjectUse, UnmatchedUse))}
 _COUNTED = {
     ApiKey._meta.db_table: {
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 @cache
 def _references(table: str, model: type) -> list[str]:
-    """The columns of `table` that refer to `model`; a new table's are found without being named here."""
+    """The columns of `table` that refer to `model`, so that new tables need not be named here."""
     return [
         field.column
         for other in apps.get_models(include_auto_created=True)
@@ -55,7 +55,7 @@ def _references(table: str, model: type) -> list[str]:
 
 
 def version() -> tuple[Any, ...]:
-    """Differs from an earlier one if anything at all was written since, which is one query to find out."""
+    """A value that differs after any write. Reading it costs one query."""
     is_sqlite = connection.vendor == "sqlite"
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA data_version" if is_sqlite else "SELECT pg_snapshot_xmax(pg_current_snapshot())")
@@ -92,7 +92,7 @@ def _tables() -> dict[str, list[str]]:
 
 
 def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Comparable, and to be kept in a set."""
+    """A form that can be compared and stored in a set."""
     return tuple(
         bytes(value) if isinstance(value, memoryview) else str(value) if isinstance(value, dict) else value
         for value in row
@@ -100,7 +100,7 @@ def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[tuple[Row, bool]]:
-    """Each row that is in one of the two only, and whether it is the new one."""
+    """Each row that is in only one of the two, and whether it is the new one."""
     for table, rows in after.items():
         columns = ["path"] if table == FILES else _tables()[table]
         for values in rows ^ before[table]:

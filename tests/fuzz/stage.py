@@ -1,4 +1,4 @@
-"""Whom the attacks are aimed at, and as whom they are made: rows in the database, and a session for each person."""
+"""The targets and the senders of attacks: rows in the database, and a session for each person."""
 
 import time
 from typing import Any
@@ -22,14 +22,14 @@ from projects.permissions import Role
 from tests.support.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.support.places.routes import NEVER, Route
 
-# Whoever is signed in, and what they may: `stranger` has a project of their own, `helper` may look into the admin.
+# The signed-in persons and their rights: `stranger` has a project of their own, `helper` may read the admin.
 PEOPLE = ("stranger", "viewer", "owner", "helper", "admin")
 NOBODY = "nobody"
 RANDOM_CHARACTERS = 30
 
 
 class Stage:
-    """A project with a key and a file, all of it `owner`'s; `words` are the texts that attacks refer to by name."""
+    """A project with a key and a file, owned by `owner`. `words` are the texts that attacks refer to by name."""
 
     def __init__(self) -> None:
         staff = {"helper": {"is_staff": True}, "admin": {"is_staff": True, "is_superuser": True}}
@@ -69,7 +69,7 @@ class Stage:
         return project, *create_key(project=project, name="Production server", by=user)
 
     def _sign_in(self, user: User) -> str:
-        """The id of a session that has just proved who it is, so that nothing asks for it again."""
+        """The id of a session that has just confirmed who it is, so that no page asks."""
         EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
         client = Client()
         client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
@@ -79,7 +79,7 @@ class Stage:
         return str(session.session_key)
 
     def is_whole(self) -> bool:
-        """Whether nobody with the right to it has taken away what further attacks need."""
+        """Whether everything that further attacks need is still there."""
         self.project.refresh_from_db()
         self.key.refresh_from_db()
         passwords = User.objects.filter(pk__in=[user.pk for user in self.people.values()], is_active=True)
@@ -93,7 +93,7 @@ class Stage:
         )
 
     def row_of(self, route: Route) -> str:
-        """The id of a row of the model that a page of the admin is about."""
+        """The id of a row of the model that a page of the admin shows."""
         parts = route.pattern.split("/")
         if not route.is_admin or len(parts) < 4 or parts[1] not in apps.app_configs:
             return "1"
@@ -111,10 +111,10 @@ class Stage:
 
 
 def _random_part(secret: str) -> bytes:
-    """What must never come back: the characters that make it a secret."""
+    """The characters that make it a secret, which must never come back."""
     return secret.partition("_")[2][:RANDOM_CHARACTERS].encode()
 
 
 def forget_limits() -> None:
-    """The limits on sign-ins and codes would else answer everything with 429 from then on."""
+    """Otherwise the limits on sign-ins and codes would answer every later request with 429."""
     cache.clear()

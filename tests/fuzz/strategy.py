@@ -1,4 +1,6 @@
-"""Requests to a route that are right but for one or two parts: what is wrong all over gets nowhere."""
+"""Requests to a route that are correct except for one or two parts, because requests that are wrong everywhere reach
+little code.
+"""
 
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +13,7 @@ from tests.fuzz.stage import NOBODY, PEOPLE
 from tests.fuzz.words import COOKIES, CREDENTIALS, HEADERS, HOSTILE, KEPT, KINDS, METHODS, PATH_TEXT, TEXT
 from tests.support.places.routes import Route
 
-# What a field is given where its form leaves it empty and a right answer is wanted.
+# The value for a field that its form leaves empty, where a correct request is wanted.
 _RIGHT = {"name": "Staging", "confirmation": "«name»", "email": "«email»", "login": "«email»", "user": "«id»"}
 _RIGHT_IDS = {name: f"«{name}»" for name in ("project_id", "key_id", "file_id", "id")} | {"object_id": "«row»"}
 _OTHER_IDS = {name: f"«never_{name}»" for name in _RIGHT_IDS} | {"key_id": "«own_key_id»", "id": "999999"}
@@ -60,7 +62,7 @@ def whose(route: Route) -> str:
 
 
 def _strange(route: Route, names: list[str]) -> dict[str, st.SearchStrategy[Any]]:
-    """For each part of a request, what it may be instead."""
+    """For each part of a request, the values that may replace it."""
     return {
         "who": st.sampled_from([NOBODY, *PEOPLE]),
         "method": st.sampled_from(METHODS),
@@ -78,7 +80,7 @@ def _strange(route: Route, names: list[str]) -> dict[str, st.SearchStrategy[Any]
 
 
 def _paths(route: Route) -> st.SearchStrategy[str]:
-    """Others' ids, ids of nothing, and what is no id; seldom another path altogether."""
+    """Ids of others, ids of nothing, and strings that are no id; sometimes another path altogether."""
     text = PATH_TEXT.map(lambda text: quote(text, safe="", errors="surrogatepass"))
     return st.one_of(
         st.just(route.path(**_OTHER_IDS)),
@@ -90,7 +92,7 @@ def _paths(route: Route) -> st.SearchStrategy[str]:
 
 
 def _inserted(path: str, text: str, at: int) -> str:
-    """`text` put in front of a segment of `path`."""
+    """`text` inserted before a segment of `path`."""
     segments = path.split("/")
     place = 1 + at % (len(segments) - 1)
     return "/".join([*segments[:place], text + segments[place], *segments[place + 1 :]])
@@ -120,7 +122,7 @@ def _pairs(names: st.SearchStrategy[str], most: int, values: st.SearchStrategy[s
 
 
 def _spoilt(right: Pairs, names: list[str]) -> st.SearchStrategy[Pairs]:
-    """One field of the form with another value, left out or doubled, or fields that the form does not have."""
+    """The form with one field replaced, left out or doubled, or with fields that it does not have."""
 
     def change(at: int, how: str, value: str) -> Pairs:
         at %= len(right)

@@ -1,4 +1,6 @@
-"""Calls made from the OpenAPI document by schemathesis, right ones and wrong ones, and in an order that makes sense."""
+"""Requests that schemathesis makes from the OpenAPI document, correct ones and wrong ones, also in meaningful
+sequences.
+"""
 
 import re
 import subprocess

@@ -1,7 +1,7 @@
-"""Every input of every route, over HTTP against the server's own process.
+"""Every input of every route, over HTTP to the server's own process.
 
-The routes are read from the URLconf and the fields from the forms, so that a new one is attacked without being
-named here. What must hold of every answer stands in judge.py.
+The routes are read from the URLconf and the fields from the forms, so that new ones are attacked without being named
+here. judge.py holds the rules for every answer.
 """
 
 from config.serving import health

@@ -1,7 +1,7 @@
 """Below HTTP: request lines, headers and bodies that no client sends, as bytes over a socket.
 
-Where it is open to doubt where a request ends, a proxy before us and we could each read another one (request
-smuggling). So what follows a doubtful request is never answered: here it is one that would delete a file.
+If the end of a request is in doubt, a proxy before us and our server could read different requests (request smuggling).
+So bytes after a doubtful request are never answered. Here they are a request that would delete a file.
 """
 
 import pytest
@@ -17,7 +17,7 @@ EXAMPLES = 60 if not SECONDS else 200
 
 POST = b"POST /health/live HTTP/1.1\r\nHost: localhost\r\n"
 GET = b"GET /help/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-# Heads after which it is doubtful how long the body is (RFC 9112, 6.3 and 7.1); %d is the length of what follows.
+# Heads that leave the length of the body in doubt (RFC 9112, 6.3 and 7.1); %d is the length of the following bytes.
 DOUBTFUL = [
     b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n0\r\n\r\n",
@@ -33,7 +33,7 @@ DOUBTFUL = [
     *(b'Transfer-Encoding: chunked\r\n\r\n0;a="\n"\r\n\r\n', b"Transfer-Encoding: chunked\r\n\r\n0\n\n"),
     *(b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n 0\r\n\r\n"),
 ]
-# Whole requests that are odd; none of them is an error of ours.
+# Complete requests that are odd. None of them may be a server error.
 ODD = [
     b"GET /help/ HTTP/1.1\r\n\r\n",
     b"GET /help/ HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
@@ -100,7 +100,7 @@ CHANGES = st.sampled_from([b"", b"\x00", b"\r", b"\n", b"\r\n", b"\r\n ", b" ", 
 
 @st.composite
 def spoilt(draw: st.DrawFn, request: bytes) -> bytes:
-    """`request` with up to three places changed, each by a few bytes, cut out or doubled."""
+    """`request` with up to three places changed: each by a few bytes, cut out or doubled."""
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(request)))
         end = draw(st.integers(start, min(len(request), start + 12)))

@@ -1,4 +1,4 @@
-"""HTTP as an attacker sends it: bytes, one connection for each request, no library's opinion in between."""
+"""HTTP as an attacker sends it: bytes, one connection for each request, and no library in between."""
 
 import socket
 from contextlib import closing, suppress
@@ -10,7 +10,7 @@ SECONDS_TO_ANSWER = 60
 
 
 class Answer(NamedTuple):
-    """`status` is 0 where the server hung up without a word."""
+    """`status` is 0 if the server hung up without an answer."""
 
     status: int
     headers: Message
@@ -24,7 +24,7 @@ class Answer(NamedTuple):
 def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
     """The first answer to `request`. Raises TimeoutError if the server neither answers nor hangs up."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS_TO_ANSWER) as connection:
-        # It may hang up on what it will not read, and before all of it has come; what it said first counts.
+        # The server may hang up before it has read everything. Its answer counts nevertheless.
         with suppress(ConnectionResetError, BrokenPipeError):
             connection.sendall(request)
         with closing(HTTPResponse(connection, method=method)) as response:
@@ -38,8 +38,8 @@ def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
 def answers(port: int, request: bytes, silence: float = SECONDS_TO_ANSWER, then: float = 0.5) -> list[int]:
     """The status of every answer to these bytes, until the server hangs up.
 
-    It may wait for what does not come: `silence` is how many seconds we wait for a first answer, and `then` for each
-    that follows.
+    The server may wait for more bytes: `silence` is how many seconds we wait for the first answer, and `then` for each
+    later one.
     """
     received = b""
     with socket.create_connection(("127.0.0.1", port), timeout=silence) as connection:

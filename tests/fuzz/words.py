@@ -1,4 +1,4 @@
-"""What attacks are made of. Words in «» are filled in by the stage."""
+"""The parts of attacks. The stage fills in words in «»."""
 
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ REFERENCES = [
 ]
 _ANY = st.text(st.characters(exclude_categories=()), max_size=30)
 TEXT = st.one_of(st.sampled_from(HOSTILE), st.sampled_from(REFERENCES), _ANY)
-# What a form is sent may be kept and shown, as it was asked: a secret that is no key's instead of a real one.
+# A form's value may be stored and shown, as intended. So it contains a secret of no key instead of a real one.
 KEPT = st.one_of(st.sampled_from(HOSTILE), st.sampled_from(REFERENCES[4:]), st.just("«decoy»"), _ANY)
 PATH_TEXT = st.one_of(st.sampled_from(HOSTILE).filter(lambda text: len(text) < 2_000), st.text(max_size=20))
 HEADERS = [
@@ -37,7 +37,7 @@ KINDS = [
     *("application/x-www-form-urlencoded; charset=utf-16", "multipart/form-data; boundary=x; charset=utf-7"),
     *("a/b; x*=nope''%41", "multipart/form-data; boundary*=utf-8''x", "text/plain; charset*=utf-8''hex"),
 ]
-# What an Authorization header may be; the first is the one that opens the API.
+# Values of an Authorization header; the first one opens the API.
 CREDENTIALS = [
     *("Bearer «secret»", "Bearer «secret»", "bearer  «secret»", "Bearer «own_secret»", "Bearer «random»", "«secret»"),
     *("Bearer", "Basic «secret»", "Bearer «secret» x", "Bearer «secret», Bearer «own_secret»", "Bearer\t«secret»"),

@@ -1,8 +1,6 @@
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.core.management.base import CommandError, CommandParser
-from django.http import Http404
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
@@ -10,10 +8,10 @@ from apikeys.keys.services import create_key
 from apikeys.management.key_commands import facts
 from apikeys.pages.snippets import ENVIRONMENT_VARIABLE
 from common.key_ring import VaultUnavailable
-from projects.access import get_project
+from projects.locks import ProjectGone
 from projects.management.operator_command import Answer, OperatorCommand, find_project, find_user, named_user
 from projects.models import Project
-from projects.permissions import Permission, Role
+from projects.permissions import Permission
 
 
 class Command(OperatorCommand):
@@ -35,7 +33,7 @@ class Command(OperatorCommand):
         by = _creator(project, options["by"])
         try:
             key, secret = create_key(project=project, name=options["name"], by=by)
-        except Http404 as error:
+        except ProjectGone as error:
             raise CommandError(f"{project.public_id} was deleted in the meantime.") from error
         except VaultUnavailable as error:
             raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
@@ -49,19 +47,18 @@ class Command(OperatorCommand):
 
 
 def _creator(project: Project, email: str | None) -> User:
-    """Who the key will speak for. Raises CommandError unless they may make keys in the project."""
+    """The account that the key will speak for. Raises CommandError if it may not create keys in the project."""
+    creators = project.memberships.that(Permission.MANAGE_KEYS)
     if email is None:
-        owners = project.memberships.filter(role=Role.OWNER, user__is_active=True).select_related("user")
-        first = owners.order_by("created_at", "pk").first()
+        active = creators.filter(user__is_active=True).select_related("user")
+        first = active.order_by("created_at", "pk").first()
         if first is None:
             raise CommandError(f"{project.name} has no active owner. Add one at /admin/projects/membership/add/")
         return first.user
     user = find_user(email)
-    try:
-        get_project(user, project.public_id, can=Permission.MANAGE_KEYS)
-    except (Http404, PermissionDenied) as error:
+    if not creators.filter(user=user).exists():
         raise CommandError(
             f"{named_user(user)} may not make keys in {project.name}. "
             "Leave out --by for its owner, or make them one at /admin/projects/membership/"
-        ) from error
+        )
     return user

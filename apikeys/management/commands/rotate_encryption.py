@@ -51,7 +51,7 @@ class Command(OperatorCommand):
         except vault.VaultUnavailable as error:
             raise CommandError(f"No key can be moved: {error} Set it as docs/running.md says.") from error
         _refuse_configured(options["lost_pepper"])
-        # No error: a run that was killed at its very end leaves nothing to the next one.
+        # No error: a run that was killed at its very end leaves no work to the next run.
         idle = "".join(f"No key needs pepper {pepper!r}.\n" for pepper in not_needed(options["lost_pepper"]))
         if options["dry_run"]:
             census, others = take_census(target), stored_secrets.look()
@@ -149,7 +149,7 @@ def _wrong_keys(rotated: Rotated) -> list[str]:
 
 
 def _ring_key_lacks(need: Need) -> str:
-    """Second factors without their ring key are named by their own failure."""
+    """Second factors that lack their ring key have a failure of their own."""
     if need.configured or not need.keys:
         return ""
     return (

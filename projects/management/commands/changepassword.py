@@ -6,7 +6,7 @@ from projects.management.operator_command import find_user, named_user
 
 
 class Command(changepassword.Command):
-    """Django's own, which would look the address up as it was typed."""
+    """Django's own command, with our lookup of the address."""
 
     help = "Change the password of a user, who is named by email address or id (usr_…)."
 

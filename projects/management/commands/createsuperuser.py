@@ -10,7 +10,7 @@ from accounts.models import User
 
 
 class Command(createsuperuser.Command):
-    """Django's own, which takes any password from the environment. The rules of sign-up hold here too."""
+    """Django's own command accepts any password from the environment. Here the rules of sign-up hold too."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         password = os.environ.get("DJANGO_SUPERUSER_PASSWORD")

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys.services import delete_key, report_leak
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
+from apikeys.standing import KeyState
 from projects.models import Project
 from tests.product.access.test_recent_authentication import ASKS, KEY, PROJECT
 from tests.support.people.accounts import totp_code

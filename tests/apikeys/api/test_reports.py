@@ -9,8 +9,9 @@ from django.views.debug import ExceptionReporter
 
 from apikeys.api import leak_reports
 from apikeys.keys import services
-from apikeys.models import KeyEvent, PauseReason
+from apikeys.models import KeyEvent
 from apikeys.secrets import secret_format
+from apikeys.standing import PauseReason
 from tests.support.calls.api_client import API, assert_envelope, bearer, new_secret
 from tests.support.calls.api_helpers import assert_error
 from tests.support.calls.reporting import CANARY, CODES, FOUND_AT, REPORT, post, row, seen

@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
+from apikeys.standing import KeyState
 from projects.files.storage import _insert_within_quota
 from projects.models import File, Project
 from projects.services import delete_project

@@ -4,10 +4,11 @@ from functools import partial
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.http import Http404
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
+from apikeys.standing import KeyState
+from projects.locks import ProjectGone
 from projects.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
@@ -103,7 +104,7 @@ def test_a_project_has_at_most_100_living_keys(project, owner, settings):
 
 def test_a_deleted_project_takes_no_keys(project, owner):
     delete_project(project=project, by=owner)
-    with pytest.raises(Http404):
+    with pytest.raises(ProjectGone):
         services.create_key(project=project, name="Too late", by=owner)
 
 

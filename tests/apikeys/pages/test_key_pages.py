@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
+from apikeys.standing import KeyState
 from apikeys.verify.verification import verify
 from tests.support.factories import ApiKeyFactory
 from tests.support.places.pages import ACTIONS, FETCH, HTMX, action, page, text
@@ -120,7 +121,7 @@ def test_the_confirmation_says_what_deleting_does(client, api_key):
     assert "Last used 2 weeks ago from 192.0.2.7" in text(client.get(action("delete", api_key)))
 
 
-@pytest.mark.parametrize("state", KeyState.values)
+@pytest.mark.parametrize("state", [*KeyState])
 def test_a_key_of_each_state_is_shown_as_what_it_is(state, client, project):
     now = timezone.now()
     ends: dict[str, Any] = {

@@ -159,10 +159,10 @@ def test_the_admins_list_names_the_standing_that_the_projects_page_shows(api_key
     services.pause_key(key=api_key, by=owner)
     assert admins_row(client, api_key) == "Paused"
     services.report_leak(secret=api_key.secret)
-    assert admins_row(client, api_key) == "Reported"
+    assert admins_row(client, api_key) == "Reported as leaked"
     services.resume_key(key=api_key, by=owner, although_reported=True)
     User.objects.filter(pk=owner.pk).update(is_active=False)
-    assert admins_row(client, api_key) == "Refused: creator deactivated"
+    assert admins_row(client, api_key) == "Creator deactivated"
     services.delete_key(key=api_key, by=owner)
     assert admins_row(client, api_key) == "Deleted"
 

@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key, pause_key
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
 from apikeys.pages import usage_pages
+from apikeys.standing import KeyState
 from apikeys.usage import counting, figures
 from apikeys.usage.figures import Period, keys_counted
 from projects.models import Project

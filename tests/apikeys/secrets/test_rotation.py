@@ -13,8 +13,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey, KeyEvent
 from apikeys.secrets import integrity, rotation
+from apikeys.standing import KeyState
 from apikeys.verify.verification import verify
 from config.environment.local_secrets import new_ring
 from tests.support.environment import ON_SQLITE, REPOSITORY

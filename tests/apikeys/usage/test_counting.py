@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apikeys import writer_thread
 from apikeys.keys import services
 from apikeys.keys.services import create_key
 from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
@@ -162,7 +163,8 @@ def test_a_forked_process_counts_anew_and_writes_by_itself(transactional_db, api
     counting.record(api_key.pk, "ok", time.time(), None)
     child = os.fork()
     if child == 0:
-        os._exit(0 if not counting._notes and counting._writer is None and not counting._lock.locked() else 1)
+        is_anew = not counting._notes and writer_thread._thread is None and not counting._lock.locked()
+        os._exit(0 if is_anew else 1)
     assert os.waitpid(child, 0)[1] == 0
     counting.flush()
     assert counted()["ok"] == 1

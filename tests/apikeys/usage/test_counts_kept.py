@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 
 import pytest
@@ -13,7 +12,6 @@ from apikeys.models import KeyUse
 from apikeys.usage import counting
 from common import database_deadline
 from tests.support.environment import ON_SQLITE
-from tests.support.factories import ApiKeyFactory
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -66,22 +64,3 @@ def test_a_batch_that_a_frozen_server_was_sent_is_not_written_twice(api_key, mon
         time.sleep(0.05)
     counting.flush()
     assert calls_written() == 1
-
-
-def test_the_end_of_a_process_waits_while_batches_are_written(project, owner, monkeypatch):
-    """T40: also where many counts waited for a database that was away."""
-    monkeypatch.setattr(counting, "SECONDS_TO_WAIT", 0.2)
-    monkeypatch.setattr(counting, "MOST_WRITTEN", 1)
-    for key in ApiKeyFactory.create_batch(300, project=project, created_by=owner):
-        counting.record(key.pk, "ok", time.time(), None)
-    writer = threading.Thread(target=counting._write_until_stopped)
-    monkeypatch.setattr(counting, "_writer", writer)
-    writer.start()
-    try:
-        while not counting._at_hand:
-            time.sleep(0.01)
-        counting._stop()
-        assert calls_written() == 300
-    finally:
-        writer.join()
-        counting._begin_anew()

@@ -3,12 +3,11 @@
 from typing import Any
 
 import pytest
-from django.core.cache import cache, caches
+from django.core.cache import cache
 from django.http import HttpResponse
 
 from apikeys.keys import services
 from apikeys.secrets import secret_format
-from apikeys.usage import counting
 from apikeys.verify import failed_keys, verification
 from apikeys.verify.integrations.decorators import api_key_required
 from tests.apikeys.verify.test_integrations import Guarded, ask_rest
@@ -224,10 +223,3 @@ def test_a_good_key_costs_the_counter_nothing(api_key):
     with assert_statements(1):
         assert verification.verify(f"Bearer {api_key.secret}", "192.0.2.1").identity
     assert failed_keys._counts == {}
-
-
-def test_the_writer_shares(transactional_db, client, settings):
-    fail(client, 2)
-    counting.flush()
-    failed_keys.share()
-    assert caches["default"].get(f"latchkey:failed:{failed_keys._window}:127.0.0.1") == 2

@@ -20,6 +20,7 @@ from django.urls import resolve, reverse
 from accounts.models import User
 from accounts.sessions.store import SessionStore
 from apikeys.models import KeyEvent, UnmatchedUse
+from common.gone import Gone
 from projects.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Role
@@ -154,7 +155,7 @@ def send(attacker: User, page: str, form: dict[str, Any]) -> None:
     request.user, request.session = attacker, SessionStore()
     vars(request).update(_messages=CookieStorage(request), _dont_enforce_csrf_checks=True)
     view, args, kwargs = resolve(page)
-    with suppress(PermissionDenied, Http404):
+    with suppress(PermissionDenied, Http404, Gone):
         view(request, *args, **kwargs)
 
 

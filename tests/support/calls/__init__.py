@@ -1,1 +1,1 @@
-"""Calls of programs: with a key, as uploads, as reports, and hostile ones."""
+"""Requests of programs: with a key, uploads, reports, and hostile ones."""

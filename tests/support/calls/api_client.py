@@ -1,4 +1,4 @@
-"""How tests call the JSON API with a key, and the shape of its successes; `api_helpers` has that of its errors."""
+"""Requests to the JSON API with a key, and the shape of its successes; `api_helpers` has the shape of its errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +51,7 @@ def upload(client: Client, secret: str, content: bytes = b"hello", name: str = "
 
 
 def multipart(body: bytes, boundary: str = "x") -> dict[str, Any]:
-    """Arguments of `client.post` for a body written by hand."""
+    """The arguments of `client.post` for a hand-written body."""
     return {"data": body, "content_type": f"multipart/form-data; boundary={boundary}"}
 
 
@@ -62,7 +62,7 @@ def one_part(name: bytes, content: bytes = b"hello") -> bytes:
 
 
 def assert_envelope(response: Any, kind: str) -> dict[str, Any]:
-    """The JSON of a success of this kind, once its shape is right."""
+    """The JSON of a success of this kind, after its shape was checked."""
     assert response["Content-Type"].startswith("application/json")
     body: dict[str, Any] = response.json()
     assert set(body) == {"meta", "data", "error", "links"}
@@ -74,6 +74,6 @@ def assert_envelope(response: Any, kind: str) -> dict[str, Any]:
 
 @contextmanager
 def downloaded(response: Any) -> Iterator[Any]:
-    """`response`, of which no file stays open: the test client closes what was read to its end."""
+    """`response`, whose file is closed: the test client closes a file that was read to its end."""
     yield response
     b"".join(response)

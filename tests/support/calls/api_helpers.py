@@ -1,4 +1,4 @@
-"""Is this an error in the one shape? And requests of raw bytes, as no library sends them."""
+"""Checks the one shape of errors, and sends requests of raw bytes, as no library would."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{16}")
 
 
 class RawAnswer:
-    """An answer read from a socket, as far as `assert_error` needs it. No status at all is 0."""
+    """An answer read from a socket, with the parts that `assert_error` needs. Status 0 stands for no answer."""
 
     def __init__(self, received: bytes) -> None:
         head, _, body = received.partition(b"\r\n\r\n")
@@ -32,7 +32,9 @@ class RawAnswer:
 
 
 def assert_error(response: Any, status: int, code: str) -> str:
-    """The message of `response`, which is the error `code` with `status`, in the envelope and repeating no secret."""
+    """The message of `response`, after checking that it is the error `code` with `status`, in the envelope, and without
+    a secret.
+    """
     assert response.status_code == status, response.content
     assert response.headers["Content-Type"] == "application/json"
     answer = response.json()
@@ -69,11 +71,11 @@ def _assert_repeats_no_secret(response: Any) -> None:
 def send_raw(server: Server, *parts: bytes, port: int | None = None) -> RawAnswer:
     """The first answer to these bytes, from the pages' port unless `port` is given.
 
-    Raises TimeoutError if half a minute brings neither an answer nor its end.
+    Raises TimeoutError if half a minute brings neither an answer nor the connection's end.
     """
     with socket.create_connection(("127.0.0.1", port or server.port), timeout=SECONDS_TO_ANSWER) as connection:
         received = b""
-        # A server may hang up on what is no HTTP, and before all of it has come; what it said first counts.
+        # A server may hang up on bytes that are no HTTP before it has read all of them. Its answer counts nevertheless.
         with suppress(ConnectionResetError, BrokenPipeError):
             for part in parts:
                 connection.sendall(part)

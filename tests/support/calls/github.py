@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Signer:
-    """What GitHub has: a key, its public half in the document that it publishes, and signatures."""
+    """GitHub's side: a key, its public half in the published document, and signatures."""
 
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())

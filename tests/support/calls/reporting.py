@@ -1,4 +1,4 @@
-"""Reporting leaked secrets over HTTP, and what a reporter sees of the answer."""
+"""Reports of leaked secrets over HTTP, and the parts of the answer that a reporter sees."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ CODES = {400: "bad_request", 413: "request_too_large", 422: "invalid"}
 
 
 def post(body: Any, path: str = REPORT, client: Client | None = None, **options: Any) -> Any:
-    """`body` is sent as it is if it is bytes, else as JSON."""
+    """Sends `body` unchanged if it is bytes, otherwise as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return (client or Client()).post(path, raw, content_type="application/json", **options)
 

@@ -1,4 +1,4 @@
-"""Uploads as a hostile program may write them, and what is stored of them."""
+"""Uploads as a hostile program may write them, and the files that are stored of them."""
 
 from pathlib import Path
 from typing import Any

@@ -14,8 +14,9 @@ from tests.support.gateways.proxies import Received
 
 
 class Api:
-    """Writes down what it receives. A websocket echoes; `/status/401` answers 401, anything else 200, with a body and
-    headers of its own."""
+    """Records its requests. A websocket echoes; `/status/401` answers 401, and any other path 200, with a body and
+    headers of its own.
+    """
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -24,7 +25,7 @@ class Api:
         self._config = Config()
         self._config.bind = [f"fd://{listener.detach()}"]
         self._config.h11_pass_raw_headers = True
-        # A proxy keeps connections to the API open; between tests nobody closes them.
+        # A proxy keeps connections to the API open, and nobody closes them between tests.
         self._config.keep_alive_timeout = 3600
         self._config.graceful_timeout = 0
         self._config.errorlog = None
@@ -44,7 +45,7 @@ class Api:
             thread.join()
 
     def _run(self) -> None:
-        # Connections that are open at the end are cut, which is no news.
+        # Connections that are open at the end are cut without a message.
         self._loop.set_exception_handler(lambda loop, context: None)
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(serve(self._answer, self._config, shutdown_trigger=self._stopping.wait))

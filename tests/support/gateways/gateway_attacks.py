@@ -1,4 +1,4 @@
-"""Bytes that a client may send to a gateway, and what must be true of whatever then reaches the API."""
+"""Bytes that a client may send to a gateway, and the rules for every request that then reaches the API."""
 
 import socket
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ HTTP2_SETTINGS = "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"
 HANDSHAKE = ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
 WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket", *HANDSHAKE)
 
-# What a gateway alone may send: whose request it is, and where it came from.
+# Headers that only a gateway may send: who the request is from, and where it came from.
 IDENTITY = ["X-Latchkey-Key", "X-Latchkey-Project", "X-Latchkey-User", "X-Latchkey-Refusal"]
 ORIGIN = ["X-Real-IP", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"]
-# The others that the nginx file names.
+# The other headers that the nginx file names.
 WORDS = ["By", "Email", "Groups", "Host", "Method", "Path", "Port", "Preferred-Username", "Prefix", "Protocol"]
 WORDS += ["Scheme", "Server", "Ssl", "Uri", "User"]
 ORIGIN += [f"X-Forwarded-{word}" for word in WORDS]
@@ -35,7 +35,7 @@ def head(*lines: str, first: str = "GET /a HTTP/1.1") -> bytes:
 
 
 def send(gateway: Gateway, *parts: bytes) -> bytes:
-    """All that comes back until the gateway hangs up, or says nothing for two seconds."""
+    """Everything that comes back until the gateway hangs up, or is silent for two seconds."""
     with gateway.connect() as connection:
         connection.settimeout(2)
         received = b""
@@ -52,7 +52,7 @@ def status_of(received: bytes) -> int:
 
 
 def read_head(connection: socket.socket) -> bytes:
-    """An answer as far as its headers."""
+    """An answer up to the end of its headers."""
     received = b""
     while not received.endswith(b"\r\n\r\n") and (more := connection.recv(1)):
         received += more
@@ -60,7 +60,7 @@ def read_head(connection: socket.socket) -> bytes:
 
 
 def http2(*, upgraded: bool = False) -> bytes:
-    """What a client says in HTTP/2 where it got it: a request that is in order, with an identity of its own choice."""
+    """A client's bytes after a change to HTTP/2: a correct request with an identity of its own choice."""
     client = _client()
     client.initiate_upgrade_connection() if upgraded else client.initiate_connection()
     stream = 3 if upgraded else 1
@@ -73,7 +73,7 @@ def request_in_http2(headers: Iterable[tuple[str, str]], method: str = "GET") ->
 
 
 def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
-    """The status of one request in HTTP/2, or 0 if it was refused in another way."""
+    """The status of one HTTP/2 request, or 0 if it was refused in another way."""
     client = _client()
     client.initiate_connection()
     with gateway.connect() as connection, suppress(ConnectionResetError, BrokenPipeError, TimeoutError):
@@ -92,14 +92,14 @@ def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
 
 
 def _client() -> H2Connection:
-    """It sends whatever it is told to."""
+    """A client that sends whatever it is told to."""
     options: Any = {f"validate_{way}bound_headers": False for way in ("in", "out")}
     options |= {"client_side": True, "normalize_outbound_headers": False, "header_encoding": "utf-8"}
     return H2Connection(H2Configuration(**options))
 
 
 def assert_the_gateways_own(seen: Received, key: ApiKey, *, websocket: bool = False) -> None:
-    """The request says what the gateway says, once, and speaks HTTP/1.1."""
+    """The request has the gateway's own headers, each once, and is HTTP/1.1."""
     assert seen.version == "1.1"
     names = [name.lower() for name, _ in seen.headers]
     assert not [name for name in names if "_" in name]

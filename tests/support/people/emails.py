@@ -1,4 +1,4 @@
-"""The mails that something makes the product send."""
+"""The emails that an action makes the product send."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ ALL = {"created": True, "deleted": True, "revealed": True, "reported": True}
 
 
 def mails_of(capture: Callable[..., Any], act: Callable[..., Any], /, *words: Any, **arguments: Any) -> list[Any]:
-    """`capture` is pytest-django's fixture of what waits for a commit."""
+    """`capture` is pytest-django's fixture of callbacks that wait for a commit."""
     mail.outbox.clear()
     with capture(execute=True):
         act(*words, **arguments)

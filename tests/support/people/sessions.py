@@ -1,4 +1,4 @@
-"""Sessions as a sign-in leaves them, and as time does."""
+"""Sessions in the state after a sign-in, and in the state some hours later."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ from accounts.sessions.store import data_of, seal
 
 
 def log_in(client: Client, user: User) -> None:
-    """Signs in with the client, and notes in its session what allauth does when a password was right."""
+    """Signs in with the client, and writes to its session what allauth writes after a correct password."""
     client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
     request = HttpRequest()
     request.session = client.session
@@ -23,14 +23,14 @@ def log_in(client: Client, user: User) -> None:
 
 
 def age(client: Client) -> None:
-    """Makes everything that the session was opened and confirmed with happen just before the limit."""
+    """Moves all sign-ins and confirmations of the session to just before the limit."""
     session = client.session
     _age(session)
     session.save()
 
 
 def age_all() -> None:
-    """The same for every session there is: those of browsers too."""
+    """The same for every session, also those of browsers."""
     for row in Session.objects.all():
         data = data_of(row)
         _age(data)

@@ -14,19 +14,21 @@ from tests.support.people.accounts import totp_code
 from tests.support.people.visitor import Visitor
 from tests.support.programs.servers import Server
 
-# Bounds the cookies that are tried: far more than there are session rows.
+# Limits the number of cookies that are tried: far more than there are session rows.
 MOST_COOKIES = 1000
 
 
 def readable(loot: bytes) -> str:
-    """The loot as text, and after it all that comes out of it without a key: base64, hex, signed and packed values."""
+    """The loot as text, followed by everything that can be decoded without a key: base64, hex, signed and packed
+    values.
+    """
     text = loot.decode("utf-8", "replace")
     opened = [part for word in set(re.findall(r"[\w.:+/=$-]{16,}", text)) for part in _opened(word)]
     return "\n".join([text, *opened])
 
 
 def _opened(word: str) -> Iterator[str]:
-    """Django's signed values are `.base64:time:signature`, with a dot where they are compressed."""
+    """Django's signed values are `.base64:time:signature`; the first dot is there if they are compressed."""
     for part in {word, *re.split(r"[:.$]", word)}:
         for decode in (_from_base64, bytes.fromhex):
             try:
@@ -44,9 +46,9 @@ def _from_base64(text: str) -> bytes:
 
 
 def cookies_that_work(text: str, server: Server, pages: Iterable[str]) -> list[str]:
-    """The values found in the text that, as a session's cookie, open one of the pages."""
+    """The values in the text that open one of the pages as a session's cookie."""
     found = set(re.findall(r"(?<![0-9A-Za-z])[0-9a-z]{32}(?![0-9A-Za-z])", text))
-    # What stands in the columns of session ids, whatever it looks like, and its parts.
+    # The values of the columns of session ids, whatever they look like, and their parts.
     found |= set(re.findall(r"(?:sha256|session)[\w.:$+/=-]{8,60}", text))
     found |= {part for word in list(found) for part in re.split(r"[:.$]", word) if len(part) >= 8}
     assert len(found) <= MOST_COOKIES
@@ -54,7 +56,7 @@ def cookies_that_work(text: str, server: Server, pages: Iterable[str]) -> list[s
 
 
 def totp_codes(text: str) -> set[str]:
-    """What an authenticator app would show now for each value that looks like a seed."""
+    """The code that an authenticator app would show now for each value that looks like a seed."""
     codes = set()
     for seed in set(re.findall(r"[A-Z2-7]{16,}", text)):
         try:
@@ -65,7 +67,7 @@ def totp_codes(text: str) -> set[str]:
 
 
 def recovery_codes(text: str) -> set[str]:
-    """What allauth makes of each value that looks like a seed."""
+    """The recovery codes that allauth makes of each value that looks like a seed."""
     seeds = set(re.findall(r"(?<![0-9a-f])[0-9a-f]{80}(?![0-9a-f])", text))
     rows = [Authenticator(data={"seed": seed, "used_mask": 0}) for seed in seeds]
     return {code for row in rows for code in RecoveryCodes(row).get_unused_codes()}

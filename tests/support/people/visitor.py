@@ -9,7 +9,7 @@ from tests.support.programs.servers import Answer, Server
 
 
 class Visitor:
-    """Keeps the cookies that the server sets, as a browser does. Redirects are answers, nothing follows them."""
+    """Keeps the server's cookies, as a browser does. It follows no redirects: they are answers."""
 
     accept = "text/html"
 
@@ -34,7 +34,7 @@ class Visitor:
         return self._request("POST", path, urlencode(fields))
 
     def sign_in(self, email: str, password: str) -> "Visitor":
-        """With the password alone: a second factor is asked for next."""
+        """Gives only the password. A second factor is asked for next."""
         assert self.post(reverse("account_login"), login=email, password=password).status == 302
         return self
 

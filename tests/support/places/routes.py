@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
-# Ids of the right form that never belonged to anything.
+# Well-formed ids that never belonged to anything.
 NEVER = {"project_id": "prj_0000000000000000", "key_id": "key_0000000000000000", "file_id": "file_0000000000000000"}
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>(?:[^()]|\([^)]*\))*\)")
@@ -33,7 +33,7 @@ class Route(NamedTuple):
 
     @property
     def is_page(self) -> bool:
-        """Written by us, and asks for a session rather than for a key."""
+        """Whether it is a page of ours, which asks for a session and not for a key."""
         return not (self.is_admin or self.is_account or self.is_api)
 
     @property
@@ -42,7 +42,7 @@ class Route(NamedTuple):
         return not getattr(self.view, "login_required", True)
 
     def path(self, **ids: Any) -> str:
-        """Its address; parameters that `ids` does not name are filled with what never existed."""
+        """The route's address. Parameters that `ids` does not name get values that never existed."""
 
         def value(match: re.Match[str]) -> str:
             name = match[1] or match[2]
@@ -61,7 +61,7 @@ def _walk(patterns: list[Any], before: str = "") -> Iterator[Route]:
 
 
 def all_routes() -> list[Route]:
-    """Each pattern once; the first is the one that answers."""
+    """Each pattern once: the first one, which answers."""
     routes: dict[str, Route] = {}
     for route in _walk(get_resolver().url_patterns):
         routes.setdefault(route.pattern, route)

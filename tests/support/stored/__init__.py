@@ -1,1 +1,1 @@
-"""What the database and the file store hold, and what the database was asked."""
+"""Everything that the database and the file store hold, and the statements that the database received."""

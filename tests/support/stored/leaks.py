@@ -1,4 +1,4 @@
-"""Everything that is stored, and the search for secrets in it."""
+"""Reads everything that is stored, and searches it for secrets."""
 
 import json
 from base64 import b64encode
@@ -11,12 +11,12 @@ from django.db import connection
 from accounts.sessions.store import data_of
 from tests.support.environment import DATA_DIR, ON_SQLITE, postgres
 
-# Where the secrets that are no API keys live, by design.
+# The places of secrets that are no API keys, by design.
 SECRET_STORE = DATA_DIR / "secrets"
 
 
 def dump() -> Iterator[tuple[str, bytes]]:
-    """Every table's rows as text, from all schemas that are the product's; sessions decoded besides."""
+    """Every table's rows as text, from all schemas of the product. Sessions are also decoded."""
     if ON_SQLITE:
         connection.ensure_connection()
         yield "database", "\n".join(connection.connection.iterdump()).encode()
@@ -32,8 +32,9 @@ def dump() -> Iterator[tuple[str, bytes]]:
 
 
 def files() -> Iterator[tuple[str, bytes]]:
-    """Every file in DATA_DIR, logs and SQLite's journal among them, and PostgreSQL's own: its write-ahead log and
-    what it says of statements that fail."""
+    """Every file in DATA_DIR, with logs and SQLite's journal, and PostgreSQL's own files: its write-ahead log, and its
+    log of statements that fail.
+    """
     folders = [DATA_DIR]
     if not ON_SQLITE:
         with connection.cursor() as cursor:
@@ -53,19 +54,19 @@ def files() -> Iterator[tuple[str, bytes]]:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:  # PostgreSQL recycles its files while we look
+    except FileNotFoundError:  # PostgreSQL may recycle its files at the same time
         return b""
 
 
 def needles(secret: str) -> list[bytes]:
-    """What the mask hides of a secret, as it is, in hex and in base64 at each of the three alignments."""
+    """The part of a secret that its mask hides: as it is, in hex, and in base64 at each of the three alignments."""
     hidden = secret.partition("_")[2][4:-4].encode()
     encoded = [b64encode(b"x" * shift + hidden)[4 if shift else 0 : -4] for shift in range(3)]
     return [hidden, hidden.hex().encode(), hidden.hex().upper().encode(), *encoded]
 
 
 def found(secrets: Iterable[str], *sources: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Where one of the secrets stands: in all that is stored, unless other `sources` of (place, content) are given."""
+    """The places of the secrets in everything that is stored, or in other `sources` of (place, content)."""
     searched = [needle for secret in secrets for needle in needles(secret)]
     places = sources or (dump(), files())
     return [place for source in places for place, content in source if any(n in content for n in searched)]

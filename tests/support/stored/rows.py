@@ -1,4 +1,4 @@
-"""As many rows as it takes, by few statements."""
+"""Makes any number of rows by few statements."""
 
 from datetime import timedelta
 from typing import Any

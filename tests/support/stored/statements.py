@@ -1,6 +1,6 @@
-"""How many statements the database was asked: what PostgreSQL's own log says, whoever sent them.
+"""Counts the statements that the database received, by PostgreSQL's own log, whoever sent them.
 
-The check of a key goes past Django's cursor, and so past the queries that Django counts.
+The check of a key bypasses Django's cursor, and so the queries that Django counts.
 """
 
 import re

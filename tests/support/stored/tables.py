@@ -1,17 +1,17 @@
-"""What the database and the file store hold, for comparing before with after."""
+"""Everything that the database and the file store hold, to compare before with after."""
 
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
-# A session holds CSRF secrets and half-finished sign-ins, which a GET may begin; nobody's data is in there.
-# The cache holds the limits' counts of requests, and looking is a request. last_login is compared: sign in first.
+# A session holds CSRF secrets and unfinished sign-ins, which a GET may begin; it holds nobody's data. The cache holds
+# the counts of limits, and reading a page is a request. last_login is compared, so tests sign in first.
 _LEFT_OUT = {"django_session", "cache"}
 
 
 def everything() -> dict[str, list[Any]]:
-    """Each table's rows and the names of all stored files, in an order that does not matter."""
+    """Each table's rows and the names of all stored files, without regard to their order."""
     found: dict[str, list[Any]] = {}
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):

@@ -1,0 +1,64 @@
+"""Rights are held in one table. Code, queries and the sentences that people read all follow from it."""
+
+import re
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from projects import permissions
+from projects.access import get_project
+from projects.models import Membership, Project
+from projects.permissions import Permission, Role, permissions_of, reason, roles_that
+
+pytestmark = pytest.mark.django_db
+
+
+def test_queries_and_reasons_follow_from_the_table(monkeypatch, project, owner, viewer):
+    """A right that a role gets in the table is found by every query, and named in the reason."""
+    assert [member.user for member in Membership.objects.mailed()] == [owner]
+    assert not Project.objects.of(viewer, can=Permission.MANAGE_KEYS)
+    given = {Permission.VIEW_PROJECT, Permission.GET_MAILS, Permission.MANAGE_KEYS}
+    monkeypatch.setitem(permissions._ALLOWED, Role.VIEWER, frozenset(given))
+    assert {member.user for member in Membership.objects.mailed()} == {owner, viewer}
+    assert list(Project.objects.of(viewer, can=Permission.MANAGE_KEYS)) == [project]
+    assert get_project(viewer, project.public_id, can=Permission.MANAGE_KEYS) == project
+    assert reason(Permission.MANAGE_KEYS) == "Only owners and viewers of the project can create, pause or delete keys."
+
+
+@pytest.mark.parametrize("can", Permission)
+def test_whom_a_right_is_refused_reads_who_has_it(project, viewer, can):
+    assert all(can in permissions_of(role) for role in roles_that(can))
+    assert roles_that(can), "somebody has it"
+    if Role.VIEWER in roles_that(can):
+        return
+    with pytest.raises(PermissionDenied, match=re.escape(reason(can))):
+        get_project(viewer, project.public_id, can=can)
+    assert reason(can).startswith("Only owners of the project ")
+
+
+def test_a_role_that_nobody_knows_allows_nothing():
+    assert permissions_of("admin") == permissions_of("") == frozenset()
+
+
+# What a service finds deleted
+
+
+def delete_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    """Deletes every project just before a service locks it. The view has looked it up by its membership before."""
+    if re.search(r'FROM "projects_project" WHERE \("projects_project"."deleted_at" IS NULL', sql):
+        Project.objects.update(deleted_at=timezone.now())
+    return execute(sql, params, many, context)
+
+
+def test_a_project_that_is_deleted_while_a_form_arrives_is_answered_404(signed_in, owner, project):
+    """The service has the last word, and raises an error that knows nothing of HTTP."""
+    client = signed_in(owner)
+    with connection.execute_wrapper(delete_first):
+        answer = client.post(reverse("apikeys:create", args=[project.public_id]), {"name": "Late"})
+    assert answer.status_code == 404
+    assert "errors/404.html" in [template.name for template in answer.templates]
+    assert not project.api_keys.exists()
