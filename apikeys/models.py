@@ -24,7 +24,6 @@ from apikeys.standing import (
 from common.names import MAX_LENGTH
 from common.public_ids import new_public_id
 from projects.models import Project
-from projects.permissions import Role
 
 if TYPE_CHECKING:
     from apikeys.usage.figures import KeyFigures
@@ -212,87 +211,6 @@ class ApiKey(models.Model):
     def can_be_shown(self) -> bool:
         """Whether its secret is stored, encrypted; not where it was shown once, and not of a tombstone."""
         return self.ciphertext is not None
-
-
-# Kinds of events that have a member, and those that have no key.
-_OF_A_MEMBER = ["member_added", "member_changed", "member_removed"]
-_WITHOUT_A_KEY = ["shown_once", "shown_again", *_OF_A_MEMBER]
-
-
-class KeyEvent(models.Model):
-    """Who did what to which key or member of a project, when, from where. Written once by the services, never changed.
-
-    What was chosen for the whole project, whether its secrets are shown once, has neither.
-    """
-
-    class Kind(models.TextChoices):
-        CREATED = "created", "created"
-        COPIED = "copied", "copied"
-        REVEALED = "revealed", "revealed"
-        PAUSED = "paused", "paused"
-        RESUMED = "resumed", "re-enabled"
-        RESUMED_REPORTED = "resumed_reported", "re-enabled the reported key"
-        RENAMED = "renamed", "renamed"
-        DELETED = "deleted", "deleted"
-        REPORTED = "reported", "reported as leaked"
-        FORGOTTEN = "forgotten", "destroyed the stored secret of"
-        SHOWN_ONCE = "shown_once", "chose that secrets are shown once"
-        SHOWN_AGAIN = "shown_again", "chose that secrets can be shown again"
-        MEMBER_ADDED = "member_added", "added"
-        MEMBER_CHANGED = "member_changed", "made"
-        MEMBER_REMOVED = "member_removed", "removed"
-
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="key_events")
-    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="events")
-    kind = models.CharField(max_length=16, choices=Kind.choices)
-    # Whom an event of a member is about, and the member's role: the new one, or the last one of a removed member.
-    member = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
-    role = models.CharField(max_length=16, choices=Role.choices, blank=True, default="", db_default="")
-    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="key_events")
-    address = models.GenericIPAddressField(null=True)
-    # Where a leaked secret was found, says the person or program that reported it: a web address, see leak_reports.py.
-    source = models.CharField(max_length=500, blank=True, default="", db_default="")
-    at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["-at", "-id"]
-        indexes = [
-            models.Index(fields=["project", "-at", "-id"], name="keyevent_newest_of_project"),
-            # Whether a person has been there before: asked whenever a secret is copied or revealed.
-            models.Index(fields=["project", "by", "address"], name="keyevent_from_where"),
-        ]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(
-                    kind__in=[
-                        *("created", "copied", "revealed", "paused", "resumed", "renamed", "deleted", "reported"),
-                        *("forgotten", "resumed_reported", *_WITHOUT_A_KEY),
-                    ]
-                ),
-                name="keyevent_kind_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(kind__in=_WITHOUT_A_KEY, key__isnull=True)
-                | (~Q(kind__in=_WITHOUT_A_KEY) & Q(key__isnull=False)),
-                name="keyevent_names_its_key",
-            ),
-            models.CheckConstraint(
-                condition=(Q(kind__in=_OF_A_MEMBER, member__isnull=False) & ~Q(role=""))
-                | (~Q(kind__in=_OF_A_MEMBER) & Q(member__isnull=True, role="")),
-                name="keyevent_names_its_member",
-            ),
-            models.CheckConstraint(condition=Q(kind="reported") | Q(source=""), name="keyevent_source_is_of_a_report"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.key or self.member or self.project} {self.get_kind_display()}"
-
-    @property
-    def as_what(self) -> str:
-        """What follows a member's name in a sentence: `as an owner`, `an owner`, or nothing."""
-        if self.kind not in (self.Kind.MEMBER_ADDED, self.Kind.MEMBER_CHANGED):
-            return ""
-        return f"{'as ' if self.kind == self.Kind.MEMBER_ADDED else ''}{Role(self.role).phrase}"
 
 
 class KeyUse(models.Model):

@@ -25,7 +25,7 @@ from apikeys.pages.answers import (
     swapped,
     wants_partial,
 )
-from apikeys.pages.forms import CreateKeyForm, DeleteKeyForm
+from apikeys.pages.forms import CreateKeyForm, DeleteKeyForm, RenameKeyForm
 from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
 from apikeys.secrets import vault
 from apikeys.standing import PauseReason
@@ -185,6 +185,32 @@ def _unchanged(key: ApiKey) -> str:
             "Re-enable it only if you are sure that nobody else has the secret."
         )
     return f"{key.name} was {key.get_state_display().lower()} already. Nothing was changed."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rename(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """A GET is the form: in a dialog for htmx, else as a page."""
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    if key.is_deleted:
+        return key_gone(request, project, key)
+    old, posted = key.name, request.method == "POST"
+    form = RenameKeyForm(request.POST if posted else None, initial={"name": old})
+    if form.is_valid():
+        try:
+            changed = services.rename_key(
+                key=key, name=form.cleaned_data["name"], by=request.user, address=client_address(request)
+            )
+        except ValidationError as error:
+            form.add_error("name", error)
+        except services.KeyGone:
+            return key_gone(request, project, key)
+        else:
+            announce(request, f"Renamed {old} to {key.name}." if changed else f"{key.name} keeps its name.")
+            return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
+    context = project_context(project) | {"key": key, "rename_form": form, "old_name": old}
+    template = "apikeys/rename_form.html" if request.htmx else "apikeys/rename.html"
+    return render(request, template, context, status=422 if form.is_bound else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -16,29 +16,35 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
-from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm
+from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import REPORTED, KeyState
-from apikeys.usage.figures import Period, keys_counted, project_history, with_figures
+from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
 from common.answers.announcements import announce
+from common.answers.paging import page_of
 from common.answers.refusals import UNAVAILABLE
+from common.client_address import client_address
 from common.names import named_like
 from projects import services as project_services
 from projects.access import get_project
+from projects.audit_log.activity import sentence
+from projects.audit_log.kinds import kind_of
+from projects.audit_log.models import AuditEvent
 from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
 from projects.permissions import Permission, permissions_of, reason
 
 KEYS_A_PAGE = 10
-EVENTS_A_PAGE = 25
 FILES_SHOWN = 5
 KEYS_OFFERED = 20
 STOPPED_SHOWN = 3
+EVENTS_SHOWN = 10
 _USED_LAST = F("last_used_at").desc(nulls_last=True)
 # How the list of keys is sorted, by what `sort` says in the address.
 _SORTED: dict[str, tuple[str | OrderBy | Lower, ...]] = {
@@ -74,16 +80,6 @@ def living_names(project: Project) -> list[str]:
     return list(project.api_keys.alive().values_list("name", flat=True))
 
 
-def _page_of(rows: QuerySet[Any], number: int, size: int) -> Any:
-    """A page of `rows`. An index alone finds the ids on it, so that a late page costs little more than the first."""
-    page: Any = Paginator(rows.values_list("pk", flat=True), size).get_page(number)
-    pks = list(page.object_list)
-    found = rows.in_bulk(pks) if pks else {}
-    # A row may have gone meanwhile.
-    page.object_list = [found[pk] for pk in pks if pk in found]
-    return page
-
-
 def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, as search and filter in `query` have it."""
     choice = list_choice(query, KeyListForm)
@@ -96,7 +92,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     names = [name for name, _ in living]
     # Only of the deleted keys there may be many.
     if choice["state"] == KeyState.DELETED:
-        page = _page_of(keys, choice["page"], KEYS_A_PAGE)
+        page = page_of(keys, choice["page"], KEYS_A_PAGE)
     else:
         page = Paginator(keys, KEYS_A_PAGE).get_page(choice["page"])
     page.object_list = with_figures(page.object_list)
@@ -198,7 +194,8 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=can)
     rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})
     if rename_form.is_valid():
-        project_services.rename_project(project=project, name=rename_form.cleaned_data["name"], by=request.user)
+        name = rename_form.cleaned_data["name"]
+        project_services.rename_project(project=project, name=name, by=request.user, address=client_address(request))
         announce(request, f"Renamed the project to {project.name}.")
         return redirect("apikeys:settings", project.public_id)
     context = project_context(project) | keys_context(project, request.GET)
@@ -216,11 +213,26 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
 
 
 @require_safe
-def activity(request: PageRequest, project_id: str) -> HttpResponse:
+def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    events = project.key_events.select_related("key", "member", "by")
-    page = _page_of(events, list_choice(request.GET)["page"], EVENTS_A_PAGE)
-    return render(request, "apikeys/activity.html", project_context(project) | {"page": page})
+    key = get_object_or_404(project.api_keys.select_related("created_by"), public_id=key_id)
+    choice = list_choice(request.GET, RangeForm)
+    period = choice["range"] if request.GET.get("range") else Period.MONTH
+    context = project_context(project) | {
+        "key": with_figures([key])[0],
+        "period": period,
+        "words": usage_charts.WORDS[period],
+        "ranges": [(other, words, f"?range={other}") for other, words in usage_charts.WORDS.items()],
+        "events": _events(key),
+    }
+    context |= usage_charts.context(history([key.pk], period), period)
+    return render(request, "apikeys/key.html", context)
+
+
+def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:
+    """The key's newest events, each with its icon and its sentence."""
+    events = key.events.select_related("key", "by", "member")[:EVENTS_SHOWN]
+    return [(kind_of(event.kind).icon, sentence(event), event) for event in events]
 
 
 @login_not_required

@@ -15,6 +15,7 @@ from accounts.models import User
 from common.answers.envelope import Refused, envelope, list_envelope
 from common.answers.refusals import INVALID, LENGTH_REQUIRED, UNSUPPORTED_MEDIA_TYPE
 from common.answers.schemas import ErrorAnswer, ListAnswer, ObjectAnswer
+from common.client_address import client_address
 from common.slow_clients import transfers
 from projects.files import storage
 from projects.models import File, Project
@@ -37,6 +38,8 @@ class Caller(Protocol):
     def project_id(self) -> str: ...
     @property
     def user_pk(self) -> int: ...
+    @property
+    def key_pk(self) -> int: ...
 
 
 class ApiRequest(HttpRequest):
@@ -222,7 +225,9 @@ def get_file(request: ApiRequest, file_id: str) -> dict[str, Any]:
 @router.delete("/{file_id:file_id}", response={204: None, **REFUSALS}, operation_id="deleteFile", url_name="file")
 def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
     """Deletes a file of the project for good."""
-    storage.delete_file(file=_file(request, file_id))
+    file = _file(request, file_id)
+    key = file.project.api_keys.select_related("created_by").get(pk=request.identity.key_pk)
+    storage.delete_file(file=file, by=key.created_by, key=key, address=client_address(request))
     return Status(204, None)
 
 

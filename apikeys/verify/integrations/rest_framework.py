@@ -56,5 +56,5 @@ def _exception(error: Refused) -> APIException:
     code, status = error.refusal.code, error.refusal.status
     exception = (AuthenticationFailed if status == 401 else APIException)({"detail": error.message, "code": code}, code)
     exception.status_code = status
-    exception.wait = error_headers(error.refusal).get("Retry-After")
+    exception.wait = int(error_headers(error.refusal).get("Retry-After", 0))
     return exception

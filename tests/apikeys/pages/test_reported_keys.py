@@ -174,7 +174,7 @@ def test_the_admin_shows_where_the_key_was_found_as_a_strangers_words(api_key, a
     event = api_key.events.get(kind="reported")
     for path in (
         reverse("admin:apikeys_apikey_change", args=[api_key.pk]),
-        reverse("admin:apikeys_keyevent_change", args=[event.pk]),
+        reverse("admin:projects_auditevent_change", args=[event.pk]),
         reverse("admin:apikeys_apikey_re_enable_reported", query={"key": api_key.public_id}),
     ):
         answer = client.get(path)
