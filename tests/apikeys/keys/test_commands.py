@@ -166,7 +166,7 @@ def test_a_taken_name_and_the_limit_are_errors(project, api_key, settings):
     with pytest.raises(CommandError, match="already has a key of that name"):
         run("createkey", project.public_id, "--name", "PRODUCTION server")
     settings.MAX_KEYS_PER_PROJECT = 1
-    with pytest.raises(CommandError, match="the most it can have"):
+    with pytest.raises(CommandError, match="has reached its limit"):
         run("createkey", project.public_id, "--name", "CI")
 
 
