@@ -121,7 +121,7 @@ def worst(project, owner):
 
 def places(worst):
     """A new page is one line here."""
-    project, active, busy, paused = worst
+    project, _, busy, paused = worst
     settings = settings_page(project)
     return [
         Place("dashboard", dashboard(project)),
