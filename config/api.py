@@ -15,10 +15,9 @@ from django.core.exceptions import (
 )
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
-from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 
@@ -30,7 +29,7 @@ from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
 from common.answers.envelope import error_response
 from common.answers.refusals import GENERAL, INVALID, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, UNAVAILABLE, Refusal
 from common.outages import OUTAGES
-from config import errors
+from config import errors, ninja_internals
 from config.api_reference import ReferencePage
 from projects.files.files_api import router as files_router
 from projects.files.storage import StorageUnavailable
@@ -100,13 +99,8 @@ def _describe_answers(operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(answers.items()))
 
 
-class Api(NinjaAPI):
-    def _get_urls(self) -> list[URLResolver | URLPattern]:
-        # Without Ninja's root, which answers 404 by itself but lets /api/v1 be redirected to /api/v1/.
-        patterns = [p for p in super()._get_urls() if isinstance(p, URLPattern) and p.name != "api-root"]
-        for pattern in patterns:
-            pattern.callback = _in_envelope(pattern.callback)
-        return [*patterns]
+class Api(ninja_internals.Api):
+    wrap = staticmethod(_in_envelope)
 
     def get_root_path(self, path_params: dict[str, Any]) -> str:
         return reverse("api:openapi-json").removesuffix("openapi.json")

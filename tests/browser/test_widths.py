@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import User
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from tests.browser.places import (
     activity,
     button,

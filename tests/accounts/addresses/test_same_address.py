@@ -85,7 +85,10 @@ def mails():
 @pytest.fixture(scope="module")
 def servers(django_db_setup, static_files, mails):
     """One that mails for real and confirms addresses by code, and one that confirms none."""
-    both = Server(EMAIL_URL=mails.url, EMAIL_VERIFICATION="mandatory", **QUICK), Server(**QUICK)
+    both = (
+        Server(EMAIL_URL=mails.url, EMAIL_VERIFICATION="mandatory", **QUICK),
+        Server(MAIL_RETRY_SECONDS="0", **QUICK),
+    )
     try:
         for server in both:
             server.start()
