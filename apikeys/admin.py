@@ -15,16 +15,18 @@ from django.urls import URLPattern, path, reverse
 
 from accounts.admin import ViewOnlyAdmin
 from accounts.sign_in.recent_authentication import ask_who_it_is
+from apikeys import audit_kinds
 from apikeys.keys.services import KeyGone, pause_key, resume_key
-from apikeys.models import ApiKey, KeyEvent, KeyState, UnmatchedUse
+from apikeys.models import STANDING_ORDER, ApiKey, UnmatchedUse
+from apikeys.standing import KeyState
 from common.client_address import client_address
+from projects.audit_log.models import AuditEvent
+from projects.audit_log.owner_emails import FOUND_AT
 
 # Filtering by these would tell, guess by guess, what the pages keep to themselves.
 _HIDDEN = ("digest", "ciphertext", "pepper_id", "ring_key_id", "form_token")
 # Their ids go into an address, which servers and proxies cut off at some length.
 _REPORTED_AT_ONCE = 50
-# A stranger's words, as the email to the owners says too.
-FOUND_AT = "Found at (says whoever reported it)"
 
 _KEY_ID, _PROJECT_ID = re.compile(r"key_[0-9A-Za-z]{16}"), re.compile(r"prj_[0-9A-Za-z]{16}")
 MOST_COUNTED = 10_000
@@ -94,12 +96,10 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         key: ApiKey | None = super().get_object(request, object_id, from_field)
         return key and _with_last_report(ApiKey.objects.filter(pk=key.pk)).first()
 
-    @admin.display(description="State", ordering="state")
+    @admin.display(description="State", ordering=STANDING_ORDER)
     def standing(self, key: ApiKey) -> str:
-        """The words of the badge that the key has on the project's pages (state_badge.html)."""
-        if key.is_active and key.is_shut:
-            return "Refused: creator deactivated"
-        return "Reported" if key.is_reported else key.get_state_display()
+        """The words of the badge that the key has on the project's pages."""
+        return key.standing.label
 
     @admin.display(description="Last report")
     def last_report(self, key: Any) -> str:
@@ -205,26 +205,12 @@ def _with_reports(key_ids: list[str]) -> QuerySet[ApiKey]:
 
 def _with_last_report(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
     """The keys, each with `reported_at`, `reported_from` and `found_at` of its last report, if there is one."""
-    reports = KeyEvent.objects.filter(key=OuterRef("pk"), kind=KeyEvent.Kind.REPORTED).order_by("-at", "-id")
+    reports = AuditEvent.objects.filter(key=OuterRef("pk"), kind=audit_kinds.REPORTED.code).order_by("-at", "-id")
     return keys.annotate(
         reported_at=Subquery(reports.values("at")[:1]),
         reported_from=Subquery(reports.values("address")[:1]),
         found_at=Subquery(reports.values("source")[:1]),
     )
-
-
-@admin.register(KeyEvent)
-class KeyEventAdmin(ViewOnlyAdmin):
-    fields = ("at", "kind", "key", "member", "role", "project", "by", "address", "found_at")
-    list_display = ("at", "kind", "key", "member", "role", "project", "by", "address")
-    list_filter = ("kind", "at")
-    list_select_related = ("key", "member", "project", "by")
-    search_fields = ("key__name", "key__public_id", "project__name", "project__public_id", "by__email", "address")
-    date_hierarchy = "at"
-
-    @admin.display(description=FOUND_AT)
-    def found_at(self, event: KeyEvent) -> str:
-        return event.source or str(self.get_empty_value_display())
 
 
 @admin.register(UnmatchedUse)

@@ -4,15 +4,26 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models import Case, Q, When
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from accounts.models import User
+from apikeys.refusals import OUTCOMES
+from apikeys.standing import (
+    PASSED,
+    REPORTED,
+    STANDINGS,
+    Facts,
+    KeyState,
+    PauseReason,
+    Standing,
+    standing_of,
+    standings_of,
+)
 from common.names import MAX_LENGTH
 from common.public_ids import new_public_id
 from projects.models import Project
-from projects.permissions import Role
 
 if TYPE_CHECKING:
     from apikeys.usage.figures import KeyFigures
@@ -25,25 +36,28 @@ def new_key_id() -> str:
     return new_public_id("key")
 
 
-class KeyState(models.TextChoices):
-    ACTIVE = "active", "Active"
-    PAUSED = "paused", "Paused"
-    DELETED = "deleted", "Deleted"
+# Where the database has the facts that a standing follows from.
+_FACTS = {"state": "state", "pause_reason": "pause_reason", "creator_is_active": "created_by__is_active"}
 
 
-class PauseReason(models.TextChoices):
-    """Why a key was paused, where it was not simply a person's wish."""
+def holds(standing: Standing) -> Q:
+    """`standing.holds` in SQL."""
+    passed = {f"{_FACTS[fact]}__lte": Now() for fact, value in standing.where.items() if value is PASSED}
+    return Q(**{_FACTS[fact]: value for fact, value in standing.where.items() if value is not PASSED}, **passed)
 
-    REPORTED = "reported", "reported as leaked"
+
+# A key's place in STANDINGS, for lists that are sorted by standing. The last standing that holds is the key's.
+STANDING_ORDER = Case(
+    *(When(holds(standing), then=place) for place, standing in reversed([*enumerate(STANDINGS)][1:])), default=0
+)
 
 
-class Outcome(models.TextChoices):
-    """How a call with a key ended; a refusal is named for what refused it."""
+class Span(models.TextChoices):
+    """What calls are counted by."""
 
-    OK = "ok", "let in"
-    PAUSED = "paused", "paused"
-    DELETED = "deleted", "deleted"
-    FORBIDDEN = "forbidden", "creator deactivated"
+    HOUR = "hour", "hour"
+    DAY = "day", "day"
+    MONTH = "month", "month"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -66,7 +80,9 @@ class ApiKey(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="api_keys")
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="created_keys")
     name = models.CharField(max_length=MAX_LENGTH)
-    state = models.CharField(max_length=8, choices=KeyState.choices, default=KeyState.ACTIVE)
+    state = models.CharField(
+        max_length=8, choices=[(state.value, state.label) for state in KeyState], default=KeyState.ACTIVE.value
+    )
     mask = models.CharField(max_length=40)
     digest = models.BinaryField(max_length=32, unique=True)
     pepper_id = models.CharField(max_length=16)
@@ -76,7 +92,13 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     paused_at = models.DateTimeField(null=True)
     # Empty unless the key is paused for it.
-    pause_reason = models.CharField(max_length=8, choices=PauseReason.choices, blank=True, default="", db_default="")
+    pause_reason = models.CharField(
+        max_length=8,
+        choices=[(PauseReason.REPORTED.value, REPORTED.label.lower())],
+        blank=True,
+        default="",
+        db_default="",
+    )
     deleted_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField("last used", null=True)
     last_used_address = models.GenericIPAddressField(null=True)
@@ -106,14 +128,19 @@ class ApiKey(models.Model):
                 violation_error_message="This project already has a key of that name.",
             ),
             models.UniqueConstraint(fields=["project", "form_token"], name="apikey_once_per_submitted_form"),
-            models.CheckConstraint(condition=Q(state__in=KeyState.values), name="apikey_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in KeyState]), name="apikey_state_is_known"
+            ),
             models.CheckConstraint(
                 condition=Q(state=KeyState.PAUSED, paused_at__isnull=False)
                 | (~Q(state=KeyState.PAUSED) & Q(paused_at__isnull=True)),
                 name="apikey_paused_at_while_paused",
             ),
             # Not "while paused": the previous release re-enables keys without knowing the column.
-            models.CheckConstraint(condition=Q(pause_reason__in=["", "reported"]), name="apikey_pause_reason_is_known"),
+            models.CheckConstraint(
+                condition=Q(pause_reason__in=["", *(reason.value for reason in PauseReason)]),
+                name="apikey_pause_reason_is_known",
+            ),
             models.CheckConstraint(
                 condition=Q(state=KeyState.DELETED, deleted_at__isnull=False, ciphertext__isnull=True)
                 | (~Q(state=KeyState.DELETED) & Q(deleted_at__isnull=True)),
@@ -163,101 +190,27 @@ class ApiKey(models.Model):
         return self.is_paused and self.pause_reason == PauseReason.REPORTED
 
     @property
-    def is_shut(self) -> bool:
-        """Whether calls are refused, though it may be active, for its creator's account is deactivated.
-
-        A query, unless `created_by` was selected with it.
-        """
-        return not self.is_deleted and not self.created_by.is_active
-
-    @property
     def is_deleted(self) -> bool:
         return self.state == KeyState.DELETED
+
+    @property
+    def facts(self) -> Facts:
+        """A query, unless `created_by` was selected with the key."""
+        return Facts(self.state, self.pause_reason, self.created_by.is_active)
+
+    @property
+    def standing(self) -> Standing:
+        return standing_of(self.facts, timezone.now())
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Its standing, and what would refuse a paused key once it is re-enabled."""
+        return standings_of(self.facts, timezone.now())
 
     @property
     def can_be_shown(self) -> bool:
         """Whether its secret is stored, encrypted; not where it was shown once, and not of a tombstone."""
         return self.ciphertext is not None
-
-
-# Kinds of events that have a member, and those that have no key.
-_OF_A_MEMBER = ["member_added", "member_changed", "member_removed"]
-_WITHOUT_A_KEY = ["shown_once", "shown_again", *_OF_A_MEMBER]
-
-
-class KeyEvent(models.Model):
-    """Who did what to which key or member of a project, when, from where. Written once by the services, never changed.
-
-    What was chosen for the whole project, whether its secrets are shown once, has neither.
-    """
-
-    class Kind(models.TextChoices):
-        CREATED = "created", "created"
-        COPIED = "copied", "copied"
-        REVEALED = "revealed", "revealed"
-        PAUSED = "paused", "paused"
-        RESUMED = "resumed", "re-enabled"
-        RESUMED_REPORTED = "resumed_reported", "re-enabled the reported key"
-        DELETED = "deleted", "deleted"
-        REPORTED = "reported", "reported as leaked"
-        FORGOTTEN = "forgotten", "destroyed the stored secret of"
-        SHOWN_ONCE = "shown_once", "chose that secrets are shown once"
-        SHOWN_AGAIN = "shown_again", "chose that secrets can be shown again"
-        MEMBER_ADDED = "member_added", "added"
-        MEMBER_CHANGED = "member_changed", "made"
-        MEMBER_REMOVED = "member_removed", "removed"
-
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="key_events")
-    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="events")
-    kind = models.CharField(max_length=16, choices=Kind.choices)
-    # Whom an event of a member is about, and the member's role: the new one, or the last one of a removed member.
-    member = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
-    role = models.CharField(max_length=16, choices=Role.choices, blank=True, default="", db_default="")
-    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="key_events")
-    address = models.GenericIPAddressField(null=True)
-    # Where a leaked secret was found, says the person or program that reported it: a web address, see leak_reports.py.
-    source = models.CharField(max_length=500, blank=True, default="", db_default="")
-    at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["-at", "-id"]
-        indexes = [
-            models.Index(fields=["project", "-at", "-id"], name="keyevent_newest_of_project"),
-            # Whether a person has been there before: asked whenever a secret is copied or revealed.
-            models.Index(fields=["project", "by", "address"], name="keyevent_from_where"),
-        ]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(
-                    kind__in=[
-                        *("created", "copied", "revealed", "paused", "resumed", "deleted", "reported", "forgotten"),
-                        *("resumed_reported", *_WITHOUT_A_KEY),
-                    ]
-                ),
-                name="keyevent_kind_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(kind__in=_WITHOUT_A_KEY, key__isnull=True)
-                | (~Q(kind__in=_WITHOUT_A_KEY) & Q(key__isnull=False)),
-                name="keyevent_names_its_key",
-            ),
-            models.CheckConstraint(
-                condition=(Q(kind__in=_OF_A_MEMBER, member__isnull=False) & ~Q(role=""))
-                | (~Q(kind__in=_OF_A_MEMBER) & Q(member__isnull=True, role="")),
-                name="keyevent_names_its_member",
-            ),
-            models.CheckConstraint(condition=Q(kind="reported") | Q(source=""), name="keyevent_source_is_of_a_report"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.key or self.member or self.project} {self.get_kind_display()}"
-
-    @property
-    def as_what(self) -> str:
-        """What follows a member's name in a sentence: `as an owner`, `an owner`, or nothing."""
-        if self.kind not in (self.Kind.MEMBER_ADDED, self.Kind.MEMBER_CHANGED):
-            return ""
-        return f"{'as ' if self.kind == self.Kind.MEMBER_ADDED else ''}{Role(self.role).phrase}"
 
 
 class KeyUse(models.Model):
@@ -266,27 +219,20 @@ class KeyUse(models.Model):
     Every call is in an hour's row, in its day's and in its month's: folding hours into days is forgetting the hours.
     """
 
-    class Span(models.TextChoices):
-        HOUR = "hour", "hour"
-        DAY = "day", "day"
-        MONTH = "month", "month"
-
     # In the order in which figures are asked for: a key's hours, days or months of a time.
     pk = models.CompositePrimaryKey("key_id", "span", "starts_at", "outcome")
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="use", db_index=False)
     span = models.CharField(max_length=5, choices=Span.choices)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=9, choices=Outcome.choices)
+    outcome = models.CharField(max_length=9, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
     last_at = models.DateTimeField()
     last_address = models.GenericIPAddressField(null=True)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(span__in=["hour", "day", "month"]), name="keyuse_span_is_known"),
-            models.CheckConstraint(
-                condition=Q(outcome__in=["ok", "paused", "deleted", "forbidden"]), name="keyuse_outcome_is_known"
-            ),
+            models.CheckConstraint(condition=Q(span__in=Span.values), name="keyuse_span_is_known"),
+            models.CheckConstraint(condition=Q(outcome__in=[*OUTCOMES]), name="keyuse_outcome_is_known"),
         ]
 
     def __str__(self) -> str:
@@ -299,7 +245,7 @@ class ProjectUse(models.Model):
     pk = models.CompositePrimaryKey("project_id", "starts_at", "outcome")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="use", db_index=False)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=9, choices=Outcome.choices)
+    outcome = models.CharField(max_length=9, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from apikeys.pages import actions, project, secret_visibility, usage_pages
+from projects.audit_log import activity
 
 app_name = "apikeys"
 
@@ -19,7 +20,8 @@ project_pages: list[URLPattern | URLResolver] = [
     path("settings/", project.settings_page, name="settings"),
     path("usage/", usage_pages.usage, name="usage"),
     path("usage.csv", usage_pages.usage_csv, name="usage_csv"),
-    path("activity/", project.activity, name="activity"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity.csv", activity.activity_csv, name="activity_csv"),
     path("show-once/", secret_visibility.switch_on, name="show_once"),
     path("keep-secrets/", secret_visibility.switch_off, name="keep_secrets"),
     path("keys/new/", actions.create, name="create"),

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.models import KeyUse
+from apikeys.models import KeyUse, Span
 from bench import databases, servers
 from bench.pages import GOAL, Reader, owned_project
 from bench.plan import Plan
@@ -70,9 +70,7 @@ def a_year_of_use(url: str, owner: User, plan: Plan) -> tuple[Row, dict[str, flo
     use = KeyUse.objects.filter(key__project=year)
     figures = {
         "bytes of a key's use at every hour of a year": a_row * use.count() / KEYS,
-        "of these the year's days and months, which are kept": a_row
-        * use.exclude(span=KeyUse.Span.HOUR).count()
-        / KEYS,
+        "of these the year's days and months, which are kept": a_row * use.exclude(span=Span.HOUR).count() / KEYS,
     }
     day = _used_project(url, owner, 1)
     databases.settle(url)

@@ -44,11 +44,14 @@ class Event(StrEnum):
     PROJECT_CREATED = "project_created"
     PROJECT_RENAMED = "project_renamed"
     PROJECT_DELETED = "project_deleted"
+    FILE_DELETED = "file_deleted"
+    NOTIFICATIONS_CHANGED = "notifications_changed"
     MEMBER_ADDED = "member_added"
     MEMBER_CHANGED = "member_changed"
     MEMBER_REMOVED = "member_removed"
-    # Keys: "key_" and the kind of the event that the services record
+    # Keys and their secrets
     KEY_CREATED = "key_created"
+    KEY_RENAMED = "key_renamed"
     KEY_COPIED = "key_copied"
     KEY_REVEALED = "key_revealed"
     KEY_PAUSED = "key_paused"

@@ -27,29 +27,22 @@ from ninja.openapi.schema import OpenAPISchema
 from apikeys.api.report import router as report_router
 from apikeys.api.verify_and_me import VERIFY_DOCUMENT
 from apikeys.api.verify_and_me import router as me_router
+from apikeys.refusals import OF_A_KEY, OF_EVERY_CALL, OF_REPORTS
 from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
 from common.answers.envelope import error_response
+from common.answers.refusals import GENERAL, INVALID, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, UNAVAILABLE, Refusal
 from common.outages import OUTAGES
 from config import errors, ninja_internals
 from projects.files.files_api import router as files_router
 from projects.files.storage import StorageUnavailable
+from projects.refusals import OF_FILES
 
 View = Callable[..., HttpResponse]
 
-REFUSALS = {
-    400: "The request cannot be read.",
-    401: "No key, or one that is malformed, unknown, paused or deleted; error.code says which.",
-    403: "The key may not do this: the account that created it is deactivated.",
-    404: "The project has no such thing.",
-    408: "The client stopped in the middle of the body.",
-    411: "The body's length is not given.",
-    413: "The file is larger than allowed, or the project's quota is used up; error.code says which.",
-    415: "The body is not multipart/form-data.",
-    422: "A parameter or field is missing or out of range; error.message names it.",
-    429: "Too many keys that are malformed or unknown came from this address.",
-    500: "Something broke on the server.",
-    503: "The server cannot ask its database, cannot read or write a file, or has too much at hand; try again shortly.",
-}
+ERROR_SCHEMA = "#/components/schemas/ErrorAnswer"
+
+# The refusals that calls of these tags can answer, beside those of a key and those of every call.
+REFUSALS = {"Files": OF_FILES, "Reports": OF_REPORTS}
 
 
 def _in_envelope(view: View) -> View:
@@ -78,15 +71,34 @@ def _method_answer(request: HttpRequest, allowed: set[str]) -> HttpResponse:
     allow = ", ".join(sorted(allowed | head | {"OPTIONS"}))
     if request.method == "OPTIONS":
         return HttpResponse(status=204, headers={"Allow": allow})
-    response = error_response(request, 405, "method_not_allowed", f"Use one of the methods {allow}.")
+    response = error_response(request, METHOD_NOT_ALLOWED, f"Use one of the methods {allow}.")
     response["Allow"] = allow
     return response
 
 
-def _description(status: int, given: str) -> str:
-    """An operation's own words for an answer, else those that all calls share; Ninja's are the status's name."""
-    phrase = HTTPStatus(status).phrase
-    return given if given not in {"", phrase} else REFUSALS.get(status, phrase)
+def _refusals_of(operation: dict[str, Any]) -> list[Refusal]:
+    own = REFUSALS.get(operation["tags"][0], ())
+    return [*(OF_A_KEY if _asks_for_a_key(operation) else ()), *own, *GENERAL]
+
+
+def _asks_for_a_key(operation: dict[str, Any]) -> bool:
+    return {ApiKeyAuth.__name__: []} in operation.get("security", [])
+
+
+def _describe_answers(operation: dict[str, Any]) -> None:
+    """Adds the refusals of a key to an operation that asks for one, and says what each answer means.
+
+    An operation's own words stay. Ninja's are no more than the status's name.
+    """
+    answers, refusals = operation["responses"], _refusals_of(operation)
+    for refusal in (*(OF_A_KEY if _asks_for_a_key(operation) else ()), *OF_EVERY_CALL):
+        answers.setdefault(refusal.status, {"content": {"application/json": {"schema": {"$ref": ERROR_SCHEMA}}}})
+    for status, answer in answers.items():
+        phrase = HTTPStatus(status).phrase
+        if answer.get("description", "") in {"", phrase}:
+            meanings = [f"`{refusal.code}`: {refusal.when}." for refusal in refusals if refusal.status == status]
+            answer["description"] = " ".join(meanings) or phrase
+    operation["responses"] = dict(sorted(answers.items()))
 
 
 def _bodies(operation: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -141,8 +153,7 @@ class Api(ninja_internals.Api):
         schema["paths"][f"{self.get_root_path({})}verify"] = {"get": VERIFY_DOCUMENT}
         for operations in schema["paths"].values():
             for operation in operations.values():
-                for status, answer in operation["responses"].items():
-                    answer["description"] = _description(status, answer.get("description", ""))
+                _describe_answers(operation)
         return schema
 
 
@@ -167,18 +178,12 @@ answer_refusals(api)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Names each parameter and its rule; pydantic's messages do not repeat what was sent."""
     rules = [f"{problem['loc'][-1]}: {problem['msg']}." for problem in error.errors]
-    return error_response(request, 422, "invalid", " ".join(rules))
-
-
-@api.exception_handler(HttpError)
-def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    phrase = HTTPStatus(error.status_code).phrase
-    return error_response(request, error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.")
+    return error_response(request, INVALID, " ".join(rules))
 
 
 @api.exception_handler(StorageUnavailable)
 def storage_unavailable(request: HttpRequest, error: StorageUnavailable) -> HttpResponse:
-    return error_response(request, 503, "unavailable", str(error))
+    return error_response(request, UNAVAILABLE, str(error))
 
 
 def _handle(handler: Callable[..., HttpResponse], *exceptions: type[Exception]) -> None:
@@ -187,10 +192,7 @@ def _handle(handler: Callable[..., HttpResponse], *exceptions: type[Exception]) 
 
 
 def _too_large(request: HttpRequest, error: Exception) -> HttpResponse:
-    message = (
-        "The body holds more than this call takes: a form more than the field 'file', or a report too many secrets."
-    )
-    return error_response(request, 413, "request_too_large", message)
+    return error_response(request, REQUEST_TOO_LARGE)
 
 
 def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -203,7 +205,8 @@ def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
 
 _handle(errors.not_found, Http404)
 _handle(errors.forbidden, PermissionDenied)
-_handle(errors.bad_request, SuspiciousOperation, MultiPartParserError, UnreadablePostError)
+# Ninja raises HttpError for a body that is no JSON.
+_handle(errors.bad_request, SuspiciousOperation, MultiPartParserError, UnreadablePostError, HttpError)
 _handle(_too_large, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 _handle(_unavailable, *OUTAGES)
 _handle(_broken, Exception)

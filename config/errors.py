@@ -14,8 +14,10 @@ from django.views.debug import SafeExceptionReporterFilter
 
 from accounts.rate_limits import held_up_seconds
 from accounts.second_factors.secrets_at_rest import SecondFactorUnavailable
+from apikeys.refusals import FORBIDDEN
 from common import outages
 from common.answers.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
+from common.answers.refusals import BAD_REQUEST, INTERNAL_ERROR, NOT_FOUND, REQUEST_TIMEOUT, UNAVAILABLE
 from common.security_log import Event, record
 from common.slow_clients.bodies import BodyNotRead, TooManyBodies
 
@@ -51,7 +53,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
         host = request.META.get("HTTP_HOST", "")[:LONGEST_HOST]
         logger.warning("host_refused", host=host, ALLOWED_HOSTS=settings.ALLOWED_HOSTS)
     if is_api(request):
-        return error_response(request, 400, "bad_request", "The request is malformed. Check its address and headers.")
+        return error_response(request, BAD_REQUEST)
     return render(request, "errors/400.html", status=400)
 
 
@@ -59,14 +61,14 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     """`exception` carries the reason that `get_project` gave."""
     reason = str(exception or "")
     if is_api(request):
-        return error_response(request, 403, "forbidden", reason or "This is not allowed.")
+        return error_response(request, FORBIDDEN, reason or "This is not allowed.")
     record(Event.PERMISSION_REFUSED, reason=reason)
     return render(request, "errors/403.html", {"reason": reason}, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if is_api(request):
-        return error_response(request, 404, "not_found", "There is nothing here. Check the address and the id.")
+        return error_response(request, NOT_FOUND)
     return render(request, "errors/404.html", status=404)
 
 
@@ -91,14 +93,15 @@ def too_large(request: HttpRequest, status: int = 413) -> HttpResponse:
 
 def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:
     """408 for a body that did not arrive; 503 if the process already waits for too many bodies."""
-    status, message = 408, "Only a part of what was sent has arrived. Nothing was changed. Send it again."
+    refusal, message = REQUEST_TIMEOUT, REQUEST_TIMEOUT.message
     if isinstance(failure, TooManyBodies):
         outages.explain("As many bodies are being read as this process may read at once (THREADS).")
-        status, message = 503, "The server is receiving as much as it can. Nothing was changed. Try again in a second."
+        refusal = UNAVAILABLE
+        message = "The server is receiving as much as it can. Nothing was changed. Try again in a second."
     if is_api(request):
-        return error_response(request, status, "unavailable" if status == 503 else "request_timeout", message)
-    response = render(request, "errors/busy.html", {"message": message}, status=status)
-    if status == 503:
+        return error_response(request, refusal, message)
+    response = render(request, "errors/busy.html", {"message": message}, status=refusal.status)
+    if refusal is UNAVAILABLE:
         response["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
     return response
 
@@ -106,7 +109,7 @@ def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:
 def unavailable(request: HttpRequest, cause: object, page: str = "errors/503.html") -> HttpResponse:
     outages.explain(cause)
     if is_api(request):
-        return error_response(request, 503, "unavailable")
+        return error_response(request, UNAVAILABLE)
     return HttpResponse(_static_page(page, request), status=503, headers={"Retry-After": UNAVAILABLE_RETRY_SECONDS})
 
 
@@ -118,7 +121,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(cause, outages.OUTAGES):
         return unavailable(request, cause)
     if is_api(request):
-        return error_response(request, 500, "internal_error", "Something broke on our side. Quote the request id.")
+        return error_response(request, INTERNAL_ERROR)
     return HttpResponse(_static_page("errors/500.html", request), status=500)
 
 

@@ -11,6 +11,8 @@ from accounts.admin import ServiceAdmin, ViewOnlyAdmin, is_superuser
 from accounts.models import User
 from common.client_address import client_address
 from common.names import NameField
+from projects.audit_log.models import AuditEvent
+from projects.audit_log.owner_emails import FOUND_AT
 from projects.memberships import change_member
 from projects.models import File, Membership, Project
 from projects.permissions import Permission, Role, permissions_of
@@ -100,7 +102,12 @@ class ProjectAdmin(ServiceAdmin):
         return super().has_delete_permission(request, obj) and _is_alive(obj)
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
-        rename_project(project=obj, name=obj.name, by=request.user)  # type: ignore[arg-type]
+        rename_project(
+            project=obj,
+            name=obj.name,
+            by=request.user,  # type: ignore[arg-type]
+            address=client_address(request),
+        )
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """New owners come first, so that the former last one can go in the same form."""
@@ -175,3 +182,17 @@ class FileAdmin(ViewOnlyAdmin):
     list_select_related = ("project", "created_by")
     search_fields = ("name", "public_id", "project__name", "project__public_id", "created_by__email")
     date_hierarchy = "created_at"
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ViewOnlyAdmin):
+    fields = ("at", "kind", "key", "member", "role", "before", "after", "project", "by", "address", "found_at")
+    list_display = ("at", "kind", "key", "member", "role", "before", "after", "project", "by", "address")
+    list_filter = ("kind", "at")
+    list_select_related = ("key", "member", "project", "by")
+    search_fields = ("key__name", "key__public_id", "project__name", "project__public_id", "by__email", "address")
+    date_hierarchy = "at"
+
+    @admin.display(description=FOUND_AT)
+    def found_at(self, event: AuditEvent) -> str:
+        return event.source or str(self.get_empty_value_display())

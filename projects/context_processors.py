@@ -1,14 +1,36 @@
+import re
 from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.requests import page_that_asked
 from projects.models import Project
 
 SWITCHER_LENGTH = 8
+_PROJECT_ID = re.compile(r"\bprj_[0-9A-Za-z]{16}\b")
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """The projects that the sidebar offers, newest first; evaluated only by a page that shows them."""
+    """What the sidebar offers; each part is evaluated only by a page that shows it."""
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {}
-    return {"switcher_projects": Project.objects.of(request.user)[:SWITCHER_LENGTH]}
+    return {
+        "switcher_projects": Project.objects.of(request.user)[:SWITCHER_LENGTH],
+        "project_at_hand": lambda: project_at_hand(request),
+    }
+
+
+def project_at_hand(request: HttpRequest) -> Project | None:
+    """The project that a person was in who now reads Help, the API reference or a page of the account.
+
+    It is named by the address, else by the page that led here. A person with one project only is always in it. Nothing
+    is stored: no cookie and no session has to say where somebody was.
+    """
+    match = request.resolver_match
+    if match is None or "project_id" in match.kwargs or match.app_name == "projects":
+        return None
+    projects = Project.objects.of(request.user)
+    if named := _PROJECT_ID.search(request.GET.get("project", "")) or _PROJECT_ID.search(page_that_asked(request)):
+        return projects.filter(public_id=named[0]).first()
+    found = list(projects[:2])
+    return found[0] if len(found) == 1 else None

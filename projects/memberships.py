@@ -5,10 +5,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from projects import audit_kinds
+from projects.audit_log.kinds import Kind
+from projects.audit_log.recording import record
 from projects.locks import lock_project
 from projects.models import Membership, Project
 from projects.permissions import Permission, Role, permissions_of
-from projects.signals import member_changed
 
 
 def change_member(
@@ -28,14 +30,19 @@ def change_member(
         if before and _is_owner(before) and not _is_owner(role):
             _refuse_to_lose_last_owner(project, user)
         _write(project, user, membership, role)
-        member_changed.send(
-            sender=Membership, project=project, user=user, before=before, role=role, by=by, address=address
-        )
+        kind = _kind_of_change(before, role)
+        record(kind, project=project, member=user, role=role or before or "", by=by, address=address)
     return True
 
 
 def _is_owner(role: Role | None) -> bool:
     return role is not None and Permission.OWN_PROJECT in permissions_of(role)
+
+
+def _kind_of_change(before: Role | None, role: Role | None) -> Kind:
+    if role is None:
+        return audit_kinds.MEMBER_REMOVED
+    return audit_kinds.MEMBER_CHANGED if before else audit_kinds.MEMBER_ADDED
 
 
 def _refuse_to_lose_last_owner(project: Project, user: User) -> None:

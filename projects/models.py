@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from common.names import MAX_LENGTH
 from common.public_ids import new_public_id
+from projects.audit_log import models as _audit_log  # noqa: F401  Django finds this room's model here
 from projects.permissions import Permission, Role, roles_that
 
 

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.names import clean_name
-from common.security_log import Event, record_on_commit
+from projects import audit_kinds
+from projects.audit_log.recording import record
 from projects.files.storage import delete_bytes_on_commit
 from projects.locks import lock_users
 from projects.memberships import change_member
@@ -57,21 +58,55 @@ def _refuse_too_many(owner: User) -> None:
         )
 
 
-def rename_project(*, project: Project, name: str, by: User) -> None:
-    """Raises ValidationError if the name breaks the rule of `clean_name`."""
+def rename_project(*, project: Project, name: str, by: User, address: str | None = None) -> None:
+    """Leaves an event with both names. The same name again, and a deleted project, change nothing.
+
+    Raises ValidationError if the name breaks the rule of `clean_name`.
+    """
     project.name = clean_name(name)
-    if Project.objects.alive().filter(pk=project.pk).update(name=project.name):
-        record_on_commit(Event.PROJECT_RENAMED, account=by, project=project.public_id)
+    with transaction.atomic():
+        living = Project.objects.alive().filter(pk=project.pk)
+        before = living.select_for_update(no_key=True).values_list("name", flat=True).first()
+        if before is None or before == project.name:
+            return
+        living.update(name=project.name)
+        record(audit_kinds.PROJECT_RENAMED, project=project, by=by, address=address, before=before, after=project.name)
 
 
-def choose_mails(*, project: Project, by: User, created: bool, deleted: bool, revealed: bool, reported: bool) -> None:
-    """Which mails about the project's keys `by` gets, an owner; it is each owner's own choice.
+def choose_mails(
+    *,
+    project: Project,
+    by: User,
+    created: bool,
+    deleted: bool,
+    revealed: bool,
+    reported: bool,
+    address: str | None = None,
+) -> None:
+    """Which emails about the project's keys `by` gets, an owner; it is each owner's own choice. A change is an event.
 
-    A change is dated: by the choice, mails.py knows of which events the owner was told.
+    A change is dated, so that audit_log/owner_emails.py knows of which events the owner was told.
     """
     choice = {"mail_created": created, "mail_deleted": deleted, "mail_revealed": revealed, "mail_reported": reported}
-    owner = Membership.objects.that(Permission.GET_MAILS).filter(project=project, user=by)
-    owner.exclude(**choice).update(**choice, mails_chosen_at=timezone.now())
+    with transaction.atomic():
+        owner = (
+            Membership.objects.that(Permission.GET_MAILS).select_for_update().filter(project=project, user=by).first()
+        )
+        if owner is None or all(getattr(owner, name) == value for name, value in choice.items()):
+            return
+        before = _switched_on(owner)
+        for name, value in choice.items():
+            setattr(owner, name, value)
+        owner.mails_chosen_at = timezone.now()
+        owner.save(update_fields=[*choice, "mails_chosen_at"])
+        kind, after = audit_kinds.NOTIFICATIONS_CHANGED, _switched_on(owner)
+        record(kind, project=project, by=by, address=address, before=before, after=after)
+
+
+def _switched_on(owner: Membership) -> str:
+    """The kinds of emails that the owner gets, as words."""
+    kinds = ("created", "deleted", "revealed", "reported")
+    return ", ".join(kind for kind in kinds if getattr(owner, f"mail_{kind}")) or "none"
 
 
 def delete_project(*, project: Project, by: User | None, address: str | None = None) -> None:

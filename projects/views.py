@@ -82,7 +82,7 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
         return question
     form = MailsForm(request.POST)
     form.full_clean()
-    services.choose_mails(project=project, by=request.user, **form.cleaned_data)
+    services.choose_mails(project=project, by=request.user, address=client_address(request), **form.cleaned_data)
     chosen = sum(form.cleaned_data.values())
     announce(
         request, f"Saved. You get {chosen or 'none'} of the {len(form.fields)} kinds of mail about {project.name}."

@@ -26,6 +26,7 @@ from common.background import mail_delivery
 from common.postgresql.base import LIMITS, DatabaseWrapper
 from projects.models import Project
 from projects.permissions import Role
+from tests.support import slow
 from tests.support.calls.api_client import bearer, secret_of
 from tests.support.calls.uploads import post
 from tests.support.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
@@ -40,13 +41,25 @@ from tests.support.programs.redis_server import RedisServer
 from tests.support.programs.servers import Server
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the long tests of faults to those who name them, as `make faults` does."""
+    """Marks what is slow, and leaves the long tests of faults to those who name them, as `make faults` does."""
+    slow.mark(items)
     if any("tests/faults" in argument for argument in config.args):
         return
     long = [item for item in items if item.get_closest_marker("faults")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(autouse=True)
+def programs_are_slow(request: pytest.FixtureRequest) -> Iterator[None]:
+    """`make quick` starts no program: a test that is not marked `slow` cannot."""
+    if request.node.get_closest_marker("slow"):
+        yield
+    else:
+        with slow.no_program():
+            yield
 
 
 # The database

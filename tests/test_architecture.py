@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from apikeys.refusals import ALL
 from projects.permissions import Role
 from tests.support.environment import REPOSITORY
 
@@ -23,20 +24,23 @@ FLOORS = ["config", "apikeys", "projects", "accounts", "common"]
 
 # Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides. One
 # thread (writer_thread.py) writes for both, and knows neither.
+# Every room and `models` may ask the judge and the table of refusals, which import only each other.
+PURE = {"standing", "refusals"}
 ROOMS = {
     "secrets": {"models"},
-    "keys": {"models", "secrets"},
+    "keys": {"models", "secrets", "audit_kinds"},
     "usage": {"models", "writer_thread"},
     "verify": {"models", "secrets", "usage", "writer_thread"},
     "pages": {"models", "secrets", "keys", "usage"},
     "api": {"models", "secrets", "keys", "verify"},
-    "demo": {"models", "keys", "usage"},
+    "demo": {"models", "keys", "usage", "audit_kinds"},
 }
 MOST_FLAT_MODULES = 12
 # A room with more files than this is two rooms.
 MOST_IN_A_ROOM = 9
 # Names that say the same thing in each app: Django looks for most of them.
-TWINS = {"admin", "apps", "forms", "models", "security_events", "services", "signals", "urls"}
+TWINS = {"admin", "apps", "audit_kinds", "forms", "models", "refusals"}
+TWINS |= {"security_events", "services", "signals", "urls"}
 
 # Modules of Django that make pages or answers.
 OF_PAGES = {"django.http", "django.shortcuts", "django.template", "django.urls", "django.contrib.messages"}
@@ -109,7 +113,8 @@ def database_writes(tree: ast.AST) -> Iterator[str]:
 def is_a_queryset(receiver: str) -> bool:
     """Whether a call is chained to a query, or made on a relation or on a row of ours."""
     last = receiver.rpartition(".")[2]
-    rows = {"api_keys", "memberships", "files", "key_events", "events", "use", "key", "project", "membership", "event"}
+    rows = {"api_keys", "memberships", "files", "audit_events", "events", "use"}
+    rows |= {"key", "project", "membership", "event"}
     return last in rows or any(f".{query}(" in receiver for query in ("filter", "exclude", "all", "alive", "order_by"))
 
 
@@ -125,11 +130,11 @@ def test_imports_run_one_way(floor, path):
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_no_other_rooms_than_it_may(room):
     for path in modules(f"apikeys/{room}"):
-        assert rooms_used(tree_of(path), room) <= ROOMS[room], name_of(path)
+        assert rooms_used(tree_of(path), room) <= ROOMS[room] | PURE, name_of(path)
 
 
 def test_models_call_no_room():
-    assert not rooms_used(runs(tree_of(REPOSITORY / "apikeys" / "models.py")), "models")
+    assert rooms_used(runs(tree_of(REPOSITORY / "apikeys" / "models.py")), "models") <= PURE
 
 
 def test_the_writer_thread_knows_no_room_that_it_works_for():
@@ -167,6 +172,40 @@ def test_no_two_rooms_have_a_file_of_one_name_unless_these_are_twins():
 
 
 # What each room must not do
+
+
+def imported_in_the_end(path: Path) -> set[str]:
+    """What the module imports, and what the modules of ours among those import."""
+    found: set[str] = set()
+    waiting = [path]
+    while waiting:
+        new = imported(tree_of(waiting.pop())) - found
+        found |= new
+        files = [REPOSITORY / f"{module.replace('.', '/')}.py" for module in new]
+        waiting += [file for file in files if file.exists()]
+    return found
+
+
+@pytest.mark.parametrize("path", [*modules("apikeys/standing.py"), *modules("apikeys/refusals.py")], ids=name_of)
+def test_the_judge_and_the_table_touch_no_database_request_or_clock(path):
+    tree, modules_used = tree_of(path), imported_in_the_end(path)
+    assert "common.answers.refusals" in modules_used
+    assert not {module for module in modules_used if is_in(module, {"django", "psycopg", "time"})}
+    names = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    assert not {"request", "identity", "connection"} & names
+    clocks = {"now", "utcnow", "today", "time", "monotonic"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in clocks]
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_no_code_of_a_refusal_is_written_outside_its_table(floor):
+    """Whoever refuses names the refusal, so that its status, message and headers follow."""
+    codes = {refusal.code for refusal in ALL if "_" in refusal.code}
+    for path in modules(floor):
+        if path.name == "refusals.py" or name_of(path) == "common/security_log.py":  # events of the same names
+            continue
+        written = {node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant)}
+        assert not {value for value in written if isinstance(value, str)} & codes, name_of(path)
 
 
 def test_the_secrets_format_knows_nothing_of_django():

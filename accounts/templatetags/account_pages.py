@@ -42,6 +42,12 @@ def codes_left(recovery_codes: Any) -> int:
     return int(app_settings.RECOVERY_CODE_COUNT) - int(data["used_mask"]).bit_count()
 
 
+@register.filter
+def in_section(url_name: str, words: str) -> bool:
+    """Whether a page belongs to a section of the account: its URL's name has one of the `words` in it."""
+    return any(word in url_name for word in words.split())
+
+
 @register.inclusion_tag("account/field.html")
 def account_field(field: BoundField, label: str = "", hint: str = "", **attrs: Any) -> dict[str, Any]:
     """A field of one of allauth's forms in our words, without the placeholders that repeat their labels.
@@ -50,7 +56,8 @@ def account_field(field: BoundField, label: str = "", hint: str = "", **attrs: A
     """
     widget = field.field.widget
     widget.attrs.pop("placeholder", None)
-    field.field.help_text = hint  # so that Django itself joins it to the control by aria-describedby
+    # On the bound field: Django joins its own copy to the control by aria-describedby.
+    field.help_text = hint
     return {
         "field": field,
         "control": field.as_widget(attrs=attrs),

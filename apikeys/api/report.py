@@ -13,7 +13,9 @@ from pydantic import SecretStr
 from accounts import allauth_internals
 from apikeys.api import leak_reports
 from apikeys.keys import services
+from apikeys.refusals import SIGNATURE_REFUSED, TOO_MANY_REPORTS
 from common.answers.envelope import Refused, envelope
+from common.answers.refusals import NOT_FOUND
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
 from common.client_address import client_address, network_of
 
@@ -57,14 +59,10 @@ class GithubSignature(APIKeyHeader):
     def authenticate(self, request: HttpRequest, key: str | None) -> bool:
         keys = leak_reports.parse_github_keys(settings.GITHUB_PUBLIC_KEYS)
         if not keys:
-            raise Refused(
-                404, "not_found", "This server takes no reports from GitHub: it was given no keys of GitHub's."
-            )
+            raise Refused(NOT_FOUND, "This server takes no reports from GitHub: it was given no keys of GitHub's.")
         identifier = request.headers.get("Github-Public-Key-Identifier", "")
         if not leak_reports.is_signed_by_github(request.body, identifier=identifier, signature=key or "", keys=keys):
-            raise Refused(
-                403, "signature_refused", "The body is not signed by a key of GitHub's that this server knows."
-            )
+            raise Refused(SIGNATURE_REFUSED)
         return True
 
 
@@ -89,13 +87,12 @@ router = Router(tags=["Reports"])
 @router.post(
     "",
     auth=None,
-    response={202: TakenAnswer, **dict.fromkeys((400, 408, 413, 422, 429, 500, 503), ErrorAnswer)},
+    response={202: TakenAnswer, **dict.fromkeys((400, 408, 413, 422, 429), ErrorAnswer)},
     operation_id="reportLeak",
     openapi_extra=_words(
         _202="The report is taken, whatever it was about.",
         _400="The body is not JSON.",
         _413=_TOO_LARGE,
-        _429="More than `REPORTS_PER_MINUTE` reports came from this address in this minute.",
     ),
 )
 @sensitive_variables()
@@ -105,20 +102,18 @@ def report(request: HttpRequest, leak: Report) -> Status[dict[str, Any]]:
     The answer is the same whether there is such a key or not.
     """
     if not _may_report(request):
-        message = "Too many reports came from this address. Wait a minute, then send it again."
-        raise Refused(429, "too_many_reports", message)
+        raise Refused(TOO_MANY_REPORTS)
     return _take(request, [(leak.secret, leak.source)])
 
 
 @router.post(
     "/github",
     auth=GithubSignature(),
-    response={202: TakenAnswer, **dict.fromkeys((400, 403, 404, 408, 413, 422, 500, 503), ErrorAnswer)},
+    response={202: TakenAnswer, **dict.fromkeys((400, 403, 404, 408, 413, 422), ErrorAnswer)},
     operation_id="reportLeaksFromGithub",
     openapi_extra=_words(
         _202="The reports are taken, whatever they were about.",
         _400="The body is not JSON.",
-        _403="The signature is none of GitHub's.",
         _404="The server was given no keys of GitHub's.",
         _413=_TOO_LARGE,
     ),

@@ -49,10 +49,6 @@ VERIFY_DOCUMENT: dict[str, Any] = {
                 "X-Latchkey-User": _header("The id of the user who created the key."),
             },
         },
-        **{
-            status: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}}
-            for status in (401, 403, 429, 500, 503)
-        },
     },
 }
 
@@ -87,7 +83,7 @@ router = Router(tags=["Keys"])
 
 @router.get(
     "",
-    response={200: MeAnswer, **dict.fromkeys((400, 401, 403, 429, 500, 503), ErrorAnswer)},
+    response={200: MeAnswer, 400: ErrorAnswer},
     operation_id="getMe",
 )
 def me(request: KeyRequest) -> dict[str, Any]:

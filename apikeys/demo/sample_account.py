@@ -17,9 +17,14 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
+from apikeys import audit_kinds
 from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
+from projects import audit_kinds as project_kinds
+from projects.audit_log.kinds import Kind, kind_of
+from projects.audit_log.models import AuditEvent
 from projects.models import File, Membership, Project
 from projects.permissions import Role
 
@@ -139,7 +144,7 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     # Nobody is emailed about invented history, so emails are switched on at the end.
     mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported")
     Membership.objects.create(project=project, user=user, created_at=born, **dict.fromkeys(mails, False))
-    joined = KeyEvent(project=project, kind=KeyEvent.Kind.MEMBER_ADDED, member=user, role=Role.OWNER, by=user)
+    joined = AuditEvent(project=project, kind=project_kinds.MEMBER_ADDED.code, member=user, role=Role.OWNER, by=user)
     joined.at, joined.address = born, _OFFICE
     joined.save()
     keys = [_create_key(key, project, user, now) for key in sample.keys]
@@ -147,8 +152,8 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     write_use(_stories(sample, keys, now), now)
     if sample.shown_once_since:
         show_secrets_once(project=project, by=user, address=_OFFICE)
-        chosen = (KeyEvent.Kind.SHOWN_ONCE, KeyEvent.Kind.FORGOTTEN)
-        project.key_events.filter(kind__in=chosen).update(at=now - sample.shown_once_since)
+        chosen = (audit_kinds.SHOWN_ONCE.code, audit_kinds.FORGOTTEN.code)
+        project.audit_events.filter(kind__in=chosen).update(at=now - sample.shown_once_since)
     for file in sample.files:
         _create_file(file, project, user, now)
     alive = [demo_key for demo_key in keys if not demo_key.key.is_deleted]
@@ -177,12 +182,12 @@ def _create_key(sample: SampleKey, project: Project, user: User, now: datetime) 
         fields["deleted_at"] = now - sample.ended
     ApiKey.objects.filter(pk=key.pk).update(**fields)
     key.events.all().delete()
-    KeyEvent.objects.bulk_create(
-        KeyEvent(
+    AuditEvent.objects.bulk_create(
+        AuditEvent(
             project=project,
             key=key,
-            kind=kind,
-            by=None if kind == KeyEvent.Kind.REPORTED else user,
+            kind=kind.code,
+            by=None if kind.by_anybody else user,
             at=now - ago,
             address=_address(number),
         )
@@ -199,19 +204,19 @@ def _stories(sample: SampleProject, keys: list[DemoKey], now: datetime) -> Itera
             yield Story(key, of.use, key.created_at, key.last_used_at, key.stopped_at, pauses, _SERVER)
 
 
-def _history(sample: SampleKey) -> Iterator[tuple[KeyEvent.Kind, timedelta]]:
+def _history(sample: SampleKey) -> Iterator[tuple[Kind, timedelta]]:
     """What people did with the key, and how long ago: a copy at once, then one look about every seven weeks."""
-    yield KeyEvent.Kind.CREATED, sample.age
-    yield KeyEvent.Kind.COPIED, sample.age - MINUTE
+    yield audit_kinds.CREATED, sample.age
+    yield audit_kinds.COPIED, sample.age - MINUTE
     end = sample.ended or timedelta()
-    looks = [KeyEvent.Kind.COPIED, KeyEvent.Kind.REVEALED]
+    looks = [audit_kinds.COPIED, audit_kinds.REVEALED]
     for number in range(1, (sample.age - end) // (47 * DAY) + 1):
         yield looks[number % 2], sample.age - number * 47 * DAY + number * HOUR
     for ago in sample.pauses:
-        yield KeyEvent.Kind.PAUSED, ago
-        yield KeyEvent.Kind.RESUMED, ago - 18 * MINUTE
+        yield audit_kinds.PAUSED, ago
+        yield audit_kinds.RESUMED, ago - 18 * MINUTE
     if sample.ended is not None:
-        yield KeyEvent.Kind.REPORTED if sample.leaked else KeyEvent.Kind(sample.state), sample.ended
+        yield audit_kinds.REPORTED if sample.leaked else kind_of(sample.state), sample.ended
 
 
 def _address(number: int) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
-from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse
+from apikeys.models import ApiKey, KeyUse, ProjectUse, Span
+from apikeys.refusals import KEY_PAUSED, LET_IN
 from apikeys.usage.folding import HOURS_KEPT
 from projects.models import Project
 
@@ -40,7 +41,7 @@ class SampleUse(NamedTuple):
 
 class Counted(NamedTuple):
     hour: datetime
-    outcome: Outcome
+    outcome: str
     calls: int
 
 
@@ -85,16 +86,16 @@ def counted(story: Story, now: datetime) -> Iterator[Counted]:
         if hour + HOUR > story.used:
             calls = max(calls, 1)  # the last use, which the key's row names
         if calls:
-            yield Counted(hour, Outcome.OK, calls)
+            yield Counted(hour, LET_IN, calls)
     for pause in story.pauses:
         hour = next(_hours(pause, pause))
-        yield Counted(hour, Outcome.PAUSED, max(3, int(use.calls * use.rhythm.share(hour) * 0.3)))
+        yield Counted(hour, KEY_PAUSED.outcome, max(3, int(use.calls * use.rhythm.share(hour) * 0.3)))
     if story.ended and use.retries:
         for hour in _hours(story.ended + HOUR, now - HOUR):
             noise = _noise(name, "retries", hour)
             retries = int(use.retries * use.rhythm.share(hour) * (0.8 + 0.4 * noise) + 0.9 * noise)
             if retries:
-                yield Counted(hour, Outcome(story.key.state), retries)
+                yield Counted(hour, story.key.standing.outcome, retries)
 
 
 def write_use(stories: Iterable[Story], now: datetime) -> None:
@@ -111,13 +112,13 @@ def write_use(stories: Iterable[Story], now: datetime) -> None:
 
 
 def _rows(story: Story, found: list[Counted], now: datetime) -> Iterator[KeyUse]:
-    last: dict[tuple[KeyUse.Span, datetime, Outcome], Counted] = {}
-    sums: dict[tuple[KeyUse.Span, datetime, Outcome], int] = defaultdict(int)
+    last: dict[tuple[Span, datetime, str], Counted] = {}
+    sums: dict[tuple[Span, datetime, str], int] = defaultdict(int)
     for each in found:
         if each.hour > now - HOURS_KEPT:
-            yield _row(story, KeyUse.Span.HOUR, each.hour, each, each.calls)
+            yield _row(story, Span.HOUR, each.hour, each, each.calls)
         day = each.hour.replace(hour=0)
-        for span, start in ((KeyUse.Span.DAY, day), (KeyUse.Span.MONTH, day.replace(day=1))):
+        for span, start in ((Span.DAY, day), (Span.MONTH, day.replace(day=1))):
             place = span, start, each.outcome
             sums[place] += each.calls
             last[place] = max(each, last.get(place, each))
@@ -128,7 +129,7 @@ def _rows(story: Story, found: list[Counted], now: datetime) -> Iterator[KeyUse]
 def _project_rows(rows: list[KeyUse]) -> list[ProjectUse]:
     sums: dict[tuple[Project, datetime, str], int] = defaultdict(int)
     for row in rows:
-        if row.span == KeyUse.Span.DAY:
+        if row.span == Span.DAY:
             sums[row.key.project, row.starts_at, row.outcome] += row.calls
     return [
         ProjectUse(project=project, starts_at=day, outcome=outcome, calls=calls)
@@ -138,12 +139,12 @@ def _project_rows(rows: list[KeyUse]) -> list[ProjectUse]:
 
 def _last_at(story: Story, each: Counted) -> datetime:
     last = each.hour + timedelta(minutes=51 + 8 * _noise(story.key.name, each.hour))
-    if each.outcome != Outcome.OK:
+    if each.outcome != LET_IN:
         return last
     return story.used if each.hour + HOUR > story.used else max(last, story.born)
 
 
-def _row(story: Story, span: KeyUse.Span, starts_at: datetime, last: Counted, calls: int) -> KeyUse:
+def _row(story: Story, span: Span, starts_at: datetime, last: Counted, calls: int) -> KeyUse:
     return KeyUse(
         key=story.key,
         span=span,
@@ -158,7 +159,7 @@ def _row(story: Story, span: KeyUse.Span, starts_at: datetime, last: Counted, ca
 def _refusals_told(story: Story, found: list[Counted]) -> ApiKey:
     """The key's row as counting would leave it, with the rejections since it was paused or deleted."""
     since = story.ended or max(story.pauses, default=None)
-    refused = [each for each in found if each.outcome != Outcome.OK and since and each.hour + HOUR > since]
+    refused = [each for each in found if each.outcome != LET_IN and since and each.hour + HOUR > since]
     if refused:
         story.key.refused_calls = sum(each.calls for each in refused)
         story.key.last_refused_at = _last_at(story, max(refused))

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from projects.models import Project
 
 
@@ -29,7 +29,7 @@ def refuse_too_many(project: Project) -> None:
     """
     since = timezone.now() - timedelta(days=1)
     # All states are named, so that an index finds the keys.
-    new = project.api_keys.filter(state__in=KeyState.values, created_at__gt=since).count()
+    new = project.api_keys.filter(state__in=[*KeyState], created_at__gt=since).count()
     if new >= settings.MAX_NEW_KEYS_PER_DAY:
         raise ValidationError(
             f"This project has created {new} keys in 24 hours, the most that it can. Try again later, or ask the "

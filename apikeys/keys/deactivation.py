@@ -13,15 +13,17 @@ from django.template.loader import render_to_string
 from accounts.models import User
 from accounts.services import Consequence
 from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
-from apikeys.keys import mails
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from common.background import mail_delivery
+from projects.audit_log.kinds import Email
+from projects.audit_log.owner_emails import circumstances
 from projects.models import Membership, Project
 from projects.permissions import Permission
 
 SHOWN = 20
 
-_STOPPED = mails.Words(
+_STOPPED = Email(
     None,
     "Account deactivated",
     "The account below was deactivated and cannot sign in. The API keys that it created are refused from now on.",
@@ -80,7 +82,7 @@ def tell_of_reactivation(user: User, by: User | None, address: str | None, **kwa
     _tell_owners(user, _WORKING, by, address)
 
 
-def _tell_owners(user: User, words: mails.Words, by: User | None, address: str | None) -> None:
+def _tell_owners(user: User, words: Email, by: User | None, address: str | None) -> None:
     """One email to each owner of the projects whose keys stop or work again, to the account itself too."""
     keys = dict(active_keys_of(user).order_by().values_list("project").annotate(Count("pk")))
     told = Membership.objects.that(Permission.GET_MAILS)
@@ -88,13 +90,12 @@ def _tell_owners(user: User, words: mails.Words, by: User | None, address: str |
     projects = defaultdict(list)
     for email, project, name in owners.order_by("pk").values_list("user__email", "project", "project__name"):
         projects[email].append(f"{name} ({keys[project]} {'key' if keys[project] == 1 else 'keys'})")
-    circumstances = mails.circumstances(by, address)
     messages = []
     for email, named in projects.items():
         shown = [("Project", name) for name in named[:SHOWN]]
         further = [("And further projects", str(len(named) - SHOWN))] if len(named) > SHOWN else []
-        lines = [("Account", user.email), *shown, *further, *circumstances]
-        text = render_to_string("apikeys/mail.txt", {"words": words, "lines": lines}).strip() + "\n"
+        lines = [("Account", user.email), *shown, *further, *circumstances(by, address)]
+        text = render_to_string("projects/owner_email.txt", {"words": words, "lines": lines}).strip() + "\n"
         subject = f"{settings.EMAIL_SUBJECT_PREFIX}{words.subject}: {user.email}"
         messages.append(EmailMessage(subject, text, to=[email]))
 

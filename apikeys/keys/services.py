@@ -15,11 +15,15 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys.keys import creation_limits, mails
-from apikeys.models import ApiKey, KeyEvent, KeyState, PauseReason
+from apikeys import audit_kinds
+from apikeys.keys import creation_limits
+from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
+from apikeys.standing import KeyState, PauseReason
 from common.gone import Gone
 from common.names import clean_name
+from projects.audit_log.kinds import Kind
+from projects.audit_log.recording import record, record_for_keys
 from projects.locks import lock_project
 from projects.models import Project
 
@@ -54,12 +58,6 @@ class ReadSecret(Protocol):
     """What `copy_secret` and `reveal_secret` have in common."""
 
     def __call__(self, *, key: ApiKey, by: User, address: str | None) -> str: ...
-
-
-def _record(key: ApiKey, kind: KeyEvent.Kind, by: User | None, address: str | None, source: str = "") -> None:
-    """Writes the event, and emails the project's owners about it; `source` is where a leak was found."""
-    mails.tell_of_event(key, kind, by, address, source)
-    KeyEvent.objects.create(project_id=key.project_id, key=key, kind=kind, by=by, address=address, source=source)
 
 
 @sensitive_variables()
@@ -99,18 +97,16 @@ def create_key(
         except IntegrityError as error:
             # The database's constraint has the last word.
             raise ValidationError("This project already has a key of that name.", code="name_taken") from error
-        _record(new.key, KeyEvent.Kind.CREATED, by, address)
+        record(audit_kinds.CREATED, project=project, key=new.key, by=by, address=address)
         return new
 
 
-def _change_state(
-    key: ApiKey, before: Q, kind: KeyEvent.Kind, by: User | None, address: str | None, **fields: object
-) -> bool:
+def _change_state(key: ApiKey, before: Q, kind: Kind, by: User | None, address: str | None, **fields: object) -> bool:
     """Whether the key was as `before` says and now has `fields`; an event says so if it was."""
     with transaction.atomic():
         changed = bool(ApiKey.objects.filter(before, pk=key.pk).update(**fields))
         if changed:
-            _record(key, kind, by, address)
+            record(kind, key=key, by=by, address=address)
     key.refresh_from_db()
     return changed
 
@@ -125,7 +121,7 @@ def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bo
     changed = _change_state(
         key,
         Q(state=KeyState.ACTIVE),
-        KeyEvent.Kind.PAUSED,
+        audit_kinds.PAUSED,
         by,
         address,
         **_paused(),
@@ -144,9 +140,9 @@ def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, alth
     """
     fields: dict[str, object] = {"state": KeyState.ACTIVE, "paused_at": None, "pause_reason": ""}
     paused, reported = Q(state=KeyState.PAUSED), Q(pause_reason=PauseReason.REPORTED)
-    changed = _change_state(key, paused & ~reported, KeyEvent.Kind.RESUMED, by, address, **fields)
+    changed = _change_state(key, paused & ~reported, audit_kinds.RESUMED, by, address, **fields)
     if although_reported and not changed:
-        changed = _change_state(key, paused & reported, KeyEvent.Kind.RESUMED_REPORTED, by, address, **fields)
+        changed = _change_state(key, paused & reported, audit_kinds.RESUMED_REPORTED, by, address, **fields)
     if key.is_deleted:
         raise KeyGone
     return changed
@@ -167,7 +163,7 @@ def _deleted() -> dict[str, object]:
 
 def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key for good and destroys its ciphertext. False if it was deleted already."""
-    return _change_state(key, ~Q(state=KeyState.DELETED), KeyEvent.Kind.DELETED, by, address, **_deleted())
+    return _change_state(key, ~Q(state=KeyState.DELETED), audit_kinds.DELETED, by, address, **_deleted())
 
 
 def delete_keys_of(*, project: Project, by: User | None, address: str | None = None) -> int:
@@ -179,10 +175,7 @@ def delete_keys_of(*, project: Project, by: User | None, address: str | None = N
     with transaction.atomic():
         pks = list(project.api_keys.alive().select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         project.api_keys.alive().filter(pk__in=pks).update(**_deleted())
-        kind = KeyEvent.Kind.DELETED
-        KeyEvent.objects.bulk_create(
-            KeyEvent(project=project, key_id=pk, kind=kind, by=by, address=address) for pk in pks
-        )
+        record_for_keys(audit_kinds.DELETED, project=project, key_pks=pks, by=by, address=address)
     return len(pks)
 
 
@@ -202,7 +195,7 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
             return None
         changed = _paused(PauseReason.REPORTED) if key.is_active else {"pause_reason": PauseReason.REPORTED}
         ApiKey.objects.filter(pk=key.pk).update(**changed)
-        _record(key, KeyEvent.Kind.REPORTED, None, address, source)
+        record(audit_kinds.REPORTED, key=key, by=None, address=address, source=source)
     key.refresh_from_db()
     return key
 
@@ -212,10 +205,8 @@ def _choose_show_once(project: Project, show_once: bool, by: User | None, addres
     lock_project(project)
     if not Project.objects.filter(pk=project.pk, show_once=not show_once).update(show_once=show_once):
         return
-    if not show_once:
-        mails.tell_of_secrets_shown_again(project, by, address)
-    kind = KeyEvent.Kind.SHOWN_ONCE if show_once else KeyEvent.Kind.SHOWN_AGAIN
-    KeyEvent.objects.create(project=project, kind=kind, by=by, address=address)
+    kind = audit_kinds.SHOWN_ONCE if show_once else audit_kinds.SHOWN_AGAIN
+    record(kind, project=project, by=by, address=address)
 
 
 def show_secrets_once(*, project: Project, by: User | None, address: str | None = None) -> int:
@@ -228,7 +219,7 @@ def show_secrets_once(*, project: Project, by: User | None, address: str | None 
         keys = list(project.api_keys.select_for_update(no_key=True).filter(ciphertext__isnull=False).order_by("pk"))
         ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(ciphertext=None, ring_key_id="")
         for key in keys:
-            _record(key, KeyEvent.Kind.FORGOTTEN, by, address)
+            record(audit_kinds.FORGOTTEN, project=project, key=key, by=by, address=address)
     project.show_once = True
     return len(keys)
 
@@ -251,14 +242,14 @@ def _decrypt(key: ApiKey) -> str:
 
 
 @sensitive_variables()
-def _read_secret(key: ApiKey, kind: KeyEvent.Kind, by: User, address: str | None) -> str:
+def _read_secret(key: ApiKey, kind: Kind, by: User, address: str | None) -> str:
     with transaction.atomic():
         # Locked, so that no secret is handed out after the answer to a delete.
         row = ApiKey.objects.alive().select_for_update(of=("self",)).select_related("project").filter(pk=key.pk).first()
         if row is None:
             raise KeyGone
         secret = _decrypt(row)
-        _record(row, kind, by, address)
+        record(kind, project=row.project, key=row, by=by, address=address)
     return secret
 
 
@@ -267,9 +258,9 @@ def copy_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
 
     Raises KeyGone, ShownOnce, VaultUnavailable or CiphertextRefused.
     """
-    return _read_secret(key, KeyEvent.Kind.COPIED, by, address)
+    return _read_secret(key, audit_kinds.COPIED, by, address)
 
 
 def reveal_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
     """The secret, for the screen; leaves an event. Raises what `copy_secret` does."""
-    return _read_secret(key, KeyEvent.Kind.REVEALED, by, address)
+    return _read_secret(key, audit_kinds.REVEALED, by, address)

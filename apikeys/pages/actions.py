@@ -14,10 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
 from apikeys.keys import services
-from apikeys.models import ApiKey, PauseReason
+from apikeys.models import ApiKey
 from apikeys.pages.forms import CreateKeyForm
 from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
 from apikeys.secrets import vault
+from apikeys.standing import PauseReason
 from apikeys.usage.figures import with_figures
 from common import outages
 from common.answers.announcements import announce, warn
@@ -201,7 +202,7 @@ def _switch(
     except services.KeyGone:
         return _gone(request, project, key)
     if changed:
-        said = said.format(key.name, "let in" if key.is_active and not key.is_shut else "refused")
+        said = said.format(key.name, "let in" if key.standing.lets_in else "refused")
         announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
     else:
         # Without Undo: it would take back what somebody else did.

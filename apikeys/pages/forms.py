@@ -1,6 +1,6 @@
 from django import forms
 
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from apikeys.usage.figures import Period
 from common.names import NameField
 from projects.forms import FormTokenField, ListForm, PageForm

@@ -17,11 +17,16 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
-from apikeys.models import RECENTLY, ApiKey, KeyState, PauseReason
+from apikeys.models import RECENTLY, STANDING_ORDER, ApiKey, holds
 from apikeys.pages import snippets
 from apikeys.pages.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
+from apikeys.refusals import OF_A_KEY
+from apikeys.standing import REPORTED, KeyState
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce
+from common.answers.paging import page_of
+from common.answers.refusals import UNAVAILABLE
+from common.client_address import client_address
 from common.names import named_like
 from projects import services as project_services
 from projects.access import get_project
@@ -30,7 +35,6 @@ from projects.models import Project
 from projects.permissions import Permission, permissions_of, reason
 
 KEYS_A_PAGE = 10
-EVENTS_A_PAGE = 25
 FILES_SHOWN = 5
 KEYS_OFFERED = 20
 STOPPED_SHOWN = 3
@@ -62,16 +66,6 @@ def living_names(project: Project) -> list[str]:
     return list(project.api_keys.alive().values_list("name", flat=True))
 
 
-def _page_of(rows: QuerySet[Any], number: int, size: int) -> Any:
-    """A page of `rows`. An index alone finds the ids on it, so that a late page costs little more than the first."""
-    page: Any = Paginator(rows.values_list("pk", flat=True), size).get_page(number)
-    pks = list(page.object_list)
-    found = rows.in_bulk(pks) if pks else {}
-    # A row may have gone meanwhile.
-    page.object_list = [found[pk] for pk in pks if pk in found]
-    return page
-
-
 def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, as search and filter in `query` have it."""
     choice = list_choice(query, KeyListForm)
@@ -84,7 +78,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     names = [name for name, *_ in living]
     # Only of the deleted keys there may be many.
     if choice["state"] == KeyState.DELETED:
-        page = _page_of(keys, choice["page"], KEYS_A_PAGE)
+        page = page_of(keys, choice["page"], KEYS_A_PAGE)
     else:
         page = Paginator(keys, KEYS_A_PAGE).get_page(choice["page"])
     page.object_list = with_figures(page.object_list)
@@ -111,9 +105,9 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     counts = project.api_keys.alive().aggregate(living=Count("pk"), paused=Count("pk", filter=Q(state=KeyState.PAUSED)))
     if not counts["living"] and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
-    # Keys of active accounts, then active ones before paused ones, then the newest: after a roll it is the one to use.
+    # By standing, so that the first key is one that works; then the newest: after a roll it is the one to use.
     living = project.api_keys.alive().select_related("created_by")
-    keys = list(living.order_by("-created_by__is_active", "state", "-created_at", "-pk")[:KEYS_OFFERED])
+    keys = list(living.order_by(STANDING_ORDER, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), keys[0] if keys else None)
     files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
@@ -132,8 +126,7 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     """The other stopped keys that ask for something: those that were reported as leaked, then those that some program
     went on using in the last 7 days, the latest call first."""
     tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
-    reported = Q(state=KeyState.PAUSED, pause_reason=PauseReason.REPORTED)
-    keys = project.api_keys.exclude(state=KeyState.ACTIVE).filter(tried | reported)
+    keys = project.api_keys.select_related("created_by").exclude(state=KeyState.ACTIVE).filter(tried | holds(REPORTED))
     keys = keys.exclude(pk=besides.pk if besides else 0)
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
@@ -174,7 +167,8 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=can)
     rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})
     if rename_form.is_valid():
-        project_services.rename_project(project=project, name=rename_form.cleaned_data["name"], by=request.user)
+        name = rename_form.cleaned_data["name"]
+        project_services.rename_project(project=project, name=name, by=request.user, address=client_address(request))
         announce(request, f"Renamed the project to {project.name}.")
         return redirect("apikeys:settings", project.public_id)
     context = project_context(project) | keys_context(project, request.GET)
@@ -191,16 +185,9 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     return response
 
 
-@require_safe
-def activity(request: PageRequest, project_id: str) -> HttpResponse:
-    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    events = project.key_events.select_related("key", "member", "by")
-    page = _page_of(events, list_choice(request.GET)["page"], EVENTS_A_PAGE)
-    return render(request, "apikeys/activity.html", project_context(project) | {"page": page})
-
-
 @login_not_required
 @require_safe
 def help_page(request: PageRequest) -> HttpResponse:
     context = snippet_context(request) | {"environment_variable": snippets.ENVIRONMENT_VARIABLE}
+    context["refusals"] = (*OF_A_KEY, UNAVAILABLE)
     return render(request, "apikeys/help.html", context)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from apikeys.models import KeyUse
+from apikeys.models import Span
 from apikeys.pages import charts
 from apikeys.pages.charts import Chart, Label, Slot
 from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
 
 def is_hourly(period: Period) -> bool:
-    return PERIODS[period][0] == KeyUse.Span.HOUR
+    return PERIODS[period][0] == Span.HOUR
 
 
 def when(at: datetime, period: Period) -> str:

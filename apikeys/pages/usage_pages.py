@@ -1,30 +1,24 @@
 """The Usage page and its CSV: what the counted calls of a project, or of one of its keys, come to."""
 
-import csv
 import itertools
-import re
-from collections.abc import Iterable, Iterator
-from io import BytesIO, TextIOWrapper
-from tempfile import SpooledTemporaryFile
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from django.conf import settings
-from django.core.files import File
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
-from apikeys.models import ApiKey, Outcome
+from apikeys.models import ApiKey
 from apikeys.pages import usage_charts
 from apikeys.pages.forms import UsageForm
 from apikeys.pages.project import project_context
+from apikeys.refusals import LET_IN, REFUSED_OUTCOMES
 from apikeys.usage import figures
 from apikeys.usage.figures import Calls, Period, history, keys_counted, project_history, totals, use_of
-from common.answers.busy import busy
-from common.answers.envelope import Refused
-from common.slow_clients import transfers
+from common.answers import csv_files
+from common.answers.csv_files import as_text
 from projects.access import get_project
 from projects.forms import list_choice, pager_query
 from projects.models import Project
@@ -33,11 +27,6 @@ from projects.permissions import Permission
 KEYS_A_PAGE = 20
 # Of so many keys the CSV reads the use at once: a year of them is some 10,000 rows.
 KEYS_A_QUERY = 20
-CSV_IN_MEMORY = 1024 * 1024
-REFUSALS = [outcome for outcome in Outcome if outcome != Outcome.OK]
-# Where a spreadsheet takes what follows for a formula, full-width forms included; many parts of the world read a
-# semicolon as the end of a cell, quoted or not.
-_FORMULA = re.compile("(^|;)(?=[=+@\t\r\n＝＋－＠-])")
 
 
 class KeyCalls(NamedTuple):
@@ -87,11 +76,6 @@ def _keys_page(keys: list[ApiKey], calls: dict[int, Calls], number: int) -> Any:
 # As a file
 
 
-def as_text(name: str) -> str:
-    """`name` so that no spreadsheet calculates it (OWASP, CSV injection)."""
-    return _FORMULA.sub(r"\1'", name)
-
-
 @require_safe
 def usage_csv(request: PageRequest, project_id: str) -> HttpResponseBase:
     """One of the few files that a process sends at once: a year of many keys takes seconds to write."""
@@ -99,16 +83,12 @@ def usage_csv(request: PageRequest, project_id: str) -> HttpResponseBase:
     choice = list_choice(request.GET, UsageForm)
     period, key = choice["range"], _chosen_key(project, choice["key"])
 
-    def written() -> "File[bytes]":
+    def rows() -> Iterator[csv_files.Row]:
         keys = [key] if key else _called_keys(project, period)
-        return _csv_file(itertools.chain([_heading()], _csv_rows(keys, period)))
+        return itertools.chain([_heading()], _csv_rows(keys, period))
 
     name = "-".join(["usage", project.public_id, *([key.public_id] if key else []), period])
-    options = {"as_attachment": True, "filename": f"{name}.csv", "content_type": "text/csv; charset=utf-8"}
-    try:
-        return transfers.download(request, written, **options)
-    except Refused as refusal:
-        return busy(request, refusal.message)
+    return csv_files.download(request, name, rows)
 
 
 def _called_keys(project: Project, period: Period) -> list[ApiKey]:
@@ -117,29 +97,11 @@ def _called_keys(project: Project, period: Period) -> list[ApiKey]:
     return sorted((key for key in keys if key.pk in called), key=lambda key: key.pk)
 
 
-def _csv_file(rows: Iterable[list[str | int]]) -> "File[bytes]":
-    """All of it before any is sent: a database that fails midway is a 503, and not a file that ends early.
-
-    Each day of a thousand keys' year is 27 MB, which waits on the disk.
-    """
-    file = SpooledTemporaryFile(max_size=CSV_IN_MEMORY, dir=str(settings.FILE_UPLOAD_TEMP_DIR))  # noqa: SIM115  sent later
-    # The mark that "-sig" writes tells spreadsheets that the names are UTF-8.
-    text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    csv.writer(text).writerows(rows)
-    text.detach()
-    size = file.tell()
-    file.seek(0)
-    if size > CSV_IN_MEMORY:
-        return File(file)
-    with file:
-        return File(BytesIO(file.read()))
+def _heading() -> csv_files.Row:
+    return ["start", "key id", "key name", "allowed", *REFUSED_OUTCOMES]
 
 
-def _heading() -> list[str | int]:
-    return ["start", "key id", "key name", "allowed", *(str(refusal.value) for refusal in REFUSALS)]
-
-
-def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[list[str | int]]:
+def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[csv_files.Row]:
     """A key after the other, each from the oldest hour or day with calls to the newest. Read in short statements."""
     for first in range(0, len(keys), KEYS_A_QUERY):
         some = {key.pk: key for key in keys[first : first + KEYS_A_QUERY]}
@@ -147,5 +109,5 @@ def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[list[str | int]]:
         rows = found.values_list("key_id", "starts_at", "outcome", "calls")
         for (key_pk, starts_at), outcomes in itertools.groupby(rows, key=lambda row: row[:2]):
             key, calls = some[key_pk], {outcome: calls for _, _, outcome, calls in outcomes}
-            counts = [calls.get(outcome, 0) for outcome in (Outcome.OK, *REFUSALS)]
+            counts = [calls.get(outcome, 0) for outcome in (LET_IN, *REFUSED_OUTCOMES)]
             yield [f"{starts_at:%Y-%m-%dT%H:%M:%SZ}", key.public_id, as_text(key.name), *counts]

@@ -1,15 +1,21 @@
-"""How pages tell of a key's calls."""
+"""How pages tell of a key and its calls."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apikeys.standing import Standing
+from projects.permissions import Permission
+
 register = template.Library()
 
+_NEW_KEY = "Create a new key"
 _HEIGHT = 24
 _STEP, _BAR = 4, 3  # a day's width, and that of its bar
 
@@ -29,6 +35,16 @@ def since(at: datetime) -> str:
 def times(number: int) -> str:
     """`once`, `214 times`"""
     return "once" if number == 1 else f"{intcomma(number)} times"
+
+
+@register.simple_tag(takes_context=True)
+def advice(context: dict[str, Any], standing: Standing) -> str:
+    """What to do about a key; whoever may create a new key gets a link to the form. Takes `project` and `can`."""
+    before, found, after = standing.advice.partition(_NEW_KEY)
+    if not found or Permission.MANAGE_KEYS not in context["can"]:
+        return standing.advice
+    address = reverse("apikeys:create", args=[context["project"].public_id])
+    return format_html('{}<a href="{}">{}</a>{}', before, address, found, after)
 
 
 @register.simple_tag

@@ -10,12 +10,14 @@ from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyState, KeyUse, Outcome, ProjectUse
+from apikeys.models import ApiKey, KeyUse, ProjectUse, Span
+from apikeys.refusals import LET_IN
+from apikeys.standing import KeyState
 from projects.models import Project
 
 # Of deleted keys, figures tell so many apart.
 MOST_DELETED = 1_000
-_STEP = {KeyUse.Span.HOUR: timedelta(hours=1), KeyUse.Span.DAY: timedelta(days=1)}
+_STEP = {Span.HOUR: timedelta(hours=1), Span.DAY: timedelta(days=1)}
 
 
 class Period(StrEnum):
@@ -28,9 +30,9 @@ class Period(StrEnum):
 
 # What a period is counted in, and how many of it; the current one is the last.
 PERIODS = {
-    Period.DAY: (KeyUse.Span.HOUR, 24),
-    Period.MONTH: (KeyUse.Span.DAY, 30),
-    Period.YEAR: (KeyUse.Span.DAY, 365),
+    Period.DAY: (Span.HOUR, 24),
+    Period.MONTH: (Span.DAY, 30),
+    Period.YEAR: (Span.DAY, 365),
 }
 
 
@@ -59,9 +61,9 @@ class KeyFigures(NamedTuple):
     days: tuple[int, ...]
 
 
-def _floor(at: datetime, span: KeyUse.Span) -> datetime:
+def _floor(at: datetime, span: Span) -> datetime:
     at = at.replace(minute=0, second=0, microsecond=0)
-    return at.replace(hour=0) if span == KeyUse.Span.DAY else at
+    return at.replace(hour=0) if span == Span.DAY else at
 
 
 def starts(period: Period) -> list[datetime]:
@@ -74,7 +76,7 @@ def starts(period: Period) -> list[datetime]:
 def _sorted_out(rows: Iterable[tuple[str, int]]) -> Calls:
     allowed = refused = 0
     for outcome, calls in rows:
-        if outcome == Outcome.OK:
+        if outcome == LET_IN:
             allowed += calls
         else:
             refused += calls
@@ -96,8 +98,8 @@ def keys_counted(project: Project, period: Period) -> Counted:
     deletion left no time on the key. Such keys come last, the newest deletion first.
     """
     start = starts(period)[0]
-    columns = ("project", "public_id", "name", "state", "last_used_at", "last_refused_at", "created_by__is_active")
-    keys = project.api_keys.select_related("created_by").only(*columns)
+    columns = ("project", "public_id", "name", "state", "pause_reason", "last_used_at", "last_refused_at")
+    keys = project.api_keys.select_related("created_by").only(*columns, "created_by__is_active")
     called = Q(last_used_at__gte=start) | Q(last_refused_at__gte=start)
     last_call = Greatest(Coalesce("last_used_at", "last_refused_at"), Coalesce("last_refused_at", "last_used_at"))
     deleted = keys.filter(called | Q(deleted_at__gte=start), state=KeyState.DELETED)
@@ -125,7 +127,7 @@ def history(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Buck
 
 def project_history(project: Project, keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Bucket]:
     """The same for all keys of a project, whose days are counted for the project as a whole, too."""
-    if PERIODS[period][0] == KeyUse.Span.HOUR:
+    if PERIODS[period][0] == Span.HOUR:
         return history(keys, period)
     days = starts(period)
     found: dict[datetime, list[tuple[str, int]]] = defaultdict(list)
@@ -152,35 +154,26 @@ def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple
     """Every call of the year once: the first month by the day, as it is cut off, the others by the month."""
     first = starts(Period.YEAR)[0]
     month = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
-    months = KeyUse.objects.filter(key__in=keys, span=KeyUse.Span.MONTH, starts_at__gte=month)
+    months = KeyUse.objects.filter(key__in=keys, span=Span.MONTH, starts_at__gte=month)
     # A union, so that each half reads its own stretch of the index.
     return _sums(months).union(_sums(use_of(keys, Period.YEAR).filter(starts_at__lt=month)), all=True)
 
 
 def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
-    """The keys with their `figures`, for one query however many they are."""
+    """The keys with their `figures`, for one query however many they are; the same hours and days as on Usage."""
     keys = list(keys)
     days = starts(Period.MONTH)
     fields = ("key_id", "span", "starts_at", "outcome", "calls")
-    # The hour that began more than 24 hours ago too: before a deletion, a call too many is better than one too few.
-    hours = KeyUse.objects.filter(
-        key__in=keys, span=KeyUse.Span.HOUR, starts_at__gt=timezone.now() - timedelta(hours=25)
-    )
+    hours = use_of(keys, Period.DAY).values_list(*fields)
     # A union, so that each half reads its own stretch of the index.
-    rows = hours.values_list(*fields).union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
+    rows = hours.union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
     by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
     by_day: dict[tuple[int, datetime], int] = defaultdict(int)
     for key_pk, span, starts_at, outcome, calls in rows if keys else ():
-        if span == KeyUse.Span.HOUR:
+        if span == Span.HOUR:
             by_hour[key_pk].append((outcome, calls))
-        elif outcome == Outcome.OK:
+        elif outcome == LET_IN:
             by_day[key_pk, starts_at] += calls
     for key in keys:
-        last_24_hours = _without_those_before(key, _sorted_out(by_hour[key.pk]))
-        key.figures = KeyFigures(last_24_hours, tuple(by_day[key.pk, day] for day in days))
+        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), tuple(by_day[key.pk, day] for day in days))
     return keys
-
-
-def _without_those_before(key: ApiKey, calls: Calls) -> Calls:
-    """The calls of up to 25 hours, none let in where the key's last use shows that they were before the last 24."""
-    return calls._replace(allowed=0) if key.is_unused_lately else calls

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyUse, UnmatchedUse
+from apikeys.models import ApiKey, KeyUse, Span, UnmatchedUse
 
 HOURS_KEPT = timedelta(days=90)
 # Calls that matched no key have no days to be folded into; guessing is looked into for longer than a season.
@@ -29,7 +29,7 @@ def fold_hours() -> Folded:
         ApiKey.objects.filter(pk__gt=last_pk).order_by("pk").values_list("pk", flat=True)[:KEYS_A_STATEMENT]
     ):
         # A list of keys, for "from this key to that" would read the days and the young hours between them too.
-        old = KeyUse.objects.filter(key__in=pks, span=KeyUse.Span.HOUR, starts_at__lt=before)
+        old = KeyUse.objects.filter(key__in=pks, span=Span.HOUR, starts_at__lt=before)
         hours += old.delete()[0]
         last_pk = pks[-1]
     unmatched, _ = UnmatchedUse.objects.filter(starts_at__lt=now - UNMATCHED_KEPT).delete()

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from apikeys.models import ApiKey, KeyUse, Outcome, ProjectUse, UnmatchedUse
+from apikeys.models import ApiKey, KeyUse, ProjectUse, Span, UnmatchedUse
+from apikeys.refusals import LET_IN
 from projects.models import Project
 
 HOUR_SECONDS = 3600
@@ -120,13 +121,13 @@ def _column(at: datetime) -> str:
     return str(connection.ops.adapt_datetimefield_value(at))
 
 
-def _starts(noted: Noted) -> dict[KeyUse.Span, datetime]:
+def _starts(noted: Noted) -> dict[Span, datetime]:
     """Where a call's hour, day and month begin; what matches no key is counted by its hour alone."""
     hour = datetime.fromtimestamp(noted.hour * HOUR_SECONDS, UTC)
     if noted.key_pk is None:
-        return {KeyUse.Span.HOUR: hour}
+        return {Span.HOUR: hour}
     day = hour.replace(hour=0)
-    return {KeyUse.Span.HOUR: hour, KeyUse.Span.DAY: day, KeyUse.Span.MONTH: day.replace(day=1)}
+    return {Span.HOUR: hour, Span.DAY: day, Span.MONTH: day.replace(day=1)}
 
 
 def _use_rows(batch: list[Noted]) -> list[dict[str, Any]]:
@@ -162,7 +163,7 @@ def _key_rows(batch: list[Noted]) -> list[dict[str, Any]]:
     for noted in sorted(batch, key=lambda noted: noted.last_at):
         if noted.key_pk is None:
             continue
-        if noted.outcome == Outcome.OK:
+        if noted.outcome == LET_IN:
             used[noted.key_pk] = noted
         elif (before := refused.get(noted.key_pk)) and before.outcome == noted.outcome:
             refused[noted.key_pk] = _merged(before, noted)

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import structlog
 from django.conf import settings
 
+from apikeys import refusals
 from apikeys.verify import verification
-from common.answers.envelope import error_body, error_headers, status_of
+from common.answers.envelope import error_body, error_headers
+from common.answers.refusals import HTTPS_REQUIRED, INTERNAL_ERROR, NOT_FOUND, Refusal
 from common.client_address import address_of, forwarded_protocol
 from common.public_ids import new_public_id
 from common.security_log import Event, record
@@ -26,7 +28,8 @@ BELOW = f"{PATH}/"
 
 Environ = Mapping[str, Any]
 
-_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 204, 401, 403, 404, 429, 500, 503)}
+_STATUSES = {200, 204, *(refusal.status for refusal in refusals.ALL)}
+_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in _STATUSES}
 
 
 class Answer(NamedTuple):
@@ -41,12 +44,11 @@ def answer(environ: Environ, request_id: str) -> Answer:
     Below PATH the answer is 200 in place of 204. What follows there, path and query, is the client's and is never read.
     """
     if not _is_secure_enough(environ):
-        return _refusal(403, "https_required", request_id)
+        return _refusal(HTTPS_REQUIRED, request_id)
     authorization = environ.get("HTTP_AUTHORIZATION")
-    identity, code = verification.verify(authorization, address_of(environ))
+    identity, refusal = verification.verify(authorization, address_of(environ))
     if identity is None:
-        message = verification.message_of(code, authorization)
-        return _refusal(status_of(str(code)), str(code), request_id, message)
+        return _refusal(refusal, request_id, verification.message_of(refusal, authorization))
     headers = [
         ("X-Latchkey-Key", identity.key_id),
         ("X-Latchkey-Project", identity.project_id),
@@ -75,18 +77,18 @@ def _is_secure_enough(environ: Environ) -> bool:
     return bool(scheme == "https")
 
 
-def _refusal(status: int, code: str, request_id: str, message: str = "") -> Answer:
+def _refusal(refusal: Refusal, request_id: str, message: str = "") -> Answer:
     """The refusal's body stands in a header too, for gateways that throw a body away (nginx's auth_request)."""
-    body = json.dumps(error_body(request_id, code, message))
+    body = json.dumps(error_body(request_id, refusal, message))
     headers = [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Latchkey-Refusal", body),
         ("X-Request-Id", request_id),
-        *error_headers(status, code).items(),
+        *error_headers(refusal).items(),
     ]
-    return Answer(status, headers, body.encode("ascii"))
+    return Answer(refusal.status, headers, body.encode("ascii"))
 
 
 def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -96,7 +98,7 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
         found = answer(environ, request_id)
     except Exception:
         logger.exception("verify_failed", request_id=request_id)
-        found = _refusal(500, "internal_error", request_id, "Something broke on our side. Quote the request id.")
+        found = _refusal(INTERNAL_ERROR, request_id)
     if found.status >= 400:
         reason = json.loads(found.body)["error"]["code"]
         record(Event.VERIFY_REFUSED, request_id=request_id, address=address_of(environ), reason=reason)
@@ -106,7 +108,7 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
 def not_found(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
     """WSGI, for the check's own port: pages and API are on another one."""
     message = f"Only {PATH}, /health/live and /health/ready are on this port. The API is on Latchkey's PORT."
-    return _send(_refusal(404, "not_found", new_public_id("req"), message), environ, start_response)
+    return _send(_refusal(NOT_FOUND, new_public_id("req"), message), environ, start_response)
 
 
 def _send(found: Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -9,7 +9,8 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connections
@@ -18,68 +19,72 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyState, Outcome
+from apikeys.models import ApiKey
+from apikeys.refusals import KEY_DELETED, KEY_MALFORMED, KEY_MISSING, KEY_UNKNOWN, TOO_MANY_FAILURES
 from apikeys.secrets import secret_format, vault
+from apikeys.standing import UNKNOWN, Facts, standing_of
 from apikeys.usage import counting
 from apikeys.verify import failed_keys, malformed, prepared_lookup
 from common import database_deadline, outages
+from common.answers.refusals import UNAVAILABLE, Refusal
 from projects.models import Project
 
 # RFC 6750, 2.1: the scheme, in any case (RFC 9110, 11.1), a space and the token; a token of ours is alphanumeric.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([0-9A-Za-z_]{1,64})")
 
+
+class Identity(NamedTuple):
+    """Whose request it is: the key, its project and the user who created the key. Each field stands with its column."""
+
+    key_pk: Annotated[int, "k.id"]
+    key_id: Annotated[str, "k.public_id"]
+    key_name: Annotated[str, "k.name"]
+    project_pk: Annotated[int, "p.id"]
+    project_id: Annotated[str, "p.public_id"]
+    project_name: Annotated[str, "p.name"]
+    user_pk: Annotated[int, "u.id"]
+    user_id: Annotated[str, "u.public_id"]
+    user_email: Annotated[str, "u.email"]
+
+
+# What decides: each fact of a standing, with its column.
+_FACTS = {"state": "k.state", "pause_reason": "k.pause_reason", "creator_is_active": "u.is_active"}
+# The columns of the check are declared above and nowhere else: the SELECT, its decoders and the tuples follow.
+_COLUMNS: list[tuple[str, type]] = [
+    *((hint.__metadata__[0], hint.__origin__) for hint in get_type_hints(Identity, include_extras=True).values()),
+    *((_FACTS[fact], kind) for fact, kind in get_type_hints(Facts).items()),
+    ("p.deleted_at IS NOT NULL", bool),
+]
+_FIRST_FACT = len(Identity._fields)
+
 _LOOKUP = f"""
-SELECT k.id, k.state, k.public_id, k.name,
-       p.id, p.public_id, p.name, p.deleted_at IS NOT NULL,
-       u.id, u.public_id, u.email, u.is_active
+SELECT {", ".join(sql for sql, _ in _COLUMNS)}
 FROM {ApiKey._meta.db_table} k
 JOIN {Project._meta.db_table} p ON p.id = k.project_id
 JOIN {User._meta.db_table} u ON u.id = k.created_by_id
 WHERE k.digest IN ({{placeholders}})
-"""  # noqa: S608  the names come from the models
+"""  # noqa: S608  the names come from the models and the declarations
 
 Row = Sequence[Any]
 
-# PostgreSQL's binary format of the lookup's columns: a big-endian number, UTF-8, a byte. None of them is ever null.
-_NUMBER, _TEXT, _BOOL = functools.partial(int.from_bytes, byteorder="big"), bytes.decode, b"\x01".__eq__
-_DECODERS: tuple[Callable[[bytes], Any], ...] = (
-    *(_NUMBER, _TEXT, _TEXT, _TEXT),
-    *(_NUMBER, _TEXT, _TEXT, _BOOL),
-    *(_NUMBER, _TEXT, _TEXT, _BOOL),
-)
-
-# Plain strings, for an enum's members hash and compare slowly. A state that is not known lets nobody in.
-_OUTCOMES: dict[str, str] = {
-    KeyState.ACTIVE.value: Outcome.OK.value,
-    KeyState.PAUSED.value: Outcome.PAUSED.value,
-    KeyState.DELETED.value: Outcome.DELETED.value,
+# PostgreSQL's binary format: a big-endian number, UTF-8, a byte. None of the columns is ever null.
+_BINARY: dict[type, Callable[[bytes], Any]] = {
+    int: functools.partial(int.from_bytes, byteorder="big"),
+    str: bytes.decode,
+    bool: b"\x01".__eq__,
 }
-_CODES = {"paused": "key_paused", "deleted": "key_deleted", "forbidden": "forbidden"}
-
-
-class Identity(NamedTuple):
-    """Whose request it is: the key, its project and the user who created the key."""
-
-    key_pk: int
-    key_id: str
-    key_name: str
-    project_pk: int
-    project_id: str
-    project_name: str
-    user_pk: int
-    user_id: str
-    user_email: str
+_DECODERS = [_BINARY[kind] for _, kind in _COLUMNS]
 
 
 class Verdict(NamedTuple):
-    """`identity` if the request may pass, else the `code` that refuses it (the table in docs/api.md)."""
+    """`identity` if the request may pass. Without one, `refusal` says why it may not; beside one it means nothing."""
 
     identity: Identity | None
-    code: str | None = None
+    refusal: Refusal = UNAVAILABLE
 
-
-def _refused(code: str) -> Verdict:
-    return Verdict(None, code)
+    @property
+    def code(self) -> str | None:
+        return None if self.identity else self.refusal.code
 
 
 @sensitive_variables()
@@ -90,37 +95,37 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
     cannot be a secret. A database that cannot be asked is the refusal `unavailable`, never an exception.
     """
     if authorization is None:
-        return _unmatched("key_missing")
+        return _unmatched(KEY_MISSING)
     bearer = _BEARER.fullmatch(authorization)
     if bearer is None or not secret_format.is_well_formed(bearer[1], settings.KEY_PREFIX):
-        return _failed("key_malformed", address)
+        return _failed(KEY_MALFORMED, address)
     digests = vault.digests(bearer[1])
     if not digests:
         outages.log("verify_unavailable", "KEY_PEPPERS is empty.")
-        return _refused("unavailable")
+        return Verdict(None, UNAVAILABLE)
     try:
         with database_deadline.Begun():
             row = _look_up(digests)
     except Error as error:
         outages.log("verify_unavailable", error)
-        return _refused("unavailable")
-    return _judge(row, address) if row else _failed("key_unknown", address)
+        return Verdict(None, UNAVAILABLE)
+    return _judge(row, address) if row else _failed(KEY_UNKNOWN, address)
 
 
-def message_of(code: str | None, authorization: str | None) -> str:
-    """What to tell a caller who was refused with `code`; "" for the code's own message (MESSAGES)."""
-    return malformed.fault_of(authorization or "", settings.KEY_PREFIX) if code == "key_malformed" else ""
+def message_of(refusal: Refusal, authorization: str | None) -> str:
+    """What to tell a caller who was refused; "" for the refusal's own message."""
+    return malformed.fault_of(authorization or "", settings.KEY_PREFIX) if refusal is KEY_MALFORMED else ""
 
 
-def _failed(code: str, address: str | None) -> Verdict:
+def _failed(refusal: Refusal, address: str | None) -> Verdict:
     """Only what is refused anyway is refused as one too many: a good key is let in, whoever shares its address."""
     is_too_many = failed_keys.record_failure(address)
-    return _unmatched("too_many_failures" if is_too_many else code)
+    return _unmatched(TOO_MANY_FAILURES if is_too_many else refusal)
 
 
-def _unmatched(code: str) -> Verdict:
+def _unmatched(refusal: Refusal) -> Verdict:
     counting.record_unmatched(time.time())
-    return _refused(code)
+    return Verdict(None, refusal)
 
 
 def _look_up(digests: list[bytes]) -> Row | None:
@@ -171,16 +176,13 @@ def _prepared_sql(peppers: int) -> tuple[bytes, bytes]:
 
 
 def _judge(row: Row, address: str | None) -> Verdict:
-    (key_pk, state, key_id, key_name, project_pk, project_id, project_name, project_is_deleted, *creator) = row
-    user_pk, user_id, user_email, user_is_active = creator
+    identity, facts, project_is_deleted = Identity._make(row[:_FIRST_FACT]), Facts._make(row[_FIRST_FACT:-1]), row[-1]
     if project_is_deleted:
-        return _unmatched("key_deleted")  # its use was deleted with it
-    outcome = _OUTCOMES.get(state, "forbidden")
-    if outcome == "ok" and not user_is_active:
-        outcome = "forbidden"
-    counting.record(key_pk, outcome, time.time(), address)
-    if outcome != "ok":
-        return _refused(_CODES[outcome])
-    return Verdict(
-        Identity(key_pk, key_id, key_name, project_pk, project_id, project_name, user_pk, user_id, user_email)
-    )
+        return _unmatched(KEY_DELETED)  # its use was deleted with it
+    now = time.time()
+    standing = standing_of(facts, datetime.fromtimestamp(now, UTC))
+    if standing is UNKNOWN:
+        outages.log("verify_unavailable", f"This release knows no state {facts.state!r}.", key_id=identity.key_id)
+        return Verdict(None, UNAVAILABLE)
+    counting.record(identity.key_pk, standing.outcome, now, address)
+    return Verdict(None, standing.refusal) if standing.refusal else Verdict(identity)

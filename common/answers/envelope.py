@@ -7,25 +7,9 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, JsonResponse
 
-MESSAGES = {
-    "key_missing": "Send your API key as 'Authorization: Bearer <key>'.",
-    "key_malformed": "The Authorization header is not 'Bearer <key>' with a complete key. "
-    "Copy the key again, and check that the variable that holds it is set.",
-    "key_unknown": "No such API key. Check that it is a key of this server, or create a new one.",
-    "key_paused": "This API key is paused. An owner of the project can re-enable it in its settings.",
-    "key_deleted": "This API key was deleted for good. Use another key of the project, or create a new one.",
-    "forbidden": "This API key may not do this: the account that created it is deactivated. Create a new key.",
-    "https_required": "Use https. Roll any key that was sent over http.",
-    "too_many_failures": "Too many calls from this address had a wrong key. Wait a minute, and check the key.",
-    "unavailable": "The server cannot check API keys at the moment. Try again shortly.",
-}
+from common.answers.refusals import Refusal
 
-# RFC 6750, 3.1: a token that is malformed, unknown, revoked or expired is an invalid one; a request without
-# any is told no error code.
 _CHALLENGE = 'Bearer realm="api"'
-_CHALLENGE_WITH_ERROR = f'{_CHALLENGE}, error="invalid_token"'
-
-
 UNAVAILABLE_RETRY_SECONDS = "5"
 
 
@@ -37,9 +21,9 @@ def seconds_to_next_minute() -> int:
 class Refused(Exception):
     """Ends an API view with an error; the arguments are those of `error_response`."""
 
-    def __init__(self, status: int, code: str, message: str = "") -> None:
-        super().__init__(code)
-        self.status, self.code, self.message = status, code, message
+    def __init__(self, refusal: Refusal, message: str = "") -> None:
+        super().__init__(refusal.code)
+        self.refusal, self.message = refusal, message or refusal.message
 
 
 def envelope(
@@ -82,33 +66,29 @@ def list_envelope(request: HttpRequest, data: list[Any], *, page: int, limit: in
     return envelope(request, kind="list", data=data, meta=meta, links=links)
 
 
-def error_body(request_id: str, code: str, message: str = "", project_id: str | None = None) -> dict[str, Any]:
-    """`message` says what to do; left out, it is the code's own from MESSAGES."""
+def error_body(request_id: str, refusal: Refusal, message: str = "", project_id: str | None = None) -> dict[str, Any]:
+    """`message` says what to do more precisely than the refusal's own."""
     return {
         "meta": {"request_id": request_id, "project_id": project_id, "type": "error"},
         "data": None,
-        "error": {"code": code, "message": message or MESSAGES[code]},
+        "error": {"code": refusal.code, "message": message or refusal.message},
         "links": {},
     }
 
 
-def error_headers(status: int, code: str) -> dict[str, str]:
+def error_headers(refusal: Refusal) -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
-    if status == 503:
+    if refusal.status == 503:
         headers["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
-    if status == 429:
+    if refusal.status == 429:
         headers["Retry-After"] = str(seconds_to_next_minute())
-    if status == 401:
-        headers["WWW-Authenticate"] = _CHALLENGE if code == "key_missing" else _CHALLENGE_WITH_ERROR
+    if refusal.status == 401:
+        error = f', error="{refusal.bearer_error}"' if refusal.bearer_error else ""
+        headers["WWW-Authenticate"] = f"{_CHALLENGE}{error}"
     return headers
 
 
-def error_response(request: HttpRequest, status: int, code: str, message: str = "") -> JsonResponse:
+def error_response(request: HttpRequest, refusal: Refusal, message: str = "") -> JsonResponse:
     identity = getattr(request, "identity", None)
-    body = error_body(getattr(request, "request_id", ""), code, message, identity.project_id if identity else None)
-    return JsonResponse(body, status=status, headers=error_headers(status, code))
-
-
-def status_of(code: str) -> int:
-    """The status of an answer that verification refused with `code`."""
-    return {"unavailable": 503, "forbidden": 403, "too_many_failures": 429}.get(code, 401)
+    body = error_body(getattr(request, "request_id", ""), refusal, message, identity.project_id if identity else None)
+    return JsonResponse(body, status=refusal.status, headers=error_headers(refusal))

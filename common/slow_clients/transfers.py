@@ -12,6 +12,7 @@ from django.http import FileResponse, HttpRequest
 
 from common import outages
 from common.answers.envelope import Refused
+from common.answers.refusals import UNAVAILABLE
 from common.slow_clients.bodies import body_of
 from common.slow_clients.slots import Slots, share
 from common.slow_clients.stalled import waiting_for_client
@@ -21,7 +22,7 @@ _uploads, _downloads = Slots(share()), Slots(share())
 
 def _busy(doing: str) -> Refused:
     outages.explain(f"This process is {doing} as many files as it may at once (THREADS).")
-    return Refused(503, "unavailable", f"The server is {doing} as many files as it can. Try again in a few seconds.")
+    return Refused(UNAVAILABLE, f"The server is {doing} as many files as it can. Try again in a few seconds.")
 
 
 @contextmanager

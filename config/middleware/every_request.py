@@ -17,6 +17,7 @@ from accounts.allauth_internals import consume_or_429
 from accounts.rate_limits import held_up_seconds
 from common import outages
 from common.answers.envelope import error_response
+from common.answers.refusals import HTTPS_REQUIRED
 from common.client_address import client_address
 from common.gone import Gone
 from common.public_ids import new_public_id
@@ -82,8 +83,8 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
             _name_a_proxy_without_a_protocol(request)
             if is_api(request):
                 facts = {"address": client_address(request), "request_id": request.request_id}  # type: ignore[attr-defined]
-                record(Event.API_CALL_REFUSED, reason="https_required", **facts)
-                return error_response(request, 403, "https_required")
+                record(Event.API_CALL_REFUSED, reason=HTTPS_REQUIRED.code, **facts)
+                return error_response(request, HTTPS_REQUIRED)
         return get_response(request)
 
     return middleware

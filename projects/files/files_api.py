@@ -13,10 +13,13 @@ from ninja import Field, P, QueryEx, Router, Schema, Status
 
 from accounts.models import User
 from common.answers.envelope import Refused, envelope, list_envelope
+from common.answers.refusals import INVALID, LENGTH_REQUIRED, UNSUPPORTED_MEDIA_TYPE
 from common.answers.schemas import ErrorAnswer, ListAnswer, ObjectAnswer
+from common.client_address import client_address
 from common.slow_clients import transfers
 from projects.files import storage
 from projects.models import File, Project
+from projects.refusals import FILE_TOO_LARGE, STORAGE_EXCEEDED, TOO_MANY_FILES
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -35,6 +38,8 @@ class Caller(Protocol):
     def project_id(self) -> str: ...
     @property
     def user_pk(self) -> int: ...
+    @property
+    def key_pk(self) -> int: ...
 
 
 class ApiRequest(HttpRequest):
@@ -67,8 +72,9 @@ class FileListAnswer(ListAnswer):
 
 
 router = Router(tags=["Files"])
-REFUSALS = dict.fromkeys((400, 401, 403, 404, 429, 500, 503), ErrorAnswer)
-UPLOAD_REFUSALS = dict.fromkeys((400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 429, 500, 503), ErrorAnswer)
+# Besides what every call with a key can answer.
+REFUSALS = dict.fromkeys((400, 404), ErrorAnswer)
+UPLOAD_REFUSALS = dict.fromkeys((400, 404, 408, 409, 411, 413, 415, 422), ErrorAnswer)
 
 _UPLOAD_DOCUMENT = {
     "requestBody": {
@@ -176,31 +182,29 @@ def _full(error: Exception) -> Refused:
     """What to do where a file fits no more."""
     if isinstance(error, storage.TooManyFiles):
         most = f"{settings.MAX_FILES_PER_PROJECT:,} files"
-        return Refused(409, "too_many_files", f"The project may have {most}. Delete some that are no longer needed.")
+        return Refused(TOO_MANY_FILES, f"The project may have {most}. Delete some that are no longer needed.")
     if isinstance(error, storage.UserQuotaExceeded):
         whose, quota = "All projects of an owner of this project", settings.USER_QUOTA
     else:
         whose, quota = "The project's files", settings.PROJECT_QUOTA
     message = f"{whose} may have {filesizeformat(quota)} together. Delete some files that are no longer needed."
-    return Refused(413, "quota_exceeded", message)
+    return Refused(STORAGE_EXCEEDED, message)
 
 
 def _refuse_unread(request: ApiRequest) -> None:
     """Judges the body by its headers, so that nothing of a hopeless one is read."""
     if request.content_type != "multipart/form-data":
-        raise Refused(415, "unsupported_media_type", "Send the file as multipart/form-data, in the field 'file'.")
+        raise Refused(UNSUPPORTED_MEDIA_TYPE)
     length = request.META.get("CONTENT_LENGTH", "")
     if not length.isdecimal():
-        raise Refused(411, "length_required", "Send the Content-Length of the body; it cannot be chunked.")
+        raise Refused(LENGTH_REQUIRED)
     # By its digits first: Python refuses to read a number of thousands of them.
     if len(length) > 18 or int(length) > settings.MAX_FILE_SIZE + MULTIPART_OVERHEAD:
         raise _too_large()
 
 
 def _too_large() -> Refused:
-    return Refused(
-        413, "file_too_large", f"A file may have {filesizeformat(settings.MAX_FILE_SIZE)}. Send a smaller one."
-    )
+    return Refused(FILE_TOO_LARGE, f"A file may have {filesizeformat(settings.MAX_FILE_SIZE)}. Send a smaller one.")
 
 
 def _uploaded(request: ApiRequest) -> UploadedFile:
@@ -208,7 +212,7 @@ def _uploaded(request: ApiRequest) -> UploadedFile:
         uploads = request.FILES.getlist("file")
     if len(uploads) != 1:
         message = f"file: send one file with a name in this multipart field; there are {len(uploads)}."
-        raise Refused(422, "invalid", message)
+        raise Refused(INVALID, message)
     return uploads[0]
 
 
@@ -221,7 +225,9 @@ def get_file(request: ApiRequest, file_id: str) -> dict[str, Any]:
 @router.delete("/{file_id:file_id}", response={204: None, **REFUSALS}, operation_id="deleteFile", url_name="file")
 def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
     """Deletes a file of the project for good."""
-    storage.delete_file(file=_file(request, file_id))
+    file = _file(request, file_id)
+    key = file.project.api_keys.select_related("created_by").get(pk=request.identity.key_pk)
+    storage.delete_file(file=file, by=key.created_by, key=key, address=client_address(request))
     return Status(204, None)
 
 

@@ -19,6 +19,8 @@ from accounts.models import User
 from common import outages
 from common.gone import Gone
 from common.names import without_hidden_characters
+from projects import audit_kinds
+from projects.audit_log.recording import Key, record
 from projects.locks import lock_project, lock_users
 from projects.models import File, Membership, Project
 from projects.permissions import Permission
@@ -167,12 +169,17 @@ def _most_used(owners: list[int]) -> int:
     return max((found or 0 for found in used), default=0)
 
 
-def delete_file(*, file: File) -> None:
-    """Deletes the row, then its bytes. Raises FileGone if it was deleted in the meantime."""
+def delete_file(*, file: File, by: User | None, key: Key | None = None, address: str | None = None) -> None:
+    """Deletes the row, then its bytes. Raises FileGone if it was deleted in the meantime.
+
+    The event names the file, and the key with which a program deleted it.
+    """
     with transaction.atomic():
         deleted, _ = File.objects.filter(pk=file.pk).delete()
         if not deleted:
             raise FileGone
+        kind = audit_kinds.FILE_DELETED
+        record(kind, project=file.project, key=key, by=by, address=address, before=file.name)
         delete_bytes_on_commit(file)
 
 

@@ -1,17 +1,63 @@
-// Says something in the page's live region, and in an open dialog's own, for a dialog hides the page.
+// Says something in the page's live region. An open dialog hides the page, so the dialog itself says it then.
 const LINGER = 8000
 
 export function announce(text) {
+  if (sayInDialog(document.querySelector('dialog[open]'), text)) return
   const line = document.createElement('div')
   line.className = 'announcement'
   line.append(Object.assign(document.createElement('span'), {textContent: text}))
   document.getElementById('announcements').replaceChildren(line)
-  const inDialog = document.querySelector('dialog[open] [data-dialog-status]')
-  if (inDialog) inDialog.textContent = text
   fade(line)
 }
 
-// A line goes by itself, but not from under a pointer or the focus.
-export function fade(line) {
-  setTimeout(() => line.matches(':hover, :focus-within') ? fade(line) : line.remove(), LINGER)
+function sayInDialog(dialog, text) {
+  const place = dialog?.querySelector('[data-dialog-status]')
+  if (!place) return false
+  place.className = 'dialog-status'
+  place.textContent = text
+  dialog.addEventListener('close', () => place.replaceChildren(), {once: true})
+  return true
 }
+
+// What the page says while a dialog opens over it stands in the dialog, too.
+export function repeatIn(dialog) {
+  const lines = [...document.querySelectorAll('.announcement > span')].map(line => line.textContent)
+  if (lines.length) sayInDialog(dialog, lines.join(' '))
+}
+
+// A line goes by itself, but not from under a pointer or the focus; and Undo stays as long as it works.
+export function fade(line) {
+  if (line.querySelector('[data-undo]') || line.fading) return
+  line.fading = setTimeout(() => {
+    line.fading = null
+    line.matches(':hover, :focus-within') ? fade(line) : line.remove()
+  }, LINGER)
+}
+
+const isIn = element => element?.closest?.('#announcements')
+// Where the focus was before it went to an announcement: there it returns.
+let before = null
+document.addEventListener('focusin', ({target}) => { if (!isIn(target)) before = target })
+
+export function dismiss(line) {
+  line.remove()
+  const back = before?.isConnected && before.checkVisibility() ? before : document.getElementById('content')
+  back.focus()
+}
+
+// Undo is one Tab away from what was done, wherever that is on the page, and Tab leads back from there.
+document.addEventListener('keydown', event => {
+  if (event.key !== 'Tab' || event.ctrlKey || event.altKey || event.metaKey) return
+  const stops = [...document.querySelectorAll('.announcement:has([data-undo]) button:not([hidden])')]
+  if (!stops.length) return
+  const at = stops.indexOf(document.activeElement)
+  const leaves = event.shiftKey ? at === 0 : at === stops.length - 1
+  if (at >= 0 && leaves && before?.isConnected) {
+    event.preventDefault()
+    before.focus()
+    stops[0].closest('.announcement').seen = true
+  } else if (at < 0 && !event.shiftKey && document.activeElement === before && !stops[0].closest('.announcement').seen) {
+    event.preventDefault()
+    stops[0].focus()
+  }
+})

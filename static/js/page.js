@@ -1,5 +1,6 @@
 // What makes every page smoother. All of it works without this file.
-import {announce, fade} from './announce.js';
+import {announce, dismiss, fade, repeatIn} from './announce.js';
+import './menus.js';
 import {copy} from './clipboard.js';
 
 // The back/forward cache may hold a page of someone who has signed out since.
@@ -10,13 +11,21 @@ function enhance(root) {
   root.querySelectorAll('.announcement').forEach(fade)
 }
 
-// Tabs remember the language, and nothing else is stored.
+// Tabs remember the language, and nothing else is stored. A browser may refuse to store anything.
+function stored(name) {
+  try { return localStorage.getItem(name) ?? '' } catch { return '' }
+}
+
+function store(name, value) {
+  try { localStorage.setItem(name, value) } catch { /* The next page begins with the first tab. */ }
+}
+
 function rememberTabs() {
   for (const tabs of document.querySelectorAll('[data-tabs]')) {
     const name = `tab-${tabs.dataset.tabs}`
-    const chosen = tabs.querySelector(`[value="${CSS.escape(localStorage.getItem(name) ?? '')}"]`)
+    const chosen = tabs.querySelector(`[value="${CSS.escape(stored(name))}"]`)
     if (chosen) chosen.checked = true
-    tabs.addEventListener('change', event => localStorage.setItem(name, event.target.value))
+    tabs.addEventListener('change', event => store(name, event.target.value))
   }
 }
 
@@ -35,7 +44,7 @@ document.addEventListener('click', event => {
     event.preventDefault()
     runCommand(button)
   } else if (button.hasAttribute('data-dismiss')) {
-    button.closest('.announcement').remove()
+    dismiss(button.closest('.announcement'))
   } else if (button.dataset.copyText) {
     const text = document.getElementById(button.dataset.copyText).textContent
     copy(Promise.resolve(text), button, button.dataset.copied)
@@ -91,6 +100,8 @@ document.addEventListener('htmx:beforeRequest', event => {
 
 document.addEventListener('htmx:afterSettle', event => {
   enhance(document)
+  // What has the focus stands clear of an announcement (scroll-padding).
+  if (document.querySelector('.announcement')) document.activeElement.scrollIntoView({block: 'nearest'})
   const wrong = event.target.querySelector?.('[aria-invalid="true"]');
   const fresh = event.target.querySelector?.('[data-focus]')
   if (wrong) wrong.focus()
@@ -125,6 +136,7 @@ function openNamedDialog() {
   const dialog = document.getElementById(location.hash.slice(1))
   if (!dialog?.matches('dialog')) return
   dialog.showModal()
+  repeatIn(dialog)
   history.replaceState(history.state, '', location.pathname + location.search)
 }
 

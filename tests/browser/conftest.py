@@ -1,4 +1,7 @@
-"""Chromium, as a person uses it. Console errors, CSP violations and requests to other hosts fail the test."""
+"""A browser, as a person uses it. Console errors, CSP violations and requests to other hosts fail the test.
+
+The browser is Chromium. The tests of P1 to P13 run in Firefox, too.
+"""
 
 import os
 import shutil
@@ -9,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from accounts.models import User
 from apikeys.models import ApiKey
@@ -36,6 +39,8 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# Scripts may use the clipboard without a click and without a question. Playwright cannot grant that in Firefox.
+FIREFOX_PREFERENCES: dict[str, str | float | bool] = {"dom.events.testing.asyncClipboard": True}
 # The same engine without the browser around it, which costs a third of the CPU. It has no back/forward cache.
 ENGINE = "chromium-headless-shell"
 # A page that answers 4xx is a finding of the test, not of the console.
@@ -48,23 +53,46 @@ addEventListener("securitypolicyviolation", (violation) =>
 
 
 @pytest.fixture(scope="session")
-def launch() -> Iterator[Callable[..., Browser]]:
-    """Starts the first of the programs that is there: `launch(*BROWSERS)`; Playwright's options may be given."""
-    arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-
-        def start(*programs: str, **options: Any) -> Browser:
-            path = next(filter(None, map(shutil.which, programs)), None) or lacking("Chromium")
-            return playwright.chromium.launch(executable_path=path, args=arguments, **options)
-
-        yield start
+        yield playwright
 
 
 @pytest.fixture(scope="session")
-def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
+def launch(playwright: Playwright) -> Callable[..., Browser]:
+    """Starts the first of the programs that is there: `launch(*BROWSERS)`; Playwright's options may be given."""
+    arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+
+    def start(*programs: str, **options: Any) -> Browser:
+        path = next(filter(None, map(shutil.which, programs)), None) or lacking("Chromium")
+        return playwright.chromium.launch(executable_path=path, args=arguments, **options)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def chromium(launch: Callable[..., Browser]) -> Iterator[Browser]:
     browser = launch(ENGINE, *BROWSERS)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's own: Playwright speaks the standard protocol (WebDriver BiDi) with it, by this channel alone."""
+    path = shutil.which("firefox-esr") or lacking("Firefox (firefox-esr)")
+    browser = playwright.firefox.launch(
+        channel="moz-firefox", executable_path=path, firefox_user_prefs=FIREFOX_PREFERENCES
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(request: pytest.FixtureRequest) -> Browser:
+    """Chromium, or the one that the test is parametrised with (`EACH_BROWSER`)."""
+    browser: Browser = request.getfixturevalue(getattr(request, "param", "chromium"))
+    return browser
 
 
 class Complaints(list[str]):
@@ -104,7 +132,8 @@ def new_page(server: Server, browser: Browser, complaints: Complaints) -> Iterat
         defaults = {"viewport": {"width": 1280, "height": 800}, "base_url": server.url}
         context = browser.new_context(**{**defaults, **options})  # type: ignore[arg-type]
         contexts.append(context)
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+        if browser.browser_type.name == "chromium":
+            context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
         complaints.watch(context, server.url)
         return context.new_page()
 

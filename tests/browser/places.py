@@ -9,18 +9,23 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+import pytest
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from apikeys.usage import counting
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
 from tests.support.programs.servers import Server
 
+# A test runs once in each of these fixtures of conftest.py.
+EACH_BROWSER = pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True)
 SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
 
 
@@ -180,7 +185,7 @@ def until_used(page: Page, name: str) -> None:
     until(is_used)
 
 
-def until(happened: Callable[[], bool]) -> None:
+def until(happened: Callable[[], object]) -> None:
     """Asks until it is so. Raises AssertionError after a minute."""
     deadline = time.monotonic() + 60
     while not happened():
@@ -217,8 +222,8 @@ def furnish(project: Project, owner: User) -> list[ApiKey]:
     pause_key(key=paused, by=owner)
     delete_key(key=gone, by=owner)
     ApiKey.objects.filter(pk=busy.pk).update(last_used_at=timezone.now(), last_used_address="2001:db8:40::17")
-    KeyEvent.objects.bulk_create(
-        KeyEvent(project=project, key=active, kind="copied", by=owner, address="2001:db8:40::17") for _ in range(30)
+    AuditEvent.objects.bulk_create(
+        AuditEvent(project=project, key=active, kind="copied", by=owner, address="2001:db8:40::17") for _ in range(30)
     )
     many_calls(busy, hours=24 * 35)
     many_calls(paused, hours=30, refused_as="paused")

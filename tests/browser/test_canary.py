@@ -16,8 +16,9 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
 from common.names import MAX_LENGTH
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.browser.conftest import Complaints
 from tests.browser.places import button, call, copied_with, create_key_in_dialog, multipart, row, said, switch, until
@@ -213,7 +214,7 @@ def changed(there: str, back: str) -> Iterator[None]:
 
 def without_events() -> Any:
     """Nothing can be written down: services fail after they have read or made a secret."""
-    table = KeyEvent._meta.db_table
+    table = AuditEvent._meta.db_table
     return changed(f"ALTER TABLE {table} RENAME TO gone", f"ALTER TABLE gone RENAME TO {table}")
 
 

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key, pause_key, report_leak
-from apikeys.models import KeyEvent, KeyState
+from apikeys.standing import KeyState
+from projects.audit_log.models import AuditEvent
 from tests.browser.places import (
     button,
     dashboard,
@@ -58,7 +59,7 @@ def test_the_announcement_of_a_pause_offers_undo(on_settings, project):
     expect(switch(on_settings, "Production server")).to_be_checked()
     expect(switch(on_settings, "Production server")).to_be_focused()
     said(on_settings, "Re-enabled Production server.")
-    assert list(project.key_events.values_list("kind", flat=True)) == ["resumed", "paused", "created"]
+    assert list(project.audit_events.values_list("kind", flat=True)) == ["resumed", "paused", "created"]
 
 
 def test_a_paused_row_looks_paused_and_quick_start_says_it_loudly(page, sign_in, owner, project, api_key):
@@ -82,7 +83,7 @@ def test_a_switch_shows_the_servers_state_when_another_tab_was_faster(on_setting
     pause_key(key=api_key, by=owner)
     switch(on_settings, "Production server").click()
     expect(switch(on_settings, "Production server")).not_to_be_checked()
-    assert KeyEvent.objects.filter(kind="paused").count() == 1
+    assert AuditEvent.objects.filter(kind="paused").count() == 1
 
 
 @pytest.mark.parametrize("width", [320, 360, 800, 1280])

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.models import KeyEvent
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.browser.places import (
     SECRET,
@@ -92,7 +92,7 @@ def test_a_double_click_on_generate_key_creates_one_key(page, sign_in, owner, pr
     button(page, "Generate Key").dblclick()
     expect(page.get_by_role("heading", name="Your API key is ready")).to_be_visible()
     assert project.api_keys.count() == 1
-    assert KeyEvent.objects.filter(kind="created").count() == 1
+    assert AuditEvent.objects.filter(kind="created").count() == 1
 
 
 def test_a_double_click_on_create_project_creates_one_project(page, sign_in, owner):
@@ -211,7 +211,7 @@ def test_every_copy_and_reveal_is_an_event(on_settings, project, api_key):
     said(on_settings, "API key copied")
     button(on_settings, "Reveal Production server").click()
     said(on_settings, "revealed")
-    assert list(project.key_events.values_list("kind", flat=True)) == ["revealed", "copied", "created"]
+    assert list(project.audit_events.values_list("kind", flat=True)) == ["revealed", "copied", "created"]
 
 
 def test_a_double_click_selects_the_whole_mask(on_settings, api_key):

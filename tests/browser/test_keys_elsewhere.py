@@ -5,7 +5,7 @@ from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from projects.models import Membership
 from projects.permissions import Role
 from tests.browser.places import button, clipboard, htmx_logged, many_keys, names, row, said, settings_page, switch

@@ -7,7 +7,8 @@ from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
 from apikeys.keys.services import delete_key
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
+from projects.audit_log.models import AuditEvent
 from projects.models import File, Membership
 from tests.browser.conftest import BROWSERS
 from tests.browser.places import (
@@ -207,7 +208,7 @@ def everywhere(page, project, owner):
     active, *_ = furnish(project, owner)
     ours = [place(project) for place in (dashboard, settings_page, show_once_page, activity, onboarding)]
     admin = ["/admin/", "/admin/password_change/", "/admin/accounts/", "/admin/apikeys/"]
-    for model in (type(owner), type(project), ApiKey, KeyEvent, Membership, File):
+    for model in (type(owner), type(project), ApiKey, AuditEvent, Membership, File):
         name = f"/admin/{model._meta.app_label}/{model._meta.model_name}"
         admin += [f"{name}/", f"{name}/?q=acme"]
         admin += [f"{name}/{model.objects.first().pk}/{end}" for end in ("change/", "history/", "delete/")]

@@ -1,4 +1,4 @@
-"""P1 to P13 of product.md, each through the real server, Chromium and real HTTP requests.
+"""P1 to P13 of product.md, each through the real server, Chromium, Firefox and real HTTP requests.
 
 P8 to P11, what can be done with a key, are in test_product_keys.py.
 """
@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from apikeys.keys.services import create_key
 from projects.models import Project
 from tests.browser.places import (
+    EACH_BROWSER,
     SECRET,
     button,
     call,
@@ -24,6 +25,8 @@ from tests.browser.places import (
     settings_page,
 )
 from tests.support.factories import FileFactory, UserFactory
+
+pytestmark = EACH_BROWSER
 
 READS_THE_ENVIRONMENT = {
     "curl": '"Authorization: Bearer $LATCHKEY_API_KEY"',

@@ -1,12 +1,13 @@
-"""P8 to P11 of product.md, what can be done with a key: through the real server, Chromium and real HTTP requests."""
+"""P8 to P11 of product.md, what can be done with a key, as test_product.py tests the others."""
 
 import threading
 
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from tests.browser.places import (
+    EACH_BROWSER,
     button,
     call,
     copied_with,
@@ -20,6 +21,8 @@ from tests.browser.places import (
     switch,
     until_used,
 )
+
+pytestmark = EACH_BROWSER
 
 
 def test_p08_the_api_keys_section_lists_and_manages_the_projects_keys(owners_page, owner, project, api_key):

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from tests.browser.places import SECRET, button, clipboard, dashboard, key_page, many_keys, row, said, settings_page
 from tests.support.factories import PASSWORD
 from tests.support.people.sessions import age_all

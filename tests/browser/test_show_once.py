@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key, show_secrets_once
-from apikeys.models import KeyEvent
+from projects.audit_log.models import AuditEvent
 from tests.browser.places import (
     SECRET,
     button,
@@ -112,7 +112,7 @@ def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, s
     assert requests[before:] == []
     assert not SECRET.search(stored(page) + str(page.context.cookies()) + "".join(requests))
     assert not SECRET.search(server.log_text())
-    assert list(KeyEvent.objects.values_list("kind", flat=True)) == ["created", "shown_once"]
+    assert list(AuditEvent.objects.values_list("kind", flat=True)) == ["created", "shown_once"]
     page.reload()
     expect(row(page, "Once")).to_contain_text("Shown once")
     expect(panel).to_have_count(0)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key
-from apikeys.models import KeyState
+from apikeys.standing import KeyState
 from projects.models import Project
 from tests.browser.places import (
     SECRET,

@@ -8,7 +8,8 @@ from django.template.loader import render_to_string
 from playwright.sync_api import Page, expect
 
 from apikeys.keys.services import show_secrets_once
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from projects.models import Project
 from tests.browser.places import (
     activity,

@@ -26,7 +26,7 @@ def main(name: str, rounds: int) -> None:
             services.resume_key(key=key, by=owner)
             services.delete_key(key=key, by=owner)
             file = add_file(project=project, upload=SimpleUploadedFile("a.txt", b"hello"), by=owner)
-            delete_file(file=file)
+            delete_file(file=file, by=owner)
             done += 6
         except DatabaseError as error:
             failed.append(str(error))

@@ -25,14 +25,14 @@ CHANGES = 5
 
 IN_BETWEEN = {
     "keys whose events do not add up to their state": """
-        SELECT k.public_id FROM apikeys_apikey k JOIN apikeys_keyevent e ON e.key_id = k.id
+        SELECT k.public_id FROM apikeys_apikey k JOIN projects_auditevent e ON e.key_id = k.id
         GROUP BY k.id HAVING count(*) FILTER (WHERE kind = 'created') <> 1
         OR (array_agg(kind ORDER BY e.id DESC) FILTER (WHERE kind NOT IN ('copied', 'revealed')))[1] <>
            ALL (CASE k.state WHEN 'active' THEN ARRAY['created', 'resumed'] ELSE ARRAY[k.state] END)
         OR count(*) FILTER (WHERE kind = 'paused') - count(*) FILTER (WHERE kind = 'resumed') NOT IN (0, 1)
         OR count(*) FILTER (WHERE kind = 'deleted') <> (CASE k.state WHEN 'deleted' THEN 1 ELSE 0 END)""",
     "keys without an event": """
-        SELECT 1 FROM apikeys_apikey k WHERE NOT EXISTS (SELECT 1 FROM apikeys_keyevent e WHERE e.key_id = k.id)""",
+        SELECT 1 FROM apikeys_apikey k WHERE NOT EXISTS (SELECT 1 FROM projects_auditevent e WHERE e.key_id = k.id)""",
     "keys that live on in a deleted project": """
         SELECT 1 FROM apikeys_apikey k JOIN projects_project p ON p.id = k.project_id
         WHERE p.deleted_at IS NOT NULL AND k.state <> 'deleted'""",

@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, KeyState
+from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
+from apikeys.standing import KeyState
 from projects.files import storage
 from projects.memberships import change_member
 from projects.models import File, Project
@@ -117,7 +118,7 @@ def test_all_projects_of_an_owner_share_a_quota(client, upload, authorization, p
     FileFactory(project=owned_by(owner), content=b"x" * 6)
     FileFactory(project=MembershipFactory(user=owner, role=Role.VIEWER).project, content=b"x" * 20)
     first = upload(form(content=b"12345678")).json()["data"]
-    message = assert_error(upload(form(content=b"1")), 413, "quota_exceeded")
+    message = assert_error(upload(form(content=b"1")), 413, "storage_exceeded")
     assert "All projects of an owner of this project may have 20\xa0bytes together." in message
     assert len(list(tmp_path.rglob("*/*"))) == 4  # nothing of the refused one
     assert client.delete(first["links"]["self"], headers=authorization).status_code == 204
@@ -130,7 +131,7 @@ def test_the_quota_holds_for_each_owner(upload, project, owner, outsider, settin
     FileFactory(project=outsider.memberships.get().project, content=b"x" * 20)
     assert upload(form(content=b"1")).status_code == 201
     change_member(project=project, user=outsider, role=Role.OWNER, by=owner)
-    assert_error(upload(form(content=b"1")), 413, "quota_exceeded")
+    assert_error(upload(form(content=b"1")), 413, "storage_exceeded")
 
 
 # At once

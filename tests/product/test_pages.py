@@ -33,7 +33,7 @@ QUERIES = {
     "apikeys:usage_csv": 6,
     "apikeys:create": 5,
     "apikeys:show_once": 5,
-    "apikeys:help": 3,
+    "apikeys:help": 4,
 }
 
 

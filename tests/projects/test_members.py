@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.urls import reverse
 
-from apikeys.models import KeyEvent
+from projects.audit_log.models import AuditEvent
 from projects.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Role
@@ -22,7 +22,7 @@ ROUNDS = 20
 
 
 def events():
-    found = KeyEvent.objects.exclude(member=None).order_by("pk")
+    found = AuditEvent.objects.exclude(member=None).order_by("pk")
     return [(event.kind, event.member, event.role, event.by) for event in found]
 
 
@@ -43,7 +43,7 @@ def test_who_creates_a_project_is_told_of_it(outsider, signed_in, told):
     """T49, by page"""
     found = told(signed_in(outsider).post, reverse("projects:create"), {"name": "Tides"})
     assert events() == [("member_added", outsider, "owner", outsider)]
-    assert KeyEvent.objects.get().address == "127.0.0.1"
+    assert AuditEvent.objects.get().address == "127.0.0.1"
     assert addressees(found) == [outsider.email]
 
 
@@ -143,4 +143,4 @@ def test_a_change_that_two_people_make_at_once_is_one_change(transactional_db):
         owner, viewer = (MembershipFactory(project=project, role=role).user for role in (Role.OWNER, Role.VIEWER))
         rounds.append([partial(change_member, project=project, user=viewer, role=None, by=owner)] * 2)
     assert all(sorted(answers) == [False, True] for answers in rounds_in_parallel(rounds))
-    assert KeyEvent.objects.filter(kind="member_removed").count() == ROUNDS
+    assert AuditEvent.objects.filter(kind="member_removed").count() == ROUNDS

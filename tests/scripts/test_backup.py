@@ -22,8 +22,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
+from projects.audit_log.models import AuditEvent
 from projects.models import File
 from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY, lacking
 from tests.support.factories import PASSWORD, ApiKeyFactory, FileFactory
@@ -233,11 +234,11 @@ def test_a_database_that_is_not_empty_stays_as_it_is(secrets, saved, elsewhere, 
         assert file.read_bytes() == b""
         return
     with psycopg.connect(url, autocommit=True) as database:
-        database.execute(f"CREATE TABLE {KeyEvent._meta.db_table} (id int)")
+        database.execute(f"CREATE TABLE {AuditEvent._meta.db_table} (id int)")
         over = backup("restore", saved, **elsewhere, **kept_apart)
         assert (over.returncode, "must name an empty database" in over.stderr) == (1, True)
         tables = database.execute("SELECT relname FROM pg_stat_user_tables").fetchall()
-        assert tables == [(KeyEvent._meta.db_table,)]
+        assert tables == [(AuditEvent._meta.db_table,)]
 
 
 @pytest.mark.parametrize("left", ["-wal", "-journal"])

@@ -5,6 +5,7 @@ from django.utils.timesince import timesince
 
 from apikeys.management.key_commands import facts
 from apikeys.models import ApiKey
+from apikeys.standing import STANDINGS
 from projects.management.operator_command import Answer, OperatorCommand, find_project
 
 
@@ -28,8 +29,10 @@ class Command(OperatorCommand):
         return Answer({"keys": [facts(key) for key in keys]}, "\n".join(_line(key) for key in keys))
 
 
+_WIDEST = max(len(standing.label) for standing in STANDINGS)
+
+
 def _line(key: ApiKey) -> str:
     used = f"used {timesince(key.last_used_at, depth=1)} ago" if key.last_used_at else "never used"
-    reported = ", reported as leaked" if key.is_reported else ""
-    shut = ", refused: creator deactivated" if key.is_shut else ""
-    return f"{key.public_id}  {key.state:<7}  {key.mask}  {key.name}  ({used}{reported}{shut})"
+    standings = ", ".join(standing.label for standing in key.standings)
+    return f"{key.public_id}  {standings:<{_WIDEST}}  {key.mask}  {key.name}  ({used})"

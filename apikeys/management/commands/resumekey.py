@@ -2,9 +2,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from apikeys import audit_kinds
 from apikeys.keys.services import resume_key
 from apikeys.management.key_commands import KeyStateCommand
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
 from projects.management.operator_command import Answer
 from projects.models import Membership
 
@@ -38,7 +39,7 @@ class Command(KeyStateCommand):
                 f"{key.name} ({key.public_id}) was reported as leaked and stays paused. Make a new key instead. If you "
                 f"are sure that nobody else has its secret: manage.py resumekey {key.public_id} --although-reported"
             )
-        if changed and key.events.latest("at", "pk").kind == KeyEvent.Kind.RESUMED_REPORTED:
+        if changed and key.events.latest("at", "pk").kind == audit_kinds.RESUMED_REPORTED.code:
             owners = Membership.objects.mailed().filter(project=key.project_id).order_by("pk")
             self.told = list(owners.values_list("user__email", flat=True))
         return changed

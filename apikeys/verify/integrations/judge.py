@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apikeys.verify import verification
 from apikeys.verify.verification import Verdict
-from common.answers.envelope import Refused, error_response, status_of
+from common.answers.envelope import Refused, error_response
 from common.client_address import client_address
 from common.public_ids import new_public_id
 
@@ -21,13 +21,13 @@ def judge(request: HttpRequest) -> Verdict:
 
 def refused(request: HttpRequest, verdict: Verdict) -> Refused:
     """What to raise, or to answer, for a verdict without an identity."""
-    message = verification.message_of(verdict.code, request.META.get("HTTP_AUTHORIZATION"))
-    return Refused(status_of(str(verdict.code)), str(verdict.code), message)
+    message = verification.message_of(verdict.refusal, request.META.get("HTTP_AUTHORIZATION"))
+    return Refused(verdict.refusal, message)
 
 
 def answer(request: HttpRequest, error: Refused) -> HttpResponse:
     """The refusal. Latchkey's own middleware has named the request; in another project nothing has."""
     request.request_id = getattr(request, "request_id", "") or new_public_id("req")  # type: ignore[attr-defined]
-    response = error_response(request, error.status, error.code, error.message)
+    response = error_response(request, error.refusal, error.message)
     response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
     return response

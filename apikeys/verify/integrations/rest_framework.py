@@ -4,18 +4,13 @@ from typing import Any
 
 from django.utils.functional import SimpleLazyObject
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import APIException, AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import APIException, AuthenticationFailed
 
 from accounts.models import User
-from apikeys.verify.integrations.judge import judge
-from apikeys.verify.verification import Identity, message_of
-from common.answers.envelope import (
-    MESSAGES,
-    UNAVAILABLE_RETRY_SECONDS,
-    error_headers,
-    seconds_to_next_minute,
-    status_of,
-)
+from apikeys.refusals import KEY_MISSING, KEY_UNKNOWN
+from apikeys.verify.integrations.judge import judge, refused
+from apikeys.verify.verification import Identity
+from common.answers.envelope import Refused, error_headers
 
 
 class Creator(SimpleLazyObject):
@@ -37,20 +32,7 @@ class Creator(SimpleLazyObject):
         return True
 
 
-class Unavailable(APIException):  # type: ignore[misc]  # the framework ships no types
-    status_code = 503
-    wait = int(UNAVAILABLE_RETRY_SECONDS)  # becomes Retry-After
-
-
-class TooManyFailures(APIException):  # type: ignore[misc]
-    status_code = 429
-
-    @property
-    def wait(self) -> int:
-        return seconds_to_next_minute()
-
-
-class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]
+class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]  # the framework ships no types
     """`request.auth` is the Identity, `request.user` the key's creator.
 
     A request without a key is refused like one with a bad key, not left to the permissions: those answer
@@ -58,17 +40,21 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]
     """
 
     def authenticate(self, request: Any) -> tuple[Creator, Identity]:
-        identity, code = judge(request._request)
-        if identity is None:
-            raise _exception(str(code), message_of(code, request.META.get("HTTP_AUTHORIZATION")))
-        return Creator(identity), identity
+        verdict = judge(request._request)
+        if verdict.identity is None:
+            raise _exception(refused(request._request, verdict))
+        return Creator(verdict.identity), verdict.identity
 
     def authenticate_header(self, request: Any) -> str:
         """WWW-Authenticate of a 401; a request without credentials is told no error."""
-        code = "key_unknown" if "HTTP_AUTHORIZATION" in request.META else "key_missing"
-        return error_headers(401, code)["WWW-Authenticate"]
+        refusal = KEY_UNKNOWN if "HTTP_AUTHORIZATION" in request.META else KEY_MISSING
+        return error_headers(refusal)["WWW-Authenticate"]
 
 
-def _exception(code: str, message: str) -> APIException:
-    kind = {401: AuthenticationFailed, 403: PermissionDenied, 429: TooManyFailures, 503: Unavailable}[status_of(code)]
-    return kind({"detail": message or MESSAGES[code], "code": code}, code)
+def _exception(error: Refused) -> APIException:
+    """The framework adds WWW-Authenticate to an AuthenticationFailed, and makes Retry-After of `wait`."""
+    code, status = error.refusal.code, error.refusal.status
+    exception = (AuthenticationFailed if status == 401 else APIException)({"detail": error.message, "code": code}, code)
+    exception.status_code = status
+    exception.wait = int(error_headers(error.refusal).get("Retry-After", 0))
+    return exception

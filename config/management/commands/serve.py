@@ -1,9 +1,12 @@
 import os
+import shlex
 import socket
+import sys
 import threading
 import time
 from contextlib import closing
 from errno import EADDRNOTAVAIL
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -30,9 +33,15 @@ class Address(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds the server, also if it listens on every address."""
+        """Where a program on this machine finds the server, also if it listens on every address."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def site(self) -> str:
+        """The same for a person: by name, because browsers refuse passkeys at an IP address."""
+        is_here = self.host in {"127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104
+        return f"http://localhost:{self.port}" if is_here else self.url
 
 
 class Command(BaseCommand):
@@ -85,15 +94,23 @@ class Command(BaseCommand):
             if time.monotonic() > deadline:
                 return
             time.sleep(0.05)
-        site = settings.BASE_URL if settings.PRODUCTION else pages.url
+        site = settings.BASE_URL if settings.PRODUCTION else pages.site
         self.stdout.write(
-            f"Latchkey is ready: {pages.url}/\n"
+            f"Latchkey is ready: {pages.site}/\n"
             f"Gateways ask: {check.url}{gateway.PATH}\n"
-            f"Next: sign up at {site}/accounts/signup/ and create your first project.\n"
-            f"An admin: manage.py createsuperuser, then {site}/admin/"
+            f"Next: create an account at {site}/accounts/signup/\n"
+            f"To look around with sample data: {_manage('demo')}\n"
+            f"To use the admin at {site}/admin/: {_manage('createsuperuser')}"
         )
         self.stdout.flush()
         _warn_of_unsealed_rows()
+
+
+def _manage(command: str) -> str:
+    """A command of this installation, ready to be pasted where the server was started."""
+    python = Path(sys.executable)
+    short = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    return shlex.join([str(short), sys.argv[0], command])
 
 
 def _warn_of_unsealed_rows() -> None:

@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys.services import delete_key, report_leak
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.product.access.test_recent_authentication import ASKS, KEY, PROJECT
 from tests.support.people.accounts import totp_code
@@ -44,7 +46,7 @@ def test_without_script_the_secrets_page_follows_the_confirmation(aged, api_key,
     assert f'value="{api_key.secret}"' in shown.content.decode()
     assert "no-store" in shown.headers["Cache-Control"]
     assert api_key.secret not in json.dumps(dict(aged.session))
-    event = KeyEvent.objects.latest("pk")
+    event = AuditEvent.objects.latest("pk")
     assert (event.kind, event.address) == ({"copy": "copied", "reveal": "revealed"}[name], "192.0.2.1")
     assert not asks(aged.post(action(name, api_key)))
 
@@ -63,7 +65,7 @@ def test_a_right_that_is_lost_meanwhile_is_missed_after_the_confirmation(aged, p
     asked = aged.post(action("copy", api_key)).headers["Location"]
     project.memberships.all().delete()
     assert confirm(aged, asked).status_code == 404
-    assert not KeyEvent.objects.filter(kind="copied").exists()
+    assert not AuditEvent.objects.filter(kind="copied").exists()
 
 
 def test_a_wrong_password_shows_nothing_and_changes_nothing(aged, api_key):
@@ -128,7 +130,7 @@ def test_a_look_that_was_asked_for_and_forgotten_does_not_follow_another_confirm
     aged.post(action("copy", api_key))
     asked = aged.get(action("delete", api_key)).headers["Location"]
     assert confirm(aged, asked).headers["Location"] == action("delete", api_key)
-    assert not KeyEvent.objects.filter(kind="copied").exists()
+    assert not AuditEvent.objects.filter(kind="copied").exists()
 
 
 def test_a_confirmation_leads_nowhere_else(aged, api_key):

@@ -9,8 +9,8 @@ from django.views.debug import ExceptionReporter
 
 from apikeys.api import leak_reports
 from apikeys.keys import services
-from apikeys.models import KeyEvent, PauseReason
 from apikeys.secrets import secret_format
+from apikeys.standing import PauseReason
 from tests.support.calls.api_client import API, assert_envelope, bearer, new_secret
 from tests.support.calls.api_helpers import assert_error
 from tests.support.calls.reporting import CANARY, CODES, FOUND_AT, REPORT, post, row, seen
@@ -39,7 +39,7 @@ def test_a_report_pauses_the_key_says_why_and_leaves_one_event(api_key):
         assert post({"secret": api_key.secret}, REMOTE_ADDR="203.0.113.9").status_code == 202
     key = row(api_key)
     assert (key.is_paused, key.pause_reason) == (True, PauseReason.REPORTED)
-    event = api_key.events.get(kind=KeyEvent.Kind.REPORTED)
+    event = api_key.events.get(kind="reported")
     assert (event.by, event.address) == (None, "203.0.113.9")
 
 

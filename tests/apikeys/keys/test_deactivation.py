@@ -12,7 +12,8 @@ from django.urls import reverse
 from accounts.models import User
 from apikeys.keys.deactivation import SHOWN
 from apikeys.keys.services import create_key, delete_key, pause_key
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
+from projects.audit_log.models import AuditEvent
 from projects.permissions import Role
 from tests.support.calls.api_client import bearer
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
@@ -115,7 +116,7 @@ def test_a_project_with_many_keys_is_deleted_in_as_many_queries_as_one_with_few(
         with CaptureQueriesContext(connection) as found:
             site.post(reverse("admin:projects_project_delete", args=[project.pk]), {"post": "yes"})
         assert not project.api_keys.alive().exists()
-        assert KeyEvent.objects.filter(project=project, kind="deleted").count() == keys
+        assert AuditEvent.objects.filter(project=project, kind="deleted").count() == keys
         counts.append(len(found))
     assert counts[1] <= counts[0] + 2  # events are inserted in batches on SQLite
 

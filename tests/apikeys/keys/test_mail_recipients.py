@@ -8,8 +8,9 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.keys import mails, services
+from apikeys.keys import services
 from apikeys.models import ApiKey
+from projects.audit_log.kinds import all_kinds
 from projects.models import Membership, Project
 from projects.permissions import Role
 from projects.services import choose_mails, delete_project
@@ -238,5 +239,7 @@ def test_a_viewer_who_becomes_an_owner_is_mailed(project, viewer):
 
 def test_every_choice_is_a_column_and_every_mail_has_its_choice():
     columns = {field.name.removeprefix("mail_") for field in Membership._meta.fields if field.name.startswith("mail_")}
-    assert columns == set(ALL) == {words.switch for words in mails._WORDS.values() if words.switch}
-    assert {kind for kind, words in mails._WORDS.items() if not words.switch} == {"resumed_reported"}
+    emails = {kind.code: kind.email for kind in all_kinds() if kind.email}
+    assert columns == set(ALL) == {email.switch for email in emails.values() if email.switch}
+    without_a_choice = {"resumed_reported", "shown_again", "member_added", "member_changed", "member_removed"}
+    assert {code for code, email in emails.items() if not email.switch} == without_a_choice

@@ -10,7 +10,8 @@ from django.db import transaction
 
 from accounts.models import User
 from apikeys.keys import services
-from apikeys.models import ApiKey, PauseReason
+from apikeys.models import ApiKey
+from apikeys.standing import PauseReason
 from projects.models import Project
 from projects.services import delete_project
 from tests.support.people.emails import HOME, OFFICE, SOURCE

@@ -9,7 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
+from projects.audit_log.models import AuditEvent
 from projects.files.storage import _insert_within_quota
 from projects.models import File, Project
 from projects.services import delete_project
@@ -41,7 +43,7 @@ def test_no_race_brings_a_deleted_key_back(transactional_db, project, owner, cha
         # It came first, or it was told; True and KeyGone are both right where the two overlap.
         assert other is True or isinstance(other, services.KeyGone)
     assert not ApiKey.objects.exclude(state=KeyState.DELETED, ciphertext=None).exists()
-    assert KeyEvent.objects.filter(kind="deleted").count() == ROUNDS
+    assert AuditEvent.objects.filter(kind="deleted").count() == ROUNDS
     # A key's deletion is its last event.
     for key in keys:
         assert key.events.order_by("pk").last().kind == "deleted"
@@ -110,7 +112,7 @@ def test_a_key_form_that_is_posted_20_times_creates_one_key(transactional_db, si
     fields = {"name": "Production server", "form_token": form_token(signed_in(owner), url)}
     assert submitted_at_once(url, owner, fields) == [302] * POSTS
     assert project.api_keys.count() == 1
-    assert KeyEvent.objects.count() == 1
+    assert AuditEvent.objects.count() == 1
 
 
 def test_a_project_form_that_is_posted_20_times_creates_one_project(transactional_db, signed_in):

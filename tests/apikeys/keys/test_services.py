@@ -5,13 +5,18 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
+from projects.audit_log.kinds import codes_of
+from projects.audit_log.models import AuditEvent
+from projects.files.storage import delete_file
 from projects.locks import ProjectGone
 from projects.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
-from projects.services import create_project, delete_project, rename_project
+from projects.services import choose_mails, create_project, delete_project, rename_project
 from tests.support.factories import ApiKeyFactory, FileFactory, ProjectFactory
+from tests.support.people.emails import ALL
 
 pytestmark = pytest.mark.django_db
 
@@ -178,7 +183,7 @@ def test_deleting_a_project_deletes_its_keys_and_files_and_nobody_elses(
     with django_capture_on_commit_callbacks(execute=True):
         delete_project(project=project, by=owner, address=ADDRESS)
     assert not project.api_keys.alive().exists()
-    assert KeyEvent.objects.filter(kind="deleted", by=owner, address=ADDRESS).count() == 2
+    assert AuditEvent.objects.filter(kind="deleted", by=owner, address=ADDRESS).count() == 2
     assert ApiKey.objects.get(pk=foreign_key.pk).is_active
     assert not file.blob.storage.exists(file.blob.name)
     assert foreign_file.blob.storage.exists(foreign_file.blob.name)
@@ -224,21 +229,25 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
     services.keep_secrets(project=project, **who)
     for role in (Role.VIEWER, Role.OWNER, None):
         change_member(project=project, user=outsider, role=role, **who)
+    rename_project(project=project, name="Acme Climate", **who)
+    choose_mails(project=project, **{**ALL, "created": False}, **who)
+    delete_file(file=FileFactory(project=project), **who)
     looks, changes = ["copied", "revealed"], ["paused", "resumed", "forgotten", "reported", "resumed_reported"]
     assert kinds(key) == ["created", *looks, *changes, "deleted"]
-    of_project = list(project.key_events.filter(key=None).order_by("pk").values_list("kind", flat=True))
+    of_project = list(project.audit_events.filter(key=None).order_by("pk").values_list("kind", flat=True))
     of_members = ["member_added", "member_changed", "member_removed"]
-    assert of_project == ["shown_once", "shown_again", *of_members]
-    assert {*kinds(key), *of_project} == set(KeyEvent.Kind.values)
+    of_the_rest = ["project_renamed", "notifications_changed", "file_deleted"]
+    assert of_project == ["shown_once", "shown_again", *of_members, *of_the_rest]
+    assert {*kinds(key), *of_project} == set(codes_of()) - {"renamed"}
     assert key.events.get(kind="reported").by is None  # it may be anyone who holds the secret
-    assert set(project.key_events.exclude(kind="reported").values_list("by", "address")) == {(owner.pk, ADDRESS)}
+    assert set(project.audit_events.exclude(kind="reported").values_list("by", "address")) == {(owner.pk, ADDRESS)}
 
 
 def test_no_event_holds_the_secret(api_key, owner):
     """T15"""
     for act in (services.copy_secret, services.reveal_secret, services.pause_key, services.delete_key):
         act(key=api_key, by=owner, address=ADDRESS)
-    written = repr(list(KeyEvent.objects.values()))
+    written = repr(list(AuditEvent.objects.values()))
     assert "revealed" in written
     assert api_key.secret[3:] not in written
     assert api_key.secret[3:7] not in written
@@ -253,7 +262,7 @@ def test_an_operators_command_leaves_an_event_without_a_person(api_key):
 def without_events(transactional_db):
     """Takes the events' table away, for real. No transaction surrounds the test, so that the service's own is put
     to the test."""
-    table = KeyEvent._meta.db_table
+    table = AuditEvent._meta.db_table
 
     @contextmanager
     def away():
@@ -299,7 +308,7 @@ def test_nothing_remains_of_a_change_whose_event_cannot_be_written(without_event
 
 def test_an_event_of_an_unknown_kind_is_refused_by_the_database(api_key, owner):
     with pytest.raises(IntegrityError), transaction.atomic():
-        KeyEvent.objects.create(project=api_key.project, key=api_key, kind="whispered", by=owner)
+        AuditEvent.objects.create(project=api_key.project, key=api_key, kind="whispered", by=owner)
 
 
 def test_re_enabling_a_reported_key_takes_the_reason_back(api_key, owner):

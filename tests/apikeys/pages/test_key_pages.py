@@ -9,8 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from apikeys.verify.verification import verify
+from projects.audit_log.models import AuditEvent
 from tests.support.factories import ApiKeyFactory
 from tests.support.places.pages import ACTIONS, FETCH, HTMX, action, page, text
 
@@ -82,7 +84,7 @@ def test_the_limit_of_keys_is_said_in_words(client, project, api_key, settings):
 def test_a_key_deleted_while_its_page_was_open(name, client, api_key, owner):
     """Two tabs: the other one deleted it."""
     delete_key(key=api_key, by=owner)
-    events = KeyEvent.objects.count()
+    events = AuditEvent.objects.count()
     answer = client.post(action(name, api_key), follow=True)
     assert f"Production server {GONE}" in text(answer)
     assert answer.redirect_chain == [(page("apikeys:settings", api_key.project) + "#api-keys", 302)]
@@ -96,7 +98,7 @@ def test_a_key_deleted_while_its_page_was_open(name, client, api_key, owner):
         assert fetched.json() == {"message": "Production server was deleted in the meantime. Reload the page."}
     api_key.refresh_from_db()
     assert api_key.is_deleted
-    assert KeyEvent.objects.count() == events
+    assert AuditEvent.objects.count() == events
 
 
 def test_a_key_in_use_is_deleted_only_with_its_name(client, api_key):
@@ -123,7 +125,7 @@ def test_the_confirmation_says_what_deleting_does(client, api_key):
     )
 
 
-@pytest.mark.parametrize("state", KeyState.values)
+@pytest.mark.parametrize("state", [*KeyState])
 def test_a_key_of_each_state_is_shown_as_what_it_is(state, client, project):
     now = timezone.now()
     ends: dict[str, Any] = {
@@ -154,14 +156,14 @@ def test_without_a_key_ring_verification_goes_on(no_ring, api_key):
 
 @pytest.mark.parametrize("name", ["copy", "reveal"])
 def test_without_a_key_ring_a_secret_is_refused_in_words(name, no_ring, client, api_key):
-    events = KeyEvent.objects.count()
+    events = AuditEvent.objects.count()
     answer = client.post(action(name, api_key))
     assert answer.status_code == 503
     assert "The key cannot be decrypted at the moment; requests with it go on working." in text(answer)
     fetched = client.post(action(name, api_key), headers=FETCH)
     assert fetched.status_code == 503
     assert "cannot be decrypted at the moment" in fetched.json()["message"]
-    assert KeyEvent.objects.count() == events, "nothing was shown"
+    assert AuditEvent.objects.count() == events, "nothing was shown"
 
 
 def test_without_a_key_ring_creating_is_refused_in_words_and_makes_nothing(no_ring, client, project):

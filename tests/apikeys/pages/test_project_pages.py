@@ -164,3 +164,36 @@ def test_a_viewers_post_is_refused_with_the_reason(name, viewer, api_key, signed
     answer = signed_in(viewer).post(action(name, api_key))
     assert answer.status_code == 403
     assert re.search(r"Only owners of the project can [a-z, ]+ keys\. Ask an owner of the project\.", text(answer))
+
+
+# The project that stays at hand
+
+KEPT_ON = ("/help/", "/api/v1/docs", "/accounts/email/", "/accounts/sessions/")
+
+
+def project_in_the_sidebar(answer) -> str:
+    found = re.search(r'aria-label="Switch project(?:, now ([^"]*))?"', answer.content.decode())
+    return found[1] or "" if found else "no sidebar"
+
+
+@pytest.mark.parametrize("address", KEPT_ON)
+def test_help_the_reference_and_the_account_keep_the_project_in_the_sidebar(address, client, project, owner):
+    many_projects(owner, 1)
+    assert (
+        f'href="/help/?project={project.public_id}"' in client.get(page("apikeys:settings", project)).content.decode()
+    )
+    named = client.get(address, {"project": project.public_id}, follow=True)
+    led_here = client.get(address, headers={"Referer": f"http://testserver{page('apikeys:usage', project)}"})
+    assert project_in_the_sidebar(named) == "Acme Weather"
+    assert project_in_the_sidebar(led_here) == "Acme Weather"
+    assert f'href="{page("apikeys:usage", project)}"' in named.content.decode()
+    assert "<title>Acme" not in named.content.decode()
+    assert project_in_the_sidebar(client.get(address)) == ""
+
+
+def test_a_project_of_others_is_not_at_hand_and_the_only_project_always_is(client, project):
+    strangers = ProjectFactory(name="Theirs")
+    assert project_in_the_sidebar(client.get("/help/", {"project": strangers.public_id})) == ""
+    assert project_in_the_sidebar(client.get("/help/")) == "Acme Weather"
+    assert project_in_the_sidebar(client.get("/projects/")) == ""
+    assert project_in_the_sidebar(Client().get("/help/", {"project": project.public_id})) == "no sidebar"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 WHY = "Somebody who holds its secret reported it as leaked."
 WHAT_TO_DO = "Create a new key, switch your programs to it, then delete this one."
-BADGE = "Paused: reported as leaked"
+BADGE = "Reported as leaked"
 MEANWHILE = "was reported as leaked in the meantime and stays paused. Nothing was changed."
 # What the forms of a page that shows the report send.
 SEEN = {"seen": "reported"}
@@ -159,10 +159,10 @@ def test_the_admins_list_names_the_standing_that_the_projects_page_shows(api_key
     services.pause_key(key=api_key, by=owner)
     assert admins_row(client, api_key) == "Paused"
     services.report_leak(secret=api_key.secret)
-    assert admins_row(client, api_key) == "Reported"
+    assert admins_row(client, api_key) == "Reported as leaked"
     services.resume_key(key=api_key, by=owner, although_reported=True)
     User.objects.filter(pk=owner.pk).update(is_active=False)
-    assert admins_row(client, api_key) == "Refused: creator deactivated"
+    assert admins_row(client, api_key) == "Creator deactivated"
     services.delete_key(key=api_key, by=owner)
     assert admins_row(client, api_key) == "Deleted"
 
@@ -174,7 +174,7 @@ def test_the_admin_shows_where_the_key_was_found_as_a_strangers_words(api_key, a
     event = api_key.events.get(kind="reported")
     for path in (
         reverse("admin:apikeys_apikey_change", args=[api_key.pk]),
-        reverse("admin:apikeys_keyevent_change", args=[event.pk]),
+        reverse("admin:projects_auditevent_change", args=[event.pk]),
         reverse("admin:apikeys_apikey_re_enable_reported", query={"key": api_key.public_id}),
     ):
         answer = client.get(path)

@@ -15,8 +15,9 @@ from django.utils.html import strip_tags
 
 from apikeys.demo.sample_account import create_demo
 from apikeys.keys.services import copy_secret, create_key, delete_key, keep_secrets, report_leak, show_secrets_once
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.support.environment import ON_SQLITE
 from tests.support.people.sessions import age
@@ -48,10 +49,10 @@ def test_switching_on_says_how_many_secrets_it_destroys_and_destroys_them(client
     assert answer.redirect_chain == [(page("settings", project) + "#show-once", 302)]
     assert "The stored secrets of 2 keys were destroyed." in text(answer)
     assert not ApiKey.objects.filter(ciphertext__isnull=False).exists()
-    assert KeyEvent.objects.filter(kind="forgotten").count() == 2
+    assert AuditEvent.objects.filter(kind="forgotten").count() == 2
     assert verify(f"Bearer {api_key.secret}").identity, "it goes on working"
     client.post(page("show_once", project))
-    assert KeyEvent.objects.filter(kind="forgotten").count() == 2
+    assert AuditEvent.objects.filter(kind="forgotten").count() == 2
 
 
 def test_the_section_says_what_holds_now_and_offers_the_other(client, project):
@@ -81,7 +82,7 @@ def test_each_change_of_the_choice_is_an_event_also_without_a_key_and_none_witho
     """T15"""
     for name in ("keep_secrets", "show_once", "show_once", "keep_secrets", "keep_secrets"):
         client.post(page(name, project))
-    events = project.key_events.order_by("pk").values_list("kind", "key", "by", "address")
+    events = project.audit_events.order_by("pk").values_list("kind", "key", "by", "address")
     assert list(events) == [(kind, None, owner.pk, "127.0.0.1") for kind in ("shown_once", "shown_again")]
 
 
@@ -104,12 +105,12 @@ def test_activity_says_who_chose_what_from_where(client, project, api_key, owner
 
 def test_admins_see_an_event_that_has_no_key(once, admin, signed_in):
     site = signed_in(admin)
-    event = once.key_events.get()
+    event = once.audit_events.get()
     assert str(event) == f"{once.name} chose that secrets are shown once"
     for where in ("changelist", "change"):
         args = [event.pk] if where == "change" else []
         assert "chose that secrets are shown once" in text(
-            site.get(reverse(f"admin:apikeys_keyevent_{where}", args=args))
+            site.get(reverse(f"admin:projects_auditevent_{where}", args=args))
         )
 
 

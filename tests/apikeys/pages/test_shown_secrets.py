@@ -13,8 +13,9 @@ from django.urls import reverse
 
 from accounts.sessions.store import data_of
 from apikeys.keys.services import create_key, show_secrets_once
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.support.people.sessions import log_in
 from tests.support.places.pages import FETCH, HTMX, action, text
@@ -128,7 +129,7 @@ def test_a_form_that_is_posted_20_times_creates_one_key_and_shows_one_secret(tra
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * (POSTS - 1)
     assert [len(secrets_in(answer)) for answer in answers if secrets_in(answer)] == [1]
     assert ApiKey.objects.count() == 1
-    assert KeyEvent.objects.filter(kind="created").count() == 1
+    assert AuditEvent.objects.filter(kind="created").count() == 1
 
 
 # Afterwards

@@ -47,7 +47,7 @@ def badges(answer: Any) -> list[str]:
 @pytest.mark.parametrize("name", ["dashboard", "settings", "onboarding"])
 def test_every_page_with_the_key_says_that_it_is_refused_and_why(name, shut, client):
     answer = client.get(page(f"apikeys:{name}", shut.project))
-    assert badges(answer) == ["Refused"]
+    assert badges(answer) == ["Creator deactivated"]
     assert f"{WHY} Create a new key" in text(answer)
     assert page("apikeys:create", shut.project) in answer.content.decode()
 
@@ -55,7 +55,7 @@ def test_every_page_with_the_key_says_that_it_is_refused_and_why(name, shut, cli
 def test_usage_says_it_in_the_list_and_of_the_key(shut, client):
     usage = page("apikeys:usage", shut.project)
     for query in ({}, {"key": shut.public_id}):
-        assert badges(client.get(usage, query)) == ["Refused"]
+        assert badges(client.get(usage, query)) == ["Creator deactivated"]
 
 
 def test_a_viewer_is_told_too_but_offered_nothing(shut, viewer, signed_in):
@@ -83,7 +83,7 @@ def test_re_enabling_it_does_not_promise_that_requests_are_let_in(shut, client, 
     assert (badges(row), WHY in text(row)) == (["Paused"], True)
     answer = client.post(action("resume", shut), headers=headers, follow=True)
     assert "Re-enabled Nightly backup. Requests with it are refused." in text(answer)
-    assert (badges(answer), WHY in text(answer)) == (["Refused"], True)
+    assert (badges(answer), WHY in text(answer)) == (["Creator deactivated"], True)
 
 
 def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
@@ -94,4 +94,4 @@ def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
 
 def test_listkeys_says_it(shut, capsys):
     call_command("listkeys", shut.project.public_id)
-    assert "(never used, refused: creator deactivated)" in capsys.readouterr().out
+    assert "  Creator deactivated  " in capsys.readouterr().out

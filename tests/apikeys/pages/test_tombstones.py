@@ -12,10 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key, pause_key
-from apikeys.models import ApiKey, KeyEvent, KeyState
-from apikeys.pages import usage_pages
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState
 from apikeys.usage import counting, figures
 from apikeys.usage.figures import Period, keys_counted
+from common.answers import csv_files
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory
 
@@ -34,8 +36,8 @@ def bury(project: Project, number: int, **fields: Any) -> list[ApiKey]:
     fields = {"deleted_at": now, "state": KeyState.DELETED, "ciphertext": None, "ring_key_id": "", **fields}
     rows = ApiKeyFactory.build_batch(number, project=project, created_by=project.created_by, **fields)
     keys = ApiKey.objects.bulk_create(rows)
-    kinds = (KeyEvent.Kind.CREATED, KeyEvent.Kind.DELETED)
-    KeyEvent.objects.bulk_create(KeyEvent(project=project, key=key, kind=kind) for key in keys for kind in kinds)
+    kinds = ("created", "deleted")
+    AuditEvent.objects.bulk_create(AuditEvent(project=project, key=key, kind=kind) for key in keys for kind in kinds)
     return keys
 
 
@@ -161,7 +163,7 @@ def test_of_deleted_keys_those_that_were_called_last_count_and_the_page_says_so(
 
 def test_a_large_file_of_usage_waits_on_the_disk_and_comes_whole(signed_in, owner, project, api_key, monkeypatch):
     """Memory stays small while a client reads it slowly."""
-    monkeypatch.setattr(usage_pages, "CSV_IN_MEMORY", 100)
+    monkeypatch.setattr(csv_files, "IN_MEMORY", 100)
     calls(api_key)
     answer = signed_in(owner).get(reverse("apikeys:usage_csv", args=[project.public_id]))
     content = b"".join(answer)

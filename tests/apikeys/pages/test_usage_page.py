@@ -15,7 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, KeyState, KeyUse
+from apikeys.models import ApiKey, KeyUse
+from apikeys.standing import KeyState
 from apikeys.usage import counting
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory

@@ -11,8 +11,9 @@ from django.test import Client
 from django.urls import reverse
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
 from config.environment.local_secrets import new_ring
+from projects.audit_log.models import AuditEvent
 from tests.support.environment import DATA_DIR
 from tests.support.factories import ApiKeyFactory
 from tests.support.programs.servers import Server, session_headers
@@ -59,13 +60,13 @@ def test_without_the_ring_every_key_verifies_and_none_is_shown(
 ):
     """T8"""
     server, client = start_server(**lose(tmp_path)), signed_in(owner)
-    events = KeyEvent.objects.count()
+    events = AuditEvent.objects.count()
     assert [verified(server, secret) for secret in secrets.values()] == [204] * KEYS
     for (key_id, secret), name in zip(secrets.items(), cycle(["copy", "reveal"]), strict=False):
         status, body = shown(server, client, name, key_id, project)
         assert (status, secret.encode() in body) == (503, False)
         assert "it goes on working" in json.loads(body)["message"]
-    assert KeyEvent.objects.count() == events
+    assert AuditEvent.objects.count() == events
     # It is not that nothing works: a pause holds at once.
     key = ApiKey.objects.get(public_id=next(iter(secrets)))
     services.pause_key(key=key, by=owner)

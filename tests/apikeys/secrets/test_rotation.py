@@ -13,10 +13,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent, KeyState
+from apikeys.models import ApiKey
 from apikeys.secrets import integrity, rotation
+from apikeys.standing import KeyState
 from apikeys.verify.verification import verify
 from config.environment.local_secrets import new_ring
+from projects.audit_log.models import AuditEvent
 from tests.support.environment import ON_SQLITE, REPOSITORY
 from tests.support.factories import ApiKeyFactory
 from tests.support.programs.parallel import in_parallel
@@ -129,12 +131,12 @@ def test_a_pepper_that_deleted_keys_alone_name_may_go_at_a_price(keys, settings)
 
 def test_it_leaves_no_event_and_running_it_again_changes_nothing(keys, settings):
     put_new_first(settings)
-    events = KeyEvent.objects.count()
+    events = AuditEvent.objects.count()
     run()
     before = everything()
     assert run()[0]["moved"] == 0
     assert everything() == before
-    assert KeyEvent.objects.count() == events
+    assert AuditEvent.objects.count() == events
 
 
 def test_a_dry_run_changes_nothing(keys, settings):

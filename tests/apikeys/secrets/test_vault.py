@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apikeys.keys import services
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
 from apikeys.secrets import vault
 from common.encryption import NONCE_BYTES
 from config.environment.local_secrets import new_ring
+from projects.audit_log.models import AuditEvent
 from tests.support.factories import ApiKeyFactory
 
 SECRET = "lk_7Hq2WdZ5tB0mYc9XrKfVj3LsNe8GaP3dol9X"
@@ -27,7 +28,7 @@ def test_ciphertexts_that_were_swapped_do_not_decrypt(project, owner):
     for key in (one, other):
         with pytest.raises(vault.CiphertextRefused):
             services.reveal_secret(key=key, by=owner)
-    assert not KeyEvent.objects.exists()
+    assert not AuditEvent.objects.exists()
 
 
 @pytest.mark.nodb

@@ -6,7 +6,8 @@ from django.test import Client
 from django.urls import reverse
 
 from apikeys.keys.services import delete_key, pause_key
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.support.factories import PASSWORD
 from tests.support.people.confirmation import asks, reverse_delete
@@ -71,7 +72,7 @@ def test_nothing_is_read_or_changed_before_the_answer(aged, project, api_key, he
 def test_a_recent_session_is_not_asked(client, api_key):
     for name in ("copy", "reveal", "delete"):
         assert not asks(client.post(action(name, api_key)))
-    assert KeyEvent.objects.filter(key=api_key).count() == 4
+    assert AuditEvent.objects.filter(key=api_key).count() == 4
 
 
 @pytest.mark.parametrize(("ago", "asked"), [(7100, False), (7300, True)])

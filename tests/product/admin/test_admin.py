@@ -17,7 +17,8 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys import admin as apikeys_admin
 from apikeys.keys.services import create_key, delete_key, pause_key
-from apikeys.models import ApiKey, KeyEvent, UnmatchedUse
+from apikeys.models import ApiKey, UnmatchedUse
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from projects.services import create_project
 from tests.apikeys.pages.test_tombstones import bury
@@ -25,7 +26,7 @@ from tests.support.factories import FileFactory
 
 pytestmark = pytest.mark.django_db
 
-MODELS = ["apikeys_apikey", "apikeys_keyevent", "projects_project", "projects_membership", "projects_file"]
+MODELS = ["apikeys_apikey", "projects_auditevent", "projects_project", "projects_membership", "projects_file"]
 LISTS = [*MODELS, "accounts_user", "mfa_authenticator"]
 
 
@@ -109,9 +110,9 @@ def test_the_actions_are_called_pause_and_re_enable(site, api_key):
 def test_an_action_that_changes_nothing_says_so_and_leaves_no_event(site, api_key, action, answer):
     if action == "pause":
         pause_key(key=api_key, by=None)
-    events = KeyEvent.objects.count()
+    events = AuditEvent.objects.count()
     assert answer in act(site, action, api_key)
-    assert KeyEvent.objects.count() == events
+    assert AuditEvent.objects.count() == events
 
 
 @pytest.mark.parametrize("action", ["pause", "re_enable"])
@@ -137,12 +138,12 @@ def staff_with(*permissions: str) -> User:
     return user
 
 
-@pytest.mark.parametrize("name", ["apikeys_apikey", "apikeys_keyevent", "projects_file"])
+@pytest.mark.parametrize("name", ["apikeys_apikey", "projects_auditevent", "projects_file"])
 def test_keys_events_and_files_cannot_be_written_by_hand(site, api_key, project, name):
     FileFactory(project=project)
     row = {
         "apikeys_apikey": api_key,
-        "apikeys_keyevent": api_key.events.first(),
+        "projects_auditevent": api_key.events.first(),
         "projects_file": project.files.first(),
     }[name]
     assert site.post(url(f"{name}_add"), {}).status_code == 403

@@ -19,8 +19,9 @@ from django.urls import resolve, reverse
 
 from accounts.models import User
 from accounts.sessions.store import SessionStore
-from apikeys.models import KeyEvent, UnmatchedUse
+from apikeys.models import UnmatchedUse
 from common.gone import Gone
+from projects.audit_log.models import AuditEvent
 from projects.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Role
@@ -163,7 +164,7 @@ def attack(attacker: User, told: Any, pages: list[tuple[str, dict[str, Any]]]) -
     """What the attacker gained, and what was wrong with the changes of members: both to be empty."""
     attacker = User.objects.get(pk=attacker.pk)
     people, members = list(User.objects.values_list("pk", flat=True)), memberships()
-    before, events = power(people), KeyEvent.objects.exclude(member=None).count()
+    before, events = power(people), AuditEvent.objects.exclude(member=None).count()
 
     def send_all() -> None:
         for page, form in pages:
@@ -172,7 +173,7 @@ def attack(attacker: User, told: Any, pages: list[tuple[str, dict[str, Any]]]) -
     sent = told(send_all)
     after, members_after = power(people), memberships()
     gained = {what for what in before if before[what] != after[what]}
-    found = list(KeyEvent.objects.exclude(member=None).order_by("pk"))[events:]
+    found = list(AuditEvent.objects.exclude(member=None).order_by("pk"))[events:]
     changed = {pair for pair in members | members_after if members.get(pair) != members_after.get(pair)}
     wrong = set()
     if sum("Member" in message.subject and message.to == [ROBIN] for message in sent) != len(found):
@@ -260,7 +261,7 @@ def test_the_last_owner_stays_whatever_is_tried(how, project, owner, viewer, adm
         page = site.post(*ways[how], follow=True).content.decode()
         assert "The last owner of Acme Weather, owner@example.com, can neither be removed" in page
     assert project.memberships.get(user=owner).role == "owner"
-    assert not KeyEvent.objects.filter(member=owner).exists()
+    assert not AuditEvent.objects.filter(member=owner).exists()
     assert not admin.logentry_set.exists()
 
 

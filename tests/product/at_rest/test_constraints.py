@@ -7,7 +7,8 @@ from django.db.models import UniqueConstraint
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyEvent, KeyUse
+from apikeys.models import ApiKey, KeyUse
+from projects.audit_log.models import AuditEvent
 from projects.models import Membership, Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
 
@@ -47,22 +48,26 @@ def second_address():
 
 def unknown_kind():
     key = ApiKeyFactory()
-    KeyEvent.objects.create(project=key.project, key=key, kind="whispered")
+    AuditEvent.objects.create(project=key.project, key=key, kind="whispered")
 
 
 def event_without_its_key():
-    KeyEvent.objects.create(project=ProjectFactory(), kind="created")
+    AuditEvent.objects.create(project=ProjectFactory(), kind="created")
 
 
 def key_of_the_projects_event():
     key = ApiKeyFactory()
-    KeyEvent.objects.create(project=key.project, key=key, kind="shown_again")
+    AuditEvent.objects.create(project=key.project, key=key, kind="shown_again")
+
+
+def event_of_the_project(**fields):
+    AuditEvent.objects.create(**{"project": ProjectFactory(), "kind": "project_renamed", "before": "A", **fields})
 
 
 def event_of_a_member(**fields):
     user = UserFactory()
     row = {"project": ProjectFactory(), "kind": "member_added", "member": user, "role": "owner", "by": user}
-    KeyEvent.objects.create(**{**row, **fields})
+    AuditEvent.objects.create(**{**row, **fields})
 
 
 def use(**fields):
@@ -85,14 +90,20 @@ BROKEN = [
     ("apikey_tombstone_has_no_ciphertext", "", lambda: change(deleted_key(), state="active")),
     ("apikey_ciphertext_names_its_ring_key", "", lambda: change(ApiKeyFactory(), ring_key_id="")),
     ("apikey_ciphertext_names_its_ring_key", "", lambda: change(ApiKeyFactory(), ciphertext=None)),
-    ("keyevent_kind_is_known", "", unknown_kind),
-    ("keyevent_names_its_key", "", event_without_its_key),
-    ("keyevent_names_its_key", "", key_of_the_projects_event),
-    ("keyevent_source_is_of_a_report", "", lambda: event_of_a_member(source="https://example.com/")),
-    ("keyevent_names_its_member", "", lambda: event_of_a_member(member=None)),
-    ("keyevent_names_its_member", "", lambda: event_of_a_member(role="")),
-    ("keyevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once")),
-    ("keyevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once", member=None)),
+    ("auditevent_kind_is_known", "", unknown_kind),
+    ("auditevent_names_its_key", "", event_without_its_key),
+    ("auditevent_names_its_key", "", key_of_the_projects_event),
+    ("auditevent_source_is_of_a_report", "", lambda: event_of_a_member(source="https://example.com/")),
+    ("auditevent_names_its_member", "", lambda: event_of_a_member(member=None)),
+    ("auditevent_names_its_member", "", lambda: event_of_a_member(role="")),
+    ("auditevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once")),
+    ("auditevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once", member=None)),
+    ("auditevent_names_its_member", "", lambda: event_of_the_project(role="owner")),
+    ("auditevent_has_names_of_a_change", "", lambda: event_of_the_project(before="")),
+    ("auditevent_has_names_of_a_change", "", lambda: event_of_the_project(before="", after="B")),
+    ("auditevent_has_names_of_a_change", "", lambda: event_of_a_member(before="A")),
+    ("auditevent_has_names_of_a_change", "", lambda: event_of_a_member(after="B")),
+    ("auditevent_names_its_key", "", lambda: event_of_the_project(key=ApiKeyFactory())),
     ("keyuse_span_is_known", "", lambda: use(span="week")),
     ("keyuse_outcome_is_known", "", lambda: use(outcome="lost")),
     ("project_once_per_submitted_form", "form_token", lambda: second_form(ProjectFactory, "created_by")),
@@ -130,9 +141,14 @@ def test_what_the_constraints_allow():
     change(key, ciphertext=None, ring_key_id="")  # shown once
     ApiKeyFactory.create_batch(2, project=key.project, form_token=None)
     for kind in ("shown_once", "shown_again"):
-        KeyEvent.objects.create(project=key.project, kind=kind)
+        AuditEvent.objects.create(project=key.project, kind=kind)
     for kind in ("member_added", "member_changed", "member_removed"):
-        KeyEvent.objects.create(project=key.project, kind=kind, member=key.created_by, role="viewer")
+        AuditEvent.objects.create(project=key.project, kind=kind, member=key.created_by, role="viewer")
+    # A file may have been deleted with a key, or without one.
+    for used in (key, None):
+        AuditEvent.objects.create(project=key.project, kind="file_deleted", key=used, before="report.csv")
+    AuditEvent.objects.create(project=key.project, kind="renamed", key=key, before="Server", after="Backend")
+    AuditEvent.objects.create(project=key.project, kind="reported", key=key, source="https://example.com/")
     assert ApiKey.objects.alive().count() == 5
     assert isinstance(Project._meta.constraints[0], UniqueConstraint)
     assert Membership.objects.count() == 0

@@ -215,7 +215,7 @@ def test_a_full_project_takes_no_more_until_something_is_deleted(client, upload,
     """T28"""
     settings.PROJECT_QUOTA = 10
     first = upload(form(content=b"123456")).json()["data"]
-    assert "Delete" in assert_error(upload(form(content=b"12345")), 413, "quota_exceeded")
+    assert "Delete" in assert_error(upload(form(content=b"12345")), 413, "storage_exceeded")
     assert blobs(store) == [b"123456"]
     assert upload(form(content=b"1234")).status_code == 201
     assert client.delete(first["links"]["self"], headers=authorization).status_code == 204
@@ -236,7 +236,7 @@ def test_ten_uploads_at_once_stay_within_the_quota(transactional_db, upload, sto
     assert sorted(answer.status_code for answer in answers) == [201] * 5 + [413] * 5
     for answer in answers:
         if answer.status_code == 413:
-            assert_error(answer, 413, "quota_exceeded")
+            assert_error(answer, 413, "storage_exceeded")
     assert sorted(File.objects.values_list("size", flat=True)) == [10] * 5
     assert blobs(store) == [b"0123456789"] * 5
 

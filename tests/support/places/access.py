@@ -9,7 +9,8 @@ from django.db import models
 from django.test import Client
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
+from projects.audit_log.models import AuditEvent
 from projects.models import File, Membership, Project
 from tests.support.places.routes import Route, all_routes
 
@@ -34,6 +35,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     PROJECT + "start/": {"GET": (LOGIN, 404, 403, 200, 404)},
     PROJECT + "settings/": {"GET": (LOGIN, 404, 200, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     PROJECT + "activity/": {"GET": (LOGIN, 404, 200, 200, 404)},
+    PROJECT + "activity.csv": {"GET": (LOGIN, 404, 200, 200, 404)},
     PROJECT + "usage/": {"GET": (LOGIN, 404, 200, 200, 404)},
     PROJECT + "usage.csv": {"GET": (LOGIN, 404, 200, 200, 404)},
     PROJECT + "mails/": {"POST": (LOGIN, 404, 403, 302, 404)},
@@ -97,7 +99,7 @@ def seen(answer: Any) -> tuple[int, str, dict[str, str]]:
     return answer.status_code, _OWN_IDS.sub("id", _RANDOM.sub(r"\1", answer.content.decode())), headers
 
 
-MODELS: tuple[type[models.Model], ...] = (Project, Membership, ApiKey, KeyEvent, File, User)
+MODELS: tuple[type[models.Model], ...] = (Project, Membership, ApiKey, AuditEvent, File, User)
 
 
 def recently_signed_in(user: User, signed_in: Callable[..., Client]) -> Client:

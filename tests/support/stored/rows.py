@@ -6,7 +6,8 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyEvent
+from apikeys.models import ApiKey
+from projects.audit_log.models import AuditEvent
 from projects.models import File, Membership, Project
 
 
@@ -28,8 +29,8 @@ def many_projects(owner: User, number: int) -> None:
 
 
 def many_events(key: ApiKey, number: int) -> None:
-    KeyEvent.objects.bulk_create(
-        KeyEvent(project=key.project, key=key, kind="copied", by=key.created_by, address="192.0.2.1")
+    AuditEvent.objects.bulk_create(
+        AuditEvent(project=key.project, key=key, kind="copied", by=key.created_by, address="192.0.2.1")
         for _ in range(number)
     )
 

@@ -1,0 +1,97 @@
+"""The one table of refusals: those of keys and of reports stand here, and ALL is every refusal of the API.
+
+API, gateway, integrations, help page, API reference and docs/api.md are made or tested from it.
+"""
+
+from operator import attrgetter
+
+from common.answers.refusals import GENERAL, INTERNAL_ERROR, UNAVAILABLE, Refusal
+from projects.refusals import OF_FILES
+
+KEY_MISSING = Refusal(
+    code="key_missing",
+    status=401,
+    message="Send your API key as 'Authorization: Bearer <key>'.",
+    when="there is no Authorization header",
+    help="send the key; check that a proxy passes the header on",
+)
+KEY_MALFORMED = Refusal(
+    code="key_malformed",
+    status=401,
+    message="The Authorization header is not 'Bearer <key>' with a complete key. "
+    "Copy the key again, and check that the variable that holds it is set.",
+    when="it is not `Bearer` and one complete key; `message` names the fault",
+    help="do as the message says",
+    bearer_error="invalid_token",
+)
+KEY_UNKNOWN = Refusal(
+    code="key_unknown",
+    status=401,
+    message="No such API key. Check that it is a key of this server, or create a new one.",
+    when="it is no key of this server",
+    help="check the server's address, or create a key",
+    bearer_error="invalid_token",
+)
+KEY_PAUSED = Refusal(
+    code="key_paused",
+    status=401,
+    message="This API key is paused. An owner of the project can re-enable it in its settings.",
+    when="the key is paused",
+    help="ask an owner of the project to re-enable it",
+    outcome="paused",
+    reason="paused",
+    bearer_error="invalid_token",
+)
+KEY_DELETED = Refusal(
+    code="key_deleted",
+    status=401,
+    message="This API key was deleted for good. Use another key of the project, or create a new one.",
+    when="the key, or its project, was deleted for good",
+    help="use another key",
+    outcome="deleted",
+    reason="deleted",
+    bearer_error="invalid_token",
+)
+FORBIDDEN = Refusal(
+    code="forbidden",
+    status=403,
+    message="This API key may not do this: the account that created it is deactivated. Create a new key.",
+    when="the key is good, but the account that created it is deactivated",
+    help="use a key of an active account",
+    outcome="forbidden",
+    reason="creator deactivated",
+)
+TOO_MANY_FAILURES = Refusal(
+    code="too_many_failures",
+    status=429,
+    message="Too many calls from this address had a wrong key. Wait a minute, and check the key.",
+    when="the key is malformed or unknown, and so were more than `FAILED_KEYS_PER_MINUTE` (60) others from this "
+    "address in this minute",
+    help="wait as `Retry-After` says, and check the key",
+)
+
+SIGNATURE_REFUSED = Refusal(
+    code="signature_refused",
+    status=403,
+    message="The body is not signed by a key of GitHub's that this server knows.",
+    when="a report from GitHub that is not signed by a key of GitHub's that the server knows",
+    help="compare `GITHUB_PUBLIC_KEYS` with GitHub's list",
+)
+TOO_MANY_REPORTS = Refusal(
+    code="too_many_reports",
+    status=429,
+    message="Too many reports came from this address. Wait a minute, then send it again.",
+    when="more than `REPORTS_PER_MINUTE` (60) reports came from this address in this minute",
+    help="wait as `Retry-After` says",
+)
+
+OF_A_KEY = (KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, KEY_PAUSED, KEY_DELETED, FORBIDDEN, TOO_MANY_FAILURES)
+OF_REPORTS = (SIGNATURE_REFUSED, TOO_MANY_REPORTS)
+# What every call can answer.
+OF_EVERY_CALL = (INTERNAL_ERROR, UNAVAILABLE)
+ALL = tuple(sorted((*OF_A_KEY, *OF_REPORTS, *OF_FILES, *GENERAL), key=attrgetter("status")))
+
+# How a call with a key can end, as it is counted, and each in words.
+LET_IN = "ok"
+OUTCOMES = {LET_IN: "let in", **{refusal.outcome: refusal.reason for refusal in OF_A_KEY if refusal.outcome}}
+REFUSED_OUTCOMES = [outcome for outcome in OUTCOMES if outcome != LET_IN]

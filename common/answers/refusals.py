@@ -1,0 +1,106 @@
+"""What a refusal is, and the refusals that no app owns. Those of files and of keys are in their apps' `refusals.py`.
+
+A code stands in one table. Code that refuses names the refusal itself, so that status, message and headers follow.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """An error that the API answers. The texts `when` and `help` are parts of sentences, with `code` in backticks."""
+
+    code: str
+    status: int
+    message: str  # what the caller is told; whoever refuses may tell more precisely
+    when: str  # in which case it is answered
+    help: str  # what the caller can do
+    outcome: str = ""  # as the call is counted for its key; "" where it is counted for no key
+    reason: str = ""  # the outcome in words
+    bearer_error: str = ""  # the `error` of RFC 6750 in WWW-Authenticate, which every 401 carries
+
+
+BAD_REQUEST = Refusal(
+    code="bad_request",
+    status=400,
+    message="The request is malformed. Check its address and headers.",
+    when="the request cannot be read: a broken multipart body, a report that is not JSON, a NUL in the query",
+    help="correct the request",
+)
+HTTPS_REQUIRED = Refusal(
+    code="https_required",
+    status=403,
+    message="Use https. Roll any key that was sent over http.",
+    when="the request came over plain HTTP",
+    help="use https, and roll the key: it was sent in the clear",
+)
+NOT_FOUND = Refusal(
+    code="not_found",
+    status=404,
+    message="There is nothing here. Check the address and the id.",
+    when="no such address, or no such file in the key's project",
+    help="check address and id",
+)
+METHOD_NOT_ALLOWED = Refusal(
+    code="method_not_allowed",
+    status=405,
+    message="Use one of the methods that the header Allow names.",
+    when="the address does not take this method",
+    help="use one that `Allow` names",
+)
+REQUEST_TIMEOUT = Refusal(
+    code="request_timeout",
+    status=408,
+    message="Only a part of what was sent has arrived. Nothing was changed. Send it again.",
+    when="the client stopped in the middle of the body, for `CLIENT_SECONDS` (60) or for good",
+    help="send it again",
+)
+LENGTH_REQUIRED = Refusal(
+    code="length_required",
+    status=411,
+    message="Send the Content-Length of the body; it cannot be chunked.",
+    when="an upload without Content-Length",
+    help="send it; do not send the body chunked",
+)
+REQUEST_TOO_LARGE = Refusal(
+    code="request_too_large",
+    status=413,
+    message="The body holds more than this call takes: a form more than the field 'file', or a report too many "
+    "secrets.",
+    when="the form holds more than one file, or too many or too large other fields; a report of more than 256 KiB",
+    help="send the field `file` alone; fewer secrets at once",
+)
+UNSUPPORTED_MEDIA_TYPE = Refusal(
+    code="unsupported_media_type",
+    status=415,
+    message="Send the file as multipart/form-data, in the field 'file'.",
+    when="an upload that is not `multipart/form-data`",
+    help="send it as a form",
+)
+INVALID = Refusal(
+    code="invalid",
+    status=422,
+    message="A parameter or a field is missing or out of range.",
+    when="a parameter is out of range, a field of a report is missing, or the field `file` is missing or has no name",
+    help="do as the message says",
+)
+INTERNAL_ERROR = Refusal(
+    code="internal_error",
+    status=500,
+    message="Something broke on our side. Quote the request id.",
+    when="something broke on the server",
+    help="report it with the request's id",
+)
+UNAVAILABLE = Refusal(
+    code="unavailable",
+    status=503,
+    message="The server cannot check API keys at the moment. Try again shortly.",
+    when="the server cannot ask its database, and nobody is let in; or it sends or receives as many files or bodies as "
+    "it can, and nothing of this one was read; or a file's bytes cannot be read or written",
+    help="wait as `Retry-After` says",
+)
+
+GENERAL = (
+    *(BAD_REQUEST, HTTPS_REQUIRED, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, LENGTH_REQUIRED),
+    *(REQUEST_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, INTERNAL_ERROR, UNAVAILABLE),
+)

@@ -1,0 +1,88 @@
+"""The kinds of events that projects, their members and their files have."""
+
+from common.security_log import Event
+from projects.audit_log.kinds import NOBODY, Email, Kind, Subject, register
+
+
+def _email_about_a_member(subject: str, what: str) -> Email:
+    """No switch: a person could otherwise be let in, or kept out, without the owners' knowledge."""
+    return Email(
+        None,
+        subject,
+        what,
+        "If you did not expect this, change your password and sign out your other sessions, and ask the operators of "
+        "this server to undo it.",
+        section="",
+        why="You are this person, or you own this project in Latchkey. All of them get this email.",
+    )
+
+
+MEMBER_ADDED = register(
+    Kind(
+        "member_added",
+        Subject.MEMBER,
+        "Member added",
+        "{by} added {member} as {role}",
+        "user-plus",
+        Event.MEMBER_ADDED,
+        _email_about_a_member("Member added", "A person became a member of a project."),
+    )
+)
+MEMBER_CHANGED = register(
+    Kind(
+        "member_changed",
+        Subject.MEMBER,
+        "Member's role changed",
+        "{by} made {member} {role}",
+        "user-plus",
+        Event.MEMBER_CHANGED,
+        _email_about_a_member("Member's role changed", "A member of a project got another role."),
+    )
+)
+MEMBER_REMOVED = register(
+    Kind(
+        "member_removed",
+        Subject.MEMBER,
+        "Member removed",
+        "{by} removed {member}",
+        "user-minus",
+        Event.MEMBER_REMOVED,
+        _email_about_a_member("Member removed", "A person is no longer a member of a project."),
+    )
+)
+PROJECT_RENAMED = register(
+    Kind(
+        "project_renamed",
+        Subject.PROJECT,
+        "Project renamed",
+        "{by} renamed the project from {before} to {after}",
+        "pencil",
+        Event.PROJECT_RENAMED,
+        NOBODY,
+        names=True,
+    )
+)
+NOTIFICATIONS_CHANGED = register(
+    Kind(
+        "notifications_changed",
+        Subject.PROJECT,
+        "Email notifications changed",
+        "{by} changed their email notifications from {before} to {after}",
+        "bell",
+        Event.NOTIFICATIONS_CHANGED,
+        NOBODY,
+        names=True,
+    )
+)
+FILE_DELETED = register(
+    Kind(
+        "file_deleted",
+        Subject.FILE,
+        "File deleted",
+        "{by} deleted the file {before}",
+        "document-minus",
+        Event.FILE_DELETED,
+        NOBODY,
+        names=True,
+    )
+)

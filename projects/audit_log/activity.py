@@ -1,0 +1,101 @@
+"""The Activity page of a project, and its file: what was done, by whom, when, and from where."""
+
+from collections.abc import Iterator
+
+from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+
+from accounts.requests import PageRequest
+from common.answers import csv_files
+from common.answers.csv_files import as_text
+from common.answers.paging import page_of
+from projects.access import get_project
+from projects.audit_log import filters
+from projects.audit_log.filters import Chosen
+from projects.audit_log.kinds import kind_of
+from projects.audit_log.models import AuditEvent
+from projects.forms import pager_query
+from projects.permissions import Permission, Role
+
+EVENTS_A_PAGE = 25
+# The newest events. Measured: 50,000 take about a second to read and to write.
+MOST_IN_A_FILE = 50_000
+EVENTS_A_QUERY = 2_000
+AN_OPERATOR = "An operator of this server"
+
+
+def sentence(event: AuditEvent) -> SafeString:
+    """What happened, for the page. The words of the kind are ours; everything that people chose is escaped."""
+    names = {
+        "by": event.by.email if event.by else AN_OPERATOR,
+        "key": event.key.name if event.key else "",
+        "member": event.member.email if event.member else "",
+        "before": event.before,
+        "after": event.after,
+    }
+    strong = {slot: format_html("<strong>{}</strong>", name) for slot, name in names.items()}
+    role = Role(event.role).phrase if event.role in Role.values else ""
+    return format_html(kind_of(event.kind).sentence, **strong, role=role)
+
+
+@require_safe
+def activity(request: PageRequest, project_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    chosen = Chosen(project, request.GET)
+    page = page_of(chosen.events.select_related("key", "member", "by"), chosen.page, EVENTS_A_PAGE)
+    context = {
+        "project": project,
+        "chosen": chosen,
+        "query": pager_query(**chosen.filters),
+        "page": page,
+        "rows": [(kind_of(event.kind).icon, sentence(event), event) for event in page],
+        "most_in_a_file": MOST_IN_A_FILE if page.paginator.count > MOST_IN_A_FILE else None,
+    }
+    template = "projects/activity.html"
+    if request.htmx and request.htmx.target == "events":
+        template += "#events"
+    else:
+        context |= filters.options(chosen)
+    response = render(request, template, context)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+# As a file
+
+
+@require_safe
+def activity_csv(request: PageRequest, project_id: str) -> HttpResponseBase:
+    """What the filters show, newest first."""
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    chosen = Chosen(project, request.GET)
+    return csv_files.download(request, f"activity-{project.public_id}", lambda: _csv_rows(chosen.events))
+
+
+def _csv_rows(events: QuerySet[AuditEvent]) -> Iterator[csv_files.Row]:
+    yield ["time", "event", "by", "key id", "key name", "member", "role", "before", "after", "address"]
+    for event in _newest(events):
+        kind = kind_of(event.kind)
+        by = event.by.email if event.by else "" if kind.by_anybody else AN_OPERATOR
+        key_id, key_name = (event.key.public_id, event.key.name) if event.key else ("", "")
+        member = event.member.email if event.member else ""
+        texts = [kind.label, by, key_id, key_name, member, event.role, event.before, event.after, event.address or ""]
+        yield [f"{event.at:%Y-%m-%dT%H:%M:%SZ}", *(as_text(text) for text in texts)]
+
+
+def _newest(events: QuerySet[AuditEvent]) -> Iterator[AuditEvent]:
+    """At most MOST_IN_A_FILE events, read in short statements. Each goes on where the one before ended."""
+    rest = events.select_related("key", "member", "by")
+    for _ in range(0, MOST_IN_A_FILE, EVENTS_A_QUERY):
+        some = list(rest[:EVENTS_A_QUERY])
+        yield from some
+        if len(some) < EVENTS_A_QUERY:
+            return
+        last = some[-1]
+        rest = events.select_related("key", "member", "by").filter(at__lte=last.at)
+        rest = rest.exclude(at=last.at, pk__gte=last.pk)

@@ -1,0 +1,97 @@
+"""Which events of a project the Activity page and its file show: of one kind, by one person, of one key."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import Http404, QueryDict
+from django.shortcuts import get_object_or_404
+
+from accounts.models import User
+from projects.audit_log import kinds
+from projects.audit_log.kinds import Subject, all_kinds
+from projects.audit_log.models import AuditEvent
+from projects.forms import ListForm, list_choice
+from projects.models import Project
+
+OPERATOR = "operator"
+# How many keys that are gone can be chosen. The page of such a key, and the address of this page, reach the others.
+MOST_DELETED = 50
+FILTERS = ("kind", "person", "key")
+
+
+class EventFilterForm(ListForm):
+    """`person` is the id of a user, or OPERATOR; `key` is the id of a key. Each is "" for all."""
+
+    kind = forms.ChoiceField(required=False, choices=kinds.choices)
+    person = forms.RegexField(rf"\A(usr_[0-9A-Za-z]{{16}}|{OPERATOR})\Z", required=False, strip=False)
+    key = forms.RegexField(r"\Akey_[0-9A-Za-z]{16}\Z", required=False, strip=False)
+
+
+class Chosen:
+    """What a query chooses: the events, and the person and key by which they are filtered."""
+
+    def __init__(self, project: Project, query: QueryDict) -> None:
+        """Raises BadRequest for a malformed query, and Http404 for a person or a key that the project does not have."""
+        choice = list_choice(query, EventFilterForm)
+        self.page: int = choice["page"]
+        self.filters: dict[str, str] = {name: choice[name] for name in FILTERS}
+        self.person = _person(project, choice["person"])
+        self.key = get_object_or_404(project.api_keys, public_id=choice["key"]) if choice["key"] else None
+        self.project = project
+
+    @property
+    def is_filtered(self) -> bool:
+        return any(self.filters.values())
+
+    @property
+    def events(self) -> QuerySet[AuditEvent]:
+        """Newest first."""
+        events = self.project.audit_events.all()
+        if self.filters["kind"]:
+            events = events.filter(kind=self.filters["kind"])
+        if self.filters["person"]:
+            events = events.filter(by=self.person)
+        if self.filters["person"] == OPERATOR:
+            events = events.exclude(kind__in=[kind.code for kind in all_kinds() if kind.by_anybody])
+        if self.key:
+            events = events.filter(key=self.key)
+        return events
+
+
+def _person(project: Project, person: str) -> User | None:
+    if person in ("", OPERATOR):
+        return None
+    found = people_of(project).filter(public_id=person).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def people_of(project: Project) -> QuerySet[User]:
+    """The people who did something in the project: members, former members and staff.
+
+    These are few. The events of a project may be many, and an index finds out whether there is one of a person.
+    """
+    were_members = project.audit_events.filter(kind__in=kinds.codes_of(Subject.MEMBER)).values("member")
+    candidates = Q(memberships__project=project) | Q(pk__in=were_members) | Q(is_staff=True)
+    ids = User.objects.filter(candidates).values("pk")
+    did_something = Exists(AuditEvent.objects.filter(project=project, by=OuterRef("pk")))
+    return User.objects.filter(did_something, pk__in=ids).order_by("email")
+
+
+def options(chosen: Chosen) -> dict[str, Any]:
+    """What can be chosen: values with their words. A chosen key is among the keys, however long ago it was deleted."""
+    project = chosen.project
+    people = [(person.public_id, person.email) for person in people_of(project)]
+    keys = project.api_keys.only("public_id", "name")
+    deleted = list(keys.filter(state="deleted")[:MOST_DELETED])
+    if chosen.key and chosen.key.is_deleted and chosen.key not in deleted:
+        deleted.insert(0, chosen.key)
+    living = sorted(keys.alive(), key=lambda key: key.name.casefold())
+    return {
+        "kinds": sorted(kinds.choices(), key=lambda choice: choice[1]),
+        "people": [*people, (OPERATOR, "An operator of this server")],
+        "living_keys": [(key.public_id, key.name) for key in living],
+        "deleted_keys": [(key.public_id, key.name) for key in deleted],
+    }

@@ -1,0 +1,134 @@
+"""Who gets an email about an event, and how the email is written. The kinds of events have the words."""
+
+from typing import Protocol
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from common.background import mail_delivery
+from projects.audit_log.kinds import Email, Kind, all_kinds
+from projects.audit_log.models import AuditEvent
+from projects.models import Membership, MembershipQuerySet, Project
+
+Line = tuple[str, str]
+# Somebody without the owners' trust wrote the address.
+FOUND_AT = "Found at (says whoever reported it)"
+
+
+class NamedKey(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def mask(self) -> str: ...
+
+
+def tell(kind: Kind, event: AuditEvent, key: NamedKey | None) -> None:
+    """Has the email about `event` sent once it is committed. Called before the event is written.
+
+    A project that is being deleted has an email of its own, see `tell_of_deleted_project`.
+    """
+    if kind.email is None:
+        return
+    owners = Membership.objects.mailed(kind.email.switch).filter(project=event.project_id, project__deleted_at=None)
+    if kind.email.only_from_new_addresses:
+        owners = _without_those_who_know(owners, event)
+    people = _addresses(owners)
+    if event.member:
+        people = [(event.member.email, event.project.name, event.project.public_id), *people]
+    about = key.name if key else event.member.email if event.member else ""
+    _send_on_commit(people, kind.email, about, _lines(kind, event, key))
+
+
+def tell_of_deleted_project(project: Project, email: Email, by: User | None, address: str | None) -> None:
+    """One email for all keys of the project. Called in the transaction that deletes the project."""
+    owners = Membership.objects.mailed(email.switch).filter(project=project)
+    _send_on_commit(_addresses(owners), email, "", circumstances(by, address))
+
+
+def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> MembershipQuerySet:
+    """The owners who got no email before that the same person did something from the same address.
+
+    An owner was told of the events after they became an owner and after they last changed their choice of emails. An
+    address that cannot be read is always new: it may be anybody's.
+    """
+    if event.address is None:
+        return owners if event.by else owners.none()
+    since = Coalesce(OuterRef("mails_chosen_at"), OuterRef("created_at"))
+    events = AuditEvent.objects.filter(project=OuterRef("project"), by=event.by, address=event.address, at__gt=since)
+    for switch, codes in _told_by_switch().items():
+        owners = owners.exclude(Exists(events.filter(kind__in=codes)), **{f"mail_{switch}": True})
+    return owners
+
+
+def _told_by_switch() -> dict[str, list[str]]:
+    """The kinds of events of which an owner with a switch turned on was told. Each of them makes its address known.
+
+    A kind without an email is not among them: a thief of a session could make an address known in silence.
+    """
+    told: dict[str, list[str]] = {}
+    for kind in all_kinds():
+        if kind.email and kind.email.switch and not kind.by_anybody:
+            told.setdefault(kind.email.switch, []).append(kind.code)
+    return told
+
+
+def _lines(kind: Kind, event: AuditEvent, key: NamedKey | None) -> list[Line]:
+    lines = {
+        "Key": key and f"{key.name}, {key.mask}",
+        "Person": event.member and event.member.email,
+        "Role": event.get_role_display(),
+        "Before": event.before,
+        "After": event.after,
+        FOUND_AT: event.source,
+    }
+    address = event.address
+    if kind.email and kind.email.only_from_new_addresses:
+        # Only a person's request gets as far as this without one; a command has no address to read.
+        address = address or "an address that cannot be read"
+    named = [(name, value) for name, value in lines.items() if value]
+    return [*named, *circumstances(event.by, address, nobody=kind.by_anybody)]
+
+
+def circumstances(by: User | None, address: str | None, nobody: bool = False) -> list[Line]:
+    return [
+        *([] if nobody else [("By", by.email if by else "an operator of this server")]),
+        ("When", f"{timezone.now():%-d %B %Y, %H:%M:%S} UTC"),
+        *([("From", address)] if address else []),
+    ]
+
+
+def _addresses(owners: MembershipQuerySet) -> list[tuple[str, str, str]]:
+    """The email address of each owner, with the name and the id of the project."""
+    return list(owners.order_by("pk").values_list("user__email", "project__name", "project__public_id"))
+
+
+def _send_on_commit(people: list[tuple[str, str, str]], words: Email, about: str, lines: list[Line]) -> None:
+    """`about` is the name of the key, or the address of the member, that the emails are about; "" for the project."""
+
+    def send() -> None:
+        _write_and_send(list(dict.fromkeys(people)), words, about, lines)
+
+    if people:
+        # Robust: the change is made, and its answer does not hang on an email.
+        transaction.on_commit(send, robust=True)
+
+
+def _write_and_send(people: list[tuple[str, str, str]], words: Email, about: str, lines: list[Line]) -> None:
+    _, project_name, project_id = people[0]
+    subject = f"{words.subject}: {about} ({project_name})" if about else f"{words.subject}: {project_name}"
+    context = {
+        "words": words,
+        "lines": [("Project", project_name), *lines],
+        "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
+    }
+    text = render_to_string("projects/owner_email.txt", context).strip() + "\n"
+    # A line feed in a header is refused. If a name held one after all, its email is sent nonetheless.
+    subject = settings.EMAIL_SUBJECT_PREFIX + " ".join(subject.split())
+    mail_delivery.enqueue([EmailMessage(subject, text, to=[email]) for email, *_ in people], about=project_id)

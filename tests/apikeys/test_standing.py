@@ -1,0 +1,194 @@
+"""The one judge: what each standing needs to be shown, which standing a key has, and who asks."""
+
+import itertools
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from django.db import connection
+from django.template import Context, Template
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apikeys.models import STANDING_ORDER, ApiKey, KeyUse
+from apikeys.secrets import secret_format
+from apikeys.standing import PASSED, STANDINGS, Facts, KeyState, PauseReason, Standing, standing_of, standings_of
+from apikeys.usage import counting
+from apikeys.verify.verification import verify
+from common import outages
+from common.answers.refusals import UNAVAILABLE
+from tests.support.environment import ON_SQLITE, REPOSITORY
+from tests.support.factories import ApiKeyFactory, UserFactory
+from tests.support.places.pages import page
+
+NOW = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
+CSS = (REPOSITORY / "static" / "css" / "latchkey.css").read_text()
+
+# What a key of these facts is: its state, the reason of its pause, whether its creator's account is active.
+EXPECTED = {
+    ("active", "", True): "active",
+    ("active", "", False): "creator_deactivated",
+    ("active", "reported", True): "active",
+    ("active", "reported", False): "creator_deactivated",
+    ("paused", "", True): "paused",
+    ("paused", "", False): "paused",
+    ("paused", "reported", True): "reported",
+    ("paused", "reported", False): "reported",
+    ("deleted", "", True): "deleted",
+    ("deleted", "", False): "deleted",
+    ("deleted", "reported", True): "deleted",
+    ("deleted", "reported", False): "deleted",
+    ("frozen", "", True): "unknown",
+}
+# The combinations that the database can hold.
+STORED = [Facts(*facts) for facts in EXPECTED if facts[0] != "frozen"]
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize("standing", STANDINGS, ids=lambda standing: standing.code)
+def test_a_standing_has_all_that_pages_show(standing):
+    assert re.search(rf"\.badge(\.|:is\([^)]*\.){standing.badge}\b", CSS), f"latchkey.css needs .badge.{standing.badge}"
+    for size in ("mini", "outline"):
+        icon = Template(f"{{% heroicon_{size} icon %}}").render(Context({"icon": standing.icon}))
+        assert "<svg" in icon, "heroicons raises for an icon that it does not have"
+    assert standing.label[0].isupper()
+    assert standing.sentence.endswith(".")
+    assert not standing.advice or standing.advice.endswith(".")
+
+
+@pytest.mark.nodb
+def test_every_standing_differs_from_the_others_and_one_alone_lets_in():
+    assert len({standing.code for standing in STANDINGS}) == len({standing.label for standing in STANDINGS})
+    assert [standing.code for standing in STANDINGS if standing.lets_in] == ["active"]
+
+
+@pytest.mark.nodb
+def test_the_facts_of_a_key_decide_its_standing():
+    expected = {*itertools.product(KeyState, ["", *PauseReason], [True, False])}
+    assert {facts for facts in EXPECTED if facts[0] != "frozen"} == expected, "every combination has an answer"
+    assert {facts: standing_of(Facts(*facts), NOW).code for facts in EXPECTED} == EXPECTED
+
+
+@pytest.mark.nodb
+def test_a_paused_key_names_what_would_refuse_it_afterwards():
+    codes = {facts: [standing.code for standing in standings_of(Facts(*facts), NOW)] for facts in EXPECTED}
+    assert codes["paused", "", False] == ["paused", "creator_deactivated"]
+    assert codes["paused", "reported", False] == ["reported", "creator_deactivated"]
+    others = {facts: found for facts, found in codes.items() if facts[0] != "paused" or facts[2]}
+    assert others == {facts: [EXPECTED[facts]] for facts in others}
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize(("seconds", "has_come"), [(-1, True), (0, True), (1, False)])
+def test_a_standing_can_begin_at_an_instant(seconds, has_come):
+    class Ending(NamedTuple):
+        ends_at: datetime | None
+
+    words = {"code": "ended", "label": "Ended", "badge": "deleted", "icon": "x-circle", "sentence": "It has ended."}
+    ended: Any = Standing(where={"ends_at": PASSED}, **words)
+    assert ended.holds(Ending(NOW + timedelta(seconds=seconds)), NOW) == has_come
+    assert not ended.holds(Ending(None), NOW)
+
+
+# In the database
+
+
+def key_of(facts: Facts, **given: Any) -> ApiKey:
+    times: dict[str, Any] = {
+        "paused": {"paused_at": timezone.now()},
+        "deleted": {"deleted_at": timezone.now(), "ciphertext": None, "ring_key_id": ""},
+    }
+    creator = UserFactory(is_active=facts.creator_is_active)
+    columns = {"created_by": creator, "state": facts.state, "pause_reason": facts.pause_reason}
+    key: ApiKey = ApiKeyFactory(**columns, **times.get(facts.state, {}), **given)
+    return key
+
+
+@pytest.mark.django_db
+def test_the_database_sorts_keys_by_the_standing_that_the_judge_gives_them():
+    for facts in STORED:
+        key_of(facts)
+    keys = ApiKey.objects.select_related("created_by").annotate(place=STANDING_ORDER).order_by("place")
+    assert {key.facts for key in keys} == {*STORED}
+    assert [key.place for key in keys] == [STANDINGS.index(key.standing) for key in keys]
+
+
+@pytest.mark.django_db
+def test_the_check_answers_and_counts_what_the_standing_says():
+    counted = {}
+    for facts in STORED:
+        secret = secret_format.generate("lk_")
+        key = key_of(facts, secret=secret)
+        standing = key.standing
+        assert verify(f"Bearer {secret}").code == (standing.refusal.code if standing.refusal else None), facts
+        counted[key.pk] = standing.outcome
+    counting.flush()
+    assert dict(KeyUse.objects.filter(span="hour").values_list("key", "outcome")) == counted
+
+
+def admins_list(client: Client, order: str) -> list[str]:
+    shown = client.get("/admin/apikeys/apikey/", {"o": order}).content.decode()
+    return re.findall(r'<td class="field-standing">([^<]*)</td>', shown)
+
+
+@pytest.mark.django_db
+def test_the_admin_sorts_keys_as_people_expect_and_not_by_the_alphabet(admin, signed_in):
+    for facts in STORED:
+        if not (facts.state == "active" and facts.pause_reason):
+            key_of(facts)
+    client = signed_in(admin)
+    shown = ["Active", "Paused", "Paused", "Reported as leaked", "Reported as leaked", "Creator deactivated"]
+    assert admins_list(client, "4") == shown
+    assert admins_list(client, "-4") == shown[::-1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["dashboard", "settings", "usage"])
+def test_no_page_asks_more_of_the_database_for_keys_of_other_standings(name, owner, project, api_key, signed_in):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(page(f"apikeys:{name}", project)).status_code == 200
+        return len(captured)
+
+    client = signed_in(owner)
+    before = queries()
+    for facts in STORED:
+        key_of(facts, project=project, last_used_at=timezone.now())
+    assert queries() == before
+
+
+@pytest.fixture
+def frozen(api_key: Any) -> Any:
+    """A key in a state that no release has, as a later one might leave it."""
+    with connection.cursor() as cursor:
+        if ON_SQLITE:
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        else:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("ALTER TABLE apikeys_apikey DROP CONSTRAINT apikey_state_is_known")
+    ApiKey.objects.filter(pk=api_key.pk).update(state="frozen")
+    if ON_SQLITE:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+    return api_key
+
+
+@pytest.mark.django_db
+def test_a_state_that_is_not_known_is_unavailable_and_says_so_in_the_log(frozen, caplog):
+    outages._last_lines.clear()
+    assert verify(f"Bearer {frozen.secret}").refusal is UNAVAILABLE
+    assert [record.msg for record in caplog.records if record.msg.get("event") == "verify_unavailable"] == [
+        {"event": "verify_unavailable", "error": "This release knows no state 'frozen'.", "key_id": frozen.public_id}
+        | {"level": "error", "timestamp": caplog.records[0].msg["timestamp"]}
+    ]
+    counting.flush()
+    assert not KeyUse.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_state_that_is_not_known_does_not_break_the_list(frozen, admin, signed_in):
+    client = signed_in(admin)
+    shown = client.get("/admin/apikeys/apikey/", {"q": frozen.public_id}).content.decode()
+    assert '<td class="field-standing">Unknown</td>' in shown

@@ -1,0 +1,36 @@
+"""Links between the project's own pages lead somewhere, to a heading too."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import REPOSITORY
+
+pytestmark = pytest.mark.nodb
+
+LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+PAGES = [REPOSITORY / name for name in LISTED.splitlines() if (REPOSITORY / name).exists()]
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def without_code(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings, as GitHub makes addresses of them."""
+    headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(REPOSITORY)) for page in PAGES])
+def test_every_link_to_a_page_of_ours_leads_somewhere(page):
+    for link in LINK.findall(without_code(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link

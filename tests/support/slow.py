@@ -1,0 +1,88 @@
+"""Which tests `make quick` leaves out: those that start a program, those of certain folders, those marked `slow`."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+# Sweeps over every page and every parameter, and what needs a browser or many seconds.
+FOLDERS = [TESTS / name for name in ("browser", "faults", "fuzz", "product", "scripts")]
+# Of the modules that start programs: names that tests use without starting one.
+HARMLESS = {
+    "free_port",
+    "in_parallel",
+    "rounds_in_parallel",
+    "postgres",
+    "find_binaries",
+    "database_url",
+    "session_headers",
+}
+STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+_forbidden = False
+
+
+def mark(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and (_lies_in_a_folder(item) or _may_start_a_program(item)):
+            item.add_marker(pytest.mark.slow)
+
+
+def _lies_in_a_folder(item: pytest.Function) -> bool:
+    return any(item.path.is_relative_to(folder) for folder in FOLDERS)
+
+
+def _may_start_a_program(item: pytest.Function) -> bool:
+    """Whether the test, one of its fixtures or a function that these name, names something that starts a program."""
+    definitions: Any = item._fixtureinfo.name2fixturedefs
+    fixtures = [definition.func for name in definitions for definition in definitions[name]]
+    return any(_reaches(function, set()) for function in [item.function, *fixtures])
+
+
+def _reaches(function: Callable[..., Any], seen: set[Any]) -> bool:
+    if not isinstance(function, FunctionType) or function in seen or "/tests/" not in function.__code__.co_filename:
+        return False
+    seen.add(function)
+    for name in _names(function.__code__):
+        thing = function.__globals__.get(name)
+        if name not in HARMLESS and (_is_a_starter(thing) or _reaches(thing, seen)):  # type: ignore[arg-type]
+            return True
+    return False
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that the code uses, inner functions too."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _is_a_starter(thing: Any) -> bool:
+    module = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
+    return module == "subprocess" or str(module).startswith("tests.support.programs.")
+
+
+# A mark that is missing is noticed: a test without it cannot start a program.
+
+
+@contextmanager
+def no_program() -> Iterator[None]:
+    global _forbidden
+    _forbidden = True
+    try:
+        yield
+    finally:
+        _forbidden = False
+
+
+def _refuse(event: str, _arguments: Any) -> None:
+    if _forbidden and event in STARTS:
+        raise AssertionError("This test starts a program: mark it with @pytest.mark.slow (tests/support/slow.py).")
+
+
+sys.addaudithook(_refuse)
