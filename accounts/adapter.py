@@ -36,14 +36,14 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         **allauth_internals.AccountAdapter.error_messages,
         "account_inactive": "This account is inactive. Ask an administrator.",
         "duplicate_email": "This is your address already.",
-        "email_password_mismatch": "The e-mail address or the password is wrong.",
-        "email_taken": "An account with this e-mail address exists. Sign in instead.",
+        "email_password_mismatch": "The email or the password is wrong.",
+        "email_taken": "An account with this email exists. Sign in instead.",
         "enter_current_password": "This is not your current password.",
         "incorrect_code": "This code is wrong. Check it and try again.",
         "incorrect_password": "This password is wrong.",
-        "rate_limited": "That was quick. Wait a moment, then try again.",
+        "rate_limited": "Too many attempts. Try again in a moment.",
         "same_as_current": "This is the address you have already given.",
-        "too_many_login_attempts": "Too many attempts. Wait a few minutes, then try again.",
+        "too_many_login_attempts": "Too many attempts. Try again in a few minutes.",
     }
 
     def get_client_ip(self, request: HttpRequest) -> Any:
@@ -103,6 +103,13 @@ class AccountAdapter(allauth_internals.AccountAdapter):
                 super().send_mail(template_prefix, email, context)
             except (ValueError, SMTPException) as error:
                 logger.warning("mail_address_refused", cause=type(error).__name__)
+
+    def render_mail(self, template_prefix: str, email: Any, context: dict[str, Any], headers: Any = None) -> Any:
+        """Says of an email with a code how long the code works: the outbox does not send it later."""
+        message = super().render_mail(template_prefix, email, context, headers)
+        if "code" in context:
+            message.useful_seconds = settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT
+        return message
 
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
@@ -218,7 +225,7 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
     error_messages = {
         **DefaultMFAAdapter.error_messages,
         "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
-        "unverified_email": "Confirm your e-mail address first: two-factor authentication needs a confirmed one.",
+        "unverified_email": "Confirm your email first: two-factor authentication needs a confirmed one.",
     }
 
     def encrypt(self, text: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
 from django.http import Http404, QueryDict
 from django.shortcuts import get_object_or_404
 
@@ -83,15 +84,15 @@ def people_of(project: Project) -> QuerySet[User]:
 def options(chosen: Chosen) -> dict[str, Any]:
     """What can be chosen: values with their words. A chosen key is among the keys, however long ago it was deleted."""
     project = chosen.project
-    people = [(person.public_id, person.email) for person in people_of(project)]
-    keys = project.api_keys.only("public_id", "name")
-    deleted = list(keys.filter(state="deleted")[:MOST_DELETED])
-    if chosen.key and chosen.key.is_deleted and chosen.key not in deleted:
-        deleted.insert(0, chosen.key)
-    living = sorted(keys.alive(), key=lambda key: key.name.casefold())
+    people = people_of(project).values_list("public_id", "email")
+    keys = project.api_keys.order_by(Lower("name")).values_list("deleted_at", "public_id", "name")
+    deleted = project.api_keys.filter(state="deleted").values("pk")[:MOST_DELETED]
+    of_form = list(
+        keys.filter(Q(state__in=["active", "paused"]) | Q(pk__in=deleted) | Q(pk=chosen.key and chosen.key.pk))
+    )
     return {
         "kinds": sorted(kinds.choices(), key=lambda choice: choice[1]),
         "people": [*people, (OPERATOR, "An operator of this server")],
-        "living_keys": [(key.public_id, key.name) for key in living],
-        "deleted_keys": [(key.public_id, key.name) for key in deleted],
+        "living_keys": [key for deleted_at, *key in of_form if not deleted_at],
+        "deleted_keys": [key for deleted_at, *key in of_form if deleted_at],
     }

@@ -42,7 +42,7 @@ def request_(rf, settings):
 
 
 def times(request, action: str, key: str) -> list[int]:
-    return [len(rate.times) for rate in allauth_internals.counted(request, action, key)]
+    return [len(rate.times or ()) for rate in allauth_internals.counted(request, action, key)]
 
 
 @pytest.mark.parametrize("cls", PRIVATE_CLASSES)

@@ -19,7 +19,7 @@ SHOTS = os.environ.get("SHOTS")  # a folder to leave pictures in, for whoever wa
 
 def sign_in_by_password(page, user):
     page.goto(reverse("account_login"))
-    page.get_by_label("E-mail address").fill(user.email)
+    page.get_by_label("Email").fill(user.email)
     page.get_by_label("Password").fill(PASSWORD)
     button(page, "Sign in").click()
 

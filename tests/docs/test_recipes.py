@@ -1,15 +1,28 @@
 """The recipes of CONTRIBUTING.md: what each list asks for is what the code needs."""
 
 import re
+from io import StringIO
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from django.core.management import call_command
 
+import config.api
+from apikeys import models, standing
+from apikeys.pages import project
+from apikeys.refusals import OF_A_KEY
+from apikeys.standing import Facts, Standing
+from apikeys.verify import verification
+from apikeys.verify.verification import verify
+from common.answers.refusals import Refusal
+from projects.permissions import Permission, Role, permissions_of, reason
 from tests.config.test_documented_answers import ADDRESSES
 from tests.support.calls.api_client import API
 from tests.support.calls.openapi import document_of, operations
 from tests.support.environment import REPOSITORY
-from tests.support.places.access import ACCESS
+from tests.support.places.access import ACCESS, PERSONAS
+from tests.support.places.pages import page
 from tests.support.places.routes import all_routes
 
 GUIDE = (REPOSITORY / "CONTRIBUTING.md").read_text()
@@ -29,9 +42,95 @@ def table(page: str, heading: str) -> list[str]:
 @pytest.mark.nodb
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_a_list_of_files(recipe):
-    rows = re.findall(r"^\| `([^`]+)`.* \| (.+) \|$", RECIPES[recipe], re.MULTILINE)
+    rows = re.findall(r"^\| `([\w/.-]+)`.* \| (.+) \|$", RECIPES[recipe], re.MULTILINE)
     assert len(rows) >= 3
     assert all((REPOSITORY / file).exists() for file, _ in rows)
+
+
+# A refusal
+
+
+@pytest.mark.django_db
+def test_a_new_refusal_of_a_key_is_explained_by_help_page_and_reference(client, monkeypatch):
+    """Performs the recipe: one entry in the table, and pages and documents have it."""
+    new = Refusal(code="key_asleep", status=403, message="It sleeps.", when="the key sleeps", help="wake the key")
+    for module in (project, config.api):
+        monkeypatch.setattr(module, "OF_A_KEY", (*OF_A_KEY, new))
+    monkeypatch.delitem(vars(config.api.api), "_document", raising=False)
+    assert "<code>key_asleep</code></td><td>The key sleeps. Wake the key.</td>" in client.get("/help/").content.decode()
+    answer = document_of(client)["paths"][f"{API}/me"]["get"]["responses"]["403"]
+    monkeypatch.delitem(vars(config.api.api), "_document")
+    assert "`key_asleep`: the key sleeps." in answer["description"]
+
+
+# A standing
+
+
+@pytest.mark.django_db
+def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, signed_in, monkeypatch):
+    """Performs the recipe with facts that exist: one entry, and check, pages, admin and command have it."""
+    new = Standing(
+        code="asleep",
+        where={"state": "active", "creator_is_active": True},
+        label="Asleep",
+        badge="paused",
+        icon="moon",
+        sentence="Every request with it is rejected, because it sleeps.",
+        advice="Wake it.",
+        refusal=Refusal(code="key_asleep", status=403, message="It sleeps.", when="x", help="y", outcome="paused"),
+    )
+    monkeypatch.setattr(standing, "_KNOWN_LAST_FIRST", (new, *standing._KNOWN_LAST_FIRST))
+    assert verify(f"Bearer {api_key.secret}").code == "key_asleep"
+    shown = signed_in(owner).get(page("apikeys:settings", api_key.project)).content.decode()
+    assert "Asleep" in shown
+    assert "because it sleeps." in shown
+    assert "Asleep" in signed_in(admin).get("/admin/apikeys/apikey/").content.decode()
+    listed = StringIO()
+    call_command("listkeys", api_key.project.public_id, stdout=listed)
+    assert "Asleep" in listed.getvalue()
+
+
+@pytest.mark.nodb
+def test_every_fact_of_a_standing_has_its_columns():
+    assert set(Facts._fields) == set(models._FACTS) == set(verification._FACTS)
+
+
+# A role
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize("role", Role)
+def test_a_role_is_where_the_recipe_says(role):
+    assert role.phrase.endswith(role.value)
+    assert permissions_of(role)
+    assert role.value in PERSONAS
+    assert f"| {', '.join(Role.values)} |" in text_of("docs/product.md")
+
+
+@pytest.mark.nodb
+def test_every_permission_has_its_sentence():
+    assert all(reason(permission).endswith(".") for permission in Permission)
+
+
+# A column of the check
+
+
+@pytest.mark.django_db
+def test_a_field_of_the_identity_is_all_that_a_new_column_needs(api_key):
+    """Performs the recipe, in a copy of the module: one line, and the query brings the column."""
+    source = text_of("apikeys/verify/verification.py")
+    line = 'user_email: Annotated[str, "u.email"]'
+    assert line in source
+    copy = ModuleType("verification_with_one_more_column")
+    exec(source.replace(line, f'{line}\n    key_mask: Annotated[str, "k.mask"]'), vars(copy))  # noqa: S102
+    identity = copy.verify(f"Bearer {api_key.secret}").identity
+    assert (identity.key_mask, identity.key_id) == (api_key.mask, api_key.public_id)
+
+
+@pytest.mark.nodb
+def test_every_field_of_the_identity_is_documented():
+    section = text_of("docs/django.md").partition("## What a view gets")[2].partition("\n## ")[0]
+    assert set(verification.Identity._fields) <= set(re.findall(r"`(\w+)`", section))
 
 
 # A setting
