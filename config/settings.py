@@ -5,7 +5,7 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from config.environment import addresses, cache_url, database_url, email_url, local_secrets, production
+from config.environment import cache_url, database_url, email_url, given_addresses, local_secrets, production
 from config.environment import variables as env
 from config.environment.variables import DATA_DIR, PRODUCTION
 from config.logs import LOGGING  # noqa: F401  Django reads it
@@ -23,8 +23,8 @@ DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
 # Keys from before: they open sessions and links, and sign nothing new.
 SECRET_KEY_FALLBACKS = env.listed("SECRET_KEY_FALLBACKS")
-ALLOWED_HOSTS = addresses.host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = addresses.origins("CSRF_TRUSTED_ORIGINS")
+ALLOWED_HOSTS = given_addresses.host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = given_addresses.origins("CSRF_TRUSTED_ORIGINS")
 THREADS = env.whole_number("THREADS", 8, least=1, most=512)
 CLIENT_SECONDS = env.seconds("CLIENT_SECONDS", 60.0)
 TRUSTED_PROXIES = env.whole_number("TRUSTED_PROXIES", 0, least=0, most=100)
@@ -37,13 +37,15 @@ KEY_RING = env.secret("KEY_RING", "key_ring", local_secrets.new_ring)
 MAX_KEYS_PER_PROJECT = env.whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
 FAILED_KEYS_PER_MINUTE = env.whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
 USAGE_FLUSH_SECONDS = env.seconds("USAGE_FLUSH_SECONDS", 1.0)
-BASE_URL = addresses.base_url("BASE_URL")
+BASE_URL = given_addresses.base_url("BASE_URL")
 # Locally, what a page shows is the address that the browser asked for; the Host header of a production is not believed.
-API_URL = addresses.web_address("API_URL") or (f"{BASE_URL}/api/v1" if PRODUCTION or env.given("BASE_URL") else "")
+API_URL = given_addresses.web_address("API_URL") or (
+    f"{BASE_URL}/api/v1" if PRODUCTION or env.given("BASE_URL") else ""
+)
 # GitHub's own document of the keys with which its secret scanning signs; none: its reports are not taken.
 GITHUB_PUBLIC_KEYS = env.given("GITHUB_PUBLIC_KEYS")
 # Whom to tell of a weakness of this server, as /.well-known/security.txt says (RFC 9116).
-SECURITY_CONTACT = addresses.contacts("SECURITY_CONTACT")
+SECURITY_CONTACT = given_addresses.contacts("SECURITY_CONTACT")
 
 # What one account, project or address can create (docs/security.md, "Limits")
 MAX_PROJECTS_PER_USER = env.whole_number("MAX_PROJECTS_PER_USER", 50, least=1)
@@ -236,7 +238,7 @@ vars().update(email_url.parse(env.given("EMAIL_URL")))
 # What EMAIL_URL says is for the threads that send. Everybody else only writes emails into the outbox.
 MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
 EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"
-DEFAULT_FROM_EMAIL = addresses.sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
+DEFAULT_FROM_EMAIL = given_addresses.sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10

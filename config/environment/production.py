@@ -5,7 +5,7 @@ import os
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import database_url, email_url
-from config.environment.addresses import is_web_address
+from config.environment.given_addresses import is_web_address
 from config.environment.variables import PRODUCTION, flag, given, listed, refusal
 
 _REQUIRED = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING", "EMAIL_URL")

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import addresses, variables
+from config.environment import given_addresses, variables
 
 pytestmark = pytest.mark.nodb
 
@@ -43,9 +43,9 @@ def word(name: str) -> str:
         (word, "", "none"),
         (word, "mandatory", "mandatory"),
         (variables.umask, "027", 0o027),
-        (addresses.web_address, "https://[::1]:8443/", "https://[::1]:8443"),
-        (addresses.web_address, "http://api", "http://api"),
-        (addresses.web_address, "https://schlüssel.test/api", "https://schlüssel.test/api"),
+        (given_addresses.web_address, "https://[::1]:8443/", "https://[::1]:8443"),
+        (given_addresses.web_address, "http://api", "http://api"),
+        (given_addresses.web_address, "https://schlüssel.test/api", "https://schlüssel.test/api"),
     ],
 )
 def test_a_reader_takes_what_can_work_and_an_empty_variable_counts_as_not_set(read, text, value, monkeypatch, tmp_path):
@@ -67,9 +67,15 @@ def test_a_reader_takes_what_can_work_and_an_empty_variable_counts_as_not_set(re
         *((flag, text) for text in ("hunter2", "2")),
         (level, "hunter2"),
         (variables.umask, "022"),
-        *((addresses.web_address, text) for text in ("hunter2", "https://", "ftp://a.test", "https://a b.test")),
-        *((addresses.web_address, text) for text in ("https://a.test:99999", "https://a..test", "https://-a.test")),
-        *((addresses.web_address, text) for text in ("https://hunter2:x@a.test", "https://a.\ntest", "https://[::x]")),
+        *((given_addresses.web_address, text) for text in ("hunter2", "https://", "ftp://a.test", "https://a b.test")),
+        *(
+            (given_addresses.web_address, text)
+            for text in ("https://a.test:99999", "https://a..test", "https://-a.test")
+        ),
+        *(
+            (given_addresses.web_address, text)
+            for text in ("https://hunter2:x@a.test", "https://a.\ntest", "https://[::x]")
+        ),
     ],
 )
 def test_a_reader_refuses_what_cannot_work_in_one_line_by_its_name(read, text, monkeypatch):
