@@ -70,7 +70,7 @@ UNKNOWN = Standing(
     label="Unknown",
     badge="deleted",
     icon="question-mark-circle",
-    sentence="Every request with it is refused: this release does not know the key's state.",
+    sentence="Every request using it is rejected: this release does not know the key's state.",
     refusal=UNAVAILABLE,
 )
 ACTIVE = Standing(
@@ -79,7 +79,7 @@ ACTIVE = Standing(
     label="Active",
     badge="active",
     icon="check-circle",
-    sentence="Requests with it are let in.",
+    sentence="Requests using it are allowed.",
 )
 PAUSED = Standing(
     code="paused",
@@ -87,7 +87,7 @@ PAUSED = Standing(
     label="Paused",
     badge="paused",
     icon="pause-circle",
-    sentence="Every request with it is refused.",
+    sentence="Every request using it is rejected.",
     refusal=refusals.KEY_PAUSED,
 )
 REPORTED = Standing(
@@ -97,7 +97,7 @@ REPORTED = Standing(
     short="Leaked",
     badge="reported",
     icon="shield-exclamation",
-    sentence="Somebody who holds its secret reported it as leaked.",
+    sentence="This key was reported as leaked.",
     advice="Create a new key, switch your programs to it, then delete this one. Re-enable it only if you are sure that "
     "nobody else has the secret.",
     # A program hears no more than that the key is paused: it may be the thief's.
@@ -107,10 +107,10 @@ CREATOR_DEACTIVATED = Standing(
     code="creator_deactivated",
     where={"state": KeyState.ACTIVE.value, "creator_is_active": False},
     label="Creator deactivated",
-    short="Refused",
+    short="Rejected",
     badge="reported",
     icon="no-symbol",
-    sentence="Refused: the account that created it is deactivated.",
+    sentence="Rejected: the account that created it is deactivated.",
     advice="Create a new key.",
     refusal=refusals.FORBIDDEN,
 )
@@ -120,7 +120,7 @@ DELETED = Standing(
     label="Deleted",
     badge="deleted",
     icon="x-circle",
-    sentence="Every request with it is refused for good.",
+    sentence="Every request using it is rejected for good.",
     refusal=refusals.KEY_DELETED,
 )
 
