@@ -93,7 +93,7 @@ ERROR = {
     "meta": {"request_id": "req_5VbN8mKx2JtR7wQz", "project_id": None, "type": "error"},
     "data": None,
     "error": {"code": "key_paused", "message": "This API key is paused."},
-    "links": {"self": "/api/v1/files"},
+    "links": {},
 }
 
 
@@ -149,10 +149,9 @@ def _bodies(operation: dict[str, Any], document: dict[str, Any]) -> list[dict[st
             schema = _resolved(schema.get("items", {}), document)
         required = schema.get("required", [])
         fields = [
-            {"name": name, "is_required": name in required, "description": field.get("description", "")}
-            for name, field in schema.get("properties", {}).items()
+            f"`{name}`" if name in required else f"`{name}` (may be left out)" for name in schema.get("properties", {})
         ]
-        bodies.append({"media_type": media_type, "is_list": is_list, "fields": fields})
+        bodies.append({"media_type": media_type, "is_list": is_list, "fields": ", ".join(fields)})
     return bodies
 
 

@@ -42,8 +42,7 @@ ENTRANCE = ("login/", "signup/", "password/reset/")
 MEASURE = """() => {
   const root = document.documentElement, found = []
   if (root.scrollWidth > root.clientWidth) found.push(`scrolls sideways by ${root.scrollWidth - root.clientWidth} px`)
-  const floating = '.announcements, .skip-link, .visually-hidden, dialog:not([open]), option, ' +
-    'noscript, script, style, title'
+  const floating = '.announcements, .skip-link, .visually-hidden, dialog:not([open]), option, noscript, script, style'
   const boxes = [], dialog = document.querySelector('dialog[open]')
   const add = (element, whole, text, clip) => {
     const box = {top: Math.max(whole.top, clip.top), bottom: Math.min(whole.bottom, clip.bottom)}

@@ -73,8 +73,8 @@ def test_calls_are_summed_charted_and_listed(client, project, api_key):
     assert "Allowed 3 75% of requests in the last 24 hours" in seen
     assert "Rejected 1 25% of requests in the last 24 hours" in seen
     assert "Requests per hour over the last 24 hours: 3 allowed, 1 rejected." in answer.content.decode()
-    assert "The busiest hour had 3 calls, at 10 Mar, 15:00 UTC." in answer.content.decode()
-    assert "10 Mar, 15:00 3 0 10 Mar, 13:00 0 1 The hours that are not listed had no calls." in seen
+    assert "The busiest hour had 3 requests, at 10 Mar, 15:00 UTC." in answer.content.decode()
+    assert "10 Mar, 15:00 3 0 10 Mar, 13:00 0 1 Hours without requests are not listed." in seen
     assert listed(answer) == ["Production server"]
 
 
@@ -97,7 +97,7 @@ def test_a_chosen_key_has_a_chart_of_its_own(client, project, owner, api_key):
     answer = client.get(address(project), {"key": other.public_id, "range": "30d"})
     assert "<h1>Usage of Staging</h1>" in answer.content.decode()
     assert "<title>Usage of Staging · Acme Weather · Latchkey</title>" in answer.content.decode()
-    assert "Allowed 2 100% of requests in the last 24 hours" in text(answer)
+    assert "Allowed 2 100% of requests in the last 30 days" in text(answer)
     assert "By key" not in text(answer)
     links = [html.unescape(link) for link in re.findall(r'href="(\?[^"]+)"', answer.content.decode())]
     assert links == ["?range=30d", *(f"?key={other.public_id}&range={period}" for period in ("24h", "30d", "12m"))]
@@ -255,9 +255,8 @@ def test_the_page_and_the_file_hold_the_same_calls(client, project, owner, api_k
     found = lines(client.get(address(project, "usage_csv"), {"range": "30d"}))
     sums = [sum(int(line[column]) for line in found[1:]) for column in range(3, 7)]
     assert sums == list(states.values())
-    assert (
-        "Allowed 7 41.2% of requests in the last 24 hours Rejected 10 58.8% of requests in the last 24 hours"
-        in text(client.get(address(project), {"range": "30d"}))
+    assert "Allowed 7 41.2% of requests in the last 30 days Rejected 10 58.8% of requests in the last 30 days" in text(
+        client.get(address(project), {"range": "30d"})
     )
     assert KeyUse.objects.filter(span="day").count() == 4
     assert api_key.state == KeyState.ACTIVE
