@@ -4,9 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
-from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -15,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from accounts import rate_limits, security_events
+from accounts import allauth_internals, rate_limits, security_events
 from accounts.addresses import canonical, canonical_or_none, look_of
 from accounts.models import User
 from accounts.second_factors import secrets_at_rest
@@ -31,21 +29,21 @@ logger = structlog.get_logger(__name__)
 PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+class AccountAdapter(allauth_internals.AccountAdapter):
     """allauth's sign-in, with our rule for the client's address and in our words."""
 
     error_messages = {
-        **DefaultAccountAdapter.error_messages,
+        **allauth_internals.AccountAdapter.error_messages,
         "account_inactive": "This account is inactive. Ask an administrator.",
         "duplicate_email": "This is your address already.",
-        "email_password_mismatch": "The e-mail address or the password is wrong.",
-        "email_taken": "An account with this e-mail address exists. Sign in instead.",
+        "email_password_mismatch": "The email or the password is wrong.",
+        "email_taken": "An account with this email exists. Sign in instead.",
         "enter_current_password": "This is not your current password.",
         "incorrect_code": "This code is wrong. Check it and try again.",
         "incorrect_password": "This password is wrong.",
-        "rate_limited": "That was quick. Wait a moment, then try again.",
+        "rate_limited": "Too many attempts. Try again in a moment.",
         "same_as_current": "This is the address you have already given.",
-        "too_many_login_attempts": "Too many attempts. Wait a few minutes, then try again.",
+        "too_many_login_attempts": "Too many attempts. Try again in a few minutes.",
     }
 
     def get_client_ip(self, request: HttpRequest) -> Any:
@@ -62,13 +60,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         except ValidationError:
             rate_limits.hold_up(request, "login_failed", pair)
             raise
-        usage = ratelimit.consume(request, app=rate_limits.APP, action="login_failed_account", key=account)
+        usage = allauth_internals.consume(request, "login_failed_account", key=account)
         if not usage:
             rate_limits.hold_up(request, "login_failed_account", account)
             raise self.validation_error("too_many_login_attempts")
-        self._login_failed_rl_usage.usage += usage.usage
+        self.give_back_at_sign_in(usage)
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+    def login_attempts_key(self, request: HttpRequest, **credentials: Any) -> str:
         return self._login_keys(request, **credentials)[0]
 
     def _login_keys(self, request: HttpRequest, **credentials: Any) -> tuple[str, str]:
@@ -81,11 +79,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         account = canonical_or_none(typed) or look_of(typed)
         return f"{account}:{network_of(client_address(request))}", account
 
-    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+    def forget_login_attempts(self, request: HttpRequest, **credentials: Any) -> None:
         """After a reset by mail the owner may log in, however many wrong passwords others have tried."""
-        super()._delete_login_attempts_cached_email(request, **credentials)
+        super().forget_login_attempts(request, **credentials)
         account = self._login_keys(request, **credentials)[1]
-        ratelimit.clear(request, app=rate_limits.APP, action="login_failed_account", key=account)
+        allauth_internals.clear(request, "login_failed_account", key=account)
 
     def clean_email(self, email: str) -> str:
         """For sign-up and change of address. Raises ValidationError in words for an address without canonical form."""
@@ -105,6 +103,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
                 super().send_mail(template_prefix, email, context)
             except (ValueError, SMTPException) as error:
                 logger.warning("mail_address_refused", cause=type(error).__name__)
+
+    def render_mail(self, template_prefix: str, email: Any, context: dict[str, Any], headers: Any = None) -> Any:
+        """Says of an email with a code how long the code works: the outbox does not send it later."""
+        message = super().render_mail(template_prefix, email, context, headers)
+        if "code" in context:
+            message.useful_seconds = settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT
+        return message
 
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
@@ -220,7 +225,7 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
     error_messages = {
         **DefaultMFAAdapter.error_messages,
         "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
-        "unverified_email": "Confirm your e-mail address first: two-factor authentication needs a confirmed one.",
+        "unverified_email": "Confirm your email first: two-factor authentication needs a confirmed one.",
     }
 
     def encrypt(self, text: str) -> str:

@@ -95,7 +95,7 @@ class UserCreationForm(AdminUserCreationForm):
     def clean_email(self) -> str:
         email = canonical(self.cleaned_data["email"])
         if User.objects.having(email):
-            raise ValidationError("A user with this e-mail address exists already.", code="unique")
+            raise ValidationError("A user with this email exists already.", code="unique")
         return email
 
 

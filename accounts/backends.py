@@ -4,14 +4,14 @@ way.
 
 from typing import Any
 
-from allauth.account.auth_backends import AuthenticationBackend
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from accounts.allauth_internals import AuthenticationBackend
 from accounts.models import User
 
 
-class AddressBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth ships no types
+class AddressBackend(AuthenticationBackend):
     """Tries the account that has the address, then the accounts that had it in another spelling, each with its own
     password.
     """
@@ -23,11 +23,11 @@ class AddressBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth sh
             raise PermissionDenied
         return user
 
-    def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+    def search(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         """The search itself. allauth makes it take as long without an account. `account` restricts it to one user."""
         address = credentials.get("email") or credentials.get("username") or ""
         account = credentials.get("account")
         for user in User.objects.sharing(address):
-            if account in (None, user.pk) and self._check_password(user, credentials["password"]):
+            if account in (None, user.pk) and self.has_password(user, credentials["password"]):
                 return user
         return None

@@ -2,11 +2,9 @@
 
 import time
 
-from allauth.core.internal import ratelimit
-from django.core.cache import cache
 from django.http import HttpRequest
 
-APP = "allauth.account"
+from accounts.allauth_internals import counted
 
 
 def hold_up(request: HttpRequest, action: str, key: str | None = None) -> None:
@@ -24,14 +22,13 @@ def held_up_seconds(request: HttpRequest) -> int:
 
 def _seconds_left(request: HttpRequest, action: str, key: str | None) -> int:
     """How long until each of the action's limits allows one more; the longest period if the key is unknown."""
-    rates = ratelimit.get_rates(app=APP, action=action)
-    if key is None:
-        return max(int(rate.duration) for rate in rates)
+    rates = counted(request, action, key)
     left = 1.0
     for rate in rates:
-        times = cache.get(ratelimit.get_cache_key(request, app=APP, action=action, rate=rate, key=key), [])
-        since = time.time() - rate.duration
-        recent = [at for at in times if at > since]
+        if rate.times is None:
+            return max(rate.seconds for rate in rates)
+        since = time.time() - rate.seconds
+        recent = [at for at in rate.times if at > since]
         if len(recent) >= rate.amount:
             left = max(left, min(recent) - since)
     return int(left) + 1

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.urls import path
 
 from accounts.requests import PageRequest
-from accounts.sessions.session_list import list_sessions
+from accounts.sessions.session_list import end_session, list_sessions
 from accounts.sign_in.code_page import enter_code
 from accounts.sign_in.recent_authentication import ask_who_it_is
 
@@ -21,4 +21,5 @@ urlpatterns = [
     path("confirm-email/", enter_code, name="account_email_verification_sent"),
     path("password/set/", set_password, name="account_set_password"),
     path("sessions/", reauthentication_required(list_sessions, allow_get=True), name="usersessions_list"),
+    path("sessions/<int:pk>/end/", reauthentication_required(end_session), name="end_session"),
 ]

@@ -1,4 +1,4 @@
-"""The JSON API at /api/v1: its calls, its errors, its OpenAPI document and the page that shows it."""
+"""The JSON API at /api/v1: its calls, its errors and its OpenAPI document."""
 
 from collections.abc import Callable
 from functools import cached_property, wraps
@@ -15,13 +15,10 @@ from django.core.exceptions import (
 )
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from django.shortcuts import render
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
-from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
-from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 
 from apikeys.api.report import router as report_router
@@ -32,7 +29,8 @@ from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
 from common.answers.envelope import error_response
 from common.answers.refusals import GENERAL, INVALID, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, UNAVAILABLE, Refusal
 from common.outages import OUTAGES
-from config import errors
+from config import errors, ninja_internals
+from config.api_reference import ReferencePage
 from projects.files.files_api import router as files_router
 from projects.files.storage import StorageUnavailable
 from projects.refusals import OF_FILES
@@ -101,49 +99,8 @@ def _describe_answers(operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(answers.items()))
 
 
-def _bodies(operation: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The bodies that the document describes for an operation: media type, whether it is a list, and its fields."""
-    bodies = []
-    for media_type, media in operation.get("requestBody", {}).get("content", {}).items():
-        schema = _resolved(media.get("schema", {}), document)
-        is_list = schema.get("type") == "array"
-        if is_list:
-            schema = _resolved(schema.get("items", {}), document)
-        required = schema.get("required", [])
-        fields = [
-            {"name": name, "is_required": name in required, "description": field.get("description", "")}
-            for name, field in schema.get("properties", {}).items()
-        ]
-        bodies.append({"media_type": media_type, "is_list": is_list, "fields": fields})
-    return bodies
-
-
-def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    name = schema.get("$ref", "").removeprefix("#/components/schemas/")
-    found: dict[str, Any] = document["components"]["schemas"][name] if name else schema
-    return found
-
-
-class ReferencePage(DocsBase):
-    """The OpenAPI document as a page of ours: Swagger UI weighs 1.4 MB and fails the accessibility checks."""
-
-    def render_page(self, request: HttpRequest, api: NinjaAPI, **parameters: Any) -> HttpResponse:
-        document = api.get_openapi_schema()
-        operations = [
-            {"method": method.upper(), "path": path, "bodies": _bodies(operation, document), **operation}
-            for path, methods in document["paths"].items()
-            for method, operation in methods.items()
-        ]
-        return render(request, "api/docs.html", {"operations": operations})
-
-
-class Api(NinjaAPI):
-    def _get_urls(self) -> list[URLResolver | URLPattern]:
-        # Without Ninja's root, which answers 404 by itself but lets /api/v1 be redirected to /api/v1/.
-        patterns = [p for p in super()._get_urls() if isinstance(p, URLPattern) and p.name != "api-root"]
-        for pattern in patterns:
-            pattern.callback = _in_envelope(pattern.callback)
-        return [*patterns]
+class Api(ninja_internals.Api):
+    wrap = staticmethod(_in_envelope)
 
     def get_root_path(self, path_params: dict[str, Any]) -> str:
         return reverse("api:openapi-json").removesuffix("openapi.json")

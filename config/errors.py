@@ -75,7 +75,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """The answer to somebody who tries too often."""
     seconds = held_up_seconds(request) or LIMIT_SECONDS
-    response = render(request, "errors/429.html", {"minutes": ceil(seconds / 60)}, status=429)
+    number, unit = (seconds, "second") if seconds < 100 else (ceil(seconds / 60), "minute")
+    wait = f"{number} {unit}{'' if number == 1 else 's'}"
+    response = render(request, "errors/429.html", {"wait": wait}, status=429)
     response["Retry-After"] = str(seconds)
     return response
 

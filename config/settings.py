@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "apikeys",
     "projects",
     "accounts",
+    "common.outbox",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -204,7 +205,7 @@ ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = ACCOUNT_EMAIL_VERIFICATION == "mand
 # Sent again, but not to another address: that is offered to new people alone, and so tells which address is taken.
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
-ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_FORMS = {
     "add_email": "accounts.sign_in.forms.AddEmailForm",
@@ -255,9 +256,9 @@ SESSION_IDLE_SECONDS = whole_number("SESSION_IDLE_SECONDS", 24 * 60 * 60, least=
 
 # Mail
 vars().update(mail())
-# What EMAIL_URL says is for the threads that send. Everybody else only puts emails into their queue.
+# What EMAIL_URL says is for the threads that send. Everybody else only writes emails into the outbox.
 MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
-EMAIL_BACKEND = "common.background.mail_delivery.EmailBackend"
+EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"
 DEFAULT_FROM_EMAIL = sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.

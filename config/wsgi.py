@@ -11,6 +11,7 @@ _django = get_wsgi_application()
 from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
 from common.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
+from common.outbox import senders  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config.serving import readiness  # noqa: E402
 
@@ -37,11 +38,17 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
     database_deadline.begin()
     if gateway.is_asked(environ["PATH_INFO"]):
         return gateway.application(environ, start_response)
+    begin_worker()
     _forget_own_environment(environ)
     _simplify_content_type(environ)
     _leave_escaped_cookies_out(environ)
     _doubt_lists_of_protocols(environ)
     return _django(environ, start_response)
+
+
+def begin_worker() -> None:
+    """Starts the threads that send emails. Our own server calls it in each worker; with others, the first page does."""
+    senders.start()
 
 
 def _simplify_content_type(environ: dict[str, Any]) -> None:

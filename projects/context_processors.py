@@ -29,7 +29,7 @@ def project_at_hand(request: HttpRequest) -> Project | None:
     match = request.resolver_match
     if match is None or "project_id" in match.kwargs or match.app_name == "projects":
         return None
-    projects = Project.objects.of(request.user)
+    projects = Project.objects.of(request.user)  # type: ignore[arg-type]  # callers have checked that it is a user
     if named := _PROJECT_ID.search(request.GET.get("project", "")) or _PROJECT_ID.search(page_that_asked(request)):
         return projects.filter(public_id=named[0]).first()
     found = list(projects[:2])

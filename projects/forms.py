@@ -34,7 +34,9 @@ class PageForm(forms.Form):
 
 class ProjectForm(PageForm):
     id_prefix = "project"
-    name = NameField(label="Project name", widget=forms.TextInput(attrs={"placeholder": "Acme Weather API"}))
+    name = NameField(
+        label="Project name", widget=forms.TextInput(attrs={"placeholder": "Acme Weather API", "autofocus": True})
+    )
     form_token = FormTokenField()
 
 

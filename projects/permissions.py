@@ -44,7 +44,7 @@ _ACTIONS = {
     Permission.MANAGE_KEYS: "can create, pause or delete keys.",
     Permission.READ_SECRETS: "can copy or reveal keys.",
     Permission.MANAGE_PROJECT: "can change or delete it.",
-    Permission.GET_MAILS: "are told by mail what happens to its keys.",
+    Permission.GET_MAILS: "get email notifications.",
     Permission.OWN_PROJECT: "are responsible for it.",
 }
 

@@ -1,5 +1,4 @@
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Count, FilteredRelation, Q
@@ -25,9 +24,9 @@ PAGE_SIZE = 20
 @login_not_required
 @require_safe
 def home(request: PageRequest) -> HttpResponse:
-    """Leads on to where the person's work is."""
+    """Says what this is; leads a person who is signed in on to their work."""
     if not request.user.is_authenticated:
-        return redirect_to_login("/")
+        return render(request, "projects/welcome.html")
     projects = list(Project.objects.of(request.user)[:2])
     if not projects:
         return redirect("projects:create")
@@ -83,10 +82,7 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
     form = MailsForm(request.POST)
     form.full_clean()
     services.choose_mails(project=project, by=request.user, address=client_address(request), **form.cleaned_data)
-    chosen = sum(form.cleaned_data.values())
-    announce(
-        request, f"Saved. You get {chosen or 'none'} of the {len(form.fields)} kinds of mail about {project.name}."
-    )
+    announce(request, "Notification settings saved.")
     return redirect(back_to)
 
 
@@ -99,7 +95,7 @@ def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
     form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=project.name)
     if form.is_valid():
         services.delete_project(project=project, by=request.user, address=client_address(request))
-        announce(request, f"Deleted {project.name}. Its keys have stopped working.")
+        announce(request, f"Deleted {project.name}. Requests using its keys are now rejected.")
         return redirect("projects:list")
     context = {"project": project, "delete_form": form}
     return render(request, "projects/delete.html", context, status=422 if form.is_bound else 200)

@@ -22,7 +22,6 @@ from apikeys.models import ApiKey
 from apikeys.usage import counting
 from apikeys.verify import failed_keys
 from common import database_deadline
-from common.background import mail_delivery
 from common.postgresql.base import LIMITS, DatabaseWrapper
 from projects.models import Project
 from projects.permissions import Role
@@ -53,13 +52,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def programs_are_slow(request: pytest.FixtureRequest) -> Iterator[None]:
-    """`make quick` starts no program: a test that is not marked `slow` cannot."""
-    if request.node.get_closest_marker("slow"):
-        yield
-    else:
+def programs_are_slow(pytestconfig: pytest.Config) -> Iterator[None]:
+    """`make quick` starts no program: where slow tests are left out, the others cannot."""
+    if pytestconfig.option.markexpr == "not slow":
         with slow.no_program():
             yield
+    else:
+        yield
 
 
 # The database
@@ -117,8 +116,7 @@ def no_use_left_over() -> None:
 
 @pytest.fixture(autouse=True)
 def no_mail_left_over(settings: Settings) -> None:
-    """Nor may an email that an earlier test let wait be sent in a later one; those of the tests go to `mail.outbox`."""
-    mail_delivery.forget()
+    """Emails of the tests go to `mail.outbox`, once a test has the outbox send them."""
     settings.MAIL_SENT_BY = "django.core.mail.backends.locmem.EmailBackend"
 
 

@@ -1,10 +1,15 @@
 """Imports run one way, from floor to floor and from room to room, and no room does what it must not."""
 
 import ast
+import inspect
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -298,6 +303,112 @@ def test_a_role_that_is_named_is_seen(code):
 def test_templates_ask_for_rights_and_never_for_a_role():
     for template in (REPOSITORY / "templates").rglob("*.html"):
         assert not re.search(r"role\s*(==|!=|in\b)", template.read_text()), template
+
+
+# Private parts of libraries
+
+# The one module that may use what the library keeps private. Each has a contract test, and the library is pinned to its
+# minor version.
+ADAPTERS = {
+    "allauth": "accounts/allauth_internals.py",
+    "ninja": "config/ninja_internals.py",
+    "psycopg": "common/postgresql/base.py",
+}
+CONTRACTS = {
+    "allauth": "tests/accounts/test_allauth_contract.py",
+    "ninja": "tests/config/test_ninja_contract.py",
+    "psycopg": "tests/common/postgresql/test_psycopg_contract.py",
+}
+DISTRIBUTIONS = {"allauth": "django-allauth", "ninja": "django-ninja", "psycopg": "psycopg"}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def names_in(source: str) -> set[str]:
+    return {name for name in re.findall(r"\b_\w+", source) if is_private(name)}
+
+
+@cache
+def private_names_of(library: str) -> frozenset[str]:
+    """Every name with an underscore that the library's own source has."""
+    [folder] = import_module(library).__path__
+    return frozenset(name for path in Path(folder).rglob("*.py") for name in names_in(path.read_text()))
+
+
+@cache
+def own_private_names() -> frozenset[str]:
+    """Names with an underscore that we define ourselves, and `_meta`, which every model of Django has."""
+    found = set()
+    for _, path in FILES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+    return frozenset({"_meta", *filter(is_private, found)})
+
+
+def bases_of_libraries(module: Any) -> Iterator[tuple[type, str, type]]:
+    """Each class of the module that has a base in a library with an adapter; adapters' own classes are no such base."""
+    for cls in vars(module).values():
+        if isinstance(cls, type) and cls.__module__ == module.__name__:
+            for base in cls.__mro__[1:]:
+                if (library := base.__module__.split(".")[0]) in ADAPTERS:
+                    yield cls, library, base
+
+
+def source_of(cls: type) -> str:
+    try:
+        return inspect.getsource(cls)
+    except OSError:  # a class that is made while the program runs
+        return ""
+
+
+def private_uses(path: Path) -> Iterator[str]:
+    """Private parts of libraries that a module uses: what it imports, asks of an object, and overrides in a class."""
+    tree = tree_of(path)
+    used = imported(tree)
+    for library in ADAPTERS:
+        mine = {name for name in used if is_in(name, {library})}
+        yield from (
+            f"{library}: {name}" for name in mine if ".internal" in name or any(map(is_private, name.split(".")))
+        )
+        if mine:
+            foreign = private_names_of(library) - own_private_names()
+            yield from (
+                f"{library}: {ast.unparse(node)}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and node.attr in foreign
+            )
+    module = import_module(name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    for cls, library, base in bases_of_libraries(module):
+        taken = names_in(source_of(cls)) & names_in(source_of(base))
+        yield from (f"{library}: {cls.__name__}.{name}" for name in taken)
+
+
+# Each uses a library, or a class that is made of one.
+USES_LIBRARIES = [
+    path
+    for _, path in FILES
+    if any(is_in(name, {*ADAPTERS}) or "_internals" in name for name in imported(tree_of(path)))
+]
+
+
+@pytest.mark.parametrize("path", USES_LIBRARIES, ids=name_of)
+def test_private_parts_of_a_library_are_used_in_its_adapter_alone(path):
+    allowed = {f"{library}: " for library, adapter in ADAPTERS.items() if adapter == name_of(path)}
+    assert not [use for use in private_uses(path) if not use.startswith(tuple(allowed))]
+
+
+@pytest.mark.parametrize("library", ADAPTERS)
+def test_a_library_whose_private_parts_are_used_is_pinned_and_has_a_contract(library):
+    assert any(use.startswith(f"{library}: ") for use in private_uses(REPOSITORY / ADAPTERS[library])), "seen"
+    assert (REPOSITORY / CONTRACTS[library]).exists()
+    dependencies = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    [pin] = [found for found in dependencies if re.split(r"[\[~<>=]", found)[0] == DISTRIBUTIONS[library]]
+    assert re.search(r"~=\d+\.\d+\.\d+$", pin), pin
 
 
 PAGES_AND_CALLS = [*modules("apikeys/pages"), *modules("apikeys/api"), *modules("projects/views.py")]

@@ -10,9 +10,8 @@ from allauth.mfa import app_settings
 from allauth.mfa.base import forms as base
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp import forms
-from allauth.mfa.totp.internal.auth import TOTP
-from django.core.cache import cache
 
+from accounts.allauth_internals import keep_code_used
 from accounts.second_factors import secrets_at_rest
 
 
@@ -54,4 +53,4 @@ def _remember(authenticator: Authenticator, code: str) -> None:
     """Keeps an app's code used for as long as it would be accepted; recovery codes end by themselves."""
     if authenticator.type == Authenticator.Type.TOTP:
         good_for = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
-        cache.set(TOTP(authenticator)._get_used_cache_key(code), "y", good_for)
+        keep_code_used(authenticator, code, good_for)

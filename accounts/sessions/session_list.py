@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
 from accounts.requests import PageRequest
@@ -70,9 +70,14 @@ def _lets_in(row: Session | None, user: User) -> bool:
     return data.get(SESSION_KEY) == str(user.pk) and any(constant_time_compare(found, one) for one in hashes)
 
 
-def end_sessions(user: User, *, but: str | None) -> int:
-    """Ends every session on the user's list, except the one with the id `but`; how many could still be used."""
+def end_sessions(user: User, *, but: str | None, only: int | None = None) -> int:
+    """Ends the sessions on the user's list, except the one with the id `but`; how many could still be used.
+
+    `only` is the primary key of the one row on the list that is to end.
+    """
     others = UserSession.objects.filter(user=user).exclude(session_key__in=stored_ids_of(str(but)))
+    if only is not None:
+        others = others.filter(pk=only)
     stored = list(others.values_list("session_key", flat=True))
     # Also by the digest: a row of the earlier release may take today's form meanwhile.
     named = [*stored, *map(digest_of, stored)]
@@ -134,3 +139,11 @@ def list_sessions(request: PageRequest) -> HttpResponse:
     current = stored_ids_of(str(request.session.session_key))
     context = {"sessions": sessions_of(request.user), "current": current}
     return render(request, "usersessions/usersession_list.html", context)
+
+
+@require_POST
+def end_session(request: PageRequest, pk: int) -> HttpResponse:
+    """Ends one of the user's other sessions. Quiet success for one that has ended, or that is somebody else's."""
+    end_sessions(request.user, but=request.session.session_key, only=pk)
+    messages.info(request, "That session was signed out.")
+    return redirect("usersessions_list")

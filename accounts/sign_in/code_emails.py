@@ -6,26 +6,21 @@ limit of their own, so that strangers cannot withhold their code.
 
 from typing import Any
 
-from allauth.account.internal.flows.email_verification_by_code import EmailVerificationProcess
-from allauth.core.internal import ratelimit
 from django.http import HttpRequest
 
-from accounts.rate_limits import APP
+from accounts import allauth_internals
 
 NOT_SENT = "not_sent"  # in the state of a code that waits for an email
 
 
 def own_email_allowed(request: HttpRequest, address: str) -> bool:
     """Whether a person who has given the password may have an email now. Emails that strangers caused do not count."""
-    if not ratelimit.consume(request, app=APP, action="own_code", key=address.lower()):
+    if not allauth_internals.consume(request, "own_code", key=address.lower()):
         return False
-    ratelimit.clear(request, app=APP, action="confirm_email", key=address.lower())
+    allauth_internals.clear(request, "confirm_email", key=address.lower())
     return True
 
 
 def wait_for_next_email(request: HttpRequest, email_address: Any) -> None:
     """Prepares the code's page, where the person can ask for an email."""
-    state = EmailVerificationProcess.initial_state(email_address.user, email_address.email) | {NOT_SENT: True}
-    process = EmailVerificationProcess(request=request, user=email_address.user, state=state)
-    process.generate_code()
-    process.persist()
+    allauth_internals.wait_for_code(request, email_address.user, email_address.email, **{NOT_SENT: True})

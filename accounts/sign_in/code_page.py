@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from allauth.account.views import ConfirmEmailVerificationCodeView, email_verification_sent
+from allauth.account.views import email_verification_sent
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponseBase
 
+from accounts import allauth_internals
 from accounts.sign_in.code_emails import NOT_SENT, own_email_allowed
 from accounts.sign_in.nobody import look_up_no_address, look_up_nobody
 
 
-class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]  # allauth ships no types
+class CodePage(allauth_internals.CodePage):
     """allauth's page. It does the same work for an address that has an account as for a new one."""
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -22,21 +22,16 @@ class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]  # allau
         return kwargs
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super().get_context_data(**kwargs), "not_sent": NOT_SENT in self._process.state}
+        return {**super().get_context_data(**kwargs), "not_sent": NOT_SENT in self.process.state}
 
-    def _resend_form_valid(self, form: Any) -> HttpResponse:
-        """Sends another email. allauth sends none where the address has an account: that is quick, and so shows it."""
-        if self._process.user is None:
+    def before_resend(self) -> None:
+        """allauth sends no email where the address has an account: that is quick, and so shows it. Ours is sent."""
+        if self.process.user is None:
             look_up_nobody()
             look_up_no_address()
         elif self.stage and not self.stage.login.signup:
-            own_email_allowed(self.request, self._process.email)
-        self._process.generate_code()
-        self._process.send()
-        self._process.state.pop(NOT_SENT, None)
-        self._process.record_resend()
-        self._process.persist()
-        return HttpResponseRedirect(self.passthrough_next_url(reverse("account_email_verification_sent")))
+            own_email_allowed(self.request, self.process.email)
+        self.process.state.pop(NOT_SENT, None)
 
 
 @login_not_required

@@ -39,5 +39,5 @@ class DoubleSubmission:
         # Not the error's words, because PostgreSQL puts the address into them.
         logger.warning("submitted_twice", page=name, cause=type(exception.__cause__).__name__)
         if name == "account_signup":
-            messages.info(request, "An account with this e-mail address has just been created.")
+            messages.info(request, "An account with this email has just been created.")
         return HttpResponseRedirect(passthrough_next_redirect_url(request, reverse(SEEN_AT[name]), "next"))

@@ -5,8 +5,7 @@ from typing import Any
 from allauth.account import app_settings
 from allauth.account import forms as account_forms
 from allauth.account.adapter import get_adapter as get_account_adapter
-from allauth.account.internal.flows.email_verification import send_verification_email_to_address
-from allauth.account.models import EmailAddress, Login
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.webauthn import forms
@@ -14,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
+from accounts import allauth_internals
 from accounts.addresses import canonical_or_none
 from accounts.models import User
 from accounts.security_events import note_refused_passkey
@@ -22,18 +22,17 @@ from accounts.sign_in.nobody import look_up_nobody, make_no_account, sign_in_nob
 from accounts.sign_in.pending import remember_password
 
 
-class LoginForm(TakesSlot, account_forms.LoginForm):  # type: ignore[misc]  # allauth ships no types
-    def _clean_with_password(self, credentials: dict[str, Any]) -> Any:
+class LoginForm(TakesSlot, allauth_internals.LoginForm):
+    def authenticated(self, credentials: dict[str, Any]) -> Any:
         """What follows a sign-in is about the account's own spelling of the address, however it was typed.
 
         allauth refuses the right password while no email with a code may be sent. Here the page for the code follows.
         """
         adapter = get_account_adapter()
-        self.user = adapter.authenticate(self.request, **credentials)
-        if self.user is None:
+        user = adapter.authenticate(self.request, **credentials)
+        if user is None:
             raise adapter.validation_error("email_password_mismatch")
-        self._login = Login(user=self.user, email=self.user.email)
-        return self.cleaned_data
+        return user
 
 
 class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
@@ -120,7 +119,7 @@ class AddEmailForm(account_forms.AddEmailForm):  # type: ignore[misc]
         with transaction.atomic():
             EmailAddress.objects.filter(user=self.user, verified=False).exclude(email=self.user.email).delete()
             address = EmailAddress.objects.create(user=self.user, email=self.cleaned_data["email"])
-        send_verification_email_to_address(request, address)
+        allauth_internals.send_link(request, address)
         return address
 
 

@@ -7,12 +7,12 @@ nobody has, which takes the database as long.
 
 import secrets
 
-from allauth.account.internal.stagekit import LOGIN_SESSION_KEY
 from allauth.account.models import EmailAddress
 from allauth.account.utils import setup_user_email
 from django.db import transaction
 from django.http import HttpRequest
 
+from accounts.allauth_internals import set_account_of_pending_sign_in
 from accounts.models import User
 
 # No account has this primary key.
@@ -42,5 +42,4 @@ def make_no_account(request: HttpRequest, password: str) -> None:
 
 def sign_in_nobody(request: HttpRequest) -> None:
     """Makes each later page look up the account of a sign-in that has none."""
-    if pending := request.session.get(LOGIN_SESSION_KEY):
-        request.session[LOGIN_SESSION_KEY] = {**pending, "user_pk": str(NOBODY)}
+    set_account_of_pending_sign_in(request, NOBODY)

@@ -6,16 +6,19 @@ password.
 
 from typing import Any
 
-from allauth.account.internal.flows.email_verification_by_code import EMAIL_VERIFICATION_CODE_SESSION_KEY
-from allauth.account.internal.flows.password_reset_by_code import PASSWORD_RESET_VERIFICATION_SESSION_KEY
-from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
 from allauth.account.signals import password_reset
 from allauth.account.stages import LoginStage
-from allauth.account.utils import url_str_to_user_pk
 from django.contrib import messages
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
+from accounts.allauth_internals import (
+    end_pending_reset,
+    end_pending_sign_in,
+    pending_reset,
+    pending_sign_in,
+    set_pending_reset,
+)
 from accounts.models import User
 from accounts.sign_in.nobody import NOBODY
 
@@ -41,20 +44,18 @@ class RememberPassword(LoginStage):  # type: ignore[misc]  # allauth ships no ty
 
 def remember_password(request: HttpRequest, user: User) -> None:
     """The same for a reset."""
-    reset = request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY]
-    request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY] = {**reset, HASH: user.get_session_auth_hash()}
+    set_pending_reset(request, {**(pending_reset(request) or {}), HASH: user.get_session_auth_hash()})
 
 
 def end_if_password_changed(request: HttpRequest) -> None:
     """Ends the browser's pending sign-in and reset if the account's password has changed since."""
-    if sign_in := request.session.get(LOGIN_SESSION_KEY):
-        key = sign_in["user_pk"]
-        if key is not None and _has_another_password(url_str_to_user_pk(key), sign_in["state"]):
-            end_sign_in(request)
-            messages.warning(request, ENDED)
-    reset = request.session.get(PASSWORD_RESET_VERIFICATION_SESSION_KEY)
+    sign_in = pending_sign_in(request)
+    if sign_in and sign_in.user_pk is not None and _has_another_password(sign_in.user_pk, sign_in.state):
+        end_pending_sign_in(request)
+        messages.warning(request, ENDED)
+    reset = pending_reset(request)
     if reset and _has_another_password(reset.get("user_id", NOBODY), reset):
-        del request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY]
+        end_pending_reset(request)
         messages.warning(request, ENDED)
 
 
@@ -66,13 +67,8 @@ def _has_another_password(key: Any, state: dict[str, Any]) -> bool:
     return user is not None and state.get(HASH, today[0]) not in today
 
 
-def end_sign_in(request: HttpRequest) -> None:
-    request.session.pop(EMAIL_VERIFICATION_CODE_SESSION_KEY, None)
-    clear_login(request)
-
-
 @receiver(password_reset)
 def a_reset_ends_the_sign_up_before_it(request: HttpRequest, **kwargs: object) -> None:
     """Somebody who signs up again is told to reset the password. "Sign in" must then not lead to the code's page."""
-    if LOGIN_SESSION_KEY in request.session:
-        end_sign_in(request)
+    if pending_sign_in(request):
+        end_pending_sign_in(request)

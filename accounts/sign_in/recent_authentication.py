@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
-from allauth.account.internal.flows.login import record_authentication
 from allauth.account.signals import authentication_step_completed, user_signed_up
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
@@ -17,6 +16,7 @@ from django.contrib import messages
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 
+from accounts.allauth_internals import record_password
 from accounts.models import User
 from accounts.requests import PageRequest
 
@@ -87,4 +87,4 @@ def ask_and_resume(request: PageRequest) -> None:
 @receiver(user_signed_up)
 def signing_up_is_signing_in(request: HttpRequest, user: User, **kwargs: object) -> None:
     """Records the password that a person has just chosen. allauth records passwords that are typed later."""
-    record_authentication(request, user, method="password", email=user.email)
+    record_password(request, user)

@@ -67,6 +67,12 @@ def account_field(field: BoundField, label: str = "", hint: str = "", **attrs: A
     }
 
 
+@register.inclusion_tag("account/field.html")
+def code_field(field: BoundField, label: str = "", hint: str = "", **attrs: Any) -> dict[str, Any]:
+    """The same for a code that somebody copies from an email or an app."""
+    return account_field(field, label, hint, **{"class": "one-time-code", "spellcheck": "false"}, **attrs)
+
+
 @register.filter
 def agent_in_words(user_agent: str) -> str:
     """`Firefox on Linux`, for a User-Agent header."""

@@ -3,23 +3,18 @@
 import binascii
 import json
 import re
-import time
 from base64 import b64decode
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-from allauth.core.internal import ratelimit
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
 
-from accounts.rate_limits import APP
 from apikeys.secrets import secret_format
-from common.client_address import client_address, network_of
 
 LONGEST_SOURCE = 500
 
@@ -27,18 +22,6 @@ LONGEST_SOURCE = 500
 _WEB_ADDRESS = re.compile(r"https?://[0-9A-Za-z\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
 GithubKeys = dict[str, EllipticCurvePublicKey]
-
-
-def may_report(request: HttpRequest) -> bool:
-    """Counts a report, and says whether it is within the limit of its address, in this minute of the clock.
-
-    allauth's counter has a lock, so that the limit holds for all processes and for reports that arrive together.
-    """
-    if not settings.REPORTS_PER_MINUTE:
-        return True
-    rate = {"report": f"{settings.REPORTS_PER_MINUTE}/m/key"}
-    key = f"{network_of(client_address(request))}:{int(time.time()) // 60}"
-    return bool(ratelimit.consume(request, app=APP, action="report", config=rate, key=key))
 
 
 def clean_source(text: str) -> str:

@@ -1,5 +1,6 @@
 """Where a leaked secret is reported: by anyone who has found it, and by GitHub's secret scanning."""
 
+import time
 from typing import Any
 
 from django.conf import settings
@@ -9,13 +10,14 @@ from ninja import BodyEx, Field, P, Router, Schema, Status
 from ninja.security import APIKeyHeader
 from pydantic import SecretStr
 
+from accounts import allauth_internals
 from apikeys.api import leak_reports
 from apikeys.keys import services
 from apikeys.refusals import SIGNATURE_REFUSED, TOO_MANY_REPORTS
 from common.answers.envelope import Refused, envelope
 from common.answers.refusals import NOT_FOUND
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
-from common.client_address import client_address
+from common.client_address import client_address, network_of
 
 # GitHub puts many matches into one message; the limit of a request's body allows about as many.
 MOST_MATCHES = 1_000
@@ -69,6 +71,15 @@ def _words(**of: str) -> dict[str, Any]:
     return {"responses": {int(status.removeprefix("_")): {"description": words} for status, words in of.items()}}
 
 
+def _may_report(request: HttpRequest) -> bool:
+    """Counts a report, and says whether it is within the limit of its address, in this minute of the clock."""
+    if not settings.REPORTS_PER_MINUTE:
+        return True
+    rate = {"report": f"{settings.REPORTS_PER_MINUTE}/m/key"}
+    key = f"{network_of(client_address(request))}:{int(time.time()) // 60}"
+    return bool(allauth_internals.consume(request, "report", config=rate, key=key))
+
+
 _TOO_LARGE = "The body is larger than any report is."
 router = Router(tags=["Reports"])
 
@@ -90,7 +101,7 @@ def report(request: HttpRequest, leak: Report) -> Status[dict[str, Any]]:
 
     The answer is the same whether there is such a key or not.
     """
-    if not leak_reports.may_report(request):
+    if not _may_report(request):
         raise Refused(TOO_MANY_REPORTS)
     return _take(request, [(leak.secret, leak.source)])
 

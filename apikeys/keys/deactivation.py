@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.dispatch import receiver
 from django.template.loader import render_to_string
@@ -15,7 +14,7 @@ from accounts.services import Consequence
 from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
-from common.background import mail_delivery
+from common.outbox.enqueueing import enqueue
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import circumstances
 from projects.models import Membership, Project
@@ -98,8 +97,4 @@ def _tell_owners(user: User, words: Email, by: User | None, address: str | None)
         text = render_to_string("projects/owner_email.txt", {"words": words, "lines": lines}).strip() + "\n"
         subject = f"{settings.EMAIL_SUBJECT_PREFIX}{words.subject}: {user.email}"
         messages.append(EmailMessage(subject, text, to=[email]))
-
-    def send() -> None:
-        mail_delivery.enqueue(messages, about=user.public_id)
-
-    transaction.on_commit(send, robust=True)
+    enqueue(messages, about=user.public_id)

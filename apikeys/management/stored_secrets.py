@@ -9,11 +9,17 @@ from accounts.second_factors import secrets_at_rest
 from accounts.second_factors.secrets_at_rest import FactorCensus
 from accounts.sessions import store
 from apikeys.management.key_commands import counted, named
+from common.outbox import sealed_emails
+from common.outbox.sealed_emails import EmailCensus
 
 _NOT_READABLE = (
     "They cannot be read: KEY_RING lacks their entry or its entry of that id is another one, or somebody changed their "
     "rows. Their owners cannot sign in with them and see a page that says so (503). Correct KEY_RING, or delete these "
     "second factors in the admin."
+)
+_EMAILS_NOT_READABLE = (
+    "They cannot be read, and so not be sent: KEY_RING lacks their entry or its entry of that id is another one, or "
+    "somebody changed their rows. Correct KEY_RING, or leave them: they are given up, and deleted a week later."
 )
 
 
@@ -22,7 +28,9 @@ class Rotated(NamedTuple):
 
     factors: int
     sessions: int
+    emails_moved: int
     census: FactorCensus
+    emails: EmailCensus
     sessions_left: int
     dry_run: bool = False
 
@@ -37,15 +45,24 @@ class Rotated(NamedTuple):
                 "not_readable": self.census.not_readable,
             },
             "sessions": {"moved": self.sessions, "movable": self.sessions_left},
+            "emails": {
+                "moved": self.emails_moved,
+                "movable": self.emails.movable,
+                "not_readable": self.emails.not_readable,
+            },
         }
 
     @property
     def failures(self) -> list[str]:
         """The sentences of the error that the command ends with."""
-        failures = not_readable(self.census)
+        failures = [*not_readable(self.census), *emails_not_readable(self.emails)]
         if self.dry_run:
             return failures
-        for number, noun in ((self.census.movable, "second factor"), (self.sessions_left, "session")):
+        for number, noun in (
+            (self.census.movable, "second factor"),
+            (self.sessions_left, "session"),
+            (self.emails.movable, "email"),
+        ):
             if number:
                 failures.append(
                     f"{counted(number, noun)} came under an older entry or from an earlier release meanwhile: restart "
@@ -56,9 +73,15 @@ class Rotated(NamedTuple):
 
 def rotate(*, batch: int) -> Rotated:
     factors, moved = secrets_at_rest.move_all(batch=batch), store.move_all_to_digests()
+    emails = sealed_emails.move_all(batch=batch)
     if factors or moved:
         _empty_free_pages()
-    return Rotated(factors, moved, secrets_at_rest.take_census(), store.with_ids().count())
+    return _result(factors, moved, emails)
+
+
+def _result(factors: int = 0, sessions: int = 0, emails: int = 0, dry_run: bool = False) -> Rotated:
+    found, mails = secrets_at_rest.take_census(), sealed_emails.take_census()
+    return Rotated(factors, sessions, emails, found, mails, store.with_ids().count(), dry_run)
 
 
 def _empty_free_pages() -> None:
@@ -73,7 +96,7 @@ def _empty_free_pages() -> None:
 
 def look() -> Rotated:
     """The same result, without a change."""
-    return Rotated(0, 0, secrets_at_rest.take_census(), store.with_ids().count(), dry_run=True)
+    return _result(dry_run=True)
 
 
 def count_unsealed() -> int:
@@ -89,6 +112,10 @@ def lines_of(found: Rotated, ring_key: str) -> list[str]:
         lines.append(f"{counted(census.movable, 'second factor')} can be moved to ring key {ring_key}{plain}.")
     if found.dry_run and found.sessions_left:
         lines.append(f"{counted(found.sessions_left, 'session')} of an earlier release can be sealed.")
+    if found.dry_run and found.emails.movable:
+        lines.append(f"{counted(found.emails.movable, 'email')} can be moved to ring key {ring_key}.")
+    if found.emails_moved:
+        lines.append(f"Moved {counted(found.emails_moved, 'email')} to ring key {ring_key}.")
     if found.factors:
         lines.append(f"Moved {counted(found.factors, 'second factor')} to ring key {ring_key}.")
     if found.sessions:
@@ -100,3 +127,9 @@ def not_readable(census: FactorCensus) -> list[str]:
     if not census.not_readable:
         return []
     return [f"Second factors of {named(census.not_readable, 'account')}. {_NOT_READABLE}"]
+
+
+def emails_not_readable(census: EmailCensus) -> list[str]:
+    if not census.not_readable:
+        return []
+    return [f"Waiting or failed: {named(census.not_readable, 'email')}. {_EMAILS_NOT_READABLE}"]

@@ -73,8 +73,8 @@ def summary(buckets: Sequence[Bucket], period: Period) -> str:
     most = max(buckets, key=lambda bucket: bucket.calls.all)
     at = f"at {when(most.starts_at, period)}" if is_hourly(period) else f"on {when(most.starts_at, period)}"
     return (
-        f"Calls per {unit} over the last {WORDS[period]}: {calls.allowed:,} allowed, {calls.refused:,} refused. "
-        f"The busiest {unit} had {counted(most.calls.all, 'call')}, {at} UTC."
+        f"Requests per {unit} over the last {WORDS[period]}: {calls.allowed:,} allowed, {calls.refused:,} rejected. "
+        f"The busiest {unit} had {counted(most.calls.all, 'request')}, {at} UTC."
     )
 
 
@@ -87,7 +87,7 @@ def slots(buckets: Sequence[Bucket], period: Period) -> list[Slot]:
     if len(buckets) > charts.MOST_APART:
         return []
     return [
-        Slot(place * charts.SLOT, f"{when(at, period)}: {calls.allowed:,} allowed, {calls.refused:,} refused")
+        Slot(place * charts.SLOT, f"{when(at, period)}: {calls.allowed:,} allowed, {calls.refused:,} rejected")
         for place, (at, calls) in enumerate(buckets)
     ]
 

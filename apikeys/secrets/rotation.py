@@ -37,7 +37,7 @@ class Census(NamedTuple):
 
 
 class Need(NamedTuple):
-    """How many keys and second factors name one entry of KEY_RING or KEY_PEPPERS."""
+    """How many keys, second factors and emails name one entry of KEY_RING or KEY_PEPPERS."""
 
     id: str
     configured: bool
@@ -46,6 +46,7 @@ class Need(NamedTuple):
     show_once: int = 0
     deleted: int = 0
     second_factors: int = 0
+    emails: int = 0
 
     @property
     def removable(self) -> bool:
@@ -53,7 +54,7 @@ class Need(NamedTuple):
 
     @property
     def is_needed(self) -> bool:
-        return bool(self.keys or self.show_once or self.deleted or self.second_factors)
+        return bool(self.keys or self.show_once or self.deleted or self.second_factors or self.emails)
 
 
 class Target(NamedTuple):
@@ -153,7 +154,7 @@ def take_census(target: Target) -> Census:
     return Census(ring_keys, peppers, show_once, deleted, movable)
 
 
-def ring_needs(census: Census, second_factors: Counter[str]) -> list[Need]:
+def ring_needs(census: Census, second_factors: Counter[str], emails: Counter[str]) -> list[Need]:
     """The entries of KEY_RING in their order, then entries that keys or second factors name and KEY_RING lacks."""
     configured = vault.ring_key_ids()
     return [
@@ -163,8 +164,9 @@ def ring_needs(census: Census, second_factors: Counter[str]) -> list[Need]:
             entry == configured[0],
             census.ring_keys[entry],
             second_factors=second_factors[entry],
+            emails=emails[entry],
         )
-        for entry in _named(configured, census.ring_keys, second_factors)
+        for entry in _named(configured, census.ring_keys, second_factors, emails)
     ]
 
 

@@ -1,1 +1,1 @@
-"""What a process does beside its requests: threads that end with it, and the delivery of emails."""
+"""What a process does beside its requests: threads that end with the process."""

@@ -1,6 +1,9 @@
 """Django's own backend for PostgreSQL, whose waits end where a server never answers (common/database_deadline.py).
 
 All that psycopg sends and receives it does in a generator, which it asks again at least every tenth of a second.
+
+The only module that uses what psycopg keeps private, which is why pyproject.toml pins its minor version.
+tests/common/postgresql/test_psycopg_contract.py holds what it relies on.
 """
 
 from collections.abc import Generator

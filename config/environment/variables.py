@@ -176,7 +176,9 @@ def base_url() -> str:
         return address
     if PRODUCTION:
         return f"https://{(listed('ALLOWED_HOSTS') or [''])[0].lstrip('.')}"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(given("HOST"), given("HOST") or "127.0.0.1")  # noqa: S104
+    # By name, as `serve` prints it: browsers refuse passkeys at an IP address.
+    here = {"", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104
+    host = "localhost" if given("HOST") in here else given("HOST")
     return f"http://{f'[{host}]' if ':' in host else host}:{given('PORT') or '8000'}"
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.db import DataError
 from django.dispatch import receiver
@@ -14,7 +13,8 @@ from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_structlog.signals import bind_extra_request_metadata
 
-from accounts.rate_limits import APP, held_up_seconds
+from accounts.allauth_internals import consume_or_429
+from accounts.rate_limits import held_up_seconds
 from common import outages
 from common.answers.envelope import error_response
 from common.answers.refusals import HTTPS_REQUIRED
@@ -232,8 +232,7 @@ class Limits:
         match = request.resolver_match
         if match is None or match.url_name not in self.CODE_PAGES:
             return None
-        response: HttpResponse | None = ratelimit.consume_or_429(request, app=APP, action="mailed_code")
-        return response
+        return consume_or_429(request, "mailed_code")
 
 
 class Deleted:

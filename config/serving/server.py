@@ -95,7 +95,9 @@ def _load(target: str) -> Any:
     # received its own signal yet, would take the worker for dead.
     _leave_signals_to_a_thread(lambda number, sender: sender in {main, os.getpid()})
     threading.Thread(target=_end_after, args=(main,), name="_end_after", daemon=True).start()
-    return import_string(target)
+    application = import_string(target)
+    getattr(sys.modules[target.rpartition(".")[0]], "begin_worker", lambda: None)()
+    return application
 
 
 def _leave_signals_to_a_thread(is_meant: Callable[[int, int], bool]) -> None:

@@ -3,13 +3,15 @@
 from typing import Any
 
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Lower
 from django.http import Http404, QueryDict
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
 from projects.audit_log import kinds
-from projects.audit_log.kinds import Subject, all_kinds
+from projects.audit_log.kinds import all_kinds
 from projects.audit_log.models import AuditEvent
 from projects.forms import ListForm, list_choice
 from projects.models import Project
@@ -18,6 +20,16 @@ OPERATOR = "operator"
 # How many keys that are gone can be chosen. The page of such a key, and the address of this page, reach the others.
 MOST_DELETED = 50
 FILTERS = ("kind", "person", "key")
+# Each row finds the person after the one before. Neither database does that for SELECT DISTINCT.
+_EACH_PERSON_ONCE = f"""
+WITH RECURSIVE person(pk) AS (
+    SELECT MIN(by_id) FROM {AuditEvent._meta.db_table} WHERE project_id = %s
+    UNION ALL
+    SELECT (SELECT MIN(by_id) FROM {AuditEvent._meta.db_table} WHERE project_id = %s AND by_id > person.pk)
+    FROM person WHERE person.pk IS NOT NULL
+)
+SELECT pk FROM person WHERE pk IS NOT NULL
+"""  # noqa: S608  the table's name is ours
 
 
 class EventFilterForm(ListForm):
@@ -71,27 +83,24 @@ def _person(project: Project, person: str) -> User | None:
 def people_of(project: Project) -> QuerySet[User]:
     """The people who did something in the project: members, former members and staff.
 
-    These are few. The events of a project may be many, and an index finds out whether there is one of a person.
+    These are few, but their events may be many, so the index of events by person is read once for each person.
     """
-    were_members = project.audit_events.filter(kind__in=kinds.codes_of(Subject.MEMBER)).values("member")
-    candidates = Q(memberships__project=project) | Q(pk__in=were_members) | Q(is_staff=True)
-    ids = User.objects.filter(candidates).values("pk")
-    did_something = Exists(AuditEvent.objects.filter(project=project, by=OuterRef("pk")))
-    return User.objects.filter(did_something, pk__in=ids).order_by("email")
+    each_once = RawSQL(_EACH_PERSON_ONCE, [project.pk, project.pk])  # noqa: S611  no text of a person is in it
+    return User.objects.filter(pk__in=each_once).order_by("email")
 
 
 def options(chosen: Chosen) -> dict[str, Any]:
     """What can be chosen: values with their words. A chosen key is among the keys, however long ago it was deleted."""
     project = chosen.project
-    people = [(person.public_id, person.email) for person in people_of(project)]
-    keys = project.api_keys.only("public_id", "name")
-    deleted = list(keys.filter(state="deleted")[:MOST_DELETED])
-    if chosen.key and chosen.key.is_deleted and chosen.key not in deleted:
-        deleted.insert(0, chosen.key)
-    living = sorted(keys.alive(), key=lambda key: key.name.casefold())
+    people = people_of(project).values_list("public_id", "email")
+    keys = project.api_keys.order_by(Lower("name")).values_list("deleted_at", "public_id", "name")
+    deleted = project.api_keys.filter(state="deleted").values("pk")[:MOST_DELETED]
+    of_form = list(
+        keys.filter(Q(state__in=["active", "paused"]) | Q(pk__in=deleted) | Q(pk=chosen.key and chosen.key.pk))
+    )
     return {
         "kinds": sorted(kinds.choices(), key=lambda choice: choice[1]),
         "people": [*people, (OPERATOR, "An operator of this server")],
-        "living_keys": [(key.public_id, key.name) for key in living],
-        "deleted_keys": [(key.public_id, key.name) for key in deleted],
+        "living_keys": [key for deleted_at, *key in of_form if not deleted_at],
+        "deleted_keys": [key for deleted_at, *key in of_form if deleted_at],
     }

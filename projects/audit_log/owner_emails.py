@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
+import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Coalesce
 from django.template.loader import render_to_string
@@ -12,10 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from common.background import mail_delivery
+from common.outbox.enqueueing import enqueue
 from projects.audit_log.kinds import Email, Kind, all_kinds
 from projects.audit_log.models import AuditEvent
 from projects.models import Membership, MembershipQuerySet, Project
+
+logger = structlog.get_logger(__name__)
 
 Line = tuple[str, str]
 # Somebody without the owners' trust wrote the address.
@@ -43,13 +45,13 @@ def tell(kind: Kind, event: AuditEvent, key: NamedKey | None) -> None:
     if event.member:
         people = [(event.member.email, event.project.name, event.project.public_id), *people]
     about = key.name if key else event.member.email if event.member else ""
-    _send_on_commit(people, kind.email, about, _lines(kind, event, key))
+    _send(people, kind.email, about, _lines(kind, event, key))
 
 
 def tell_of_deleted_project(project: Project, email: Email, by: User | None, address: str | None) -> None:
     """One email for all keys of the project. Called in the transaction that deletes the project."""
     owners = Membership.objects.mailed(email.switch).filter(project=project)
-    _send_on_commit(_addresses(owners), email, "", circumstances(by, address))
+    _send(_addresses(owners), email, "", circumstances(by, address))
 
 
 def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> MembershipQuerySet:
@@ -109,19 +111,23 @@ def _addresses(owners: MembershipQuerySet) -> list[tuple[str, str, str]]:
     return list(owners.order_by("pk").values_list("user__email", "project__name", "project__public_id"))
 
 
-def _send_on_commit(people: list[tuple[str, str, str]], words: Email, about: str, lines: list[Line]) -> None:
+def _send(people: list[tuple[str, str, str]], words: Email, about: str, lines: list[Line]) -> None:
     """`about` is the name of the key, or the address of the member, that the emails are about; "" for the project."""
-
-    def send() -> None:
-        _write_and_send(list(dict.fromkeys(people)), words, about, lines)
-
-    if people:
-        # Robust: the change is made, and its answer does not hang on an email.
-        transaction.on_commit(send, robust=True)
-
-
-def _write_and_send(people: list[tuple[str, str, str]], words: Email, about: str, lines: list[Line]) -> None:
+    if not people:
+        return
     _, project_name, project_id = people[0]
+    try:
+        subject, text = _written(project_name, project_id, words, about, lines)
+    except Exception:
+        # The change does not depend on its email.
+        logger.exception("mail_not_written", about=project_id)
+        return
+    addresses = dict.fromkeys(email for email, *_ in people)
+    enqueue([EmailMessage(subject, text, to=[email]) for email in addresses], about=project_id)
+
+
+def _written(project_name: str, project_id: str, words: Email, about: str, lines: list[Line]) -> tuple[str, str]:
+    """Subject and text."""
     subject = f"{words.subject}: {about} ({project_name})" if about else f"{words.subject}: {project_name}"
     context = {
         "words": words,
@@ -130,5 +136,4 @@ def _write_and_send(people: list[tuple[str, str, str]], words: Email, about: str
     }
     text = render_to_string("projects/owner_email.txt", context).strip() + "\n"
     # A line feed in a header is refused. If a name held one after all, its email is sent nonetheless.
-    subject = settings.EMAIL_SUBJECT_PREFIX + " ".join(subject.split())
-    mail_delivery.enqueue([EmailMessage(subject, text, to=[email]) for email, *_ in people], about=project_id)
+    return settings.EMAIL_SUBJECT_PREFIX + " ".join(subject.split()), text

@@ -1,5 +1,5 @@
 // Menus close on Escape and on a click beside them, and give the focus back. They open and close without this file.
-const open = () => document.querySelectorAll('details[data-menu][open]')
+const open = () => document.querySelectorAll('details:is(.switcher, .picker, [data-menu])[open]')
 
 document.addEventListener('keydown', event => {
   if (event.key !== 'Escape') return

@@ -104,7 +104,7 @@ def visitor(access_log: AccessLog, browser: Browser, complaints: Complaints) -> 
 
 def signed_up(page: Page, mails: Path) -> User:
     page.goto(reverse("account_signup"))
-    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     button(page, "Create account").click()
     expect(page.get_by_label("Code")).to_be_visible()

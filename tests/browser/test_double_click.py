@@ -12,7 +12,7 @@ def test_whoever_clicks_twice_to_sign_up_is_signed_in(page):
     posts = []
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
     page.goto(reverse("account_signup"))
-    page.get_by_label("E-mail address").fill("ada@example.com")
+    page.get_by_label("Email").fill("ada@example.com")
     page.get_by_label("Password").fill(PASSWORD)
     button(page, "Create account").dblclick(delay=100)  # milliseconds; Chromium itself takes faster ones for one
     is_inside(page)

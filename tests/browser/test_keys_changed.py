@@ -198,6 +198,6 @@ def test_deleting_a_project_asks_for_its_name_and_stops_its_keys(on_settings, pr
     expect(on_settings.get_by_text("Type the name exactly: Acme Weather")).to_be_visible()
     on_settings.get_by_label("Type Acme Weather to confirm").fill("Acme Weather")
     button(on_settings, "Delete project").click()
-    said(on_settings, "Deleted Acme Weather. Its keys have stopped working.")
+    said(on_settings, "Deleted Acme Weather. Requests using its keys are now rejected.")
     project.refresh_from_db()
     assert project.deleted_at is not None

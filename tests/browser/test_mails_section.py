@@ -15,14 +15,14 @@ def test_an_owner_switches_mails_off_and_on_again(new_page, sign_in, owner, proj
     page = new_page(java_script_enabled=java_script_enabled)
     sign_in(page, owner)
     page.goto(settings_page(project))
-    group = page.get_by_role("group", name="Mail me, at owner@example.com, when")
+    group = page.get_by_role("group", name="Email me at owner@example.com when:")
     created, reported = (
         group.get_by_label(f"A key is {what}", exact=True) for what in ("created", "reported as leaked")
     )
     for wanted in (False, True):
         created.set_checked(wanted)
         button(page, "Save").click()
-        said(page, "Saved.")
+        said(page, "Notification settings saved.")
         expect(created).to_be_checked(checked=wanted)
         expect(reported).to_be_checked()
         assert Membership.objects.get(user=owner).mail_created is wanted

@@ -33,7 +33,7 @@ def fresh_limits(transactional_db):
 
 def confirm(page):
     expect(page).to_have_url(CONFIRM)
-    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm it's you")).to_be_visible()
     expect(page.get_by_label("Password")).to_be_focused()
     page.get_by_label("Password").fill(PASSWORD)
     button(page, "Confirm").click()

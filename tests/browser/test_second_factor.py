@@ -75,7 +75,7 @@ def test_a_passkey_is_added_used_renamed_and_removed(local_page, person):
     page.goto(reverse("mfa_list_webauthn"))
     age_all()
     page.get_by_role("link", name="Rename").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Confirm it's you")
     page.get_by_role("link", name="Use a passkey").click()
     button(page, "Use a passkey").click()
     page.get_by_role("textbox", name="Name").fill("Work laptop")
@@ -83,7 +83,7 @@ def test_a_passkey_is_added_used_renamed_and_removed(local_page, person):
     expect(page.get_by_role("heading", name="Work laptop")).to_be_visible()
     page.get_by_role("link", name="Remove").click()
     button(page, "Remove passkey").click()
-    expect(page.get_by_text("There is no passkey yet")).to_be_visible()
+    expect(page.get_by_text("No passkeys yet")).to_be_visible()
 
 
 def test_a_passkey_confirms_before_a_key_is_copied(local_page, person):

@@ -68,7 +68,7 @@ def test_numbers_a_keys_own_chart_and_the_file(script, new_page, sign_in, owner,
     page = new_page(java_script_enabled=script)
     sign_in(page, owner)
     page.goto(usage_page(project))
-    numbers = page.get_by_role("table", name="Calls per hour over the last 24 hours, newest first")
+    numbers = page.get_by_role("table", name="Requests per hour over the last 24 hours, newest first")
     expect(numbers).to_be_hidden()
     page.get_by_text("Show the numbers").click()
     expect(numbers.get_by_role("row")).to_have_count(25)
@@ -98,6 +98,6 @@ def test_the_sidebar_leads_to_the_page_and_says_where_one_is(page, sign_in, owne
         "Usage",
         "Activity",
     ]
-    expect(page.get_by_text("No calls in the last 24 hours.")).to_be_visible()
+    expect(page.get_by_text("No requests in the last 24 hours.")).to_be_visible()
     page.get_by_role("link", name="Look at 12 months").click()
-    expect(page.get_by_text("No calls in the last 12 months.")).to_be_visible()
+    expect(page.get_by_text("No requests in the last 12 months.")).to_be_visible()

@@ -15,7 +15,8 @@ from tests.browser.places import (
 )
 
 FIRST_VISIT = 60_000
-ALL_PAGES = 100_000
+# The API reference's examples are 7 KB of it.
+ALL_PAGES = 120_000
 
 OBSERVE_SHIFTS = """
 window.shifts = []
@@ -99,7 +100,7 @@ def test_a_first_visit_to_a_page_of_a_project_transfers_less_than_60_kb(
     assert 5_000 < scales.total + favicon_bytes < FIRST_VISIT
 
 
-def test_all_pages_together_transfer_less_than_100_kb(
+def test_all_pages_together_transfer_less_than_120_kb(
     page, sign_in, owner, addresses, favicon_bytes, record_testsuite_property
 ):
     scales = Scales(page)

@@ -182,7 +182,7 @@ def test_rename_and_delete_the_project(on_settings, server, project, api_key):
     expect(on_settings.get_by_text("Type the name exactly: Acme Climate")).to_be_visible()
     on_settings.get_by_label("Type Acme Climate to confirm").fill("Acme Climate")
     button(on_settings, "Delete project").click()
-    said(on_settings, "Deleted Acme Climate. Its keys have stopped working.")
+    said(on_settings, "Deleted Acme Climate. Requests using its keys are now rejected.")
     assert call(server, api_key.secret).code == "key_deleted"
 
 

@@ -119,8 +119,8 @@ def test_the_page_shows_every_call_with_its_answers_and_is_public(client, docume
 def body_of(html: str, call: str) -> str:
     """What the page says of a call's body; "" if it says nothing."""
     section = html.partition(f'<h2 id="{call}">')[2].partition("</section>")[0]
-    found = re.search(r"<p>Body: (.*?)</p>", section)
-    return re.sub(r"<[^>]+>", "", found[1]) if found else ""
+    found = re.search(r"<p>\s*Body: (.*?)</p>", section, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
 
 
 def test_the_page_shows_the_bodies_of_the_document_and_no_others(client, document):

@@ -1,15 +1,33 @@
 """The recipes of CONTRIBUTING.md: what each list asks for is what the code needs."""
 
 import re
+from io import StringIO
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
 
+import config.api
+from apikeys import models, standing
+from apikeys.pages import project
+from apikeys.refusals import OF_A_KEY
+from apikeys.standing import Facts, Standing
+from apikeys.verify import verification
+from apikeys.verify.verification import verify
+from common.answers.refusals import Refusal
+from common.security_log import Event
+from projects.audit_log import kinds, recording
+from projects.audit_log.kinds import NOBODY, Kind, Subject
+from projects.audit_log.models import AuditEvent
+from projects.permissions import Permission, Role, permissions_of, reason
 from tests.config.test_documented_answers import ADDRESSES
 from tests.support.calls.api_client import API
 from tests.support.calls.openapi import document_of, operations
-from tests.support.environment import REPOSITORY
-from tests.support.places.access import ACCESS
+from tests.support.environment import ON_SQLITE, REPOSITORY
+from tests.support.places.access import ACCESS, PERSONAS
+from tests.support.places.pages import page
 from tests.support.places.routes import all_routes
 
 GUIDE = (REPOSITORY / "CONTRIBUTING.md").read_text()
@@ -29,9 +47,134 @@ def table(page: str, heading: str) -> list[str]:
 @pytest.mark.nodb
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_a_list_of_files(recipe):
-    rows = re.findall(r"^\| `([^`]+)`.* \| (.+) \|$", RECIPES[recipe], re.MULTILINE)
+    rows = re.findall(r"^\| `([\w/.-]+)`.* \| (.+) \|$", RECIPES[recipe], re.MULTILINE)
     assert len(rows) >= 3
     assert all((REPOSITORY / file).exists() for file, _ in rows)
+
+
+# An event kind
+
+
+@pytest.fixture
+def without_constraints(db):
+    """The recipe's migration would add the kind to the constraints."""
+    with connection.cursor() as cursor:
+        if ON_SQLITE:
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        else:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            for name in ("auditevent_kind_is_known", "auditevent_names_its_key"):
+                cursor.execute(f"ALTER TABLE {AuditEvent._meta.db_table} DROP CONSTRAINT {name}")
+    yield
+    if ON_SQLITE:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def test_a_new_kind_of_event_is_on_the_page_in_its_filter_and_in_its_file(
+    without_constraints, owner, api_key, signed_in, monkeypatch
+):
+    """Performs the recipe: one entry, and all that shows events has it."""
+    kind = Kind("tickled", Subject.KEY, "Key tickled", "{by} tickled {key}", "sparkles", None, NOBODY)
+    monkeypatch.setitem(kinds._registered, kind.code, kind)
+    with transaction.atomic():
+        recording.record(kind, key=api_key, by=owner, address="192.0.2.1")
+    client, activity = signed_in(owner), page("apikeys:activity", api_key.project)
+    shown = client.get(activity, {"kind": kind.code}).content.decode()
+    assert f"<strong>{owner.email}</strong> tickled <strong>{api_key.name}</strong>" in shown
+    assert re.search('<option value="tickled" selected>Key tickled</option>', shown)
+    assert "Key tickled" in b"".join(client.get(page("apikeys:activity_csv", api_key.project))).decode()
+
+
+@pytest.mark.nodb
+def test_every_kind_of_event_has_a_line_of_the_log():
+    assert all(kind.log_event in Event for kind in kinds.all_kinds())
+
+
+# A refusal
+
+
+@pytest.mark.django_db
+def test_a_new_refusal_of_a_key_is_explained_by_help_page_and_reference(client, monkeypatch):
+    """Performs the recipe: one entry in the table, and pages and documents have it."""
+    new = Refusal(code="key_asleep", status=403, message="It sleeps.", when="the key sleeps", help="wake the key")
+    for module in (project, config.api):
+        monkeypatch.setattr(module, "OF_A_KEY", (*OF_A_KEY, new))
+    monkeypatch.delitem(vars(config.api.api), "_document", raising=False)
+    assert "<code>key_asleep</code></td><td>The key sleeps. Wake the key.</td>" in client.get("/help/").content.decode()
+    answer = document_of(client)["paths"][f"{API}/me"]["get"]["responses"]["403"]
+    monkeypatch.delitem(vars(config.api.api), "_document")
+    assert "`key_asleep`: the key sleeps." in answer["description"]
+
+
+# A standing
+
+
+@pytest.mark.django_db
+def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, signed_in, monkeypatch):
+    """Performs the recipe with facts that exist: one entry, and check, pages, admin and command have it."""
+    new = Standing(
+        code="asleep",
+        where={"state": "active", "creator_is_active": True},
+        label="Asleep",
+        badge="paused",
+        icon="moon",
+        sentence="Every request with it is rejected, because it sleeps.",
+        advice="Wake it.",
+        refusal=Refusal(code="key_asleep", status=403, message="It sleeps.", when="x", help="y", outcome="paused"),
+    )
+    monkeypatch.setattr(standing, "_KNOWN_LAST_FIRST", (new, *standing._KNOWN_LAST_FIRST))
+    assert verify(f"Bearer {api_key.secret}").code == "key_asleep"
+    shown = signed_in(owner).get(page("apikeys:settings", api_key.project)).content.decode()
+    assert "Asleep" in shown
+    assert "because it sleeps." in shown
+    assert "Asleep" in signed_in(admin).get("/admin/apikeys/apikey/").content.decode()
+    listed = StringIO()
+    call_command("listkeys", api_key.project.public_id, stdout=listed)
+    assert "Asleep" in listed.getvalue()
+
+
+@pytest.mark.nodb
+def test_every_fact_of_a_standing_has_its_columns():
+    assert set(Facts._fields) == set(models._FACTS) == set(verification._FACTS)
+
+
+# A role
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize("role", Role)
+def test_a_role_is_where_the_recipe_says(role):
+    assert role.phrase.endswith(role.value)
+    assert permissions_of(role)
+    assert role.value in PERSONAS
+    assert f"| {', '.join(Role.values)} |" in text_of("docs/product.md")
+
+
+@pytest.mark.nodb
+def test_every_permission_has_its_sentence():
+    assert all(reason(permission).endswith(".") for permission in Permission)
+
+
+# A column of the check
+
+
+@pytest.mark.django_db
+def test_a_field_of_the_identity_is_all_that_a_new_column_needs(api_key):
+    """Performs the recipe, in a copy of the module: one line, and the query brings the column."""
+    source = text_of("apikeys/verify/verification.py")
+    line = 'user_email: Annotated[str, "u.email"]'
+    assert line in source
+    copy = ModuleType("verification_with_one_more_column")
+    exec(source.replace(line, f'{line}\n    key_mask: Annotated[str, "k.mask"]'), vars(copy))  # noqa: S102
+    identity = copy.verify(f"Bearer {api_key.secret}").identity
+    assert (identity.key_mask, identity.key_id) == (api_key.mask, api_key.public_id)
+
+
+@pytest.mark.nodb
+def test_every_field_of_the_identity_is_documented():
+    section = text_of("docs/django.md").partition("## What a view gets")[2].partition("\n## ")[0]
+    assert set(verification.Identity._fields) <= set(re.findall(r"`(\w+)`", section))
 
 
 # A setting

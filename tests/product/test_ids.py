@@ -17,8 +17,10 @@ from tests.support.places.pages import action, page
 
 NAMING = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "commandfor", "popovertarget", "form")
 SIGNED_OUT = ("account_login", "account_signup", "account_reset_password", "account_inactive", "apikeys:help")
-ACCOUNT = ("account_email", "account_change_password", "account_reauthenticate", "account_logout", "usersessions_list")
-ACCOUNT += ("mfa_index", "mfa_activate_totp", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_generate_recovery_codes")
+ACCOUNT = (
+    *("account_email", "account_change_password", "account_reauthenticate", "account_logout", "usersessions_list"),
+    *("mfa_index", "mfa_activate_totp", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_generate_recovery_codes"),
+)
 OF_A_PROJECT = ("dashboard", "onboarding", "settings", "usage", "activity", "create", "show_once")
 ANYWHERE = ("projects:list", "projects:create", "apikeys:help", "api:openapi-view")
 

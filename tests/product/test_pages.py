@@ -28,7 +28,8 @@ QUERIES = {
     "apikeys:dashboard": 8,
     "apikeys:onboarding": 5,
     "apikeys:settings": 8,
-    "apikeys:activity": 7,
+    "apikeys:activity": 8,
+    "apikeys:activity_csv": 4,
     "apikeys:usage": 8,
     "apikeys:usage_csv": 6,
     "apikeys:create": 5,
@@ -133,9 +134,9 @@ def test_every_page_has_its_headers(persona, project, api_key, viewer, owner, si
     ("path", "headers", "status", "title"),
     [
         ("/nowhere/", {}, 404, "There is nothing here"),
-        ("/projects/?page=x", {}, 400, "This address is malformed"),
-        ("/projects/?q=%00", {}, 400, "This address is malformed"),
-        ("/projects/", {"Host": "evil.example"}, 400, "This address is malformed"),
+        ("/projects/?page=x", {}, 400, "This link doesn't work"),
+        ("/projects/?q=%00", {}, 400, "This link doesn't work"),
+        ("/projects/", {"Host": "evil.example"}, 400, "This link doesn't work"),
     ],
 )
 def test_errors_have_pages_of_our_own(path, headers, status, title, client):
@@ -149,4 +150,4 @@ def test_errors_have_pages_of_our_own(path, headers, status, title, client):
 def test_an_address_of_an_action_has_a_page_of_our_own(client, api_key):
     answer = client.get(action("pause", api_key))
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
-    assert "Nothing to see here" in text(answer)
+    assert "This page can't be opened directly" in text(answer)

@@ -45,7 +45,7 @@ os.environ["DATABASE_URL"] = f"sqlite:///{DATA_DIR}/latchkey.sqlite3" if ON_SQLI
 os.environ["FAILED_KEYS_PER_MINUTE"] = "0"  # all tests come from one address; tests of the limit set it
 os.environ["REPORTS_PER_MINUTE"] = "0"  # likewise
 os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread beside the tests; they call flush() themselves
-os.environ["MAIL_RETRY_SECONDS"] = "0"  # likewise: they call send_waiting()
+os.environ["MAIL_RETRY_SECONDS"] = "0"  # likewise: they call senders.send_due()
 
 
 def lacking(what: str) -> NoReturn:

@@ -5,6 +5,8 @@ from accounts.second_factors.secrets_at_rest import FactorCensus
 from apikeys.management import stored_secrets
 from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
 from apikeys.secrets.integrity import Findings, check_keys
+from common.outbox import sealed_emails
+from common.outbox.sealed_emails import EmailCensus
 from projects.management.operator_command import Answer, OperatorCommand
 
 _MISSING = "Put it back; manage.py rotate_encryption --dry-run says which it is."
@@ -17,22 +19,26 @@ PROBLEMS = WRONG_KEYS | {
 class Command(OperatorCommand):
     help = (
         "Prove that database, KEY_RING and KEY_PEPPERS belong together: each key decrypts to the secret of its digest, "
-        "and each second factor can be read. It changes nothing. Run it after a backup was restored."
+        "and each second factor and each email that waits can be read. It changes nothing. Run it after a backup was "
+        "restored."
     )
 
     def answer(self, **options: Any) -> Answer:
-        found, factors = check_keys(), secrets_at_rest.take_census()
+        found, factors, emails = check_keys(), secrets_at_rest.take_census(), sealed_emails.take_census()
         data: dict[str, Any] = {
             **found.right,
             **found.wrong,
             "second_factors": factors.read,
             "second_factors_plain": factors.plain,
             "second_factors_not_readable": factors.not_readable,
+            "emails": emails.read,
+            "emails_not_readable": emails.not_readable,
         }
         failures = [*_wrong_keys(found.wrong), *stored_secrets.not_readable(factors)]
+        failures += stored_secrets.emails_not_readable(emails)
         if failures:
             failures.append(GUIDE)
-        return Answer(data, f"{_keys(found)}{_factors(factors)}", "\n".join(failures))
+        return Answer(data, f"{_keys(found)}{_factors(factors)}{_emails(emails)}", "\n".join(failures))
 
 
 def _keys(found: Findings) -> str:
@@ -52,6 +58,10 @@ def _factors(census: FactorCensus) -> str:
     if census.plain:
         text += f" {counted(census.plain, 'second factor')} not sealed: run manage.py rotate_encryption."
     return text
+
+
+def _emails(census: EmailCensus) -> str:
+    return f" {counted(census.read, 'email')} proven: each can be read." if census.read else ""
 
 
 def _wrong_keys(wrong: dict[str, list[str]]) -> list[str]:

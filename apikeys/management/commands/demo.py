@@ -45,7 +45,7 @@ def _data(demo: Demo) -> dict[str, Any]:
 def _text(demo: Demo) -> str:
     lines = [
         f"A sample account with {len(demo.projects)} projects. Log in at /accounts/login/ with",
-        f"    e-mail:    {demo.email}",
+        f"    email:     {demo.email}",
         f"    password:  {demo.password}   (shown this once)",
     ]
     for project, keys in demo.projects:

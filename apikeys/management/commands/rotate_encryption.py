@@ -25,9 +25,9 @@ MOST_A_BATCH = 10_000
 
 class Command(OperatorCommand):
     help = (
-        "Move every key and second factor to the first entries of KEY_RING and KEY_PEPPERS, and say which older ones "
-        "are still needed. Seal what an earlier release stored unsealed: second factors and sessions. It works beside "
-        "running servers, and may be stopped at any time and run again."
+        "Move every key, second factor and waiting email to the first entries of KEY_RING and KEY_PEPPERS, and say "
+        "which older ones are still needed. Seal what an earlier release stored unsealed: second factors and sessions. "
+        "It works beside running servers, and may be stopped at any time and run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -92,12 +92,12 @@ def _refuse_configured(lost_peppers: list[str]) -> None:
 def _report(
     target: Target, rotated: Rotated, census: Census, others: stored_secrets.Rotated, done: str, left_over: list[str]
 ) -> Answer:
-    ring, peppers = ring_needs(census, others.census.ring_keys), pepper_needs(census)
+    ring, peppers = ring_needs(census, others.census.ring_keys, others.emails.ring_keys), pepper_needs(census)
     data = rotated._asdict() | {
         **others.data,
         "movable": census.movable,
         "ring_keys": [
-            _fields(need, "id", "configured", "first", "keys", "second_factors", "removable") for need in ring
+            _fields(need, "id", "configured", "first", "keys", "second_factors", "emails", "removable") for need in ring
         ],
         "peppers": [
             _fields(need, "id", "configured", "first", "keys", "show_once", "deleted", "removable") for need in peppers
@@ -128,6 +128,7 @@ def _line(need: Need) -> str:
         (need.show_once, "show-once key"),
         (need.deleted, "deleted key"),
         (need.second_factors, "second factor"),
+        (need.emails, "email"),
     )
     keys = ", ".join(counted(number, noun) for number, noun in counts if number) or "no key"
     if not need.configured:

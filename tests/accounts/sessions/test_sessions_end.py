@@ -22,15 +22,16 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions.session_list import sessions_of
-from accounts.sessions.store import SessionStore, data_of, seal
-from common.background import mail_delivery
+from accounts.sessions.store import SessionStore, data_of, digest_of, seal
+from common.outbox import senders
 from tests.support.factories import PASSWORD as OWNERS_PASSWORD
-from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, log_in, mailed_code, totp_code
+from tests.support.factories import UserFactory
+from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, log_in, mailed_code, page_of, totp_code
 from tests.support.places.pages import HTMX, page, text
 
 pytestmark = pytest.mark.django_db
 
-PROJECTS = "/projects/"
+PROJECTS, SESSIONS = "/projects/", reverse("usersessions_list")
 START = datetime(2030, 1, 1, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -82,11 +83,11 @@ def change_the_password(client: Client, person: User) -> Any:
 
 # Adding a passkey takes a browser: tests/browser/test_second_factor.py.
 CHANGES: dict[Callable[[Client, User], Any], str] = {
-    turn_on_an_app: "Authenticator app activated.",
-    turn_the_app_off: "Authenticator app deactivated.",
-    make_new_recovery_codes: "recovery codes has been generated.",
-    remove_a_passkey: "A security key has been removed.",
-    change_the_password: "Your password has been changed.",
+    turn_on_an_app: "An authenticator app was turned on for your account: signing in asks for its code.",
+    turn_the_app_off: "The authenticator app of your account was turned off: signing in no longer asks for its code.",
+    make_new_recovery_codes: "The old ones no longer work.",
+    remove_a_passkey: "A passkey was removed from your account.",
+    change_the_password: "The password of your account was changed.",
 }
 
 
@@ -101,7 +102,7 @@ def test_the_other_sessions_end_and_the_own_one_goes_on(change, inside, other, p
     answer = change(inside, person)
     assert "You are signed out everywhere else." in text(inside.get(answer.headers["Location"]))
     assert (is_let_in(other), is_let_in(inside), is_let_in(stranger)) == (False, True, True)
-    mail_delivery.send_waiting()
+    senders.send_due()
     [email] = mail.outbox
     assert f"{CHANGES[change]} All your other sessions were signed out." in email.body
 
@@ -112,7 +113,7 @@ def test_a_change_that_ended_no_session_speaks_of_none(inside, person):
     page = text(inside.get(answer.headers["Location"]))
     assert "Password changed." in page
     assert "signed out" not in page
-    assert "Your password has been changed." in mail.outbox[-1].body
+    assert "The password of your account was changed." in mail.outbox[-1].body
     assert "signed out" not in mail.outbox[-1].body
 
 
@@ -194,15 +195,16 @@ def test_a_session_that_nobody_uses_ends(limit, person, client):
         assert not Session.objects.filter(expire_date__lt=timezone.now()).exists()
 
 
-def test_use_keeps_a_session_alive_until_it_ends_for_good(limit, person, client):
+def test_use_keeps_a_session_alive_until_it_ends_for_good(person, client):
     """After SESSION_COOKIE_AGE, 14 days, a sign-in is needed also where somebody was there all the time."""
+    limit = timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     with time_machine.travel(START, tick=False) as clock:
         log_in(client, person)
         ends_at = timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
-        hours = 0
-        while is_let_in(client) and hours < 1000:
-            clock.shift(timedelta(minutes=50))
-            hours += 1
+        visits = 0
+        while is_let_in(client) and visits < 1000:
+            clock.shift(limit * 5 / 6)
+            visits += 1
         assert ends_at <= timezone.now() < ends_at + limit
 
 
@@ -241,3 +243,30 @@ def test_a_session_that_an_earlier_release_saved_goes_on_without_the_limit(limit
         assert is_let_in(client)
         clock.shift(DAY)
         assert not is_let_in(client)
+
+
+def test_one_session_is_ended_and_the_others_go_on(inside, person):
+    clients = [Client() for _ in range(2)]
+    for client in clients:
+        log_in(client, person)
+    address = {row.session_key: reverse("end_session", args=[row.pk]) for row in UserSession.objects.all()}
+    one, other = (address[digest_of(client.cookies["sessionid"].value)] for client in clients)
+    page = page_of(inside.get(SESSIONS))
+    assert one in page
+    assert other in page
+    assert address[digest_of(inside.cookies["sessionid"].value)] not in page, "signing out ends the own session"
+    answer = inside.post(one, follow=True)
+    assert "That session was signed out." in page_of(answer)
+    assert [client.get(SESSIONS).status_code for client in (*clients, inside)] == [302, 200, 200]
+    assert inside.post(one).status_code == 302, "a session that has ended is ended quietly"
+    inside.post(address[digest_of(inside.cookies["sessionid"].value)])
+    assert inside.get(SESSIONS).status_code == 200, "the own session is not ended this way"
+
+
+def test_nobody_ends_the_session_of_somebody_else(inside, person):
+    stranger = Client()
+    log_in(stranger, other := UserFactory(password=PASSWORD))
+    row = UserSession.objects.get(user=other)
+    assert inside.post(reverse("end_session", args=[row.pk])).status_code == 302
+    assert stranger.get(SESSIONS).status_code == 200
+    assert inside.post(reverse("end_session", args=[10**30])).status_code == 302

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -18,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
+from common.outbox.models import Email
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP
 
@@ -50,11 +50,11 @@ def work_of(act: Callable[[], Any]) -> Work:
     """What `act` makes the server do. Limits that earlier calls used up are forgotten."""
     cache.clear()
     hashes.clear()
-    mail.outbox.clear()
+    Email.objects.all().delete()
     with CaptureQueriesContext(connection) as captured:
         answer = act()
     statements = [re.sub(r'"s\d+_x\d+"|_sync_\d+| SET .*| WHERE .*| VALUES .*', "", query["sql"]) for query in captured]
-    return Work(answer.status_code, answer.get("Location"), len(hashes), len(mail.outbox), statements)
+    return Work(answer.status_code, answer.get("Location"), len(hashes), Email.objects.count(), statements)
 
 
 def account(kind: str, *, verified: bool = True, **fields: Any) -> str:
@@ -67,6 +67,7 @@ def account(kind: str, *, verified: bool = True, **fields: Any) -> str:
 def addresses(settings, db) -> list[str]:
     """One that has no account, then one of each kind that has one."""
     settings.PASSWORD_HASHERS = [f"{__name__}.CountedHasher"]
+    settings.EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"
     return [
         "unknown@example.com",
         account("confirmed"),

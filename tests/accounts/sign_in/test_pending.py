@@ -106,7 +106,7 @@ def test_another_reset_ends_too(client, person, page):
 
 def test_strangers_do_not_use_up_the_email_of_a_persons_own_sign_in(client, unconfirmed):
     sign_up(unconfirmed.email)
-    assert mail.outbox[-1].subject == "[Latchkey] You have an account already"
+    assert mail.outbox[-1].subject == "[Latchkey] You already have an account"
     assert log_in(client, unconfirmed)["Location"] == CODE
     assert len(mail.outbox) == 2
     assert "If it has a code, enter the code here" in page_of(client.get(CODE))

@@ -33,7 +33,7 @@ def test_a_wrong_password_and_an_unknown_address_are_refused_in_the_same_words(c
     wrong = page_of(client.post(LOGIN, {"login": person.email, "password": "not the one at all"}))
     unknown = page_of(client.post(LOGIN, {"login": "eve@example.com", "password": "not the one at all"}))
     for page in (wrong, unknown):
-        assert "The e-mail address or the password is wrong." in page
+        assert "The email or the password is wrong." in page
         assert "not the one at all" not in page
     assert f'value="{person.email}"' in wrong
 
@@ -125,7 +125,7 @@ def test_resetting_does_not_reveal_whether_an_address_has_an_account(person):
     assert_true_without_a_code(answers[0][1])
     for message in mail.outbox[-2:]:
         assert "There is none that can be used" in message.body
-        assert "If it was you and your account was deactivated, ask an administrator." in message.body
+        assert "If your account was deactivated, ask an administrator." in message.body
 
 
 def test_changing_the_password_asks_for_the_old_one_and_ends_other_sessions(inside, person):

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from accounts.models import User
-from common.background import mail_delivery
+from common.outbox import senders
 from tests.support.environment import REPOSITORY
 from tests.support.people.accounts import PASSWORD, SIGN_UP, mailed_code
 from tests.support.places.pages import text
@@ -64,7 +64,7 @@ def test_where_a_password_is_changed_or_given(page, inside, person, admin, signe
 
 def test_at_a_reset(client, person):
     client.post(reverse("account_reset_password"), {"email": person.email})
-    mail_delivery.send_waiting()
+    senders.send_due()
     assert mail.outbox
     client.post(reverse("account_confirm_password_reset_code"), {"code": mailed_code()})
     end = reverse("account_complete_password_reset")

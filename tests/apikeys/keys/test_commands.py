@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import TestCase, override_settings
 from django.utils import timezone
 
 from accounts.models import User
@@ -182,96 +183,92 @@ def test_without_a_key_ring_createkey_and_demo_say_what_is_missing(project, sett
             run(*command)
 
 
-def test_demo_makes_an_account_that_logs_in(client):
-    demo = run_json("demo")
-    assert client.login(username=demo["email"], password=demo["password"])
-    user = User.objects.get(email=demo["email"])
-    assert {project["id"] for project in demo["projects"]} == set(
-        Project.objects.of(user).values_list("public_id", flat=True)
-    )
+@pytest.mark.slow
+@override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
+class TestDemo(TestCase):
+    """One sample account for all of these tests: making it takes longer than they do together."""
 
+    demo: dict[str, Any]
 
-def test_demo_prints_keys_whose_secrets_hold_what_their_states_say():
-    keys = [key for project in run_json("demo")["projects"] for key in project["keys"]]
-    expected = {"active": None, "paused": "key_paused"}
-    assert {key["state"] for key in keys} == set(expected)
-    for key in keys:
-        assert verify(f"Bearer {key['secret']}").code == expected[key["state"]]
-        assert ApiKey.objects.get(public_id=key["id"]).name == key["name"]
+    @classmethod
+    def setUpTestData(cls):
+        cls.demo = run_json("demo")
 
-
-def test_demo_prints_an_active_key_first_in_every_project():
-    assert {project["keys"][0]["state"] for project in run_json("demo")["projects"]} == {"active"}
-
-
-def test_demo_has_keys_in_every_state_files_and_months_of_events():
-    run("demo")
-    assert set(ApiKey.objects.values_list("state", flat=True)) == set(KeyState.values)
-    # Demo tells nobody by email and has no other members. Owners would have to be told of these.
-    missing = {"shown_again", "resumed_reported", "member_changed", "member_removed"}
-    # Nothing in the demo has another name, another choice of emails, or fewer files than at its start.
-    missing |= {"renamed", "project_renamed", "notifications_changed", "file_deleted"}
-    assert set(AuditEvent.objects.values_list("kind", flat=True)) == set(codes_of()) - missing
-    assert ApiKey.objects.get(pause_reason="reported").is_reported
-    assert AuditEvent.objects.get(kind="shown_once").at == AuditEvent.objects.get(kind="forgotten").at
-    now = timezone.now()
-    assert (now - AuditEvent.objects.earliest("at").at).days > 180
-    assert not AuditEvent.objects.filter(at__gt=now).exists()
-    for file in File.objects.all():
-        with file.blob.open() as blob:
-            assert len(blob.read()) == file.size
-
-
-def test_demo_tells_every_keys_story_in_order():
-    run("demo")
-    for key in ApiKey.objects.all():
-        story = list(key.events.order_by("at").values_list("kind", flat=True))
-        assert story[0] == "created"
-        assert key.events.earliest("at").at == key.created_at
-        assert (story[-1] == "deleted") == key.is_deleted
-        assert (story[-1] in {"paused", "reported"}) == key.is_paused
-
-
-def test_demo_counts_calls_whose_days_are_the_sums_of_their_hours():
-    run("demo")
-    hours, days = (KeyUse.objects.filter(span=span) for span in ("hour", "day"))
-    first = timezone.now() - timedelta(days=89)
-    assert first - timedelta(days=2) < hours.earliest("starts_at").starts_at < first
-    assert days.earliest("starts_at").starts_at < timezone.now() - timedelta(days=200)
-    sums: Counter[tuple[Any, ...]] = Counter()
-    for use in hours:
-        sums[use.key_id, use.starts_at.replace(hour=0), use.outcome] += use.calls
-    for use in days.filter(starts_at__gte=first):
-        assert sums[use.key_id, use.starts_at, use.outcome] == use.calls
-
-
-def test_demo_counts_no_call_outside_a_keys_life():
-    run("demo")
-    for key in ApiKey.objects.all():
-        let_in, refused = (list(uses) for uses in (key.use.filter(outcome="ok"), key.use.exclude(outcome="ok")))
-        assert max((use.last_at for use in let_in), default=None) == key.last_used_at
-        assert all(use.last_at >= key.created_at for use in let_in)
-        counted = sum(use.calls for use in refused if use.span == "day")
-        assert (counted, max((use.last_at for use in refused), default=None)) == (
-            key.refused_calls,
-            key.last_refused_at,
+    def test_it_logs_in(self):
+        assert self.client.login(username=self.demo["email"], password=self.demo["password"])
+        user = User.objects.get(email=self.demo["email"])
+        assert {project["id"] for project in self.demo["projects"]} == set(
+            Project.objects.of(user).values_list("public_id", flat=True)
         )
-        assert all(use.last_at < timezone.now() for use in [*let_in, *refused])
-        if key.stopped_at:
-            assert all(use.last_at > key.stopped_at for use in refused)
-            assert {use.outcome for use in refused} == {key.state}
 
+    def test_it_prints_keys_whose_secrets_hold_what_their_states_say(self):
+        keys = [key for project in self.demo["projects"] for key in project["keys"]]
+        expected = {"active": None, "paused": "key_paused"}
+        assert {key["state"] for key in keys} == set(expected)
+        for key in keys:
+            assert verify(f"Bearer {key['secret']}").code == expected[key["state"]]
+            assert ApiKey.objects.get(public_id=key["id"]).name == key["name"]
 
-def test_demo_twice_makes_two_accounts_and_leaves_the_first_alone():
-    first, second = run_json("demo"), run_json("demo")
-    assert first["email"] != second["email"]
-    assert User.objects.get(email=first["email"]).check_password(first["password"])
+    def test_it_prints_an_active_key_first_in_every_project(self):
+        assert {project["keys"][0]["state"] for project in self.demo["projects"]} == {"active"}
 
+    def test_it_has_keys_in_every_state_files_and_months_of_events(self):
+        assert set(ApiKey.objects.values_list("state", flat=True)) == set(KeyState)
+        # Demo tells nobody by email and has no other members. Owners would have to be told of these.
+        missing = {"shown_again", "resumed_reported", "member_changed", "member_removed"}
+        # Nothing in the demo has another name, another choice of emails, or fewer files than at its start.
+        missing |= {"renamed", "project_renamed", "notifications_changed", "file_deleted"}
+        assert set(AuditEvent.objects.values_list("kind", flat=True)) == set(codes_of()) - missing
+        assert ApiKey.objects.get(pause_reason="reported").is_reported
+        assert AuditEvent.objects.get(kind="shown_once").at == AuditEvent.objects.get(kind="forgotten").at
+        now = timezone.now()
+        assert (now - AuditEvent.objects.earliest("at").at).days > 180
+        assert not AuditEvent.objects.filter(at__gt=now).exists()
+        for file in File.objects.all():
+            with file.blob.open() as blob:
+                assert len(blob.read()) == file.size
 
-def test_demo_prints_its_password_once():
-    text = run("demo")
-    password = text.split("password:")[1].split()[0]
-    assert text.count(password) == 1
+    def test_it_tells_every_keys_story_in_order(self):
+        for key in ApiKey.objects.all():
+            story = list(key.events.order_by("at").values_list("kind", flat=True))
+            assert story[0] == "created"
+            assert key.events.earliest("at").at == key.created_at
+            assert (story[-1] == "deleted") == key.is_deleted
+            assert (story[-1] in {"paused", "reported"}) == key.is_paused
+
+    def test_it_counts_calls_whose_days_are_the_sums_of_their_hours(self):
+        hours, days = (KeyUse.objects.filter(span=span) for span in ("hour", "day"))
+        first = timezone.now() - timedelta(days=89)
+        assert first - timedelta(days=2) < hours.earliest("starts_at").starts_at < first
+        assert days.earliest("starts_at").starts_at < timezone.now() - timedelta(days=200)
+        sums: Counter[tuple[Any, ...]] = Counter()
+        for use in hours:
+            sums[use.key_id, use.starts_at.replace(hour=0), use.outcome] += use.calls
+        for use in days.filter(starts_at__gte=first):
+            assert sums[use.key_id, use.starts_at, use.outcome] == use.calls
+
+    def test_it_counts_no_call_outside_a_keys_life(self):
+        for key in ApiKey.objects.all():
+            let_in, refused = (list(uses) for uses in (key.use.filter(outcome="ok"), key.use.exclude(outcome="ok")))
+            assert max((use.last_at for use in let_in), default=None) == key.last_used_at
+            assert all(use.last_at >= key.created_at for use in let_in)
+            counted = sum(use.calls for use in refused if use.span == "day")
+            assert (counted, max((use.last_at for use in refused), default=None)) == (
+                key.refused_calls,
+                key.last_refused_at,
+            )
+            assert all(use.last_at < timezone.now() for use in [*let_in, *refused])
+            if key.stopped_at:
+                assert all(use.last_at > key.stopped_at for use in refused)
+                assert {use.outcome for use in refused} == {key.state}
+
+    def test_it_stays_when_another_is_made_whose_password_is_printed_once(self):
+        text = run("demo")
+        email, password = (text.split(f"{label}:")[1].split()[0] for label in ("e-mail", "password"))
+        assert text.count(password) == 1
+        assert email != self.demo["email"]
+        assert User.objects.get(email=email).check_password(password)
+        assert User.objects.get(email=self.demo["email"]).check_password(self.demo["password"])
 
 
 def test_demo_refuses_a_production_configuration(settings):

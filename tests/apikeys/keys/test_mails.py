@@ -1,4 +1,4 @@
-"""What the mails to owners say, and when there is none. How they are delivered: test_mail_delivery.py."""
+"""What the mails to owners say, and when there is none. How they are delivered: tests/common/outbox."""
 
 import re
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def key(project, owner, told) -> ApiKey:
 
 
 def settings_of(project: Project) -> str:
-    return f"http://127.0.0.1:8000/projects/{project.public_id}/settings/"
+    return f"http://localhost:8000/projects/{project.public_id}/settings/"
 
 
 def re_enabled_although_reported(key: ApiKey, by: User) -> None:
@@ -207,4 +207,4 @@ def test_a_mail_that_cannot_be_written_breaks_no_change(key, owner, told, settin
     settings.BASE_URL = None
     assert told(services.delete_key, key=key, by=owner) == []
     assert ApiKey.objects.get().is_deleted
-    assert "on_commit" in caplog.text
+    assert "mail_not_written" in caplog.text

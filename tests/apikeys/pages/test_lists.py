@@ -30,7 +30,7 @@ def client(owner, signed_in) -> Client:
 def test_lists_without_rows_say_what_to_do(client, owner, signed_in, project):
     key = create_key(project=project, name="Old", by=owner).key
     delete_key(key=key, by=owner)
-    assert "You have no project yet." in text(signed_in(User.objects.create_user("new@example.com")).get("/projects/"))
+    assert "You have no projects yet." in text(signed_in(User.objects.create_user("new@example.com")).get("/projects/"))
     dashboard = text(client.get(page("apikeys:dashboard", project)))
     assert "Requests to the API will be rejected until you create one." in dashboard
     assert "No files yet." in dashboard

@@ -50,6 +50,23 @@ def test_a_viewer_of_a_project_without_a_key_is_told_so(viewer, project, signed_
     assert "Only owners of the project can create, pause or delete keys." in text(answer)
 
 
+def test_the_first_page_says_what_this_is_and_leads_in(db):
+    answer = Client().get("/")
+    assert answer.status_code == 200
+    assert "API keys for your programs" in text(answer)
+    html = answer.content.decode()
+    for name, words in (("account_login", "Sign in"), ("account_signup", "Create account")):
+        assert re.search(rf'href="{reverse(name)}"[^>]*>\s*{words}', html)
+
+
+@pytest.mark.parametrize("name", ["account_login", "account_signup", "account_reset_password"])
+def test_the_first_field_of_an_entry_page_has_the_focus(name, db):
+    html = Client().get(reverse(name)).content.decode()
+    first = re.search(r'<input type="(?!hidden)[^>]*>', html)
+    assert "autofocus" in first[0]
+    assert html.count("autofocus") == 1
+
+
 def test_who_has_two_projects_begins_at_their_list(client, project, owner):
     many_projects(owner, 1)
     assert client.get("/").headers["Location"] == "/projects/"
@@ -87,7 +104,7 @@ def test_a_deleted_project_stops_its_keys_at_once(client, project, api_key):
     assert answer.headers["Location"] == "/projects/"
     refused = Client().get("/api/v1/verify", headers=headers)
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "key_deleted")
-    assert "Deleted Acme Weather. Its keys have stopped working." in text(client.get("/projects/"))
+    assert "Deleted Acme Weather. Requests using its keys are now rejected." in text(client.get("/projects/"))
     assert ApiKey.objects.get().ciphertext is None
     assert not File.objects.exists()
     assert path  # its bytes go when the transaction commits, see test_files_api

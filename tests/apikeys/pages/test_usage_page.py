@@ -70,11 +70,11 @@ def test_calls_are_summed_charted_and_listed(client, project, api_key):
     calls(api_key, 1, "paused", timedelta(hours=2))
     answer = client.get(address(project))
     seen = text(answer)
-    assert "Allowed 3 75% of all calls" in seen
-    assert "Refused 1 25% of all calls" in seen
-    assert "Calls per hour over the last 24 hours: 3 allowed, 1 refused." in answer.content.decode()
-    assert "The busiest hour had 3 calls, at 10 Mar, 15:00 UTC." in answer.content.decode()
-    assert "10 Mar, 15:00 3 0 10 Mar, 13:00 0 1 The hours that are not listed had no calls." in seen
+    assert "Allowed 3 75% of requests in the last 24 hours" in seen
+    assert "Rejected 1 25% of requests in the last 24 hours" in seen
+    assert "Requests per hour over the last 24 hours: 3 allowed, 1 rejected." in answer.content.decode()
+    assert "The busiest hour had 3 requests, at 10 Mar, 15:00 UTC." in answer.content.decode()
+    assert "10 Mar, 15:00 3 0 10 Mar, 13:00 0 1 Hours without requests are not listed." in seen
     assert listed(answer) == ["Production server"]
 
 
@@ -97,7 +97,7 @@ def test_a_chosen_key_has_a_chart_of_its_own(client, project, owner, api_key):
     answer = client.get(address(project), {"key": other.public_id, "range": "30d"})
     assert "<h1>Usage of Staging</h1>" in answer.content.decode()
     assert "<title>Usage of Staging · Acme Weather · Latchkey</title>" in answer.content.decode()
-    assert "Allowed 2 100% of all calls" in text(answer)
+    assert "Allowed 2 100% of requests in the last 30 days" in text(answer)
     assert "By key" not in text(answer)
     links = [html.unescape(link) for link in re.findall(r'href="(\?[^"]+)"', answer.content.decode())]
     assert links == ["?range=30d", *(f"?key={other.public_id}&range={period}" for period in ("24h", "30d", "12m"))]
@@ -119,13 +119,13 @@ def test_a_deleted_key_is_listed_while_it_has_calls_in_the_range(client, project
     month = client.get(address(project), {"range": "30d"})
     assert listed(month) == ["Gone", "Production server"]
     assert "Gone Deleted 0 1" in text(month)
-    assert "Refused 1" in text(client.get(address(project), {"range": "30d", "key": gone.public_id}))
+    assert "Rejected 1" in text(client.get(address(project), {"range": "30d", "key": gone.public_id}))
 
 
 def test_a_project_without_a_key_says_what_will_appear(client, viewer, signed_in):
     project = ProjectFactory(name="New")
     MembershipFactory(project=project, user=viewer, role="viewer")
-    assert "No calls yet." in text(signed_in(viewer).get(address(project)))
+    assert "No requests yet." in text(signed_in(viewer).get(address(project)))
     assert "Only owners of the project can create" in text(signed_in(viewer).get(address(project)))
     MembershipFactory(project=project, user=project.created_by)
     assert "+ Create Key" in text(signed_in(project.created_by).get(address(project)))
@@ -133,7 +133,7 @@ def test_a_project_without_a_key_says_what_will_appear(client, viewer, signed_in
 
 def test_a_range_without_calls_says_so_and_leads_to_a_longer_one(client, project, api_key):
     answer = client.get(address(project))
-    assert "No calls in the last 24 hours. Look at 12 months" in text(answer)
+    assert "No requests in the last 24 hours. Look at 12 months" in text(answer)
     assert "<pattern" not in answer.content.decode()
     assert listed(answer) == ["Production server"]
     assert "Look at 12 months" not in text(client.get(address(project), {"range": "12m"}))
@@ -169,7 +169,7 @@ def test_anothers_key_is_not_found(name, client, project, api_key):
     for key_id in (other.public_id, "key_0000000000000000"):
         assert client.get(address(project, name), {"key": key_id}).status_code == 404
     if name == "usage":
-        assert "No calls in the last 24 hours." in text(client.get(address(project)))
+        assert "No requests in the last 24 hours." in text(client.get(address(project)))
     else:
         assert len(lines(client.get(address(project, name)))) == 1
 
@@ -255,7 +255,7 @@ def test_the_page_and_the_file_hold_the_same_calls(client, project, owner, api_k
     found = lines(client.get(address(project, "usage_csv"), {"range": "30d"}))
     sums = [sum(int(line[column]) for line in found[1:]) for column in range(3, 7)]
     assert sums == list(states.values())
-    assert "Allowed 7 41.2% of all calls Refused 10 58.8% of all calls" in text(
+    assert "Allowed 7 41.2% of requests in the last 30 days Rejected 10 58.8% of requests in the last 30 days" in text(
         client.get(address(project), {"range": "30d"})
     )
     assert KeyUse.objects.filter(span="day").count() == 4

@@ -40,6 +40,7 @@ PAGES_MODULES = {
         "apikeys.pages.actions",
         "projects.views",
         "accounts.adapter",
+        *("common.outbox.models", "common.outbox.senders", "smtplib"),
     ),
 }
 

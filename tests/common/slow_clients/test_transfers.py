@@ -15,7 +15,7 @@ from django.test import Client
 from common.slow_clients import transfers
 from common.slow_clients.slots import Slots, share
 from projects.models import File
-from tests.common.background.test_mail_delivery import until
+from tests.common.outbox.test_mail_delivery import until
 from tests.support.calls.api_client import API, downloaded, new_file
 from tests.support.calls.api_helpers import assert_error
 from tests.support.calls.uploads import FILES, FORM, assert_nothing_stored, form

@@ -175,9 +175,9 @@ def test_a_database_is_prepared_with_redis_too_and_works_without_it_later(tmp_pa
 
 
 BASES = {
-    "a local server": ({}, "http://127.0.0.1:8000"),
-    "a local server elsewhere": ({"HOST": "0.0.0.0", "PORT": "9000"}, "http://127.0.0.1:9000"),  # noqa: S104
-    "a local server at an IPv6 address": ({"HOST": "::1"}, "http://[::1]:8000"),
+    "a local server": ({}, "http://localhost:8000"),
+    "a local server elsewhere": ({"HOST": "0.0.0.0", "PORT": "9000"}, "http://localhost:9000"),  # noqa: S104
+    "a local server at an IPv6 address": ({"HOST": "::1"}, "http://localhost:8000"),
     "a local server that was told": ({"BASE_URL": "http://keys.test/"}, "http://keys.test"),
     "production": (production_environment(), "https://keys.example.com"),
     "production with several names": (

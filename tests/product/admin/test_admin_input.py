@@ -42,7 +42,7 @@ def test_a_default_in_the_address_that_is_no_id_is_refused(site):
     """T25: raised while the page is rendered, when its view is long done."""
     answer = site.get(reverse("admin:projects_membership_add"), {"project": "x"})
     assert answer.status_code == 400
-    assert "<h1>This address is malformed</h1>" in answer.content.decode()
+    assert "<h1>This link doesn't work</h1>" in answer.content.decode()
 
 
 def test_an_error_outside_the_admin_stays_an_error(client, project, api_key, owner, signed_in, settings):

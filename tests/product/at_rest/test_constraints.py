@@ -2,12 +2,16 @@
 
 import pytest
 from django.apps import apps
+from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.db.models import UniqueConstraint
 from django.utils import timezone
 
 from accounts.models import User
 from apikeys.models import ApiKey, KeyUse
+from common.outbox.claims import WIPED
+from common.outbox.enqueueing import enqueue
+from common.outbox.models import Email
 from projects.audit_log.models import AuditEvent
 from projects.models import Membership, Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
@@ -70,6 +74,11 @@ def event_of_a_member(**fields):
     AuditEvent.objects.create(**{**row, **fields})
 
 
+def email():
+    enqueue([EmailMessage("Subject", "Text", to=["ada@example.com"])], about="prj_x")
+    return Email.objects.latest("pk")
+
+
 def use(**fields):
     row = {"key": ApiKeyFactory(), "span": "day", "starts_at": timezone.now(), "outcome": "ok", "calls": 1}
     KeyUse.objects.create(**{**row, "last_at": timezone.now(), **fields})
@@ -110,6 +119,13 @@ BROKEN = [
     ("membership_once_per_project_and_user", "user_id", second_membership),
     ("membership_role_is_known", "", lambda: change(MembershipFactory(), role="emperor")),
     ("user_email_unique_whatever_its_case", "", second_address),
+    ("email_lane_is_known", "", lambda: change(email(), lane="express")),
+    ("email_state_is_known", "", lambda: change(email(), state="lost", settled_at=timezone.now(), **WIPED)),
+    ("email_has_words_while_sendable", "", lambda: change(email(), **WIPED)),
+    ("email_has_words_while_sendable", "", lambda: change(email(), state="sent", settled_at=timezone.now())),
+    ("email_ciphertext_names_its_ring_key", "", lambda: change(email(), ring_key_id="")),
+    ("email_settled_unless_waiting", "", lambda: change(email(), state="failed")),
+    ("email_settled_unless_waiting", "", lambda: change(email(), settled_at=timezone.now())),
 ]
 
 
@@ -124,7 +140,11 @@ def test_the_database_refuses(name, column, break_it):
 
 @pytest.mark.nodb
 def test_every_constraint_is_broken_by_a_case_above():
-    ours = [model for label in ("accounts", "projects", "apikeys") for model in apps.get_app_config(label).get_models()]
+    ours = [
+        model
+        for label in ("accounts", "projects", "apikeys", "outbox")
+        for model in apps.get_app_config(label).get_models()
+    ]
     assert {constraint.name for model in ours for constraint in model._meta.constraints} == {
         name for name, _, _ in BROKEN
     }

@@ -69,7 +69,7 @@ def test_a_page_number_that_no_link_of_ours_has_is_refused(page, client, project
     for path in ("/projects/", f"/projects/{project.public_id}/settings/", f"/projects/{project.public_id}/activity/"):
         answer = client.get(path, {"page": page})
         assert answer.status_code == 400
-        assert "<h1>This address is malformed</h1>" in answer.content.decode()
+        assert "<h1>This link doesn't work</h1>" in answer.content.decode()
 
 
 def test_a_page_after_the_last_shows_the_last(client, project, api_key):

@@ -25,7 +25,7 @@ def asks(answer: Any) -> bool:
 def confirm(client: Client, address: str, **options: Any) -> Any:
     """Gives the password on the page that `address` leads to, as its form does."""
     page = client.get(address).content.decode()
-    assert "Confirm that it is you</h1>" in page
+    assert "Confirm it's you</h1>" in page
     assert 'autocomplete="current-password"' in page
     back_to = re.search(r'<input type="hidden" name="next" value="([^"]*)"', page)
     assert back_to

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core import mail
 
-from common.background import mail_delivery
+from common.outbox import senders
+from common.outbox.models import Email
 
 HOME, OFFICE = "203.0.113.7", "2001:db8:40::17"
 SOURCE = "https://github.com/acme/weather/blob/main/.env#L3"
@@ -15,8 +16,9 @@ ALL = {"created": True, "deleted": True, "revealed": True, "reported": True}
 def mails_of(capture: Callable[..., Any], act: Callable[..., Any], /, *words: Any, **arguments: Any) -> list[Any]:
     """`capture` is pytest-django's fixture of callbacks that wait for a commit."""
     mail.outbox.clear()
+    Email.objects.all().delete()
     with capture(execute=True):
         act(*words, **arguments)
     assert mail.outbox == [], "nothing is sent before the thread does"
-    mail_delivery.send_waiting()
+    senders.send_due()
     return list(mail.outbox)

@@ -1,6 +1,6 @@
 """docs/gateways: each proxy as documented, before an API, asking a real Latchkey."""
 
-import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +11,7 @@ from tests.support.environment import lacking
 from tests.support.gateways.gateway_attacks import head, send, status_of
 from tests.support.gateways.proxies import Answer, Envoy, Nginx, Witness, find
 from tests.support.programs.postgres import free_port
+from tests.support.programs.servers import Server
 
 # What a proxy does has nothing to do with the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
@@ -274,13 +275,19 @@ def test_checks_share_a_connection(server, gateway_to, bearer):
     assert (len(witness.received), witness.connections) == (10, 1)
 
 
-def test_after_a_restart_of_latchkey_no_request_fails(start_server, gateway_to, bearer):
+@pytest.fixture(scope="module")
+def restartable(django_db_setup, static_files) -> Iterator[Server]:
+    """One for all kinds of gateway, each of which sees it restart."""
+    with Server.started() as server:
+        yield server
+
+
+def test_after_a_restart_of_latchkey_no_request_fails(transactional_db, restartable, gateway_to, bearer):
     """The connection that was kept is dead then."""
-    server = start_server()
-    gateway = gateway_to(server.check_port)
+    gateway = gateway_to(restartable.check_port)
     assert gateway.request(headers=bearer).status_code == 200
-    server.stop()
-    server.start()
+    restartable.stop()
+    restartable.start()
     assert gateway.request(headers=bearer).status_code == 200
 
 
@@ -291,18 +298,23 @@ def test_without_latchkey_nobody_is_let_in(gateway_to, api, bearer):
     assert api.received == []
 
 
-def test_without_latchkeys_database_nobody_is_let_in(start_server, gateway_to, api, bearer):
-    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
-    assert_unavailable(gateway_to(server.check_port).request(headers=bearer))
+@pytest.fixture(scope="module")
+def without_database(django_db_setup, static_files) -> Iterator[Server]:
+    url = f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey"
+    with Server.started(DATABASE_URL=url) as server:
+        yield server
+
+
+def test_without_latchkeys_database_nobody_is_let_in(without_database, gateway_to, api, bearer):
+    assert_unavailable(gateway_to(without_database.check_port).request(headers=bearer))
     assert api.received == []
 
 
 def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bearer):
     with Witness.running(seconds=50) as witness:
         gateway = gateway_to(witness.server_port)
-        started = time.monotonic()
         assert_unavailable(gateway.request(headers=bearer))
-        assert time.monotonic() - started < 30
+        assert not witness.has_spoken
     assert api.received == []
 
 

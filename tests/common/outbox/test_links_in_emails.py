@@ -9,7 +9,6 @@ from django.test import Client
 from django.urls import reverse
 
 from apikeys.keys import services
-from common.background import mail_delivery
 from tests.config.environment.test_settings import manage
 from tests.support.environment import REPOSITORY
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, SIGN_UP, log_in
@@ -63,7 +62,6 @@ def test_owners_emails_name_base_url(project, owner, settings, told):
     settings.BASE_URL = BASE_URL
     [message] = told(services.create_key, project=project, name="Server", by=owner)
     assert re.findall(r"https?://[^/\s]+", message.body) == [BASE_URL] * 2
-    mail_delivery.forget()
 
 
 @pytest.mark.nodb

@@ -1,0 +1,200 @@
+"""The only module that uses what allauth keeps private: names with an underscore, and modules called `internal`.
+
+allauth may change them in any release, so pyproject.toml pins its minor version.
+tests/accounts/test_allauth_contract.py holds what this module relies on. An upgrade of allauth begins there.
+"""
+
+from typing import Any, NamedTuple
+
+from allauth.account import auth_backends
+from allauth.account import forms as account_forms
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.email_verification import send_verification_email_to_address
+from allauth.account.internal.flows.email_verification_by_code import (
+    EMAIL_VERIFICATION_CODE_SESSION_KEY,
+    EmailVerificationProcess,
+)
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.flows.password_reset_by_code import PASSWORD_RESET_VERIFICATION_SESSION_KEY
+from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
+from allauth.account.models import Login
+from allauth.account.utils import url_str_to_user_pk
+from allauth.account.views import ConfirmEmailVerificationCodeView
+from allauth.core.internal import ratelimit
+from allauth.mfa.totp.internal.auth import TOTP
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+# Limits: those of ACCOUNT_RATE_LIMITS, and limits of ours that are counted in the same way.
+
+_APP = "allauth.account"
+
+
+def consume(request: HttpRequest, action: str, *, key: str | None = None, config: dict[str, str] | None = None) -> Any:
+    """Counts one use of `action`. Falsy if that is one too many.
+
+    allauth's counter has a lock, so that a limit holds for all processes and for requests that arrive together.
+    """
+    return ratelimit.consume(request, app=_APP, action=action, key=key, config=config)
+
+
+def consume_or_429(request: HttpRequest, action: str) -> HttpResponse | None:
+    """Counts one use of `action`; the answer of 429 if that is one too many."""
+    answer: HttpResponse | None = ratelimit.consume_or_429(request, app=_APP, action=action)
+    return answer
+
+
+def clear(request: HttpRequest, action: str, *, key: str) -> None:
+    """Forgets all uses of `action` that were counted for `key`."""
+    ratelimit.clear(request, app=_APP, action=action, key=key)
+
+
+class Counted(NamedTuple):
+    """One rate of an action: `amount` uses in `seconds`; `times` of the uses counted, None if the key is unknown."""
+
+    amount: int
+    seconds: int
+    times: list[float] | None
+
+
+def counted(request: HttpRequest, action: str, key: str | None) -> list[Counted]:
+    """What the cache holds of an action, for each of its rates."""
+    found = []
+    for rate in ratelimit.get_rates(app=_APP, action=action):
+        place = key and ratelimit.get_cache_key(request, app=_APP, action=action, rate=rate, key=key)
+        found.append(Counted(rate.amount, int(rate.duration), cache.get(place, []) if place else None))
+    return found
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+    """The hooks of a limited sign-in, under names of ours."""
+
+    def login_attempts_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """For whom failed sign-ins with these credentials are counted."""
+        raise NotImplementedError
+
+    def forget_login_attempts(self, request: HttpRequest, **credentials: Any) -> None:
+        """Called when the owner of the account has reset the password."""
+        super()._delete_login_attempts_cached_email(request, **credentials)
+
+    def give_back_at_sign_in(self, usage: Any) -> None:
+        """A sign-in that succeeds gives back what `consume` counted as `usage`. Called after `pre_authenticate`."""
+        self._login_failed_rl_usage.usage += usage.usage
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        return self.login_attempts_key(request, **credentials)
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        self.forget_login_attempts(request, **credentials)
+
+
+class AuthenticationBackend(auth_backends.AuthenticationBackend):  # type: ignore[misc]
+    def search(self, request: HttpRequest | None, **credentials: Any) -> Any:
+        """The account of these credentials, or None. allauth makes it take as long without an account."""
+        raise NotImplementedError
+
+    def has_password(self, user: Any, password: str) -> bool:
+        return bool(self._check_password(user, password))
+
+    def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
+        return self.search(request, **credentials)
+
+
+class LoginForm(account_forms.LoginForm):  # type: ignore[misc]
+    def authenticated(self, credentials: dict[str, Any]) -> Any:
+        """The account of these credentials. Raises ValidationError if there is none."""
+        raise NotImplementedError
+
+    def _clean_with_password(self, credentials: dict[str, Any]) -> Any:
+        self.user = self.authenticated(credentials)
+        self._login = Login(user=self.user, email=self.user.email)
+        return self.cleaned_data
+
+
+class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]
+    """The page that takes an emailed code."""
+
+    @property
+    def process(self) -> Any:
+        """The code that is waited for: `user`, `email`, `state`."""
+        return self._process
+
+    def before_resend(self) -> None:
+        """Called before another email is sent."""
+
+    def _resend_form_valid(self, form: Any) -> HttpResponse:
+        self.before_resend()
+        self._process.generate_code()
+        self._process.send()
+        self._process.record_resend()
+        self._process.persist()
+        return HttpResponseRedirect(self.passthrough_next_url(reverse("account_email_verification_sent")))
+
+
+def wait_for_code(request: HttpRequest, user: Any, address: str, **state: Any) -> None:
+    """The code's page waits for a code to `address`. No email is sent. `state` is kept with the code."""
+    first = EmailVerificationProcess.initial_state(user, address) | state
+    process = EmailVerificationProcess(request=request, user=user, state=first)
+    process.generate_code()
+    process.persist()
+
+
+def send_link(request: HttpRequest, address: Any) -> None:
+    """Emails a link that confirms the EmailAddress `address`."""
+    send_verification_email_to_address(request, address)
+
+
+# Sign-ins and resets that wait for a code, in the session.
+
+
+class PendingSignIn(NamedTuple):
+    """`user_pk` is None if no account has the address; a stage may keep things in `state`."""
+
+    user_pk: Any
+    state: dict[str, Any]
+
+
+def pending_sign_in(request: HttpRequest) -> PendingSignIn | None:
+    found = request.session.get(LOGIN_SESSION_KEY)
+    if not found:
+        return None
+    key = found["user_pk"]
+    return PendingSignIn(None if key is None else url_str_to_user_pk(key), found["state"])
+
+
+def set_account_of_pending_sign_in(request: HttpRequest, pk: int) -> None:
+    if pending := request.session.get(LOGIN_SESSION_KEY):
+        request.session[LOGIN_SESSION_KEY] = {**pending, "user_pk": str(pk)}
+
+
+def end_pending_sign_in(request: HttpRequest) -> None:
+    request.session.pop(EMAIL_VERIFICATION_CODE_SESSION_KEY, None)
+    clear_login(request)
+
+
+def pending_reset(request: HttpRequest) -> dict[str, Any] | None:
+    """What is kept of it; "user_id" is missing if no account has the address."""
+    found: dict[str, Any] | None = request.session.get(PASSWORD_RESET_VERIFICATION_SESSION_KEY)
+    return found
+
+
+def set_pending_reset(request: HttpRequest, reset: dict[str, Any]) -> None:
+    request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY] = reset
+
+
+def end_pending_reset(request: HttpRequest) -> None:
+    del request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY]
+
+
+# What was confirmed, and with which code.
+
+
+def record_password(request: HttpRequest, user: Any) -> None:
+    """Notes that this session has just given the password."""
+    record_authentication(request, user, method="password", email=user.email)
+
+
+def keep_code_used(authenticator: Any, code: str, seconds: int) -> None:
+    """An authenticator app's code lets nobody in for so long."""
+    cache.set(TOTP(authenticator)._get_used_cache_key(code), "y", seconds)

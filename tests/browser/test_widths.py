@@ -1,0 +1,177 @@
+"""No page overlaps itself, is cut or scrolls sideways at any width, whatever things are called."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import User
+from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
+from apikeys.standing import KeyState
+from tests.browser.places import (
+    activity,
+    button,
+    dashboard,
+    key_page,
+    many_calls,
+    onboarding,
+    settings_page,
+    show_once_page,
+    usage_page,
+    used,
+)
+from tests.browser.visits import Place
+from tests.support.factories import FileFactory, MembershipFactory, UserFactory
+
+WIDTHS = range(320, 1921, 20)
+WIDE = "W" * 64
+LONG = "checkout_service_eu_west_1_prod"
+ACCOUNT = (
+    "email/",
+    "password/change/",
+    "2fa/",
+    "2fa/webauthn/",
+    "2fa/webauthn/add/",
+    "2fa/totp/activate/",
+    "sessions/",
+)
+ENTRANCE = ("login/", "signup/", "password/reset/")
+
+# What is wrong with the page at the width that it has. Rectangles of text and of controls that lie on one another;
+# what reaches beyond the window; text that is cut, unless a title says all of it. What floats over the page is left
+# out, and so is what scrolls in a box of its own.
+MEASURE = """() => {
+  const root = document.documentElement, found = []
+  if (root.scrollWidth > root.clientWidth) found.push(`scrolls sideways by ${root.scrollWidth - root.clientWidth} px`)
+  const floating = '.announcements, .skip-link, .visually-hidden, dialog:not([open]), option, noscript, script, style'
+  const boxes = [], dialog = document.querySelector('dialog[open]')
+  const add = (element, whole, text, clip) => {
+    const box = {top: Math.max(whole.top, clip.top), bottom: Math.min(whole.bottom, clip.bottom)}
+    Object.assign(box, {left: Math.max(whole.left, clip.left), right: Math.min(whole.right, clip.right)})
+    if (box.right - box.left > 1 && box.bottom - box.top > 1) boxes.push({element, box, text})
+  }
+  const within = (clip, box) => ({
+    top: Math.max(clip.top, box.top), bottom: Math.min(clip.bottom, box.bottom),
+    left: Math.max(clip.left, box.left), right: Math.min(clip.right, box.right),
+  })
+  const walk = (element, scrolls, clip) => {
+    if (element.matches(floating) || !element.checkVisibility({visibilityProperty: true})) return
+    const style = getComputedStyle(element)
+    scrolls ||= ['auto', 'scroll'].includes(style.overflowX)
+    if (style.overflowX !== 'visible') clip = within(clip, element.getBoundingClientRect())
+    if (style.overflowX === 'hidden' && element.scrollWidth > element.clientWidth + 1 && !element.closest('[title]')
+        && element.clientWidth > 1) found.push(`cut: ${element.outerHTML.slice(0, 80)}`)
+    if (element.matches('input:not([type=hidden]), select, textarea, svg, img')) {
+      if (!element.closest('.chart')) add(element, element.getBoundingClientRect(), element.tagName, clip)
+    } else if (element.matches('svg text')) {
+      add(element, element.getBoundingClientRect(), element.textContent, clip)
+    }
+    for (const node of element.childNodes) {
+      if (node.nodeType === 1) walk(node, scrolls, clip)
+      else if (node.nodeType === 3 && node.data.trim()) {
+        const range = document.createRange()
+        range.selectNodeContents(node)
+        for (const box of range.getClientRects()) {
+          add(element, box, node.data.trim(), clip)
+          if (!scrolls && box.width > 1 && (box.right > root.clientWidth + 1 || box.left < -1))
+            found.push(`outside: ${node.data.trim().slice(0, 60)}`)
+        }
+      }
+    }
+  }
+  const everything = {top: -Infinity, bottom: Infinity, left: -Infinity, right: Infinity}
+  walk(dialog ?? document.body, false, everything)
+  boxes.sort((one, other) => one.box.top - other.box.top)
+  for (let i = 0; i < boxes.length; i++) {
+    const {element, box, text} = boxes[i]
+    for (let j = i + 1; j < boxes.length && boxes[j].box.top < box.bottom - 3; j++) {
+      const other = boxes[j]
+      if (element === other.element || element.contains(other.element) || other.element.contains(element)) continue
+      const across = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left)
+      const down = Math.min(box.bottom, other.box.bottom) - other.box.top
+      if (across > 1 && down > 3) found.push(`overlap: ${text.slice(0, 40)} | ${other.text.slice(0, 40)}`)
+    }
+  }
+  return [...new Set(found)].slice(0, 3)
+}"""
+
+
+@pytest.fixture
+def worst(project, owner):
+    """A project with the longest names, and one key of each standing."""
+    project.name = "acme_weather_api_production_eu"
+    project.save()
+    User.objects.filter(pk=owner.pk).update(email=f"{'w' * 52}@example.com")
+    owner.refresh_from_db()
+    colleague = MembershipFactory(project=project, user=UserFactory(email="colleague_who_has_left@example.com")).user
+    names = {
+        WIDE: owner, LONG: owner, "Paused " + "M" * 57: owner, "Gone " + "g" * 59: owner, "Deactivated": colleague
+    }  # fmt: skip
+    active, busy, paused, gone, _ = (create_key(project=project, name=name, by=by).key for name, by in names.items())
+    report_leak(secret=create_key(project=project, name="Reported " + "R" * 55, by=owner).secret)
+    many_calls(busy, hours=24 * 33)
+    many_calls(paused, hours=5, refused_as="paused")
+    pause_key(key=paused, by=owner)
+    delete_key(key=gone, by=owner)
+    User.objects.filter(pk=colleague.pk).update(is_active=False)
+    FileFactory(project=project, created_by=owner, name="a-file-name-without-any-space-in-it-" * 3 + ".csv")
+    for key in (active, busy, paused):
+        key.refresh_from_db()
+    return project, active, busy, paused
+
+
+def places(worst):
+    """A new page is one line here."""
+    project, _, busy, paused = worst
+    settings = settings_page(project)
+    return [
+        Place("dashboard", dashboard(project)),
+        Place("dashboard, paused", f"{dashboard(project)}?key={paused.public_id}"),
+        Place("onboarding", onboarding(project)),
+        Place("settings", settings),
+        Place("settings, deleted keys", f"{settings}?state={KeyState.DELETED}"),
+        Place("settings, dialog", settings, lambda page: button(page, "Delete project").click()),
+        Place("create key", f"{dashboard(project)}keys/new/"),
+        Place("delete key", key_page(busy)),
+        Place("show secrets once", show_once_page(project)),
+        Place("usage", usage_page(project)),
+        Place("usage of a key", f"{usage_page(project)}?range=12m&key={busy.public_id}"),
+        Place("usage of a month", f"{usage_page(project)}?range=30d"),
+        Place("activity", activity(project)),
+        Place("delete project", f"{dashboard(project)}delete/"),
+        Place("projects", "/projects/"),
+        Place("new project", "/projects/new/"),
+        Place("help", f"/help/?project={project.public_id}"),
+        Place("reference", f"/api/v1/docs?project={project.public_id}"),
+        Place("404", "/nothing/"),
+        *(Place(name, f"/accounts/{name}") for name in ACCOUNT),
+    ]
+
+
+def faults(page, visited):
+    """What is wrong, each with the widths where it is. One load a page; only the window's width changes."""
+    found = {}
+    devtools = page.context.new_cdp_session(page)
+    for place in visited:
+        page.goto(place.address)
+        place.prepare(page)
+        for width in WIDTHS:
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+            devtools.send("Emulation.setDeviceMetricsOverride", size)
+            for wrong in page.evaluate(MEASURE):
+                found.setdefault(f"{place.name}: {wrong}", []).append(width)
+        devtools.send("Emulation.clearDeviceMetricsOverride")
+    return {wrong: f"{len(widths)} widths from {widths[0]} to {widths[-1]} px" for wrong, widths in found.items()}
+
+
+def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, sign_in, owner, worst):
+    used(worst[1], ago=timedelta(days=40))
+    sign_in(page, owner)
+    page.emulate_media(reduced_motion="reduce")
+    assert faults(page, places(worst)) == {}
+
+
+def test_nothing_does_so_on_the_pages_for_strangers(page, person):
+    entrance = [Place(name, f"/accounts/{name}") for name in ENTRANCE]
+    assert (
+        faults(page, [*entrance, Place("help", "/help/"), Place("reference", "/api/v1/docs"), Place("home", "/")]) == {}
+    )

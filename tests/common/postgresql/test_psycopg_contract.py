@@ -1,0 +1,45 @@
+"""What common/postgresql/base.py relies on in psycopg. A new release of psycopg that changes it fails here."""
+
+from collections.abc import Generator
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg.waiting import Ready, Wait
+
+from common.postgresql.base import Connection
+from tests.support.environment import ON_SQLITE
+
+pytestmark = [pytest.mark.django_db, pytest.mark.skipif(ON_SQLITE, reason="psycopg is for PostgreSQL")]
+
+
+def test_a_wait_is_asked_again_while_nothing_comes():
+    """This is where a wait that is over can be ended."""
+    connection.ensure_connection()
+
+    def steps() -> Generator[Wait, Ready, list[Ready]]:
+        first = yield Wait.R
+        second = yield Wait.R
+        return [first, second]
+
+    assert psycopg.Connection.wait(connection.connection, steps()) == [Ready.NONE, Ready.NONE]
+
+
+def test_connecting_is_such_a_wait_too():
+    connected = []
+
+    class Seen(psycopg.Connection[Any]):
+        @classmethod
+        def _connect_gen(cls, conninfo: str = "") -> Any:
+            connected.append(conninfo)
+            return super()._connect_gen(conninfo)
+
+    connection.ensure_connection()
+    Seen.connect(**connection.get_connection_params() | {"cursor_factory": None, "context": None}).close()
+    assert len(connected) == 1
+
+
+def test_django_connects_by_our_connection():
+    connection.ensure_connection()
+    assert isinstance(connection.connection, Connection)
