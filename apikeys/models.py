@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ _FACTS = {"state": "state", "pause_reason": "pause_reason", "creator_is_active":
 
 
 def holds(standing: Standing) -> Q:
-    """`standing.holds` in SQL."""
+    """The standing's conditions in SQL."""
     passed = {f"{_FACTS[fact]}__lte": Now() for fact, value in standing.where.items() if value is PASSED}
     return Q(**{_FACTS[fact]: value for fact, value in standing.where.items() if value is not PASSED}, **passed)
 
@@ -200,12 +201,12 @@ class ApiKey(models.Model):
 
     @property
     def standing(self) -> Standing:
-        return standing_of(self.facts, timezone.now())
+        return standing_of(self.facts, time.time())
 
     @property
     def standings(self) -> tuple[Standing, ...]:
         """Its standing, and what would refuse a paused key once it is re-enabled."""
-        return standings_of(self.facts, timezone.now())
+        return standings_of(self.facts, time.time())
 
     @property
     def can_be_shown(self) -> bool:

@@ -6,6 +6,8 @@ from projects.audit_log import activity
 app_name = "apikeys"
 
 key_actions: list[URLPattern] = [
+    path("", project.key_page, name="key"),
+    path("edit/", actions.rename, name="rename"),
     path("pause/", actions.pause, name="pause"),
     path("resume/", actions.resume, name="resume"),
     path("copy/", actions.copy, name="copy"),

@@ -1,9 +1,8 @@
 """Tags that every template has without loading them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html
@@ -11,13 +10,43 @@ from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
+# How long a unit is, and its name for one and for several. The largest unit that is contained is said, alone.
+_UNITS = [
+    (timedelta(days=365), "year", "years"),
+    (timedelta(days=30), "month", "months"),
+    (timedelta(days=7), "week", "weeks"),
+    (timedelta(days=1), "day", "days"),
+    (timedelta(hours=1), "h", "h"),
+    (timedelta(minutes=1), "min", "min"),
+    (timedelta(seconds=1), "s", "s"),
+]
+_JUST_NOW = timedelta(seconds=5)
+
+
+def how_long(span: timedelta) -> str:
+    """`3 months`, `4 min`, `20 s`: one unit, rounded down, so that it never wraps."""
+    for length, one, several in _UNITS:
+        number = span // length
+        if number:
+            return f"{number} {one if number == 1 else several}"
+    return "0 s"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """`just now`, `4 min ago`, `in 3 days`."""
+    span = now - at
+    if abs(span) < _JUST_NOW:
+        return "just now"
+    return f"{how_long(span)} ago" if span > timedelta() else f"in {how_long(-span)}"
+
 
 @register.simple_tag
 def when(at: datetime) -> SafeString:
-    """How long ago `at` was. The tooltip has the exact time in UTC."""
+    """How long ago `at` was. The tooltip has the exact time in UTC; times.js says it in the reader's own time zone."""
     local = timezone.localtime(at)
     exact = date_format(local, "j F Y, H:i:s")
-    return format_html('<time datetime="{}" title="{} UTC">{}</time>', local.isoformat(), exact, naturaltime(at))
+    told = ago(at, timezone.now())
+    return format_html('<time datetime="{}" title="{} UTC">{}</time>', local.isoformat(), exact, told)
 
 
 @register.filter

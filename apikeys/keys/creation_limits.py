@@ -1,4 +1,4 @@
-"""Whether a project may have one more key: limits that hold at once, because callers have locked the project."""
+"""Whether a project may have one more key, or one of this name. Callers have locked the project."""
 
 from datetime import timedelta
 
@@ -10,15 +10,25 @@ from apikeys.standing import KeyState
 from projects.models import Project
 
 
+def refuse_taken(name: str, project: Project, *, besides: int = 0) -> int:
+    """How many living keys the project has; raises ValidationError if one of them has the name.
+
+    The key with the primary key `besides` may have it.
+    """
+    # Compared here, under the project's lock, because databases differ in which letters they fold.
+    names = dict(project.api_keys.alive().values_list("pk", "name"))
+    if name.casefold() in {other.casefold() for pk, other in names.items() if pk != besides}:
+        raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
+    return len(names)
+
+
 def refuse_name(name: str, project: Project) -> None:
     """Raises ValidationError for a name that is taken, or if the project has as many keys as it can."""
-    # Compared here, under the project's lock, for databases differ in which letters they fold.
-    names = list(project.api_keys.alive().values_list("name", flat=True))
-    if name.casefold() in {other.casefold() for other in names}:
-        raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
-    if len(names) >= settings.MAX_KEYS_PER_PROJECT:
+    number = refuse_taken(name, project)
+    if number >= settings.MAX_KEYS_PER_PROJECT:
+        keys = "key" if number == 1 else "keys"
         raise ValidationError(
-            f"This project has {len(names)} keys, the most it can have. Delete one that is no longer used.",
+            f"This project has reached its limit of {number} {keys}. Delete one that is no longer used.",
             code="too_many_keys",
         )
 

@@ -101,6 +101,31 @@ def create_key(
         return new
 
 
+def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None = None) -> bool:
+    """Gives the key another name. False if it has that name already.
+
+    Raises ValidationError for a name that breaks the rule or is taken, KeyGone if the key was deleted, and Http404 if
+    the project was.
+    """
+    name = clean_name(name)
+    with transaction.atomic():
+        project = lock_project(key.project)
+        creation_limits.refuse_taken(name, project, besides=key.pk)
+        before = project.api_keys.values_list("name", flat=True).get(pk=key.pk)
+        try:
+            with transaction.atomic():
+                changed = bool(ApiKey.objects.alive().filter(pk=key.pk).exclude(name=name).update(name=name))
+        except IntegrityError as error:
+            # The database's constraint has the last word.
+            raise ValidationError("This project already has a key of that name.", code="name_taken") from error
+        key.refresh_from_db()
+        if key.is_deleted:
+            raise KeyGone
+        if changed:
+            record(audit_kinds.RENAMED, key=key, by=by, address=address, before=before, after=name)
+    return changed
+
+
 def _change_state(key: ApiKey, before: Q, kind: Kind, by: User | None, address: str | None, **fields: object) -> bool:
     """Whether the key was as `before` says and now has `fields`; an event says so if it was."""
     with transaction.atomic():

@@ -2,11 +2,10 @@
 the page contains; a browser without script is redirected to that page."""
 
 from functools import partial
-from urllib.parse import urlsplit
 
-from django.core.exceptions import BadRequest, SuspiciousOperation, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse, JsonResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
@@ -15,7 +14,18 @@ from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
 from apikeys.keys import services
 from apikeys.models import ApiKey
-from apikeys.pages.forms import CreateKeyForm
+from apikeys.pages.answers import (
+    FORMS_OF_PAGES,
+    find_key,
+    go_back,
+    key_address,
+    key_gone,
+    key_row,
+    keys_section,
+    swapped,
+    wants_partial,
+)
+from apikeys.pages.forms import CreateKeyForm, DeleteKeyForm, RenameKeyForm
 from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
 from apikeys.secrets import vault
 from apikeys.standing import PauseReason
@@ -24,56 +34,8 @@ from common import outages
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from projects.access import get_project
-from projects.forms import ConfirmNameForm
 from projects.models import Project
 from projects.permissions import Permission
-
-# What `next` may be: the page whose form was sent, where that is not the settings page.
-_FORMS_OF_PAGES = {"dashboard", "onboarding", "create"}
-
-
-def _back_to(request: PageRequest, project: Project, **query: str) -> HttpResponse:
-    """The page that a form names as its own (`next=dashboard`) and that goes on, else the API Keys section."""
-    if request.POST.get("next") == "dashboard":
-        return redirect("apikeys:dashboard", project.public_id)
-    if request.POST.get("next") == "onboarding":
-        return redirect("apikeys:onboarding", project.public_id)
-    return redirect(reverse("apikeys:settings", args=[project.public_id], query=query, fragment="api-keys"))
-
-
-def _section(request: PageRequest, project: Project) -> HttpResponse:
-    """The API Keys section, searched and paged as it was on the page that asked."""
-    try:
-        keys = keys_context(project, QueryDict(urlsplit(request.htmx.current_url or "").query))
-    except (ValueError, BadRequest, SuspiciousOperation):
-        # The change is made; a header that no page of ours has must not turn its answer into an error.
-        keys = keys_context(project, QueryDict())
-    context = project_context(project) | keys
-    return _swapped("#api-keys", render(request, "apikeys/settings.html#keys_section_with_announcement", context))
-
-
-def _swapped(target: str, response: HttpResponse) -> HttpResponse:
-    """`response` in place of the element `target`, whatever the request asked to replace."""
-    response["HX-Retarget"] = target
-    response["HX-Reswap"] = "outerHTML"
-    return response
-
-
-def _wants_partial(request: PageRequest) -> bool:
-    return bool(request.htmx) and request.POST.get("next") not in _FORMS_OF_PAGES
-
-
-def _gone(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
-    """The key was deleted while its page was open: says so, and shows the keys that are left."""
-    warn(request, f"{key.name} was deleted in the meantime. Nothing was changed.")
-    if _wants_partial(request):
-        return _section(request, project)
-    return _back_to(request, project)
-
-
-def _key_of(project: Project, key_id: str) -> ApiKey:
-    # Tombstones too: a member whose page shows a key that was just deleted is told so.
-    return get_object_or_404(project.api_keys.select_related("created_by"), public_id=key_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -104,16 +66,16 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
     if not new.key.can_be_shown:
         return _show_once(request, project, new)
     announce(request, f"Created {new.key.name}. Copy it now, or whenever you need it.")
-    if _wants_partial(request):
+    if wants_partial(request):
         return _section_with_new_key(request, project, new.key)
-    return _back_to(request, project, created=new.key.public_id)
+    return go_back(request, project, created=new.key.public_id)
 
 
 def _create_page(request: PageRequest, project: Project) -> str:
     """The address of the form for a new key, with what was typed into it: the person sends it again."""
     given = request.POST if request.method == "POST" else request.GET
     query = {"name": _name_in(given)}
-    if given.get("next") in _FORMS_OF_PAGES:
+    if given.get("next") in FORMS_OF_PAGES:
         query["next"] = given["next"]
     return reverse("apikeys:create", args=[project.public_id], query={k: v for k, v in query.items() if v})
 
@@ -129,59 +91,64 @@ def _name_in(given: QueryDict) -> str:
     return form.cleaned_data["name"] if form.is_valid() else ""
 
 
-@sensitive_variables()
-def _section_with_new_key(
-    request: PageRequest, project: Project, key: ApiKey, secret: str | None = None
-) -> HttpResponse:
-    context = project_context(project) | keys_context(project, QueryDict())
-    context |= {"new_key": key, "new_secret": secret}
-    response = render(request, "apikeys/settings.html#keys_section_with_announcement", context)
+def _section_with_new_key(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+    context = project_context(project) | keys_context(project, QueryDict()) | {"new_key": key}
+    response = render(request, "apikeys/keys_section_answer.html", context)
     response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
-    return _swapped("#api-keys", response)
+    return swapped("#api-keys", response)
 
 
 @sensitive_variables("new", "context")
 def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> HttpResponse:
-    """The only answer that ever holds the secret: there is none to redirect to, or to return to."""
-    announce(request, f"Created {new.key.name}. Copy it now, it is shown this once.")
-    if _wants_partial(request):
-        return _section_with_new_key(request, project, new.key, new.secret)
-    context = project_context(project) | {"key": new.key, "new_secret": new.secret}
-    return render(request, "apikeys/secret.html", context | {"next": request.POST.get("next")})
+    """The only answer that ever holds the secret: a dialog for htmx, else a page."""
+    goes_on = request.POST.get("next") == "onboarding"
+    context = project_context(project) | {
+        "key": new.key,
+        "new_secret": new.secret,
+        "saved_url": reverse("apikeys:onboarding", args=[project.public_id])
+        if goes_on
+        else key_address(project, new.key),
+    }
+    announce(request, f"Created {new.key.name}.")
+    if not request.htmx:
+        return render(request, "apikeys/secret.html", context)
+    # The announcement waits for the page that follows the dialog.
+    response = render(request, "apikeys/show_once_dialog.html", context)
+    response["HX-Retarget"], response["HX-Reswap"] = "body", "beforeend"
+    return response
 
 
 def _shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The form was submitted before, or an old page asks for what is gone."""
-    if _wants_partial(request):
+    if request.htmx:
         warn(request, f"{key.name} exists already. Its secret was shown once; if it is lost, create another key.")
-        return _section(request, project)
-    status = 200 if request.htmx else 409  # htmx shows no answer that is an error
-    return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=status)
+        return keys_section(request, project) if wants_partial(request) else go_back(request, project)
+    return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=409)
 
 
 def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) -> HttpResponse:
     status = 422 if form.is_bound else 200
     given = request.POST if form.is_bound else request.GET
-    context = project_context(project) | {"create_form": form, "next": given.get("next", "")}
-    if _wants_partial(request):
-        response = render(request, "apikeys/settings.html#create_form", context, status=status)
-        return _swapped("#create-key-form", response)
-    if context["next"] == "onboarding":
+    origin = given.get("next") if given.get("next") in FORMS_OF_PAGES else ""
+    context = project_context(project) | {"create_form": form, "origin": origin}
+    if request.htmx:
+        return render(request, "apikeys/create_form.html", context, status=status)
+    if origin == "onboarding":
         context |= snippet_context(request) | {"key": None}
         return render(request, "apikeys/onboarding.html", context, status=status)
-    return render(request, "apikeys/create.html", context, status=status)
+    return render(request, "apikeys/create.html", context | {"origin": origin or "create"}, status=status)
 
 
 @require_POST
 def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    said = "Paused {}. Requests with it are {}."
+    said = "Paused {}. Requests using it are {}."
     return _switch(request, project_id, key_id, services.pause_key, said, undo="apikeys:resume")
 
 
 @require_POST
 def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = _key_of(project, key_id)
+    key = find_key(project, key_id)
     # Undo does not send it, and neither does a page that is older than the report.
     although_reported = key.is_reported and request.POST.get("seen") == PauseReason.REPORTED
     if although_reported:
@@ -189,28 +156,25 @@ def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         if question := ask_who_it_is(request, back_to=back_to, again="press Re-enable again"):
             return question
     change = partial(services.resume_key, although_reported=although_reported)
-    return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests with it are {}.")
+    return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests using it are {}.")
 
 
 def _switch(
     request: PageRequest, project_id: str, key_id: str, change: services.ChangeState, said: str, undo: str = ""
 ) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = _key_of(project, key_id)
+    key = find_key(project, key_id)
     try:
         changed = change(key=key, by=request.user, address=client_address(request))
     except services.KeyGone:
-        return _gone(request, project, key)
+        return key_gone(request, project, key)
     if changed:
-        said = said.format(key.name, "let in" if key.standing.lets_in else "refused")
+        said = said.format(key.name, "allowed" if key.standing.lets_in else "rejected")
         announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
     else:
         # Without Undo: it would take back what somebody else did.
         warn(request, _unchanged(key))
-    if not _wants_partial(request):
-        return _back_to(request, project)
-    context = project_context(project) | {"key": with_figures([key])[0]}
-    return render(request, "apikeys/settings.html#key_row_with_announcement", context)
+    return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
 
 
 def _unchanged(key: ApiKey) -> str:
@@ -224,27 +188,51 @@ def _unchanged(key: ApiKey) -> str:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """A GET is the confirmation as a page, for browsers that cannot show the row's dialog."""
+def rename(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """A GET is the form: in a dialog for htmx, else as a page."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = _key_of(project, key_id)
+    key = find_key(project, key_id)
     if key.is_deleted:
-        return _gone(request, project, key)
-    dialog = f"{page_that_asked(request)}#delete-{key.public_id}"
+        return key_gone(request, project, key)
+    old, posted = key.name, request.method == "POST"
+    form = RenameKeyForm(request.POST if posted else None, initial={"name": old})
+    if form.is_valid():
+        try:
+            changed = services.rename_key(
+                key=key, name=form.cleaned_data["name"], by=request.user, address=client_address(request)
+            )
+        except ValidationError as error:
+            form.add_error("name", error)
+        except services.KeyGone:
+            return key_gone(request, project, key)
+        else:
+            announce(request, f"Renamed {old} to {key.name}." if changed else f"{key.name} keeps its name.")
+            return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
+    context = project_context(project) | {"key": key, "rename_form": form, "old_name": old}
+    template = "apikeys/rename_form.html" if request.htmx else "apikeys/rename.html"
+    return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """A GET is the confirmation, with facts that are true now: in a dialog for htmx, else as a page."""
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    if key.is_deleted:
+        return key_gone(request, project, key)
+    dialog = f"{page_that_asked(request)}#open-delete-{key.public_id}"
     back_to = dialog if request.htmx else request.path
     if question := ask_who_it_is(request, back_to=back_to, again="press Delete key again"):
         return question
-    form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=key.name)
+    form = DeleteKeyForm(request.POST if request.method == "POST" else None, name=key.name)
     if request.method == "POST" and (not key.was_used_recently or form.is_valid()):
         services.delete_key(key=key, by=request.user, address=client_address(request))
-        announce(request, f"Deleted {key.name}. Requests with it are refused for good.")
-        return _section(request, project) if _wants_partial(request) else _back_to(request, project)
+        announce(request, f"Deleted {key.name}. Requests using it are now rejected.")
+        return keys_section(request, project) if wants_partial(request) else go_back(request, project)
     context = project_context(project) | {"key": with_figures([key])[0], "delete_form": form}
     status = 422 if form.is_bound else 200
-    if request.htmx:
-        response = render(request, "apikeys/settings.html#delete_form", context, status=status)
-        return _swapped(f"#delete-form-{key.public_id}", response)
-    return render(request, "apikeys/delete.html", context, status=status)
+    template = "apikeys/delete_form.html" if request.htmx else "apikeys/delete.html"
+    return render(request, template, context, status=status)
 
 
 @require_POST
@@ -261,7 +249,7 @@ def reveal(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 def _secret(request: PageRequest, project_id: str, key_id: str, read: services.ReadSecret) -> HttpResponse:
     """The secret as JSON for a script, as a page without one; neither is ever stored."""
     project = get_project(request.user, project_id, can=Permission.READ_SECRETS)
-    key = _key_of(project, key_id)
+    key = find_key(project, key_id)
     as_json = request.headers.get("Accept") == "application/json"
     if not as_json:
         ask_and_resume(request)
@@ -275,7 +263,7 @@ def _secret(request: PageRequest, project_id: str, key_id: str, read: services.R
     except services.KeyGone:
         if as_json:
             return JsonResponse({"message": f"{key.name} was deleted in the meantime. Reload the page."}, status=410)
-        return _gone(request, project, key)
+        return key_gone(request, project, key)
     except services.ShownOnce:
         if as_json:
             message = f"The secret of {key.name} was shown once and is stored nowhere. If it is lost, create a new key."

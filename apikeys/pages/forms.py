@@ -1,27 +1,43 @@
+from typing import Any
+
 from django import forms
 
 from apikeys.standing import KeyState
 from apikeys.usage.figures import Period
 from common.names import NameField
-from projects.forms import FormTokenField, ListForm, PageForm
+from projects.forms import ConfirmNameForm, FormTokenField, ListForm, PageForm
 
-STATE_CHOICES = [("", "All keys"), *((state.value, state.label) for state in KeyState)]
+STATE_CHOICES = [("", "All but deleted"), *((state.value, state.label) for state in KeyState)]
+SORT_CHOICES = [("", "Newest first"), ("name", "By name"), ("used", "Last used first")]
+_NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus": True}
 
 
 class CreateKeyForm(PageForm):
     id_prefix = "create-key"
-    name = NameField(
-        label="Name", widget=forms.TextInput(attrs={"placeholder": "Production server", "data-proposed": True})
-    )
+    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
     form_token = FormTokenField()
+
+
+class RenameKeyForm(PageForm):
+    id_prefix = "rename-key"
+    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
+
+
+class DeleteKeyForm(ConfirmNameForm):
+    id_prefix = "delete-key"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["confirmation"].widget.attrs["autofocus"] = True
 
 
 class KeyListForm(ListForm):
     state = forms.ChoiceField(required=False, choices=STATE_CHOICES)
+    sort = forms.ChoiceField(required=False, choices=SORT_CHOICES)
 
 
-class UsageForm(ListForm):
-    """`range` is a Period, the first one unless another is chosen; `key` a key's id, or "" for all keys."""
+class RangeForm(ListForm):
+    """`range` is a Period, the first one unless another is chosen."""
 
     range = forms.TypedChoiceField(
         required=False,
@@ -29,4 +45,9 @@ class UsageForm(ListForm):
         coerce=Period,
         empty_value=Period.DAY,
     )
+
+
+class UsageForm(RangeForm):
+    """`key` is a key's id, or "" for all keys."""
+
     key = forms.RegexField(r"\Akey_[0-9A-Za-z]{16}\Z", required=False, strip=False)

@@ -8,21 +8,24 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Exists, F, Q, QuerySet, Window
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Lower
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest
-from apikeys.models import RECENTLY, STANDING_ORDER, ApiKey, holds
-from apikeys.pages import snippets
-from apikeys.pages.forms import STATE_CHOICES, CreateKeyForm, KeyListForm
+from apikeys.models import RECENTLY, ApiKey, holds
+from apikeys.pages import snippets, usage_charts
+from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import REPORTED, KeyState
-from apikeys.usage.figures import with_figures
+from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
 from common.answers.announcements import announce
 from common.answers.paging import page_of
 from common.answers.refusals import UNAVAILABLE
@@ -30,6 +33,9 @@ from common.client_address import client_address
 from common.names import named_like
 from projects import services as project_services
 from projects.access import get_project
+from projects.audit_log.activity import sentence
+from projects.audit_log.kinds import kind_of
+from projects.audit_log.models import AuditEvent
 from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
 from projects.models import Project
 from projects.permissions import Permission, permissions_of, reason
@@ -38,6 +44,14 @@ KEYS_A_PAGE = 10
 FILES_SHOWN = 5
 KEYS_OFFERED = 20
 STOPPED_SHOWN = 3
+EVENTS_SHOWN = 10
+_USED_LAST = F("last_used_at").desc(nulls_last=True)
+# How the list of keys is sorted, by what `sort` says in the address.
+_SORTED: dict[str, tuple[str | OrderBy | Lower, ...]] = {
+    "": ("-created_at", "-pk"),
+    "name": (Lower("name"), "-pk"),
+    "used": (_USED_LAST, "-created_at", "-pk"),
+}
 
 
 def project_context(project: Project) -> dict[str, Any]:
@@ -69,13 +83,13 @@ def living_names(project: Project) -> list[str]:
 def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, as search and filter in `query` have it."""
     choice = list_choice(query, KeyListForm)
-    keys = project.api_keys.select_related("created_by")
+    keys = project.api_keys.select_related("created_by").order_by(*_SORTED[choice["sort"]])
     keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
     if choice["q"]:
         keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
-    any_deleted = Exists(project.api_keys.filter(state=KeyState.DELETED))
-    living = list(project.api_keys.alive().values_list("name", "ring_key_id", any_deleted))
-    names = [name for name, *_ in living]
+    any_deleted = project.api_keys.filter(state=KeyState.DELETED).exists()
+    living = list(project.api_keys.alive().values_list("name", "ring_key_id"))
+    names = [name for name, _ in living]
     # Only of the deleted keys there may be many.
     if choice["state"] == KeyState.DELETED:
         page = page_of(keys, choice["page"], KEYS_A_PAGE)
@@ -86,11 +100,15 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "page": page,
         "q": choice["q"],
         "state": choice["state"],
-        "pager_query": pager_query(q=choice["q"], state=choice["state"]),
-        "states": STATE_CHOICES,
-        "is_filtered": len(names) > 1 or any(row[-1] for row in living) or choice["q"] or choice["state"],
+        "sort": choice["sort"],
+        "pager_query": pager_query(q=choice["q"], state=choice["state"], sort=choice["sort"]),
+        "any_deleted": any_deleted,
+        "states": [c for c in STATE_CHOICES if any_deleted or c[0] != KeyState.DELETED or choice["state"] == c[0]],
+        "state_label": choice["state"],
+        "sorts": SORT_CHOICES,
+        "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
         "living": len(names),
-        "stored": sum(bool(ring_key_id) for _, ring_key_id, _ in living),
+        "stored": sum(bool(ring_key_id) for _, ring_key_id in living),
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
@@ -105,9 +123,9 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     counts = project.api_keys.alive().aggregate(living=Count("pk"), paused=Count("pk", filter=Q(state=KeyState.PAUSED)))
     if not counts["living"] and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
-    # By standing, so that the first key is one that works; then the newest: after a roll it is the one to use.
+    # Keys of active accounts, then the key that was used last; of keys that were never used the newest.
     living = project.api_keys.alive().select_related("created_by")
-    keys = list(living.order_by(STANDING_ORDER, "-created_at", "-pk")[:KEYS_OFFERED])
+    keys = list(living.order_by("-created_by__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), keys[0] if keys else None)
     files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
@@ -118,8 +136,17 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
+        **_day_chart(project),
     }
     return render(request, "apikeys/dashboard.html", context)
+
+
+def _day_chart(project: Project) -> dict[str, Any]:
+    """The requests of the last 24 hours with all keys, as the Usage page shows them."""
+    counted = keys_counted(project, Period.DAY).keys
+    if not counted:
+        return {}
+    return usage_charts.context(project_history(project, [key.pk for key in counted], Period.DAY), Period.DAY)
 
 
 def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
@@ -178,11 +205,34 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
         context["new_key"] = next((key for key in context["page"] if key.public_id == created), None)
     template = "apikeys/settings.html"
     if request.htmx and request.htmx.target == "api-keys":
-        template += "#keys_section"
+        template = "apikeys/keys_section.html"
     status = 422 if rename_form.is_bound else 200
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
+
+
+@require_safe
+def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    key = get_object_or_404(project.api_keys.select_related("created_by"), public_id=key_id)
+    choice = list_choice(request.GET, RangeForm)
+    period = choice["range"] if request.GET.get("range") else Period.MONTH
+    context = project_context(project) | {
+        "key": with_figures([key])[0],
+        "period": period,
+        "words": usage_charts.WORDS[period],
+        "ranges": [(other, words, f"?range={other}") for other, words in usage_charts.WORDS.items()],
+        "events": _events(key),
+    }
+    context |= usage_charts.context(history([key.pk], period), period)
+    return render(request, "apikeys/key.html", context)
+
+
+def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:
+    """The key's newest events, each with its icon and its sentence."""
+    events = key.events.select_related("key", "by", "member")[:EVENTS_SHOWN]
+    return [(kind_of(event.kind).icon, sentence(event), event) for event in events]
 
 
 @login_not_required

@@ -1,5 +1,6 @@
-"""How pages tell of a key and its calls."""
+"""How pages tell of a key and its requests, and the icons that every row repeats."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,9 +33,10 @@ def since(at: datetime) -> str:
 
 
 @register.filter
-def times(number: int) -> str:
-    """`once`, `214 times`"""
-    return "once" if number == 1 else f"{intcomma(number)} times"
+def requests(number: int, kind: str = "") -> str:
+    """`1 request`, `1,204 requests`; with a kind `1,204 rejected requests`."""
+    words = [intcomma(number), kind, "request" if number == 1 else "requests"]
+    return " ".join(word for word in words if word)
 
 
 @register.simple_tag(takes_context=True)
@@ -48,19 +50,28 @@ def advice(context: dict[str, Any], standing: Standing) -> str:
 
 
 @register.simple_tag
-def sparkline(days: tuple[int, ...]) -> SafeString:
-    """A bar for each day's calls, the tallest as high as there is room; nothing where there was no call."""
+def sparkline(days: Sequence[int]) -> SafeString:
+    """A bar for each day's allowed requests, the tallest as high as there is room; nothing where there was none."""
     most = max(days)
     if not most:
         return SafeString()
     bars = "".join(
         f"M{number * _STEP} {_HEIGHT}v-{max(1, round(calls / most * _HEIGHT))}h{_BAR}V{_HEIGHT}z"
         for number, calls in enumerate(days)
+        if calls
     )
     return format_html(
         '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="{}"/></svg>',
         len(days) * _STEP - 1,
         _HEIGHT,
-        f"Last {len(days)} days: let in {times(sum(days))}, {times(most)} on the busiest day",
+        f"Last {len(days)} days: {requests(sum(days))} allowed, {intcomma(most)} on the busiest day",
         bars,
+    )
+
+
+@register.simple_tag
+def icon(name: str, css_class: str = "") -> SafeString:
+    """An icon of icons.html, which the page includes once: a row of references is light."""
+    return format_html(
+        '<svg class="{}" viewBox="0 0 24 24" aria-hidden="true"><use href="#icon-{}"/></svg>', css_class, name
     )

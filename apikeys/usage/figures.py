@@ -55,10 +55,19 @@ class Bucket(NamedTuple):
 
 
 class KeyFigures(NamedTuple):
-    """A key's last 24 hours, and the calls that were let in on each of the last 30 days, today's last."""
+    """A key's last 24 hours, as the Usage page counts them, and its days of the last 30, today last."""
 
     last_24_hours: Calls
-    days: tuple[int, ...]
+    days: tuple[Calls, ...]
+
+    @property
+    def today(self) -> Calls:
+        return self.days[-1]
+
+    @property
+    def allowed(self) -> tuple[int, ...]:
+        """The allowed requests of each day."""
+        return tuple(day.allowed for day in self.days)
 
 
 def _floor(at: datetime, span: Span) -> datetime:
@@ -160,7 +169,7 @@ def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple
 
 
 def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
-    """The keys with their `figures`, for one query however many they are; the same hours and days as on Usage."""
+    """The keys with their `figures`. One query finds them, however many keys there are."""
     keys = list(keys)
     days = starts(Period.MONTH)
     fields = ("key_id", "span", "starts_at", "outcome", "calls")
@@ -168,12 +177,13 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
     # A union, so that each half reads its own stretch of the index.
     rows = hours.union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
     by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    by_day: dict[tuple[int, datetime], int] = defaultdict(int)
+    by_day: dict[tuple[int, datetime], list[tuple[str, int]]] = defaultdict(list)
     for key_pk, span, starts_at, outcome, calls in rows if keys else ():
         if span == Span.HOUR:
             by_hour[key_pk].append((outcome, calls))
-        elif outcome == LET_IN:
-            by_day[key_pk, starts_at] += calls
+        else:
+            by_day[key_pk, starts_at].append((outcome, calls))
     for key in keys:
-        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), tuple(by_day[key.pk, day] for day in days))
+        each_day = tuple(_sorted_out(by_day[key.pk, day]) for day in days)
+        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), each_day)
     return keys

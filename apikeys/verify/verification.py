@@ -9,7 +9,6 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from django.conf import settings
@@ -69,7 +68,7 @@ Row = Sequence[Any]
 
 # PostgreSQL's binary format: a big-endian number, UTF-8, a byte. None of the columns is ever null.
 _BINARY: dict[type, Callable[[bytes], Any]] = {
-    int: functools.partial(int.from_bytes, byteorder="big"),
+    int: int.from_bytes,
     str: bytes.decode,
     bool: b"\x01".__eq__,
 }
@@ -176,11 +175,11 @@ def _prepared_sql(peppers: int) -> tuple[bytes, bytes]:
 
 
 def _judge(row: Row, address: str | None) -> Verdict:
-    identity, facts, project_is_deleted = Identity._make(row[:_FIRST_FACT]), Facts._make(row[_FIRST_FACT:-1]), row[-1]
+    identity, facts, project_is_deleted = Identity(*row[:_FIRST_FACT]), Facts(*row[_FIRST_FACT:-1]), row[-1]
     if project_is_deleted:
         return _unmatched(KEY_DELETED)  # its use was deleted with it
     now = time.time()
-    standing = standing_of(facts, datetime.fromtimestamp(now, UTC))
+    standing = standing_of(facts, now)
     if standing is UNKNOWN:
         outages.log("verify_unavailable", f"This release knows no state {facts.state!r}.", key_id=identity.key_id)
         return Verdict(None, UNAVAILABLE)

@@ -1,6 +1,7 @@
 """The Activity page of a project, and its file: what was done, by whom, when, and from where."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
@@ -23,9 +24,19 @@ from projects.forms import pager_query
 from projects.permissions import Permission, Role
 
 EVENTS_A_PAGE = 25
-# The newest events. Measured: 50,000 take about a second to read and to write.
+# The newest events. So many take 3.6 s of processor time on a busy machine, and 4.7 MB.
 MOST_IN_A_FILE = 50_000
 EVENTS_A_QUERY = 2_000
+# What the file has of an event as it is stored, with the heading of each column.
+COLUMNS = {
+    "key__public_id": "key id",
+    "key__name": "key name",
+    "member__email": "member",
+    "role": "role",
+    "before": "before",
+    "after": "after",
+    "address": "address",
+}
 AN_OPERATOR = "An operator of this server"
 
 
@@ -78,24 +89,21 @@ def activity_csv(request: PageRequest, project_id: str) -> HttpResponseBase:
 
 
 def _csv_rows(events: QuerySet[AuditEvent]) -> Iterator[csv_files.Row]:
-    yield ["time", "event", "by", "key id", "key name", "member", "role", "before", "after", "address"]
+    yield ["time", "event", "by", *COLUMNS.values()]
     for event in _newest(events):
         kind = kind_of(event.kind)
-        by = event.by.email if event.by else "" if kind.by_anybody else AN_OPERATOR
-        key_id, key_name = (event.key.public_id, event.key.name) if event.key else ("", "")
-        member = event.member.email if event.member else ""
-        texts = [kind.label, by, key_id, key_name, member, event.role, event.before, event.after, event.address or ""]
-        yield [f"{event.at:%Y-%m-%dT%H:%M:%SZ}", *(as_text(text) for text in texts)]
+        by = event.by__email or ("" if kind.by_anybody else AN_OPERATOR)
+        texts = [kind.label, by, *(getattr(event, column) or "" for column in COLUMNS)]
+        yield [event.at.strftime("%Y-%m-%dT%H:%M:%SZ"), *(as_text(text) for text in texts)]
 
 
-def _newest(events: QuerySet[AuditEvent]) -> Iterator[AuditEvent]:
+def _newest(events: QuerySet[AuditEvent]) -> Iterator[Any]:
     """At most MOST_IN_A_FILE events, read in short statements. Each goes on where the one before ended."""
-    rest = events.select_related("key", "member", "by")
+    rest = events = events.values_list("pk", "at", "kind", "by__email", *COLUMNS, named=True)
     for _ in range(0, MOST_IN_A_FILE, EVENTS_A_QUERY):
         some = list(rest[:EVENTS_A_QUERY])
         yield from some
         if len(some) < EVENTS_A_QUERY:
             return
         last = some[-1]
-        rest = events.select_related("key", "member", "by").filter(at__lte=last.at)
-        rest = rest.exclude(at=last.at, pk__gte=last.pk)
+        rest = events.filter(at__lte=last.at).exclude(at=last.at, pk__gte=last.pk)

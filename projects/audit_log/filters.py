@@ -3,14 +3,15 @@
 from typing import Any
 
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower
 from django.http import Http404, QueryDict
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
 from projects.audit_log import kinds
-from projects.audit_log.kinds import Subject, all_kinds
+from projects.audit_log.kinds import all_kinds
 from projects.audit_log.models import AuditEvent
 from projects.forms import ListForm, list_choice
 from projects.models import Project
@@ -19,6 +20,16 @@ OPERATOR = "operator"
 # How many keys that are gone can be chosen. The page of such a key, and the address of this page, reach the others.
 MOST_DELETED = 50
 FILTERS = ("kind", "person", "key")
+# Each row finds the person after the one before. Neither database does that for SELECT DISTINCT.
+_EACH_PERSON_ONCE = f"""
+WITH RECURSIVE person(pk) AS (
+    SELECT MIN(by_id) FROM {AuditEvent._meta.db_table} WHERE project_id = %s
+    UNION ALL
+    SELECT (SELECT MIN(by_id) FROM {AuditEvent._meta.db_table} WHERE project_id = %s AND by_id > person.pk)
+    FROM person WHERE person.pk IS NOT NULL
+)
+SELECT pk FROM person WHERE pk IS NOT NULL
+"""  # noqa: S608  the table's name is ours
 
 
 class EventFilterForm(ListForm):
@@ -72,13 +83,10 @@ def _person(project: Project, person: str) -> User | None:
 def people_of(project: Project) -> QuerySet[User]:
     """The people who did something in the project: members, former members and staff.
 
-    These are few. The events of a project may be many, and an index finds out whether there is one of a person.
+    These are few, but their events may be many, so the index of events by person is read once for each person.
     """
-    were_members = project.audit_events.filter(kind__in=kinds.codes_of(Subject.MEMBER)).values("member")
-    candidates = Q(memberships__project=project) | Q(pk__in=were_members) | Q(is_staff=True)
-    ids = User.objects.filter(candidates).values("pk")
-    did_something = Exists(AuditEvent.objects.filter(project=project, by=OuterRef("pk")))
-    return User.objects.filter(did_something, pk__in=ids).order_by("email")
+    each_once = RawSQL(_EACH_PERSON_ONCE, [project.pk, project.pk])  # noqa: S611  no text of a person is in it
+    return User.objects.filter(pk__in=each_once).order_by("email")
 
 
 def options(chosen: Chosen) -> dict[str, Any]:

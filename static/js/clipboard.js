@@ -1,12 +1,12 @@
 import {announce} from './announce.js';
 
 const TICK = 2000
-// Safari forgets the click while a secret is fetched, unless the clipboard is handed the promise of it.
-const NEEDS_PROMISE = navigator.vendor?.startsWith('Apple') && window.ClipboardItem
+const SELECTED_FOR = 10_000
 
+// The clipboard is handed the promise of the text where it can wait: a browser forgets the click while the text comes.
 async function write(promise) {
   if (!navigator.clipboard) throw new Error('no clipboard on plain HTTP')
-  if (!NEEDS_PROMISE) return navigator.clipboard.writeText(await promise)
+  if (!window.ClipboardItem) return navigator.clipboard.writeText(await promise)
   const blob = promise.then(text => new Blob([text], {type: 'text/plain'}))
   return navigator.clipboard.write([new ClipboardItem({'text/plain': blob})])
 }
@@ -40,6 +40,21 @@ function showSelected(text, button) {
   place.append(box)
   field.focus()
   field.select()
-  field.addEventListener('blur', () => box.remove())
+  removeWhenDone(box, field)
   announce(`Your browser refused to copy. The text is selected: press ${shortcut}.`)
+}
+
+// The box goes with the focus. Under a pointer that is down the page must not move: the click would miss what it was on.
+function removeWhenDone(box, field) {
+  let isPressed = false
+  const done = new AbortController()
+  const press = () => { isPressed = true }
+  const remove = () => {
+    box.remove()
+    done.abort()
+  }
+  addEventListener('pointerdown', press, {capture: true, signal: done.signal})
+  addEventListener('click', ({target}) => { if (!box.contains(target)) setTimeout(remove) }, {signal: done.signal})
+  field.addEventListener('blur', () => { if (!isPressed) remove() })
+  setTimeout(remove, SELECTED_FOR)
 }

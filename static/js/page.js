@@ -2,6 +2,7 @@
 import {announce, dismiss, fade, repeatIn} from './announce.js';
 import './menus.js';
 import {copy} from './clipboard.js';
+import {inOwnTimeZone} from './times.js';
 
 // The back/forward cache may hold a page of someone who has signed out since.
 addEventListener('pageshow', event => { if (event.persisted) location.reload() })
@@ -9,6 +10,7 @@ addEventListener('pageshow', event => { if (event.persisted) location.reload() }
 function enhance(root) {
   root.querySelectorAll('[data-copy-text], [data-dismiss]').forEach(button => { button.hidden = false })
   root.querySelectorAll('.announcement').forEach(fade)
+  inOwnTimeZone(root)
 }
 
 // Tabs remember the language, and nothing else is stored. A browser may refuse to store anything.
@@ -52,9 +54,11 @@ document.addEventListener('click', event => {
 })
 
 // A name that is only proposed gives way to what is typed.
-document.addEventListener('focusin', ({target}) => {
-  if (target.matches('[data-proposed]') && target.value === target.defaultValue) target.select()
-})
+function selectProposed(target) {
+  if (target?.matches('[data-proposed]') && target.value === target.defaultValue) target.select()
+}
+document.addEventListener('focusin', ({target}) => selectProposed(target))
+selectProposed(document.activeElement)
 
 // A whole secret that somebody searches for must not end up in an address; its first characters find the key too.
 const SECRET = /([a-z][a-z0-9]*_[0-9A-Za-z]{4})[0-9A-Za-z]{20,}/
@@ -85,18 +89,17 @@ document.addEventListener('submit', event => {
 })
 
 // Asks whether the first call with a key has come, for as long as somebody looks; the answer takes the question's place.
+// It asks each second for a minute, every 5 seconds for 10 minutes, then every 30; a tab that is shown anew begins again.
 const LISTEN_EVERY = 1000
+let asked = 0
 setInterval(() => {
-  if (document.hidden) return
-  document.querySelectorAll('[data-listen]').forEach(element => htmx.trigger(element, 'listen'))
+  if (document.hidden) {
+    asked = 0
+    return
+  }
+  const gap = asked < 60 ? 1 : asked < 600 ? 5 : 30
+  if (asked++ % gap === 0) document.querySelectorAll('[data-listen]').forEach(element => htmx.trigger(element, 'listen'))
 }, LISTEN_EVERY)
-
-// After a key is deleted the focus goes to the next row, or to the section's heading.
-let focusNext = null
-document.addEventListener('htmx:beforeRequest', event => {
-  const row = event.target.matches('[id^="delete-form-"]') ? event.target.closest('.key-row') : null
-  focusNext = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
-})
 
 document.addEventListener('htmx:afterSettle', event => {
   enhance(document)
@@ -106,11 +109,6 @@ document.addEventListener('htmx:afterSettle', event => {
   const fresh = event.target.querySelector?.('[data-focus]')
   if (wrong) wrong.focus()
   else if (fresh) fresh.focus()
-  else if (focusNext && event.target.id === 'api-keys') {
-    const row = document.getElementById(focusNext.id)
-    ;(row?.querySelector('.switch') ?? document.getElementById('api-keys-title')).focus()
-    focusNext = null
-  }
 })
 
 // An action that fails midway, or whose answer is lost, may have worked.

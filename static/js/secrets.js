@@ -4,12 +4,33 @@ import {copy} from './clipboard.js';
 
 const REVEALED_FOR = 10_000
 
-// Secrets that are shown this once came with the answer. They are taken out of the page at once, and gone when it is left.
+// A secret that is shown this once comes in a dialog. It is taken out of the page at once, and gone when the page is left.
 let shownOnce = new WeakMap()
-document.addEventListener('htmx:afterSwap', () => document.querySelectorAll('[data-once]').forEach(place => {
-  shownOnce.set(place, place.dataset.once)
-  delete place.dataset.once
-}))
+document.addEventListener('htmx:afterSwap', () => {
+  document.querySelectorAll('[data-once]').forEach(place => {
+    shownOnce.set(place, place.dataset.once)
+    delete place.dataset.once
+  })
+  const dialog = document.querySelector('#shown-once:not([open])')
+  if (dialog) showOnce(dialog)
+})
+
+// The dialog closes with "I have saved it" alone, which leads on. Leaving the page before that asks first.
+function showOnce(dialog) {
+  document.querySelectorAll('dialog[open]').forEach(other => other.close())
+  const ask = event => {
+    event.preventDefault()
+    event.returnValue = true  // for browsers that know only this
+  }
+  const stay = event => { if (event.key === 'Escape') event.preventDefault() }
+  const reopen = () => dialog.showModal()
+  addEventListener('beforeunload', ask)
+  dialog.addEventListener('keydown', stay)
+  dialog.addEventListener('cancel', ask)
+  dialog.addEventListener('close', reopen)
+  dialog.querySelector('[data-saved]').addEventListener('click', () => removeEventListener('beforeunload', ask))
+  dialog.showModal()
+}
 
 async function fetchSecret(form) {
   const own = shownOnce.get(form.closest('[data-secret]'))
@@ -54,19 +75,24 @@ function show(form, secret) {
   form.hideTimer = setTimeout(() => hide(form), REVEALED_FOR)
 }
 
+// A second click before the answer would fetch, and record, a second look.
+function once(form, act) {
+  form.fetching ??= act().finally(() => { form.fetching = null })
+}
+
 function reveal(form) {
   if (form.querySelector('button').classList.contains('is-revealed')) return hide(form)
-  if (form.fetching) return
-  // A second click before the answer would fetch, and record, a second look.
-  form.fetching = fetchSecret(form).then(secret => show(form, secret), sayWhy).finally(() => { form.fetching = null })
+  once(form, () => fetchSecret(form).then(secret => show(form, secret), sayWhy))
 }
 
 function copySecret(form) {
   const {before = '', copied = 'API key copied'} = form.dataset
-  const line = fetchSecret(form).then(secret => before + secret)
-  line.then(null, sayWhy)
-  // The clipboard is asked at once, while the click is fresh; `sayWhy` has spoken if there is nothing to copy.
-  copy(line, form.querySelector('button'), copied).catch(() => {})
+  once(form, () => {
+    const line = fetchSecret(form).then(secret => before + secret)
+    line.then(null, sayWhy)
+    // The clipboard is asked at once, while the click is fresh; `sayWhy` has spoken if there is nothing to copy.
+    return copy(line, form.querySelector('button'), copied).catch(() => {})
+  })
 }
 
 document.addEventListener('submit', event => {

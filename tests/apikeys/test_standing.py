@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,7 +14,17 @@ from django.utils import timezone
 
 from apikeys.models import STANDING_ORDER, ApiKey, KeyUse
 from apikeys.secrets import secret_format
-from apikeys.standing import PASSED, STANDINGS, Facts, KeyState, PauseReason, Standing, standing_of, standings_of
+from apikeys.standing import (
+    PASSED,
+    STANDINGS,
+    Facts,
+    KeyState,
+    PauseReason,
+    Standing,
+    rule_of,
+    standing_of,
+    standings_of,
+)
 from apikeys.usage import counting
 from apikeys.verify.verification import verify
 from common import outages
@@ -23,7 +33,7 @@ from tests.support.environment import ON_SQLITE, REPOSITORY
 from tests.support.factories import ApiKeyFactory, UserFactory
 from tests.support.places.pages import page
 
-NOW = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
+NOW = datetime(2026, 3, 10, 15, 0, tzinfo=UTC).timestamp()
 CSS = (REPOSITORY / "static" / "css" / "latchkey.css").read_text()
 
 # What a key of these facts is: its state, the reason of its pause, whether its creator's account is active.
@@ -84,12 +94,12 @@ def test_a_paused_key_names_what_would_refuse_it_afterwards():
 @pytest.mark.parametrize(("seconds", "has_come"), [(-1, True), (0, True), (1, False)])
 def test_a_standing_can_begin_at_an_instant(seconds, has_come):
     class Ending(NamedTuple):
-        ends_at: datetime | None
+        ends_at: float | None
 
     words = {"code": "ended", "label": "Ended", "badge": "deleted", "icon": "x-circle", "sentence": "It has ended."}
-    ended: Any = Standing(where={"ends_at": PASSED}, **words)
-    assert ended.holds(Ending(NOW + timedelta(seconds=seconds)), NOW) == has_come
-    assert not ended.holds(Ending(None), NOW)
+    rules = [rule_of(Standing(where={"ends_at": PASSED}, **words), Ending._fields)]
+    codes = [standing_of(Ending(at), NOW, rules).code for at in (NOW + seconds, None)]
+    assert codes == ["ended" if has_come else "unknown", "unknown"]
 
 
 # In the database

@@ -9,9 +9,10 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from common.outbox import senders
 from tests.browser.axe import THEMES, Looks
 from tests.browser.places import button, said, until
-from tests.support.people.accounts import PASSWORD
+from tests.support.people.accounts import PASSWORD, mailed_code
 
 SIZES = [(1280, 800), (360, 740), (320, 640)]
 SHOTS = os.environ.get("SHOTS")  # a folder to leave pictures in, for whoever wants to look
@@ -50,6 +51,12 @@ def code_mailed_by(server, address):
 
     until(codes)
     return codes()[-1]
+
+
+def code_that_waits():
+    """The server that tests share sends no email, so that it takes none from another test's server."""
+    senders.send_due()
+    return mailed_code()
 
 
 # Second factors

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings
+from django.conf import settings as product_settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from apikeys.models import ApiKey
@@ -50,6 +51,20 @@ REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (violation) =>
   console.error(`CSP violation: ${violation.violatedDirective} ${violation.blockedURI}`));
 """
+
+
+@pytest.fixture(scope="session")
+def session_server(django_db_setup: None, static_files: None) -> Iterator[Server]:
+    """Passwords are hashed at once here. The real algorithm has its own tests, and no browser sees it."""
+    with Server.started(DJANGO_SETTINGS_MODULE="tests.support.settings.quick_passwords") as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(request: pytest.FixtureRequest, settings: Settings) -> None:
+    """As in `session_server`. Other servers beside a test know the real algorithm alone."""
+    if "start_server" not in request.fixturenames:
+        settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +169,7 @@ def sign_in(server: Server) -> Callable[[Page, User], None]:
     def sign_in(page: Page, user: User) -> None:
         client = Client()
         log_in(client, user)
-        name = settings.SESSION_COOKIE_NAME
+        name = product_settings.SESSION_COOKIE_NAME
         page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server.url}])
 
     return sign_in

@@ -119,7 +119,19 @@ def names(page: Page) -> list[str]:
 
 
 def switch(page: Page, name: str) -> Locator:
-    return page.get_by_role("switch", name=f"{name} is active", exact=True)
+    """The button that pauses the key, or re-enables it; its word says which."""
+    return row(page, name).locator(".switch")
+
+
+def more(page: Page, name: str) -> Locator:
+    """The button of the menu of a key's row."""
+    return button(row(page, name), "More")
+
+
+def open_deletion(page: Page, name: str) -> None:
+    """Chooses Delete in the menu of a key's row: a dialog with script, a page without."""
+    more(page, name).click()
+    button(row(page, name), "Delete").click()
 
 
 def button(place: Page | Locator, name: str) -> Locator:
@@ -171,7 +183,8 @@ def create_key_in_dialog(page: Page, name: str) -> None:
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(name)
     button(dialog, "Create key").click()
-    expect(page.get_by_role("group", name=f"New API key {name}")).to_be_visible()
+    shown_once = page.get_by_role("dialog", name=f"{name} is ready")
+    expect(page.get_by_role("group", name=f"New API key {name}").or_(shown_once)).to_be_visible()
     settled(page)
 
 

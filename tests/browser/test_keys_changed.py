@@ -12,6 +12,8 @@ from projects.audit_log.models import AuditEvent
 from tests.browser.places import (
     button,
     dashboard,
+    more,
+    open_deletion,
     row,
     said,
     settings_page,
@@ -25,17 +27,17 @@ from tests.browser.places import (
 
 def test_space_on_the_switch_pauses_and_the_focus_stays(on_settings, api_key):
     control = switch(on_settings, "Production server")
-    expect(control).to_be_checked()
+    expect(control).to_have_text("Pause")
     control.focus()
     on_settings.keyboard.press("Space")
-    expect(control).not_to_be_checked()
+    expect(control).to_have_text("Re-enable")
     expect(control).to_be_focused()
     expect(row(on_settings, "Production server").locator(".badge")).to_have_text("Paused")
     settled(on_settings)
     api_key.refresh_from_db()
     assert api_key.state == KeyState.PAUSED
     on_settings.keyboard.press("Space")
-    expect(control).to_be_checked()
+    expect(control).to_have_text("Pause")
     expect(control).to_be_focused()
     said(on_settings, "Re-enabled Production server.")
 
@@ -46,17 +48,17 @@ def test_pausing_swaps_the_one_row_and_nothing_else(page, sign_in, owner, projec
     page.goto(settings_page(project))
     page.evaluate("for (const row of document.querySelectorAll('.key-row')) row.kept = true")
     switch(page, "Production server").click()
-    expect(switch(page, "Production server")).not_to_be_checked()
+    expect(switch(page, "Production server")).to_have_text("Re-enable")
     kept = page.evaluate("[...document.querySelectorAll('.key-row')].filter(row => row.kept).map(row => row.id)")
     assert kept == [f"row-{other.public_id}"]
-    expect(switch(page, "Other")).to_be_checked()
+    expect(switch(page, "Other")).to_have_text("Pause")
 
 
 def test_the_announcement_of_a_pause_offers_undo(on_settings, project):
     button(row(on_settings, "Production server"), "Pause").click()
-    said(on_settings, "Paused Production server. Requests with it are refused.")
+    said(on_settings, "Paused Production server. Requests using it are rejected.")
     button(on_settings, "Undo").click()
-    expect(switch(on_settings, "Production server")).to_be_checked()
+    expect(switch(on_settings, "Production server")).to_have_text("Pause")
     expect(switch(on_settings, "Production server")).to_be_focused()
     said(on_settings, "Re-enabled Production server.")
     assert list(project.audit_events.values_list("kind", flat=True)) == ["resumed", "paused", "created"]
@@ -69,11 +71,11 @@ def test_a_paused_row_looks_paused_and_quick_start_says_it_loudly(page, sign_in,
     line = row(page, "Production server")
     expect(line).to_have_class(re.compile("is-paused"))
     expect(line.locator(".badge svg")).to_be_visible()
-    expect(switch(page, "Production server")).not_to_be_checked()
+    expect(switch(page, "Production server")).to_have_text("Re-enable")
     page.goto(dashboard(project))
     quick_start = page.get_by_role("region", name="Quick Start")
     expect(quick_start.locator(".badge")).to_have_text("Paused")
-    expect(quick_start).to_contain_text("Every request with it is refused.")
+    expect(quick_start).to_contain_text("Every request using it is rejected.")
     button(quick_start, "Re-enable").click()
     said(page, "Re-enabled Production server.")
     expect(quick_start.locator(".badge")).to_have_text("Active")
@@ -82,7 +84,7 @@ def test_a_paused_row_looks_paused_and_quick_start_says_it_loudly(page, sign_in,
 def test_a_switch_shows_the_servers_state_when_another_tab_was_faster(on_settings, api_key, owner):
     pause_key(key=api_key, by=owner)
     switch(on_settings, "Production server").click()
-    expect(switch(on_settings, "Production server")).not_to_be_checked()
+    expect(switch(on_settings, "Production server")).to_have_text("Re-enable")
     assert AuditEvent.objects.filter(kind="paused").count() == 1
 
 
@@ -108,18 +110,18 @@ def test_the_key_picker_says_in_one_line_that_a_key_is_leaked_and_fits_the_page(
 
 
 def test_the_dialog_names_the_key_and_says_what_will_happen(on_settings):
-    button(row(on_settings, "Production server"), "Delete").click()
+    open_deletion(on_settings, "Production server")
     dialog = on_settings.get_by_role("dialog", name="Delete “Production server”?")
-    expect(dialog).to_contain_text("It was never used.")
-    expect(dialog).to_contain_text("Requests with it will be refused at once. This cannot be undone.")
+    expect(dialog).to_contain_text("Never used.")
+    expect(dialog).to_contain_text("Requests using this key will be rejected at once. This cannot be undone.")
     expect(button(dialog, "Cancel")).to_be_focused()
     expect(dialog.get_by_role("textbox")).to_have_count(0)
 
 
 @pytest.mark.parametrize("way", ["Escape", "Cancel"])
 def test_escape_and_cancel_change_nothing(on_settings, api_key, way):
-    opener = button(row(on_settings, "Production server"), "Delete")
-    opener.click()
+    opener = more(on_settings, "Production server")
+    open_deletion(on_settings, "Production server")
     dialog = on_settings.get_by_role("dialog")
     expect(dialog).to_be_visible()
     if way == "Escape":
@@ -141,10 +143,10 @@ def test_after_a_deletion_the_focus_is_on_the_next_row_and_then_on_the_heading(p
     page.goto(settings_page(project))
 
     def delete(name):
-        button(row(page, name), "Delete").click()
+        open_deletion(page, name)
         button(page.get_by_role("dialog"), "Delete key").click()
         expect(row(page, name)).to_have_count(0)
-        said(page, f"Deleted {name}. Requests with it are refused for good.")
+        said(page, f"Deleted {name}. Requests using it are now rejected.")
 
     delete("First")
     expect(switch(page, "Middle")).to_be_focused()
@@ -158,10 +160,11 @@ def test_a_key_used_this_week_asks_for_its_name(page, sign_in, owner, project, a
     used(api_key, timedelta(days=6))
     sign_in(page, owner)
     page.goto(settings_page(project))
-    button(row(page, "Production server"), "Delete").click()
+    open_deletion(page, "Production server")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("It was last used 6 days ago from 203.0.113.7, and not once in the last 24 hours.")
+    expect(dialog).to_contain_text("Last used 6 days ago from 203.0.113.7. No requests in the last 24 hours.")
     field = dialog.get_by_label("Type Production server to confirm")
+    expect(field).to_be_focused()
     field.fill("production")
     button(dialog, "Delete key").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Type the name exactly: Production server")
@@ -181,9 +184,9 @@ def test_a_key_last_used_eight_days_ago_asks_for_no_name(page, sign_in, owner, p
     used(api_key, timedelta(days=8))
     sign_in(page, owner)
     page.goto(settings_page(project))
-    button(row(page, "Production server"), "Delete").click()
+    open_deletion(page, "Production server")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("It was last used 1 week, 1 day ago")
+    expect(dialog).to_contain_text("Last used 1 week ago")
     expect(dialog.get_by_role("textbox")).to_have_count(0)
 
 

@@ -20,7 +20,7 @@ from tests.browser.places import (
     stop_the_clock,
 )
 
-CLIPBOARD_REFUSED = "navigator.clipboard.writeText = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+CLIPBOARD_REFUSED = "navigator.clipboard.write = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
 CLIPBOARD_MISSING = "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
 
 # Creating

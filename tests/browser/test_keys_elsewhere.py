@@ -8,7 +8,18 @@ from apikeys.keys.services import create_key, delete_key
 from apikeys.standing import KeyState
 from projects.models import Membership
 from projects.permissions import Role
-from tests.browser.places import button, clipboard, htmx_logged, many_keys, names, row, said, settings_page, switch
+from tests.browser.places import (
+    button,
+    clipboard,
+    htmx_logged,
+    many_keys,
+    names,
+    open_deletion,
+    row,
+    said,
+    settings_page,
+    switch,
+)
 from tests.support.factories import PASSWORD, UserFactory
 
 
@@ -36,7 +47,7 @@ def test_a_right_lost_in_the_meantime_is_said(on_settings, api_key, owner, compl
     Membership.objects.filter(user=owner).update(role=Role.VIEWER)
     switch(on_settings, "Production server").click()
     said(on_settings, "This is not allowed")
-    expect(switch(on_settings, "Production server")).to_be_checked()
+    expect(switch(on_settings, "Production server")).to_have_text("Pause")
     htmx_logged(complaints, 403)
 
 
@@ -48,7 +59,7 @@ def act_on_the_key(page, act):
         button(page, "+ Create Key").click()
         button(dialog, "Create key").click()
     elif act == "delete":
-        button(row(page, "Production server"), "Delete").click()
+        open_deletion(page, "Production server")
         button(dialog, "Delete key").click()
     else:
         button(page, f"{act} Production server").click()
@@ -64,7 +75,7 @@ def test_a_login_that_ended_leads_the_whole_page_to_the_login_and_back(on_settin
     on_settings.locator("input[name=password]").fill(PASSWORD)
     on_settings.locator("input[name=password]").press("Enter")
     on_settings.wait_for_url(f"**{settings_page(project)}")
-    expect(switch(on_settings, "Production server")).to_be_checked()
+    expect(switch(on_settings, "Production server")).to_have_text("Pause")
     assert project.api_keys.count() == 1
 
 

@@ -8,7 +8,18 @@ from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key
 from apikeys.standing import KeyState
-from tests.browser.places import SECRET, button, clipboard, dashboard, key_page, many_keys, row, said, settings_page
+from tests.browser.places import (
+    SECRET,
+    button,
+    clipboard,
+    dashboard,
+    key_page,
+    many_keys,
+    open_deletion,
+    row,
+    said,
+    settings_page,
+)
 from tests.support.factories import PASSWORD
 from tests.support.people.sessions import age_all
 
@@ -63,7 +74,7 @@ def test_delete_in_an_old_session_comes_back_to_its_open_dialog(page, sign_in, o
     sign_in(page, owner)
     page.goto(settings_page(project))
     age_all()
-    button(row(page, "Production server"), "Delete").click()
+    open_deletion(page, "Production server")
     button(page.get_by_role("dialog"), "Delete key").click()
     confirm(page)
     dialog = page.get_by_role("dialog", name="Delete “Production server”?")
@@ -72,7 +83,7 @@ def test_delete_in_an_old_session_comes_back_to_its_open_dialog(page, sign_in, o
     assert page.url.endswith(settings_page(project))
     page.reload()
     expect(dialog).to_be_hidden()
-    button(row(page, "Production server"), "Delete").click()
+    open_deletion(page, "Production server")
     button(dialog, "Delete key").click()
     said(page, "Deleted Production server.")
     api_key.refresh_from_db()
@@ -125,7 +136,7 @@ def test_without_script_a_deletion_comes_back_to_its_own_page(new_page, sign_in,
     sign_in(plain, owner)
     plain.goto(settings_page(project))
     age_all()
-    button(row(plain, "Production server"), "Delete").click()
+    open_deletion(plain, "Production server")
     button(plain.get_by_role("dialog"), "Delete key").click()
     confirm(plain)
     expect(plain).to_have_url(re.compile(f"{key_page(api_key)}$"))

@@ -24,8 +24,8 @@ from tests.browser.places import (
 )
 from tests.browser.test_privacy import page_with_memory  # noqa: F401  a fixture
 
-CLIPBOARD_REFUSED = "navigator.clipboard.writeText = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
-ONCE = "Copy it now: you will not see it again."
+CLIPBOARD_REFUSED = "navigator.clipboard.write = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+ONCE = "Copy it now. You won’t see it again."
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def inside(page, sign_in, owner):
 
 
 def new_panel(page, name):
-    return page.get_by_role("group", name=f"New API key {name}")
+    return page.get_by_role("dialog", name=f"{name} is ready")
 
 
 # The choice
@@ -95,9 +95,7 @@ def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, s
     create_key_in_dialog(page, "Once")
     key = once.api_keys.get()
     panel = new_panel(page, "Once")
-    expect(panel).to_be_focused()
     expect(panel).to_contain_text(ONCE)
-    said(page, "Created Once. Copy it now")
     expect(panel.locator("[data-mask]")).to_have_text(key.mask)
     assert not SECRET.search(page.content()), "a script took it out of the page"
     before = len(requests)
@@ -113,9 +111,30 @@ def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, s
     assert not SECRET.search(stored(page) + str(page.context.cookies()) + "".join(requests))
     assert not SECRET.search(server.log_text())
     assert list(AuditEvent.objects.values_list("kind", flat=True)) == ["created", "shown_once"]
-    page.reload()
-    expect(row(page, "Once")).to_contain_text("Shown once")
+    panel.get_by_role("link", name="I have saved it").click()
+    said(page, "Created Once.")
+    expect(page.get_by_role("heading", name="Once")).to_be_visible()
     expect(panel).to_have_count(0)
+    page.goto(settings_page(once))
+    expect(row(page, "Once")).to_contain_text("Shown once")
+
+
+def test_neither_escape_nor_a_click_outside_closes_the_dialog_and_leaving_asks_first(inside, once):
+    inside.goto(settings_page(once))
+    create_key_in_dialog(inside, "Once")
+    panel = new_panel(inside, "Once")
+    for _ in range(3):
+        inside.keyboard.press("Escape")
+    inside.mouse.click(5, 5)
+    inside.evaluate("document.getElementById('shown-once').close()")
+    expect(panel).to_be_visible()
+    asked = []
+    inside.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    inside.evaluate("location.assign('/help/')")
+    inside.wait_for_timeout(300)  # to hear of it
+    assert asked == ["beforeunload"]
+    expect(panel).to_be_visible()
+    assert SECRET.fullmatch(copied_with(inside, button(panel, "Copy")))
 
 
 def test_generate_key_then_copy_in_one_go(inside, server, once):
@@ -124,11 +143,10 @@ def test_generate_key_then_copy_in_one_go(inside, server, once):
     page.goto(onboarding(once))
     button(page, "Generate Key").click()
     expect(page.get_by_text(ONCE)).to_be_visible()
-    expect(page).to_have_title(re.compile("^Default key · Acme Weather"))
     assert not SECRET.search(page.content())
     secret = copied_with(page, button(page, "Copy"))
     assert call(server, secret).status == 200
-    page.get_by_role("link", name="Continue").click()
+    page.get_by_role("link", name="I have saved it").click()
     expect(page).to_have_url(re.compile(f"{onboarding(once)}$"))
     expect(page.locator("[data-mask]")).to_have_text(once.api_keys.get().mask)
     expect(page.get_by_text("shown once, when the key was created")).to_be_visible()
@@ -155,8 +173,9 @@ def test_the_page_of_its_own_shows_the_new_secret_and_names_that_are_taken(insid
     button(inside, "Create key").click()
     expect(inside.get_by_text(ONCE)).to_be_visible()
     assert call(server, copied_with(inside, button(inside, "Copy"))).status == 200
-    inside.get_by_role("link", name="Back to the API keys").click()
-    expect(row(inside, "Free")).to_contain_text("Shown once")
+    inside.get_by_role("link", name="I have saved it").click()
+    expect(inside.get_by_role("heading", name="Free")).to_be_visible()
+    expect(inside.get_by_role("main")).to_contain_text("Shown once")
 
 
 def test_without_a_clipboard_the_secret_is_selected(inside, once):
@@ -177,6 +196,7 @@ def test_t32_back_does_not_bring_the_secret_again(page_with_memory, sign_in, own
     create_key_in_dialog(page, "Once")
     button(new_panel(page, "Once"), "Reveal Once").click()
     expect(new_panel(page, "Once").locator("[data-mask]")).to_have_text(SECRET)
+    page.on("dialog", lambda dialog: dialog.accept())  # leaves although the page asks
     page.goto("/help/")
     page.go_back(wait_until="commit")
     expect(row(page, "Once")).to_contain_text("Shown once")
@@ -227,7 +247,7 @@ def test_without_script_onboarding_goes_on_after_the_secret(plain, once):
     plain.goto(onboarding(once))
     button(plain, "Generate Key").click()
     assert SECRET.fullmatch(plain.get_by_label("API key", exact=True).input_value())
-    plain.get_by_role("link", name="Continue").click()
+    plain.get_by_role("link", name="I have saved it").click()
     expect(plain.get_by_role("heading", name="Your API key is ready")).to_be_visible()
     assert not SECRET.search(plain.content())
 

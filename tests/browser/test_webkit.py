@@ -114,9 +114,10 @@ def test_from_sign_up_to_sign_out(screen, server):
 
     until(lambda: ApiKey.objects.filter(pk=key.pk, last_used_at__isnull=False).exists())
     browser.refresh()
+    screen.button("More", row)
     screen.button("Delete", row)
-    screen.find(f"{row} dialog input", "Type Nightly backup to confirm").send_keys("Nightly backup")
-    screen.button("Delete key", row)
+    screen.find("#key-dialog input", "Type Nightly backup to confirm").send_keys("Nightly backup")
+    screen.button("Delete key", "#key-dialog")
     screen.said("Deleted Nightly backup.")
     screen.dialog(is_open=False)
     assert call(server, new).code == "key_deleted"

@@ -1,6 +1,7 @@
 """Every flow in a browser that runs no script: forms, links, and dialogs opened by the browser itself."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -17,6 +18,7 @@ from tests.browser.places import (
     many_keys,
     names,
     onboarding,
+    open_deletion,
     other_project,
     row,
     said,
@@ -98,8 +100,8 @@ def test_pause_undo_and_re_enable(on_settings, server, api_key):
 def test_the_ways_out_of_a_paused_row_stand_apart(on_settings):
     line = row(on_settings, "Production server")
     button(line, "Pause").click()
-    re_enable, delete = (button(line, name).bounding_box() for name in ("Re-enable", "Delete"))
-    assert re_enable["x"] + re_enable["width"] <= delete["x"]
+    re_enable, more = (button(line, name).bounding_box() for name in ("Re-enable", "More"))
+    assert re_enable["x"] + re_enable["width"] <= more["x"]
 
 
 def test_re_enable_in_quick_start_returns_to_the_dashboard(on_settings, project, api_key):
@@ -141,14 +143,11 @@ def test_create_on_a_page_of_its_own_with_its_errors_beside_the_field(on_setting
     assert project.api_keys.count() == 2
 
 
-def test_delete_in_the_dialog_that_the_browser_opens(on_settings, server, api_key):
-    button(row(on_settings, "Production server"), "Delete").click()
-    dialog = on_settings.get_by_role("dialog", name="Delete “Production server”?")
-    expect(dialog).to_contain_text("This cannot be undone.")
-    on_settings.keyboard.press("Escape")
-    expect(dialog).to_be_hidden()
-    button(row(on_settings, "Production server"), "Delete").click()
-    button(dialog, "Delete key").click()
+def test_delete_on_the_page_that_the_menu_leads_to(on_settings, server, api_key):
+    open_deletion(on_settings, "Production server")
+    expect(on_settings.get_by_role("heading", name="Delete “Production server”?")).to_be_visible()
+    expect(on_settings.get_by_text("This cannot be undone.")).to_be_visible()
+    button(on_settings, "Delete key").click()
     said(on_settings, "Deleted Production server.")
     assert call(server, api_key.secret).code == "key_deleted"
 
@@ -156,8 +155,8 @@ def test_delete_in_the_dialog_that_the_browser_opens(on_settings, server, api_ke
 def test_delete_on_a_page_of_its_own_that_asks_for_the_name_of_a_busy_key(on_settings, server, api_key):
     assert call(server, api_key.secret).status == 200
     until_used(on_settings, "Production server")
-    on_settings.get_by_role("link", name="Delete Production server on a page of its own").click()
-    assert on_settings.url.endswith(key_page(api_key))
+    open_deletion(on_settings, "Production server")
+    assert urlsplit(on_settings.url).path == key_page(api_key)
     on_settings.get_by_role("link", name="Cancel").click()
     expect(on_settings).to_have_url(re.compile("#api-keys$"))
     on_settings.goto(key_page(api_key))
@@ -198,7 +197,7 @@ def test_search_filter_and_pages(plain, sign_in, owner, project):
     button(plain, "Search").click()
     assert names(plain) == ["Needle"]
     button(row(plain, "Needle"), "Pause").click()
-    plain.get_by_role("combobox", name="State").select_option("Paused")
+    plain.get_by_role("combobox", name="Status").select_option("Paused")
     button(plain, "Search").click()
     assert names(plain) == ["Needle"]
     for page_number in range(22):

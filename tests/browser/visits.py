@@ -19,8 +19,8 @@ from tests.browser.places import (
     key_page,
     many_keys,
     onboarding,
+    open_deletion,
     other_project,
-    row,
     said,
     settings_page,
     show_once_page,
@@ -46,7 +46,7 @@ class Furnished(NamedTuple):
 
 
 def delete_dialog(page, key):
-    button(row(page, key.name), "Delete").click()
+    open_deletion(page, key.name)
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
@@ -76,7 +76,7 @@ def revealed(page):
 
 
 def without_clipboard(page):
-    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')) }")
+    page.evaluate("() => { navigator.clipboard.write = () => Promise.reject(new Error('refused')) }")
     button(page, "Copy").first.click()
     expect(page.get_by_label("Press Ctrl+C")).to_be_visible()
 
@@ -94,7 +94,7 @@ def create_another(page):
 def shown_once(page):
     page.get_by_label("Name").fill(f"New {uuid4()}")
     button(page, "Create key").click()
-    expect(page.get_by_text("Copy it now: you will not see it again.")).to_be_visible()
+    expect(page.get_by_text("Copy it now. You won’t see it again.")).to_be_visible()
 
 
 def submit(page, action):

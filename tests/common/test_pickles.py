@@ -44,7 +44,7 @@ def touched(tmp_path):
     return path
 
 
-@pytest.fixture(params=["database", "redis"])
+@pytest.fixture(params=["database", pytest.param("redis", marks=pytest.mark.slow)])
 def store(request, settings, monkeypatch):
     """A function that puts these bytes into every place of the cache that the settings name; it returns how many."""
     if request.param == "database":

@@ -63,7 +63,7 @@ def fail_until_refused(server, address):
         answers = in_parallel([partial(server.request, "GET", VERIFY, headers=headers, port=port) for port in ports])
         found = Counter(answer.status for answer in answers)
         sent, unknown = sent + 8, unknown + found[401]
-        deadline = time.monotonic() + 25
+        deadline = time.monotonic() + 50
         while cache.get(f"latchkey:failed:{minute}:{address}", 0) < sent and int(time.time()) // 60 == minute:
             assert time.monotonic() < deadline, "the processes do not add up what they count"
             time.sleep(0.05)

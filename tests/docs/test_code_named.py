@@ -5,6 +5,7 @@ A page names a file as `apikeys/urls.py`, a folder as `apikeys/verify`, and code
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,11 @@ def module_of(names: list[str]) -> tuple[Path, list[str]] | None:
     return None
 
 
+@cache
+def body_of(file: Path) -> list[ast.stmt]:
+    return ast.parse(file.read_text()).body
+
+
 def names_in(body: list[ast.stmt]) -> dict[str, list[ast.stmt]]:
     """What a module or a class defines, and what is defined within that."""
     found: dict[str, list[ast.stmt]] = {}
@@ -54,7 +60,7 @@ def exists(dotted: str) -> bool:
     if found is None:
         return False
     file, names = found
-    body = ast.parse(file.read_text()).body
+    body = body_of(file)
     for name in names:
         within = names_in(body)
         if name not in within:
@@ -70,7 +76,7 @@ def test_every_place_and_name_exists(page):
     places = [span for span in spans if "/" in span and PLACE.fullmatch(span)] + FILE.findall(text)
     assert not [place for place in places if not (REPOSITORY / place).exists()]
     for file, test in re.findall(r"(tests/[\w/]+\.py)::(\w+)", text):
-        assert test in names_in(ast.parse((REPOSITORY / file).read_text()).body), (file, test)
+        assert test in names_in(body_of(REPOSITORY / file)), (file, test)
     dotted = [span for span in spans if DOTTED.fullmatch(span) and not PLACE.fullmatch(span)]
     assert not [name for name in dotted if not exists(name)]
 

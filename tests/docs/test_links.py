@@ -1,7 +1,6 @@
 """Links between the project's own pages lead somewhere, to a heading too."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
 
-LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-PAGES = [REPOSITORY / name for name in LISTED.splitlines() if (REPOSITORY / name).exists()]
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 

@@ -23,8 +23,9 @@ def docstrings(path: Path) -> Iterator[str]:
 
 
 def cited(folder: str) -> set[str]:
-    files = [path for path in (REPOSITORY / folder).rglob("test_*.py") if path != Path(__file__)]
-    return {name for path in files for text in docstrings(path) for name in re.findall(r"\bP\d+\b", text)}
+    files = [path for path in (REPOSITORY / folder).rglob("test_*.py") if re.search(r"\bP\d+\b", path.read_text())]
+    texts = (text for path in files if path != Path(__file__) for text in docstrings(path))
+    return {name for text in texts for name in re.findall(r"\bP\d+\b", text)}
 
 
 def test_the_requirements_are_numbered():
@@ -36,9 +37,8 @@ def test_every_requirement_that_tests_cite_is_on_the_page():
     assert cited("tests") <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_test_in_chromium_cites_each_requirement(name):
-    assert name in cited("tests/browser")
+def test_a_test_in_a_browser_cites_each_requirement():
+    assert set(NAMES) <= cited("tests/browser")
 
 
 def test_the_bold_words_are_labels_of_pages():

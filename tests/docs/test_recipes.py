@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 from django.core.management import call_command
+from django.db import connection, transaction
 
 import config.api
 from apikeys import models, standing
@@ -16,11 +17,15 @@ from apikeys.standing import Facts, Standing
 from apikeys.verify import verification
 from apikeys.verify.verification import verify
 from common.answers.refusals import Refusal
+from common.security_log import Event
+from projects.audit_log import kinds, recording
+from projects.audit_log.kinds import NOBODY, Kind, Subject
+from projects.audit_log.models import AuditEvent
 from projects.permissions import Permission, Role, permissions_of, reason
 from tests.config.test_documented_answers import ADDRESSES
 from tests.support.calls.api_client import API
 from tests.support.calls.openapi import document_of, operations
-from tests.support.environment import REPOSITORY
+from tests.support.environment import ON_SQLITE, REPOSITORY
 from tests.support.places.access import ACCESS, PERSONAS
 from tests.support.places.pages import page
 from tests.support.places.routes import all_routes
@@ -45,6 +50,45 @@ def test_a_recipe_is_a_list_of_files(recipe):
     rows = re.findall(r"^\| `([\w/.-]+)`.* \| (.+) \|$", RECIPES[recipe], re.MULTILINE)
     assert len(rows) >= 3
     assert all((REPOSITORY / file).exists() for file, _ in rows)
+
+
+# An event kind
+
+
+@pytest.fixture
+def without_constraints(db):
+    """The recipe's migration would add the kind to the constraints."""
+    with connection.cursor() as cursor:
+        if ON_SQLITE:
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        else:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            for name in ("auditevent_kind_is_known", "auditevent_names_its_key"):
+                cursor.execute(f"ALTER TABLE {AuditEvent._meta.db_table} DROP CONSTRAINT {name}")
+    yield
+    if ON_SQLITE:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def test_a_new_kind_of_event_is_on_the_page_in_its_filter_and_in_its_file(
+    without_constraints, owner, api_key, signed_in, monkeypatch
+):
+    """Performs the recipe: one entry, and all that shows events has it."""
+    kind = Kind("tickled", Subject.KEY, "Key tickled", "{by} tickled {key}", "sparkles", None, NOBODY)
+    monkeypatch.setitem(kinds._registered, kind.code, kind)
+    with transaction.atomic():
+        recording.record(kind, key=api_key, by=owner, address="192.0.2.1")
+    client, activity = signed_in(owner), page("apikeys:activity", api_key.project)
+    shown = client.get(activity, {"kind": kind.code}).content.decode()
+    assert f"<strong>{owner.email}</strong> tickled <strong>{api_key.name}</strong>" in shown
+    assert re.search('<option value="tickled" selected>Key tickled</option>', shown)
+    assert "Key tickled" in b"".join(client.get(page("apikeys:activity_csv", api_key.project))).decode()
+
+
+@pytest.mark.nodb
+def test_every_kind_of_event_has_a_line_of_the_log():
+    assert all(kind.log_event in Event for kind in kinds.all_kinds())
 
 
 # A refusal

@@ -11,7 +11,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 # Sweeps over every page and every parameter, and what needs a browser or many seconds.
-FOLDERS = [TESTS / name for name in ("browser", "faults", "fuzz", "product", "scripts")]
+FOLDERS = [TESTS / name for name in ("apikeys/verify/gateways", "browser", "faults", "fuzz", "product", "scripts")]
 # Of the modules that start programs: names that tests use without starting one.
 HARMLESS = {
     "free_port",
@@ -67,7 +67,7 @@ def _is_a_starter(thing: Any) -> bool:
     return module == "subprocess" or str(module).startswith("tests.support.programs.")
 
 
-# A mark that is missing is noticed: a test without it cannot start a program.
+# `make quick` notices a mark that is missing: there no test can start a program.
 
 
 @contextmanager

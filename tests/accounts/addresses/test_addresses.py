@@ -101,6 +101,7 @@ def test_a_form_has_itself_as_its_form_and_every_system_folds_it_alike(address):
     assert unicodedata.normalize("NFKC", local).casefold() == local.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=ADDRESSES.filter(canonical_or_none), other=ADDRESSES)

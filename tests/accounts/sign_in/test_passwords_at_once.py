@@ -101,6 +101,7 @@ def test_a_reset_that_is_refused_can_be_tried_again(client, person, others_hash)
         (CONFIRM, {"password": PASSWORD}),
     ],
 )
+@pytest.mark.slow
 def test_a_change_or_a_confirmation_that_is_refused_can_be_tried_again(inside, person, monkeypatch, path, fields):
     slots = Slots(1)
     monkeypatch.setattr(hashing, "_at_work", slots)

@@ -89,6 +89,7 @@ def test_owners_of_the_projects_whose_keys_stop_are_told_once_each(site, project
         assert told(site.post, page_of(name, owner)) == []
 
 
+@pytest.mark.slow
 def test_3_000_keys_cost_the_page_and_the_deactivation_no_more_than_three(site, project, owner, told):
     ApiKeyFactory.create_batch(3, project=project)
     with CaptureQueriesContext(connection) as few:

@@ -64,6 +64,7 @@ def test_without_the_mail_of_deleted_keys_a_deleted_project_is_no_mail_either(ke
     assert told(delete_project, project=key.project, by=owner) == []
 
 
+@pytest.mark.slow
 def test_the_sample_account_is_mailed_nothing(told):
     assert told(call_command, "demo", verbosity=0) == []
     assert {getattr(m, f"mail_{about}") for m in Membership.objects.all() for about in ALL} == {True}

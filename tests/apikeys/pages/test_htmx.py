@@ -20,7 +20,7 @@ def elements(answer: Any) -> list[str]:
     """The ids of the outermost elements of a partial."""
     depth, found = 0, []
     for closing, tag, attributes in re.findall(r"<(/?)([a-z]+)([^>]*)>", answer.content.decode()):
-        if tag in {"input", "path", "br"} or attributes.endswith("/"):
+        if tag in {"input", "path", "br", "use"} or attributes.endswith("/"):
             continue
         if not closing and depth == 0:
             found.append((re.search(r'id="([^"]+)"', attributes) or [tag, tag])[1])
@@ -33,7 +33,7 @@ def test_htmx_gets_the_row_and_the_announcement_out_of_band(name, client, api_ke
     if name == "resume":
         pause_key(key=api_key, by=api_key.created_by)
     answer = client.post(action(name, api_key), headers=HTMX)
-    assert elements(answer) == [f"row-{api_key.public_id}", "announcements"]
+    assert elements(answer) == [f"row-{api_key.public_id}", "template"]
     assert 'hx-swap-oob="innerHTML"' in answer.content.decode()
     assert ("Paused" if name == "pause" else "Re-enabled") in text(answer)
 
@@ -73,7 +73,7 @@ def test_a_search_by_htmx_gets_the_section_alone(client, project, api_key):
 def test_the_page_holds_the_very_partial_that_an_action_answers(client, project, api_key):
     def row(answer: Any) -> str:
         found = re.search(
-            rf'<li class="key-row[^>]*id="row-{api_key.public_id}">.*?</li>\s', answer.content.decode(), re.S
+            rf'<tr class="key-row[^>]*id="row-{api_key.public_id}".*?</tr>\s', answer.content.decode(), re.S
         )
         return re.sub(r'csrfmiddlewaretoken" value="[^"]+"', "", found[0].strip()) if found else "no row"
 

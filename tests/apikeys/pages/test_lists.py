@@ -2,10 +2,12 @@
 
 import html
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys.services import create_key, delete_key, pause_key
@@ -30,9 +32,9 @@ def test_lists_without_rows_say_what_to_do(client, owner, signed_in, project):
     delete_key(key=key, by=owner)
     assert "You have no projects yet." in text(signed_in(User.objects.create_user("new@example.com")).get("/projects/"))
     dashboard = text(client.get(page("apikeys:dashboard", project)))
-    assert "Requests to the API will be refused until you create a key." in dashboard
+    assert "Requests to the API will be rejected until you create one." in dashboard
     assert "No files yet." in dashboard
-    assert "There is no key." in text(client.get(page("apikeys:settings", project)))
+    assert "No API keys." in text(client.get(page("apikeys:settings", project)))
     assert "Nothing has happened yet." in text(_viewer_of_an_empty_project(signed_in))
 
 
@@ -53,7 +55,7 @@ def test_a_thousand_rows_come_in_pages_that_hold_each_once(client, project, owne
     many_keys(project, 1_000)
     first = client.get(page("apikeys:settings", project))
     assert "Page 1 of 100" in text(first)
-    assert "1000 of at most 2000" in text(first)
+    assert "1000 of 2000 keys" in text(first)
     seen = []
     for number in (1, 2, 100):
         answer = client.get(page("apikeys:settings", project), {"page": number})
@@ -104,7 +106,7 @@ def test_search_and_filter_find(query, found, client, project, three_keys):
     if found is None:  # every mask has the prefix's underscore
         found = ["Beta 50%", "Alpha"]
     assert names_found(answer) == found
-    assert found or "No key matches" in text(answer)
+    assert found or " matches “" in text(answer)
 
 
 def test_a_mask_finds_its_key(client, project, three_keys):
@@ -124,3 +126,39 @@ def test_htmx_gets_the_section_as_its_page_was_searched(client, project, three_k
     url = f"http://testserver{page('apikeys:settings', project)}?state=paused"
     answer = client.post(action("delete", three_keys["Alpha"]), headers=HTMX | {"HX-Current-URL": url})
     assert names_found(answer) == ["Beta 50%"]
+
+
+# Order
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [("", ["beta", "Alpha", "gamma"]), ("name", ["Alpha", "beta", "gamma"]), ("used", ["gamma", "Alpha", "beta"])],
+)
+def test_keys_are_sorted_by_creation_name_or_last_use(client, project, owner, sort, names):
+    keys = {name: create_key(project=project, name=name, by=owner).key for name in ("gamma", "Alpha", "beta")}
+    for name, ago in (("gamma", 1), ("Alpha", 2)):
+        ApiKey.objects.filter(pk=keys[name].pk).update(last_used_at=timezone.now() - timedelta(hours=ago))
+    answer = client.get(page("apikeys:settings", project), {"sort": sort})
+    assert names_found(answer) == names
+
+
+def test_an_order_that_no_form_offers_is_a_bad_request(client, project, api_key):
+    assert client.get(page("apikeys:settings", project), {"sort": "digest"}).status_code == 400
+
+
+def test_deleted_keys_are_offered_only_where_there_are_any(client, project, api_key, owner):
+    assert "eleted" not in text(client.get(page("apikeys:settings", project))).split("Danger zone")[0].split("Mail")[0]
+    delete_key(key=api_key, by=owner)
+    assert "Show deleted keys" in text(client.get(page("apikeys:settings", project)))
+
+
+def test_a_row_is_light(client, project):
+    """V18: no row holds a form for deleting, or an icon that another row repeats."""
+    many_keys(project, 10)
+    content = client.get(page("apikeys:settings", project)).content.decode()
+    rows = re.findall(r"<tr class=\"key-row.*?</tr>", content, re.S)
+    assert len(rows) == 10
+    assert max(map(len, rows)) < 6_000
+    assert content.count("delete-form-") == 0
+    assert content.count('id="icon-eye"') == 1

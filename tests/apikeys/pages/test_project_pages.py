@@ -46,7 +46,7 @@ def test_a_project_without_a_key_leads_back_to_the_onboarding(client, project):
 
 def test_a_viewer_of_a_project_without_a_key_is_told_so(viewer, project, signed_in):
     answer = signed_in(viewer).get(page("apikeys:dashboard", project))
-    assert "This project has no API key." in text(answer)
+    assert "No API keys." in text(answer)
     assert "Only owners of the project can create, pause or delete keys." in text(answer)
 
 

@@ -17,7 +17,7 @@ from tests.support.places.pages import HTMX, action
 
 pytestmark = pytest.mark.django_db
 
-WHY = "Somebody who holds its secret reported it as leaked."
+WHY = "This key was reported as leaked."
 WHAT_TO_DO = "Create a new key, switch your programs to it, then delete this one."
 BADGE = "Reported as leaked"
 MEANWHILE = "was reported as leaked in the meantime and stays paused. Nothing was changed."
@@ -62,8 +62,8 @@ def test_quick_start_warns_of_a_reported_key_while_it_shows_another(reported, ow
     services.create_key(project=reported.project, name="The next one", by=owner)
     page = text(signed_in(owner), "dashboard", reported.project)
     assert "The next one" in page
-    assert f"{reported.name} : {WHY}" in page
-    assert "This paused key was tried" not in page
+    assert f"{reported.name} (paused): {WHY}" in page
+    assert "rejected request" not in page
 
 
 def test_re_enabling_forgets_the_report_and_pausing_again_does_not_bring_it_back(reported, owner, signed_in):

@@ -143,6 +143,7 @@ def test_the_command_prints_the_secret_that_nothing_stores(once):
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_the_demo_can_be_switched_and_goes_on_working():
     demo = create_demo()
     project, keys = demo.projects[0]

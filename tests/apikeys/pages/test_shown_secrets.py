@@ -22,7 +22,7 @@ from tests.support.places.pages import FETCH, HTMX, action, text
 from tests.support.programs.parallel import in_parallel
 
 SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
-ONCE = "Copy it now: you will not see it again."
+ONCE = "Copy it now. You won’t see it again."
 TOKEN = "a-token-of-one-form-1"
 POSTS = 20
 
@@ -54,35 +54,37 @@ def test_without_script_the_answer_to_the_form_is_the_page_with_the_secret(clien
     key = ApiKey.objects.get()
     (secret,) = secrets_in(answer)
     assert verify(f"Bearer {secret}").identity.key_id == key.public_id
-    assert answer.content.decode().count(secret) == 2, "the key, and the line for a .env file"
+    assert answer.content.decode().count(secret) == 3, "the key, and the lines for a shell and a .env file"
     assert ONCE in text(answer)
     assert "no-store" in answer.headers["Cache-Control"]
     assert key.ciphertext is None
 
 
-def test_htmx_gets_the_panel_with_the_mask_to_look_at(client, once):
+def test_htmx_gets_a_dialog_with_the_mask_to_look_at_that_nothing_else_on_the_page_replaces(client, once):
     answer = created(client, once, **HTMX)
     key = ApiKey.objects.get()
     (secret,) = secrets_in(answer)
     content = answer.content.decode()
-    assert content.count(secret) == content.count(f'data-once="{secret}"') == 2
+    assert content.count(secret) == content.count(f'data-once="{secret}"') == 3
     assert secret not in text(answer)
     assert key.mask in text(answer)
     assert ONCE in text(answer)
-    assert answer.headers["HX-Replace-Url"] == page("settings", once)
+    assert (answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == ("body", "beforeend")
+    assert 'id="shown-once"' in content
+    assert 'closedby="none"' in content
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-@pytest.mark.parametrize(("form", "leads_to"), [("onboarding", "onboarding"), ("create", "settings")])
+@pytest.mark.parametrize(("form", "leads_to"), [("onboarding", "start/"), ("create", "keys/key_")])
 def test_a_form_on_a_page_of_its_own_gets_the_same(client, once, form, leads_to):
     """P5"""
     shown = client.get(page(form, once)).content.decode()
     assert f'name="next" value="{form}"' in shown
-    assert 'hx-select="#content"' in shown
+    assert "hx-post=" in shown
     answer = created(client, once, next=form, **HTMX)
     (secret,) = secrets_in(answer)
-    assert answer.content.decode().count(f'data-once="{secret}"') == 2
-    assert f'href="{page(leads_to, once)}' in answer.content.decode()
+    assert answer.content.decode().count(f'data-once="{secret}"') == 3
+    assert re.search(rf'href="[^"]*{leads_to}[^"]*" data-saved>I have saved it<', answer.content.decode())
     assert not secrets_in(client.get(page("onboarding", once)))
     assert "shown once, when the key was created" in text(client.get(page("onboarding", once)))
 
@@ -102,8 +104,7 @@ def test_a_second_submission_creates_nothing_and_says_what_to_do(client, once, n
     assert "Server exists already. Its secret was shown once" in text(by_script)
     assert not secrets_in(by_script)
     on_a_page = created(client, once, next="create", **HTMX)
-    assert on_a_page.status_code == 200
-    assert "Its secret was shown once" in text(on_a_page)
+    assert "Its secret was shown once" in text(client.get(on_a_page.headers["HX-Redirect"]))
 
 
 def test_a_form_of_a_key_that_was_destroyed_since_says_so_too(client, project, owner):

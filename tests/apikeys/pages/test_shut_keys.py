@@ -14,7 +14,7 @@ from apikeys.verify.verification import verify
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.places.pages import HTMX, action, page, text
 
-WHY = "Refused: the account that created it is deactivated."
+WHY = "Rejected: the account that created it is deactivated."
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def test_quick_start_chooses_a_key_of_an_active_account_and_its_picker_marks_the
     ApiKey.objects.filter(pk=working.pk).update(created_at="2020-01-01T00:00Z")
     dashboard = page("apikeys:dashboard", shut.project)
     answer = client.get(dashboard)
-    assert badges(answer) == ["Active", "Refused"]
+    assert badges(answer) == ["Active", "Rejected"]
     assert WHY not in text(answer)
     pause_key(key=working, by=owner)
-    assert badges(client.get(dashboard)) == ["Paused", "Paused", "Refused"]
+    assert badges(client.get(dashboard)) == ["Paused", "Paused", "Rejected"]
     assert WHY in text(client.get(dashboard, {"key": shut.public_id}))
 
 
@@ -82,7 +82,7 @@ def test_re_enabling_it_does_not_promise_that_requests_are_let_in(shut, client, 
     row = client.get(page("apikeys:settings", shut.project))
     assert (badges(row), WHY in text(row)) == (["Paused"], True)
     answer = client.post(action("resume", shut), headers=headers, follow=True)
-    assert "Re-enabled Nightly backup. Requests with it are refused." in text(answer)
+    assert "Re-enabled Nightly backup. Requests using it are rejected." in text(answer)
     assert (badges(answer), WHY in text(answer)) == (["Creator deactivated"], True)
 
 

@@ -221,6 +221,7 @@ def test_an_email_that_kills_its_process_at_each_try_is_given_up():
     assert (states(), Email.objects.get().last_error) == (["failed"], "killed")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_send_each_of_fifty_emails_once():
     enqueue(emails(50), about="prj_x")
@@ -244,6 +245,7 @@ def test_a_message_has_the_same_id_at_each_try(refusing):
     assert ids[0].endswith("@localhost>")
 
 
+@pytest.mark.slow
 def test_a_forked_process_has_no_threads_of_its_parents():
     child = os.fork()
     if child == 0:

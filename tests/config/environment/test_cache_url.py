@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlencode
 
 import pytest
@@ -9,6 +11,7 @@ import redis
 from django.core.cache import cache
 from django.db import connection
 
+from apikeys.keys.services import create_key
 from apikeys.secrets import secret_format
 from apikeys.verify import failed_keys
 from tests.support.calls.api_helpers import assert_error
@@ -35,6 +38,18 @@ def log_in(server, email):
     }
     body = urlencode({"login": email, "password": "wrong", "csrfmiddlewaretoken": token})
     return Answer(*server.request("POST", LOGIN, body, headers))
+
+
+def let_in(server, key) -> None:
+    for _ in range(20):
+        assert server.request("GET", VERIFY, headers=bearer(key.secret)).status == 204
+    assert server.request("GET", "/api/v1/me", headers=bearer(key.secret)).status == 200
+
+
+def seconds_of(act: Callable[[], None]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
 
 
 def stays_for_ever(client, key) -> bool:
@@ -79,21 +94,23 @@ def test_without_redis_pages_that_need_it_are_503_and_verdicts_are_what_they_wer
     """T22; a limit that cannot be asked lets nobody try."""
     server = start_server(CACHE_URL=redis_server.url, FAILED_KEYS_PER_MINUTE="3")
     assert log_in(server, "ada@example.com").status_code == 200
+    # How long the calls take with Redis says how busy the machine is.
+    other = create_key(project=api_key.project, name="Other", by=api_key.created_by)
+    usual = seconds_of(partial(let_in, server, other))
     getattr(redis_server, how)()
     began = time.monotonic()
     answer = log_in(server, "ada@example.com")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 20 + 4 * usual
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert server.request("GET", LOGIN).status == 200
     assert server.request("GET", "/health/ready").status == 200
 
-    began = time.monotonic()
-    statuses = [server.request("GET", VERIFY, headers=bearer("wrong")).status for _ in range(9)]
-    assert set(statuses) == {401, 429}, "the process's own limit"
-    for _ in range(20):
-        assert server.request("GET", VERIFY, headers=bearer(api_key.secret)).status == 204
-    assert server.request("GET", "/api/v1/me", headers=bearer(api_key.secret)).status == 200
-    assert time.monotonic() - began < 25, "a second for each of 30 that waited for Redis"
+    def check_keys() -> None:
+        statuses = [server.request("GET", VERIFY, headers=bearer("wrong")).status for _ in range(9)]
+        assert set(statuses) == {401, 429}, "the process's own limit"
+        let_in(server, api_key)
+
+    assert seconds_of(check_keys) < 25 + 4 * usual, "a second for each of 30 that waited for Redis"
     # What writes the counts of calls goes on too.
     deadline = time.monotonic() + 60
     while api_key.last_used_at is None and time.monotonic() < deadline:

@@ -125,10 +125,12 @@ class Witness(Recorder):
     def __init__(self, port: int = 0, *, seconds: float = 0) -> None:
         super().__init__()
         self._port, self._seconds, self.says = port, seconds, 204
+        self.has_spoken = False
 
     def answer(self, request: Received) -> tuple[int, dict[str, str], bytes]:
         if not self._port:
             time.sleep(self._seconds)
+            self.has_spoken = True
             return self.says, {"Content-Type": "text/html"}, b"<p>Not Latchkey"
         with closing(HTTPConnection("127.0.0.1", self._port, timeout=60)) as connection:
             connection.request(request.method, request.path, request.body, dict(request.headers))

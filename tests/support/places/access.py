@@ -43,6 +43,8 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     PROJECT + "show-once/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     PROJECT + "keep-secrets/": {"POST": (LOGIN, 404, 403, 302, 404)},
     PROJECT + "keys/new/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    KEY: {"GET": (LOGIN, 404, 200, 200, 404)},
+    KEY + "edit/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "pause/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "copy/": {"POST": (LOGIN, 404, 403, 200, 404)},
@@ -71,6 +73,7 @@ BODIES = {
     PROJECT + "mails/": {"created": "on"},
     PROJECT + "delete/": {"confirmation": "Acme Weather"},
     PROJECT + "keys/new/": {"name": "Staging"},
+    KEY + "edit/": {"name": "Renamed"},
 }
 
 ROUTES = {route.pattern: route for route in all_routes()}

@@ -1,6 +1,5 @@
 """docs/gateways: each proxy as documented, before an API, asking a real Latchkey."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -314,9 +313,8 @@ def test_without_latchkeys_database_nobody_is_let_in(without_database, gateway_t
 def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bearer):
     with Witness.running(seconds=50) as witness:
         gateway = gateway_to(witness.server_port)
-        started = time.monotonic()
         assert_unavailable(gateway.request(headers=bearer))
-        assert time.monotonic() - started < 30
+        assert not witness.has_spoken
     assert api.received == []
 
 

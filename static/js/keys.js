@@ -1,0 +1,54 @@
+// The forms of one key, in a dialog that is filled when it is opened: its facts are true then.
+const dialog = document.getElementById('key-dialog')
+let opener = null
+
+// What the focus goes back to: the button, or the menu that the button stood in.
+function placeOf(button) {
+  const menu = button.closest('[popover]')
+  return menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : button
+}
+
+document.addEventListener('htmx:afterSwap', ({detail}) => {
+  if (detail.target.id !== 'key-dialog-body' || dialog.open) return
+  opener = placeOf(detail.requestConfig.elt)?.id
+  dialog.showModal()
+})
+
+// The menu is hidden by then, and what is hidden takes no focus.
+dialog.addEventListener('close', () => { document.getElementById(opener)?.focus() })
+
+// After a deletion the focus goes to the next row, or to the section's heading.
+let next = null
+document.addEventListener('htmx:beforeRequest', ({target}) => {
+  const key = target.id.match(/^delete-form-(.+)/)?.[1]
+  const row = document.getElementById(`row-${key}`)
+  next = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
+})
+
+document.addEventListener('key-dialog-done', () => { if (dialog.open) dialog.close() })
+
+document.addEventListener('htmx:afterSettle', ({target}) => {
+  if (!next || target.id !== 'api-keys') return
+  const row = document.getElementById(next.id)
+  ;(row?.querySelector('.switch') ?? document.getElementById('api-keys-title')).focus()
+  next = null
+})
+
+// Browsers that cannot anchor the menu to its button.
+if (!CSS.supports('position-area', 'block-end')) {
+  document.addEventListener('toggle', ({target, newState}) => {
+    if (!target.matches('.menu') || newState !== 'open') return
+    const {right, bottom} = placeOf(target).getBoundingClientRect()
+    const top = Math.min(bottom, innerHeight - target.offsetHeight)
+    Object.assign(target.style, {left: `${Math.max(0, right - target.offsetWidth)}px`, top: `${top}px`})
+  }, true)
+}
+
+// The page comes back to a dialog after it asked who is there; a reload leaves the dialog closed.
+function openNamed() {
+  const button = document.getElementById(location.hash.slice(1))
+  if (!button?.matches('[hx-get][form="open-key"]')) return
+  history.replaceState(history.state, '', location.pathname + location.search)
+  button.click()
+}
+addEventListener('load', openNamed)

@@ -1,0 +1,74 @@
+"""The list of keys and a key's page at every width, with the worst names and a revealed secret."""
+
+import pytest
+from playwright.sync_api import expect
+
+from apikeys.keys.services import create_key, pause_key, report_leak
+from tests.browser.places import button, key_page, said, settings_page, used
+
+NAMES = ["W" * 64, "checkout_service_eu_west_1_prod", "Leaked"]
+WIDTHS = [*range(320, 1921, 100), 1080, 1149, 1280]
+
+# Every pair of things in a row that share a point, and what reaches out of the page or of its own cell.
+FAULTS = """() => {
+  const found = []
+  if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways')
+  for (const row of document.querySelectorAll('.key-row')) {
+    const cells = [...row.children].filter(cell => cell.getBoundingClientRect().width)
+    cells.forEach((cell, place) => {
+      if (cell.scrollWidth > cell.clientWidth + 1) found.push(`${cell.className} is cut`)
+      const a = cell.getBoundingClientRect()
+      for (const other of cells.slice(place + 1)) {
+        const b = other.getBoundingClientRect()
+        if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+          found.push(`${cell.className} and ${other.className}`)
+      }
+    })
+  }
+  return found
+}"""
+
+
+@pytest.fixture
+def page(page, sign_in, owner, project):
+    keys = [create_key(project=project, name=name, by=owner) for name in NAMES]
+    used(keys[0].key, keys[0].key.created_at - keys[0].key.created_at)
+    pause_key(key=keys[1].key, by=owner)
+    report_leak(secret=keys[2].secret)
+    sign_in(page, owner)
+    page.key = keys[0].key
+    return page
+
+
+def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, project):
+    page.goto(settings_page(project))
+    button(page, f"Reveal {NAMES[0]}").click()
+    said(page, "revealed")
+    faults = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        faults |= {width: found} if (found := page.evaluate(FAULTS)) else {}
+    assert faults == {}
+    page.goto(key_page(page.key, "key"))
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        faults |= {width: found} if (found := page.evaluate(FAULTS)) else {}
+    assert faults == {}
+
+
+def test_selecting_the_page_selects_no_mask(page, project):
+    page.goto(settings_page(project))
+    page.keyboard.press("Control+A")
+    selected = page.evaluate("getSelection().toString()")
+    assert NAMES[1] in selected
+    assert "••••" not in selected
+
+
+def test_three_clicks_on_copy_send_one_request(page, project):
+    page.goto(settings_page(project))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/copy/") else None)
+    copy = button(page, f"Copy {NAMES[0]}")
+    copy.evaluate("button => { button.click(); button.click(); button.click() }")
+    expect(page.locator("#announcements")).to_contain_text("API key copied")
+    assert len(asked) == 1

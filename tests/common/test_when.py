@@ -1,0 +1,37 @@
+"""How pages say when something was."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from common.page_tags import ago, when
+
+NOW = timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (timedelta(seconds=4), "just now"),
+        (timedelta(seconds=20), "20 s ago"),
+        (timedelta(minutes=4, seconds=59), "4 min ago"),
+        (timedelta(hours=2, minutes=40), "2 h ago"),
+        (timedelta(days=1, hours=23), "1 day ago"),
+        (timedelta(days=20), "2 weeks ago"),
+        (timedelta(days=100), "3 months ago"),
+        (timedelta(days=364), "12 months ago"),
+        (timedelta(days=800), "2 years ago"),
+        (-timedelta(days=3, hours=1), "in 3 days"),
+    ],
+    ids=str,
+)
+def test_a_time_is_one_unit(span, said):
+    assert ago(NOW - span, NOW) == said
+
+
+def test_the_exact_time_is_in_the_tooltip_and_says_that_it_is_utc(time_machine):
+    time_machine.move_to("2026-03-10 15:30:00+00:00", tick=False)
+    assert when(timezone.now() - timedelta(hours=2)) == (
+        '<time datetime="2026-03-10T13:30:00+00:00" title="10 March 2026, 13:30:00 UTC">2 h ago</time>'
+    )
