@@ -14,7 +14,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from apikeys.pages.snippets import api_url
-from apikeys.refusals import ALL
+from apikeys.refusals import ALL, KEY_PAUSED
 
 _KEY = "Authorization: Bearer $LATCHKEY_API_KEY"
 _FILE_ID = "file_2Zk9QmT4bXw81LsA"
@@ -92,7 +92,7 @@ EXAMPLES = {
 ERROR = {
     "meta": {"request_id": "req_5VbN8mKx2JtR7wQz", "project_id": None, "type": "error"},
     "data": None,
-    "error": {"code": "key_paused", "message": "This API key is paused."},
+    "error": {"code": KEY_PAUSED.code, "message": KEY_PAUSED.message},
     "links": {},
 }
 

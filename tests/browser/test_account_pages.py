@@ -161,7 +161,7 @@ def test_signing_out_everywhere_else_ends_the_other_browser(new_page, person):
 def test_signing_up_in_and_out_works_without_script(new_page, server):
     page = new_page(java_script_enabled=False)
     page.goto("/")
-    page.get_by_role("link", name="Create one").click()
+    page.get_by_role("link", name="Create account").click()
     page.get_by_label("Email").fill("grace@example.com")
     page.get_by_label("Password").fill(PASSWORD)
     button(page, "Create account").click()
