@@ -5,84 +5,63 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from config.environment import local_secrets
-from config.environment.variables import (
-    DATA_DIR,
-    PRODUCTION,
-    base_url,
-    contacts,
-    database,
-    env,
-    flag,
-    given,
-    host_names,
-    hsts_beyond_this_host,
-    listed,
-    mail,
-    make_folder,
-    one_of,
-    origins,
-    refuse_unsafe_production,
-    seconds,
-    secret,
-    sender,
-    shared_cache,
-    umask,
-    web_address,
-    whole_number,
-)
+from config.environment import cache_url, database_url, email_url, given_addresses, local_secrets, production
+from config.environment import variables as env
+from config.environment.variables import DATA_DIR, PRODUCTION
 from config.logs import LOGGING  # noqa: F401  Django reads it
 
-refuse_unsafe_production()
+production.refuse_unsafe()
 # In every entry: commands, serve, its workers and any other WSGI server. private_files.py mends what is there.
-UMASK = umask()
+UMASK = env.umask("UMASK")
 os.umask(UMASK)
-make_folder(DATA_DIR, parents=True)
+env.make_folder(DATA_DIR, parents=True)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Who may talk to us
-DEBUG = flag("DEBUG", False)
-SECRET_KEY = secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.secret("SECRET_KEY", "secret_key", local_secrets.new_secret_key)
 # Keys from before: they open sessions and links, and sign nothing new.
-SECRET_KEY_FALLBACKS = listed("SECRET_KEY_FALLBACKS")
-ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = origins("CSRF_TRUSTED_ORIGINS")
-THREADS = whole_number("THREADS", 8, least=1, most=512)
-CLIENT_SECONDS = seconds("CLIENT_SECONDS", 60.0)
-TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0, least=0, most=100)
+SECRET_KEY_FALLBACKS = env.listed("SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = given_addresses.host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = given_addresses.origins("CSRF_TRUSTED_ORIGINS")
+THREADS = env.whole_number("THREADS", 8, least=1, most=512)
+CLIENT_SECONDS = env.seconds("CLIENT_SECONDS", 60.0)
+TRUSTED_PROXIES = env.whole_number("TRUSTED_PROXIES", 0, least=0, most=100)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"
 
 # Keys
-KEY_PREFIX = env.str("KEY_PREFIX", "lk_")
-KEY_PEPPERS = secret("KEY_PEPPERS", "key_peppers", local_secrets.new_ring)
-KEY_RING = secret("KEY_RING", "key_ring", local_secrets.new_ring)
-MAX_KEYS_PER_PROJECT = whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
-FAILED_KEYS_PER_MINUTE = whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
-USAGE_FLUSH_SECONDS = seconds("USAGE_FLUSH_SECONDS", 1.0)
-BASE_URL = base_url()
+KEY_PREFIX = env.given("KEY_PREFIX") or "lk_"
+KEY_PEPPERS = env.secret("KEY_PEPPERS", "key_peppers", local_secrets.new_ring)
+KEY_RING = env.secret("KEY_RING", "key_ring", local_secrets.new_ring)
+MAX_KEYS_PER_PROJECT = env.whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
+FAILED_KEYS_PER_MINUTE = env.whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
+USAGE_FLUSH_SECONDS = env.seconds("USAGE_FLUSH_SECONDS", 1.0)
+BASE_URL = given_addresses.base_url("BASE_URL")
 # Locally, what a page shows is the address that the browser asked for; the Host header of a production is not believed.
-API_URL = web_address("API_URL") or (f"{BASE_URL}/api/v1" if PRODUCTION or given("BASE_URL") else "")
+API_URL = given_addresses.web_address("API_URL") or (
+    f"{BASE_URL}/api/v1" if PRODUCTION or env.given("BASE_URL") else ""
+)
 # GitHub's own document of the keys with which its secret scanning signs; none: its reports are not taken.
-GITHUB_PUBLIC_KEYS = given("GITHUB_PUBLIC_KEYS")
+GITHUB_PUBLIC_KEYS = env.given("GITHUB_PUBLIC_KEYS")
 # Whom to tell of a weakness of this server, as /.well-known/security.txt says (RFC 9116).
-SECURITY_CONTACT = contacts("SECURITY_CONTACT")
+SECURITY_CONTACT = given_addresses.contacts("SECURITY_CONTACT")
 
 # What one account, project or address can create (docs/security.md, "Limits")
-MAX_PROJECTS_PER_USER = whole_number("MAX_PROJECTS_PER_USER", 50, least=1)
-MAX_DELETED_PROJECTS_PER_USER = whole_number("MAX_DELETED_PROJECTS_PER_USER", 1_000, least=1)
-MAX_NEW_KEYS_PER_DAY = whole_number("MAX_NEW_KEYS_PER_DAY", 500, least=1)
-MAX_DELETED_KEYS_PER_PROJECT = whole_number("MAX_DELETED_KEYS_PER_PROJECT", 100_000, least=1)
-MAX_FILES_PER_PROJECT = whole_number("MAX_FILES_PER_PROJECT", 10_000, least=1)
-USER_QUOTA = whole_number("USER_QUOTA", 10 * 1024 * 1024 * 1024, least=1)
-REPORTS_PER_MINUTE = whole_number("REPORTS_PER_MINUTE", 60, least=0)
+MAX_PROJECTS_PER_USER = env.whole_number("MAX_PROJECTS_PER_USER", 50, least=1)
+MAX_DELETED_PROJECTS_PER_USER = env.whole_number("MAX_DELETED_PROJECTS_PER_USER", 1_000, least=1)
+MAX_NEW_KEYS_PER_DAY = env.whole_number("MAX_NEW_KEYS_PER_DAY", 500, least=1)
+MAX_DELETED_KEYS_PER_PROJECT = env.whole_number("MAX_DELETED_KEYS_PER_PROJECT", 100_000, least=1)
+MAX_FILES_PER_PROJECT = env.whole_number("MAX_FILES_PER_PROJECT", 10_000, least=1)
+USER_QUOTA = env.whole_number("USER_QUOTA", 10 * 1024 * 1024 * 1024, least=1)
+REPORTS_PER_MINUTE = env.whole_number("REPORTS_PER_MINUTE", 60, least=0)
 
 # Files
-MAX_FILE_SIZE = whole_number("MAX_FILE_SIZE", 25 * 1024 * 1024, least=1)
-PROJECT_QUOTA = whole_number("PROJECT_QUOTA", 1024 * 1024 * 1024, least=1)
+MAX_FILE_SIZE = env.whole_number("MAX_FILE_SIZE", 25 * 1024 * 1024, least=1)
+PROJECT_QUOTA = env.whole_number("PROJECT_QUOTA", 1024 * 1024 * 1024, least=1)
 MEDIA_ROOT = DATA_DIR / "files"
 # Uploads at hand. Not the system's folder: what a killed server leaves here, sweepfiles finds.
-FILE_UPLOAD_TEMP_DIR = make_folder(DATA_DIR / "uploads")
+FILE_UPLOAD_TEMP_DIR = env.make_folder(DATA_DIR / "uploads")
 FILE_UPLOAD_PERMISSIONS = 0o666 & ~UMASK
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o777 & ~UMASK
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
@@ -173,10 +152,10 @@ TEMPLATES = [
 ]
 
 # Database
-DATABASES = {"default": database()}
+DATABASES = {"default": database_url.parse(env.given("DATABASE_URL") or f"sqlite:///{DATA_DIR}/latchkey.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Limits hold for all processes together, hence a cache that they share.
-CACHES = {"default": shared_cache()}
+CACHES = {"default": cache_url.parse(env.given("CACHE_URL"))}
 
 # People
 AUTH_USER_MODEL = "accounts.User"
@@ -200,7 +179,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_REDIRECT_URL = "home"
-ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else one_of("EMAIL_VERIFICATION", "none", "mandatory")
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else env.one_of("EMAIL_VERIFICATION", "none", "mandatory")
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = ACCOUNT_EMAIL_VERIFICATION == "mandatory"
 # Sent again, but not to another address: that is offered to new people alone, and so tells which address is taken.
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
@@ -221,7 +200,7 @@ ACCOUNT_FORMS = {
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # Less than a minute could have passed by the time the page comes that was asked for.
-ACCOUNT_REAUTHENTICATION_TIMEOUT = whole_number("REAUTHENTICATION_SECONDS", 2 * 60 * 60, least=60)
+ACCOUNT_REAUTHENTICATION_TIMEOUT = env.whole_number("REAUTHENTICATION_SECONDS", 2 * 60 * 60, least=60)
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 # Beside allauth's own. "key" is the account from one address; login_failed_account's and the mails' is the account.
 # A hundred guesses an hour from many addresses find no password (NIST SP 800-63B, 5.2.2), and a reset by mail ends it.
@@ -252,18 +231,18 @@ MFA_TOTP_TOLERANCE = 1
 SESSION_ENGINE = "accounts.sessions.store"
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 # Who comes every working day stays signed in; a browser that was left somewhere does not (accounts/sessions/store.py).
-SESSION_IDLE_SECONDS = whole_number("SESSION_IDLE_SECONDS", 24 * 60 * 60, least=300)
+SESSION_IDLE_SECONDS = env.whole_number("SESSION_IDLE_SECONDS", 24 * 60 * 60, least=300)
 
 # Mail
-vars().update(mail())
+vars().update(email_url.parse(env.given("EMAIL_URL")))
 # What EMAIL_URL says is for the threads that send. Everybody else only writes emails into the outbox.
 MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
 EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"
-DEFAULT_FROM_EMAIL = sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
+DEFAULT_FROM_EMAIL = given_addresses.sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
 EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
-MAIL_RETRY_SECONDS = seconds("MAIL_RETRY_SECONDS", 10.0)
+MAIL_RETRY_SECONDS = env.seconds("MAIL_RETRY_SECONDS", 10.0)
 
 # Static files
 STATIC_URL = "static/"
@@ -290,10 +269,8 @@ CONTENT_SECURITY_POLICY = {
 }
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_HTTPONLY = True
-CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "config.csrf.csrf_failure"
 MESSAGE_STORAGE = "common.answers.announcements.AnnouncementStorage"
 MESSAGE_COOKIE_NAME = "messages"
@@ -302,9 +279,9 @@ if PRODUCTION:
     # Programs are refused instead, by config.middleware.every_request.api_over_https_only: a redirect would hide that
     # they have already sent their key in the clear.
     SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health/"]
-    SECURE_HSTS_SECONDS = whole_number("HSTS_SECONDS", 365 * 24 * 60 * 60, least=0)
+    SECURE_HSTS_SECONDS = env.whole_number("HSTS_SECONDS", 365 * 24 * 60 * 60, least=0)
     # They reach hosts that are not Latchkey, so that an operator has to ask for them.
-    SECURE_HSTS_INCLUDE_SUBDOMAINS, SECURE_HSTS_PRELOAD = hsts_beyond_this_host(SECURE_HSTS_SECONDS)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS, SECURE_HSTS_PRELOAD = production.hsts_beyond_this_host(SECURE_HSTS_SECONDS)
     SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     SESSION_COOKIE_NAME = "__Host-session"

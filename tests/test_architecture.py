@@ -339,7 +339,7 @@ def private_names_of(library: str) -> frozenset[str]:
 
 @cache
 def own_private_names() -> frozenset[str]:
-    """Names with an underscore that we define ourselves, and `_meta`, which every model of Django has."""
+    """Names with an underscore that we define; and those that models of Django and named tuples have for everybody."""
     found = set()
     for _, path in FILES:
         for node in ast.walk(tree_of(path)):
@@ -347,7 +347,7 @@ def own_private_names() -> frozenset[str]:
                 found.add(node.name)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 found.add(node.id)
-    return frozenset({"_meta", *filter(is_private, found)})
+    return frozenset({"_meta", "_make", "_replace", "_asdict", *filter(is_private, found)})
 
 
 def bases_of_libraries(module: Any) -> Iterator[tuple[type, str, type]]:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
-from config.environment.setting_values import refusal, unreadable
+from config.environment.variables import refusal, unreadable
 
 NAME = "DATABASE_URL"
 # What the limits of docs/reliability.md rest on, and what Django and the counts need.

@@ -4,10 +4,9 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-# Comes with environs, whose own method for it names another variable and shows what the address held.
 import dj_email_url  # type: ignore[import-untyped]
 
-from config.environment.setting_values import refusal, unreadable
+from config.environment.variables import refusal, unreadable
 
 NAME = "EMAIL_URL"
 _SENDS = "django.core.mail.backends.smtp.EmailBackend"
@@ -24,7 +23,12 @@ def is_sent(url: str) -> bool:
 
 
 def parse(url: str) -> dict[str, Any]:
-    """Django's EMAIL_ settings. Raises ImproperlyConfigured for an address that cannot be read or cannot work."""
+    """Django's EMAIL_ settings; with "", emails are shown on standard error.
+
+    Raises ImproperlyConfigured for an address that cannot be read or cannot work.
+    """
+    if not url:
+        return {"EMAIL_BACKEND": "config.local_mail.EmailBackend"}
     try:
         parts = urlsplit(url)
         at_once = parts.scheme == "smtps"

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from config.environment.variables import contacts
+from config.environment.given_addresses import contacts
 from tests.support.factories import FileFactory
 
 pytestmark = pytest.mark.nodb

@@ -27,7 +27,7 @@ from tests.support.calls.api_client import API
 from tests.support.calls.openapi import document_of, operations
 from tests.support.environment import ON_SQLITE, REPOSITORY
 from tests.support.places.access import ACCESS, PERSONAS
-from tests.support.places.pages import page
+from tests.support.places.pages import page, text
 from tests.support.places.routes import all_routes
 
 GUIDE = (REPOSITORY / "CONTRIBUTING.md").read_text()
@@ -101,7 +101,7 @@ def test_a_new_refusal_of_a_key_is_explained_by_help_page_and_reference(client, 
     for module in (project, config.api):
         monkeypatch.setattr(module, "OF_A_KEY", (*OF_A_KEY, new))
     monkeypatch.delitem(vars(config.api.api), "_document", raising=False)
-    assert "<code>key_asleep</code></td><td>The key sleeps. Wake the key.</td>" in client.get("/help/").content.decode()
+    assert "key_asleep The key sleeps. Wake the key." in text(client.get("/help/"))
     answer = document_of(client)["paths"][f"{API}/me"]["get"]["responses"]["403"]
     monkeypatch.delitem(vars(config.api.api), "_document")
     assert "`key_asleep`: the key sleeps." in answer["description"]
@@ -123,7 +123,7 @@ def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, si
         advice="Wake it.",
         refusal=Refusal(code="key_asleep", status=403, message="It sleeps.", when="x", help="y", outcome="paused"),
     )
-    monkeypatch.setattr(standing, "_KNOWN_LAST_FIRST", (new, *standing._KNOWN_LAST_FIRST))
+    monkeypatch.setattr(standing.standing_of, "__defaults__", ([standing.rule_of(new), *standing._RULES],))
     assert verify(f"Bearer {api_key.secret}").code == "key_asleep"
     shown = signed_in(owner).get(page("apikeys:settings", api_key.project)).content.decode()
     assert "Asleep" in shown

@@ -347,7 +347,7 @@ def test_the_admin_shows_what_became_of_an_email_and_neither_words_nor_recipient
     assert site.post(reverse("admin:outbox_email_delete", args=[email.pk]), {"post": "yes"}).status_code == 403
 
 
-def test_an_admin_sends_a_failed_email_again_and_leaves_a_trace(admin, signed_in, caplog):
+def test_an_admin_sends_a_failed_email_again_and_leaves_a_trace(admin, signed_in):
     email, site = failed_email(), signed_in(admin)
     fields = {"action": "send_again", "_selected_action": [email.pk]}
     assert "1 email waits to be sent again." in site.post(LIST, fields, follow=True).content.decode()

@@ -8,7 +8,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment.setting_values import refuse_foreign_host
+from config.environment.given_addresses import refuse_foreign_host
 from tests.support.environment import REPOSITORY
 from tests.support.settings.production import production_environment
 

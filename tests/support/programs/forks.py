@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # They take four fifths of a start and need no settings. Each fork then loads the product's own modules alone.
 LIBRARIES = [
     *("cryptography.hazmat.primitives.ciphers.aead", "csp.constants", "dj_email_url", "django.core.management"),
-    *("django.db.models", "django.http", "django.views.decorators.debug", "environs", "psycopg", "redis", "structlog"),
+    *("django.db.models", "django.http", "django.views.decorators.debug", "psycopg", "redis", "structlog"),
 ]
 MOST_SECONDS = 30
 

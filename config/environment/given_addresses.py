@@ -1,6 +1,7 @@
-"""Host names, origins and addresses in the environment. What cannot work is refused before the server starts.
+"""Host names, origins, web addresses and email addresses in the environment.
 
-Every function raises ImproperlyConfigured that begins with the variable's name.
+What cannot work is refused before the server starts: every function raises ImproperlyConfigured that begins with the
+variable's name.
 """
 
 import re
@@ -8,9 +9,11 @@ from email.utils import getaddresses
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.http.request import split_domain_port, validate_host
+
+from config.environment.variables import PRODUCTION, given, listed, refusal
 
 # One label of a host name (RFC 1123, 2.1). Django refuses every Host header with other characters.
 _LABEL = re.compile(r"(?i)(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -18,20 +21,17 @@ _LABEL = re.compile(r"(?i)(?!-)[a-z0-9-]{1,63}(?<!-)")
 _SENDER = re.compile(r"[^<>]*<([^<>\s]+)>|([^<>\s\"]+)")
 
 
-def refusal(name: str, problem: str) -> ImproperlyConfigured:
-    return ImproperlyConfigured(f"{name}: {problem} See docs/running.md.")
-
-
-def host_names(name: str, entries: list[str]) -> list[str]:
+def host_names(name: str, default: list[str]) -> list[str]:
     """What ALLOWED_HOSTS may hold: names, addresses, and ".example.com" for a name with everything below it.
 
     Django compares each entry with the Host header and refuses none, so that an entry that never matches would make
     every page 400. "*" is judged where production is.
     """
+    entries = listed(name)
     for entry in entries:
-        if entry != "*" and not is_host(entry.removeprefix(".")):
+        if entry != "*" and not _is_host(entry.removeprefix(".")):
             raise refusal(name, f"{entry!r} is no host name.{_advice(entry)}")
-    return entries
+    return entries or default
 
 
 def _advice(entry: str) -> str:
@@ -44,7 +44,7 @@ def _advice(entry: str) -> str:
     return " Write the name alone: no quotes, spaces, scheme, port or path, no underscore, no dot at the end."
 
 
-def is_host(text: str) -> bool:
+def _is_host(text: str) -> bool:
     """Whether `text` is a host name in A-labels, an IPv4 address, or an IPv6 address in brackets."""
     if text.startswith("[") and text.endswith("]"):
         return _is_address(text[1:-1], IPv6Address)
@@ -61,17 +61,18 @@ def _is_address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> bool:
     return True
 
 
-def origins(name: str, entries: list[str]) -> list[str]:
+def origins(name: str) -> list[str]:
     """`https://host` or `https://host:port`; "https://*.example.com" is for everything below a name."""
+    entries = listed(name)
     for entry in entries:
         scheme, _, rest = entry.partition("://")
-        if scheme not in {"http", "https"} or not is_host_and_port(rest.removeprefix("*.")):
+        if scheme not in {"http", "https"} or not _is_host_and_port(rest.removeprefix("*.")):
             problem = f"{entry!r} is no origin. Write scheme and host, as https://keys.example.com, without a path."
             raise refusal(name, problem)
     return entries
 
 
-def is_host_and_port(text: str) -> bool:
+def _is_host_and_port(text: str) -> bool:
     try:
         parts = urlsplit(f"//{text}")
         port = parts.port
@@ -79,7 +80,41 @@ def is_host_and_port(text: str) -> bool:
         return False
     has_port = text.endswith(f":{port}")
     host = text.removesuffix(f":{port}") if has_port else text
-    return (port is None or (has_port and port > 0)) and is_host(host)
+    return (port is None or (has_port and port > 0)) and _is_host(host)
+
+
+def is_web_address(text: str, *schemes: str) -> bool:
+    """Whether `text` is an absolute address. A host in other letters than ASCII is taken as a browser takes it."""
+    try:
+        parts = urlsplit(text)
+        netloc = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    except ValueError:  # UnicodeError is one
+        return False
+    return parts.scheme in schemes and text.isprintable() and " " not in text and _is_host_and_port(netloc)
+
+
+def web_address(name: str) -> str:
+    """The http:// or https:// address in the variable `name`, or ""."""
+    address = given(name)
+    if address and (set(address) & set("?#@\"'") or not is_web_address(address, "http", "https")):
+        raise refusal(name, "it is not an http:// or https:// address with a host.")
+    return address.rstrip("/")
+
+
+def base_url(name: str) -> str:
+    """Where people find this server, for links in emails: `name`, else what HOST and PORT or ALLOWED_HOSTS say."""
+    if address := web_address(name):
+        if urlsplit(address).path:
+            raise refusal(name, "Latchkey runs at the root of a host name, not below a path.")
+        if PRODUCTION:
+            refuse_foreign_host(name, address, listed("ALLOWED_HOSTS"), listed("CSRF_TRUSTED_ORIGINS"))
+        return address
+    if PRODUCTION:
+        return f"https://{(listed('ALLOWED_HOSTS') or [''])[0].lstrip('.')}"
+    # By name, as `serve` prints it: browsers refuse passkeys at an IP address.
+    here = {"", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104
+    host = "localhost" if given("HOST") in here else given("HOST")
+    return f"http://{f'[{host}]' if ':' in host else host}:{given('PORT') or '8000'}"
 
 
 def refuse_foreign_host(name: str, address: str, hosts: list[str], trusted: list[str]) -> None:
@@ -96,24 +131,32 @@ def refuse_foreign_host(name: str, address: str, hosts: list[str], trusted: list
         raise refusal(name, f"ALLOWED_HOSTS lacks {host!r}, so that links in emails would be answered 400.")
 
 
-def sender(name: str, text: str) -> str:
+def sender(name: str, default: str) -> str:
     """One email address that emails can come from, with or without a person's name before it."""
+    text = given(name) or default
     shape = _SENDER.fullmatch(text)
     address = (shape[1] or shape[2]) if shape and text.isprintable() else ""
-    try:
-        # A comma that is not in quotes would begin a second address.
-        is_one = [found for _, found in getaddresses([text])] == [address]
-        validate_email(address)
-    except ValidationError:
-        is_one = False
-    if not is_one or not address.rpartition("@")[0].isascii():
+    # A comma that is not in quotes would begin a second address.
+    is_one = [found for _, found in getaddresses([text])] == [address]
+    if not is_one or not _is_email(address) or not address.rpartition("@")[0].isascii():
         raise refusal(name, f"{text!r} is no email address. Write keys@example.com or Latchkey <keys@example.com>.")
     return text
 
 
-def unreadable(name: str) -> ImproperlyConfigured:
-    """Without what was found, which may hold a password."""
-    return ImproperlyConfigured(
-        f"{name} cannot be read. Write it as docs/running.md says; in a name or password, / : @ ? # [ ] and % have to "
-        "be percent-encoded, as %2F for /."
-    )
+def contacts(name: str) -> list[str]:
+    """The entries of `name` as RFC 9116 writes contacts: mailto:, https:// or tel: addresses."""
+    found = []
+    for entry in listed(name):
+        is_email = _is_email(entry.removeprefix("mailto:"))
+        if not (is_email or is_web_address(entry, "https") or re.fullmatch(r"tel:\+[0-9-]{4,30}", entry)):
+            raise refusal(name, f"{entry!r} is no email address, https:// address or tel:+ number.")
+        found.append(f"mailto:{entry}" if is_email and not entry.startswith("mailto:") else entry)
+    return found
+
+
+def _is_email(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True

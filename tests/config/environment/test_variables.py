@@ -1,0 +1,85 @@
+"""What each reader of a variable takes and refuses, by the variable's name and without what it holds."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.environment import given_addresses, variables
+
+pytestmark = pytest.mark.nodb
+
+
+def number(name: str) -> int:
+    return variables.whole_number(name, 8, least=1, most=512)
+
+
+def seconds(name: str) -> float:
+    return variables.seconds(name, 1.5)
+
+
+def flag(name: str) -> bool:
+    return variables.flag(name, True)
+
+
+def level(name: str) -> int:
+    return variables.log_level(name, 20)
+
+
+def word(name: str) -> str:
+    return variables.one_of(name, "none", "mandatory")
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (number, "", 8),
+        (number, " 512 ", 512),
+        (seconds, "", 1.5),
+        (seconds, "0.05", 0.05),
+        (flag, "", True),
+        (flag, "False", False),
+        (flag, "on", True),
+        (level, "", 20),
+        (level, "debug", 10),
+        (word, "", "none"),
+        (word, "mandatory", "mandatory"),
+        (variables.umask, "027", 0o027),
+        (given_addresses.web_address, "https://[::1]:8443/", "https://[::1]:8443"),
+        (given_addresses.web_address, "http://api", "http://api"),
+        (given_addresses.web_address, "https://schlüssel.test/api", "https://schlüssel.test/api"),
+    ],
+)
+def test_a_reader_takes_what_can_work_and_an_empty_variable_counts_as_not_set(read, text, value, monkeypatch, tmp_path):
+    """From a file, too, whichever the variable."""
+    monkeypatch.setenv("OURS", text)
+    assert read("OURS") == value
+    if text:
+        monkeypatch.setenv("OURS", "not this one")
+        (tmp_path / "file").write_text(f"{text}\n")
+        monkeypatch.setenv("OURS_FILE", str(tmp_path / "file"))
+        assert read("OURS") == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        *((number, text) for text in ("0", "513", "hunter2", "1.5", "9" * 5_000)),
+        *((seconds, text) for text in ("-1", "nan", "inf", "86401", "hunter2")),
+        *((flag, text) for text in ("hunter2", "2")),
+        (level, "hunter2"),
+        (variables.umask, "022"),
+        *((given_addresses.web_address, text) for text in ("hunter2", "https://", "ftp://a.test", "https://a b.test")),
+        *(
+            (given_addresses.web_address, text)
+            for text in ("https://a.test:99999", "https://a..test", "https://-a.test")
+        ),
+        *(
+            (given_addresses.web_address, text)
+            for text in ("https://hunter2:x@a.test", "https://a.\ntest", "https://[::x]")
+        ),
+    ],
+)
+def test_a_reader_refuses_what_cannot_work_in_one_line_by_its_name(read, text, monkeypatch):
+    monkeypatch.setenv("OURS", text)
+    with pytest.raises(ImproperlyConfigured, match=r"^OURS: [^\n]+ See docs/running\.md\.$") as refused:
+        read("OURS")
+    assert "hunter2" not in str(refused.value)
