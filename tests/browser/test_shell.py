@@ -198,18 +198,23 @@ def test_the_icon_of_an_event_stands_beside_its_words(new_page, sign_in, owner, 
 
 def test_pages_print_facts_with_exact_times_and_no_controls(inside, owner, project, api_key):
     pause_key(key=api_key, by=owner)
+    dated = set()
     for address in (dashboard(project), settings_page(project), activity(project)):
         inside.goto(address)
         inside.emulate_media(media="print")
         for control in ("button", ".button", "nav", ".sidebar", "#announcements", "dialog"):
             shown = [one for one in inside.locator(control).all() if one.is_visible()]
             assert shown == [], control
-        time = inside.locator("time").first
-        assert "UTC" in time.evaluate("time => getComputedStyle(time, '::after').content + time.title")
-        assert time.evaluate("time => getComputedStyle(time).fontSize") == "0px"
+        for time in inside.locator("main time").all()[:3]:
+            exact = time.evaluate("time => getComputedStyle(time, '::after').content")
+            assert re.search(r"\d{1,2} \w+ \d{4}, \d\d:\d\d:\d\d \w+", time.get_attribute("title"))
+            assert exact in {"attr(title)", f'"{time.get_attribute("title")}"'}
+            assert time.evaluate("time => getComputedStyle(time).fontSize") == "0px"
+            dated.add(address)
         breaks = inside.locator(".panel").evaluate_all("all => all.map(panel => getComputedStyle(panel).breakInside)")
         assert set(breaks) == {"auto"}
         heading = inside.locator("h2").first
         if heading.count():
             assert heading.evaluate("heading => getComputedStyle(heading).breakAfter") == "avoid"
         inside.emulate_media(media="screen")
+    assert dated >= {activity(project)}

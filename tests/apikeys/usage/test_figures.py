@@ -66,7 +66,7 @@ def test_a_keys_figures_cost_one_query_for_all_keys(api_key, project, owner, dja
     with django_assert_num_queries(1):
         first, *others = with_figures(keys)
     assert first.figures.last_24_hours == Calls(4, 1)
-    assert first.figures.days == (7, *(0,) * 28, 4)
+    assert first.figures.allowed == (7, *(0,) * 28, 4)
     assert {other.figures.last_24_hours for other in others} == {Calls()}
 
 
