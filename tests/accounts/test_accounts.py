@@ -11,7 +11,12 @@ from tests.support.places.routes import all_routes
 
 
 def address_of(name):
-    arguments = {"account_confirm_email": ["none"], "mfa_remove_webauthn": [1], "mfa_edit_webauthn": [1]}
+    arguments = {
+        "account_confirm_email": ["none"],
+        "mfa_remove_webauthn": [1],
+        "mfa_edit_webauthn": [1],
+        "end_session": [1],
+    }
     return reverse(name, args=arguments.get(name))
 
 
@@ -51,6 +56,7 @@ PRIVATE = {
     "mfa_remove_webauthn",
     "mfa_edit_webauthn",
     "usersessions_list",
+    "end_session",
 }
 
 
