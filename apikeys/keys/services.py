@@ -104,8 +104,8 @@ def create_key(
 def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None = None) -> bool:
     """Gives the key another name. False if it has that name already.
 
-    Raises ValidationError for a name that breaks the rule or is taken, KeyGone if the key was deleted, and Http404 if
-    the project was.
+    Raises ValidationError for a name that breaks the rule or is taken, KeyGone if the key was deleted, and ProjectGone
+    if the project was.
     """
     name = clean_name(name)
     with transaction.atomic():

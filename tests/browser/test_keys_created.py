@@ -214,6 +214,6 @@ def test_every_copy_and_reveal_is_an_event(on_settings, project, api_key):
     assert list(project.audit_events.values_list("kind", flat=True)) == ["revealed", "copied", "created"]
 
 
-def test_a_double_click_selects_the_whole_mask(on_settings, api_key):
+def test_a_double_click_on_the_mask_selects_nothing_that_could_be_copied_by_mistake(on_settings, api_key):
     row(on_settings, "Production server").locator("[data-mask]").dblclick()
-    assert on_settings.evaluate("getSelection().toString().trim()") == api_key.mask
+    assert api_key.mask not in on_settings.evaluate("getSelection().toString()")

@@ -185,7 +185,7 @@ def test_t32_back_shows_nothing_after_the_key_was_deleted(page_with_memory, sign
         page.goto("/help/")
     delete_key(key=api_key, by=owner)
     page.go_back(wait_until="commit")
-    expect(page.get_by_role("region", name="API Keys")).to_contain_text("There is no key.")
+    expect(page.get_by_role("region", name="API Keys")).to_contain_text("No API keys.")
     assert not SECRET.search(page.content())
     if not revealed:
         # Chromium did bring the old page back, and page.js loaded it anew: the test would prove nothing otherwise.

@@ -26,7 +26,7 @@ from projects.permissions import Role
 from projects.services import rename_project
 from tests.support.calls.api_client import bearer, secret_of
 from tests.support.environment import REPOSITORY
-from tests.support.factories import UserFactory
+from tests.support.factories import FileFactory, UserFactory
 from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP, log_in, mailed_code, totp_code
 from tests.support.people.sessions import log_in as sign_in_recently
 from tests.support.places.pages import action, page
@@ -165,8 +165,12 @@ def keys_and_members(world, secrets):
     client.post(page("apikeys:create", project), {"name": "Second"})
     for name in ("copy", "reveal", "pause", "resume"):
         client.post(action(name, key))
+    client.post(action("rename", key), {"name": "Renamed"})
+    client.post(page("projects:mails", project), {"created": "on"})
+    file = FileFactory(project=project)
+    browser().delete(f"/api/v1/files/{file.public_id}", headers=bearer(secret_of(key)))
     client.post("/api/v1/report", {"secret": secret_of(key)}, content_type="application/json")
-    client.post(action("delete", key), {"confirmation": key.name})
+    client.post(action("delete", key), {"confirmation": "Renamed"})
     client.post(page("apikeys:show_once", project))
     client.post(page("apikeys:keep_secrets", project))
     other = browser()

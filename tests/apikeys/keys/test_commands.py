@@ -264,7 +264,7 @@ class TestDemo(TestCase):
 
     def test_it_stays_when_another_is_made_whose_password_is_printed_once(self):
         text = run("demo")
-        email, password = (text.split(f"{label}:")[1].split()[0] for label in ("e-mail", "password"))
+        email, password = (text.split(f"{label}:")[1].split()[0] for label in ("email", "password"))
         assert text.count(password) == 1
         assert email != self.demo["email"]
         assert User.objects.get(email=email).check_password(password)

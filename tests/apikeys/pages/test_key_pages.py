@@ -169,7 +169,7 @@ def test_without_a_key_ring_creating_is_refused_in_words_and_makes_nothing(no_ri
         answer = client.post(page("apikeys:create", project), {"name": "Second"}, headers=headers)
         assert answer.status_code == 503
         assert "key" in text(answer)
-        assert "look before you send it again" in text(answer)
+        assert "check in a few seconds, before you send it again" in text(answer)
     assert [key.name for key in ApiKey.objects.all()] == ["Production server"]
 
 

@@ -106,7 +106,7 @@ def test_activity_says_who_chose_what_from_where(client, project, api_key, owner
 def test_admins_see_an_event_that_has_no_key(once, admin, signed_in):
     site = signed_in(admin)
     event = once.audit_events.get()
-    assert str(event) == f"{once.name} chose that secrets are shown once"
+    assert str(event) == f"Secrets shown once: {once.name}"
     for where in ("changelist", "change"):
         args = [event.pk] if where == "change" else []
         assert "chose that secrets are shown once" in text(

@@ -54,7 +54,10 @@ def test_whatever_a_client_says_its_host_is_emails_name_base_url(person, browser
 def test_a_link_from_an_email_leads_to_a_page(person, browser, settings):
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     links = re.findall(rf"{BASE_URL}(/\S+)", " ".join(m.body for m in emails_for(person, browser, settings)))
-    assert {Client().get(link).status_code for link in links} == {200}
+    pages = [Client().get(link, follow=True) for link in links]
+    assert {page.status_code for page in pages} == {200}
+    led_to_sign_in = [link for link, page in zip(links, pages, strict=True) if page.redirect_chain]
+    assert set(led_to_sign_in) <= {reverse("usersessions_list")}, "only that page needs a sign-in"
     assert not EmailAddress.objects.filter(email="new@example.com", verified=True).exists()
 
 

@@ -11,7 +11,14 @@ USE_TZ = True
 
 # Latchkey's tables, and the apps that know them
 DATABASES = {"default": env.dj_db_url("DATABASE_URL", conn_max_age=60)}
-INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "accounts", "projects", "apikeys"]
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "common.outbox",
+    "accounts",
+    "projects",
+    "apikeys",
+]
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
