@@ -72,7 +72,8 @@ MEASURE = """() => {
         range.selectNodeContents(node)
         for (const box of range.getClientRects()) {
           add(element, box, node.data.trim(), clip)
-          if (!scrolls && box.width > 1 && (box.right > root.clientWidth + 1 || box.left < -1))
+          const shown = !scrolls && clip.right - clip.left > 1 && box.width > 1
+          if (shown && (box.right > root.clientWidth + 1 || box.left < -1))
             found.push(`outside: ${node.data.trim().slice(0, 60)}`)
         }
       }
