@@ -126,7 +126,7 @@ def use_of(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> QuerySet[K
 
 
 def history(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Bucket]:
-    """Every hour or day of the period with the requests of all `keys`, the oldest first, also those without requests."""
+    """Every hour or day of the period with the requests of all `keys`, the oldest first, also empty ones."""
     found: dict[datetime, list[tuple[str, int]]] = defaultdict(list)
     sums = use_of(keys, period).values_list("starts_at", "outcome").annotate(sum=Sum("calls"))
     for starts_at, outcome, calls in sums:

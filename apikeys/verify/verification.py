@@ -120,7 +120,7 @@ def message_of(refusal: Refusal, authorization: str | None) -> str:
 
 
 def _failed(refusal: Refusal, address: str | None) -> Verdict:
-    """Only a request that is rejected anyway can be over the limit: a good key is allowed, whoever shares its address."""
+    """Only a request that is rejected anyway can be over the limit: a good key is always allowed."""
     is_too_many = failed_keys.record_failure(address)
     return _unmatched(TOO_MANY_FAILURES if is_too_many else refusal)
 

@@ -26,7 +26,7 @@ def refused(request: HttpRequest, verdict: Verdict) -> Refused:
 
 
 def answer(request: HttpRequest, error: Refused) -> HttpResponse:
-    """The refusal as an answer. Latchkey's own middleware has given the request an id; in another project nothing has."""
+    """The refusal as an answer. Latchkey's own middleware has given the request an id; other projects have not."""
     request.request_id = getattr(request, "request_id", "") or new_public_id("req")  # type: ignore[attr-defined]
     response = error_response(request, error.refusal, error.message)
     response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
