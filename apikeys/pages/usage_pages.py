@@ -102,7 +102,7 @@ def _heading() -> csv_files.Row:
 
 
 def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[csv_files.Row]:
-    """One key after the other, each from its oldest hour or day with requests to the newest. The statements are short."""
+    """One key after the other, each from the oldest to the newest, by short statements."""
     for first in range(0, len(keys), KEYS_A_QUERY):
         some = {key.pk: key for key in keys[first : first + KEYS_A_QUERY]}
         found = use_of(list(some.values()), period).order_by("key_id", "starts_at")
