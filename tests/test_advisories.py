@@ -75,8 +75,8 @@ def test_a_known_weakness_fails_the_check_and_is_named(uv, capsys):
 
 
 def test_every_locked_package_is_asked_about(uv, capsys):
-    asked: set[str] = set()
-    with service(lambda name: asked.add(name) or {}) as address:
+    asked: list[str] = []
+    with service(lambda name: asked.append(name) or {}) as address:
         assert advisories.main(uv, address) == 0
     locked = (REPOSITORY / "uv.lock").read_text().count('\nsource = { registry = "')
     assert len(asked) == locked

@@ -94,8 +94,8 @@ def test_a_delete_in_the_dialog_comes_back_to_the_dialog(aged, project, api_key)
     assert (answer.status_code, answer.content) == (200, b"")
     assert asks(answer)
     back = confirm(aged, answer.headers["HX-Redirect"])
-    assert back.headers["Location"] == f"{page}#delete-{api_key.public_id}"
-    assert f'<dialog class="dialog" id="delete-{api_key.public_id}"' in aged.get(page).content.decode()
+    assert back.headers["Location"] == f"{page}#open-delete-{api_key.public_id}"
+    assert f'id="open-delete-{api_key.public_id}"' in aged.get(page).content.decode(), "the script presses it"
     api_key.refresh_from_db()
     assert api_key.is_active
 
