@@ -140,8 +140,9 @@ def button(place: Page | Locator, name: str) -> Locator:
 
 
 def said(page: Page, text: str) -> None:
-    """The page's live region says `text`, and the page is ready for what comes next."""
-    expect(page.locator("#announcements")).to_contain_text(text)
+    """The live region of the page, or of its open dialog, says `text`. The page is then ready for the next action."""
+    regions = page.locator("#announcements, dialog[open] [data-dialog-status]")
+    expect(regions.filter(has_text=text)).not_to_have_count(0)
     settled(page)
 
 

@@ -103,8 +103,8 @@ def test_p03_a_key_reaches_all_of_its_project_and_nothing_of_another(server, own
     assert [file["id"] for file in listed] == [mine, by_a_colleague.public_id]
     assert call(server, api_key.secret, f"/files/{by_a_colleague.public_id}/content").body == b"1,2\n"
     owners_page.goto(dashboard(project))
-    expect(owners_page.get_by_role("region", name="Last files")).to_contain_text("mine.csv")
-    expect(owners_page.get_by_role("region", name="Last files")).not_to_contain_text("theirs.csv")
+    expect(owners_page.get_by_role("region", name="Recent files")).to_contain_text("mine.csv")
+    expect(owners_page.get_by_role("region", name="Recent files")).not_to_contain_text("theirs.csv")
 
     def refusals(file_id):
         paths = [("GET", ""), ("GET", "/content"), ("DELETE", "")]

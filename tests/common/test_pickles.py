@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from apikeys.secrets import secret_format
 from apikeys.verify import failed_keys
-from config.environment import variables
+from config.environment import cache_url
 from projects.models import File
 from tests.support.calls.api_client import bearer, downloaded, new_file, secret_of
 from tests.support.people.accounts import LOGIN, PASSWORD, SIGN_UP, log_in, page_of, totp_code
@@ -45,15 +45,14 @@ def touched(tmp_path):
 
 
 @pytest.fixture(params=["database", pytest.param("redis", marks=pytest.mark.slow)])
-def store(request, settings, monkeypatch):
+def store(request, settings):
     """A function that puts these bytes into every place of the cache that the settings name; it returns how many."""
     if request.param == "database":
         yield plant_in_table
         return
     server = request.getfixturevalue("redis_server")
-    monkeypatch.setenv("CACHE_URL", server.url)
     before = settings.CACHES
-    settings.CACHES = {"default": variables.shared_cache()}
+    settings.CACHES = {"default": cache_url.parse(server.url)}
     yield lambda planted: plant_in_redis(server.url, planted)
     settings.CACHES = before
 

@@ -1,6 +1,7 @@
 """What the pages do with keys: creating and deleting them, also without the key ring."""
 
 import re
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, delete_key
+from apikeys.keys.services import create_key, delete_key, pause_key
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
+from apikeys.usage import counting
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent
 from tests.support.factories import ApiKeyFactory
@@ -111,6 +113,28 @@ def test_a_key_in_use_is_deleted_only_with_its_name(client, api_key):
     assert verify(f"Bearer {api_key.secret}").identity
     assert client.post(action("delete", api_key), {"confirmation": "Production server"}).status_code == 302
     assert verify(f"Bearer {api_key.secret}").code == "key_deleted"
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_enter_in_the_form_that_deletes_never_presses_another_button(client, api_key, headers):
+    """Enter presses the first button of the field's form. "Pause instead" belongs to a form of its own."""
+    ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now())
+    shown = client.get(action("delete", api_key), headers=headers).content.decode()
+    form = re.search(rf'<form[^>]*id="delete-form-{api_key.public_id}".*?</form>', shown, re.DOTALL)
+    assert form
+    buttons = re.findall(r"<button[^>]*>[^<]*", form[0])
+    submitting = [found for found in buttons if 'type="submit"' in found and " form=" not in found]
+    assert [found.rpartition(">")[2] for found in submitting] == ["Delete key"]
+    assert f'form="pause-instead-{api_key.public_id}"' in form[0]
+
+
+def test_the_confirmation_counts_rejected_requests_too(client, api_key, owner):
+    pause_key(key=api_key, by=owner)
+    counting.record(api_key.pk, "paused", time.time(), None)
+    counting.flush()
+    said = text(client.get(action("delete", api_key)))
+    assert "1 rejected request in the last 24 hours" in said
+    assert "No requests in the last 24 hours" not in said
 
 
 def test_the_confirmation_says_what_deleting_does(client, api_key):

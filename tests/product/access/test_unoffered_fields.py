@@ -55,7 +55,7 @@ def _comparable(field: Any, value: Any, known: dict[type[models.Model], set[Any]
     return value
 
 
-@pytest.mark.parametrize("number", range(14))
+@pytest.mark.parametrize("number", range(15))
 def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner, outsider, signed_in):
     """T17"""
     other = outsider.projects.get()
@@ -95,7 +95,7 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
 
 
 def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key):
-    assert len(forms_of(project, api_key)) == 14
+    assert len(forms_of(project, api_key)) == 15
 
 
 def test_an_upload_takes_its_project_and_its_creator_from_the_key(api_key, outsider):
