@@ -39,7 +39,7 @@ def test_each_range_shows_its_chart(theme, width, new_page, sign_in, owner, proj
         link = page.get_by_role("navigation", name="Range").locator("[aria-current=page]")
         expect(link).to_have_text(name)
         chart = page.get_by_role("img", name=f"over the last {name}")
-        expect(chart).to_have_accessible_name(re.compile(r": [\d,]+ allowed, [\d,]+ refused\. The busiest (hour|day)"))
+        expect(chart).to_have_accessible_name(re.compile(r": [\d,]+ allowed, [\d,]+ rejected\. The busiest (hour|day)"))
         assert chart.evaluate("chart => chart.getBoundingClientRect().height") == 200
         allowed, refused = (chart.locator(path).evaluate(PAINTED) for path in (".chart-allowed", "[fill^=url]"))
         assert min(allowed["width"], allowed["height"], refused["height"]) > 0

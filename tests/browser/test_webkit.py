@@ -76,7 +76,7 @@ def test_from_sign_up_to_sign_out(screen, server):
     """P5, P9, P10 and P11 in WebKit."""
     browser = screen.browser
     browser.get(f"{server.url}/accounts/signup/")
-    screen.find("input", "E-mail address").send_keys("new@example.com")
+    screen.find("input", "Email").send_keys("new@example.com")
     screen.find("input[type=password]").send_keys(PASSWORD + Keys.ENTER)
     screen.find("input", "Project name").send_keys("Tide tables" + Keys.ENTER)
     screen.button("Generate Key")
@@ -124,6 +124,6 @@ def test_from_sign_up_to_sign_out(screen, server):
 
     screen.find("nav a", "Sign out").click()
     screen.button("Sign out", "main")
-    screen.find("input", "E-mail address")
+    screen.find("input", "Email")
     browser.get(f"{server.url}/projects/")
     assert "/accounts/login/" in browser.current_url

@@ -77,7 +77,7 @@ def _may_change(attack: Attack, row: Row, is_new: bool, stage: Stage) -> bool:
     if attack.is_safe:
         return False
     if attack.route.is_api:
-        return is_entitled(attack, stage) and row.table in {"projects_file", "files"}
+        return is_entitled(attack, stage) and row.table in {"projects_file", "files", "projects_auditevent"}
     if attack.who == NOBODY:
         # Anyone may sign up. From then on the account belongs to that person.
         return is_new and attack.has_token and row.table in {"accounts_user", "account_emailaddress"}

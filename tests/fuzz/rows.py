@@ -10,11 +10,12 @@ from django.db import connection
 
 from accounts.models import User
 from apikeys.models import ApiKey, KeyUse, ProjectUse, UnmatchedUse
+from common.outbox.models import Email
 from projects.models import Project
 
 # A session holds CSRF secrets and unfinished sign-ins, and the cache holds the counts of limits. Usage counts every
-# caller, also rejected ones, with a writer of its own.
-_LEFT_OUT = {"django_session", "cache", *(model._meta.db_table for model in (KeyUse, ProjectUse, UnmatchedUse))}
+# caller, also rejected ones, with a writer of its own. Anyone may cause an email, such as the reset of a password.
+_LEFT_OUT = {"django_session", "cache", *(model._meta.db_table for model in (Email, KeyUse, ProjectUse, UnmatchedUse))}
 _COUNTED = {
     ApiKey._meta.db_table: {
         *("last_used_at", "last_used_address"),

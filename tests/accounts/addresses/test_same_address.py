@@ -152,7 +152,7 @@ def sign_in(visitor, address, password=PASSWORD, at=LOGIN):
 
 
 def error_beside(answer, field):
-    found = re.search(rf'<ul class="errors" id="id_{field}_error"><li>(.+?)</li>', answer.body.decode())
+    found = re.search(rf'<ul class="errors" id="id_{field}_error">\s*<li>(.+?)</li>', answer.body.decode())
     return found and found[1]
 
 

@@ -93,7 +93,7 @@ def test_uploads_of_a_shared_folder_are_the_groups(tmp_path):
 def test_a_umask_that_lets_everybody_in_is_refused_by_its_name(tmp_path, text):
     done = manage(tmp_path / "data", "check", UMASK=text)
     assert done.returncode != 0
-    assert done.stderr.splitlines()[-1].startswith("UMASK: it must be 077, 027 or 007.")
+    assert done.stderr.splitlines()[-1].startswith("UMASK: it must be 077 or 027 or 007, not")
     assert "Traceback" not in done.stderr
 
 

@@ -64,9 +64,9 @@ def start(tmp_path: Path, prepared: Path) -> Iterator[Start]:
 
 
 def lines_when_ready(process: Process) -> str:
-    """The four lines that a pipe sees while the server runs."""
+    """The five lines that a pipe sees while the server runs."""
     assert process.stdout is not None
-    return "".join(process.stdout.readline() for _ in range(4))
+    return "".join(process.stdout.readline() for _ in range(5))
 
 
 def get(port: int, path: str = "/health/live") -> int:
