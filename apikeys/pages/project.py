@@ -104,7 +104,6 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "pager_query": pager_query(q=choice["q"], state=choice["state"], sort=choice["sort"]),
         "any_deleted": any_deleted,
         "states": [c for c in STATE_CHOICES if any_deleted or c[0] != KeyState.DELETED or choice["state"] == c[0]],
-        "state_label": choice["state"],
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
         "living": len(names),

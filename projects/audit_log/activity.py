@@ -17,7 +17,7 @@ from common.answers.csv_files import as_text
 from common.answers.paging import page_of
 from projects.access import get_project
 from projects.audit_log import filters
-from projects.audit_log.filters import Chosen
+from projects.audit_log.filters import AN_OPERATOR, Chosen
 from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
 from projects.forms import pager_query
@@ -37,7 +37,6 @@ COLUMNS = {
     "after": "after",
     "address": "address",
 }
-AN_OPERATOR = "An operator of this server"
 
 
 def sentence(event: AuditEvent) -> SafeString:

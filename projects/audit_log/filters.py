@@ -17,6 +17,7 @@ from projects.forms import ListForm, list_choice
 from projects.models import Project
 
 OPERATOR = "operator"
+AN_OPERATOR = "An operator of this server"
 # How many keys that are gone can be chosen. The page of such a key, and the address of this page, reach the others.
 MOST_DELETED = 50
 FILTERS = ("kind", "person", "key")
@@ -101,7 +102,7 @@ def options(chosen: Chosen) -> dict[str, Any]:
     )
     return {
         "kinds": sorted(kinds.choices(), key=lambda choice: choice[1]),
-        "people": [*people, (OPERATOR, "An operator of this server")],
+        "people": [*people, (OPERATOR, AN_OPERATOR)],
         "living_keys": [key for deleted_at, *key in of_form if not deleted_at],
         "deleted_keys": [key for deleted_at, *key in of_form if deleted_at],
     }
