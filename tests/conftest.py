@@ -38,6 +38,9 @@ from tests.support.people.sessions import age, log_in
 from tests.support.programs.postgres import find_binaries
 from tests.support.programs.redis_server import RedisServer
 from tests.support.programs.servers import Server
+from tests.support.settings import at_once
+
+at_once.install()
 
 
 @pytest.hookimpl(tryfirst=True)
