@@ -1,4 +1,4 @@
-"""Keys and their events in Django admin: to be looked at, paused and re-enabled, never written by hand."""
+"""Keys in Django admin: staff look at them, pause and re-enable them, and never edit them."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -23,9 +23,9 @@ from common.client_address import client_address
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import FOUND_AT
 
-# Filtering by these would tell, guess by guess, what the pages keep to themselves.
+# Filters on these columns would reveal, guess by guess, values that the pages hide.
 _HIDDEN = ("digest", "ciphertext", "pepper_id", "ring_key_id", "form_token")
-# Their ids go into an address, which servers and proxies cut off at some length.
+# Their ids stand in an address, which servers and proxies cut off at some length.
 _REPORTED_AT_ONCE = 50
 
 _KEY_ID, _PROJECT_ID = re.compile(r"key_[0-9A-Za-z]{16}"), re.compile(r"prj_[0-9A-Za-z]{16}")
@@ -42,7 +42,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptabl
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Living keys unless another state is chosen: an index finds them among any number of deleted ones."""
+    """Living keys unless another state is chosen: an index finds them among any number of deleted keys."""
 
     title = parameter_name = "state"
 
@@ -56,7 +56,7 @@ class StateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
         if self.value():
             return queryset.filter(state=self.value())
-        # A key that is named is found in any state: by its id, or by having been selected on a page that is older.
+        # A key that is named is found in any state: by its id, or by its selection on an older page.
         is_named = request.method == "POST" and request.POST.get("select_across") != "1"
         if is_named or _KEY_ID.fullmatch(request.GET.get("q", "").strip()):
             return queryset
@@ -65,7 +65,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ViewOnlyAdmin):
-    """Never shows secret, digest or ciphertext: `fields` names what is shown, so a new column stays hidden."""
+    """Never shows secret, digest or ciphertext: `fields` names what is shown, so that a new column stays hidden."""
 
     fields = (
         "name",
@@ -98,7 +98,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
 
     @admin.display(description="State", ordering=STANDING_ORDER)
     def standing(self, key: ApiKey) -> str:
-        """The words of the badge that the key has on the project's pages."""
+        """The label of the badge that the project's pages show."""
         return key.standing.label
 
     @admin.display(description="Last report")
@@ -124,7 +124,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     def has_switch_permission(self, request: HttpRequest) -> bool:
-        """Django's "change" permission means Pause and Re-enable here, for nothing else can be changed."""
+        """Django's "change" permission means Pause and Re-enable here, because nothing else can be changed."""
         return request.user.has_perm("apikeys.change_apikey")
 
     @admin.action(description="Pause", permissions=["switch"])
@@ -133,7 +133,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
 
     @admin.action(description="Re-enable", permissions=["switch"])
     def re_enable(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
-        """Keys that were reported as leaked are shown with their reports first."""
+        """Reported keys are first shown with their reports."""
         keys = list(queryset)
         reported = [key.public_id for key in keys if key.is_reported]
         self._switch(
@@ -155,7 +155,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         return [path("re-enable-reported/", view, name="apikeys_apikey_re_enable_reported"), *super().get_urls()]
 
     def re_enable_reported(self, request: HttpRequest) -> HttpResponse:
-        """Shows the reports of the keys that the address names; a POST re-enables those that its form showed."""
+        """Shows the reports of the keys in the address. A POST re-enables the keys whose reports its form showed."""
         if not self.has_switch_permission(request):
             raise PermissionDenied
         if question := ask_who_it_is(request, back_to=request.get_full_path()):  # type: ignore[arg-type]
@@ -215,7 +215,7 @@ def _with_last_report(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
 
 @admin.register(UnmatchedUse)
 class UnmatchedUseAdmin(ViewOnlyAdmin):
-    """Many in an hour are somebody guessing, or a program that still holds a key of another server."""
+    """Many requests in an hour mean that somebody is guessing, or that a program holds a key of another server."""
 
     fields = ("starts_at", "calls")
     list_display = ("starts_at", "calls")

@@ -12,7 +12,7 @@ from apikeys.secrets import secret_format, vault
 def keys_are_configured(**kwargs: Any) -> list[CheckMessage]:
     """The server refuses to start on a ring, pepper or prefix that cannot work."""
     errors: list[CheckMessage] = []
-    # A project that only checks keys has peppers, but no ring that could show them.
+    # A project that embeds only the check has peppers, but no ring.
     for name in ("KEY_PEPPERS", *(["KEY_RING"] if hasattr(settings, "KEY_RING") else [])):
         try:
             if not vault.parse_ring(getattr(settings, name)):

@@ -1,15 +1,16 @@
-"""The thread that writes down what this process counts while it checks keys.
+"""The thread that writes the counts of a process that checks keys.
 
-Owner: this module. A process has one such thread as soon as it has counted something: a worker of the check, a worker
-of the pages (the API checks keys, too), or a process of a project that embeds the check. A process that checks no key
-has none. A fork begins without one.
+Owner: this module. A process starts the thread when it first counts something: a worker of the check, a worker of the
+pages (the API checks keys, too), or a process of a project that embeds the check. A process that checks no key has no
+thread. A fork begins without one.
 
-Work: what apikeys/apps.py gives it. Each turn writes the counted calls to the database (`usage.counting.flush`), then
-shares the failed keys with other processes through the cache (`verify.failed_keys.share`).
+Work: the jobs that apikeys/apps.py gives it. Each turn writes the counted requests to the database
+(`usage.counting.flush`), then shares the failed keys with other processes through the cache
+(`verify.failed_keys.share`).
 
 Turns: the first begins at once after a quiet time, each further one USAGE_FLUSH_SECONDS later. 0 means no thread.
 
-End: a process that ends waits for the turn at hand as long as that makes progress, then writes what is left.
+End: a process that ends waits for the current turn as long as it makes progress, then writes the rest.
 """
 
 import os
@@ -25,7 +26,7 @@ from common.background import background_thread
 
 logger = structlog.get_logger(__name__)
 
-# The end of a process waits for a turn that makes no progress no longer than this.
+# How long the end of a process waits for a turn that makes no progress.
 SECONDS_TO_WAIT = 5
 
 Job = Callable[[], None]
@@ -41,13 +42,13 @@ _stopping = threading.Event()
 
 
 def give(*, each_turn: tuple[Job, ...], at_the_end: tuple[Job, ...]) -> None:
-    """Says what the thread does in each turn, in this order, and what a process does once more when it ends."""
+    """Sets the jobs of each turn, in this order, and the jobs of a process's end."""
     global _each_turn, _at_the_end
     _each_turn, _at_the_end = each_turn, at_the_end
 
 
 def wake() -> None:
-    """There is something to write. Costs the check next to nothing."""
+    """Tells the thread that there is something to write. It costs the check next to nothing."""
     if _thread is None and settings.USAGE_FLUSH_SECONDS:
         _start()
     if not _awake.is_set():
@@ -55,7 +56,7 @@ def wake() -> None:
 
 
 def note_progress() -> None:
-    """A job calls it after each step, so that the end of the process waits for the next one."""
+    """A job calls this after each step, so that the end of the process waits for the next one."""
     global _progress
     _progress += 1
 
@@ -99,7 +100,7 @@ def _stop() -> None:
 
 
 def _begin_anew() -> None:
-    """In a forked process: the parent's thread is not ours, and its locks may be held by threads that we lack."""
+    """For a forked process: it lacks the parent's threads, and one of them may hold a lock."""
     global _thread, _lock, _awake, _stopping
     _thread, _lock, _awake, _stopping = None, threading.Lock(), threading.Event(), threading.Event()
 

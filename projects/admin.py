@@ -71,7 +71,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Project)
 class ProjectAdmin(ServiceAdmin):
-    """Deleting, here too, is the service's: keys and files end at once, the row stays as a tombstone."""
+    """The service deletes, here too: keys and files end at once, and the row stays as a tombstone."""
 
     form = ProjectForm
     fields = ("name", "public_id", "created_by", "created_at", "deleted_at")
@@ -126,7 +126,7 @@ class ProjectAdmin(ServiceAdmin):
             self.delete_model(request, project)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deletion:
-        """What the confirmation page lists: not the rows that hang on the project, which stay, but what stops."""
+        """The list on the confirmation page: what stops, instead of the dependent rows, which stay."""
         ending = [project for project in objs if _is_alive(project)]
         consequences: list[Any] = []
         for project in ending:
@@ -141,7 +141,7 @@ def _is_alive(project: Project | None) -> bool:
 
 @admin.register(Membership)
 class MembershipAdmin(ServiceAdmin):
-    """Where somebody is let into a project as a viewer, or made an owner. The person and the owners get an email."""
+    """Adds people to a project as viewers or owners. The person and the owners get an email."""
 
     form = MembershipForm
     fields = ("project", "user", "role", "created_at")

@@ -11,7 +11,7 @@ _PROJECT_ID = re.compile(r"\bprj_[0-9A-Za-z]{16}\b")
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """What the sidebar offers; each part is evaluated only by a page that shows it."""
+    """The context of the sidebar. Each part is evaluated only by a page that shows it."""
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {}
     return {
@@ -21,10 +21,10 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
 
 
 def project_at_hand(request: HttpRequest) -> Project | None:
-    """The project that a person was in who now reads Help, the API reference or a page of the account.
+    """The project of a person who now reads Help, the API reference or a page of the account.
 
-    It is named by the address, else by the page that led here. A person with one project only is always in it. Nothing
-    is stored: no cookie and no session has to say where somebody was.
+    The address names it, or the page that led here. A person with only one project is always in it. Nothing is stored
+    in a cookie or a session.
     """
     match = request.resolver_match
     if match is None or "project_id" in match.kwargs or match.app_name == "projects":

@@ -15,7 +15,7 @@ def new_form_token() -> str:
 
 
 class FormTokenField(forms.RegexField):
-    """Names one rendering of a form, so that submitting it twice creates once."""
+    """Names one rendering of a form, so that submitting it twice creates one thing."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -24,7 +24,7 @@ class FormTokenField(forms.RegexField):
 
 
 class PageForm(forms.Form):
-    """A form that may share its page with others: its fields' ids begin with its own name."""
+    """A form that may share its page with others: the ids of its fields begin with its own name."""
 
     id_prefix: str
 
@@ -46,7 +46,7 @@ class RenameProjectForm(PageForm):
 
 
 class MailsForm(PageForm):
-    """Which mails an owner gets; the fields are named as `MembershipQuerySet.mailed` names them."""
+    """The kinds of emails that an owner gets; the fields have the names that `MembershipQuerySet.mailed` uses."""
 
     id_prefix = "mail"
     created = forms.BooleanField(required=False, label="A key is created")
@@ -56,12 +56,12 @@ class MailsForm(PageForm):
 
     @classmethod
     def of(cls, membership: Membership | None) -> "MailsForm":
-        """The form as the member has chosen before."""
+        """The form with the member's current choice."""
         return cls(initial={name: getattr(membership, f"mail_{name}", True) for name in cls.base_fields})
 
 
 class ConfirmNameForm(PageForm):
-    """Asks for a name to be typed before something is deleted for good."""
+    """Asks the person to type a name before something is deleted for good."""
 
     id_prefix = "confirm"
     confirmation = forms.CharField(
@@ -81,7 +81,7 @@ class ConfirmNameForm(PageForm):
 
 
 class ListForm(forms.Form):
-    """The part of an address that says which rows of a list are shown: `q` searches, `page` counts from 1."""
+    """The part of an address that selects the rows of a list: `q` searches, `page` counts from 1."""
 
     q = forms.CharField(required=False, max_length=MAX_LENGTH)
     page = forms.IntegerField(required=False, min_value=1, max_value=1_000_000)
@@ -93,7 +93,7 @@ class ListForm(forms.Form):
 
 
 def list_choice(query: QueryDict, form_class: type[ListForm] = ListForm) -> dict[str, Any]:
-    """What the query of an address asks for; BadRequest if no link or form of ours could have made it."""
+    """The choice in an address's query. Raises BadRequest for a query that no link or form of ours makes."""
     form = form_class(query)
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())

@@ -64,6 +64,6 @@ def _write(project: Project, user: User, membership: Membership | None, role: Ro
     elif membership is None:
         Membership.objects.create(project=project, user=user, role=role)
     else:
-        # What happened before the change counts as unknown to a new owner (see `Membership.mails_chosen_at`).
+        # To a new owner, everything before the change is unknown (see `Membership.mails_chosen_at`).
         membership.role, membership.mails_chosen_at = role, timezone.now()
         membership.save(update_fields=["role", "mails_chosen_at"])

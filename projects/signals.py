@@ -1,5 +1,5 @@
 from django.dispatch import Signal
 
-# Sent inside the transaction that deletes a project, with `project`, `by` and `address`, so that apps
-# whose rows hang on the project end them in the same transaction; an error in a receiver undoes it all.
+# Sent, with `project`, `by` and `address`, inside the transaction that deletes a project, so that each app ends its own
+# rows in the same transaction. An error in a receiver undoes everything.
 project_deleted = Signal()

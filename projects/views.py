@@ -24,7 +24,7 @@ PAGE_SIZE = 20
 @login_not_required
 @require_safe
 def home(request: PageRequest) -> HttpResponse:
-    """Says what this is; leads a person who is signed in on to their work."""
+    """Tells what Latchkey is. A person who is signed in is led to their projects."""
     if not request.user.is_authenticated:
         return render(request, "projects/welcome.html")
     projects = list(Project.objects.of(request.user)[:2])
@@ -41,7 +41,7 @@ def project_list(request: PageRequest) -> HttpResponse:
     projects = (
         Project.objects.of(request.user)
         .annotate(
-            # Named states: an index finds the living keys among any number of deleted ones.
+            # The states are named, so that an index finds the living keys among any number of deleted ones.
             living=FilteredRelation("api_keys", condition=Q(api_keys__state__in=["active", "paused"])),
             key_count=Count("living", distinct=True),
         )
@@ -73,10 +73,10 @@ def create_project(request: PageRequest) -> HttpResponse:
 
 @require_POST
 def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
-    """A form of boxes to tick has no wrong answers, so it leads back to its page whatever was sent."""
+    """A form of checkboxes has no wrong input, so it always leads back to its page."""
     project = get_project(request.user, project_id, can=Permission.GET_MAILS)
     back_to = reverse("apikeys:settings", args=[project.public_id], fragment="mails")
-    # Else whoever finds a session open would first see to it that nobody hears of what follows.
+    # Otherwise somebody who finds an open session would first switch off the emails about what follows.
     if question := ask_who_it_is(request, back_to=back_to, again="choose again, then press Save"):
         return question
     form = MailsForm(request.POST)

@@ -1,1 +1,1 @@
-"""JSON calls: /verify, /me, and reports of leaked secrets. Holds no rules."""
+"""JSON calls: /verify, /me, and reports of leaked secrets. It holds no rules."""

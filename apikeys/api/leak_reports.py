@@ -1,4 +1,4 @@
-"""Reports of leaked secrets: what of them is carried on, and GitHub's signature under those of its secret scanning."""
+"""Reports of leaked secrets: which parts of a report are kept, and the signature of GitHub's secret scanning."""
 
 import binascii
 import json
@@ -18,16 +18,16 @@ from apikeys.secrets import secret_format
 
 LONGEST_SOURCE = 500
 
-# The characters of RFC 3986 and no others: nothing that is hidden, turns the line around or looks like another letter.
+# Only the characters of RFC 3986: none that is invisible, reverses the line or looks like another letter.
 _WEB_ADDRESS = re.compile(r"https?://[0-9A-Za-z\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
 GithubKeys = dict[str, EllipticCurvePublicKey]
 
 
 def clean_source(text: str) -> str:
-    """`text` if it is a web address that may be mailed, else "": whoever reports a leak chooses it.
+    """`text` if it is a web address that may stand in an email, else "": a stranger chooses it.
 
-    It is at most 500 characters, http or https, without a user's name, and holds no secret itself.
+    It has at most 500 characters, is http or https, and contains neither a user name nor a secret.
     """
     text = text.strip()
     if len(text) > LONGEST_SOURCE or not _WEB_ADDRESS.fullmatch(text):
@@ -44,9 +44,9 @@ def clean_source(text: str) -> str:
 
 @lru_cache(maxsize=4)
 def parse_github_keys(document: str) -> GithubKeys:
-    """The keys by their identifiers, of the JSON document that GitHub publishes; none for an empty one.
+    """The keys by their identifiers, from the JSON document that GitHub publishes; none for an empty document.
 
-    Retired keys count too: what they signed may still be on its way. Raises ImproperlyConfigured.
+    Retired keys count too, because a report that they signed may still arrive. Raises ImproperlyConfigured.
     """
     if not document:
         return {}
@@ -72,7 +72,7 @@ def _listed(document: str) -> list[dict[str, str]]:
 
 
 def is_signed_by_github(body: bytes, *, identifier: str, signature: str, keys: GithubKeys) -> bool:
-    """Whether `signature`, base64, is that of the very bytes of `body` by the key that `identifier` names.
+    """Whether `signature` (base64) signs exactly the bytes of `body` with the key that `identifier` names.
 
     docs.github.com, "Secret scanning partner program": ECDSA-NIST-P256V1-SHA256.
     """

@@ -19,7 +19,7 @@ from common.answers.refusals import NOT_FOUND
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
 from common.client_address import client_address, network_of
 
-# GitHub puts many matches into one message; the limit of a request's body allows about as many.
+# GitHub puts many matches into one message. The limit of a request's body allows about as many.
 MOST_MATCHES = 1_000
 MESSAGE = (
     "Thank you. If this was the secret of an API key here, requests with it are refused from now on, "
@@ -28,7 +28,7 @@ MESSAGE = (
 
 
 class Report(Schema):
-    # A SecretStr does not show itself, whatever prints it.
+    # A SecretStr never shows its value, whatever prints it.
     secret: SecretStr = Field(description="The whole secret, as it was found.")
     source: str = Field(
         "",
@@ -51,7 +51,7 @@ class TakenAnswer(ObjectAnswer):
 
 
 class GithubSignature(APIKeyHeader):
-    """Lets in what GitHub has signed, before anything of the body is looked at. Raises Refused."""
+    """Accepts a report that GitHub has signed, before the body is parsed. Raises Refused."""
 
     param_name = "Github-Public-Key-Signature"
     openapi_description = "ECDSA over the body, base64; `Github-Public-Key-Identifier` names the key of GitHub's."
@@ -67,12 +67,12 @@ class GithubSignature(APIKeyHeader):
 
 
 def _words(**of: str) -> dict[str, Any]:
-    """Our own words for an operation's answers, where those that all calls share do not fit."""
+    """An operation's own descriptions of answers, where the shared ones do not fit."""
     return {"responses": {int(status.removeprefix("_")): {"description": words} for status, words in of.items()}}
 
 
 def _may_report(request: HttpRequest) -> bool:
-    """Counts a report, and says whether it is within the limit of its address, in this minute of the clock."""
+    """Counts a report, and returns whether its address is within the limit of this minute."""
     if not settings.REPORTS_PER_MINUTE:
         return True
     rate = {"report": f"{settings.REPORTS_PER_MINUTE}/m/key"}
@@ -133,6 +133,6 @@ def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[di
         services.report_leak(
             secret=secret.get_secret_value().strip(), address=address, source=leak_reports.clean_source(source)
         )
-    # Not the full address: a query is the sender's own, and might hold what must not come back.
+    # Without the query, which the sender wrote and which might contain a secret.
     body = envelope(request, kind="object", data={"message": MESSAGE}, links={"self": request.path})
     return Status(202, body)

@@ -1,4 +1,4 @@
-"""What a key opens: `/verify` and `/me`."""
+"""The calls of a key about itself: `/verify` and `/me`."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class KeyRequest(ApiRequest):
 @csrf_exempt
 @login_not_required
 def verify(request: HttpRequest, below: str = "") -> HttpResponse:
-    """The gateway's answer for servers that bring only Django's handler, as `runserver` does."""
+    """The gateway's answer for servers that run only Django's handler, such as `runserver`."""
     status, headers, body = gateway.answer(request.META, request.request_id)  # type: ignore[attr-defined]
     return HttpResponse(body, status=status, headers=dict(headers))
 
@@ -30,7 +30,7 @@ def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
-# `verify` is a plain view, for speed, so its part of the OpenAPI document is written out.
+# `verify` is a plain view, for speed, so its part of the OpenAPI document is written by hand.
 VERIFY_DOCUMENT: dict[str, Any] = {
     "operationId": "verify",
     "summary": "Verify",

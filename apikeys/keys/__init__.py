@@ -1,1 +1,1 @@
-"""Every change of a key, one service each, with its limits, events and emails. Reads no request."""
+"""Every change of a key, one service each, with its limits, events and emails. It reads no request."""

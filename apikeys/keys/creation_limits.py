@@ -1,4 +1,4 @@
-"""Whether a project may have one more key, or one of this name. Callers have locked the project."""
+"""Whether a project may have one more key, or a key of this name. Callers have locked the project."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ def refuse_taken(name: str, project: Project, *, besides: int = 0) -> int:
 
     The key with the primary key `besides` may have it.
     """
-    # Compared here, under the project's lock, because databases differ in which letters they fold.
+    # Compared here, under the project's lock, because databases fold different letters.
     names = dict(project.api_keys.alive().values_list("pk", "name"))
     if name.casefold() in {other.casefold() for pk, other in names.items() if pk != besides}:
         raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
@@ -23,7 +23,7 @@ def refuse_taken(name: str, project: Project, *, besides: int = 0) -> int:
 
 
 def refuse_name(name: str, project: Project) -> None:
-    """Raises ValidationError for a name that is taken, or if the project has as many keys as it can."""
+    """Raises ValidationError for a name that is taken, or if the project has as many keys as it may."""
     number = refuse_taken(name, project)
     if number >= settings.MAX_KEYS_PER_PROJECT:
         keys = "key" if number == 1 else "keys"
@@ -34,8 +34,8 @@ def refuse_name(name: str, project: Project) -> None:
 
 
 def refuse_too_many(project: Project) -> None:
-    """Raises ValidationError at a limit of what a project creates. Deleted keys are never destroyed for it, because the
-    API says `key_deleted` of them.
+    """Raises ValidationError if the project has created as many keys as it may. Deleted keys are never removed to make
+    room, because the API answers `key_deleted` for them.
     """
     since = timezone.now() - timedelta(days=1)
     # All states are named, so that an index finds the keys.

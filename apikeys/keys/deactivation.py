@@ -1,4 +1,4 @@
-"""What hangs on an account: the keys that it created, and the projects that nobody else owns."""
+"""What depends on an account: the keys that it created, and the projects that nobody else owns."""
 
 from collections import defaultdict
 from typing import Any
@@ -39,7 +39,7 @@ _WORKING = _STOPPED._replace(
 
 
 def active_keys_of(user: User) -> QuerySet[ApiKey]:
-    """The active keys of living projects that the account created: those that stop with it."""
+    """The active keys of living projects that the account created. They stop with it."""
     return ApiKey.objects.filter(created_by=user, state=KeyState.ACTIVE, project__deleted_at=None)
 
 
@@ -82,7 +82,7 @@ def tell_of_reactivation(user: User, by: User | None, address: str | None, **kwa
 
 
 def _tell_owners(user: User, words: Email, by: User | None, address: str | None) -> None:
-    """One email to each owner of the projects whose keys stop or work again, to the account itself too."""
+    """One email to each owner of the projects whose keys stop or work again, also to the account itself."""
     keys = dict(active_keys_of(user).order_by().values_list("project").annotate(Count("pk")))
     told = Membership.objects.that(Permission.GET_MAILS)
     owners = told.filter(Q(user__is_active=True) | Q(user=user), project__in=keys)

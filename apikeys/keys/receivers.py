@@ -22,9 +22,9 @@ _PROJECT_DELETED = Email(
 
 @receiver(project_deleted)
 def delete_keys_of_project(project: Project, by: User | None, address: str | None, **kwargs: Any) -> None:
-    """Runs in the transaction that deletes the project: its keys stop with it, each with an event; their use goes."""
-    # Locked in the order in which usage_sql locks them, deleted ones too: it then waits, and writes none of their use.
-    # Only their ids are read: there may be a hundred thousand.
+    """Runs in the transaction that deletes the project: deletes its keys, each with an event, and their use."""
+    # The rows are locked in the order that usage/writing.py uses, deleted keys too. The writer then waits, and writes
+    # none of their use. Only ids are read, because there may be a hundred thousand keys.
     list(project.api_keys.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     if delete_keys_of(project=project, by=by, address=address):
         tell_of_deleted_project(project, _PROJECT_DELETED, by, address)

@@ -1,8 +1,8 @@
-"""Every change of a key, every look at its secret, and whether a project's secrets are shown once.
+"""Every change of a key, every look at its secret, and whether a project stores secrets.
 
-One keyword-only function each, taking who does it as `by` (None: an operator's command) and the
-`address` it came from. Each is atomic and writes its event in the same transaction. State changes are
-conditional UPDATEs: a pause that races a delete changes nothing instead of bringing the key back.
+Each is one keyword-only function that takes the person as `by` (None: an operator's command) and the `address` of the
+request. Each is atomic and writes its event in the same transaction. State changes are conditional UPDATEs: a pause
+that races a deletion changes nothing instead of bringing the key back.
 """
 
 from typing import NamedTuple, Protocol
@@ -27,7 +27,7 @@ from projects.audit_log.recording import record, record_for_keys
 from projects.locks import lock_project
 from projects.models import Project
 
-# Refused calls are counted from the change that refuses them.
+# Rejected requests are counted from the change that rejects them.
 _NOTHING_REFUSED: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
 
 
@@ -49,13 +49,13 @@ class NewKey(NamedTuple):
 
 
 class ChangeState(Protocol):
-    """What `pause_key` and `resume_key` have in common."""
+    """The common signature of `pause_key` and `resume_key`."""
 
     def __call__(self, *, key: ApiKey, by: User | None, address: str | None) -> bool: ...
 
 
 class ReadSecret(Protocol):
-    """What `copy_secret` and `reveal_secret` have in common."""
+    """The common signature of `copy_secret` and `reveal_secret`."""
 
     def __call__(self, *, key: ApiKey, by: User, address: str | None) -> str: ...
 
@@ -76,11 +76,11 @@ def _insert_key(project: Project, name: str, by: User, form_token: str | None) -
 def create_key(
     *, project: Project, name: str, by: User, form_token: str | None = None, address: str | None = None
 ) -> NewKey:
-    """A new active key and its secret; the same one again for a form that is submitted twice.
+    """Returns a new active key and its secret; the same key again for a form that is submitted twice.
 
-    Raises ValidationError for a name that breaks the rule or is taken, or at one of the project's limits;
-    ShownOnce for the second submission where secrets are shown once; ProjectGone if the project was deleted;
-    VaultUnavailable without a key ring.
+    Raises ValidationError for a name that breaks the rule or is taken, or at one of the project's limits; ShownOnce for
+    the second submission where secrets are shown once; ProjectGone if the project was deleted; VaultUnavailable without
+    a key ring.
     """
     name = clean_name(name)
     with transaction.atomic():
@@ -127,7 +127,7 @@ def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None =
 
 
 def _change_state(key: ApiKey, before: Q, kind: Kind, by: User | None, address: str | None, **fields: object) -> bool:
-    """Whether the key was as `before` says and now has `fields`; an event says so if it was."""
+    """Whether the key matched `before` and now has `fields`; then an event is recorded."""
     with transaction.atomic():
         changed = bool(ApiKey.objects.filter(before, pk=key.pk).update(**fields))
         if changed:
@@ -160,8 +160,8 @@ def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, alth
     """Lets a paused key work again. False if it was active already, or is reported as leaked and has to stay paused;
     raises KeyGone if it was deleted.
 
-    `although_reported` says that the person has seen the report, and has just shown who they are. All owners then get
-    an email.
+    `although_reported` means that the person has seen the report and has just confirmed who they are. All owners then
+    get an email.
     """
     fields: dict[str, object] = {"state": KeyState.ACTIVE, "paused_at": None, "pause_reason": ""}
     paused, reported = Q(state=KeyState.PAUSED), Q(pause_reason=PauseReason.REPORTED)
@@ -192,10 +192,10 @@ def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> b
 
 
 def delete_keys_of(*, project: Project, by: User | None, address: str | None = None) -> int:
-    """Deletes all living keys of a project that is being deleted, and returns how many they were.
+    """Deletes all living keys of a project that is being deleted, and returns their number.
 
-    Each leaves its event. The number of queries does not depend on the number of keys. No email is sent: one about the
-    project tells of all its keys.
+    Each deletion is an event. The number of queries does not depend on the number of keys. No email is sent, because
+    one email about the project covers all its keys.
     """
     with transaction.atomic():
         pks = list(project.api_keys.alive().select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
@@ -206,11 +206,11 @@ def delete_keys_of(*, project: Project, by: User | None, address: str | None = N
 
 @sensitive_variables()
 def report_leak(*, secret: str, address: str | None = None, source: str = "") -> ApiKey | None:
-    """Pauses the key whose secret somebody has found, and says why; whoever holds it may.
+    """Pauses the key whose secret somebody has found, and notes why. Anybody with the secret may report it.
 
     `source` is where it was found, for the owners' email and the admin; `leak_reports.clean_source` cleans it.
 
-    Returns the key whose report is new; None for a secret of no key, of a deleted one, or reported before.
+    Returns the key if the report is new; None for a secret of no key, of a deleted key, or of a key reported before.
     """
     if not secret_format.is_well_formed(secret, settings.KEY_PREFIX):
         return None
@@ -226,7 +226,7 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
 
 
 def _choose_show_once(project: Project, show_once: bool, by: User | None, address: str | None) -> None:
-    """An event of the project says so, if it was not so already. Raises ProjectGone if the project was deleted."""
+    """Records an event if this changes the project. Raises ProjectGone if the project was deleted."""
     lock_project(project)
     if not Project.objects.filter(pk=project.pk, show_once=not show_once).update(show_once=show_once):
         return
@@ -235,7 +235,7 @@ def _choose_show_once(project: Project, show_once: bool, by: User | None, addres
 
 
 def show_secrets_once(*, project: Project, by: User | None, address: str | None = None) -> int:
-    """From now on secrets are shown at creation only. Destroys the stored ones, for good; returns how many.
+    """From now on secrets are shown only at creation. Destroys the stored secrets for good, and returns their number.
 
     Raises ProjectGone if the project was deleted.
     """
@@ -250,7 +250,7 @@ def show_secrets_once(*, project: Project, by: User | None, address: str | None 
 
 
 def keep_secrets(*, project: Project, by: User | None, address: str | None = None) -> None:
-    """Secrets of keys that are created from now on can be shown again, of which all owners are told by mail.
+    """Secrets of keys that are created from now on are stored. All owners get an email.
 
     Raises ProjectGone if the project was deleted.
     """
@@ -269,7 +269,7 @@ def _decrypt(key: ApiKey) -> str:
 @sensitive_variables()
 def _read_secret(key: ApiKey, kind: Kind, by: User, address: str | None) -> str:
     with transaction.atomic():
-        # Locked, so that no secret is handed out after the answer to a delete.
+        # Locked, so that no secret is returned after the answer to a deletion.
         row = ApiKey.objects.alive().select_for_update(of=("self",)).select_related("project").filter(pk=key.pk).first()
         if row is None:
             raise KeyGone
@@ -279,7 +279,7 @@ def _read_secret(key: ApiKey, kind: Kind, by: User, address: str | None) -> str:
 
 
 def copy_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
-    """The secret, for the clipboard; leaves an event.
+    """The secret, for the clipboard; records an event.
 
     Raises KeyGone, ShownOnce, VaultUnavailable or CiphertextRefused.
     """
@@ -287,5 +287,5 @@ def copy_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
 
 
 def reveal_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
-    """The secret, for the screen; leaves an event. Raises what `copy_secret` does."""
+    """The secret, for the screen; records an event. Raises the same errors as `copy_secret`."""
     return _read_secret(key, audit_kinds.REVEALED, by, address)

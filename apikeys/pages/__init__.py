@@ -1,1 +1,1 @@
-"""What people see: a project's pages, actions on its keys, charts, snippets, forms. Holds no rules."""
+"""What people see: a project's pages, actions on its keys, charts, snippets, forms. It holds no rules."""

@@ -1,5 +1,6 @@
-"""What the buttons do. Each action has one URL, calls one service, and answers htmx with the partial that
-the page contains; a browser without script is redirected to that page."""
+"""The actions of buttons. Each action has one URL, calls one service, and answers htmx with the partial that the page
+contains. A browser without script is redirected to that page.
+"""
 
 from functools import partial
 
@@ -72,7 +73,7 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
 
 
 def _create_page(request: PageRequest, project: Project) -> str:
-    """The address of the form for a new key, with what was typed into it: the person sends it again."""
+    """The address of the form for a new key with the typed values, because the person has to send it again."""
     given = request.POST if request.method == "POST" else request.GET
     query = {"name": _name_in(given)}
     if given.get("next") in FORMS_OF_PAGES:
@@ -81,12 +82,12 @@ def _create_page(request: PageRequest, project: Project) -> str:
 
 
 def _press_create(request: PageRequest) -> str:
-    """Names the button of the form that `_create_page` shows."""
+    """The words that name the button of the form which `_create_page` shows."""
     return f"press {'Generate Key' if request.POST.get('next') == 'onboarding' else 'Create key'} again"
 
 
 def _name_in(given: QueryDict) -> str:
-    """The key's name in a form or an address; "" for what cannot be a name, such as a secret that was pasted there."""
+    """The key's name in a form or an address; "" for text that cannot be a name, such as a pasted secret."""
     form = CreateKeyForm(given)
     return form.cleaned_data["name"] if form.is_valid() else ""
 
@@ -100,7 +101,7 @@ def _section_with_new_key(request: PageRequest, project: Project, key: ApiKey) -
 
 @sensitive_variables("new", "context")
 def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> HttpResponse:
-    """The only answer that ever holds the secret: a dialog for htmx, else a page."""
+    """The only answer that ever contains the secret: a dialog for htmx, otherwise a page."""
     goes_on = request.POST.get("next") == "onboarding"
     context = project_context(project) | {
         "key": new.key,
@@ -112,14 +113,14 @@ def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> 
     announce(request, f"Created {new.key.name}.")
     if not request.htmx:
         return render(request, "apikeys/secret.html", context)
-    # The announcement waits for the page that follows the dialog.
+    # The page after the dialog shows the announcement.
     response = render(request, "apikeys/show_once_dialog.html", context)
     response["HX-Retarget"], response["HX-Reswap"] = "body", "beforeend"
     return response
 
 
 def _shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
-    """The form was submitted before, or an old page asks for what is gone."""
+    """The form was submitted before, or an old page asks for a secret that is not stored."""
     if request.htmx:
         warn(request, f"{key.name} exists already. Its secret was shown once; if it is lost, create another key.")
         return keys_section(request, project) if wants_partial(request) else go_back(request, project)
@@ -149,7 +150,7 @@ def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)
-    # Undo does not send it, and neither does a page that is older than the report.
+    # Undo and pages that are older than the report do not send it.
     although_reported = key.is_reported and request.POST.get("seen") == PauseReason.REPORTED
     if although_reported:
         back_to = f"{page_that_asked(request)}#row-{key.public_id}"
@@ -172,13 +173,13 @@ def _switch(
         said = said.format(key.name, "allowed" if key.standing.lets_in else "rejected")
         announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
     else:
-        # Without Undo: it would take back what somebody else did.
+        # Without Undo, because it would undo somebody else's change.
         warn(request, _unchanged(key))
     return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
 
 
 def _unchanged(key: ApiKey) -> str:
-    """How the key stands, for somebody whose page was older."""
+    """The key's current standing, for somebody whose page was older."""
     if key.is_reported:
         return (
             f"{key.name} was reported as leaked in the meantime and stays paused. Nothing was changed. "
@@ -189,7 +190,7 @@ def _unchanged(key: ApiKey) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """A GET is the form: in a dialog for htmx, else as a page."""
+    """A GET shows the form: in a dialog for htmx, otherwise as a page."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)
     if key.is_deleted:
@@ -215,7 +216,7 @@ def rename(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """A GET is the confirmation, with facts that are true now: in a dialog for htmx, else as a page."""
+    """A GET shows the confirmation with current facts: in a dialog for htmx, otherwise as a page."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)
     if key.is_deleted:
@@ -247,7 +248,7 @@ def reveal(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 
 @sensitive_variables("secret")
 def _secret(request: PageRequest, project_id: str, key_id: str, read: services.ReadSecret) -> HttpResponse:
-    """The secret as JSON for a script, as a page without one; neither is ever stored."""
+    """The secret as JSON for a script, or as a page without script. Neither is ever stored."""
     project = get_project(request.user, project_id, can=Permission.READ_SECRETS)
     key = find_key(project, key_id)
     as_json = request.headers.get("Accept") == "application/json"

@@ -1,7 +1,7 @@
 """Stacked bars as the paths of an SVG that is stretched to any width. Pure functions: numbers in, text out.
 
-One path a series, for two rectangles a day would make a year of them heavier than all else on the page. A slot
-is SLOT units wide however wide the chart is shown, and the height is in pixels: stripes that lie stay sharp.
+Each series is one path, because two rectangles a day would make a year the heaviest part of the page. A slot is SLOT
+units wide at any width of the chart. The height is in pixels, so that horizontal stripes stay sharp.
 """
 
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 HEIGHT = 200
 SLOT = 4
-# Bars of more slots than this would be too narrow for gaps between them, and for being pointed at.
+# With more slots, bars would be too narrow for gaps between them and for pointing at them.
 MOST_APART = 60
-# A single call among thousands is still seen: so high that a whole stripe is part of it.
+# A single request among thousands is still visible: the bar is high enough for a whole stripe.
 LEAST_HEIGHT = 4
 
-# Maxima that have a round half, in tenths of a power of ten.
+# Maxima with a round half, in tenths of a power of ten.
 _ROUND = (12, 16, 20, 30, 40, 50, 60, 80, 100)
 
 
 class Label(NamedTuple):
-    """Text under the slot that it names. `at` is a percentage; `minor` ones go where there is no room."""
+    """Text under the slot that it names. `at` is a percentage; `minor` labels are hidden where there is little room."""
 
     at: str
     text: str
@@ -27,14 +27,14 @@ class Label(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """Where a slot begins, in units, and what pointing at it says."""
+    """Where a slot begins, in units, and its tooltip."""
 
     x: int
     text: str
 
 
 class Chart(NamedTuple):
-    """`lower` and `upper` are paths; `scale` is what stands beside the top, the middle and the bottom line."""
+    """`lower` and `upper` are paths; `scale` labels the top, the middle and the bottom line."""
 
     width: int
     height: int
@@ -44,7 +44,7 @@ class Chart(NamedTuple):
 
 
 def round_maximum(most: int) -> int:
-    """The smallest round number that is not below `most` and whose half is round too: 2, 4, 6, 8, 10, 12, 16, 20 …"""
+    """The smallest round number that is at least `most` and whose half is round too: 2, 4, 6, 8, 10, 12, 16, 20 …"""
     power = 1
     while True:
         for tenths in _ROUND:
@@ -55,7 +55,7 @@ def round_maximum(most: int) -> int:
 
 
 def short(number: int) -> str:
-    """For the scale, whose numbers have two digits that are not 0: 1200 is 1.2k, 25000000 is 25M."""
+    """For the scale, whose numbers have at most two digits other than 0: 1200 is 1.2k, 25000000 is 25M."""
     for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (1000, "k")):
         if number >= size:
             return f"{number / size:g}{letter}"
@@ -63,12 +63,12 @@ def short(number: int) -> str:
 
 
 def stacked(lower: Sequence[int], upper: Sequence[int]) -> Chart:
-    """Bars of `lower`, and of `upper` on top of them; as many of the one as of the other."""
+    """Bars of `lower` with `upper` on top; both have the same number of values."""
     top = round_maximum(max((a + b for a, b in zip(lower, upper, strict=True)), default=0))
     gap = 1 if len(lower) <= MOST_APART else 0
     paths: tuple[list[str], list[str]] = ([], [])
     for number, values in enumerate(zip(lower, upper, strict=True)):
-        # One call below a bar as high as the chart is still seen.
+        # One request below a bar of full height is still visible.
         above = min(_height(values[1], top), HEIGHT - (LEAST_HEIGHT if values[0] else 0))
         heights = min(_height(values[0], top), HEIGHT - above), above
         foot = HEIGHT

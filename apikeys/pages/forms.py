@@ -37,7 +37,7 @@ class KeyListForm(ListForm):
 
 
 class RangeForm(ListForm):
-    """`range` is a Period, the first one unless another is chosen."""
+    """`range` is a Period; by default the first one."""
 
     range = forms.TypedChoiceField(
         required=False,

@@ -1,4 +1,4 @@
-"""The pages that show a project with its keys. Their partials are what actions.py re-renders."""
+"""The pages of a project with its keys. Their partials are the answers of actions.py."""
 
 import itertools
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ KEYS_OFFERED = 20
 STOPPED_SHOWN = 3
 EVENTS_SHOWN = 10
 _USED_LAST = F("last_used_at").desc(nulls_last=True)
-# How the list of keys is sorted, by what `sort` says in the address.
+# The orders of the list of keys, by the value of `sort` in the address.
 _SORTED: dict[str, tuple[str | OrderBy | Lower, ...]] = {
     "": ("-created_at", "-pk"),
     "name": (Lower("name"), "-pk"),
@@ -55,7 +55,7 @@ _SORTED: dict[str, tuple[str | OrderBy | Lower, ...]] = {
 
 
 def project_context(project: Project) -> dict[str, Any]:
-    """What every page of a project needs: the project and what its viewer may do."""
+    """The context of every page of a project: the project, and the rights of its viewer."""
     return {
         "project": project,
         "can": permissions_of(project.role or ""),
@@ -70,7 +70,7 @@ def snippet_context(request: PageRequest) -> dict[str, Any]:
 
 
 def propose_name(taken: Iterable[str]) -> str:
-    """A name that is free, so that Enter is enough."""
+    """A free name, so that Enter is enough."""
     folded = {name.casefold() for name in taken}
     proposals = itertools.chain(["Default key"], (f"Key {number}" for number in itertools.count(2)))
     return next(name for name in proposals if name.casefold() not in folded)
@@ -81,7 +81,7 @@ def living_names(project: Project) -> list[str]:
 
 
 def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
-    """The API Keys section: one page of the project's keys, as search and filter in `query` have it."""
+    """The API Keys section: one page of the project's keys, by the search and filter in `query`."""
     choice = list_choice(query, KeyListForm)
     keys = project.api_keys.select_related("created_by").order_by(*_SORTED[choice["sort"]])
     keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
@@ -90,7 +90,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     any_deleted = project.api_keys.filter(state=KeyState.DELETED).exists()
     living = list(project.api_keys.alive().values_list("name", "ring_key_id"))
     names = [name for name, _ in living]
-    # Only of the deleted keys there may be many.
+    # Only deleted keys may be many.
     if choice["state"] == KeyState.DELETED:
         page = page_of(keys, choice["page"], KEYS_A_PAGE)
     else:
@@ -119,11 +119,11 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
 def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     context = project_context(project)
-    # Of the deleted keys only whether there is one, however many there are.
+    # Only whether there is a deleted key, because there may be any number.
     counts = project.api_keys.alive().aggregate(living=Count("pk"), paused=Count("pk", filter=Q(state=KeyState.PAUSED)))
     if not counts["living"] and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
-    # Keys of active accounts, then the key that was used last; of keys that were never used the newest.
+    # Keys of active accounts first, then the key that was used last; among keys that were never used, the newest.
     living = project.api_keys.alive().select_related("created_by")
     keys = list(living.order_by("-created_by__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
@@ -150,8 +150,9 @@ def _day_chart(project: Project) -> dict[str, Any]:
 
 
 def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
-    """The other stopped keys that ask for something: those that were reported as leaked, then those that some program
-    went on using in the last 7 days, the latest call first."""
+    """The other stopped keys that need attention: reported keys first, then keys that a program used in the last 7
+    days, the latest request first.
+    """
     tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
     keys = project.api_keys.select_related("created_by").exclude(state=KeyState.ACTIVE).filter(tried | holds(REPORTED))
     keys = keys.exclude(pk=besides.pk if besides else 0)
@@ -160,14 +161,14 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
 
 @require_safe
 def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """What a page that waits for the first call with a key asks: 204 until it came."""
+    """The request of a page that waits for a key's first request: 204 until it came."""
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     key = get_object_or_404(project.api_keys, public_id=key_id)
     if not request.htmx:
         return redirect("apikeys:dashboard", project.public_id)
     if key.last_used_at is None:
         return HttpResponse(status=204)
-    # The answer also changes a line elsewhere on the page that asked; no other page has that line.
+    # The answer also changes a line elsewhere on the page that asked. No other page has that line.
     try:
         asked_on = urlsplit(request.htmx.current_url or "").path
     except ValueError:
@@ -179,7 +180,7 @@ def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpRes
 
 @require_safe
 def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
-    """The step after creating a project: its first key, then that key's own panel. Returning to it is fine."""
+    """The step after the creation of a project: its first key, then that key's own panel. People may return to it."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = project.api_keys.alive().select_related("created_by").first()
     context = project_context(project) | snippet_context(request)
@@ -189,7 +190,7 @@ def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
-    """General, API Keys, Mails and Danger zone. A POST renames the project."""
+    """General, API Keys, Email notifications and Danger zone. A POST renames the project."""
     can = Permission.MANAGE_PROJECT if request.method == "POST" else Permission.VIEW_PROJECT
     project = get_project(request.user, project_id, can=can)
     rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})

@@ -1,4 +1,4 @@
-"""Whether a project's secrets are shown once, at their creation, or whenever they are needed: its owners choose."""
+"""Whether a project stores secrets, or shows each secret once at its creation: its owners choose."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render

@@ -1,4 +1,4 @@
-"""The ready-to-paste first request in six languages. Every one reads the secret from the environment."""
+"""The ready-to-paste first request in six languages. Each one reads the secret from the environment."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -106,11 +106,11 @@ def api_url(request: HttpRequest) -> str:
 
 @lru_cache(maxsize=16)
 def snippets_for(url: str) -> tuple[Snippet, ...]:
-    """A snippet a language, with its code as text and as highlighted HTML without inline styles."""
+    """A snippet for each language, with its code as text and as highlighted HTML without inline styles."""
     formatter = HtmlFormatter(nowrap=True)
     made = []
     for slug, label, lexer, template in _LANGUAGES:
-        # Only the address itself is replaced; the JavaScript constant of that name stays.
+        # Only the address is replaced. The JavaScript constant of that name stays.
         code = (
             template.replace("'API_URL", f"'{url}")
             .replace('"API_URL', f'"{url}')

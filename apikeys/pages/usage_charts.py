@@ -1,4 +1,4 @@
-"""What stands on the Usage page besides the bars: labels, words for those who do not see them, the table."""
+"""The parts of the Usage page beside the bars: labels, words for people who do not see them, the table."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +10,9 @@ from apikeys.pages.charts import Chart, Label, Slot
 from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
 
 WORDS = {Period.DAY: "24 hours", Period.MONTH: "30 days", Period.YEAR: "12 months"}
-# Every so many slots have a label; the year's are its months.
+# The distance of labels, in slots. The labels of a year are its months.
 _LABEL_EVERY = {Period.DAY: 3, Period.MONTH: 5}
-# A month that begins further right would be cut off.
+# The label of a month that begins further right would be cut off.
 _LAST_LABEL_AT = 0.95
 
 
@@ -41,7 +41,7 @@ def total(buckets: Sequence[Bucket]) -> Calls:
 
 
 def share(part: int, whole: int) -> str:
-    """In percent; never 0 of something and never all of nearly all."""
+    """In percent; more than 0 for any share above none, and less than 100 for any share below all."""
     if not whole:
         return "0%"
     percent = part * 100 / whole
@@ -83,7 +83,7 @@ def chart_of(buckets: Sequence[Bucket]) -> Chart:
 
 
 def slots(buckets: Sequence[Bucket], period: Period) -> list[Slot]:
-    """What pointing at a bar says; nothing where the bars are too narrow to be pointed at."""
+    """The tooltips of the bars; none where bars are too narrow to point at."""
     if len(buckets) > charts.MOST_APART:
         return []
     return [
@@ -93,7 +93,7 @@ def slots(buckets: Sequence[Bucket], period: Period) -> list[Slot]:
 
 
 def rows(buckets: Sequence[Bucket], period: Period) -> list[Row]:
-    """The newest first; without the hours and days that had no calls."""
+    """The newest first, without the hours and days that had no requests."""
     return [
         Row(when(at, period), f"{calls.allowed:,}", f"{calls.refused:,}")
         for at, calls in reversed(buckets)
@@ -102,7 +102,7 @@ def rows(buckets: Sequence[Bucket], period: Period) -> list[Row]:
 
 
 def context(buckets: Sequence[Bucket], period: Period) -> dict[str, Any]:
-    """What usage_chart.html needs; without calls there is no chart."""
+    """The context of usage_chart.html. Without requests there is no chart."""
     calls = total(buckets)
     found: dict[str, Any] = {
         "allowed": f"{calls.allowed:,}",

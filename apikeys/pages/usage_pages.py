@@ -1,4 +1,4 @@
-"""The Usage page and its CSV: what the counted calls of a project, or of one of its keys, come to."""
+"""The Usage page and its CSV: the requests of a project, or of one of its keys."""
 
 import itertools
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from projects.models import Project
 from projects.permissions import Permission
 
 KEYS_A_PAGE = 20
-# Of so many keys the CSV reads the use at once: a year of them is some 10,000 rows.
+# How many keys the CSV reads at once: a year of them is some 10,000 rows.
 KEYS_A_QUERY = 20
 
 
@@ -67,7 +67,7 @@ def usage(request: PageRequest, project_id: str) -> HttpResponse:
 
 
 def _keys_page(keys: list[ApiKey], calls: dict[int, Calls], number: int) -> Any:
-    """The keys with the most calls first. A deleted key that had none is left out: it only gets in the way."""
+    """The keys with the most requests first, without deleted keys that had none."""
     shown = [KeyCalls(key, calls.get(key.pk, Calls())) for key in keys if not key.is_deleted or key.pk in calls]
     shown.sort(key=lambda row: (-row.calls.all, row.key.name.casefold()))
     return Paginator(shown, KEYS_A_PAGE).get_page(number)
@@ -78,7 +78,7 @@ def _keys_page(keys: list[ApiKey], calls: dict[int, Calls], number: int) -> Any:
 
 @require_safe
 def usage_csv(request: PageRequest, project_id: str) -> HttpResponseBase:
-    """One of the few files that a process sends at once: a year of many keys takes seconds to write."""
+    """A process sends few such files at once, because a year of many keys takes seconds to write."""
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     choice = list_choice(request.GET, UsageForm)
     period, key = choice["range"], _chosen_key(project, choice["key"])
@@ -102,7 +102,7 @@ def _heading() -> csv_files.Row:
 
 
 def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[csv_files.Row]:
-    """A key after the other, each from the oldest hour or day with calls to the newest. Read in short statements."""
+    """One key after the other, each from the oldest to the newest, by short statements."""
     for first in range(0, len(keys), KEYS_A_QUERY):
         some = {key.pk: key for key in keys[first : first + KEYS_A_QUERY]}
         found = use_of(list(some.values()), period).order_by("key_id", "starts_at")

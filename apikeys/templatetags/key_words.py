@@ -39,6 +39,12 @@ def requests(number: int, kind: str = "") -> str:
     return " ".join(word for word in words if word)
 
 
+@register.filter
+def from_address(address: str | None) -> str:
+    """` from 192.0.2.7`, to stand behind a moment; nothing where the address is not known."""
+    return f" from {address}" if address else ""
+
+
 @register.simple_tag(takes_context=True)
 def advice(context: dict[str, Any], standing: Standing) -> str:
     """What to do about a key; whoever may create a new key gets a link to the form. Takes `project` and `can`."""

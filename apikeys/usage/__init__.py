@@ -1,1 +1,1 @@
-"""Calls: counting them in memory, writing and folding the counts, and the figures. Never slows the check."""
+"""Usage: counting requests in memory, writing and folding the counts, and the figures. It never slows the check."""

@@ -1,8 +1,8 @@
-"""Counts every call: of which key, with which outcome, in which hour, and when and from where the last one came.
+"""Counts every request by key, outcome and hour, with the time and address of the last one.
 
-The hot path counts in memory. A thread (apikeys/writer_thread.py) adds that to the database: at once after a quiet
-second, else about every second, and once more at shutdown. A process that is killed loses at most that second. A
-database that is away loses nothing until MOST_NOTED different counts wait for it, about 30 MB.
+The hot path counts in memory. A thread (apikeys/writer_thread.py) writes the counts: at once after a quiet second,
+otherwise about every second, and once more at shutdown. A process that is killed loses at most that second. While the
+database is away nothing is lost until MOST_NOTED different counts wait for it, about 30 MB.
 """
 
 import os
@@ -19,28 +19,28 @@ from common import database_deadline
 
 logger = structlog.get_logger(__name__)
 
-# A count is a key, an outcome and an hour. Known ones go on being counted beyond this number; new ones are dropped.
+# A count is for one key, outcome and hour. At this number, known counts go on and new ones are dropped.
 MOST_NOTED = 100_000
-# While a batch is written, about a tenth of a second for this many, who pauses one of its keys waits. Larger ones are
-# no faster.
+# Pausing a key waits while a batch that contains it is written (about 0.1 s for this many). Larger batches are no
+# faster.
 MOST_WRITTEN = 500
 
 Place = tuple[int | None, str, int]
 
 _notes: dict[Place, list[Any]] = {}  # [calls, last at, last address], changed in place
 _dropped = 0
-_at_hand = 0  # counts taken from the notes and not yet written
+_at_hand = 0  # counts that are being written
 _lock = threading.Lock()
 _writing = threading.Lock()
 
 
 def record(key_pk: int, outcome: str, at: float, address: str | None) -> None:
-    """Counts a call with a key, at `at` seconds since 1970. Costs a dictionary write."""
+    """Counts a request with a key, at `at` seconds since 1970. It costs a dictionary write."""
     _count((key_pk, outcome, int(at) // HOUR_SECONDS), 1, at, address)
 
 
 def record_unmatched(at: float) -> None:
-    """Counts a call that was refused and matches no key: by its hour alone."""
+    """Counts a rejected request that matches no key, by its hour only."""
     _count((None, "", int(at) // HOUR_SECONDS), 1, at, None)
 
 
@@ -60,7 +60,7 @@ def _count(place: Place, calls: int, at: float, address: str | None) -> None:
 
 
 def flush() -> None:
-    """Writes what was counted. A database that is away loses nothing: the counts stay for the next time."""
+    """Writes the counts. If the database is away nothing is lost: the counts stay for the next turn."""
     if not _writing.acquire(timeout=writer_thread.SECONDS_TO_WAIT):
         logger.error("usage_not_written", counts=len(_notes) + _at_hand)
         return
@@ -75,8 +75,8 @@ def _write(waiting: list[Noted]) -> None:
     while _at_hand := len(waiting):
         try:
             with database_deadline.Begun():
-                # Asks the server before each batch, for one that is sent to a frozen server is written when it thaws,
-                # and then once more by us, who have given it up.
+                # The server is asked before each batch. A batch that is sent to a frozen server would be written when
+                # it thaws, and then once more by this process, which has given it up.
                 connection.health_check_done = False  # type: ignore[attr-defined]  # the stubs lack it
                 writing.write(waiting[:MOST_WRITTEN])
         except (OperationalError, InterfaceError):
@@ -85,7 +85,7 @@ def _write(waiting: list[Noted]) -> None:
             _put_back(waiting)
             return
         except Exception:
-            # Not the server's state but the counts themselves: kept, they would stand in the way of later ones.
+            # The counts themselves are at fault, not the server. If they were kept, they would block later ones.
             logger.exception("usage_dropped", calls=sum(noted.calls for noted in waiting[:MOST_WRITTEN]))
         waiting = waiting[MOST_WRITTEN:]
         writer_thread.note_progress()
@@ -107,7 +107,7 @@ def _put_back(batch: list[Noted]) -> None:
 
 
 def _begin_anew() -> None:
-    """In a forked process: the parent writes what it has counted, and its locks are not ours."""
+    """For a forked process: the parent writes the counts that it has, and its locks may be held."""
     global _notes, _dropped, _at_hand, _lock, _writing
     _notes, _dropped, _at_hand = {}, 0, 0
     _lock, _writing = threading.Lock(), threading.Lock()

@@ -1,4 +1,4 @@
-"""What the counted calls come to, for the pages: read-only, a query a question, hours and days of UTC."""
+"""The figures that pages show of the counted requests: read-only, one query each, in hours and days of UTC."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,20 +15,20 @@ from apikeys.refusals import LET_IN
 from apikeys.standing import KeyState
 from projects.models import Project
 
-# Of deleted keys, figures tell so many apart.
+# How many deleted keys the figures list one by one.
 MOST_DELETED = 1_000
 _STEP = {Span.HOUR: timedelta(hours=1), Span.DAY: timedelta(days=1)}
 
 
 class Period(StrEnum):
-    """How far back figures go; the value is what stands in an address."""
+    """How far back figures go; the value is the word in an address."""
 
     DAY = "24h"
     MONTH = "30d"
     YEAR = "12m"
 
 
-# What a period is counted in, and how many of it; the current one is the last.
+# The unit of each period, and how many of them it has; the current unit is the last.
 PERIODS = {
     Period.DAY: (Span.HOUR, 24),
     Period.MONTH: (Span.DAY, 30),
@@ -37,7 +37,7 @@ PERIODS = {
 
 
 class Calls(NamedTuple):
-    """How many calls were let in and refused."""
+    """How many requests were allowed and rejected."""
 
     allowed: int = 0
     refused: int = 0
@@ -48,14 +48,14 @@ class Calls(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """The calls of the hour or day that begins at `starts_at`."""
+    """The requests of the hour or day that begins at `starts_at`."""
 
     starts_at: datetime
     calls: Calls
 
 
 class KeyFigures(NamedTuple):
-    """A key's last 24 hours, as the Usage page counts them, and its days of the last 30, today last."""
+    """A key's last 24 hours, as the Usage page counts them, and each of its last 30 days, with today as the last."""
 
     last_24_hours: Calls
     days: tuple[Calls, ...]
@@ -93,18 +93,18 @@ def _sorted_out(rows: Iterable[tuple[str, int]]) -> Calls:
 
 
 class Counted(NamedTuple):
-    """The keys whose calls a project's figures tell apart; `all_of_them`, or some deleted ones were left out."""
+    """The keys that a project's figures list one by one. `all_of_them` is False if deleted keys were left out."""
 
     keys: list[ApiKey]
     all_of_them: bool
 
 
 def keys_counted(project: Project, period: Period) -> Counted:
-    """The living keys, and the deleted keys that can have calls in the period: the MOST_DELETED that were called last.
+    """The living keys, and the MOST_DELETED deleted keys with the latest requests that can have requests in the period.
 
     A project may have any number of deleted keys, and nothing here may cost more for each of them. A deleted key can
-    have calls in the period if its last use, its last refusal or its deletion is in it: what was refused before the
-    deletion left no time on the key. Such keys come last, the newest deletion first.
+    have requests in the period if its last use, its last rejection or its deletion is in it: rejections before the
+    deletion left no time on the key. Those keys come last, the newest deletion first.
     """
     start = starts(period)[0]
     columns = ("project", "public_id", "name", "state", "pause_reason", "last_used_at", "last_refused_at")
@@ -118,15 +118,15 @@ def keys_counted(project: Project, period: Period) -> Counted:
 
 
 def use_of(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> QuerySet[KeyUse]:
-    """The period's rows of the keys, or of the keys of these primary keys.
+    """The period's rows of the keys, given as keys or as primary keys.
 
-    They are listed: for a subquery, PostgreSQL would read the whole table rather than the primary key.
+    The ids are listed, because for a subquery PostgreSQL would read the whole table instead of the primary key.
     """
     return KeyUse.objects.filter(key__in=keys, span=PERIODS[period][0], starts_at__gte=starts(period)[0])
 
 
 def history(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Bucket]:
-    """Every hour or day of the period with the calls of all `keys`, the oldest first, those without calls too."""
+    """Every hour or day of the period with the requests of all `keys`, the oldest first, also empty ones."""
     found: dict[datetime, list[tuple[str, int]]] = defaultdict(list)
     sums = use_of(keys, period).values_list("starts_at", "outcome").annotate(sum=Sum("calls"))
     for starts_at, outcome, calls in sums:
@@ -135,7 +135,7 @@ def history(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Buck
 
 
 def project_history(project: Project, keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Bucket]:
-    """The same for all keys of a project, whose days are counted for the project as a whole, too."""
+    """The same for all keys of a project, whose days are also counted for the project as a whole."""
     if PERIODS[period][0] == Span.HOUR:
         return history(keys, period)
     days = starts(period)
@@ -147,7 +147,7 @@ def project_history(project: Project, keys: Sequence[ApiKey] | Sequence[int], pe
 
 
 def totals(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> dict[int, Calls]:
-    """The period's calls of each key that had any, by the key's primary key."""
+    """The period's requests of each key that had any, by the key's primary key."""
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)
     rows = _of_a_year(keys) if period == Period.YEAR else _sums(use_of(keys, period))
     for key_pk, outcome, calls in rows:
@@ -160,7 +160,7 @@ def _sums(rows: QuerySet[KeyUse]) -> QuerySet[KeyUse, tuple[int, str, int]]:
 
 
 def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple[int, str, int]]:
-    """Every call of the year once: the first month by the day, as it is cut off, the others by the month."""
+    """Every request of the year once: the first month by days, because it is cut off, the others by months."""
     first = starts(Period.YEAR)[0]
     month = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
     months = KeyUse.objects.filter(key__in=keys, span=Span.MONTH, starts_at__gte=month)
@@ -169,7 +169,7 @@ def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple
 
 
 def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
-    """The keys with their `figures`. One query finds them, however many keys there are."""
+    """The keys with their `figures`, by one query for any number of keys."""
     keys = list(keys)
     days = starts(Period.MONTH)
     fields = ("key_id", "span", "starts_at", "outcome", "calls")

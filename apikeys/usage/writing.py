@@ -1,9 +1,9 @@
-"""Adds counted calls to the database: one message on PostgreSQL, four statements in one transaction on SQLite.
+"""Adds counts to the database: one message on PostgreSQL, four statements in one transaction on SQLite.
 
-Both databases read the batch as JSON, so that a statement's text does not depend on its size. On PostgreSQL
-the keys' rows are locked in the order of their ids first: two processes that write at once never wait for each
-other in a circle. Whoever deletes a project holds these locks too, so that its use is not written again: the
-statement that waited for them begins, and looks, after the deletion.
+Both databases read the batch as JSON, so a statement's text does not depend on its size. On PostgreSQL the rows of the
+keys are locked first, in the order of their ids, so that two processes never wait for each other. A deletion of a
+project holds these locks too. The statement that waited for them starts after the deletion and sees it, so the deleted
+use is not written again.
 """
 
 import json
@@ -21,7 +21,7 @@ HOUR_SECONDS = 3600
 
 
 class Noted(NamedTuple):
-    """Calls of one key (None: of none) that ended alike in one hour; times are seconds since 1970."""
+    """Requests of one key (or of none) with one outcome in one hour; times are seconds since 1970."""
 
     key_pk: int | None
     outcome: str
@@ -75,7 +75,7 @@ SELECT starts_at, calls FROM noted WHERE key_id IS NULL ORDER BY 1
 ON CONFLICT (starts_at) DO UPDATE SET calls = u.calls + excluded.calls
 """  # noqa: S608
 
-# Two processes may write in either order: the later use wins. A refusal counts while the state that caused it lasts.
+# Two processes may write in either order: the later use wins. A rejection counts while the state that caused it lasts.
 _TOUCH = f"""
 UPDATE {ApiKey._meta.db_table} AS k SET
   last_used_address =
@@ -93,7 +93,7 @@ FROM touched t JOIN living ON living.id = t.key_id WHERE k.id = t.key_id
 
 
 def write(batch: Iterable[Noted]) -> None:
-    """Raises Django's database errors. Nothing was written then, unless the confirmation alone was lost
+    """Raises Django's database errors. Then nothing was written, unless only the confirmation was lost
     (docs/decisions/0007-hours-and-days.md).
     """
     batch = list(batch)
@@ -103,8 +103,8 @@ def write(batch: Iterable[Noted]) -> None:
         counting = f"a AS ({_COUNT}), b AS ({_COUNT_OF_PROJECTS}), c AS ({_COUNT_UNMATCHED})"
         pks = [noted.key_pk for noted in batch if noted.key_pk is not None]
         with connection.cursor() as cursor:
-            # In one message, which is one transaction: the locks end with the server's work. Between messages, a pause
-            # would wait for the turn of this thread in a process that is busy answering calls.
+            # One message, which is one transaction: the locks end with the server's work. With several messages, a
+            # pause would also wait until this thread gets its turn in a busy process.
             cursor.execute(f"{_LOCK}; {rows}, {counting} {_TOUCH}", [pks, *parameters])
         return
     with transaction.atomic(), connection.cursor() as cursor:
@@ -117,12 +117,12 @@ def _time(seconds: float | None) -> str | None:
 
 
 def _column(at: datetime) -> str:
-    """As the database's own columns hold it."""
+    """The value in the form that the database's columns have."""
     return str(connection.ops.adapt_datetimefield_value(at))
 
 
 def _starts(noted: Noted) -> dict[Span, datetime]:
-    """Where a call's hour, day and month begin; what matches no key is counted by its hour alone."""
+    """When a request's hour, day and month begin. Requests that match no key are counted by hour only."""
     hour = datetime.fromtimestamp(noted.hour * HOUR_SECONDS, UTC)
     if noted.key_pk is None:
         return {Span.HOUR: hour}
@@ -131,7 +131,7 @@ def _starts(noted: Noted) -> dict[Span, datetime]:
 
 
 def _use_rows(batch: list[Noted]) -> list[dict[str, Any]]:
-    """A row for each hour, day and month that the calls fall into."""
+    """A row for each hour, day and month of the counts."""
     rows: dict[tuple[Any, ...], Noted] = {}
     for noted in batch:
         for span, start in _starts(noted).items():
@@ -157,7 +157,7 @@ def _merged(first: Noted, second: Noted) -> Noted:
 
 
 def _key_rows(batch: list[Noted]) -> list[dict[str, Any]]:
-    """What each key's own row is told: its last use, and its refusals in the state it was in last."""
+    """The changes to each key's own row: its last use, and its rejections in its latest state."""
     used: dict[int, Noted] = {}
     refused: dict[int, Noted] = {}
     for noted in sorted(batch, key=lambda noted: noted.last_at):

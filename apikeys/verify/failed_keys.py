@@ -1,8 +1,8 @@
-"""Counts failed keys by address: more than FAILED_KEYS_PER_MINUTE in a minute, and further ones are answered 429.
+"""Counts failed keys by address. After FAILED_KEYS_PER_MINUTE in a minute, further failed keys are answered 429.
 
-A good key is never refused for it (docs/decisions/0008). Counting is a dictionary write in this process, whose own
-limit holds at once. A thread (apikeys/writer_thread.py) adds what is new to the cache that all processes share, and
-reads the sums back, so that the limit holds for all of them within about a second. Without that cache each process
+A good key is never rejected for it (docs/decisions/0008). A failure costs a dictionary write in this process, whose own
+limit holds at once. A thread (apikeys/writer_thread.py) adds new failures to the cache that all processes share and
+reads the sums back, so that the limit holds for all processes within about a second. Without that cache each process
 counts for itself.
 """
 
@@ -23,19 +23,19 @@ from common.client_address import network_of
 logger = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
-# Where a project that only checks keys sets nothing (docs/django.md).
+# The default for projects that embed only the check (docs/django.md).
 DEFAULT_LIMIT = 60
-# Beyond this many in a minute further addresses are not counted: about 3 MB.
+# After this many addresses in a minute, further addresses are not counted. They take about 3 MB.
 MOST_COUNTED = 10_000
-# How many of them a process shares at once, those with most failures first.
+# How many addresses a process shares at once; those with the most failures come first.
 MOST_SHARED = 200
-# A process that dies while it adds holds the others up for that long.
+# If a process dies while it adds, the others wait this long.
 LOCK_SECONDS = 5
 LOCK_TRIES, LOCK_RETRY_SECONDS = 25, 0.02
 
 
 class _Count:
-    """`new` failures that nobody else knows of, and the `shared` sum of all processes when last read."""
+    """`new` failures are not shared yet; `shared` is the sum of all processes when it was last read."""
 
     __slots__ = ("new", "shared")
 
@@ -49,9 +49,9 @@ _lock = threading.Lock()
 
 
 def record_failure(address: str | None) -> bool:
-    """Counts a key that failed from `address`.
+    """Counts a key that failed from `address`, and returns whether the address is over its limit.
 
-    Returns whether that was one too many. Costs a dictionary write, and never asks cache or database.
+    It costs a dictionary write, and never asks cache or database.
     """
     limit = _limit()
     if not limit:
@@ -71,7 +71,7 @@ def record_failure(address: str | None) -> bool:
 
 
 def share() -> None:
-    """Adds what is new to the sums of all processes. Nothing is lost where that fails: it is new the next time."""
+    """Adds new failures to the sums of all processes. If that fails, they stay new until the next turn."""
     with _lock:
         _begin_window()
         window, new = _window, {network: count.new for network, count in _counts.items() if count.new}
@@ -93,9 +93,10 @@ def share() -> None:
 
 
 def _add(window: int, new: dict[str, int]) -> dict[str, int]:
-    """The sums, with `new` in them; none if other processes keep the lock.
+    """Adds the `new` failures and returns the sums; no sums if another process keeps the lock.
 
-    The database cache's `incr` reads and then writes, so two processes would lose one's failures without a lock.
+    The lock is needed because `incr` of the database cache reads and then writes: two processes at once would lose
+    failures.
     """
     if not _lock_cache():
         return {}
@@ -103,7 +104,7 @@ def _add(window: int, new: dict[str, int]) -> dict[str, int]:
         keys = {network: f"latchkey:failed:{window}:{network}" for network in new}
         before = cache.get_many(keys.values())
         sums = {network: before.get(keys[network], 0) + failures for network, failures in new.items()}
-        # Twice the window, for clocks that differ.
+        # Twice the window, because clocks differ.
         cache.set_many({keys[network]: value for network, value in sums.items()}, timeout=2 * WINDOW_SECONDS)
         return sums
     finally:
@@ -123,7 +124,7 @@ def _limit() -> int:
 
 
 def _begin_window() -> None:
-    """Called with the lock held."""
+    """The caller holds the lock."""
     global _window
     window = int(time.time()) // WINDOW_SECONDS
     if window != _window:
@@ -132,7 +133,7 @@ def _begin_window() -> None:
 
 
 def _begin_anew() -> None:
-    """In a forked process: the parent shares what it has counted, and its lock is not ours."""
+    """For a forked process: the parent shares the failures that it counted, and its lock may be held."""
     global _lock
     _lock = threading.Lock()
     _counts.clear()

@@ -1,7 +1,7 @@
 """`/verify`, which a gateway asks before it passes a request on: a WSGI application of its own.
 
-It needs no session, no form token, no template and no host name, so it stands in front of Django's handler and
-middleware (config/wsgi.py), which cost more than the check. The verdict is `verification.verify`, as everywhere.
+It needs no session, form token, template or host name. So it runs in front of Django's handler and middleware
+(config/wsgi.py), which cost more than the check. `verification.verify` gives the verdict, as everywhere.
 """
 
 import json
@@ -23,7 +23,7 @@ from common.security_log import Event, record
 logger = structlog.get_logger(__name__)
 
 PATH = "/api/v1/verify"
-# Envoy adds the client's path and query to the path of the check, and takes 200 alone for a yes.
+# Envoy appends the client's path and query to the path of the check, and accepts only 200 as a yes.
 BELOW = f"{PATH}/"
 
 Environ = Mapping[str, Any]
@@ -39,9 +39,9 @@ class Answer(NamedTuple):
 
 
 def answer(environ: Environ, request_id: str) -> Answer:
-    """204 and whose request it is, or the refusal. Any method is answered alike; the body is never read.
+    """204 with the identity, or the refusal. Every method gets the same answer, and the body is never read.
 
-    Below PATH the answer is 200 in place of 204. What follows there, path and query, is the client's and is never read.
+    Below PATH the answer is 200 instead of 204. The rest of the path and the query are the client's and are never read.
     """
     if not _is_secure_enough(environ):
         return _refusal(HTTPS_REQUIRED, request_id)
@@ -62,12 +62,12 @@ def answer(environ: Environ, request_id: str) -> Answer:
 
 
 def is_asked(path: str) -> bool:
-    """Whether a request for this path is a question of a gateway."""
+    """Whether a gateway asks the check at this path."""
     return path == PATH or path.startswith(BELOW)
 
 
 def _is_secure_enough(environ: Environ) -> bool:
-    """Whether the request came over HTTPS, where that is demanded; by the rule of Django's `request.is_secure()`."""
+    """Whether the request came over HTTPS, where that is required; the rule of Django's `request.is_secure()`."""
     if not settings.SECURE_SSL_REDIRECT:
         return True
     scheme = environ["wsgi.url_scheme"]
@@ -78,7 +78,7 @@ def _is_secure_enough(environ: Environ) -> bool:
 
 
 def _refusal(refusal: Refusal, request_id: str, message: str = "") -> Answer:
-    """The refusal's body stands in a header too, for gateways that throw a body away (nginx's auth_request)."""
+    """The refusal, with its body also in a header, for gateways that discard a body (nginx's auth_request)."""
     body = json.dumps(error_body(request_id, refusal, message))
     headers = [
         ("Content-Type", "application/json"),
@@ -92,7 +92,9 @@ def _refusal(refusal: Refusal, request_id: str, message: str = "") -> Answer:
 
 
 def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """WSGI. Calls that pass are counted, not logged; a refusal leaves a line, so that its id can be found."""
+    """The WSGI application. Allowed requests are counted and not logged. A refusal leaves a log line, so that its id
+    can be found.
+    """
     request_id = new_public_id("req")
     try:
         found = answer(environ, request_id)
@@ -106,7 +108,7 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
 
 
 def not_found(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """WSGI, for the check's own port: pages and API are on another one."""
+    """The WSGI application for other paths on the check's own port: pages and API are on another port."""
     message = f"Only {PATH}, /health/live and /health/ready are on this port. The API is on Latchkey's PORT."
     return _send(_refusal(NOT_FOUND, new_public_id("req"), message), environ, start_response)
 

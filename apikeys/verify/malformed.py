@@ -1,6 +1,6 @@
-"""What is wrong with an Authorization header that holds no key: the most likely fault, in a sentence. Pure functions.
+"""The most likely fault of an Authorization header that contains no key, in a sentence. Pure functions.
 
-No message repeats anything of the header, which may be most of a secret.
+No message repeats any part of the header, because it may be most of a secret.
 """
 
 import re
@@ -11,7 +11,7 @@ from apikeys.secrets import secret_format
 _READ = 300
 _QUOTES = "\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 _EMPTY = "There is no key after 'Bearer'. Check that the variable that holds the key is set."
-# granian also gives "" for a header that is not ASCII.
+# granian also passes "" for a header that is not ASCII.
 _UNREADABLE = (
     "The Authorization header is empty, or holds characters that no key has, as the dots of the short form that pages "
     "show. Copy the key itself."
@@ -32,7 +32,7 @@ _CHECKSUM = "A character of the key is wrong or in the wrong place: its checksum
 
 
 def fault_of(authorization: str, prefix: str) -> str:
-    """What to tell the sender of this header, which `verification` found malformed; `prefix` is KEY_PREFIX."""
+    """The message for the sender of this header, which `verification` found malformed; `prefix` is KEY_PREFIX."""
     if not authorization:
         return _UNREADABLE
     text = _as_utf_8(authorization[:_READ]).strip(" ")

@@ -1,4 +1,4 @@
-"""Asks PostgreSQL one prepared statement over Django's own connection, as directly as libpq allows.
+"""Sends one prepared statement to PostgreSQL over Django's own connection, as directly as libpq allows.
 
 A cursor, Django's or psycopg's, takes longer than the lookup itself
 (https://www.postgresql.org/docs/current/libpq-async.html).
@@ -15,14 +15,15 @@ from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, 
 from common import database_deadline
 
 _BINARY = 1
-# The server has no statement of that name, or another client's; ours has the digest of its SQL in its name.
+# The server has no statement of that name, or has another client's statement. The name of ours contains the digest of
+# its SQL.
 _NOT_KEPT = (InvalidSqlStatementName, DuplicatePreparedStatement)
 
 
 class _Line:
-    """What is known of one connection: how to wait for it, and which statements it has prepared.
+    """The state of one connection: how to wait for it, and which statements it has prepared.
 
-    A pooler that gives each transaction another of its connections loses them (PgBouncer before 1.21 does).
+    A pooler that gives each transaction another connection loses them (PgBouncer before 1.21 does).
     """
 
     def __init__(self, connection: psycopg.Connection) -> None:
@@ -38,7 +39,7 @@ class _Line:
                 return self._ask_prepared(name, sql, parameters)
             except _NOT_KEPT:
                 self.keeps_statements = False
-        # One message, which every pooler passes on as one. The server plans it each time.
+        # One message, which every pooler passes on whole. The server plans the statement each time.
         self.pgconn.send_query_params(sql, parameters, None, [_BINARY] * len(parameters), _BINARY)
         return self._answer(pq.ExecStatus.TUPLES_OK)
 
@@ -51,7 +52,7 @@ class _Line:
         return self._answer(pq.ExecStatus.TUPLES_OK)
 
     def _answer(self, expected: pq.ExecStatus) -> pq.abc.PGresult:
-        # A question fits the socket's buffer many times over, so that one flush sends it.
+        # A statement fits into the socket's buffer many times over, so one flush sends it.
         self.pgconn.flush()
         while self.pgconn.is_busy():
             seconds = database_deadline.seconds_left()
@@ -74,9 +75,10 @@ _lines: WeakKeyDictionary[psycopg.Connection, _Line] = WeakKeyDictionary()
 def fetch_row(
     connection: psycopg.Connection, name: bytes, sql: bytes, parameters: Sequence[bytes]
 ) -> list[bytes] | None:
-    """The first row's columns, a null as b""; None without a row. Parameters and columns are in binary format.
+    """The columns of the first row, with b"" for a null; None without a row. Parameters and columns have the binary
+    format.
 
-    Raises database_deadline.NoAnswer, after which the connection is of no more use, or psycopg's other errors.
+    Raises database_deadline.NoAnswer, after which the connection cannot be used again, or psycopg's other errors.
     """
     line = _lines.get(connection)
     if line is None:

@@ -1,7 +1,7 @@
 """Header in, verdict out: the one rule that decides for the API and for `/verify`.
 
-One indexed query, no ORM objects, nothing cached: a pause or a delete holds for every check that starts
-after its answer. This module never writes to the database.
+One indexed query, no ORM objects, nothing cached: a pause or a deletion holds for every check that starts after its
+answer. This module never writes to the database.
 """
 
 import functools
@@ -28,12 +28,14 @@ from common import database_deadline, outages
 from common.answers.refusals import UNAVAILABLE, Refusal
 from projects.models import Project
 
-# RFC 6750, 2.1: the scheme, in any case (RFC 9110, 11.1), a space and the token; a token of ours is alphanumeric.
+# RFC 6750, 2.1: the scheme, in any case (RFC 9110, 11.1), a space and the token. Our tokens are alphanumeric.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([0-9A-Za-z_]{1,64})")
 
 
 class Identity(NamedTuple):
-    """Whose request it is: the key, its project and the user who created the key. Each field stands with its column."""
+    """Who the request is from: the key, its project and the user who created the key. Each field is declared with its
+    column.
+    """
 
     key_pk: Annotated[int, "k.id"]
     key_id: Annotated[str, "k.public_id"]
@@ -46,7 +48,7 @@ class Identity(NamedTuple):
     user_email: Annotated[str, "u.email"]
 
 
-# What decides: each fact of a standing, with its column.
+# The facts that the standing follows from, each with its column.
 _FACTS = {"state": "k.state", "pause_reason": "k.pause_reason", "creator_is_active": "u.is_active"}
 # The columns of the check are declared above and nowhere else: the SELECT, its decoders and the tuples follow.
 _COLUMNS: list[tuple[str, type]] = [
@@ -66,7 +68,7 @@ WHERE k.digest IN ({{placeholders}})
 
 Row = Sequence[Any]
 
-# PostgreSQL's binary format: a big-endian number, UTF-8, a byte. None of the columns is ever null.
+# PostgreSQL's binary format: a big-endian number, UTF-8, a byte. No column is ever null.
 _BINARY: dict[type, Callable[[bytes], Any]] = {
     int: int.from_bytes,
     str: bytes.decode,
@@ -76,7 +78,7 @@ _DECODERS = [_BINARY[kind] for _, kind in _COLUMNS]
 
 
 class Verdict(NamedTuple):
-    """`identity` if the request may pass. Without one, `refusal` says why it may not; beside one it means nothing."""
+    """`identity` if the request may pass. Otherwise `refusal` tells why not; with an identity it means nothing."""
 
     identity: Identity | None
     refusal: Refusal = UNAVAILABLE
@@ -88,10 +90,11 @@ class Verdict(NamedTuple):
 
 @sensitive_variables()
 def verify(authorization: str | None, address: str | None = None) -> Verdict:
-    """Decides on the value of an Authorization header, None if the request has none.
+    """Decides by the value of an Authorization header, None for a request without one.
 
-    The call is counted with its outcome, and with `address` as the key's last. Costs one query, none for what
-    cannot be a secret. A database that cannot be asked is the refusal `unavailable`, never an exception.
+    The request is counted with its outcome, and `address` is stored as the key's last one. It costs one query, and none
+    for a value that cannot be a secret. If the database cannot be asked, the answer is the refusal `unavailable` and
+    never an exception.
     """
     if authorization is None:
         return _unmatched(KEY_MISSING)
@@ -112,12 +115,12 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
 
 
 def message_of(refusal: Refusal, authorization: str | None) -> str:
-    """What to tell a caller who was refused; "" for the refusal's own message."""
+    """The message for the rejected caller; "" for the refusal's own message."""
     return malformed.fault_of(authorization or "", settings.KEY_PREFIX) if refusal is KEY_MALFORMED else ""
 
 
 def _failed(refusal: Refusal, address: str | None) -> Verdict:
-    """Only what is refused anyway is refused as one too many: a good key is let in, whoever shares its address."""
+    """Only a request that is rejected anyway can be over the limit: a good key is always allowed."""
     is_too_many = failed_keys.record_failure(address)
     return _unmatched(TOO_MANY_FAILURES if is_too_many else refusal)
 
@@ -135,15 +138,15 @@ def _look_up(digests: list[bytes]) -> Row | None:
     database = connections[DEFAULT_DB_ALIAS]
     if database.vendor != "postgresql":
         return _fetch(database, digests)
-    # Django ends old connections between its own requests only, and after a failover the old server may live on.
+    # Django ends old connections only between its own requests, and after a failover the old server may live on.
     if database.close_at is not None and time.monotonic() >= database.close_at and not database.in_atomic_block:
         database.close()
     is_used = database.connection is not None
     try:
         return _fetch_prepared(database, digests)
     except Error as error:
-        # After the database's restart every connection is dead, and after a migration what it has prepared may be;
-        # asking twice is safe. Not what took too long already.
+        # Every connection is dead after a restart of the database, and a prepared statement may be invalid after a
+        # migration. Asking twice is safe, except after a wait that took too long.
         database.close()
         took_long = isinstance(error.__cause__, database_deadline.NoAnswer | QueryCanceled | LockNotAvailable)
         if took_long or not is_used:
@@ -168,7 +171,7 @@ def _fetch(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:
 
 @functools.cache
 def _prepared_sql(peppers: int) -> tuple[bytes, bytes]:
-    """The statement, and a name that no release gives to another one: a pooler may keep it for several servers."""
+    """The statement, and a name that no other release uses: a pooler may keep the statement for several servers."""
     placeholders = ", ".join(f"${number}" for number in range(1, peppers + 1))
     sql = _LOOKUP.format(placeholders=placeholders).encode()
     return f"latchkey_{hashlib.sha256(sql).hexdigest()[:16]}".encode(), sql

@@ -23,14 +23,14 @@ from projects.refusals import FILE_TOO_LARGE, STORAGE_EXCEEDED, TOO_MANY_FILES
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
-# Keeps an offset far within the integers of both databases.
+# This keeps an offset far within the integers of both databases.
 MAX_PAGE = 1_000_000_000
-# What a multipart body holds beside its file: boundaries and headers.
+# The part of a multipart body beside its file: boundaries and headers.
 MULTIPART_OVERHEAD = 64 * 1024
 
 
 class Caller(Protocol):
-    """Whose request it is, as far as files are concerned."""
+    """The caller's identity, as far as files need it."""
 
     @property
     def project_pk(self) -> int: ...
@@ -179,7 +179,7 @@ def _stored(request: ApiRequest, project: Project) -> File:
 
 
 def _full(error: Exception) -> Refused:
-    """What to do where a file fits no more."""
+    """The refusal that tells what to do when a file does not fit."""
     if isinstance(error, storage.TooManyFiles):
         most = f"{settings.MAX_FILES_PER_PROJECT:,} files"
         return Refused(TOO_MANY_FILES, f"The project may have {most}. Delete some that are no longer needed.")
@@ -192,13 +192,13 @@ def _full(error: Exception) -> Refused:
 
 
 def _refuse_unread(request: ApiRequest) -> None:
-    """Judges the body by its headers, so that nothing of a hopeless one is read."""
+    """Judges the body by its headers, so that nothing of a hopeless body is read."""
     if request.content_type != "multipart/form-data":
         raise Refused(UNSUPPORTED_MEDIA_TYPE)
     length = request.META.get("CONTENT_LENGTH", "")
     if not length.isdecimal():
         raise Refused(LENGTH_REQUIRED)
-    # By its digits first: Python refuses to read a number of thousands of them.
+    # The digits are counted first, because Python refuses to parse a number of thousands of digits.
     if len(length) > 18 or int(length) > settings.MAX_FILE_SIZE + MULTIPART_OVERHEAD:
         raise _too_large()
 
@@ -243,6 +243,6 @@ def download_file(request: ApiRequest, file_id: str) -> FileResponse:
     options = {"as_attachment": True, "content_type": storage.UNKNOWN_TYPE}
     response = transfers.download(request, lambda: storage.open_bytes(file), **options)
     response["Content-Disposition"] = storage.content_disposition(file.name)
-    # Should a browser be talked into showing it after all: no origin, no script.
+    # If a browser shows it nevertheless, it has no origin and runs no script.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

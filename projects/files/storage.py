@@ -1,4 +1,4 @@
-"""Every change of a project's files: how one comes, and how it goes."""
+"""Every change of a project's files: storing and deleting them."""
 
 import os.path
 import re
@@ -30,7 +30,8 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 # RFC 6838, 4.2; a hundred characters fit the column.
 _CONTENT_TYPE = re.compile(r"(?=.{3,100}\Z)[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
-# What ends or escapes a quoted name, what parts a path, and "%", which some programs decode (RFC 6266, appendix D).
+# Characters that end or escape a quoted name, that part a path, and "%", which some programs decode (RFC 6266, appendix
+# D).
 _NOT_IN_A_HEADER = re.compile(r'(?:[^ -~]|["\\/%])+')
 
 
@@ -59,9 +60,9 @@ class TooManyFiles(Exception):
 
 
 def clean_file_name(value: str) -> str:
-    """The last part of `value`, whichever separator it uses, in NFC, without hidden characters.
+    """The last part of `value`, with either separator, in NFC, without invisible characters.
 
-    At most 255 characters, its extension kept; "file" if nothing is left.
+    At most 255 characters, with its extension; "file" if nothing is left.
     """
     base = value.replace("\\", "/").rsplit("/", 1)[-1]
     name = without_hidden_characters(base)
@@ -73,9 +74,9 @@ def clean_file_name(value: str) -> str:
 
 
 def content_disposition(name: str) -> str:
-    """The header of a download (RFC 6266): the name in ASCII, and as it is wherever the two differ.
+    """The header of a download (RFC 6266): the name in ASCII, and the real name if it differs.
 
-    Programs that know only the first part, such as curl, save under it. So it holds nothing that means something to a
+    Programs that know only the first part, such as curl, save under it. So it contains no character with a meaning in a
     header or a file system, and no leading dot, which would hide the file.
     """
     fallback = _in_ascii(name)
@@ -84,7 +85,7 @@ def content_disposition(name: str) -> str:
 
 
 def _in_ascii(name: str) -> str:
-    """`name` with letters in place of accented ones, and "_" in place of what is no ASCII; its extension is kept."""
+    """`name` with plain letters for accented ones and "_" for other characters; its extension is kept."""
     letters = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     stem, extension = os.path.splitext(_NOT_IN_A_HEADER.sub("_", letters).lstrip(". "))
     if not stem.strip("_. "):
@@ -93,7 +94,7 @@ def _in_ascii(name: str) -> str:
 
 
 def clean_content_type(value: str | None) -> str:
-    """The client's own claim, if it has the shape of one. It is shown, and never served as a header."""
+    """The client's own claim, if it is well-formed. Pages show it, and no header ever contains it."""
     claim = (value or "").lower()
     return claim if _CONTENT_TYPE.fullmatch(claim) else UNKNOWN_TYPE
 
@@ -110,7 +111,7 @@ def add_file(*, project: Project, upload: UploadedFile, by: User) -> File:
     file = File(project=project, created_by=by, size=size)
     file.name = clean_file_name(upload.name or "")
     file.content_type = clean_content_type(upload.content_type)
-    # Before the transaction: others who wait for the project's lock do not wait for this disk.
+    # Before the transaction, so that requests which wait for the project's lock do not wait for this disk.
     _save_bytes(file, upload)
     try:
         with transaction.atomic():
@@ -135,9 +136,10 @@ def _save_bytes(file: File, upload: UploadedFile) -> None:
 
 @contextmanager
 def writing(folder: str) -> Iterator[None]:
-    """Within, bytes of a file are written to `folder`. Raises StorageUnavailable if the disk is full, for example.
+    """A context in which the bytes of a file are written to `folder`. Raises StorageUnavailable if that fails, for
+    example on a full disk.
 
-    The log says why, without the path and the name of the file.
+    The log tells why, without the path and the name of the file.
     """
     try:
         yield
@@ -163,7 +165,7 @@ def _insert_within_quota(file: File) -> None:
 
 
 def _most_used(owners: list[int]) -> int:
-    """The bytes in all projects of the owner who has most."""
+    """The bytes in all projects of the owner who has the most."""
     theirs = Membership.objects.that(Permission.OWN_PROJECT).filter(user__in=owners, project__deleted_at=None)
     used = theirs.values("user").annotate(bytes=Sum("project__files__size")).values_list("bytes", flat=True)
     return max((found or 0 for found in used), default=0)
@@ -186,11 +188,11 @@ def delete_file(*, file: File, by: User | None, key: Key | None = None, address:
 def delete_bytes_on_commit(file: File) -> None:
     storage, name = file.blob.storage, file.blob.name
 
-    # A named function, for Django logs the failure of a robust callback by its name.
+    # A named function, because Django logs the failure of a robust callback by its name.
     def delete_bytes() -> None:
         storage.delete(name)
 
-    # Robust: the file is gone once its row is, even if the disk then refuses.
+    # Robust: the file is gone once its row is deleted, even if the disk then fails.
     transaction.on_commit(delete_bytes, robust=True)
 
 

@@ -1,1 +1,1 @@
-"""The check of a key for other Django APIs (docs/django.md). Each way in asks `judge`, and nothing else decides."""
+"""The check of a key for other Django APIs (docs/django.md). Each integration asks `judge`, which alone decides."""

@@ -14,9 +14,9 @@ View = Callable[..., HttpResponseBase]
 
 
 def api_key_required(view: View) -> View:
-    """Lets a request reach `view` only with a good key, as `request.identity`; others are answered the refusal.
+    """Calls `view` only for a good key, which becomes `request.identity`. Other requests are answered with the refusal.
 
-    Programs have no form token and no session, so neither is asked for.
+    Programs have no form token and no session, so neither is required.
     """
 
     @csrf_exempt

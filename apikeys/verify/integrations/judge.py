@@ -1,4 +1,4 @@
-"""From a Django request to its verdict, and to the refusal in our envelope."""
+"""Turns a Django request into its verdict, and a verdict into the refusal in our envelope."""
 
 import structlog
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +11,7 @@ from common.public_ids import new_public_id
 
 
 def judge(request: HttpRequest) -> Verdict:
-    """Asks `verification.verify`. A request that may pass has an `identity` from here on, and its log lines the key."""
+    """Asks `verification.verify`. An allowed request then has an `identity`, and its log lines name the key."""
     verdict = verification.verify(request.META.get("HTTP_AUTHORIZATION"), client_address(request))
     if verdict.identity is not None:
         request.identity = verdict.identity  # type: ignore[attr-defined]
@@ -20,13 +20,13 @@ def judge(request: HttpRequest) -> Verdict:
 
 
 def refused(request: HttpRequest, verdict: Verdict) -> Refused:
-    """What to raise, or to answer, for a verdict without an identity."""
+    """The exception, or the answer, for a verdict without an identity."""
     message = verification.message_of(verdict.refusal, request.META.get("HTTP_AUTHORIZATION"))
     return Refused(verdict.refusal, message)
 
 
 def answer(request: HttpRequest, error: Refused) -> HttpResponse:
-    """The refusal. Latchkey's own middleware has named the request; in another project nothing has."""
+    """The refusal as an answer. Latchkey's own middleware has given the request an id; other projects have not."""
     request.request_id = getattr(request, "request_id", "") or new_public_id("req")  # type: ignore[attr-defined]
     response = error_response(request, error.refusal, error.message)
     response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]

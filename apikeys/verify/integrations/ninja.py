@@ -1,4 +1,4 @@
-"""For APIs made with django-ninja, as Latchkey's own is."""
+"""For APIs made with django-ninja, such as Latchkey's own."""
 
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -10,9 +10,9 @@ from common.answers.envelope import Refused
 
 
 class ApiKeyAuth(HttpAuthBase):
-    """Raises Refused for a request that may not pass; one that may has an `identity` from here on.
+    """Raises Refused for a rejected request. An allowed one then has an `identity`.
 
-    The identity is `request.auth` too, as with every authentication of Ninja's.
+    The identity is also `request.auth`, as with every authentication class of Ninja.
     """
 
     openapi_scheme = "bearer"
@@ -26,7 +26,7 @@ class ApiKeyAuth(HttpAuthBase):
 
 
 def answer_refusals(api: NinjaAPI) -> None:
-    """Has `api` answer Refused in the envelope. Without it, a refused request is an exception that nobody handles."""
+    """Makes `api` answer Refused in the envelope. Without it, nobody handles the exception of a rejected request."""
 
     @api.exception_handler(Refused)
     def refuse(request: HttpRequest, error: Refused) -> HttpResponse:

@@ -14,7 +14,7 @@ from common.answers.envelope import Refused, error_headers
 
 
 class Creator(SimpleLazyObject):
-    """The User who created the key. Only what the check did not fetch anyway costs a query."""
+    """The User who created the key. A field that the check did not fetch costs a query."""
 
     is_authenticated = True
     is_anonymous = False
@@ -22,7 +22,7 @@ class Creator(SimpleLazyObject):
 
     def __init__(self, identity: Identity) -> None:
         super().__init__(lambda: User.objects.get(pk=identity.user_pk))
-        # Not by assignment, which would fetch the user to set it there.
+        # An assignment would fetch the user first.
         self.__dict__.update(
             pk=identity.user_pk, id=identity.user_pk, public_id=identity.user_id, email=identity.user_email
         )
@@ -35,8 +35,8 @@ class Creator(SimpleLazyObject):
 class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]  # the framework ships no types
     """`request.auth` is the Identity, `request.user` the key's creator.
 
-    A request without a key is refused like one with a bad key, not left to the permissions: those answer
-    another code, and the framework's default lets everyone in. It therefore stands alone.
+    A request without a key is rejected like one with a bad key and is not left to the permissions, because they answer
+    another code, and the framework's default lets everyone in. So this class has to be the only one.
     """
 
     def authenticate(self, request: Any) -> tuple[Creator, Identity]:
@@ -46,7 +46,7 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]  # the fra
         return Creator(verdict.identity), verdict.identity
 
     def authenticate_header(self, request: Any) -> str:
-        """WWW-Authenticate of a 401; a request without credentials is told no error."""
+        """The WWW-Authenticate header of a 401. A request without credentials gets no error code."""
         refusal = KEY_UNKNOWN if "HTTP_AUTHORIZATION" in request.META else KEY_MISSING
         return error_headers(refusal)["WWW-Authenticate"]
 
