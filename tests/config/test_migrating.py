@@ -1,12 +1,15 @@
-"""How long a migration may take, and that every migration can be reversed."""
+"""How long a migration may take, that it can be reversed, and how wide columns of codes are."""
 
 import pytest
+from django.apps import apps
 from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import CharField
 
 from tests.support.environment import ON_SQLITE
 
 pytestmark = pytest.mark.django_db(transaction=True)
+OURS = {"accounts", "apikeys", "outbox", "projects"}
 has_a_time_limit = pytest.mark.skipif(ON_SQLITE, reason="SQLite has no time limit")
 
 
@@ -41,7 +44,14 @@ def test_what_migrate_would_do_can_still_be_printed():
 
 
 def test_every_migration_of_ours_can_be_reversed():
-    ours = {"accounts", "apikeys", "outbox", "projects"}
-    migrations = [one for (app, _), one in MigrationLoader(None).disk_migrations.items() if app in ours]
+    migrations = [one for (app, _), one in MigrationLoader(None).disk_migrations.items() if app in OURS]
     assert len(migrations) >= 5
     assert all(operation.reversible for migration in migrations for operation in migration.operations)
+
+
+def test_columns_of_short_codes_have_room_for_longer_ones():
+    """Then a new state, outcome or kind changes constraints alone."""
+    fields = [field for app in OURS for model in apps.get_app_config(app).get_models() for field in model._meta.fields]
+    coded = [field for field in fields if isinstance(field, CharField) and field.choices]
+    assert len(coded) >= 10
+    assert {str(field) for field in coded if field.max_length != 32} == set()
