@@ -1,4 +1,4 @@
-"""Imports run one way, from floor to floor and from room to room, and no room does what it must not."""
+"""Imports run one way, from layer to layer and from room to room, and no room does what it must not."""
 
 import ast
 import inspect
@@ -19,8 +19,8 @@ from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
 
-# The floors, from top to bottom. A floor imports itself and the floors below it.
-FLOORS = ["config", "apikeys", "projects", "accounts", "common"]
+# The layers, from top to bottom. A layer imports itself and the layers below it.
+LAYERS = ["config", "apikeys", "projects", "accounts", "common"]
 
 # Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides. One
 # thread (writer_thread.py) writes for both, and knows neither.
@@ -118,12 +118,12 @@ def is_a_queryset(receiver: str) -> bool:
     return last in rows or any(f".{query}(" in receiver for query in ("filter", "exclude", "all", "alive", "order_by"))
 
 
-FILES = [(floor, path) for floor in FLOORS for path in modules(floor)]
+FILES = [(layer, path) for layer in LAYERS for path in modules(layer)]
 
 
-@pytest.mark.parametrize(("floor", "path"), FILES, ids=[name_of(path) for _, path in FILES])
-def test_imports_run_one_way(floor, path):
-    above = {*FLOORS[: FLOORS.index(floor)], "tests", "bench"}
+@pytest.mark.parametrize(("layer", "path"), FILES, ids=[name_of(path) for _, path in FILES])
+def test_imports_run_one_way(layer, path):
+    above = {*LAYERS[: LAYERS.index(layer)], "tests", "bench"}
     assert not {module for module in imported(tree_of(path)) if is_in(module, above)}
 
 
@@ -152,9 +152,9 @@ def test_few_modules_lie_flat_in_apikeys():
 
 
 ROOM_FOLDERS = sorted(
-    {path.parent for floor in FLOORS for path in modules(floor) if path.parent.parent != REPOSITORY}
-    - {folder for floor in FLOORS for folder in (REPOSITORY / floor).rglob("*") if "management" in folder.parts}
-    - {REPOSITORY / floor / "templatetags" for floor in FLOORS}
+    {path.parent for layer in LAYERS for path in modules(layer) if path.parent.parent != REPOSITORY}
+    - {folder for layer in LAYERS for folder in (REPOSITORY / layer).rglob("*") if "management" in folder.parts}
+    - {REPOSITORY / layer / "templatetags" for layer in LAYERS}
 )
 
 
@@ -167,7 +167,7 @@ def test_a_room_says_what_belongs_in_it_and_is_small(folder):
 
 
 def test_no_two_rooms_have_a_file_of_one_name_unless_these_are_twins():
-    names = Counter(path.stem for floor in FLOORS for path in modules(floor))
+    names = Counter(path.stem for layer in LAYERS for path in modules(layer))
     assert {name for name, files in names.items() if files > 1} <= {*TWINS, "__init__"}
 
 
@@ -197,11 +197,11 @@ def test_the_judge_and_the_table_touch_no_database_request_or_clock(path):
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in clocks]
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_no_code_of_a_refusal_is_written_outside_its_table(floor):
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_code_of_a_refusal_is_written_outside_its_table(layer):
     """Whoever refuses names the refusal, so that its status, message and headers follow."""
     codes = {refusal.code for refusal in ALL if "_" in refusal.code}
-    for path in modules(floor):
+    for path in modules(layer):
         if path.name == "refusals.py" or name_of(path) == "common/security_log.py":  # events of the same names
             continue
         written = {node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant)}

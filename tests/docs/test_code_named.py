@@ -116,8 +116,8 @@ def test_the_time_limits_of_the_architecture_page_are_those_of_the_code():
 
 def test_every_thread_that_a_process_starts_is_on_the_architecture_page():
     page = (REPOSITORY / "docs" / "architecture.md").read_text()
-    floors = ("config", "apikeys", "projects", "accounts", "common")
-    files = [path for floor in floors for path in (REPOSITORY / floor).rglob("*.py")]
+    layers = ("config", "apikeys", "projects", "accounts", "common")
+    files = [path for layer in layers for path in (REPOSITORY / layer).rglob("*.py")]
     started = {
         target
         for path in files

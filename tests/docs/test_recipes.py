@@ -47,9 +47,10 @@ def table(page: str, heading: str) -> list[str]:
 @pytest.mark.nodb
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_a_list_of_files(recipe):
-    rows = re.findall(r"^\| `([\w/.-]+)`.* \| (.+) \|$", RECIPES[recipe], re.MULTILINE)
-    assert len(rows) >= 3
-    assert all((REPOSITORY / file).exists() for file, _ in rows)
+    cells = re.findall(r"^\| (.+?) \| .+ \|$", RECIPES[recipe], re.MULTILINE)
+    files = [file for cell in cells for file in re.findall(r"`([\w/.-]+)`", cell)]
+    assert len(files) >= 3
+    assert [file for file in files if not (REPOSITORY / file).exists()] == []
 
 
 # An event kind
@@ -147,8 +148,9 @@ def test_every_fact_of_a_standing_has_its_columns():
 def test_a_role_is_where_the_recipe_says(role):
     assert role.phrase.endswith(role.value)
     assert permissions_of(role)
-    assert role.value in PERSONAS
-    assert f"| {', '.join(Role.values)} |" in text_of("docs/product.md")
+    assert role.value in PERSONAS, "add it in tests/support/places/access.py"
+    row = f"| {', '.join(Role.values)} | "
+    assert any(line.startswith(row) for line in text_of("docs/product.md").splitlines()), f"docs/product.md needs {row}"
 
 
 @pytest.mark.nodb
@@ -174,7 +176,8 @@ def test_a_field_of_the_identity_is_all_that_a_new_column_needs(api_key):
 @pytest.mark.nodb
 def test_every_field_of_the_identity_is_documented():
     section = text_of("docs/django.md").partition("## What a view gets")[2].partition("\n## ")[0]
-    assert set(verification.Identity._fields) <= set(re.findall(r"`(\w+)`", section))
+    undocumented = set(verification.Identity._fields) - set(re.findall(r"`(\w+)`", section))
+    assert undocumented == set(), 'name it in docs/django.md, "What a view gets"'
 
 
 # A setting
@@ -197,13 +200,15 @@ def test_every_setting_has_its_row_and_every_row_its_setting():
     rows = {name for cell in table("docs/running.md", "Settings") for name in re.findall(r"`([A-Z_]+)`", cell)}
     read = variables_read() - NOT_SETTINGS
     assert len(read) > 40
-    assert rows == read
+    assert read - rows == set(), "add a row to the table of settings in docs/running.md"
+    assert rows - read == set(), "remove the row from docs/running.md: no code reads the variable"
 
 
 @pytest.mark.nodb
 def test_every_setting_is_tested():
     tests = "\n".join(path.read_text() for path in (REPOSITORY / "tests" / "config").rglob("test_*.py"))
-    assert not {name for name in variables_read() - {"PYTHONPATH"} if not re.search(rf"\b{name}\b", tests)}
+    untested = {name for name in variables_read() - {"PYTHONPATH"} if not re.search(rf"\b{name}\b", tests)}
+    assert untested == set(), "add it to SETTINGS in tests/config/environment/test_broken_environments.py"
 
 
 # An API call
@@ -212,16 +217,17 @@ def test_every_setting_is_tested():
 @pytest.mark.django_db
 def test_every_call_of_the_api_is_where_the_recipe_says(client):
     calls = {operation["operationId"]: (method, path) for path, method, operation in operations(document_of(client))}
-    assert set(calls) == set(ADDRESSES)
+    assert set(calls) == set(ADDRESSES), "ADDRESSES is in tests/config/test_documented_answers.py"
     documented = {re.sub(r"\?.*", "", cell.strip("`")) for cell in table("docs/api.md", "The calls")}
     paths = {call: re.sub(r"{\w+}", "{id}", path.removeprefix(API)) for call, (_, path) in calls.items()}
     own_names = {f"{method} {paths[call]}" for call, (method, _) in calls.items()}
-    assert documented == own_names
+    assert documented == own_names, 'docs/api.md has a row for each call in "The calls"'
 
 
 @pytest.mark.nodb
 def test_every_route_of_the_api_has_its_row_of_personas():
-    assert {route.pattern for route in all_routes() if route.is_api} <= set(ACCESS)
+    missing = {route.pattern for route in all_routes() if route.is_api} - set(ACCESS)
+    assert missing == set(), "add a row to ACCESS in tests/support/places/access.py"
 
 
 @pytest.mark.nodb
