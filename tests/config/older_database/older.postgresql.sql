@@ -1,7 +1,6 @@
 -- A database as the last code before version 0.1.0 made it, with a few rows of each kind. tests/config/older_database/
 -- loads it. Everything in it was made up for the tests. It is never changed.
 
-
 CREATE TABLE public.account_emailaddress (
     id integer NOT NULL,
     email character varying(254) NOT NULL,
@@ -906,4 +905,3 @@ ALTER TABLE ONLY public.projects_project
 
 ALTER TABLE ONLY public.usersessions_usersession
     ADD CONSTRAINT usersessions_usersession_user_id_af5e0a6d_fk_accounts_user_id FOREIGN KEY (user_id) REFERENCES public.accounts_user(id) DEFERRABLE INITIALLY DEFERRED;
-
