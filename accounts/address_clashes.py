@@ -1,11 +1,10 @@
-"""Accounts whose addresses were written before addresses had a canonical form, or by the previous release while both
-ran.
+"""Accounts whose addresses were written before addresses had a canonical form, or by an earlier release.
 
 If several accounts have one address, a confirmed account comes before an unconfirmed one, then the older one. The first
 account keeps the address in its canonical form. The others keep everything else, their passwords too, under a spelling
 that nobody else has. So no row is lost, and no account is without an address.
 
-The models are arguments, because the migration has its own.
+The models are arguments, because `convertdatabase` has those of version 0.1.0.
 """
 
 from collections import defaultdict
@@ -38,7 +37,7 @@ class Found(NamedTuple):
 
 
 class _ChangedMeanwhile(Exception):
-    """The previous release, which is still running, has changed the row."""
+    """Somebody else, for example a server of an earlier release, has changed the row."""
 
 
 class _Move(NamedTuple):
@@ -75,17 +74,6 @@ def settle(users: Any, addresses: Any) -> int:
             settled += _move(users, addresses, moves)
     _settle_changes_at_hand(users, addresses)
     return settled
-
-
-def unsettle(users: Any, addresses: Any) -> None:
-    """Restores the old spellings, by which the previous release looks accounts up."""
-    by_form = defaultdict(list)
-    for user in users.objects.exclude(former_email=None):
-        form = canonical_or_none(user.former_email)
-        if form == canonical_or_none(user.email):  # otherwise the address has changed since
-            by_form[form].append(_Move(user.pk, user.email, user.former_email))
-    for moves in by_form.values():
-        _move(users, addresses, moves)
 
 
 def _odd_ones(users: Any, addresses: Any) -> dict[str, list[Account]]:

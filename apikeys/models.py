@@ -82,7 +82,7 @@ class ApiKey(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="created_keys")
     name = models.CharField(max_length=MAX_LENGTH)
     state = models.CharField(
-        max_length=8, choices=[(state.value, state.label) for state in KeyState], default=KeyState.ACTIVE.value
+        max_length=32, choices=[(state.value, state.label) for state in KeyState], default=KeyState.ACTIVE.value
     )
     mask = models.CharField(max_length=40)
     digest = models.BinaryField(max_length=32, unique=True)
@@ -94,7 +94,7 @@ class ApiKey(models.Model):
     paused_at = models.DateTimeField(null=True)
     # Empty unless the key is paused for it.
     pause_reason = models.CharField(
-        max_length=8,
+        max_length=32,
         choices=[(PauseReason.REPORTED.value, REPORTED.label.lower())],
         blank=True,
         default="",
@@ -223,9 +223,9 @@ class KeyUse(models.Model):
     # In the order in which figures are asked for: a key's hours, days or months of a time.
     pk = models.CompositePrimaryKey("key_id", "span", "starts_at", "outcome")
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="use", db_index=False)
-    span = models.CharField(max_length=5, choices=Span.choices)
+    span = models.CharField(max_length=32, choices=Span.choices)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=9, choices=[*OUTCOMES.items()])
+    outcome = models.CharField(max_length=32, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
     last_at = models.DateTimeField()
     last_address = models.GenericIPAddressField(null=True)
@@ -246,7 +246,7 @@ class ProjectUse(models.Model):
     pk = models.CompositePrimaryKey("project_id", "starts_at", "outcome")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="use", db_index=False)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=9, choices=[*OUTCOMES.items()])
+    outcome = models.CharField(max_length=32, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
 
     def __str__(self) -> str:

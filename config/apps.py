@@ -14,6 +14,7 @@ class LatchkeyConfig(AppConfig):
     def ready(self) -> None:
         from accounts import security_events as _accounts  # noqa: F401  registers receivers
         from config import admin_events as _admin  # noqa: F401
+        from config import older_database as _older_database  # noqa: F401  registers a check
         from config.serving.private_files import mend
         from projects import security_events as _projects  # noqa: F401
 

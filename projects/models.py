@@ -84,7 +84,7 @@ class Membership(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     # A membership ends by `change_member` alone, which tells people of it.
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
-    role = models.CharField(max_length=16, choices=Role.choices, default=Role.OWNER)
+    role = models.CharField(max_length=32, choices=Role.choices, default=Role.OWNER)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # Of what happens to the project's keys an owner is told by mail.
     mail_created = models.BooleanField(default=True, db_default=True)

@@ -75,7 +75,7 @@ def rotate(*, batch: int) -> Rotated:
     factors, moved = secrets_at_rest.move_all(batch=batch), store.move_all_to_digests()
     emails = sealed_emails.move_all(batch=batch)
     if factors or moved:
-        _empty_free_pages()
+        empty_free_pages()
     return _result(factors, moved, emails)
 
 
@@ -84,7 +84,7 @@ def _result(factors: int = 0, sessions: int = 0, emails: int = 0, dry_run: bool 
     return Rotated(factors, sessions, emails, found, mails, store.with_ids().count(), dry_run)
 
 
-def _empty_free_pages() -> None:
+def empty_free_pages() -> None:
     """Rewrites SQLite's file and journal, which would still contain the old rows. PostgreSQL's autovacuum does this
     itself.
     """

@@ -22,6 +22,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from apikeys.secrets import integrity
 from common import database_deadline, outages
 from common.postgresql import pooler
+from config import older_database
 
 # These are checked once: they cost more than a supervisor's request may, and only a restart changes them.
 _settled: set[str] = set()
@@ -72,7 +73,10 @@ def _database_problem() -> str | None:
         encoding = connection.connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             return f"DATABASE_URL: the database's encoding is {encoding}. Make one with ENCODING 'UTF8'."
-    missing = sorted(expected_migrations() - MigrationRecorder(connection).applied_migrations().keys())
+    applied = MigrationRecorder(connection).applied_migrations().keys()
+    if older := older_database.problem(applied):
+        return f"DATABASE_URL: {older}"
+    missing = sorted(expected_migrations() - applied)
     if missing:
         names = ", ".join(f"{app} {name}" for app, name in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""

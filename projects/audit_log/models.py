@@ -27,7 +27,7 @@ class AuditEvent(models.Model):
     )
     # The person whom an event of a member is about, with the new role. A removed member has the last role.
     member = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
-    role = models.CharField(max_length=16, choices=Role.choices, blank=True, default="", db_default="")
+    role = models.CharField(max_length=32, choices=Role.choices, blank=True, default="", db_default="")
     # None for an operator's command, and for kinds that anybody can cause.
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="audit_events")
     address = models.GenericIPAddressField(null=True)

@@ -11,16 +11,18 @@ _LEFT_OUT = {"django_session", "cache"}
 
 
 def everything() -> dict[str, list[Any]]:
-    """Each table's rows and the names of all stored files, without regard to their order."""
+    """Each table's rows and the names of all stored files, without regard to their order or that of the columns."""
     found: dict[str, list[Any]] = {}
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             if table not in _LEFT_OUT:
                 cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  its own name
-                found[table] = sorted(map(repr, map(_plain, cursor.fetchall())))
+                columns = [column[0] for column in cursor.description]
+                found[table] = sorted(repr(_by_name(columns, row)) for row in cursor.fetchall())
     found["files"] = sorted(str(path) for path in settings.MEDIA_ROOT.rglob("*") if path.is_file())
     return found
 
 
-def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+def _by_name(columns: list[str], row: tuple[Any, ...]) -> list[tuple[str, Any]]:
+    values = [bytes(value) if isinstance(value, memoryview) else value for value in row]
+    return sorted(zip(columns, values, strict=True), key=lambda pair: pair[0])
