@@ -14,7 +14,7 @@ from tests.support import advisories
 from tests.support.environment import REPOSITORY, lacking
 from tests.support.programs.postgres import free_port
 
-pytestmark = pytest.mark.nodb
+pytestmark = [pytest.mark.nodb, pytest.mark.slow]
 
 ADVISORY = {
     "id": "PYSEC-2099-1",

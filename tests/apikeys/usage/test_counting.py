@@ -159,6 +159,7 @@ def test_a_project_in_use_is_deleted_and_none_of_its_use_comes_back(transactiona
     assert not ProjectUse.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_forked_process_counts_anew_and_writes_by_itself(transactional_db, api_key):
     counting.record(api_key.pk, "ok", time.time(), None)
     child = os.fork()
