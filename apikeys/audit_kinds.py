@@ -139,8 +139,8 @@ SHOWN_ONCE = register(
     Kind(
         "shown_once",
         Subject.PROJECT,
-        "Secrets shown once",
-        "{by} chose that secrets are shown once",
+        "Stopped storing secrets",
+        "{by} stopped storing secrets",
         "eye-slash",
         Event.KEY_SHOWN_ONCE,
         NOBODY,
@@ -150,18 +150,18 @@ SHOWN_AGAIN = register(
     Kind(
         "shown_again",
         Subject.PROJECT,
-        "Secrets can be shown again",
-        "{by} chose that secrets can be shown again",
+        "Started storing new secrets",
+        "{by} started storing new secrets",
         "eye",
         Event.KEY_SHOWN_AGAIN,
         # No switch: a thief of a session could switch it off first, and then have secrets stored that were not to be.
         Email(
             None,
-            "Secrets can be shown again",
-            "The secrets of this project's API keys were shown once. From now on new ones are stored, encrypted, and "
-            "can be shown again.",
-            'If this was not you or someone you trust, choose "Show secrets once" again, replace the keys that were '
-            f"created in between, then {CHECK_ACCOUNTS}.",
+            "New secrets are stored",
+            "This project did not store the secrets of its API keys. The secrets of new keys are now stored, "
+            "encrypted, and can be copied again.",
+            'If this was not you or someone you trust, press "Stop storing secrets", replace the keys that were '
+            f"created in the meantime, then {CHECK_ACCOUNTS}.",
             section="show-once",
         ),
     )

@@ -47,7 +47,7 @@ def _keys(found: Findings) -> str:
         return "There are no keys, and so nothing is proven."
     text = f"{counted(right['proven'])} proven: each decrypts to the secret of its digest."
     if right["show_once"]:
-        text += f" {counted(right['show_once'], 'show-once key')} not proven: only a call can do that."
+        text += f" {counted(right['show_once'])} without a stored secret, not proven: only a request can do that."
     if right["deleted"]:
         text += f" {counted(right['deleted'], 'deleted key')}."
     return text

@@ -124,13 +124,13 @@ def _fields(need: Need, *names: str) -> dict[str, object]:
 
 def _line(need: Need) -> str:
     counts = (
-        (need.keys, "key"),
-        (need.show_once, "show-once key"),
-        (need.deleted, "deleted key"),
-        (need.second_factors, "second factor"),
-        (need.emails, "email"),
+        (need.keys, "key", ""),
+        (need.show_once, "key", " without a stored secret"),
+        (need.deleted, "deleted key", ""),
+        (need.second_factors, "second factor", ""),
+        (need.emails, "email", ""),
     )
-    keys = ", ".join(counted(number, noun) for number, noun in counts if number) or "no key"
+    keys = ", ".join(counted(number, noun) + detail for number, noun, detail in counts if number) or "no key"
     if not need.configured:
         verdict = "MISSING"
     elif need.first:

@@ -149,8 +149,8 @@ AGAIN = {
     PROJECT + "delete/": "press Delete project again",
     KEY + "delete/": "press Delete key again",
     PROJECT + "keys/new/": "press Create key again",
-    PROJECT + "show-once/": "do it again",
-    PROJECT + "keep-secrets/": "press Let secrets be shown again",
+    PROJECT + "show-once/": "press Destroy stored secrets again",
+    PROJECT + "keep-secrets/": "press Store new secrets again",
     PROJECT + "mails/": "choose again, then press Save",
 }
 CARRIED_OUT = {KEY + "copy/", KEY + "reveal/"}

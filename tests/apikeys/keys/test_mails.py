@@ -89,12 +89,12 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
             *(f"From: {OFFICE}", "Create a new key, switch your programs to it", "#api-keys", "#mails"),
         ],
     ),
-    "shown again": (
+    "new secrets stored": (
         lambda key, by: services.keep_secrets(project=shown_once(key.project), by=by, address=HOME),
-        "Secrets can be shown again: Acme Weather",
+        "New secrets are stored: Acme Weather",
         [
-            *("were shown once. From now on new ones are stored", "By: owner@example.com", f"From: {HOME}"),
-            *('choose "Show secrets once" again', "#show-once", "Every owner gets this mail."),
+            *("The secrets of new keys are now stored, encrypted", "By: owner@example.com", f"From: {HOME}"),
+            *('press "Stop storing secrets"', "#show-once", "Every owner gets this mail."),
         ],
     ),
     "reported key re-enabled": (
@@ -113,7 +113,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
 }
 
 
-CHOSEN_BY_NOBODY = {"shown again", "project deleted", "reported key re-enabled"}
+CHOSEN_BY_NOBODY = {"new secrets stored", "project deleted", "reported key re-enabled"}
 
 
 @pytest.mark.parametrize("what", SAYS)
@@ -146,7 +146,7 @@ def test_what_changes_nothing_is_no_mail(key, owner, told):
     secret = services.copy_secret(key=key, by=owner, address=HOME)
     services.report_leak(secret=secret)
     assert told(services.report_leak, secret=secret) == []
-    assert told(services.keep_secrets, project=key.project, by=owner) == [], "they can be shown again already"
+    assert told(services.keep_secrets, project=key.project, by=owner) == [], "they are stored already"
     services.delete_key(key=key, by=owner)
     assert told(services.delete_key, key=key, by=owner) == []
     assert told(delete_project, project=key.project, by=owner) == [], "it has no key any more"

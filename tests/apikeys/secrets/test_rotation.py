@@ -108,7 +108,7 @@ def test_the_report_says_which_entries_may_go_and_why_not(keys, settings):
     ]
     assert not any(need["removable"] for need in data["peppers"])
     assert "k1  not needed by any key\n" in text
-    assert "k1  still needed: 1 show-once key, 1 deleted key" in text
+    assert "k1  still needed: 1 key without a stored secret, 1 deleted key" in text
 
 
 def test_a_new_entry_that_is_still_the_last_is_not_said_to_be_one_to_remove(keys, settings):
