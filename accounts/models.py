@@ -51,12 +51,12 @@ class EmailUserManager(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person. The e-mail address is the identifier; there is no user name."""
+    """A person. The email address is the identifier; there is no user name."""
 
     username = None  # type: ignore[assignment]
     public_id = models.CharField(max_length=20, unique=True, default=new_user_id, editable=False)
     # The canonical form, except for accounts that lost a clash (accounts/address_clashes.py).
-    email = models.EmailField("e-mail address", unique=True, validators=[validate])
+    email = models.EmailField("email", unique=True, validators=[validate])
     # The account's spelling before addresses had a canonical form; None if nothing was changed.
     former_email = models.EmailField(null=True, editable=False, db_index=True)
 

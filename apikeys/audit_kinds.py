@@ -83,8 +83,8 @@ RESUMED_REPORTED = register(
         Email(
             None,
             "Reported API key re-enabled",
-            "An API key that was reported as leaked was re-enabled. Requests with it are let in again, also those of "
-            "whoever else has its secret.",
+            "An API key that was reported as leaked was re-enabled. Requests using it are allowed again, also from "
+            "anyone else who has its secret.",
             f"If this was not you or someone you trust, pause the key, create a new one, then {CHECK_ACCOUNTS}.",
         ),
     )
@@ -100,7 +100,7 @@ DELETED = register(
         Email(
             "deleted",
             "API key deleted",
-            "An API key was deleted, for good. Requests with it are refused.",
+            "An API key was deleted for good. Requests using it are now rejected.",
             "If this was not you or someone you trust, create a new key for what used it, then " + CHECK_ACCOUNTS + ".",
         ),
     )
@@ -110,14 +110,14 @@ REPORTED = register(
         "reported",
         Subject.KEY,
         "Key reported as leaked",
-        "Somebody who holds its secret reported {key} as leaked",
+        "{key} was reported as leaked",
         "shield-exclamation",
         Event.KEY_REPORTED,
         Email(
             "reported",
             "API key reported as leaked",
-            "Somebody who holds the secret of an API key reported it as leaked. Latchkey has paused the key: every "
-            "request with it is refused.",
+            "An API key was reported as leaked, by someone who has its secret. Latchkey has paused the key: requests "
+            "using it are now rejected.",
             "Create a new key, switch your programs to it, then delete this one.",
         ),
         has_source=True,

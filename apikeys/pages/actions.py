@@ -272,7 +272,7 @@ def _secret(request: PageRequest, project_id: str, key_id: str, read: services.R
         return _shown_before(request, project, key)
     except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
         outages.explain(error)
-        message = "The key cannot be decrypted at the moment; it goes on working. Ask an administrator."
+        message = "The key cannot be decrypted at the moment. Requests using it still work. Ask an administrator."
         if as_json:
             return JsonResponse({"message": message}, status=503)
         return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=503)

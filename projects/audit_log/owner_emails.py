@@ -21,7 +21,7 @@ logger = structlog.get_logger(__name__)
 
 Line = tuple[str, str]
 # Somebody without the owners' trust wrote the address.
-FOUND_AT = "Found at (says whoever reported it)"
+FOUND_AT = "Reported location (unverified)"
 
 
 class NamedKey(Protocol):

@@ -55,7 +55,7 @@ class FileLinks(Schema):
 
 class FileObject(Schema):
     id: str
-    name: str = Field(description="The uploaded name without its path and without hidden characters.")
+    name: str = Field(description="The uploaded name without its path and without invisible characters.")
     size: int = Field(description="Bytes.")
     content_type: str = Field(description="What the uploading program claimed.")
     created_at: datetime = Field(description="ISO 8601, UTC.")

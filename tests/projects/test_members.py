@@ -77,7 +77,7 @@ def test_every_change_in_the_admin_leaves_one_event_and_one_email_each(
     assert email.subject == "[Latchkey] Member added: outsider@example.com (Acme Weather)"
     for line in ("Project: Acme Weather", "Person: outsider@example.com", "Role: Viewer", "By: admin@example.com"):
         assert f"{line}\n" in email.body
-    assert "You are this person, or you own this project in Latchkey." in email.body
+    assert "You get this email because you are this person, or because you own the project." in email.body
 
 
 def test_a_membership_keeps_its_person_and_its_project(project, owner, second, outsider, admin, signed_in):

@@ -155,7 +155,7 @@ def _ring_key_lacks(need: Need) -> str:
         return ""
     return (
         f"Ring key {need.id} is not in KEY_RING, but {counted(need.keys)} need it to be shown or moved: put it back. "
-        "Calls are let in without it."
+        "Requests are allowed without it."
     )
 
 
@@ -164,7 +164,7 @@ def _pepper_lacks(need: Need) -> str:
     if need.configured or not living:
         return ""
     text = (
-        f"Pepper {need.id} is not in KEY_PEPPERS, so that calls with {counted(living)} are refused as unknown: put it "
+        f"Pepper {need.id} is not in KEY_PEPPERS, so requests using {counted(living)} are rejected as unknown: put it "
         "back."
     )
     return text + (f" If it is lost, --lost-pepper {need.id} brings {need.keys:,} of them back." if need.keys else "")

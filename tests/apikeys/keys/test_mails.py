@@ -53,7 +53,7 @@ def test_what_the_mail_of_a_new_key_says(project, owner, told):
         f"Project: Acme Weather\nKey: Production server, {mask}\nBy: owner@example.com\n{when[0]}From: {HOME}\n\n"
         "If this was not you or someone you trust, delete the key, then change your password and sign out your other "
         f"sessions.\n\n{settings_of(project)}#api-keys\n\n-- \n"
-        "You own this project in Latchkey. Choose which of these mails you get:\n"
+        "You get this email because you own the project. Manage notifications:\n"
         f"{settings_of(project)}#mails\n"
     )
 
@@ -67,7 +67,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
     "deleted": (
         lambda key, by: services.delete_key(key=key, by=by, address=HOME),
         "API key deleted: Production server (Acme Weather)",
-        ["was deleted, for good", "By: owner@example.com", f"From: {HOME}", "create a new key", "#api-keys", "#mails"],
+        ["was deleted for good", "By: owner@example.com", f"From: {HOME}", "create a new key", "#api-keys", "#mails"],
     ),
     "copied": (
         lambda key, by: services.copy_secret(key=key, by=by, address=OFFICE),
@@ -85,7 +85,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
         ),
         "API key reported as leaked: Production server (Acme Weather)",
         [
-            *("reported it as leaked", "has paused the key", f"Found at (says whoever reported it): {SOURCE}"),
+            *("was reported as leaked", "has paused the key", f"Reported location (unverified): {SOURCE}"),
             *(f"From: {OFFICE}", "Create a new key, switch your programs to it", "#api-keys", "#mails"),
         ],
     ),
@@ -94,7 +94,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
         "New secrets are stored: Acme Weather",
         [
             *("The secrets of new keys are now stored, encrypted", "By: owner@example.com", f"From: {HOME}"),
-            *('press "Stop storing secrets"', "#show-once", "Every owner gets this mail."),
+            *('press "Stop storing secrets"', "#show-once", "All owners get it."),
         ],
     ),
     "reported key re-enabled": (
@@ -102,13 +102,18 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
         "Reported API key re-enabled: Production server (Acme Weather)",
         [
             *("that was reported as leaked was re-enabled", "By: owner@example.com", f"From: {HOME}", "pause the key"),
-            *("#api-keys", "Every owner gets this mail."),
+            *("#api-keys", "All owners get it."),
         ],
     ),
     "project deleted": (
         lambda key, by: delete_project(project=key.project, by=by, address=HOME),
         "Project deleted: Acme Weather",
-        ["The project was deleted, for good", "By: owner@example.com", f"From: {HOME}", "ask the operators"],
+        [
+            "The project and its API keys were deleted for good",
+            "By: owner@example.com",
+            f"From: {HOME}",
+            "ask the operators",
+        ],
     ),
 }
 
@@ -124,7 +129,7 @@ def test_what_each_mail_says(what, key, owner, told):
     assert re.search(WHEN, message.body)
     for words in ("Project: Acme Weather", *said):
         assert words in message.body
-    assert ("Choose which of these mails you get" in message.body) is (what not in CHOSEN_BY_NOBODY)
+    assert ("Manage notifications" in message.body) is (what not in CHOSEN_BY_NOBODY)
     assert ("By:" in message.body) is (what != "reported"), "whoever reports is nobody"
     assert message.content_subtype == "plain"
     assert not getattr(message, "alternatives", None)

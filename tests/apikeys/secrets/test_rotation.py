@@ -182,7 +182,7 @@ def test_a_pepper_that_is_missing_keeps_its_digests_and_is_an_error(keys, settin
     data, _, failure = run()
     assert data["moved"] == 2  # to the new ring key
     assert set(ApiKey.objects.values_list("digest", flat=True)) == digests
-    assert "Pepper k1 is not in KEY_PEPPERS, so that calls with 3 keys are refused as unknown: put it back" in failure
+    assert "Pepper k1 is not in KEY_PEPPERS, so requests using 3 keys are rejected as unknown: put it back" in failure
 
 
 def test_a_lost_peppers_keys_come_back_from_their_ciphertexts(keys, settings):
@@ -192,7 +192,7 @@ def test_a_lost_peppers_keys_come_back_from_their_ciphertexts(keys, settings):
     data, _, failure = run("--lost-pepper", "k1")
     assert data["moved"] == 2
     assert is_let_in(keys[0])
-    assert "calls with 1 key are refused" in failure  # the show-once one
+    assert "requests using 1 key are rejected" in failure  # the show-once one
     assert not is_let_in(keys[2])
 
 

@@ -216,7 +216,7 @@ def test_the_admin_shows_the_report_first(site, project, owner, reported):
     )
     form = dict(re.findall(r'type="hidden" name="(seen)" value="(\w+)"', shown.content.decode()))
     done = site.post(answer.headers["Location"], form, follow=True)
-    assert "1 API key was re-enabled. All owners are told by email." in html.unescape(done.content.decode())
+    assert "1 API key was re-enabled. All owners get an email." in html.unescape(done.content.decode())
     assert state_of(reported).is_active
 
 
@@ -277,7 +277,7 @@ def test_the_command_wants_to_hear_that_the_report_is_known(reported, capsys):
 def test_the_command_prints_whom_it_tells(reported, owner, capsys):
     """T52"""
     call_command("resumekey", reported.public_id, "--although-reported")
-    assert f"It was reported as leaked. Told by email: {owner.email}." in capsys.readouterr().out
+    assert f"It was reported as leaked. Emailed: {owner.email}." in capsys.readouterr().out
     report_leak(secret=reported.secret)
     User.objects.filter(pk=owner.pk).update(is_active=False)
     call_command("resumekey", reported.public_id, "--although-reported", "--json")
@@ -287,4 +287,4 @@ def test_the_command_prints_whom_it_tells(reported, owner, capsys):
 def test_the_command_tells_nobody_of_a_key_that_nobody_reported(api_key, capsys):
     services.pause_key(key=api_key, by=None)
     call_command("resumekey", api_key.public_id, "--although-reported")
-    assert "Told by email" not in capsys.readouterr().out
+    assert "Emailed:" not in capsys.readouterr().out
