@@ -18,6 +18,7 @@ CREATED = register(
             "API key created",
             "An API key was created.",
             f"If this was not you or someone you trust, delete the key, then {CHECK_ACCOUNTS}.",
+            is_routine=True,
         ),
     )
 )
@@ -101,7 +102,9 @@ DELETED = register(
             "deleted",
             "API key deleted",
             "An API key was deleted for good. Requests using it are now rejected.",
-            "If this was not you or someone you trust, create a new key for what used it, then " + CHECK_ACCOUNTS + ".",
+            "If this was not you or someone you trust, create a new key for the programs that used it, then "
+            f"{CHECK_ACCOUNTS}.",
+            is_routine=True,
         ),
     )
 )

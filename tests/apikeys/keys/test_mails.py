@@ -65,9 +65,9 @@ def shown_once(project: Project) -> Project:
 
 SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
     "deleted": (
-        lambda key, by: services.delete_key(key=key, by=by, address=HOME),
+        lambda key, by: services.delete_key(key=key, by=by, address=OFFICE),
         "API key deleted: Production server (Acme Weather)",
-        ["was deleted for good", "By: owner@example.com", f"From: {HOME}", "create a new key", "#api-keys", "#mails"],
+        ["was deleted for good", "By: owner@example.com", f"From: {OFFICE}", "create a new key", "#api-keys", "#mails"],
     ),
     "copied": (
         lambda key, by: services.copy_secret(key=key, by=by, address=OFFICE),
