@@ -37,7 +37,7 @@ RENAMED = register(
 _COPIED_EMAIL = Email(
     "revealed",
     "API key copied from a new address",
-    "The secret of an API key was copied, from an address that may be new to you.",
+    "The secret of an API key was copied from an address that may be new to you.",
     f"If this was not you or someone you trust, pause the key, create a new one, then {CHECK_ACCOUNTS}.",
     only_from_new_addresses=True,
 )
@@ -62,7 +62,7 @@ REVEALED = register(
         Event.KEY_REVEALED,
         _COPIED_EMAIL._replace(
             subject="API key revealed from a new address",
-            what="The secret of an API key was revealed, from an address that may be new to you.",
+            what="The secret of an API key was revealed from an address that may be new to you.",
         ),
     )
 )

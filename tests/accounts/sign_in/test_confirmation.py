@@ -143,7 +143,7 @@ def test_a_confirmation_leads_nowhere_else(aged, api_key):
 
 # What was interrupted, and is not carried out
 
-NOT_DONE = "You confirmed that it is you. Nothing has been done yet: "
+NOT_DONE = "Thanks for confirming it's you. Nothing has been done yet: "
 # What the page after the confirmation says to do, of each action that the confirmation does not carry out.
 AGAIN = {
     PROJECT + "delete/": "press Delete project again",

@@ -51,7 +51,7 @@ def test_the_page_names_the_keys_that_stop_and_the_projects_that_nobody_else_own
     )
     assert "Production server in Acme Weather" in page
     assert "Buoy in Tides" in page
-    assert "Projects that have no other active owner: 1 Nobody can manage them until you make somebody" in page
+    assert "Projects that have no other active owner: 1 Nobody can manage them until you make someone" in page
     assert f"Acme Weather ({project.public_id})" in page
     assert not [name for name in ("Not theirs", "Paused", "Deleted", shared.public_id) if name in page]
     assert ApiKey.objects.filter(state="active").count() == 3

@@ -72,12 +72,12 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
     "copied": (
         lambda key, by: services.copy_secret(key=key, by=by, address=OFFICE),
         "API key copied from a new address: Production server (Acme Weather)",
-        ["was copied, from an address", "By: owner@example.com", f"From: {OFFICE}", "pause the key", "#api-keys"],
+        ["was copied from an address", "By: owner@example.com", f"From: {OFFICE}", "pause the key", "#api-keys"],
     ),
     "revealed": (
         lambda key, by: services.reveal_secret(key=key, by=by, address=OFFICE),
         "API key revealed from a new address: Production server (Acme Weather)",
-        ["was revealed, from an address", "By: owner@example.com", f"From: {OFFICE}", "pause the key", "#api-keys"],
+        ["was revealed from an address", "By: owner@example.com", f"From: {OFFICE}", "pause the key", "#api-keys"],
     ),
     "reported": (
         lambda key, by: services.report_leak(

@@ -236,7 +236,7 @@ def test_the_admin_says_after_the_confirmation_that_the_key_is_not_re_enabled_ye
     age(site)
     asked = site.post(there, {"seen": reported.public_id}, headers={"Referer": f"http://testserver{there}"})
     page = confirm(site, asked.headers["Location"], follow=True)
-    assert "You confirmed that it is you. Nothing has been done yet: do it again." in text(page)
+    assert "Thanks for confirming it's you. Nothing has been done yet: do it again." in text(page)
     assert "Re-enable, although reported" in page.content.decode()
     assert state_of(reported).is_reported
 
