@@ -1,12 +1,12 @@
 """Sessions that nobody can use or read with the database alone.
 
-The table holds a digest of a session's id instead of the id, which is the cookie. It holds the session's data (mailed
-codes, seeds of apps that are being set up, forms that wait for a confirmation) encrypted and bound to that digest.
+The table holds a digest of a session's id instead of the id, which is the cookie. The session's data is encrypted and
+bound to that digest: emailed codes, seeds of apps that are being set up, forms that wait for a confirmation.
 
-A session ends SESSION_COOKIE_AGE after its data was last saved, and earlier if nobody uses it for SESSION_IDLE_SECONDS:
+A session ends SESSION_COOKIE_AGE after its data was last saved, and earlier if nobody uses it for SESSION_IDLE_SECONDS.
 `expire_date` is the earlier of the two.
 
-Releases before this one stored the id and signed data. Such rows are still accepted. A row takes today's form when its
+Earlier releases stored the id and signed data. This release still accepts such rows. A row takes today's form when its
 session is next saved, or when `rotate_encryption` runs. Until then servers of the earlier release can read it.
 """
 
@@ -42,16 +42,17 @@ _ID = re.compile(rf"[{VALID_KEY_CHARS}]{{{ID_LENGTH}}}")
 # No id holds a dot, so a digest that was read from the table is never accepted as a cookie.
 _DIGEST = "sha256."
 _SEALED = "v1."
-# In the session's data: the time after which no use puts its end off. Sessions that an earlier release saved lack it.
+# The key of a time in the session's data. After that time, use no longer extends the session. Sessions that an earlier
+# release saved do not have it.
 _ENDS_AT = "_ends_at"
-# A session that is in use is written this often while the limit runs; every other request only reads it.
+# While the limit runs, a session in use is written this many times. Every other request only reads it.
 _WRITES_PER_LIMIT = 24
 
 
 def digest_of(session_id: str) -> str:
-    """What the tables hold instead of the id: the prefix and 192 bits, which fit into Django's 40 characters.
+    """The value that the tables hold instead of the id: the prefix and 192 bits, which fit into Django's 40 characters.
 
-    A fast hash is right because an id is 165 random bits.
+    A fast hash is enough, because an id is 165 random bits.
     """
     return _DIGEST + urlsafe_b64encode(sha256(session_id.encode()).digest()[:24]).decode()
 
@@ -62,7 +63,7 @@ def is_digest(stored_id: str) -> bool:
 
 @sensitive_variables()
 def seal(data: dict[str, Any], digest: str) -> str:
-    """The session's data as the row with that digest holds it."""
+    """The session's data, encrypted for the row with that digest."""
     plain = import_string(settings.SESSION_SERIALIZER)().dumps(data)
     sealed = encryption.encrypt(_data_key(settings.SECRET_KEY), plain, digest.encode())
     return _SEALED + urlsafe_b64encode(sealed).decode()
@@ -70,7 +71,9 @@ def seal(data: dict[str, Any], digest: str) -> str:
 
 @sensitive_variables()
 def data_of(row: Session) -> dict[str, Any]:
-    """The data of a session's row, in today's form or the earlier one; {} if it was changed or moved, as in Django."""
+    """The data of a session's row, in today's form or the earlier one. As in Django, it is {} if the row was changed or
+    moved.
+    """
     if not is_digest(row.session_key):
         return SessionStore().decode(row.session_data)
     for secret_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
@@ -88,7 +91,9 @@ def data_of(row: Session) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 @sensitive_variables()
 def _data_key(secret_key: str | bytes) -> bytes:
-    """SECRET_KEY and not KEY_RING: sessions must work without the ring, and end with SECRET_KEY anyway."""
+    """Derived from SECRET_KEY instead of KEY_RING, because sessions must work without the ring, and end with SECRET_KEY
+    anyway.
+    """
     derive = HKDF(algorithm=SHA256(), length=encryption.KEY_BYTES, salt=None, info=b"latchkey session data v1")
     return derive.derive(force_bytes(secret_key))
 
@@ -96,7 +101,7 @@ def _data_key(secret_key: str | bytes) -> bytes:
 class SessionStore(db.SessionStore):
     """Django's store, with digests and sealed data in the table. `session_key` is the id, as everywhere in Django."""
 
-    # No method below has an asynchronous twin, and Django's own twins would store the id.
+    # The methods below have no asynchronous twins, and Django's own twins would store the id.
     aexists, aload, asave, adelete = SessionBase.aexists, SessionBase.aload, SessionBase.asave, SessionBase.adelete
 
     _id_with_digest: str | None = None  # the id whose row is known to have today's form
@@ -106,7 +111,7 @@ class SessionStore(db.SessionStore):
         return isinstance(key, str) and _ID.fullmatch(key) is not None
 
     def _get_new_session_key(self) -> str:
-        """Without a look at the table: `create` inserts the row, and fails where there is one."""
+        """Does not look at the table, because `create` inserts the row and fails if the row exists."""
         return get_random_string(ID_LENGTH, VALID_KEY_CHARS)
 
     def load(self) -> dict[str, Any]:
@@ -124,7 +129,7 @@ class SessionStore(db.SessionStore):
         return data_of(row)
 
     def note_use(self) -> None:
-        """Puts off the end that inactivity brings, at most 24 times while SESSION_IDLE_SECONDS pass."""
+        """Extends the session because it is in use, at most 24 times in SESSION_IDLE_SECONDS."""
         ends_at, row_ends = self.get(_ENDS_AT), self._row_ends
         if ends_at is None or row_ends is None:
             return
@@ -138,7 +143,7 @@ class SessionStore(db.SessionStore):
         return any(Session.objects.filter(pk=stored).exists() for stored in (digest_of(session_key), session_key))
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        digest = digest_of(str(self.session_key))  # `save` has seen to it that there is one
+        digest = digest_of(str(self.session_key))  # `save` has set it
         ends_at = self.get_expiry_date()
         sealed = seal(data | {_ENDS_AT: ends_at.timestamp()}, digest)
         return Session(session_key=digest, session_data=sealed, expire_date=_end_of_use(ends_at))
@@ -150,7 +155,7 @@ class SessionStore(db.SessionStore):
         self._id_with_digest = self.session_key
 
     def cycle_key(self) -> None:
-        """Also on the list of sessions: Django gives a session a new id in mid-life when SECRET_KEY was replaced."""
+        """Also changes the list of sessions, because Django gives a session a new id when SECRET_KEY was replaced."""
         before = self.session_key
         super().cycle_key()
         if before:
@@ -164,7 +169,7 @@ class SessionStore(db.SessionStore):
 
 
 def _end_of_use(ends_at: datetime) -> datetime:
-    """When a session ends that is used now and for the last time."""
+    """When a session ends if nobody uses it after now."""
     return min(ends_at, timezone.now() + timedelta(seconds=settings.SESSION_IDLE_SECONDS))
 
 
@@ -173,7 +178,7 @@ def alive() -> QuerySet[Session]:
 
 
 def _row(stored_id: str) -> Session | None:
-    """Not by `first`, which sorts: every page asks for this."""
+    """Does not use `first`, which sorts, because every page runs this query."""
     return next(iter(alive().filter(pk=stored_id)), None)
 
 
@@ -181,7 +186,7 @@ def _row(stored_id: str) -> Session | None:
 
 
 def stored_ids_of(session_id: str) -> set[str]:
-    """What a row of this session may be named in the tables."""
+    """The names that a row of this session may have in the tables."""
     return {digest_of(session_id), session_id}
 
 
@@ -191,13 +196,13 @@ def with_ids() -> QuerySet[Session]:
 
 
 def ids_on_the_list() -> QuerySet[UserSession]:
-    """The same of the list of sessions."""
+    """The same, for the list of sessions."""
     rows: QuerySet[UserSession] = UserSession.objects.exclude(session_key__startswith=_DIGEST)
     return rows
 
 
 def move_to_digest(session_id: str) -> bool:
-    """Gives the session's rows today's form; whether there was one of the earlier form."""
+    """Gives the session's rows today's form. Returns whether there was a row of the earlier form."""
     digest = digest_of(session_id)
     with transaction.atomic():
         row = Session.objects.select_for_update().filter(pk=session_id).first()
@@ -213,7 +218,9 @@ def move_to_digest(session_id: str) -> bool:
 
 
 def move_all_to_digests() -> int:
-    """How many sessions were moved. Servers of the earlier release then ask their people to sign in again."""
+    """Moves all sessions and returns their number. Servers of the earlier release then ask these people to sign in
+    again.
+    """
     moved = 0
     for rows in (with_ids(), ids_on_the_list()):
         moved += sum(map(move_to_digest, list(rows.values_list("session_key", flat=True))))
