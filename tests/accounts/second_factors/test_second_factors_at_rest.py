@@ -48,14 +48,6 @@ def run(command: str, *arguments: str) -> tuple[dict[str, Any], str, str]:
     return json.loads(out.getvalue()), text.getvalue(), failure
 
 
-def as_before(user: Any) -> None:
-    """Gives the person's second factors the form that an earlier release stored."""
-    for row in Authenticator.objects.filter(user=user):
-        for name in {"secret", "seed"} & set(row.data):
-            row.data[name] = secrets_at_rest.unseal(row.data[name])
-        row.save()
-
-
 def needed() -> set[str | None]:
     found = Authenticator.objects.values_list("data", flat=True)
     return {secrets_at_rest.ring_key_of(data.get("secret") or data["seed"]) for data in found}
@@ -95,7 +87,7 @@ def test_a_seed_cannot_pass_for_a_key_nor_a_key_for_a_seed():
 
 
 @pytest.mark.parametrize(
-    "spoilt", ["sealed1:", "sealed1:k1", "sealed1:k1:", "sealed1:k1:%", "sealed1:k9:AAAA", "sealed1:k1:AAAA"]
+    "spoilt", [SEED, "sealed1:", "sealed1:k1", "sealed1:k1:", "sealed1:k1:%", "sealed1:k9:AAAA", "sealed1:k1:AAAA"]
 )
 def test_what_was_changed_is_never_read(spoilt):
     with pytest.raises(secrets_at_rest.SecondFactorUnavailable):
@@ -117,7 +109,7 @@ def test_second_factors_move_to_the_first_ring_key(person, codes, settings):
     """T7"""
     settings.KEY_RING = f"{NEW_RING_KEY},{settings.KEY_RING}"
     data, text, failure = run("rotate_encryption", "--dry-run")
-    assert data["second_factors"] == {"moved": 0, "movable": 2, "plain": 0, "not_readable": []}
+    assert data["second_factors"] == {"moved": 0, "movable": 2, "not_readable": []}
     assert "2 second factors can be moved to ring key k2." in text
     assert "k1  still needed: 2 second factors\n" in text
     assert [need["removable"] for need in data["ring_keys"]] == [False, False]
@@ -131,7 +123,7 @@ def test_second_factors_move_to_the_first_ring_key(person, codes, settings):
 
 
 def test_codes_that_came_from_elsewhere_move_too(person, settings):
-    data = {"migrated_codes": [secrets_at_rest.seal("11111111"), "22222222"]}
+    data = {"migrated_codes": [secrets_at_rest.seal(code) for code in ("11111111", "22222222")]}
     row = Authenticator.objects.create(user=person, type="recovery_codes", data=data)
     settings.KEY_RING = f"{NEW_RING_KEY},{settings.KEY_RING}"
     assert secrets_at_rest.take_census().ring_keys == {"k1": 1}
@@ -139,21 +131,6 @@ def test_codes_that_came_from_elsewhere_move_too(person, settings):
     row.refresh_from_db()
     assert {secrets_at_rest.ring_key_of(code) for code in row.data["migrated_codes"]} == {"k2"}
     assert row.wrap().get_unused_codes() == ["11111111", "22222222"]
-
-
-def test_rows_of_an_earlier_release_are_read_and_then_sealed(person, codes):
-    """T45"""
-    as_before(person)
-    assert needed() == {None}
-    assert lets_in(person, codes[0])
-    data, text, failure = run("rotate_encryption", "--dry-run")
-    assert "2 second factors can be moved to ring key k1, 2 of them not sealed yet." in text
-    assert "2 second factors not sealed: run manage.py rotate_encryption." in run("checkkeys")[1]
-    data, text, failure = run("rotate_encryption")
-    assert (data["second_factors"]["moved"], failure) == (2, "")
-    assert needed() == {"k1"}
-    assert not lets_in(person, codes[0])
-    assert lets_in(person, codes[1])
 
 
 def test_a_ring_key_that_second_factors_need_and_the_ring_lacks_is_an_error(person, codes, settings):

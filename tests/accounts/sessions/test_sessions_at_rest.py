@@ -215,59 +215,6 @@ def test_a_new_password_leaves_the_session_that_gave_it_on_the_list(inside, pers
     assert not is_signed_in(other) or not is_let_in(other)
 
 
-# Rows of an earlier release
-
-
-def as_before(client: Client) -> str:
-    """Gives the client's session the rows that an earlier release wrote; returns its id."""
-    session_id = cookie_of(client)
-    row = Session.objects.get(pk=digest_of(session_id))
-    signed = import_module("django.contrib.sessions.backends.db").SessionStore().encode(data_of(row))
-    Session.objects.filter(pk=row.pk).update(session_key=session_id, session_data=signed)
-    UserSession.objects.filter(session_key=row.pk).update(session_key=session_id)
-    return session_id
-
-
-def stored() -> set[str]:
-    names = [model.objects.values_list("session_key", flat=True) for model in (Session, UserSession)]
-    return {name for names_of in names for name in names_of}
-
-
-def test_a_row_of_an_earlier_release_lets_in_and_stays_until_it_is_saved(inside):
-    session_id = as_before(inside)
-    assert listed(inside) == (1, 1)
-    assert stored() == {session_id}
-    session = inside.session
-    session["colour"] = "red"
-    session.save()
-    assert stored() == {digest_of(session_id)}
-    assert listed(inside) == (1, 1)
-    assert inside.session["colour"] == "red"
-
-
-def test_a_session_of_an_earlier_release_can_be_ended(inside, person):
-    other = Client()
-    log_in(other, person)
-    as_before(other)
-    inside.post(SESSIONS)
-    assert not is_let_in(other)
-    as_before(inside)
-    inside.post(reverse("account_logout"))
-    assert not Session.objects.filter(pk__in=stored()).exclude(pk__startswith="sha256.").exists()
-    assert not is_let_in(inside)
-
-
-def test_rotate_encryption_gives_every_row_of_an_earlier_release_its_new_form(inside, person):
-    other = Client()
-    log_in(other, person)
-    ids = {as_before(client) for client in (inside, other)}
-    call_command("rotate_encryption", "--dry-run")
-    assert stored() == ids
-    call_command("rotate_encryption")
-    assert stored() == set(map(digest_of, ids))
-    assert listed(inside) == listed(other) == (2, 1)
-
-
 def test_a_sealed_row_keeps_its_form(db):
     digest = digest_of("a" * 32)
     row = Session(session_key=digest, session_data=seal({"colour": "red"}, digest))

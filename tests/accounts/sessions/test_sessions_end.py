@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions.session_list import sessions_of
-from accounts.sessions.store import SessionStore, data_of, digest_of, seal
+from accounts.sessions.store import digest_of
 from common.outbox import senders
 from tests.support.factories import PASSWORD as OWNERS_PASSWORD
 from tests.support.factories import UserFactory
@@ -135,16 +135,6 @@ def test_a_reset_password_ends_every_session(inside, person, client):
     assert not is_let_in(inside)
 
 
-def test_a_session_of_the_earlier_release_ends_too(inside, person):
-    """Its rows hold the id itself."""
-    other = SessionStore()
-    other["_auth_user_id"] = str(person.pk)
-    Session.objects.create(session_key="a" * 32, session_data=other.encode({}), expire_date=timezone.now() + DAY)
-    UserSession.objects.create(session_key="a" * 32, user=person, ip="127.0.0.1")
-    turn_on_an_app(inside, person)
-    assert not Session.objects.filter(session_key="a" * 32).exists()
-
-
 def test_a_change_that_is_taken_back_ends_no_session(inside, other, person):
     """The sessions end in the transaction that changes the second factor."""
     give_factors(person)
@@ -228,20 +218,6 @@ def test_a_page_that_asks_by_itself_keeps_no_session_alive(limit, owner, api_key
             clock.shift(timedelta(minutes=25))
             assert client.get(page("apikeys:first_request", api_key.project, api_key), headers=HTMX).status_code == 204
         clock.shift(timedelta(minutes=25))
-        assert not is_let_in(client)
-
-
-def test_a_session_that_an_earlier_release_saved_goes_on_without_the_limit(limit, person, client):
-    with time_machine.travel(START, tick=False) as clock:
-        log_in(client, person)
-        [row] = Session.objects.all()
-        data = data_of(row)
-        data.pop("_ends_at")
-        fields = {"session_data": seal(data, row.session_key), "expire_date": timezone.now() + 14 * DAY}
-        Session.objects.update(**fields)
-        clock.shift(13 * DAY)
-        assert is_let_in(client)
-        clock.shift(DAY)
         assert not is_let_in(client)
 
 
