@@ -82,14 +82,14 @@ def _delete_all_rows(case: TransactionTestCase) -> None:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 for table in tables:
-                    cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608  our own names
+                    cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608  names from the schema
             return
         except (IntegrityError, OperationalError):
             if attempt == 3:
                 raise
 
 
-setattr(TransactionTestCase, "_fixture_teardown", _delete_all_rows)  # noqa: B010  its types hide it
+setattr(TransactionTestCase, "_fixture_teardown", _delete_all_rows)  # noqa: B010  type stubs hide it
 
 
 @pytest.fixture(scope="session")

@@ -339,7 +339,7 @@ def private_names_of(library: str) -> frozenset[str]:
 
 @cache
 def own_private_names() -> frozenset[str]:
-    """Names with an underscore that we define; and those that models of Django and named tuples have for everybody."""
+    """Names with an underscore that we define, and those that Django's models and named tuples have for everybody."""
     found = set()
     for _, path in FILES:
         for node in ast.walk(tree_of(path)):

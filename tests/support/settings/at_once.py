@@ -24,4 +24,4 @@ def _set_at_once(self: LazySettings, name: str, value: Any) -> None:
 
 def install() -> None:
     """From now on, a change of settings is whole for every thread."""
-    setattr(LazySettings, "__setattr__", _set_at_once)  # noqa: B010  its types hide it
+    setattr(LazySettings, "__setattr__", _set_at_once)  # noqa: B010  type stubs hide it

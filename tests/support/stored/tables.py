@@ -16,7 +16,7 @@ def everything() -> dict[str, list[Any]]:
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             if table not in _LEFT_OUT:
-                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  its own name
+                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  a name from the schema
                 columns = [column[0] for column in cursor.description]
                 found[table] = sorted(repr(_by_name(columns, row)) for row in cursor.fetchall())
     found["files"] = sorted(str(path) for path in settings.MEDIA_ROOT.rglob("*") if path.is_file())
