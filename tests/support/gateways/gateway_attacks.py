@@ -92,7 +92,7 @@ def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
 
 
 def _client() -> H2Connection:
-    """A client that sends whatever it is told to."""
+    """A client that does not validate what it sends."""
     options: Any = {f"validate_{way}bound_headers": False for way in ("in", "out")}
     options |= {"client_side": True, "normalize_outbound_headers": False, "header_encoding": "utf-8"}
     return H2Connection(H2Configuration(**options))

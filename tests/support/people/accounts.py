@@ -48,7 +48,7 @@ def assert_true_without_a_code(page):
 
 
 def totp_code(secret, steps=0):
-    """The code that an app shows now, valid for at least half a minute; with `steps`, the code of a later 30 seconds."""
+    """The code that an app shows now, or `steps` periods of 30 seconds later. It is valid for half a minute or more."""
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
 
 
