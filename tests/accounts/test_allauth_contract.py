@@ -1,4 +1,4 @@
-"""What accounts/allauth_internals.py relies on in allauth. A new release of allauth that changes it fails here."""
+"""Parts of allauth that accounts/allauth_internals.py relies on. A release of allauth that changes them fails here."""
 
 import inspect
 import time
@@ -157,7 +157,7 @@ def test_a_link_is_emailed(request_, owner):
     assert [message.to for message in mail.outbox] == [["new@example.com"]]
 
 
-# What waits in the session
+# Pending state in the session
 
 
 def test_a_pending_sign_in_names_its_account_and_keeps_a_stages_state(request_, owner):

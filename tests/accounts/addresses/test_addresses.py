@@ -65,7 +65,7 @@ def test_spellings_of_one_address_have_one_form(typed, form):
             "\ud800@corp.test",
         ),
         *("boss@corp_x.test", "boss @corp.test", "bo..ss@corp.test", "b" * 255 + "@corp.test", "b@" + "\u00fc" * 5000),
-        "b" * 60 + "@" + ".".join(["\u00fc\u00e4\u00f6" * 15] * 4) + ".test",  # longer as A-labels than as it was typed
+        "b" * 60 + "@" + ".".join(["\u00fc\u00e4\u00f6" * 15] * 4) + ".test",  # longer as A-labels than as typed
     ],
 )
 def test_an_address_without_a_form_is_refused_in_words(typed):

@@ -1,4 +1,6 @@
-"""A change of the e-mail address, where addresses need not be confirmed at sign-up: the old one holds until then."""
+"""A change of the email address where sign-up needs no confirmation: the old address holds until the new one is
+confirmed.
+"""
 
 import re
 
@@ -16,7 +18,7 @@ ADDRESSES = reverse("account_email")
 
 @pytest.fixture
 def signed_up(db):
-    """Signs somebody up, who has confirmed nothing; their browser."""
+    """Signs somebody up without any confirmation, and returns the browser."""
 
     def sign_up(email):
         client = Client()
@@ -31,7 +33,7 @@ def change(client, email):
 
 
 def addresses(client):
-    """The account's own, and those it has confirmed or not."""
+    """The account's address, and its other addresses with whether they are confirmed."""
     user = client.get(ADDRESSES).context["user"]
     return user.email, set(EmailAddress.objects.filter(user=user).values_list("email", "verified"))
 

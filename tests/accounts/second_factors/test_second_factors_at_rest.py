@@ -1,4 +1,6 @@
-"""Secrets of second factors in the database: sealed, rotated with the ring, proven; never let in without the ring."""
+"""Secrets of second factors in the database are sealed, rotated with the ring and proven. Without the ring nobody skips
+them.
+"""
 
 import json
 import os
@@ -35,7 +37,7 @@ AUTHENTICATE = reverse("mfa_authenticate")
 
 
 def run(command: str, *arguments: str) -> tuple[dict[str, Any], str, str]:
-    """The object that --json prints, the text of a second run, and the error that that ends with."""
+    """The JSON output of the command, the text of a second run, and the error with which the second run ends."""
     out, text, failure = StringIO(), StringIO(), ""
     try:
         call_command(command, *arguments, "--json", stdout=out)
@@ -49,7 +51,7 @@ def run(command: str, *arguments: str) -> tuple[dict[str, Any], str, str]:
 
 
 def as_before(user: Any) -> None:
-    """Gives the person's second factors the form that an earlier release stored."""
+    """Stores the person's second factors as an earlier release did."""
     for row in Authenticator.objects.filter(user=user):
         for name in {"secret", "seed"} & set(row.data):
             row.data[name] = secrets_at_rest.unseal(row.data[name])
@@ -203,9 +205,9 @@ def test_a_rotation_of_second_factors_that_is_killed_loses_none(transactional_db
 
 @pytest.mark.django_db(transaction=True)
 def test_without_the_ring_nobody_is_let_in_without_the_second_factor(start_server, transactional_db, admin):
-    """T8, T45: the real server says why, and an admin's removal of the factor lets its owner in.
+    """T8, T45: the real server gives the reason, and the owner can sign in after an admin has removed the factor.
 
-    What cannot be read is no wrong code: of those, five would be too many.
+    A factor that cannot be read does not count as a wrong code. After five wrong codes, the person would be locked out.
     """
     person = new_person()
     TOTP.activate(person, SEED)

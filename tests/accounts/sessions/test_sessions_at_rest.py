@@ -1,4 +1,4 @@
-"""Sessions in the database: digests instead of ids, sealed data, and everything else as in Django."""
+"""Sessions in the database: digests instead of ids, sealed data, and otherwise Django's behaviour."""
 
 import asyncio
 from datetime import timedelta
@@ -56,7 +56,7 @@ def test_no_table_holds_the_id_and_no_data_is_readable(inside):
 
 
 def test_what_the_table_holds_is_no_cookie(inside):
-    """T45: neither the digest nor a part of it, in whatever case."""
+    """T45: neither the digest nor a part of it works as a cookie, in any case."""
     [row] = Session.objects.all()
     part = row.session_key.rpartition(".")[2]
     for cookie in (row.session_key, part, part.lower(), part[:32], "", "x", "é" * 32, "a" * 33):
@@ -157,7 +157,7 @@ def test_asynchronous_code_stores_no_id_either(transactional_db):
         found = await again.aget("colour")
         assert session.session_key is not None
         assert await again.aexists(session.session_key)
-        await sync_to_async(connections.close_all)()  # that of the thread in which all this ran
+        await sync_to_async(connections.close_all)()  # closes the connection of the thread that ran all this
         return session.session_key, found
 
     session_id, found = asyncio.run(write_and_read())
@@ -184,7 +184,7 @@ def test_of_saves_at_once_each_succeeds_and_the_last_one_stays(transactional_db)
 
 
 def listed(client: Client) -> tuple[int, int]:
-    """How many sessions the page lists, and how many of them as the reader's own."""
+    """The number of sessions on the page, and the number that are marked as the reader's own."""
     page = page_of(client.get(SESSIONS))
     return page.count("Signed in "), page.count("This session")
 
@@ -219,7 +219,7 @@ def test_a_new_password_leaves_the_session_that_gave_it_on_the_list(inside, pers
 
 
 def as_before(client: Client) -> str:
-    """Gives the client's session the rows that an earlier release wrote; returns its id."""
+    """Gives the client's session the rows that an earlier release wrote, and returns its id."""
     session_id = cookie_of(client)
     row = Session.objects.get(pk=digest_of(session_id))
     signed = import_module("django.contrib.sessions.backends.db").SessionStore().encode(data_of(row))

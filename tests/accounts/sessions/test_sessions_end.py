@@ -1,4 +1,4 @@
-"""When sessions end: a changed password or second factor, and inactivity."""
+"""Sessions end after a change of the password or a second factor, and after inactivity."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -81,7 +81,7 @@ def change_the_password(client: Client, person: User) -> Any:
     return client.post(reverse("account_change_password"), form)
 
 
-# Adding a passkey takes a browser: tests/browser/test_second_factor.py.
+# Adding a passkey needs a browser: tests/browser/test_second_factor.py.
 CHANGES: dict[Callable[[Client, User], Any], str] = {
     turn_on_an_app: "An authenticator app was turned on for your account: signing in asks for its code.",
     turn_the_app_off: "The authenticator app of your account was turned off: signing in no longer asks for its code.",
@@ -94,7 +94,7 @@ CHANGES: dict[Callable[[Client, User], Any], str] = {
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_other_sessions_end_and_the_own_one_goes_on(change, inside, other, person, owner):
-    """The person is told on the page and by email; the sessions of other people go on."""
+    """The page and an email tell the person. Sessions of other people continue."""
     if change not in {turn_on_an_app, change_the_password}:
         give_factors(person)
     log_in(stranger := Client(), owner, password=OWNERS_PASSWORD)
@@ -108,7 +108,7 @@ def test_the_other_sessions_end_and_the_own_one_goes_on(change, inside, other, p
 
 
 def test_a_change_that_ended_no_session_speaks_of_none(inside, person):
-    """T55: neither the page nor the email."""
+    """T55: neither the page nor the email mentions ended sessions."""
     answer = change_the_password(inside, person)
     page = text(inside.get(answer.headers["Location"]))
     assert "Password changed." in page
@@ -136,7 +136,7 @@ def test_a_reset_password_ends_every_session(inside, person, client):
 
 
 def test_a_session_of_the_earlier_release_ends_too(inside, person):
-    """Its rows hold the id itself."""
+    """The earlier release's rows contain the id itself."""
     other = SessionStore()
     other["_auth_user_id"] = str(person.pk)
     Session.objects.create(session_key="a" * 32, session_data=other.encode({}), expire_date=timezone.now() + DAY)
@@ -173,7 +173,7 @@ def test_an_administrator_who_removes_a_second_factor_ends_that_persons_sessions
     assert (is_let_in(inside), is_let_in(site)) == (False, True)
 
 
-# Nobody uses it
+# Inactivity
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def limit(settings) -> timedelta:
 
 
 def test_a_session_that_nobody_uses_ends(limit, person, client):
-    """By default after a day; SESSION_IDLE_SECONDS says otherwise."""
+    """The default limit is a day; SESSION_IDLE_SECONDS changes it."""
     with time_machine.travel(START, tick=False) as clock:
         log_in(client, person)
         clock.shift(limit - timedelta(seconds=1))
@@ -196,7 +196,7 @@ def test_a_session_that_nobody_uses_ends(limit, person, client):
 
 
 def test_use_keeps_a_session_alive_until_it_ends_for_good(person, client):
-    """After SESSION_COOKIE_AGE, 14 days, a sign-in is needed also where somebody was there all the time."""
+    """After SESSION_COOKIE_AGE (14 days), even a session in constant use needs a new sign-in."""
     limit = timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     with time_machine.travel(START, tick=False) as clock:
         log_in(client, person)
@@ -221,7 +221,7 @@ def test_a_request_writes_its_session_once_in_a_while(limit, person, client):
 
 
 def test_a_page_that_asks_by_itself_keeps_no_session_alive(limit, owner, api_key, signed_in):
-    """Quick Start waits for the first call for as long as it is open."""
+    """An open Quick Start page polls for the first call."""
     with time_machine.travel(START, tick=False) as clock:
         client = signed_in(owner)
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Sign-up, and addresses that are confirmed by a mailed code."""
+"""Sign-up, and addresses that are confirmed by a code in an email."""
 
 import re
 from http import HTTPStatus
@@ -68,7 +68,9 @@ def test_the_way_back_never_leads_to_another_host(client, person):
 
 
 def test_where_addresses_are_not_confirmed_a_taken_one_is_refused_in_words(client, person):
-    """Without mail there is no other way to tell its owner; an installation that strangers reach confirms by code."""
+    """Without email, only the page can tell the owner of the address. An installation that strangers reach confirms by
+    code.
+    """
     page = page_of(client.post(SIGN_UP, {"email": "ADA@example.com", "password1": NEW_PASSWORD}))
     assert "An account with this email exists" in page
     assert User.objects.count() == 1
