@@ -1,4 +1,4 @@
-"""The envelope of lists, and the numbers of pages that are asked for."""
+"""The envelope of lists, and page numbers."""
 
 import re
 from functools import partial
