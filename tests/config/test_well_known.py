@@ -1,4 +1,4 @@
-"""Addresses below /.well-known/, and the two headers of ours on every answer."""
+"""Addresses below /.well-known/, and our two headers on every answer."""
 
 import re
 from datetime import timedelta
@@ -19,7 +19,7 @@ SECURITY, PASSWORD = "/.well-known/security.txt", "/.well-known/change-password"
 
 
 def test_whom_to_tell_of_a_weakness(settings):
-    """RFC 9116: the contacts in the order of preference, and an end that is less than a year away."""
+    """RFC 9116: the contacts in the order of preference, and an expiry in less than a year."""
     settings.SECURITY_CONTACT = ["mailto:security@example.com", "https://example.com/report"]
     settings.BASE_URL = "https://keys.example.com"
     answer = Client().get(SECURITY)
@@ -62,7 +62,7 @@ def test_what_is_no_contact_is_rejected_by_its_name(given, monkeypatch):
 
 
 def test_password_managers_find_the_page_that_changes_a_password(db, inside):
-    """W3C: a redirect; and an address that does not exist is told by its status."""
+    """W3C: the address redirects to the page. Password managers also check that an unknown address answers 404."""
     answer = inside.get(PASSWORD)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/accounts/password/change/")
     assert inside.get(answer.headers["Location"]).status_code == 200
@@ -73,7 +73,7 @@ def test_password_managers_find_the_page_that_changes_a_password(db, inside):
 
 
 def test_no_answer_may_be_embedded_or_use_what_no_page_needs(client, inside, project, authorization, settings):
-    """Pages, errors, static files, calls of the API and downloads."""
+    """This holds for pages, errors, static files, API calls and downloads."""
     file = FileFactory(project=project)
     answers = [inside.get(path) for path in ("/help/", "/projects/", "/nowhere", "/admin/", "/accounts/login/")]
     answers += [client.get(path, headers=authorization) for path in ("/api/v1/me", "/api/v1/files", "/api/v1/nowhere")]

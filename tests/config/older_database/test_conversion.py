@@ -1,4 +1,4 @@
-"""A database from before version 0.1.0: what refuses it, and what `convertdatabase` makes of it."""
+"""A database from before version 0.1.0: the server rejects it, and `convertdatabase` converts it."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from tests.support.environment import ON_SQLITE
 from tests.support.stored.tables import everything
 
 FOLDER = Path(__file__).parent
-# How the rows of the fixture were made.
+# The fixture's rows were made with these values.
 SECRET_KEY, SESSION_ID = "the secret key of the older release, for tests only", "owners0session0of0older0release0"
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 CONVERTED = {"converted": True, "columns": 7, "addresses": 1, "second_factors": 2, "sessions": 1}
@@ -37,13 +37,13 @@ CHANGED = {
 
 @pytest.fixture
 def new_schema(transactional_db) -> dict[str, list[str]]:
-    """That of the tests' own database, which `migrate` has just made."""
+    """The schema of the tests' database, which `migrate` has just made."""
     return schema()
 
 
 @pytest.fixture
 def older(transactional_db, new_schema, tmp_path, settings) -> Iterator[None]:
-    """The connection leads to a database that the code before version 0.1.0 made, with rows of each kind."""
+    """The connection leads to a database of the code before version 0.1.0, with rows of each kind."""
     own, settings.SECRET_KEY = connection.settings_dict["NAME"], SECRET_KEY
     name = str(tmp_path / "older.sqlite3") if ON_SQLITE else "older"
     if not ON_SQLITE:
