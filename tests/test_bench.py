@@ -1,4 +1,4 @@
-"""What `make bench` makes of its figures. It is never asked for a time here."""
+"""How `make bench` judges and prints its figures. These tests measure no time."""
 
 import json
 

@@ -14,7 +14,7 @@ ALL = {"created": True, "deleted": True, "revealed": True, "reported": True}
 
 
 def mails_of(capture: Callable[..., Any], act: Callable[..., Any], /, *words: Any, **arguments: Any) -> list[Any]:
-    """`capture` is pytest-django's fixture of callbacks that wait for a commit."""
+    """The emails of `act`. `capture` is pytest-django's fixture that runs callbacks waiting for a commit."""
     mail.outbox.clear()
     Email.objects.all().delete()
     with capture(execute=True):
