@@ -1,4 +1,4 @@
-"""Settings with which a server starts, and settings with which it refuses to start. Each start is a separate process."""
+"""Settings with which a server starts, and settings with which it refuses to. Each start is a separate process."""
 
 import re
 import stat
