@@ -1,4 +1,4 @@
-"""The one table of refusals, and all that is made from it: docs/api.md, the help page, the API reference."""
+"""The table of refusals, and everything made from it: docs/api.md, the help page, the API reference."""
 
 import html
 import re

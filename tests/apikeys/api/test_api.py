@@ -1,4 +1,4 @@
-"""The API over HTTP: who is let in, what each refusal says, the headers of every answer, and never plain HTTP."""
+"""The API over HTTP: who is let in, the text of each refusal, the headers of every answer, and no plain HTTP."""
 
 import json
 import re
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 FILES = "/api/v1/files"
 NEVER = "file_0000000000000000"
-# Method and path of every call that takes a key.
+# Method and path of every call that needs a key.
 CALLS = [
     ("GET", "/api/v1/me"),
     ("GET", FILES),
@@ -67,7 +67,7 @@ def test_a_key_identifies_its_user_and_its_project(call, api_key, project, owner
 
 
 def test_an_answers_own_address_repeats_no_query(client, api_key):
-    """T29: a key put there by mistake is not in the body too."""
+    """T29: a key that was put into the query by mistake is not repeated in the body."""
     answer = client.get(f"/api/v1/me?key={api_key.secret}", headers={"Authorization": f"Bearer {api_key.secret}"})
     assert answer.json()["links"] == {"self": "/api/v1/me"}
 

@@ -1,4 +1,4 @@
-"""Accounts are deactivated, not deleted: what the admin says first, what stops, and who is told."""
+"""Accounts are deactivated, not deleted: the admin's warning, the keys that stop, and the people who are told."""
 
 import re
 from html import unescape

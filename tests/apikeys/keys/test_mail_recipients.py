@@ -1,4 +1,4 @@
-"""Who gets which mails about keys: owners, of what they chose, and of looks from new addresses."""
+"""Who gets which emails about keys: owners get the kinds that they chose, and those about looks from new addresses."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ def key(project, owner, told) -> ApiKey:
     return project.api_keys.get()
 
 
-# Who gets them
+# Recipients
 
 
 def test_every_owner_is_mailed_alone_also_the_one_who_did_it(key, owner, viewer, told):
@@ -94,7 +94,7 @@ def test_what_another_person_or_project_knows_is_new_here(key, owner, outsider, 
 
 @pytest.mark.parametrize("off", ["created", "deleted"])
 def test_what_an_owner_is_not_told_of_makes_no_address_known(project, key, owner, told, off):
-    """Else a thief of a session would make and delete a key first, and then copy the others unnoticed."""
+    """Otherwise a thief of a session would create and delete a key first, and then copy the other keys unnoticed."""
     project.memberships.update(**{f"mail_{off}": False})
     decoy = services.create_key(project=project, name="Decoy", by=owner, address=OFFICE if off == "created" else None)
     if off == "deleted":
@@ -104,7 +104,9 @@ def test_what_an_owner_is_not_told_of_makes_no_address_known(project, key, owner
 
 
 def test_pausing_from_an_address_does_not_make_it_known(key, owner, told):
-    """Else a thief of a session would pause and re-enable, of which nobody is told, and then reveal in silence."""
+    """Otherwise a thief of a session would pause and re-enable a key, which sends no email, and then reveal it
+    unnoticed.
+    """
     services.pause_key(key=key, by=owner, address=OFFICE)
     services.resume_key(key=key, by=owner, address=OFFICE)
     assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
@@ -167,7 +169,7 @@ def addressees(messages: list[Any]) -> set[str]:
 @pytest.mark.parametrize("owners", [1, 20])
 def test_a_look_costs_one_query_for_its_mails(project, key, owner, owners, django_assert_num_queries):
     MembershipFactory.create_batch(owners - 1, project=project)
-    for statements in (8, 5):  # two of them the savepoint of the test's own transaction; three write the emails
+    for statements in (8, 5):  # two are the savepoint of the test's own transaction; three write the emails
         with django_assert_num_queries(statements):
             looked(key, owner, OFFICE)
 

@@ -1,4 +1,4 @@
-"""What owners see of their keys' calls: in the rows, on Quick Start, among the deleted keys, before deleting."""
+"""The counted calls of keys on the pages: in the rows, on Quick Start, among the deleted keys and before deleting."""
 
 import html
 import re
@@ -22,7 +22,7 @@ QUIET = "No requests in 24 hours (last used"
 
 @pytest.fixture(autouse=True)
 def clock_that_stands(time_machine):
-    """Pages say how long ago a call was, and a busy machine may take its seconds between the call and the page."""
+    """Pages say how long ago a call was. On a busy machine, seconds may pass between the call and the page."""
     time_machine.move_to(timezone.now(), tick=False)
 
 
@@ -68,7 +68,7 @@ def test_a_row_that_is_swapped_keeps_its_figures(browser, project, api_key):
     assert "3 today" in text(browser.post(url("pause", project, api_key), headers=HTMX))
 
 
-# Refused calls
+# Rejected calls
 
 
 def test_a_paused_key_that_is_still_tried_says_so_in_its_row_and_on_quick_start(browser, project, api_key, owner):
@@ -176,7 +176,7 @@ def test_the_name_is_asked_only_for_a_key_used_in_the_last_7_days(browser, proje
     assert ("to confirm" in text(browser.get(url("delete", project, api_key)))) == asked
 
 
-# A roll
+# A rotation of keys
 
 
 @pytest.mark.parametrize(("hours", "quiet"), [(23, False), (25, True)])

@@ -1,4 +1,4 @@
-"""A project's pages from its onboarding to its deletion, its activity, and what a viewer sees."""
+"""A project's pages from onboarding to deletion, its activity, and the pages of a viewer."""
 
 import re
 
@@ -107,7 +107,7 @@ def test_a_deleted_project_stops_its_keys_at_once(client, project, api_key):
     assert "Deleted Acme Weather. Requests using its keys are now rejected." in text(client.get("/projects/"))
     assert ApiKey.objects.get().ciphertext is None
     assert not File.objects.exists()
-    assert path  # its bytes go when the transaction commits, see test_files_api
+    assert path  # the bytes are deleted after the commit, see test_files_api
 
 
 def test_every_page_of_a_deleted_project_is_gone(client, project, api_key):
@@ -183,7 +183,7 @@ def test_a_viewers_post_is_refused_with_the_reason(name, viewer, api_key, signed
     assert re.search(r"Only owners of the project can [a-z, ]+ keys\. Ask an owner of the project\.", text(answer))
 
 
-# The project that stays at hand
+# The project in the sidebar
 
 KEPT_ON = ("/help/", "/api/v1/docs", "/accounts/email/", "/accounts/sessions/")
 

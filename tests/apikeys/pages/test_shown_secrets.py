@@ -1,4 +1,4 @@
-"""A secret that is shown once: the page that shows it, and that it is nowhere afterwards."""
+"""A secret that is shown once: the page that shows it, and its absence afterwards."""
 
 import json
 import re

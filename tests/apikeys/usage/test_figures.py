@@ -1,4 +1,4 @@
-"""What pages are told of the counted calls."""
+"""The figures that pages get from the counted calls."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -76,7 +76,7 @@ def test_no_keys_cost_no_query(django_assert_num_queries):
 
 
 def test_the_last_24_hours_are_the_same_for_a_key_and_on_usage(api_key):
-    """Two pages showed 21,094 and 20,945 for them: one counted 25 hours, the other 24."""
+    """Two pages once showed 21,094 and 20,945 calls: one counted 25 hours, the other 24."""
     for hours in range(27):
         call(api_key, timedelta(hours=hours))
         call(api_key, timedelta(hours=hours), "paused")

@@ -32,7 +32,9 @@ class RawAnswer:
 
 
 def assert_error(response: Any, status: int, code: str) -> str:
-    """Checks that `response` is the error `code` with `status`, in the envelope and without a secret. Returns its text."""
+    """Checks that `response` is the error `code` with `status`, in the envelope and without a secret. Returns its
+    message.
+    """
     assert response.status_code == status, response.content
     assert response.headers["Content-Type"] == "application/json"
     answer = response.json()
