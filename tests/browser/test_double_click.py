@@ -1,4 +1,4 @@
-"""A double click in Chromium sends a form once: the answer that counts is the first one's."""
+"""A double click in Chromium sends a form once, and the browser shows the first answer."""
 
 from django.urls import reverse
 
@@ -14,6 +14,6 @@ def test_whoever_clicks_twice_to_sign_up_is_signed_in(page):
     page.goto(reverse("account_signup"))
     page.get_by_label("Email").fill("ada@example.com")
     page.get_by_label("Password").fill(PASSWORD)
-    button(page, "Create account").dblclick(delay=100)  # milliseconds; Chromium itself takes faster ones for one
+    button(page, "Create account").dblclick(delay=100)  # milliseconds; Chromium merges faster double clicks itself
     is_inside(page)
     assert len(posts) == 1

@@ -1,4 +1,4 @@
-"""Creating, copying and revealing keys, as experience.md 1 to 16 have it."""
+"""Creating, copying and revealing keys (experience.md 1 to 16)."""
 
 import re
 
