@@ -446,5 +446,5 @@ def test_writes_are_seen(code):
     "code",
     ["cache.delete('x')", "names.add(name)", "context.update(x=1)", "self.__dict__.update(x=1)", "counts.clear()"],
 )
-def test_what_writes_no_row_is_no_write(code):
+def test_calls_that_write_no_row_are_no_writes(code):
     assert not list(database_writes(ast.parse(code)))

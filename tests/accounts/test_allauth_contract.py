@@ -93,7 +93,7 @@ def test_failed_sign_ins_count_for_our_key_and_one_that_succeeds_gives_its_own_b
     assert times(request_, "login_failed", "ours") == [1, 1], "of the one that succeeded nothing is left"
 
 
-def test_what_a_sign_in_used_beside_is_given_back_with_it(request_, owner):
+def test_a_sign_in_also_gives_back_its_use_of_other_limits(request_, owner):
     class Both(Adapter):
         def pre_authenticate(self, request, **credentials) -> None:
             super().pre_authenticate(request, **credentials)

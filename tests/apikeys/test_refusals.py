@@ -19,13 +19,13 @@ EACH = pytest.mark.parametrize("refusal", ALL, ids=BY_CODE)
 
 
 @pytest.mark.nodb
-def test_a_code_stands_once():
+def test_each_code_is_in_the_table_once():
     assert len(ALL) == len(BY_CODE)
 
 
 @pytest.mark.nodb
 @EACH
-def test_a_refusal_says_all_that_is_asked_of_it(refusal):
+def test_each_refusal_has_all_its_texts(refusal):
     assert re.fullmatch("[a-z_]+", refusal.code)
     assert 400 <= refusal.status < 600
     assert refusal.message[0].isupper()

@@ -7,7 +7,7 @@ from tests.browser.places import button
 from tests.support.people.accounts import PASSWORD
 
 
-def test_whoever_clicks_twice_to_sign_up_is_signed_in(page):
+def test_a_double_click_on_create_account_signs_the_person_in(page):
     """T14"""
     posts = []
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)

@@ -171,7 +171,7 @@ def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, sign_in,
     assert faults(page, places(worst)) == {}
 
 
-def test_nothing_does_so_on_the_pages_for_strangers(page, person):
+def test_nothing_overlaps_on_the_pages_for_strangers(page, person):
     entrance = [Place(name, f"/accounts/{name}") for name in ENTRANCE]
     assert (
         faults(page, [*entrance, Place("help", "/help/"), Place("reference", "/api/v1/docs"), Place("home", "/")]) == {}

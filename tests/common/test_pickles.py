@@ -123,7 +123,7 @@ NO_JSON = ["", "{", "NaN", "[Infinity]", "[" * 100_000, "9" * 5000, "\udc80".enc
 
 
 @pytest.mark.parametrize("planted", NO_JSON, ids=lambda text: repr(text[:10]))
-def test_what_is_not_json_is_absent(store, planted):
+def test_a_value_that_is_not_json_counts_as_absent(store, planted):
     cache.set("limit", [1.5, 2.5])
     with connection.cursor() as cursor:
         cursor.execute("UPDATE cache SET value = %s", [planted if isinstance(planted, str) else "�"])

@@ -246,7 +246,7 @@ def test_one_visit_of_each_kind_gives_its_line_and_no_secret(world, lines, capfd
     assert {line["address"] for line in inside_requests} == {ADDRESS}
 
 
-def test_who_failed_to_sign_in_from_where_and_why(world, lines):
+def test_a_failed_sign_in_is_logged_with_account_address_and_reason(world, lines):
     """T53"""
     sign_in(world, [])
     found = [(line.get("account"), line.get("typed"), line.get("reason")) for line in lines.of(Event.SIGN_IN_FAILED)]
@@ -265,7 +265,7 @@ def test_who_failed_to_sign_in_from_where_and_why(world, lines):
 
 
 @pytest.mark.usefixtures("world")
-def test_why_a_reset_sends_no_code(lines):
+def test_the_log_says_why_a_reset_sends_no_code(lines):
     """T53: the log tells a deactivated account from an unknown one."""
     gone = UserFactory(email="gone@example.com", is_active=False)
     for address in ("gone@example.com", "nobody@example.com", "ada@example.com"):
@@ -290,7 +290,7 @@ def test_the_admin_leaves_a_line_for_each_row_and_names_the_fields(world, lines)
 
 
 @pytest.mark.parametrize("typed", [TYPED_BY_MISTAKE, "hunter2@", "x@y z", "", "a" * 300 + "@example.com"])
-def test_what_is_not_shaped_like_an_address_is_not_logged(db, typed):
+def test_text_that_is_no_address_is_not_logged(db, typed):
     """T53: the text may be a password that was typed into the address field."""
     assert whose(typed) == {"typed": None}
 
@@ -309,7 +309,7 @@ def test_every_kind_of_event_has_its_own_line_of_the_log():
     assert set(events) <= set(Event)
 
 
-def test_what_was_rolled_back_leaves_no_line(world, lines, monkeypatch):
+def test_a_change_that_is_rolled_back_leaves_no_line(world, lines, monkeypatch):
     monkeypatch.setattr(AuditEvent, "save", None)
     with pytest.raises(TypeError):
         services.pause_key(key=world["key"], by=world["owner"])

@@ -65,7 +65,7 @@ def test_a_secret_in_a_content_type_comes_into_no_log(server, api_key):
     assert api_key.secret[3:] not in server.log_text()
 
 
-def test_what_takes_the_square_of_the_time_is_left_out():
+def test_headers_that_take_quadratic_time_are_left_out():
     """Django parses these headers in quadratic time, so one header of a stranger would block a worker for seconds."""
     from config import wsgi
 

@@ -37,7 +37,7 @@ def test_a_migration_takes_longer_than_a_request_may():
 
 
 @has_a_time_limit
-def test_what_migrate_would_do_can_still_be_printed():
+def test_the_statements_of_a_migration_can_still_be_printed():
     with connection.schema_editor(collect_sql=True) as editor:
         editor.execute("SELECT 1")
     assert editor.collected_sql == ["SELECT 1;"]

@@ -159,7 +159,7 @@ def test_the_page_loads_nothing_from_elsewhere(client):
     assert "unsafe" not in response["Content-Security-Policy"]
 
 
-def test_what_the_page_loads_is_there(client):
+def test_everything_that_the_page_loads_exists(client):
     for address in Loaded(client.get(PAGE).content.decode()).addresses:
         if address.startswith("/static/"):
             with downloaded(client.get(address)) as response:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.nodb
 SECURITY, PASSWORD = "/.well-known/security.txt", "/.well-known/change-password"
 
 
-def test_whom_to_tell_of_a_weakness(settings):
+def test_security_txt_has_contacts_and_an_expiry(settings):
     """RFC 9116: the contacts in the order of preference, and an expiry in less than a year."""
     settings.SECURITY_CONTACT = ["mailto:security@example.com", "https://example.com/report"]
     settings.BASE_URL = "https://keys.example.com"
@@ -33,7 +33,7 @@ def test_whom_to_tell_of_a_weakness(settings):
     assert timezone.now() + timedelta(days=88) < expires < timezone.now() + timedelta(days=365)
 
 
-def test_without_a_contact_there_is_no_such_file(settings):
+def test_without_a_contact_there_is_no_security_txt(settings):
     settings.SECURITY_CONTACT = []
     assert Client().get(SECURITY).status_code == 404
 
@@ -55,7 +55,7 @@ def test_a_contact_is_an_email_address_a_web_address_or_a_number(given, read, mo
 @pytest.mark.parametrize(
     "given", ["ask us", "http://example.com", "tel:112 or so", "a@b\nEvil: x", "mailto:", "security"]
 )
-def test_what_is_no_contact_is_rejected_by_its_name(given, monkeypatch):
+def test_an_invalid_contact_is_rejected_with_the_settings_name(given, monkeypatch):
     monkeypatch.setenv("SECURITY_CONTACT", given)
     with pytest.raises(ImproperlyConfigured, match=r"^SECURITY_CONTACT: "):
         contacts("SECURITY_CONTACT")

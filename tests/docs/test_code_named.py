@@ -91,7 +91,7 @@ def test_names_are_found(name):
 @pytest.mark.parametrize(
     "name", ["apikeys.keys.services.stop_key", "apikeys.models.ApiKey.Beta", "apikeys.nothing", "projects.x"]
 )
-def test_what_is_not_there_is_not_found(name):
+def test_missing_places_and_names_are_not_found(name):
     assert not exists(name)
 
 

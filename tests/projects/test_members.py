@@ -41,7 +41,7 @@ def second(project):
     return user
 
 
-def test_who_creates_a_project_is_told_of_it(outsider, signed_in, told):
+def test_the_creator_of_a_project_gets_an_email(outsider, signed_in, told):
     """T49: by page."""
     found = told(signed_in(outsider).post, reverse("projects:create"), {"name": "Tides"})
     assert events() == [("member_added", outsider, "owner", outsider)]
@@ -49,7 +49,7 @@ def test_who_creates_a_project_is_told_of_it(outsider, signed_in, told):
     assert addressees(found) == [outsider.email]
 
 
-def test_who_is_given_a_project_by_a_command_is_told_of_it(outsider, told):
+def test_the_owner_of_a_project_made_by_a_command_gets_an_email(outsider, told):
     """T49: by command."""
     found = told(call_command, "createproject", "Tides", "--owner", outsider.email)
     assert events() == [("member_added", outsider, "owner", None)]

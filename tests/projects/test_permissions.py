@@ -30,7 +30,7 @@ def test_queries_and_reasons_follow_from_the_table(monkeypatch, project, owner, 
 
 
 @pytest.mark.parametrize("can", Permission)
-def test_whom_a_right_is_refused_reads_who_has_it(project, viewer, can):
+def test_a_person_without_a_right_reads_which_roles_have_it(project, viewer, can):
     assert all(can in permissions_of(role) for role in roles_that(can))
     assert roles_that(can), "somebody has it"
     if Role.VIEWER in roles_that(can):

@@ -93,7 +93,7 @@ def test_a_folder_that_nothing_was_saved_to_before_is_made(files, places, tmp_pa
     assert left_behind(tmp_path) == {"backups"}
 
 
-def test_what_does_not_fit_leaves_nothing_in_the_next_ones_way(files, places, tmp_path):
+def test_a_backup_that_does_not_fit_does_not_block_the_next_one(files, places, tmp_path):
     """A limit of 4 MB for a file stands for a full disk (8 MB where the shell counts in kB)."""
     big = files / "big"
     with big.open("wb") as file:
@@ -109,7 +109,7 @@ def test_what_does_not_fit_leaves_nothing_in_the_next_ones_way(files, places, tm
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT])
-def test_whoever_ends_it_finds_a_whole_backup_or_none(ended_by, files, places, tmp_path):
+def test_an_interrupted_save_leaves_a_whole_backup_or_none(ended_by, files, places, tmp_path):
     folder = tmp_path / "backup"
     command = ["scripts/backup.sh", "save", str(folder)]
     with subprocess.Popen(command, cwd=REPOSITORY, env=everything(**places), start_new_session=True) as process:

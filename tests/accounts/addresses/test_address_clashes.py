@@ -172,7 +172,7 @@ def test_without_clashes_checkaddresses_says_so(db, owner):
     assert "Every account's address is in canonical form" in run("checkaddresses")
 
 
-def test_what_the_previous_release_writes_meanwhile_is_found_and_can_be_settled(db):
+def test_addresses_that_the_previous_release_writes_meanwhile_can_be_settled(db):
     """T43"""
     account = Old(f"ada@{DOMAIN}")
     ada = write(account)
@@ -196,7 +196,7 @@ def test_what_the_previous_release_writes_meanwhile_is_found_and_can_be_settled(
     assert run_json("checkaddresses", "--settle")["settled"] == 0
 
 
-def test_a_session_is_one_for_the_previous_release_too(client, person):
+def test_the_previous_release_accepts_the_session(client, person):
     """Both releases may run for a while. Django drops a session whose backend is not in its settings."""
     log_in(client, person)
     assert client.session["_auth_user_backend"] == "django.contrib.auth.backends.ModelBackend"

@@ -60,7 +60,7 @@ def test_a_second_change_replaces_the_first_and_can_be_cancelled(signed_up):
     assert "changing to" not in page_of(client.get(ADDRESSES))
 
 
-def test_two_people_may_be_changing_theirs(signed_up):
+def test_two_people_may_change_their_addresses_at_once(signed_up):
     for name in ("grace", "ada"):
         client = signed_up(f"{name}@example.com")
         assert change(client, f"new-{name}@example.com").status_code == 302

@@ -80,7 +80,7 @@ def test_a_claim_to_an_unconfirmed_accounts_address_is_refused_when_it_is_confir
 
 
 @pytest.mark.django_db
-def test_of_two_claims_the_one_that_is_confirmed_first_holds():
+def test_the_first_confirmed_of_two_claims_holds():
     """T43: this holds even if the two claims spell the address differently."""
     links = [claim(signed_up(f"{name}@else.test"), f"new@{domain}") for name, domain in CLAIMS]
     for link in links:
@@ -91,7 +91,7 @@ def test_of_two_claims_the_one_that_is_confirmed_first_holds():
 CLAIMS = [("ada", "m\u00fcller.test"), ("eve", "XN--MLLER-KVA.test")]
 
 
-def test_of_claims_that_are_confirmed_at_once_one_holds(transactional_db, monkeypatch):
+def test_one_of_several_claims_confirmed_at_once_holds(transactional_db, monkeypatch):
     """T43: all confirmations read the database before one of them writes."""
     links = [claim(signed_up(f"{number}@else.test"), "new@corp.test") for number in range(4)]
     look, together = EmailUserManager.having, Barrier(len(links))

@@ -85,7 +85,7 @@ def works(check):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_what_was_signed_before_is_read_only_with_the_fallback(person, settings, keep):
+def test_earlier_signatures_are_valid_only_with_the_fallback(person, settings, keep):
     EmailAddress.objects.update(verified=False)
     checks = signed_things(person)
     replace_secret_key(settings, keep=keep)

@@ -55,7 +55,7 @@ def test_no_table_holds_the_id_and_no_data_is_readable(inside):
     assert row.get_decoded() == {}, "SECRET_KEY's signature alone protects nothing here"
 
 
-def test_what_the_table_holds_is_no_cookie(inside):
+def test_the_stored_digest_works_as_no_cookie(inside):
     """T45: neither the digest nor a part of it works as a cookie, in any case."""
     [row] = Session.objects.all()
     part = row.session_key.rpartition(".")[2]
@@ -166,7 +166,7 @@ def test_asynchronous_code_stores_no_id_either(transactional_db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_saves_at_once_each_succeeds_and_the_last_one_stays(transactional_db):
+def test_saves_at_once_all_succeed_and_the_last_one_stays(transactional_db):
     session = SessionStore()
     session.create()
 

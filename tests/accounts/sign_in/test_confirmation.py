@@ -51,7 +51,7 @@ def test_without_script_the_secrets_page_follows_the_confirmation(aged, api_key,
     assert not asks(aged.post(action(name, api_key)))
 
 
-def test_what_follows_is_judged_anew(aged, owner, project, api_key):
+def test_the_key_and_the_right_are_checked_again_after_the_confirmation(aged, owner, project, api_key):
     """The key may be deleted, or the person may lose the right, between the question and the answer."""
     asked = aged.post(action("copy", api_key)).headers["Location"]
     delete_key(key=api_key, by=owner)
@@ -218,7 +218,7 @@ def test_a_code_confirms_too(aged, owner, api_key):
     assert api_key.secret in shown.content.decode()
 
 
-def test_who_has_no_password_is_asked_for_the_second_factor(aged, owner, api_key):
+def test_a_person_without_a_password_is_asked_for_the_second_factor(aged, owner, api_key):
     """T21, T23"""
     TOTP.activate(owner, generate_totp_secret())
     codes = RecoveryCodes.activate(owner).get_unused_codes()

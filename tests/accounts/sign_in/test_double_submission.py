@@ -75,7 +75,7 @@ def signed_up_at_once(leads_to):
     return first[0], others[0]
 
 
-def test_of_sign_ups_one_creates_the_account_and_the_others_lead_to_it(transactional_db, caplog):
+def test_one_of_several_sign_ups_creates_the_account_and_the_others_lead_to_it(transactional_db, caplog):
     """T14"""
     first, other = signed_up_at_once("/help/")
     assert "submitted_twice" in caplog.text
@@ -86,13 +86,13 @@ def test_of_sign_ups_one_creates_the_account_and_the_others_lead_to_it(transacti
 
 
 @pytest.mark.usefixtures("confirmed_by_code")
-def test_of_sign_ups_that_are_confirmed_one_is_asked_for_the_code(transactional_db, mailoutbox):
+def test_one_of_several_sign_ups_by_code_sends_an_email(transactional_db, mailoutbox):
     """T14"""
     signed_up_at_once(CODE)
     assert len(mailoutbox) == 1
 
 
-def test_of_new_addresses_one_is_added(transactional_db, inside, person):
+def test_one_of_several_addresses_sent_at_once_is_added(transactional_db, inside, person):
     """T14"""
     with all_at(_add_email):
         sent = sent_at_once(EMAIL, {"email": "countess@example.com", "action_add": ""}, inside)
@@ -101,7 +101,7 @@ def test_of_new_addresses_one_is_added(transactional_db, inside, person):
     assert person.emailaddress_set.filter(email="countess@example.com").count() == 1
 
 
-def test_of_authenticator_apps_one_is_set_up(transactional_db, inside, person):
+def test_one_of_several_authenticator_apps_sent_at_once_is_set_up(transactional_db, inside, person):
     """T14"""
     inside.get(ACTIVATE)
     sent = sent_at_once(ACTIVATE, {"code": totp_code(inside.session[SECRET_SESSION_KEY])}, inside)

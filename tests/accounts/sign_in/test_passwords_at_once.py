@@ -184,7 +184,7 @@ SETTINGS = (REPOSITORY / "config" / "settings.py").read_text()
 
 
 @pytest.mark.usefixtures("transactional_db")
-def test_of_forty_sign_ins_at_once_none_is_lost_and_none_is_counted(start_server):
+def test_forty_sign_ins_at_once_are_all_answered_and_none_counts_as_failed(start_server):
     """T46: the part about passwords. Two sign-ins at once both succeed, and those beyond the limit are told at once."""
     user = UserFactory(email="ada@example.com", password=PASSWORD)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)

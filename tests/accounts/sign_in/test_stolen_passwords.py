@@ -35,7 +35,7 @@ def test_others_are_accepted(password):
     validate_password(password)
 
 
-def test_what_django_lists_is_rejected_too():
+def test_passwords_on_djangos_list_are_rejected_too():
     """Our package's lists lack about sixty passwords of Django's list."""
     with pytest.raises(ValidationError, match=SAYS):
         validate_password("pe#5gz29ptzmse")

@@ -176,7 +176,7 @@ def test_a_signed_in_browser_without_a_key_is_refused(signed_in, owner, project,
     assert_error(signed_in(owner).generic(method, path), 401, "key_missing")
 
 
-def test_what_is_refused_names_no_project(client, call, api_key, owner):
+def test_a_refused_call_names_no_project(client, call, api_key, owner):
     services.pause_key(key=api_key, by=owner)
     for response in (call("GET", FILES), client.get(FILES)):
         assert response.json()["meta"]["project_id"] is None

@@ -84,7 +84,7 @@ def forged(github: Signer, body: bytes) -> dict[str, dict[str, str]]:
     }
 
 
-def test_what_github_has_not_signed_does_nothing(github, api_key):
+def test_a_list_without_githubs_signature_does_nothing(github, api_key):
     body = matches(api_key.secret)
     before = everything()
     for how, headers in forged(github, body).items():

@@ -113,7 +113,7 @@ NO_REPORTS = {
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
 @pytest.mark.parametrize(("body", "status"), NO_REPORTS.values(), ids=NO_REPORTS)
-def test_what_is_no_report_is_refused_and_not_repeated(body, status, debug, settings, caplog):
+def test_an_invalid_report_is_refused_and_not_repeated(body, status, debug, settings, caplog):
     """T29: one part of the promise."""
     settings.DEBUG = debug
     before = everything()

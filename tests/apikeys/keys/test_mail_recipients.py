@@ -37,7 +37,7 @@ def test_every_owner_is_mailed_alone_also_the_one_who_did_it(key, owner, viewer,
     assert [message.to for message in found] == [["owner@example.com"], ["second@example.com"]]
 
 
-def test_whose_account_is_deactivated_is_not_mailed(key, owner, told):
+def test_a_deactivated_owner_gets_no_email(key, owner, told):
     owner.is_active = False
     owner.save()
     assert told(services.delete_key, key=key, by=None) == []
@@ -84,7 +84,7 @@ def test_an_address_is_new_once(key, owner, told):
     assert told(services.reveal_secret, key=key, by=owner, address=OFFICE) == []
 
 
-def test_what_another_person_or_project_knows_is_new_here(key, owner, outsider, told):
+def test_an_address_that_another_person_or_project_knows_is_new_here(key, owner, outsider, told):
     second = MembershipFactory(project=key.project).user
     assert len(told(looked, key=key, by=second, address=HOME)) == 2
     other = services.create_key(project=outsider.projects.get(), name="Other", by=outsider, address=OFFICE).key
@@ -93,7 +93,7 @@ def test_what_another_person_or_project_knows_is_new_here(key, owner, outsider, 
 
 
 @pytest.mark.parametrize("off", ["created", "deleted"])
-def test_what_an_owner_is_not_told_of_makes_no_address_known(project, key, owner, told, off):
+def test_an_action_without_an_email_makes_no_address_known(project, key, owner, told, off):
     """Otherwise a thief of a session would create and delete a key first, and then copy the other keys unnoticed."""
     project.memberships.update(**{f"mail_{off}": False})
     decoy = services.create_key(project=project, name="Decoy", by=owner, address=OFFICE if off == "created" else None)
@@ -119,7 +119,7 @@ def test_an_address_that_cannot_be_read_is_always_new(key, owner, told):
     assert told(services.copy_secret, key=key, by=None) == [], "a command has none"
 
 
-def test_who_switches_these_mails_on_knows_nothing_of_what_was_before(project, key, owner, told):
+def test_switching_these_emails_on_makes_no_earlier_address_known(project, key, owner, told):
     second = MembershipFactory(project=project).user
     choose_mails(project=project, by=second, **ALL | {"revealed": False})
     assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {owner.email}
@@ -129,7 +129,7 @@ def test_who_switches_these_mails_on_knows_nothing_of_what_was_before(project, k
 
 
 @pytest.mark.parametrize("off", ["created", "deleted"])
-def test_what_an_owner_was_not_told_of_stays_unknown_once_that_mail_is_on(project, key, owner, told, off):
+def test_switching_an_email_on_makes_no_earlier_address_known(project, key, owner, told, off):
     choose_mails(project=project, by=owner, **ALL | {off: False})
     decoy = services.create_key(project=project, name="Decoy", by=owner, address=OFFICE if off == "created" else None)
     services.delete_key(key=decoy.key, by=owner, address=OFFICE if off == "deleted" else None)
@@ -137,7 +137,7 @@ def test_what_an_owner_was_not_told_of_stays_unknown_once_that_mail_is_on(projec
     assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
 
 
-def test_who_becomes_an_owner_knows_nothing_of_what_was_before(project, key, owner, told):
+def test_a_new_owner_knows_no_earlier_address(project, key, owner, told):
     told(looked, key=key, by=owner, address=OFFICE)
     second = MembershipFactory(project=project).user
     assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {second.email}
@@ -145,9 +145,7 @@ def test_who_becomes_an_owner_knows_nothing_of_what_was_before(project, key, own
     assert addressees(told(services.reveal_secret, key=key, by=owner, address=HOME)) == {second.email}
 
 
-def test_a_viewer_who_is_made_an_owner_knows_nothing_of_what_was_before(
-    project, key, owner, viewer, admin, signed_in, told
-):
+def test_a_viewer_who_becomes_an_owner_knows_no_earlier_address(project, key, owner, viewer, admin, signed_in, told):
     told(looked, key=key, by=owner, address=OFFICE)
     membership = project.memberships.get(user=viewer)
     page = reverse("admin:projects_membership_change", args=[membership.pk])

@@ -142,7 +142,7 @@ def test_pausing_re_enabling_and_showing_secrets_once_are_no_mails(key, owner, t
     assert told(services.show_secrets_once, project=key.project, by=owner, address=OFFICE) == []
 
 
-def test_what_changes_nothing_is_no_mail(key, owner, told):
+def test_an_action_without_effect_sends_no_email(key, owner, told):
     secret = services.copy_secret(key=key, by=owner, address=HOME)
     services.report_leak(secret=secret)
     assert told(services.report_leak, secret=secret) == []
@@ -193,7 +193,7 @@ def test_names_of_all_languages_and_html_are_written_as_they_are(project, owner,
 # Without a change, no email
 
 
-def test_a_change_that_is_taken_back_is_no_mail(key, owner, told):
+def test_a_change_that_is_rolled_back_sends_no_email(key, owner, told):
     def deleted_and_taken_back() -> None:
         with transaction.atomic():
             services.delete_key(key=key, by=owner)

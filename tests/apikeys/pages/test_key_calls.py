@@ -130,7 +130,7 @@ def test_the_first_request_is_nothing_until_it_came(browser, project, api_key):
 
 
 @pytest.mark.parametrize("address", ["http://[", "", "http://testserver/elsewhere/"])
-def test_a_page_that_nobody_knows_is_told_all_the_same(browser, project, api_key, address):
+def test_an_unknown_page_is_told_too(browser, project, api_key, address):
     """T25"""
     call(api_key)
     answer = browser.get(url("first_request", project, api_key), headers={**HTMX, "HX-Current-URL": address})
@@ -138,7 +138,7 @@ def test_a_page_that_nobody_knows_is_told_all_the_same(browser, project, api_key
     assert "hx-swap-oob" not in answer.content.decode()
 
 
-def test_asked_for_as_a_page_it_leads_to_the_dashboard(browser, project, api_key):
+def test_the_fragment_opened_as_a_page_leads_to_the_dashboard(browser, project, api_key):
     assert browser.get(url("first_request", project, api_key)).url == url("dashboard", project)
 
 

@@ -67,7 +67,7 @@ def test_the_first_field_of_an_entry_page_has_the_focus(name, db):
     assert html.count("autofocus") == 1
 
 
-def test_who_has_two_projects_begins_at_their_list(client, project, owner):
+def test_a_person_with_two_projects_starts_at_the_list(client, project, owner):
     many_projects(owner, 1)
     assert client.get("/").headers["Location"] == "/projects/"
 

@@ -110,7 +110,7 @@ def test_undo_and_a_page_that_is_older_than_the_report_do_not_re_enable_the_key(
 
 
 @pytest.mark.parametrize("name", ["dashboard", "settings"])
-def test_who_sees_the_report_re_enables_with_one_press(name, reported, owner, signed_in):
+def test_a_page_that_shows_the_report_re_enables_with_one_press(name, reported, owner, signed_in):
     client = signed_in(owner)
     page = client.get(reverse(f"apikeys:{name}", args=[reported.project.public_id])).content.decode()
     form = re.search(rf'<form[^>]*action="{action("resume", reported)}".*?</form>', page, re.S)

@@ -92,6 +92,6 @@ def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
     assert (badges(answer), WHY in text(answer)) == (["Deleted"], False)
 
 
-def test_listkeys_says_it(shut, capsys):
+def test_listkeys_names_the_deactivated_creator(shut, capsys):
     call_command("listkeys", shut.project.public_id)
     assert "  Creator deactivated  " in capsys.readouterr().out

@@ -146,7 +146,7 @@ def test_a_key_that_was_deleted_counts_in_each_range_that_can_hold_a_call_of_it(
     assert counted(project, Period.YEAR) == {"used", "refused", "paused", "old"}
 
 
-def test_of_deleted_keys_those_that_were_called_last_count_and_the_page_says_so(signed_in, owner, project, api_key):
+def test_only_the_deleted_keys_that_were_called_last_count_and_the_page_says_so(signed_in, owner, project, api_key):
     now = timezone.now()
     called = bury(project, MOST, last_refused_at=now, name="called")
     bury(project, 5, name="never called")

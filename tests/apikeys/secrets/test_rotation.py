@@ -251,7 +251,7 @@ def test_progress_is_for_terminals_alone(transactional_db, keys):
 # Meanwhile
 
 
-def test_what_happens_between_reading_and_writing_wins(keys, settings, project, owner):
+def test_a_concurrent_change_wins_over_the_rotation(keys, settings, project, owner):
     """T7, T12: a deletion, a pause, and another rotation to another key."""
     keys[2] = services.create_key(project=project, name="pause me", by=owner).key
     keys[3] = services.create_key(project=project, name="move me", by=owner).key

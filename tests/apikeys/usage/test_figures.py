@@ -40,7 +40,7 @@ def test_every_hour_or_day_is_there_with_and_without_calls(api_key, period):
     assert buckets == sorted(buckets)
 
 
-def test_what_lies_before_the_period_is_left_out(api_key):
+def test_calls_before_the_period_are_left_out(api_key):
     call(api_key, timedelta(hours=24))
     call(api_key, timedelta(hours=23))
     assert sum(bucket.calls.all for bucket in history([api_key], Period.DAY)) == 1

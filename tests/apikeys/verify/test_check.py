@@ -111,7 +111,7 @@ def test_servers_that_bring_only_djangos_handler_answer_alike(client, api_key):
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
-def test_nothing_else_is_there(server, api_key, path):
+def test_the_processes_of_the_check_serve_no_page_and_no_other_call(server, api_key, path):
     """T46: no page and no call of the API uses capacity of these processes."""
     answer = send_raw(server, get_request(path, f"Bearer {api_key.secret}".encode()), port=server.check_port)
     assert "PORT" in assert_error(answer, 404, "not_found")
@@ -128,7 +128,7 @@ def test_the_processes_load_nothing_that_only_pages_need():
     assert loaded & PAGES_MODULES == set()
 
 
-def test_health_is_told_there_too(start_server):
+def test_the_processes_of_the_check_answer_health(start_server):
     """T39: for the check's processes, with their own connections."""
     server = start_server()
     for path, state in (("/health/live", b"live"), ("/health/ready", b"ready")):

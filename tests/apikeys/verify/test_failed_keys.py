@@ -88,7 +88,7 @@ def test_the_next_minute_begins_anew_when_retry_after_says(client, time_machine)
     assert fail(client, 1) == [401]
 
 
-def test_zero_switches_it_off(client, settings):
+def test_zero_switches_the_limit_off(client, settings):
     settings.FAILED_KEYS_PER_MINUTE = 0
     assert fail(client, 3 * LIMIT) == [401] * 3 * LIMIT
     assert not failed_keys.record_failure("127.0.0.1")

@@ -38,7 +38,7 @@ def emails_for(person, browser, settings):
     return list(mail.outbox)
 
 
-def test_whatever_a_client_says_its_host_is_emails_name_base_url(person, browser, settings):
+def test_emails_name_base_url_whatever_host_a_client_sends(person, browser, settings):
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     sent = emails_for(person, browser, settings)
     assert len(sent) >= 5

@@ -201,7 +201,7 @@ def test_a_sigterm_lets_the_mail_at_hand_and_those_that_wait_leave(start_server,
     assert Email.objects.filter(state="sent", ciphertext=None).count() == 2
 
 
-def test_what_a_killed_server_had_not_sent_leaves_with_the_next_start(start_server, api_key):
+def test_the_next_start_sends_the_unsent_emails_of_a_killed_server(start_server, api_key):
     """T34: the project's people get the emails, even if the server is killed before it sends them or while the mail
     server holds one.
     """

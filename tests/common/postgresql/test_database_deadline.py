@@ -89,7 +89,7 @@ def test_all_addresses_of_a_silent_host_share_one_wait(silent):
     assert 0.4 < refused.seconds < 2.5, "less than the connect_timeout of one"
 
 
-def test_without_a_beginning_there_is_no_limit(silent):
+def test_work_outside_a_request_has_no_limit(silent):
     """A migration has no time budget. Here psycopg gives up."""
     with pytest.raises(psycopg.errors.ConnectionTimeout):
         Connection.connect(silent, host="127.0.0.1", connect_timeout=2)
@@ -108,7 +108,7 @@ def test_a_requests_waits_share_its_time(pass_by):
             pytest.fail("no time is left")
 
 
-def test_after_a_silence_others_are_refused_at_once_but_for_one_who_asks(pass_by):
+def test_after_a_silence_one_request_asks_and_others_are_refused_at_once(pass_by):
     """T36: requests that wait would hold the threads that other requests need."""
     with database_deadline.Begun():
         wait_in_vain(pass_by)
@@ -131,7 +131,7 @@ def test_an_error_is_an_answer(pass_by):
     assert not others_are_refused()
 
 
-def test_one_that_waits_in_vain_while_others_are_answered_is_no_silence(pass_by):
+def test_a_wait_in_vain_while_others_are_answered_is_no_silence(pass_by):
     with database_deadline.Begun():
         wait_in_vain(pass_by, meanwhile=others_are_refused)
     assert not others_are_refused()

@@ -48,7 +48,7 @@ def test_a_length_that_is_none_or_beyond_all_measure_is_refused(length, db):
     assert_too_large(post_long("/accounts/login/", length))
 
 
-def test_whoever_is_signed_in_may_send_no_more(signed_in, owner, admin, project):
+def test_a_signed_in_person_has_the_same_limit(signed_in, owner, admin, project):
     """T28"""
     assert_too_large(post_long("/projects/new/", str(MOST + 1), client=signed_in(owner)))
     assert_too_large(post_long(f"/projects/{project.public_id}/keys/new/", str(MOST + 1), client=signed_in(owner)))

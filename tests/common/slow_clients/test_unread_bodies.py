@@ -47,7 +47,7 @@ def test_a_client_that_sends_5_mb_reads_why_it_is_rejected(server):
             assert post(server, method, path, port=server.check_port) == (status, 200), path
 
 
-def test_so_does_one_that_sends_chunks(server):
+def test_a_client_that_sends_chunks_reads_why_it_is_rejected(server):
     for path, port, status in (
         ("/api/v1/files", server.port, 401),
         ("/accounts/login/", server.port, 411),

@@ -210,7 +210,7 @@ def databases(transactional_db, tmp_path) -> Iterator[dict[str, str]]:
         cursor.execute("DROP DATABASE no_utf8 WITH (FORCE)")
 
 
-def test_what_the_server_needs_and_does_not_find_is_refused_at_the_start_on_one_line(databases, api_key, tmp_path):
+def test_a_missing_requirement_is_refused_at_the_start_on_one_line(databases, api_key, tmp_path):
     """T54: a failed start says why. Here the database, static files, peppers or ports are missing."""
     base = {"DATA_DIR": str(DATA_DIR), "DATABASE_URL": database_url(), "PORT": str(free_port())}
     with socket.create_server(("127.0.0.1", 0)) as other:

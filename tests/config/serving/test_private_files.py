@@ -32,7 +32,7 @@ def too_open(folder, forbidden=0o077):
     return [str(path) for path in [folder, *folder.rglob("*")] if mode(path) & forbidden]
 
 
-def test_whatever_a_command_makes_is_the_servers_users_alone(tmp_path):
+def test_files_of_a_command_are_open_to_the_servers_user_alone(tmp_path):
     folder = tmp_path / "data"
     done = manage(folder, "migrate", "-v", "0")
     assert done.returncode == 0, done.stderr
@@ -98,7 +98,7 @@ def test_a_umask_that_lets_everybody_in_is_refused_by_its_name(tmp_path, text):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_what_belongs_to_another_user_is_named_and_left_alone(left_open, caplog):
+def test_files_of_another_user_are_named_and_left_alone(left_open, caplog):
     with TemporaryDirectory() as place:
         Path(place).chmod(0o711)  # pytest's own folder is open only to root
         folder = left_open.rename(Path(place) / "data")

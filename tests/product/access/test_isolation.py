@@ -155,7 +155,7 @@ def test_a_persons_pages_show_nothing_of_another_project(mine, theirs, signed_in
     assert_silent_about(theirs, dashboard, "")
 
 
-def test_what_happens_to_one_key_happens_to_no_other(mine, theirs, signed_in):
+def test_an_action_on_one_key_changes_no_other_key(mine, theirs, signed_in):
     second = create_key(project=mine.project, name="Second", by=mine.owner)
     client = signed_in(mine.owner)
     at = f"/projects/{mine.project.public_id}/"

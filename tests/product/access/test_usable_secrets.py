@@ -255,7 +255,7 @@ def test_the_admin_re_enables_only_what_its_form_showed(site, project, owner, re
     assert state_of(other.key).is_reported
 
 
-def test_what_is_no_reported_key_is_not_asked_about_in_the_admin(site, api_key):
+def test_the_admins_confirmation_knows_only_reported_keys(site, api_key):
     for ids in ("", f"?key={api_key.public_id}", "?key=x&key=key_0000000000000000&key=%F0%9F"):
         answer = site.get(url("apikeys_apikey_re_enable_reported") + ids, follow=True)
         assert "None of these keys is reported as leaked now." in text(answer)

@@ -153,7 +153,7 @@ def test_keys_events_and_files_cannot_be_written_by_hand(site, api_key, project,
 
 
 @pytest.mark.parametrize("lookup", ["digest", "ciphertext__startswith", "pepper_id", "form_token__startswith"])
-def test_what_is_hidden_cannot_be_found_out_by_filtering(site, api_key, lookup):
+def test_hidden_fields_cannot_be_found_out_by_filtering(site, api_key, lookup):
     assert site.get(url("apikeys_apikey_changelist"), {lookup: "a"}).status_code == 400
 
 

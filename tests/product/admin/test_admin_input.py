@@ -28,7 +28,7 @@ def site(admin, signed_in):
 
 @pytest.mark.parametrize("no_id", NO_IDS, ids=ascii)
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_no_id_is_refused_in_the_admin(form, no_id, site, project, api_key):
+def test_an_invalid_id_is_refused_in_the_admin(form, no_id, site, project, api_key):
     """T25: an error beside the field of a form is fine, too."""
     page, fields = FORMS[form]
     before = everything()
@@ -38,7 +38,7 @@ def test_what_is_no_id_is_refused_in_the_admin(form, no_id, site, project, api_k
     assert everything() == before
 
 
-def test_a_default_in_the_address_that_is_no_id_is_refused(site):
+def test_an_invalid_id_as_a_default_in_the_address_is_refused(site):
     """T25: the error is raised while the page is rendered, after its view has returned."""
     answer = site.get(reverse("admin:projects_membership_add"), {"project": "x"})
     assert answer.status_code == 400

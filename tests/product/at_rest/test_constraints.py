@@ -151,7 +151,7 @@ def test_every_constraint_is_broken_by_a_case_above():
 
 
 @pytest.mark.django_db
-def test_what_the_constraints_allow():
+def test_valid_rows_break_no_constraint():
     """Valid neighbours of the cases above: no constraint is too strict."""
     key = ApiKeyFactory(name="Server")
     deleted_key(project=key.project, name="Server")

@@ -177,7 +177,7 @@ def test_a_thousand_events_cost_the_same_statements_as_one(client, project, api_
 # Text of people
 
 
-def test_what_people_chose_is_shown_as_text(client, project, owner):
+def test_names_in_an_event_are_shown_as_text(client, project, owner):
     hostile = "<b>{by}{0}</b>"
     AuditEvent.objects.create(project=project, kind="project_renamed", by=owner, before=hostile, after="{key}")
     content = client.get(of(project)).content.decode()

@@ -117,7 +117,7 @@ REFUSED_NAMES = {
 
 
 @pytest.mark.parametrize(("sent", "status"), REFUSED_NAMES.values(), ids=REFUSED_NAMES.keys())
-def test_what_is_no_name_is_refused(upload, store, sent, status):
+def test_an_invalid_file_name_is_refused(upload, store, sent, status):
     """T28"""
     assert_error(upload(form(filename=sent)), status, {400: "bad_request", 422: "invalid"}[status])
     assert_nothing_stored(store)

@@ -63,7 +63,7 @@ def test_it_deletes_what_has_no_row_and_is_old(stored, capsys):
     assert Path(file.blob.path).read_bytes() == b"owned"
 
 
-def test_without_a_folder_there_is_nothing(settings, tmp_path, capsys):
+def test_a_missing_folder_has_nothing_to_sweep(settings, tmp_path, capsys):
     settings.MEDIA_ROOT = tmp_path / "none"
     for delete in (False, True):
         call_command("sweepfiles", delete=delete)
@@ -124,7 +124,7 @@ def test_an_upload_at_hand_is_the_servers_alone_and_goes_with_its_client(server,
     until(lambda: not path.exists())
 
 
-def test_what_has_come_of_an_upload_is_swept_after_a_kill(start_server, api_key, settings, tmp_path, capsys):
+def test_a_partial_upload_is_swept_after_a_kill(start_server, api_key, settings, tmp_path, capsys):
     """T42"""
     settings.MEDIA_ROOT = tmp_path / "none"
     server = start_server()

@@ -215,7 +215,7 @@ TARGETS = [
 ]
 
 
-def test_whatever_the_target_the_api_gets_checked_requests_alone(gateway, api, api_key, key):
+def test_the_api_gets_only_checked_requests_whatever_the_target(gateway, api, api_key, key):
     """T44: no target bypasses the check. Without a key nothing reaches the API."""
     for target in TARGETS:
         for method in ("GET", "OPTIONS"):

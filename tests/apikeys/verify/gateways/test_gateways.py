@@ -193,7 +193,7 @@ def test_a_key_with_a_control_character_is_no_key(gateway, api, api_key):
     assert api.received == []
 
 
-def test_a_key_that_may_not_is_refused_with_403(gateway, api, owner, bearer):
+def test_a_key_of_a_deactivated_creator_is_refused_with_403(gateway, api, owner, bearer):
     owner.is_active = False
     owner.save()
     assert_error(gateway.request(headers=bearer), 403, "forbidden")
@@ -318,7 +318,7 @@ def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bear
     assert api.received == []
 
 
-def test_whatever_answers_in_latchkeys_place_lets_nobody_in(gateway_to, api, bearer):
+def test_another_server_in_latchkeys_place_lets_nobody_in(gateway_to, api, bearer):
     with Witness.running() as witness:
         gateway = gateway_to(witness.server_port)
         for witness.says in (200, 204, 302, 404, 429, 500, 502):
