@@ -41,8 +41,8 @@ def second(project):
     return user
 
 
-def test_the_creator_of_a_project_gets_an_email(outsider, signed_in, told):
-    """T49: by page."""
+def test_who_creates_a_project_is_told_of_it(outsider, signed_in, told):
+    """T49, by page"""
     found = told(signed_in(outsider).post, reverse("projects:create"), {"name": "Tides"})
     assert events() == [("member_added", outsider, "owner", outsider)]
     assert AuditEvent.objects.get().address == "127.0.0.1"

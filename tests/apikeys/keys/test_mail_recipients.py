@@ -37,7 +37,7 @@ def test_every_owner_is_mailed_alone_also_the_one_who_did_it(key, owner, viewer,
     assert [message.to for message in found] == [["owner@example.com"], ["second@example.com"]]
 
 
-def test_a_deactivated_owner_gets_no_email(key, owner, told):
+def test_whose_account_is_deactivated_is_not_mailed(key, owner, told):
     owner.is_active = False
     owner.save()
     assert told(services.delete_key, key=key, by=None) == []

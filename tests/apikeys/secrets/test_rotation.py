@@ -194,7 +194,7 @@ def test_a_lost_peppers_keys_come_back_from_their_ciphertexts(keys, settings):
     data, _, failure = run("--lost-pepper", "k1")
     assert data["moved"] == 2
     assert is_let_in(keys[0])
-    assert "calls with 1 key are refused" in failure  # the show-once key
+    assert "calls with 1 key are refused" in failure  # the show-once one
     assert not is_let_in(keys[2])
 
 

@@ -40,7 +40,7 @@ def test_every_hour_or_day_is_there_with_and_without_calls(api_key, period):
     assert buckets == sorted(buckets)
 
 
-def test_calls_before_the_period_are_left_out(api_key):
+def test_what_lies_before_the_period_is_left_out(api_key):
     call(api_key, timedelta(hours=24))
     call(api_key, timedelta(hours=23))
     assert sum(bucket.calls.all for bucket in history([api_key], Period.DAY)) == 1
@@ -76,7 +76,7 @@ def test_no_keys_cost_no_query(django_assert_num_queries):
 
 
 def test_the_last_24_hours_are_the_same_for_a_key_and_on_usage(api_key):
-    """Two pages once showed 21,094 and 20,945 calls: one counted 25 hours, the other 24."""
+    """Two pages showed 21,094 and 20,945 for them: one counted 25 hours, the other 24."""
     for hours in range(27):
         call(api_key, timedelta(hours=hours))
         call(api_key, timedelta(hours=hours), "paused")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
-# Well-formed ids that never existed.
+# Well-formed ids that never belonged to anything.
 NEVER = {"project_id": "prj_0000000000000000", "key_id": "key_0000000000000000", "file_id": "file_0000000000000000"}
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>(?:[^()]|\([^)]*\))*\)")
