@@ -74,7 +74,7 @@ def imported(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "imports name the whole path"
+            assert not node.level, "imports use absolute paths"
             found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
@@ -162,7 +162,7 @@ ROOM_FOLDERS = sorted(
 def test_a_room_says_what_belongs_in_it_and_is_small(folder):
     tree = tree_of(folder / "__init__.py")
     assert ast.get_docstring(tree)
-    assert len(tree.body) == 1, "no code"
+    assert len(tree.body) == 1, "an __init__.py has no code"
     assert len(list(folder.glob("*.py"))) - 1 <= MOST_IN_A_ROOM
 
 
@@ -408,7 +408,9 @@ def test_private_parts_of_a_library_are_used_in_its_adapter_alone(path):
 
 @pytest.mark.parametrize("library", ADAPTERS)
 def test_a_library_whose_private_parts_are_used_is_pinned_and_has_a_contract(library):
-    assert any(use.startswith(f"{library}: ") for use in private_uses(REPOSITORY / ADAPTERS[library])), "seen"
+    assert any(use.startswith(f"{library}: ") for use in private_uses(REPOSITORY / ADAPTERS[library])), (
+        "private_uses sees the adapter's uses"
+    )
     assert (REPOSITORY / CONTRACTS[library]).exists()
     dependencies = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
     [pin] = [found for found in dependencies if re.split(r"[\[~<>=]", found)[0] == DISTRIBUTIONS[library]]

@@ -95,7 +95,7 @@ def test_wrong_codes_that_were_mailed(client, person):
     assert_held_up(answers[-1])
     client.post(RESET, {"email": person.email})
     assert_held_up(client.post(RESET_CODE, {"code": "WRONG1"}))
-    assert client.get(CODE).status_code == 200, "looking is no try"
+    assert client.get(CODE).status_code == 200, "opening the page is no try"
 
 
 @pytest.mark.usefixtures("confirmed_by_code")
@@ -171,7 +171,7 @@ def test_logins_to_one_account(client, person):
     assert statuses(lambda number: log_in(client, password="not the one at all"), 5) == [200] * 5
     answer = log_in(client)
     page = assert_held_up(answer, 300)
-    assert int(answer["Retry-After"]) > 60, "what is left of five minutes, not a minute"
+    assert int(answer["Retry-After"]) > 60, "the rest of five minutes, not of one minute"
     assert "Too many attempts. Try again in a few minutes" in page
     assert 'value="ada@example.com"' in page
     assert PASSWORD not in page

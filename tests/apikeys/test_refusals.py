@@ -32,10 +32,10 @@ def test_each_refusal_has_all_its_texts(refusal):
     assert refusal.message.endswith(".")
     for part in (refusal.when, refusal.help):
         assert part, "docs/api.md and the help page show it"
-        assert not part.endswith("."), "it is a part of a sentence"
+        assert not part.endswith("."), "the text is a part of a sentence"
         assert part.count("`") % 2 == 0
-        assert "|" not in part, "it stands in a table"
-    assert bool(refusal.outcome) == bool(refusal.reason), "an outcome is named in words"
+        assert "|" not in part, "the text is in a table of Markdown"
+    assert bool(refusal.outcome) == bool(refusal.reason), "an outcome has a reason in words"
 
 
 @pytest.mark.nodb

@@ -77,7 +77,7 @@ def test_every_standing_differs_from_the_others_and_one_alone_lets_in():
 @pytest.mark.nodb
 def test_the_facts_of_a_key_decide_its_standing():
     expected = {*itertools.product(KeyState, ["", *PauseReason], [True, False])}
-    assert {facts for facts in EXPECTED if facts[0] != "frozen"} == expected, "every combination has an answer"
+    assert {facts for facts in EXPECTED if facts[0] != "frozen"} == expected, "EXPECTED has every combination"
     assert {facts: standing_of(Facts(*facts), NOW).code for facts in EXPECTED} == EXPECTED
 
 

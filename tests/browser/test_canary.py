@@ -281,7 +281,7 @@ def test_a_technical_error_page_hides_secrets_too(visitor: Page, start_server, f
     url = reverse("apikeys:copy", args=[project.public_id, key.public_id])
     with without_events():
         page = fails.ask("POST", url, "confirmation=Second").body
-    assert b"_read_secret" in page, "this is no technical page"
+    assert b"_read_secret" in page, "this is Django's error page"
     assert [needle for secret in secrets for needle in needles(secret) if needle in page] == []
     assert not _is_told(page)
     assert MAIL_PASSWORD.encode() not in page

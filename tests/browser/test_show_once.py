@@ -97,7 +97,7 @@ def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, s
     panel = new_panel(page, "Once")
     expect(panel).to_contain_text(ONCE)
     expect(panel.locator("[data-mask]")).to_have_text(key.mask)
-    assert not SECRET.search(page.content()), "a script took it out of the page"
+    assert not SECRET.search(page.content()), "a script removed the secret from the page"
     before = len(requests)
     secret = copied_with(page, button(panel, "Copy"))
     assert call(server, secret).status == 200

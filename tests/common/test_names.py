@@ -44,7 +44,7 @@ def assert_error_beside_the_name(page: str, error: str, typed: str) -> None:
     assert html.unescape(value[1] if value else "") == typed
     assert 'aria-invalid="true"' in field[0]
     described_by = re.search(r'aria-describedby="([^"]+)"', field[0])
-    assert described_by, "the error belongs to the field for a screen reader too"
+    assert described_by, "a screen reader connects the error with the field"
     assert f'id="{described_by[1]}"' in field[0]
 
 
@@ -218,7 +218,7 @@ def test_the_dialogs_answer_says_so_too(name, client, project, api_key):
     """T26: htmx gets only the form, for the dialog that stays open."""
     answer = client.post(f"/projects/{project.public_id}/keys/new/", {"name": name}, headers={"HX-Request": "true"})
     assert answer.status_code == 422
-    assert "HX-Retarget" not in answer.headers, "the form replaces itself"
+    assert "HX-Retarget" not in answer.headers, "htmx puts the answer in the form's own place"
     assert answer.content.decode().lstrip().startswith("<form")
     assert_error_beside_the_name(answer.content.decode(), "Use visible characters only", name)
 

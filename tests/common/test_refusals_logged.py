@@ -48,7 +48,7 @@ def test_without_its_database_every_503_says_why(start_server):
     server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{port}/latchkey")
     key = {"Authorization": f"Bearer {generate('lk_')}"}
     cookie = {"Cookie": "sessionid=" + "a" * 32}
-    assert "event='not_ready'" in server.log_text(), "already at the start"
+    assert "event='not_ready'" in server.log_text(), "the log says it already at the start"
     for path, headers, asked in (
         ("/", cookie, server.port),
         ("/api/v1/me", key, server.port),

@@ -242,7 +242,9 @@ def test_one_visit_of_each_kind_gives_its_line_and_no_secret(world, lines, capfd
     assert [secret for secret in secrets if secret in written] == []
     assert all(line["outcome"] in {"done", "failed", "refused"} for line in lines.all)
     inside_requests = [line for line in lines.all if line["event"] not in OUTSIDE and "request_id" in line]
-    assert {line["event"] for line in inside_requests} == set(Event) - OUTSIDE, "OUTSIDE has what no page causes"
+    assert {line["event"] for line in inside_requests} == set(Event) - OUTSIDE, (
+        "OUTSIDE lists the events that no page causes"
+    )
     assert {line["address"] for line in inside_requests} == {ADDRESS}
 
 

@@ -68,7 +68,7 @@ def fail_until_refused(server, address):
         sent, unknown = sent + 8, unknown + found[401]
         deadline = time.monotonic() + 50
         while cache.get(f"latchkey:failed:{minute}:{address}", 0) < sent and int(time.time()) // 60 == minute:
-            assert time.monotonic() < deadline, "the processes do not add up what they count"
+            assert time.monotonic() < deadline, "the processes do not add up their counts"
             time.sleep(0.05)
         if int(time.time()) // 60 != minute:
             return None

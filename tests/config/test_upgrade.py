@@ -83,7 +83,9 @@ def test_people_stay_signed_in_and_second_factors_work_through_an_upgrade(earlie
     assert set(read_by_thief(whole_database(tmp_path), today, known).values()) == {0}
     if ON_SQLITE:
         files = b"".join(path.read_bytes() for path in SQLITE_FILE.parent.glob(f"{SQLITE_FILE.name}*"))
-        assert not thief.stands_in(before.session_id, files.decode("latin-1")), "nor in a free page or the journal"
+        assert not thief.stands_in(before.session_id, files.decode("latin-1")), (
+            "not in a free page or the journal either"
+        )
         assert not thief.stands_in(seed, files.decode("latin-1"))
 
 

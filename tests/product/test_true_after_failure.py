@@ -72,7 +72,7 @@ def test_after_a_sign_up_that_failed_midway_the_page_does_not_deny_it(confirmed_
     fields = {"email": "grace@example.com", "password1": PASSWORD}
     failures = failures_of(lambda: client.post(reverse("account_signup"), fields))
     assert_true(failures)
-    assert any(was_changed for was_changed, _ in failures), "an account was made and then the page failed"
+    assert any(was_changed for was_changed, _ in failures), "in one case the account was made before the failure"
 
 
 def test_after_an_action_that_failed_midway_the_page_does_not_deny_it(project, owner, api_key, signed_in):

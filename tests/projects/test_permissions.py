@@ -32,7 +32,7 @@ def test_queries_and_reasons_follow_from_the_table(monkeypatch, project, owner, 
 @pytest.mark.parametrize("can", Permission)
 def test_a_person_without_a_right_reads_which_roles_have_it(project, viewer, can):
     assert all(can in permissions_of(role) for role in roles_that(can))
-    assert roles_that(can), "somebody has it"
+    assert roles_that(can), "at least one role has the right"
     if Role.VIEWER in roles_that(can):
         return
     with pytest.raises(PermissionDenied, match=re.escape(reason(can))):

@@ -185,7 +185,7 @@ def test_the_backup_holds_no_secret(secrets, saved):
         assert result.returncode == 0, result.stderr
         content += plain.read_bytes()
     ids = ApiKey.objects.values_list("public_id", flat=True)
-    assert all(key_id.encode() in content for key_id in ids), "the search finds what is there"
+    assert all(key_id.encode() in content for key_id in ids), "the search finds other content"
     kept = [(DATA_DIR / "secrets" / name).read_text().strip().partition(":")[2] for name in SECRETS[1:]]
     for secret in [*secrets.values(), *kept, (DATA_DIR / "secrets" / "secret_key").read_text().strip()]:
         assert secret.encode() not in content
@@ -212,7 +212,7 @@ def test_a_backup_leaves_sessions_and_the_cache_out(owner, client, tmp_path, els
     assert [rows_at(elsewhere["DATABASE_URL"], table) for table in tables] == [0, 0, 0]
     assert rows_at(elsewhere["DATABASE_URL"], User._meta.db_table) == User.objects.count()
     saved = next((tmp_path / "backup").glob("database.*")).read_bytes()
-    assert not any(row.session_data.encode() in saved for row in Session.objects.all()), "nor in free pages"
+    assert not any(row.session_data.encode() in saved for row in Session.objects.all()), "not in free pages either"
 
 
 def test_nothing_is_restored_over_files_and_no_backup_over_another(secrets, saved):

@@ -191,7 +191,7 @@ def test_a_rotation_of_second_factors_that_is_killed_loses_none(transactional_db
             assert process.poll() is None
             time.sleep(0.005)
         process.kill()
-    assert needed() == {"k1", "k2"}, "it was not killed halfway"
+    assert needed() == {"k1", "k2"}, "the run was killed too early or too late"
     rows = {row.user_id: secrets_at_rest.unseal(row.data["secret"]) for row in secrets_at_rest.rows()}
     assert rows == seeds
     said = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True).stdout

@@ -113,7 +113,7 @@ def test_after_a_leak_the_old_key_opens_nothing_and_nothing_else_is_lost(inside,
     thief.cookies["sessionid"] = stolen
     assert thief.get(SESSIONS).status_code == 302
     answer = stranger.post(reverse("account_confirm_password_reset_code"), {"code": code})
-    assert answer["Location"] == reverse("account_login"), "the code is over, as is the session that asked for it"
+    assert answer["Location"] == reverse("account_login"), "the code and the session that asked for it are invalid"
 
     again = Client()
     assert log_in(again, person, PASSWORD)["Location"] == reverse("mfa_authenticate")

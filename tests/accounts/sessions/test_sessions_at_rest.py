@@ -52,7 +52,7 @@ def test_no_table_holds_the_id_and_no_data_is_readable(inside):
     assert row.session_key == listed.session_key == digest_of(cookie_of(inside))
     assert cookie_of(inside) not in row.session_key + row.session_data
     assert data_of(row)["code"] == "BCDF-GHJK"
-    assert row.get_decoded() == {}, "SECRET_KEY's signature alone protects nothing here"
+    assert row.get_decoded() == {}, "the data cannot be read with SECRET_KEY's signature alone"
 
 
 def test_the_stored_digest_works_as_no_cookie(inside):

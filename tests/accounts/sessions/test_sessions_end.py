@@ -217,7 +217,7 @@ def test_a_request_writes_its_session_once_in_a_while(limit, person, client):
             with CaptureQueriesContext(connection) as asked:
                 assert is_let_in(client)
             writes += sum("UPDATE" in query["sql"] and "session" in query["sql"] for query in asked)
-        assert writes == 60 / 3, "an hour's 24th is two and a half minutes"
+        assert writes == 60 / 3, "one write in 2.5 minutes, the 24th part of the limit"
 
 
 def test_a_page_that_asks_by_itself_keeps_no_session_alive(limit, owner, api_key, signed_in):
@@ -254,13 +254,15 @@ def test_one_session_is_ended_and_the_others_go_on(inside, person):
     page = page_of(inside.get(SESSIONS))
     assert one in page
     assert other in page
-    assert address[digest_of(inside.cookies["sessionid"].value)] not in page, "signing out ends the own session"
+    assert address[digest_of(inside.cookies["sessionid"].value)] not in page, (
+        "the own session has no such button; signing out ends it"
+    )
     answer = inside.post(one, follow=True)
     assert "That session was signed out." in page_of(answer)
     assert [client.get(SESSIONS).status_code for client in (*clients, inside)] == [302, 200, 200]
-    assert inside.post(one).status_code == 302, "a session that has ended is ended quietly"
+    assert inside.post(one).status_code == 302, "ending an ended session is no error"
     inside.post(address[digest_of(inside.cookies["sessionid"].value)])
-    assert inside.get(SESSIONS).status_code == 200, "the own session is not ended this way"
+    assert inside.get(SESSIONS).status_code == 200, "this way does not end the own session"
 
 
 def test_nobody_ends_the_session_of_somebody_else(inside, person):

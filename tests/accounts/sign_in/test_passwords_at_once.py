@@ -138,7 +138,7 @@ def test_a_slot_ends_with_its_request(client, person, monkeypatch):
     assert log_in(client, person, "wrong").status_code == 200
     assert client.post(SIGN_UP, {"email": "x", "password1": "y"}).status_code == 200
     assert log_in(client, person).status_code == 302
-    assert hashing._at_work.take(), "no request holds it any more"
+    assert hashing._at_work.take(), "no request holds the slot any more"
 
 
 # The hasher
@@ -196,5 +196,5 @@ def test_forty_sign_ins_at_once_are_all_answered_and_none_counts_as_failed(start
 
     assert in_parallel([partial(sign_in, number) for number in range(2)]) == [302, 302]
     answers = in_parallel([partial(sign_in, number) for number in range(40)])
-    assert set(answers) == {302, 503}, "nobody is refused for wrong passwords, and nothing breaks"
+    assert set(answers) == {302, 503}, "no answer says that a password is wrong, and none is an error"
     assert "Traceback" not in server.log_text()

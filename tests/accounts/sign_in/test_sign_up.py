@@ -132,7 +132,7 @@ def test_where_addresses_are_confirmed_sign_up_does_not_reveal_that_one_is_taken
     assert pages[0] == pages[1]
     assert_true_without_a_code(pages[0])
     assert mail.outbox[-1].subject == "[Latchkey] You already have an account"
-    assert log_in(Client(), person).status_code == HTTPStatus.FOUND, "the password is still the owner's"
+    assert log_in(Client(), person).status_code == HTTPStatus.FOUND, "the owner's password is unchanged"
 
 
 # The address

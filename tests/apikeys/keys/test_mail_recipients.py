@@ -116,7 +116,7 @@ def test_an_address_that_cannot_be_read_is_always_new(key, owner, told):
     for _ in range(2):
         (message,) = told(looked, key=key, by=owner, address=None)
         assert "From: an address that cannot be read\n" in message.body
-    assert told(services.copy_secret, key=key, by=None) == [], "a command has none"
+    assert told(services.copy_secret, key=key, by=None) == [], "a command has no address"
 
 
 def test_switching_these_emails_on_makes_no_earlier_address_known(project, key, owner, told):

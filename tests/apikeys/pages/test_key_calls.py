@@ -165,7 +165,7 @@ def test_deleting_says_when_and_how_often_the_key_was_used(browser, project, api
     call(api_key, 12)
     said = "Last used just now from 203.0.113.7. 12 requests in the last 24 hours."
     assert said in text(browser.get(delete_page))
-    assert said not in text(browser.get(url("settings", project))), "facts are fetched when the dialog opens"
+    assert said not in text(browser.get(url("settings", project))), "the dialog loads the facts when it opens"
     assert said in text(browser.get(delete_page, headers=HTMX))
     assert said in text(browser.post(delete_page, {"confirmation": "wrong"}))
 

@@ -45,7 +45,7 @@ def test_a_proposed_name_is_free(client, project, owner):
 def test_deleted_keys_are_found_when_one_key_is_left(client, project, owner, api_key):
     """As after a rotation of keys."""
     settings = page("apikeys:settings", project)
-    assert 'id="key-state"' not in client.get(settings).content.decode(), "there is nothing to choose from"
+    assert 'id="key-state"' not in client.get(settings).content.decode(), "a filter without choices is not shown"
     delete_key(key=create_key(project=project, name="Before", by=owner).key, by=owner)
     assert 'id="key-state"' in client.get(settings).content.decode()
 

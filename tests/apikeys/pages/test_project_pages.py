@@ -172,7 +172,7 @@ def test_a_viewer_sees_why_instead_of_a_button(viewer, project, api_key, signed_
     for answer in (dashboard, settings):
         content = answer.content.decode()
         assert api_key.mask in content
-        assert 'method="post"' not in content, "no form that would be refused"
+        assert 'method="post"' not in content, "no form that a viewer may not send"
         assert "show-modal" not in content
 
 

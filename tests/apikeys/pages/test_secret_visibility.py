@@ -50,7 +50,7 @@ def test_switching_on_says_how_many_secrets_it_destroys_and_destroys_them(client
     assert "The stored secrets of 2 keys were destroyed." in text(answer)
     assert not ApiKey.objects.filter(ciphertext__isnull=False).exists()
     assert AuditEvent.objects.filter(kind="forgotten").count() == 2
-    assert verify(f"Bearer {api_key.secret}").identity, "it goes on working"
+    assert verify(f"Bearer {api_key.secret}").identity, "the key still works"
     client.post(page("show_once", project))
     assert AuditEvent.objects.filter(kind="forgotten").count() == 2
 

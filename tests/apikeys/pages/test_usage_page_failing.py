@@ -70,5 +70,5 @@ def test_a_file_is_whole_or_not_sent(server: Server, keys, addresses, owner, sig
     for name in ("Content-Type", "Retry-After", "Cache-Control"):
         assert answer.headers[name] == unavailable.headers[name], name
     assert "Content-Disposition" not in answer.headers
-    assert "Traceback" not in server.log_text()[logged:], "but a line, from which secrets are kept out"
+    assert "Traceback" not in server.log_text()[logged:], "the log has a line without secrets instead of a traceback"
     assert server.request("GET", file, headers=headers).body == whole.body

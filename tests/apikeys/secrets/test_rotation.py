@@ -248,7 +248,7 @@ def test_progress_is_for_terminals_alone(transactional_db, keys):
     os.close(its)
 
 
-# Meanwhile
+# Concurrent changes
 
 
 def test_a_concurrent_change_wins_over_the_rotation(keys, settings, project, owner):

@@ -114,7 +114,7 @@ def test_a_rotation_that_is_killed_again_and_again_loses_no_key(secrets, rotatio
                     assert process.poll() is None, process.communicate()
                     time.sleep(0.005)
                 process.kill()
-            assert before < moved() < KEYS, "it was not killed halfway"
+            assert before < moved() < KEYS, "the run was killed too early or too late"
             assert unreadable(secrets) == []
         with rotation(rotation_environment) as process:
             said, complaint = process.communicate(timeout=300)
@@ -123,5 +123,5 @@ def test_a_rotation_that_is_killed_again_and_again_loses_no_key(secrets, rotatio
     assert unreadable(secrets) == []
     assert "k1  not needed by any key" in said
     assert len(checks) > len(KILLED_AFTER)
-    assert {code for _, code in checks} == {None}, "a key was refused meanwhile"
+    assert {code for _, code in checks} == {None}, "a key was rejected during the rotation"
     print(f"{KEYS} keys, killed {len(KILLED_AFTER)} times: 0 unreadable, {len(checks)} checks, 0 refused")

@@ -113,7 +113,7 @@ def test_a_sigterm_amid_calls_loses_none(start_server, nothing_counted, secrets)
     calls = call_all(server.check_port, [mixed * 20_000] * 4, amid=terminate)
     server.process.wait(60)
     expected = answered(calls, secrets)
-    assert 0 < expected["ok"] < 4 * 20_000, "the signal came amid the calls"
+    assert 0 < expected["ok"] < 4 * 20_000, "the signal came during the calls"
     # A connection that ended may have lost one answer that was on its way.
     surplus = counted() - expected
     assert counted() & expected == expected

@@ -166,7 +166,7 @@ def test_processes_add_what_they_count(db):
     failed_keys.share()
     assert failed_keys.record_failure("192.0.2.1")
     with other:
-        assert not failed_keys.record_failure("192.0.2.1"), "has not heard of it yet"
+        assert not failed_keys.record_failure("192.0.2.1"), "this process does not know the other's counts yet"
         failed_keys.share()
         assert failed_keys.record_failure("192.0.2.1")
     assert not failed_keys.record_failure("192.0.2.2")
@@ -194,7 +194,9 @@ def test_a_cache_that_fails_leaves_each_process_its_own_limit(transactional_db, 
     finally:
         settings.CACHES = good
     failed_keys.share()
-    assert cache.get(f"latchkey:failed:{failed_keys._window}:127.0.0.1") == LIMIT + 1, "and what it counted is kept"
+    assert cache.get(f"latchkey:failed:{failed_keys._window}:127.0.0.1") == LIMIT + 1, (
+        "the process's own counts are kept"
+    )
 
 
 def test_a_process_that_died_while_it_shared_does_not_stop_the_others(db, monkeypatch):

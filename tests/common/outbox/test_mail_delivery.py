@@ -127,7 +127,7 @@ def test_a_command_does_not_wait_for_a_mail_server_that_is_silent(transactional_
     with silent_mail_server() as url:
         run_command("deletekey", api_key.public_id, EMAIL_URL=f"{url}?timeout=120")
     assert ApiKey.objects.get().is_deleted
-    assert Email.objects.get().state == "waiting", "a server sends it"
+    assert Email.objects.get().state == "waiting", "a server sends it later"
 
 
 # A mail server that rejects emails

@@ -73,7 +73,7 @@ def test_an_email_is_written_with_its_change_and_taken_back_with_it(api_key, own
     Email.objects.all().delete()
     with transaction.atomic():
         services.delete_key(key=api_key, by=owner)
-        assert (Email.objects.count(), len(mail.outbox)) == (1, 0), "nothing is sent before the commit"
+        assert (Email.objects.count(), len(mail.outbox)) == (1, 0), "no email is sent before the commit"
         transaction.set_rollback(True)
     assert not Email.objects.exists()
     services.delete_key(key=api_key, by=owner)
@@ -158,7 +158,7 @@ def test_the_gaps_between_tries_grow_to_four_hours_and_then_the_email_is_given_u
     ours = [str(record.msg) for record in caplog.records if record.name.startswith("common.")]
     assert len(ours) == 10
     assert "example.com" not in " ".join([*ours, row.last_error])
-    assert row.ciphertext, "it can be sent again"
+    assert row.ciphertext, "an admin can send it again"
 
 
 def test_nothing_is_tried_before_its_time(refusing):
@@ -314,7 +314,7 @@ def test_rows_that_were_sent_or_given_up_are_deleted_after_a_day_or_a_week(monke
     assert clearing.clear(NOON + DAY) == 0
     assert clearing.clear(NOON + DAY + timedelta(seconds=1)) == 5
     assert clearing.clear(NOON + 7 * DAY + timedelta(seconds=1)) == 1
-    assert states() == ["waiting"], "what waits stays, however old"
+    assert states() == ["waiting"], "a waiting email is kept, however old"
 
 
 def test_a_flood_of_sent_rows_is_deleted_before_its_time(monkeypatch):

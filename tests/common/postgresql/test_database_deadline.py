@@ -86,7 +86,7 @@ def test_all_addresses_of_a_silent_host_share_one_wait(silent):
     """T36: psycopg alone would give each address its own connect_timeout."""
     with database_deadline.Begun(), refused():
         Connection.connect(silent)
-    assert 0.4 < refused.seconds < 2.5, "less than the connect_timeout of one"
+    assert 0.4 < refused.seconds < 2.5, "less than the connect_timeout of one address"
 
 
 def test_work_outside_a_request_has_no_limit(silent):
@@ -105,7 +105,7 @@ def test_a_requests_waits_share_its_time(pass_by):
             pass_by(0.2)
             assert database_deadline.is_over()
         with refused(), database_deadline.Wait():
-            pytest.fail("no time is left")
+            pytest.fail("there is no time left to wait")
 
 
 def test_after_a_silence_one_request_asks_and_others_are_refused_at_once(pass_by):
@@ -113,11 +113,11 @@ def test_after_a_silence_one_request_asks_and_others_are_refused_at_once(pass_by
     with database_deadline.Begun():
         wait_in_vain(pass_by)
     with database_deadline.Begun(), refused(), database_deadline.Wait():
-        pytest.fail("it would have waited")
+        pytest.fail("this request should not wait")
     pass_by(0.2)
     with database_deadline.Begun(), database_deadline.Wait():
         assert others_are_refused()
-    assert not others_are_refused(), "the one who asked was answered"
+    assert not others_are_refused(), "the request that asked got an answer"
 
 
 def test_an_error_is_an_answer(pass_by):

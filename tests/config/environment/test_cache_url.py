@@ -109,10 +109,10 @@ def test_without_redis_pages_that_need_it_are_503_and_verdicts_are_what_they_wer
 
     def check_keys() -> None:
         statuses = [server.request("GET", VERIFY, headers=bearer("wrong")).status for _ in range(9)]
-        assert set(statuses) == {401, 429}, "the process's own limit"
+        assert set(statuses) == {401, 429}, "the process enforces its own limit"
         let_in(server, api_key)
 
-    assert seconds_of(check_keys) < 25 + 4 * usual, "a second for each of 30 that waited for Redis"
+    assert seconds_of(check_keys) < 25 + 4 * usual, "each of 30 calls waited a second for Redis"
     # The thread that writes the counts of calls continues, too.
     deadline = time.monotonic() + 60
     while api_key.last_used_at is None and time.monotonic() < deadline:

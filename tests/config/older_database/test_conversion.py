@@ -114,7 +114,7 @@ def test_a_conversion_keeps_every_row_and_encrypts_what_was_plain(older, client)
         file = Path(connection.settings_dict["NAME"])
         stored = b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
         assert b"ada@xn--mller-kva.test" in stored
-        assert SEED.encode() not in stored, "nor in a free page or the journal"
+        assert SEED.encode() not in stored, "not in a free page or the journal either"
     client.cookies["sessionid"] = SESSION_ID
     assert client.get(reverse("account_email")).status_code == 200, "the owner is still signed in"
 

@@ -80,7 +80,7 @@ def test_every_action_after_the_session_ended_elsewhere_says_so_and_leads_back(
         login = login_after(answer)
         assert login == f"/accounts/login/?next={back}", route.pattern
         assert text(client.get(login)).count(SIGNED_OUT) == 1, route.pattern
-    assert SIGNED_OUT not in text(client.get(login)), "it is said once"
+    assert SIGNED_OUT not in text(client.get(login)), "the page says it only once"
     assert everything() == before
 
 

@@ -101,7 +101,7 @@ def attacks(attacker: User) -> list[tuple[str, dict[str, Any]]]:
     for model, page in admin.site._registry.items():
         # The first five rows. For users: an owner, a viewer, a superuser, the attacker, and staff with all permissions.
         rows = list(model._default_manager.order_by("pk")[:5])
-        assert rows, f"nothing of {model} to attack"
+        assert rows, f"there is no row of {model} to attack"
         for pattern in page.get_urls():
             name = f"admin:{pattern.name}"
             if not pattern.name or pattern.name.endswith("_history"):

@@ -32,7 +32,7 @@ def slots(kind: Kind) -> set[str]:
 def test_a_kind_has_an_icon_a_sentence_a_filter_and_words_for_an_email_or_nobody(kind):
     assert heroicon_outline(kind.icon)
     assert slots(kind) <= SLOTS[kind.subject]
-    assert ("by" in slots(kind)) != kind.by_anybody, "the sentence says who did it, if somebody knows"
+    assert ("by" in slots(kind)) != kind.by_anybody, "the sentence names the person, if the person is known"
     assert ("before" in slots(kind)) == kind.names
     assert (kind.code, kind.label) in list(kinds.choices())
     assert kind.log_event in set(Event)
@@ -43,7 +43,7 @@ def test_a_kind_has_an_icon_a_sentence_a_filter_and_words_for_an_email_or_nobody
         assert email.subject[0].isupper()
         assert email.what.endswith(".")
         assert email.advice.endswith(".")
-        assert email.section or email.why, "the reader learns why the email comes"
+        assert email.section or email.why, "the email says why it was sent"
 
 
 @pytest.mark.nodb

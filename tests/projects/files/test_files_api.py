@@ -252,7 +252,7 @@ def test_a_row_that_cannot_be_written_leaves_no_bytes(upload, store):
 
     def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith(f'INSERT INTO "{File._meta.db_table}"'):
-            assert blobs(store) == [b"1,2\n"], "the bytes come first"
+            assert blobs(store) == [b"1,2\n"], "the bytes are written before the row"
             raise OperationalError("the disk is full")
         return execute(sql, params, many, context)
 

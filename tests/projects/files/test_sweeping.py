@@ -132,9 +132,9 @@ def test_a_partial_upload_is_swept_after_a_kill(start_server, api_key, settings,
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
     size = path.stat().st_size
-    assert size > 0, "nobody has deleted it"
+    assert size > 0, "the partial upload is still there"
     call_command("sweepfiles", delete=True)
-    assert path.exists(), "it may be an upload at hand"
+    assert path.exists(), "the file may be an upload in progress"
     age(path, days=2)
     capsys.readouterr()
     call_command("sweepfiles")

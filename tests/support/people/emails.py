@@ -19,6 +19,6 @@ def mails_of(capture: Callable[..., Any], act: Callable[..., Any], /, *words: An
     Email.objects.all().delete()
     with capture(execute=True):
         act(*words, **arguments)
-    assert mail.outbox == [], "nothing is sent before the thread does"
+    assert mail.outbox == [], "only the thread sends emails"
     senders.send_due()
     return list(mail.outbox)
