@@ -146,7 +146,7 @@ def test_a_confirmation_leads_nowhere_else(aged, api_key):
 # Actions that were interrupted and are not carried out
 
 NOT_DONE = "You confirmed that it is you. Nothing has been done yet: "
-# The instruction on the page after the confirmation, for each action that the confirmation does not carry out.
+# What the page after the confirmation says to do, of each action that the confirmation does not carry out.
 AGAIN = {
     PROJECT + "delete/": "press Delete project again",
     KEY + "delete/": "press Delete key again",

@@ -125,7 +125,7 @@ def test_what_each_mail_says(what, key, owner, told):
     for words in ("Project: Acme Weather", *said):
         assert words in message.body
     assert ("Choose which of these mails you get" in message.body) is (what not in CHOSEN_BY_NOBODY)
-    assert ("By:" in message.body) is (what != "reported"), "the email names nobody for a report"
+    assert ("By:" in message.body) is (what != "reported"), "whoever reports is nobody"
     assert message.content_subtype == "plain"
     assert not getattr(message, "alternatives", None)
 
@@ -146,7 +146,7 @@ def test_an_action_without_effect_sends_no_email(key, owner, told):
     secret = services.copy_secret(key=key, by=owner, address=HOME)
     services.report_leak(secret=secret)
     assert told(services.report_leak, secret=secret) == []
-    assert told(services.keep_secrets, project=key.project, by=owner) == [], "secrets can already be shown again"
+    assert told(services.keep_secrets, project=key.project, by=owner) == [], "they can be shown again already"
     services.delete_key(key=key, by=owner)
     assert told(services.delete_key, key=key, by=owner) == []
     assert told(delete_project, project=key.project, by=owner) == [], "the project has no key any more"

@@ -136,7 +136,7 @@ def test_the_row_that_an_action_returns_says_it_too(reported, owner, signed_in):
 def test_activity_names_nobody_as_the_reporter(reported, owner, signed_in):
     page = text(signed_in(owner), "activity", reported.project)
     assert f"Somebody who holds its secret reported {reported.name} as leaked from 203.0.113.9" in page
-    assert "operator" not in page.partition("Filter")[2], "the filter by person offers operators"
+    assert "operator" not in page.partition("Filter")[2], "the person filter offers operators"
 
 
 def test_the_admin_shows_and_finds_reported_keys(reported, admin, signed_in):
