@@ -50,7 +50,7 @@ WHERE project_id = %(project)s
 
 
 def _used_project(url: str, owner: User, days: int) -> Project:
-    """A project whose keys were called in each hour of the last `days`, folded as if foldusage had run every night."""
+    """A project whose keys were called at each hour of the last `days`, folded as a year of nights would leave it."""
     project = owned_project(owner, KEYS)
     databases.ask(url, _HOURS, {"project": project.pk, "days": days})
     call_command("foldusage", stdout=StringIO())

@@ -1,4 +1,4 @@
-"""An upgrade without downtime: servers of an earlier release and of this one use the same database."""
+"""An upgrade without downtime: servers of an earlier release and of this one, on one database."""
 
 import html
 import os
@@ -37,7 +37,7 @@ def today(start_server) -> Server:
 
 
 def at(server: Server, visitor: Visitor) -> Visitor:
-    """The same browser, which the proxy now sends to another server."""
+    """The same browser, sent to another server by the proxy."""
     return Visitor(server, **visitor.cookies)
 
 
@@ -61,11 +61,11 @@ def sign_in_with(server: Server, email: str, code: str) -> Visitor:
 
 
 def test_people_stay_signed_in_and_second_factors_work_through_an_upgrade(earlier, today, tmp_path):
-    """T45: both servers run at once. rotate_encryption is the last step; after it a thief can read nothing."""
+    """T45: both servers run at once; rotate_encryption is the last step, and then a thief reads nothing."""
     ada = new_person()
     before = Visitor(earlier).sign_in(ada.email, PASSWORD)
     seed, codes = set_app_up(before)
-    # Both servers read the earlier release's rows, and the rows stay unchanged.
+    # What the earlier release wrote is read by both, and stays as it is.
     assert at(today, before).sees("account_email")
     assert at(today, before).sees("usersessions_list")
     assert before.sees("account_email")
@@ -83,17 +83,13 @@ def test_people_stay_signed_in_and_second_factors_work_through_an_upgrade(earlie
     assert set(read_by_thief(whole_database(tmp_path), today, known).values()) == {0}
     if ON_SQLITE:
         files = b"".join(path.read_bytes() for path in SQLITE_FILE.parent.glob(f"{SQLITE_FILE.name}*"))
-        assert not thief.stands_in(before.session_id, files.decode("latin-1")), (
-            "not in a free page or the journal either"
-        )
+        assert not thief.stands_in(before.session_id, files.decode("latin-1")), "nor in a free page or the journal"
         assert not thief.stands_in(seed, files.decode("latin-1"))
 
 
 @pytest.mark.nodb
 def test_a_server_of_the_earlier_release_lets_nobody_in_by_what_this_one_wrote(earlier, today):
-    """T45: the earlier release takes an unreadable session for no session, and an unreadable factor at worst for a
-    wrong code.
-    """
+    """T45: what it cannot read it takes for nobody, and for a wrong code at worst."""
     ada = new_person()
     after = Visitor(today).sign_in(ada.email, PASSWORD)
     _, codes = set_app_up(after)

@@ -51,7 +51,7 @@ def run(command: str, *arguments: str) -> tuple[dict[str, Any], str, str]:
 
 
 def as_before(user: Any) -> None:
-    """Stores the person's second factors as an earlier release did."""
+    """Gives the person's second factors the form that an earlier release stored."""
     for row in Authenticator.objects.filter(user=user):
         for name in {"secret", "seed"} & set(row.data):
             row.data[name] = secrets_at_rest.unseal(row.data[name])

@@ -219,7 +219,7 @@ def test_a_new_password_leaves_the_session_that_gave_it_on_the_list(inside, pers
 
 
 def as_before(client: Client) -> str:
-    """Gives the client's session the rows that an earlier release wrote, and returns its id."""
+    """Gives the client's session the rows that an earlier release wrote; returns its id."""
     session_id = cookie_of(client)
     row = Session.objects.get(pk=digest_of(session_id))
     signed = import_module("django.contrib.sessions.backends.db").SessionStore().encode(data_of(row))

@@ -136,7 +136,7 @@ def test_a_reset_password_ends_every_session(inside, person, client):
 
 
 def test_a_session_of_the_earlier_release_ends_too(inside, person):
-    """The earlier release's rows contain the id itself."""
+    """Its rows hold the id itself."""
     other = SessionStore()
     other["_auth_user_id"] = str(person.pk)
     Session.objects.create(session_key="a" * 32, session_data=other.encode({}), expire_date=timezone.now() + DAY)

@@ -1,4 +1,4 @@
-"""A database from before version 0.1.0: the server rejects it, and `convertdatabase` converts it."""
+"""A database from before version 0.1.0: what refuses it, and what `convertdatabase` makes of it."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from tests.support.environment import ON_SQLITE
 from tests.support.stored.tables import everything
 
 FOLDER = Path(__file__).parent
-# The fixture's rows were made with these values.
+# How the rows of the fixture were made.
 SECRET_KEY, SESSION_ID = "the secret key of the older release, for tests only", "owners0session0of0older0release0"
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 CONVERTED = {"converted": True, "columns": 7, "addresses": 1, "second_factors": 2, "sessions": 1}
@@ -37,13 +37,13 @@ CHANGED = {
 
 @pytest.fixture
 def new_schema(transactional_db) -> dict[str, list[str]]:
-    """The schema of the tests' database, which `migrate` has just made."""
+    """That of the tests' own database, which `migrate` has just made."""
     return schema()
 
 
 @pytest.fixture
 def older(transactional_db, new_schema, tmp_path, settings) -> Iterator[None]:
-    """The connection leads to a database of the code before version 0.1.0, with rows of each kind."""
+    """The connection leads to a database that the code before version 0.1.0 made, with rows of each kind."""
     own, settings.SECRET_KEY = connection.settings_dict["NAME"], SECRET_KEY
     name = str(tmp_path / "older.sqlite3") if ON_SQLITE else "older"
     if not ON_SQLITE:
@@ -114,7 +114,7 @@ def test_a_conversion_keeps_every_row_and_encrypts_what_was_plain(older, client)
         file = Path(connection.settings_dict["NAME"])
         stored = b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
         assert b"ada@xn--mller-kva.test" in stored
-        assert SEED.encode() not in stored, "not in a free page or the journal either"
+        assert SEED.encode() not in stored, "nor in a free page or the journal"
     client.cookies["sessionid"] = SESSION_ID
     assert client.get(reverse("account_email")).status_code == 200, "the owner is still signed in"
 

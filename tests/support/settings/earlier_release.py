@@ -1,6 +1,6 @@
-"""Settings of a server that stores sessions and second factors as releases before digests and seals did.
+"""The settings of a server that stores sessions and second factors as releases before digests and seals did.
 
-It is the current server with Django's own sessions and with allauth's own session list and second factors.
+It is today's server with Django's own sessions, and with allauth's own session list and second factors.
 """
 
 from config.settings import *  # noqa: F403

@@ -1,6 +1,4 @@
-"""The URLs of the server in earlier_release.py. The current receivers, which store digests and end sessions, are left
-out.
-"""
+"""The addresses of that server. Today's receivers, which note digests and end sessions, do not belong to it."""
 
 from allauth.account.signals import password_changed, password_set, user_logged_in
 from allauth.mfa.models import Authenticator

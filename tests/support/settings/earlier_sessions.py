@@ -1,4 +1,4 @@
-"""Django's own sessions, as an earlier release stored them. They ignore `note_use` of the current middleware."""
+"""Sessions as an earlier release stored them: Django's own. Today's middleware notes their use, which they ignore."""
 
 from django.contrib.sessions.backends import db
 
