@@ -1,4 +1,6 @@
-"""Secrets of second factors in the database: sealed, rotated with the ring, proven; never let in without the ring."""
+"""Secrets of second factors in the database are sealed, rotated with the ring and proven. Without the ring nobody skips
+them.
+"""
 
 import json
 import os
@@ -35,7 +37,7 @@ AUTHENTICATE = reverse("mfa_authenticate")
 
 
 def run(command: str, *arguments: str) -> tuple[dict[str, Any], str, str]:
-    """The object that --json prints, the text of a second run, and the error that that ends with."""
+    """The JSON output of the command, the text of a second run, and the error with which the second run ends."""
     out, text, failure = StringIO(), StringIO(), ""
     try:
         call_command(command, *arguments, "--json", stdout=out)
@@ -89,7 +91,7 @@ def test_a_seed_cannot_pass_for_a_key_nor_a_key_for_a_seed():
 @pytest.mark.parametrize(
     "spoilt", [SEED, "sealed1:", "sealed1:k1", "sealed1:k1:", "sealed1:k1:%", "sealed1:k9:AAAA", "sealed1:k1:AAAA"]
 )
-def test_what_was_changed_is_never_read(spoilt):
+def test_a_changed_second_factor_is_never_read(spoilt):
     with pytest.raises(secrets_at_rest.SecondFactorUnavailable):
         secrets_at_rest.unseal(spoilt)
 
@@ -166,7 +168,7 @@ def test_a_rotation_of_second_factors_that_is_killed_loses_none(transactional_db
             assert process.poll() is None
             time.sleep(0.005)
         process.kill()
-    assert needed() == {"k1", "k2"}, "it was not killed halfway"
+    assert needed() == {"k1", "k2"}, "the run was killed too early or too late"
     rows = {row.user_id: secrets_at_rest.unseal(row.data["secret"]) for row in secrets_at_rest.rows()}
     assert rows == seeds
     said = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True).stdout
@@ -180,9 +182,9 @@ def test_a_rotation_of_second_factors_that_is_killed_loses_none(transactional_db
 
 @pytest.mark.django_db(transaction=True)
 def test_without_the_ring_nobody_is_let_in_without_the_second_factor(start_server, transactional_db, admin):
-    """T8, T45: the real server says why, and an admin's removal of the factor lets its owner in.
+    """T8, T45: the real server gives the reason, and the owner can sign in after an admin has removed the factor.
 
-    What cannot be read is no wrong code: of those, five would be too many.
+    A factor that cannot be read does not count as a wrong code. After five wrong codes, the person would be locked out.
     """
     person = new_person()
     TOTP.activate(person, SEED)

@@ -1,4 +1,4 @@
-"""Sessions in the database: digests instead of ids, sealed data, and everything else as in Django."""
+"""Sessions in the database: digests instead of ids, sealed data, and otherwise Django's behaviour."""
 
 import asyncio
 from datetime import timedelta
@@ -52,11 +52,11 @@ def test_no_table_holds_the_id_and_no_data_is_readable(inside):
     assert row.session_key == listed.session_key == digest_of(cookie_of(inside))
     assert cookie_of(inside) not in row.session_key + row.session_data
     assert data_of(row)["code"] == "BCDF-GHJK"
-    assert row.get_decoded() == {}, "SECRET_KEY's signature alone protects nothing here"
+    assert row.get_decoded() == {}, "the data cannot be read with SECRET_KEY's signature alone"
 
 
-def test_what_the_table_holds_is_no_cookie(inside):
-    """T45: neither the digest nor a part of it, in whatever case."""
+def test_the_stored_digest_works_as_no_cookie(inside):
+    """T45: neither the digest nor a part of it works as a cookie, in any case."""
     [row] = Session.objects.all()
     part = row.session_key.rpartition(".")[2]
     for cookie in (row.session_key, part, part.lower(), part[:32], "", "x", "é" * 32, "a" * 33):
@@ -157,7 +157,7 @@ def test_asynchronous_code_stores_no_id_either(transactional_db):
         found = await again.aget("colour")
         assert session.session_key is not None
         assert await again.aexists(session.session_key)
-        await sync_to_async(connections.close_all)()  # that of the thread in which all this ran
+        await sync_to_async(connections.close_all)()  # closes the connection of the thread that ran all this
         return session.session_key, found
 
     session_id, found = asyncio.run(write_and_read())
@@ -166,7 +166,7 @@ def test_asynchronous_code_stores_no_id_either(transactional_db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_saves_at_once_each_succeeds_and_the_last_one_stays(transactional_db):
+def test_saves_at_once_all_succeed_and_the_last_one_stays(transactional_db):
     session = SessionStore()
     session.create()
 
@@ -184,7 +184,7 @@ def test_of_saves_at_once_each_succeeds_and_the_last_one_stays(transactional_db)
 
 
 def listed(client: Client) -> tuple[int, int]:
-    """How many sessions the page lists, and how many of them as the reader's own."""
+    """The number of sessions on the page, and the number that are marked as the reader's own."""
     page = page_of(client.get(SESSIONS))
     return page.count("Signed in "), page.count("This session")
 
