@@ -7,7 +7,6 @@ from django.db import transaction
 from django.test import Client
 
 from projects.models import File
-from projects.permissions import permissions_of
 from tests.support.factories import FileFactory
 from tests.support.places.access import ACCESS, BODIES, LOGIN, OF_A_PROJECT, OURS, PERSONAS, ROUTES
 
