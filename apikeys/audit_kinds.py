@@ -18,7 +18,6 @@ CREATED = register(
             "API key created",
             "An API key was created.",
             f"If this was not you or someone you trust, delete the key, then {CHECK_ACCOUNTS}.",
-            is_routine=True,
         ),
     )
 )
@@ -104,7 +103,6 @@ DELETED = register(
             "An API key was deleted for good. Requests using it are now rejected.",
             "If this was not you or someone you trust, create a new key for the programs that used it, then "
             f"{CHECK_ACCOUNTS}.",
-            is_routine=True,
         ),
     )
 )

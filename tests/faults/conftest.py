@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,8 @@ def figures_of_this_test(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "teardown":
-        _table.extend(Figure(*value) for name, value in report.user_properties if name == "figure")
+        found: list[Any] = [figure for name, figure in report.user_properties if name == "figure"]
+        _table.extend(Figure(*figure) for figure in found)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
