@@ -41,8 +41,18 @@ document.addEventListener('focusin', ({target}) => { if (!isIn(target)) before =
 
 export function dismiss(line) {
   line.remove()
-  const back = before?.isConnected && before.checkVisibility() ? before : document.getElementById('content')
-  back.focus()
+  focusBack()
+}
+
+// A swap puts another element of the same id in an element's place. What is gone or hidden gives way to what it stood in.
+export function focusBack() {
+  const content = document.getElementById('content')
+  for (let place = before ?? content; place !== document.body; place = place.parentElement ?? content) {
+    const now = place.isConnected ? place : document.getElementById(place.id)
+    now?.focus({preventScroll: true})
+    if (now && document.activeElement === now) return
+  }
+  content.focus()
 }
 
 // Undo is one Tab away from what was done, wherever that is on the page, and Tab leads back from there.
