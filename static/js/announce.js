@@ -8,6 +8,19 @@ export function announce(text) {
   line.append(Object.assign(document.createElement('span'), {textContent: text}))
   document.getElementById('announcements').replaceChildren(line)
   fade(line)
+  makeRoom()
+}
+
+// What has the focus, and what one needs next, stand clear of an announcement (scroll-padding).
+export function makeRoom() {
+  const line = document.querySelector('.announcement')
+  if (!line) return
+  document.documentElement.style.setProperty('--announced', `${line.parentElement.offsetHeight}px`)
+  const {top, bottom} = line.getBoundingClientRect()
+  for (const control of [document.activeElement, ...document.querySelectorAll('[data-next]')]) {
+    const place = control.getBoundingClientRect()
+    if (control !== document.body && place.bottom > top && place.top < bottom) control.scrollIntoView({block: 'nearest'})
+  }
 }
 
 function sayInDialog(dialog, text) {

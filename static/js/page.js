@@ -1,5 +1,5 @@
 // What makes every page smoother. All of it works without this file.
-import {announce, dismiss, fade, focusBack, repeatIn} from './announce.js';
+import {announce, dismiss, fade, focusBack, makeRoom, repeatIn} from './announce.js';
 import './menus.js';
 import {copy} from './clipboard.js';
 import {inOwnTimeZone} from './times.js';
@@ -107,17 +107,27 @@ setInterval(() => {
 
 // What had the focus may be gone with a swap, and Undo goes with its announcement.
 let had = null
-document.addEventListener('htmx:beforeSwap', () => { had = document.activeElement })
+let height = 0
+document.addEventListener('htmx:beforeSwap', ({detail}) => {
+  had = document.activeElement
+  height = detail.target.matches('.key-row') ? detail.target.getBoundingClientRect().height : 0
+})
+
+// A line may go from a key's row with its state. The rows below stay where a pointer may be on its way to.
+document.addEventListener('htmx:afterSwap', ({target}) => {
+  if (!height || !target.matches('.key-row')) return
+  const isCard = getComputedStyle(target).display === 'flex'
+  target.style[isCard ? 'minHeight' : 'height'] = `${height}px`
+})
 
 document.addEventListener('htmx:afterSettle', event => {
   enhance(document)
   if (had !== document.body && document.activeElement === document.body) focusBack()
-  // What has the focus stands clear of an announcement (scroll-padding).
-  if (document.querySelector('.announcement')) document.activeElement.scrollIntoView({block: 'nearest'})
   const wrong = event.target.querySelector?.('[aria-invalid="true"]');
   const fresh = event.target.querySelector?.('[data-focus]')
   if (wrong) wrong.focus()
   else if (fresh) fresh.focus()
+  makeRoom()
 })
 
 // An action that fails midway, or whose answer is lost, may have worked.
@@ -148,4 +158,5 @@ function openNamedDialog() {
 }
 
 enhance(document)
+makeRoom()
 openNamedDialog()
