@@ -73,3 +73,19 @@ def test_on_usage_and_settings_every_control_keeps_the_focus(inside, project):
     press(button(inside, "Save"))
     said(inside, "Notification settings saved.")
     expect(button(inside, "Save")).to_be_focused()
+
+
+def test_on_the_pages_of_the_account_every_control_keeps_the_focus(inside):
+    inside.goto("/accounts/email/")
+    email = inside.get_by_label("New email")
+    email.fill("owner@example.com")
+    email.press("Enter")
+    expect(email).to_have_attribute("aria-invalid", "true")
+    expect(email).to_be_focused()
+    email.fill("new@example.com")
+    press(button(inside, "Change email"))
+    expect(inside.get_by_text("You are changing to new@example.com.")).to_be_visible()
+    expect(button(inside, "Change email")).to_be_focused()
+    press(button(inside, "Cancel the change"))
+    expect(inside.get_by_text("You are changing to")).to_have_count(0)
+    expect(inside.get_by_role("main")).to_be_focused()
