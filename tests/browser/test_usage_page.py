@@ -35,9 +35,9 @@ def test_each_range_shows_its_chart(theme, width, new_page, sign_in, owner, proj
     sign_in(page, owner)
     page.goto(usage_page(project))
     for name in RANGES:
-        page.evaluate("document.getElementById('content').isOld = true")
+        page.evaluate("document.getElementById('content').dataset.old = ''")
         page.get_by_role("navigation", name="Range").get_by_role("link", name=name).click()
-        page.wait_for_function("!document.getElementById('content').isOld")
+        expect(page.locator("#content[data-old]")).to_have_count(0)
         settled(page)
         link = page.get_by_role("navigation", name="Range").locator("[aria-current=page]")
         expect(link).to_have_text(name)
