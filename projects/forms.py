@@ -31,6 +31,14 @@ class PageForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": f"{self.id_prefix}-%s", **kwargs})
 
+    def add_error(self, field: str | None, error: Any) -> None:
+        """The first wrong field has the focus."""
+        super().add_error(field, error)
+        wrong = [name for name, shown in self.fields.items() if self.has_error(name) and not shown.widget.is_hidden]
+        if wrong:
+            for name, shown in self.fields.items():
+                shown.widget.attrs["autofocus"] = name == wrong[0]
+
 
 class ProjectForm(PageForm):
     id_prefix = "project"

@@ -88,7 +88,7 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
-    """The confirmation as a page, for browsers that cannot show the dialog of the settings page."""
+    """The confirmation: in the dialog of the settings page for htmx, otherwise as a page."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
     if question := ask_who_it_is(request, back_to=request.path, again="press Delete project again"):
         return question
@@ -97,5 +97,6 @@ def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
         services.delete_project(project=project, by=request.user, address=client_address(request))
         announce(request, f"Deleted {project.name}. Requests using its keys are now rejected.")
         return redirect("projects:list")
-    context = {"project": project, "delete_form": form}
-    return render(request, "projects/delete.html", context, status=422 if form.is_bound else 200)
+    context = {"project": project, "delete_form": form, "dialog": "delete-project" if request.htmx else ""}
+    template = "projects/delete_form.html" if request.htmx else "projects/delete.html"
+    return render(request, template, context, status=422 if form.is_bound else 200)

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -19,7 +18,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
@@ -166,12 +165,8 @@ def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpRes
     if key.last_used_at is None:
         return HttpResponse(status=204)
     # The answer also changes a line elsewhere on the page that asked. No other page has that line.
-    try:
-        asked_on = urlsplit(request.htmx.current_url or "").path
-    except ValueError:
-        asked_on = ""
     pages = {reverse(f"apikeys:{name}", args=[project.public_id]): name for name in ("dashboard", "onboarding")}
-    context = {"project": project, "key": key, "page": pages.get(asked_on)}
+    context = {"project": project, "key": key, "page": pages.get(path_that_asked(request))}
     return render(request, "apikeys/first_request.html", context)
 
 
