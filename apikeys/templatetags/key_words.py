@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apikeys.standing import Standing
+from apikeys.usage.figures import Calls
 from projects.permissions import Permission
 
 register = template.Library()
@@ -40,6 +41,14 @@ def requests(number: int, kind: str = "") -> str:
 
 
 @register.filter
+def in_words(calls: Calls) -> str:
+    """All requests, and how many of them were rejected: `1,204 requests`, `1,204 requests (3 rejected)`."""
+    if calls.refused == calls.all:
+        return requests(calls.all, "rejected" if calls.all else "")
+    return requests(calls.all) + (f" ({intcomma(calls.refused)} rejected)" if calls.refused else "")
+
+
+@register.filter
 def from_address(address: str | None) -> str:
     """` from 192.0.2.7`, to stand behind a moment; nothing where the address is not known."""
     return f" from {address}" if address else ""
@@ -56,21 +65,23 @@ def advice(context: dict[str, Any], standing: Standing) -> str:
 
 
 @register.simple_tag
-def sparkline(days: Sequence[int]) -> SafeString:
-    """A bar for each day's allowed requests, the tallest as high as there is room; nothing where there was none."""
-    most = max(days)
+def sparkline(days: Sequence[Calls]) -> SafeString:
+    """A bar for each day's requests, the tallest as high as there is room; nothing where there was none."""
+    numbers = [day.all for day in days]
+    month = Calls(sum(day.allowed for day in days), sum(day.refused for day in days))
+    most = max(numbers)
     if not most:
         return SafeString()
     bars = "".join(
         f"M{number * _STEP} {_HEIGHT}v-{max(1, round(calls / most * _HEIGHT))}h{_BAR}V{_HEIGHT}z"
-        for number, calls in enumerate(days)
+        for number, calls in enumerate(numbers)
         if calls
     )
     return format_html(
         '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="{}"/></svg>',
         len(days) * _STEP - 1,
         _HEIGHT,
-        f"Last {len(days)} days: {requests(sum(days))} allowed, {intcomma(most)} on the busiest day",
+        f"Last {len(days)} days: {in_words(month)}, {intcomma(most)} on the busiest day",
         bars,
     )
 

@@ -28,9 +28,10 @@ class Period(StrEnum):
     YEAR = "12m"
 
 
-# The unit of each period, and how many of them it has; the current unit is the last.
+# The unit of each period, and how many of them it has; the current unit is the last. The last 24 hours begin in the
+# middle of an hour, and requests are counted by full hours. That hour is in, so that no request of the time is missed.
 PERIODS = {
-    Period.DAY: (Span.HOUR, 24),
+    Period.DAY: (Span.HOUR, 25),
     Period.MONTH: (Span.DAY, 30),
     Period.YEAR: (Span.DAY, 365),
 }
@@ -58,16 +59,13 @@ class KeyFigures(NamedTuple):
     """A key's last 24 hours, as the Usage page counts them, and each of its last 30 days, with today as the last."""
 
     last_24_hours: Calls
+    since: datetime  # the full hour at which the last 24 hours begin
     days: tuple[Calls, ...]
+    day: datetime  # the day of UTC that is today
 
     @property
     def today(self) -> Calls:
         return self.days[-1]
-
-    @property
-    def allowed(self) -> tuple[int, ...]:
-        """The allowed requests of each day."""
-        return tuple(day.allowed for day in self.days)
 
 
 def _floor(at: datetime, span: Span) -> datetime:
@@ -171,7 +169,7 @@ def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple
 def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
     """The keys with their `figures`, by one query for any number of keys."""
     keys = list(keys)
-    days = starts(Period.MONTH)
+    since, days = starts(Period.DAY)[0], starts(Period.MONTH)
     fields = ("key_id", "span", "starts_at", "outcome", "calls")
     hours = use_of(keys, Period.DAY).values_list(*fields)
     # A union, so that each half reads its own stretch of the index.
@@ -185,5 +183,5 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
             by_day[key_pk, starts_at].append((outcome, calls))
     for key in keys:
         each_day = tuple(_sorted_out(by_day[key.pk, day]) for day in days)
-        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), each_day)
+        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), since, each_day, days[-1])
     return keys
