@@ -143,7 +143,10 @@ def list_sessions(request: PageRequest) -> HttpResponse:
 
 @require_POST
 def end_session(request: PageRequest, pk: int) -> HttpResponse:
-    """Ends one of the user's other sessions. Quiet success for one that has ended, or that is somebody else's."""
+    """Ends one of the user's other sessions, the row `pk` of the list.
+
+    Quiet success for one that has ended, or that is somebody else's.
+    """
     end_sessions(request.user, but=request.session.session_key, only=pk)
     messages.info(request, "That session was signed out.")
     return redirect("usersessions_list")
