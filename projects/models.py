@@ -5,6 +5,7 @@ import secrets
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models import User
@@ -29,6 +30,10 @@ class ProjectQuerySet(models.QuerySet["Project"]):
     def of(self, user: User, *, can: Permission = Permission.VIEW_PROJECT) -> ProjectQuerySet:
         """The living projects in which the user's role allows `can`."""
         return self.alive().filter(memberships__user=user, memberships__role__in=roles_that(can))
+
+    def by_name(self) -> ProjectQuerySet:
+        """The order in which people look for a project."""
+        return self.order_by(Lower("name"), "pk")
 
 
 class Project(models.Model):

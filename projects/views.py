@@ -45,7 +45,7 @@ def project_list(request: PageRequest) -> HttpResponse:
             living=FilteredRelation("api_keys", condition=Q(api_keys__state__in=["active", "paused"])),
             key_count=Count("living", distinct=True),
         )
-        .order_by("-created_at", "-pk")
+        .by_name()
     )
     if choice["q"]:
         projects = projects.filter(named_like(choice["q"]))
