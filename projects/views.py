@@ -14,7 +14,7 @@ from common.client_address import client_address
 from common.names import named_like
 from projects import services
 from projects.access import get_project
-from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice, pager_query
+from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -50,7 +50,7 @@ def project_list(request: PageRequest) -> HttpResponse:
     if choice["q"]:
         projects = projects.filter(named_like(choice["q"]))
     page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
-    context = {"page": page, "q": choice["q"], "pager_query": pager_query(q=choice["q"])}
+    context = {"page": page, "q": choice["q"]}
     return render(request, "projects/list.html", context)
 
 

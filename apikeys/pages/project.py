@@ -36,7 +36,7 @@ from projects.access import get_project
 from projects.audit_log.activity import sentence
 from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
-from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
+from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice
 from projects.models import Project
 from projects.permissions import Permission, permissions_of, reason
 
@@ -83,6 +83,8 @@ def living_names(project: Project) -> list[str]:
 def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, by the search and filter in `query`."""
     choice = list_choice(query, KeyListForm)
+    kept = query.copy()
+    kept.pop("created", None)  # a new key is shown once, and not on each page of the list
     keys = project.api_keys.select_related("created_by").order_by(*_SORTED[choice["sort"]])
     keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
     if choice["q"]:
@@ -101,7 +103,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "q": choice["q"],
         "state": choice["state"],
         "sort": choice["sort"],
-        "pager_query": pager_query(q=choice["q"], state=choice["state"], sort=choice["sort"]),
+        "query": kept,
         "any_deleted": any_deleted,
         "states": [c for c in STATE_CHOICES if any_deleted or c[0] != KeyState.DELETED or choice["state"] == c[0]],
         "sorts": SORT_CHOICES,
@@ -222,7 +224,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
         "key": with_figures([key])[0],
         "period": period,
         "words": usage_charts.WORDS[period],
-        "ranges": [(other, words, f"?range={other}") for other, words in usage_charts.WORDS.items()],
+        "ranges": usage_charts.WORDS.items(),
         "events": _events(key),
     }
     context |= usage_charts.context(history([key.pk], period), period)

@@ -212,7 +212,9 @@ class TestDemo(TestCase):
 
     def test_its_richest_project_comes_first_on_pages_too(self):
         assert self.client.login(username=self.demo["email"], password=self.demo["password"])
-        listed = re.findall(r'class="row-main" href="[^"]*/(prj_[0-9A-Za-z]+)/"', self.client.get("/projects/").content.decode())
+        listed = re.findall(
+            r'class="row-main" href="[^"]*/(prj_[0-9A-Za-z]+)/"', self.client.get("/projects/").content.decode()
+        )
         assert listed[0] == self.demo["projects"][0]["id"]
         keys = {project.public_id: project.api_keys.count() for project in Project.objects.all()}
         assert max(keys, key=keys.__getitem__) == listed[0]

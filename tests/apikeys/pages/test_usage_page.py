@@ -59,7 +59,7 @@ def lines(answer: Any) -> list[list[str]]:
 
 def listed(answer: Any) -> list[str]:
     """The names in the list of keys."""
-    return re.findall(r'<a [^>]*href="\?key=key_\w+&amp;range=\w+">([^<]+)</a>', answer.content.decode())
+    return re.findall(r'<a class="alone" href="\?[^"]*key=key_\w+[^"]*">([^<]+)</a>', answer.content.decode())
 
 
 # The page
