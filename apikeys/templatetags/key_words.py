@@ -1,5 +1,6 @@
 """How pages tell of a key and its requests, and the icons that every row repeats."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from apikeys.standing import Standing
 from apikeys.usage.figures import Calls
@@ -18,6 +19,7 @@ from projects.permissions import Permission
 register = template.Library()
 
 _NEW_KEY = "Create a new key"
+_BREAKS = re.compile(r"\s*\n\s*")
 _HEIGHT = 24
 _STEP, _BAR = 4, 3  # a day's width, and that of its bar
 
@@ -72,18 +74,26 @@ def sparkline(days: Sequence[Calls]) -> SafeString:
     most = max(numbers)
     if not most:
         return SafeString()
-    bars = "".join(
-        f"M{number * _STEP} {_HEIGHT}v-{max(1, round(calls / most * _HEIGHT))}h{_BAR}V{_HEIGHT}z"
-        for number, calls in enumerate(numbers)
-        if calls
-    )
+    bars = "".join(_bar(max(1, round(calls / most * _HEIGHT))) if calls else f"h{_STEP}" for calls in numbers)
     return format_html(
-        '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="{}"/></svg>',
+        '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="M0 {}{}z"/></svg>',
         len(days) * _STEP - 1,
         _HEIGHT,
         f"Last {len(days)} days: {in_words(month)}, {intcomma(most)} on the busiest day",
+        _HEIGHT,
         bars,
     )
+
+
+def _bar(height: int) -> str:
+    """Up, across, down, and on to the next day: one outline of all bars is the shortest path."""
+    return f"v-{height}h{_BAR}v{height}h{_STEP - _BAR}"
+
+
+@register.simple_block_tag
+def compact(content: str) -> SafeString:
+    """Line breaks without blank lines and indentation, which are a tenth of a row. The content is a template's."""
+    return mark_safe(_BREAKS.sub("\n", content))  # noqa: S308  rendered, and so escaped
 
 
 @register.simple_tag

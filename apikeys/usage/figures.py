@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -170,18 +170,18 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
     """The keys with their `figures`, by one query for any number of keys."""
     keys = list(keys)
     since, days = starts(Period.DAY)[0], starts(Period.MONTH)
-    fields = ("key_id", "span", "starts_at", "outcome", "calls")
-    hours = use_of(keys, Period.DAY).values_list(*fields)
+    hours = use_of(keys, Period.DAY).values_list("key_id", "span", "outcome").annotate(Min("starts_at"), Sum("calls"))
+    each_day = use_of(keys, Period.MONTH).values_list("key_id", "span", "outcome", "starts_at", "calls")
     # A union, so that each half reads its own stretch of the index.
-    rows = hours.union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
+    rows = hours.union(each_day, all=True)
     by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
     by_day: dict[tuple[int, datetime], list[tuple[str, int]]] = defaultdict(list)
-    for key_pk, span, starts_at, outcome, calls in rows if keys else ():
+    for key_pk, span, outcome, starts_at, calls in rows if keys else ():
         if span == Span.HOUR:
             by_hour[key_pk].append((outcome, calls))
         else:
             by_day[key_pk, starts_at].append((outcome, calls))
     for key in keys:
-        each_day = tuple(_sorted_out(by_day[key.pk, day]) for day in days)
-        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), since, each_day, days[-1])
+        of_days = tuple(_sorted_out(by_day[key.pk, day]) for day in days)
+        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), since, of_days, days[-1])
     return keys
