@@ -22,7 +22,7 @@ from apikeys.standing import (
     standing_of,
     standings_of,
 )
-from common.names import MAX_LENGTH
+from common.names import CODE_LENGTH, MAX_LENGTH
 from common.public_ids import new_public_id
 from projects.models import Project
 
@@ -82,7 +82,9 @@ class ApiKey(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="created_keys")
     name = models.CharField(max_length=MAX_LENGTH)
     state = models.CharField(
-        max_length=32, choices=[(state.value, state.label) for state in KeyState], default=KeyState.ACTIVE.value
+        max_length=CODE_LENGTH,
+        choices=[(state.value, state.label) for state in KeyState],
+        default=KeyState.ACTIVE.value,
     )
     mask = models.CharField(max_length=40)
     digest = models.BinaryField(max_length=32, unique=True)
@@ -94,7 +96,7 @@ class ApiKey(models.Model):
     paused_at = models.DateTimeField(null=True)
     # Empty unless the key is paused for it.
     pause_reason = models.CharField(
-        max_length=32,
+        max_length=CODE_LENGTH,
         choices=[(PauseReason.REPORTED.value, REPORTED.label.lower())],
         blank=True,
         default="",
@@ -223,9 +225,9 @@ class KeyUse(models.Model):
     # In the order in which figures are asked for: a key's hours, days or months of a time.
     pk = models.CompositePrimaryKey("key_id", "span", "starts_at", "outcome")
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="use", db_index=False)
-    span = models.CharField(max_length=32, choices=Span.choices)
+    span = models.CharField(max_length=CODE_LENGTH, choices=Span.choices)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=32, choices=[*OUTCOMES.items()])
+    outcome = models.CharField(max_length=CODE_LENGTH, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
     last_at = models.DateTimeField()
     last_address = models.GenericIPAddressField(null=True)
@@ -246,7 +248,7 @@ class ProjectUse(models.Model):
     pk = models.CompositePrimaryKey("project_id", "starts_at", "outcome")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="use", db_index=False)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=32, choices=[*OUTCOMES.items()])
+    outcome = models.CharField(max_length=CODE_LENGTH, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
 
     def __str__(self) -> str:

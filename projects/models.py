@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models import User
-from common.names import MAX_LENGTH
+from common.names import CODE_LENGTH, MAX_LENGTH
 from common.public_ids import new_public_id
 from projects.audit_log import models as _audit_log  # noqa: F401  Django finds this room's model here
 from projects.permissions import Permission, Role, roles_that
@@ -89,7 +89,7 @@ class Membership(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     # A membership ends by `change_member` alone, which tells people of it.
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
-    role = models.CharField(max_length=32, choices=Role.choices, default=Role.OWNER)
+    role = models.CharField(max_length=CODE_LENGTH, choices=Role.choices, default=Role.OWNER)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # Of what happens to the project's keys an owner is told by mail.
     mail_created = models.BooleanField(default=True, db_default=True)
