@@ -64,7 +64,7 @@ def _measure(plan: Plan) -> tuple[list[results.Row], dict[str, float]]:
     _say("V9", rows)
     rows.append(memory.after_many_calls(url, headers, plan))
     _say("SQLite", rows)
-    return sorted(rows, key=lambda row: (row.id[0] != "V", len(row.id), row.id)) + rates.on_sqlite(plan), figures
+    return results.in_order(rows) + rates.on_sqlite(plan), figures
 
 
 def _say(what: str, so_far: list[results.Row] | None = None) -> None:
