@@ -1,1 +1,1 @@
-"""What Latchkey costs, beside its peers on the same machine in the same minutes. `make bench` runs it."""
+"""Measures Latchkey beside its peers, on the same machine in the same minutes. `make bench` runs it."""

@@ -1,6 +1,6 @@
 """`python -m bench [--quick] [--json PATH]` measures V1 to V9 and V18, prints the table and writes it as JSON.
 
-Exits with 1 if a row falls short of its goal, with 2 if something could not be measured.
+The exit code is 1 if a row falls short of its goal, and 2 if something could not be measured.
 """
 
 import argparse
@@ -14,9 +14,9 @@ from bench.plan import QUICK, Plan
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench", description="What Latchkey costs, beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="few and short samples: a rough look")
-    parser.add_argument("--json", type=Path, default=Path("var/bench.json"), help="where the results go")
+    parser = argparse.ArgumentParser(prog="bench", description="Measures Latchkey beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="few and short samples, for a rough result")
+    parser.add_argument("--json", type=Path, default=Path("var/bench.json"), help="the file for the results")
     return parser.parse_args()
 
 
@@ -28,7 +28,7 @@ def main() -> int:
         return 2
     os.environ["TEST_DATABASE"] = "postgresql"
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    from bench.run import run  # reads the environment, as it is from here on
+    from bench.run import run  # reads the environment
 
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.alarm(plan.minutes * 60)

@@ -1,4 +1,6 @@
-"""The databases of a run: one PostgreSQL with one database a purpose, and an SQLite file for product and peers each."""
+"""The databases of a run: one PostgreSQL with a database for each purpose, and an SQLite file each for product and
+peers.
+"""
 
 import json
 import os
@@ -12,7 +14,7 @@ from tests.support.environment import REPOSITORY, postgres
 
 SECONDS_TO_FILL = 600
 
-# Rows that look like the product's, with digests and ciphertexts of their sizes, made where they will lie.
+# Rows like the product's, with digests and ciphertexts of the same sizes. PostgreSQL generates them itself.
 _MORE_KEYS = """
 INSERT INTO accounts_user (password, is_superuser, first_name, last_name, is_staff, is_active, date_joined, public_id,
                            email)
@@ -40,7 +42,7 @@ def url_of(name: str) -> str:
 def ask(database_url: str, statement: str, parameters: dict[str, Any] | None = None) -> Any:
     """The first value that the statement returns, if it returns rows."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        # Several statements in one go need the values in the text, which a client-side cursor puts there.
+        # Several statements in one message need the values in the text, so this uses a client-side cursor.
         cursor = psycopg.ClientCursor(connection).execute(statement, parameters)
         return cursor.fetchone()[0] if cursor.description else None  # type: ignore[index]
 
@@ -69,7 +71,7 @@ def fill_peers(database_url: str, count: int) -> dict[str, list[str]]:
 
 
 def create(name: str, template: str = "template1") -> str:
-    """A new database's address."""
+    """Creates a database and returns its address."""
     ask(url_of("postgres"), f"CREATE DATABASE {name} TEMPLATE {template}")
     return url_of(name)
 
@@ -79,12 +81,12 @@ def add_keys(database_url: str, count: int) -> None:
 
 
 def settle(database_url: str) -> None:
-    """As autovacuum would leave it, so that it need not do so while something is timed."""
+    """Does autovacuum's work now, so that it does not run while something is timed."""
     ask(database_url, "VACUUM ANALYZE")
 
 
 def make_durable() -> None:
-    """The tests' PostgreSQL trusts that nobody pulls the plug; what is timed has to wait for the disk like anyone's."""
+    """The tests' PostgreSQL does not wait for the disk. Timed databases have to, as in production."""
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
         ask(url_of("postgres"), f"ALTER SYSTEM SET {name} = on")
     ask(url_of("postgres"), "SELECT pg_reload_conf()")

@@ -1,4 +1,4 @@
-"""`python -m bench.fill COUNT` migrates the product's database, makes so many keys and prints their secrets as JSON."""
+"""`python -m bench.fill COUNT` migrates the product's database, creates COUNT keys and prints their secrets as JSON."""
 
 import json
 import os
@@ -11,7 +11,7 @@ KEYS_A_PROJECT = 100
 
 
 def make_keys(count: int) -> list[str]:
-    """Keys as the product makes them, by projects of 100, each with an owner of its own. Returns their secrets."""
+    """Keys as the product makes them, 100 in each project. Each project has its own owner. Returns their secrets."""
     from django.conf import settings
 
     from apikeys.models import ApiKey

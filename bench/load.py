@@ -1,4 +1,4 @@
-"""Load by wrk: two contenders take turns, so that whatever else the machine does hits both alike."""
+"""Load by wrk. Two contenders take turns, so other load on the machine affects both alike."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ SECONDS_OVER = 30
 
 @dataclass(frozen=True)
 class Contender:
-    """An address, and the Authorization headers that it lets in. `bad` is one that it must refuse."""
+    """An address, and the Authorization headers that it allows. It must reject `bad`."""
 
     name: str
     url: str
@@ -36,7 +36,7 @@ class Sample:
 
 
 class LoadFailed(Exception):
-    """What was timed did not do what it should have done."""
+    """The measured program gave a wrong answer."""
 
 
 def parse(output: str) -> Sample:
@@ -73,31 +73,33 @@ def status(url: str, authorization: str | None) -> int:
 
 
 def check(contender: Contender) -> None:
-    """Raises LoadFailed unless it lets every good key in and, if it judges at all, refuses a bad one and none."""
+    """Raises LoadFailed unless the contender allows every good key and rejects a bad key and no key. Only a contender
+    with `bad` must reject.
+    """
     for header in contender.headers:
         if status(contender.url, header) not in {200, 204}:
-            raise LoadFailed(f"{contender.name} refuses a good key.")
+            raise LoadFailed(f"{contender.name} rejects a good key.")
     if contender.bad is not None:
         for refused in (contender.bad, None):
             if status(contender.url, refused) not in {401, 403}:
-                raise LoadFailed(f"{contender.name} lets a bad key in.")
+                raise LoadFailed(f"{contender.name} allows a bad key.")
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Samples of two contenders that were taken right after each other."""
+    """Samples of two contenders. Each pair was taken one right after the other."""
 
     ours: list[Sample]
     theirs: list[Sample]
 
     @property
     def ratio(self) -> float:
-        """The median of each pair's own ratio: a minute in which the machine was busy slowed both halves of a pair."""
+        """The median of the pairs' ratios. A busy minute of the machine slows both halves of a pair."""
         return median(mine.rate / other.rate for mine, other in zip(self.ours, self.theirs, strict=True))
 
 
 def side_by_side(ours: Contender, others: Sequence[Contender], plan: Plan) -> dict[str, Pairs]:
-    """Pairs by the name of the other. Checks and warms all contenders first."""
+    """Pairs by the name of the other contender. Checks and warms up all contenders first."""
     for contender in (ours, *others):
         check(contender)
         load(contender, plan, seconds=1)
@@ -105,12 +107,12 @@ def side_by_side(ours: Contender, others: Sequence[Contender], plan: Plan) -> di
     for number in range(plan.rounds):
         for other in others:
             turns = [(ours, pairs[other.name].ours), (other, pairs[other.name].theirs)]
-            # Back and forth, so that nobody always comes first.
+            # The order alternates, so that no contender always comes first.
             for contender, samples in turns if number % 2 == 0 else turns[::-1]:
                 samples.append(load(contender, plan))
     return pairs
 
 
 def rate(samples: Sequence[Sample]) -> float:
-    """Requests a second."""
+    """Requests per second."""
     return median(sample.rate for sample in samples)

@@ -1,4 +1,4 @@
-"""V9: what a worker holds after many calls."""
+"""V9: the memory of a worker after many calls."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,15 +26,15 @@ def after_many_calls(url: str, headers: list[str], plan: Plan) -> Row:
 
 
 def _call_few(contender: Contender, plan: Plan) -> None:
-    """Exactly so many, from several threads, so that every thread of the worker has its connection."""
+    """Makes exactly `few_calls` calls from several threads, so that every thread of the worker opens a connection."""
     calls = [contender.headers[number % len(contender.headers)] for number in range(plan.few_calls)]
     with ThreadPoolExecutor(plan.connections) as threads:
         if set(threads.map(lambda header: status(contender.url, header), calls)) != {204}:
-            raise LoadFailed(f"{contender.name} refuses a good key.")
+            raise LoadFailed(f"{contender.name} rejects a good key.")
 
 
 def _call_many(contender: Contender, calls: int, plan: Plan) -> int:
-    """How many were made: `calls`, and what the last second brought beyond."""
+    """Makes at least `calls` calls, and returns their number. The last second may add some."""
     made, seconds = 0, 1
     while made < calls:
         sample = load(contender, plan, seconds)
@@ -44,6 +44,6 @@ def _call_many(contender: Contender, calls: int, plan: Plan) -> int:
 
 
 def _settled(product: servers.Server) -> int:
-    """Once the calls are written down, and all is as between two calls."""
+    """Waits until the calls are written and the worker is idle."""
     time.sleep(SECONDS_TO_SETTLE)
     return processes.resident_bytes(product.worker)

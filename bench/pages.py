@@ -1,4 +1,4 @@
-"""V7: the settings page of a project that has many keys, beside that of one that has few."""
+"""V7: the settings page of a project with many keys, compared with a project with few keys."""
 
 import time
 from contextlib import closing
@@ -32,7 +32,7 @@ def owned_project(owner: User, keys: int) -> Project:
 
 
 class Reader:
-    """A signed-in person who loads pages from a server; the session's cookie is the one of `owner`."""
+    """A signed-in person who loads pages from a server, with a session of `owner`."""
 
     def __init__(self, owner: User, server: servers.Server) -> None:
         self.client = Client(SERVER_NAME="127.0.0.1")
@@ -53,13 +53,13 @@ class Reader:
         return len(answer.content)
 
     def milliseconds(self, paths: list[str], loads: int) -> list[float]:
-        """Each page's median time, loaded in turn over one connection."""
+        """Each page's median time. The pages are loaded in turn over one connection."""
         times: list[list[float]] = [[] for _ in paths]
         with closing(HTTPConnection("127.0.0.1", self._server.port, timeout=30)) as http:
             for number in range(loads + 3):
                 for path, taken in zip(paths, times, strict=True):
                     spent = self._load(http, path)
-                    if number >= 3:  # the first ones load templates and plans
+                    if number >= 3:  # the first loads fill caches of templates and plans
                         taken.append(spent)
         return [median(taken) for taken in times]
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `rounds` of two samples of `seconds`, ours and the other, for every other."""
+    """The amount of measuring. Each round takes two samples of `seconds` for each comparison: ours and the other."""
 
     rounds: int = 9
     seconds: int = 2
@@ -15,7 +15,7 @@ class Plan:
     page_loads: int = 60
     few_calls: int = 1_000
     many_calls: int = 1_000_000
-    minutes: int = 60  # after which everything is stopped, whatever it waits for
+    minutes: int = 60  # everything is stopped after this time
 
 
 QUICK = Plan(rounds=5, seconds=1, many_keys=100_000, stop_rounds=20, page_loads=20, many_calls=30_000)

@@ -1,4 +1,4 @@
-"""What /proc says of a process."""
+"""Facts about a process from /proc."""
 
 import os
 import socket
@@ -21,9 +21,9 @@ def resident_bytes(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time that its threads have taken since it started, 0 if it has ended."""
+    """The processor time of its threads since it started, or 0 if it has ended."""
     try:
-        # The name, in parentheses, may hold spaces. utime and stime are fields 14 and 15 of proc(5).
+        # The name in parentheses may contain spaces. utime and stime are fields 14 and 15 of proc(5).
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
         return 0

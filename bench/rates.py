@@ -1,4 +1,4 @@
-"""V1 to V5: how many checks a second, beside the peers, and with many keys."""
+"""V1 to V5: checks per second, beside the peers, and with many keys."""
 
 from contextlib import ExitStack
 
@@ -22,7 +22,7 @@ PEERS = {
 
 
 def unknown_header() -> str:
-    """Well-formed, its checksum right, and nobody's: it costs a lookup."""
+    """A well-formed key with a correct checksum that belongs to nobody. It costs a lookup."""
     body = "lk_" + "0" * 30
     return f"Bearer {body}{checksum(body)}"
 
@@ -32,7 +32,7 @@ def ours(name: str, server: servers.Server, headers: list[str]) -> Contender:
 
 
 def _peers(server: servers.Server, headers: dict[str, list[str]], plan: Plan) -> list[Contender]:
-    """The bare view and the peers. A bad key is a good one with other letters at its end."""
+    """The bare view and the peers. A bad key is a good key with another end."""
     contenders = [Contender("bare", f"{server.url}/bare", ["Bearer any"], None)]
     for path in PEERS:
         good = headers[path][: plan.keys_called]
@@ -41,13 +41,13 @@ def _peers(server: servers.Server, headers: dict[str, list[str]], plan: Plan) ->
 
 
 def _row(name: str, label: str, pairs: Pairs, least: float | None = None) -> Row:
-    raw = {"ours a second": rate(pairs.ours), "theirs a second": rate(pairs.theirs)}
+    raw = {"ours per second": rate(pairs.ours), "theirs per second": rate(pairs.theirs)}
     goal = None if least is None else Goal(least=least)
-    return Row(name, "checks a second at /verify", label, pairs.ratio, goal, raw=raw)
+    return Row(name, "checks per second at /verify", label, pairs.ratio, goal, raw=raw)
 
 
 def beside_peers(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], dict[str, float]]:
-    """V1 to V4, and figures: what a check costs a core."""
+    """V1 to V4, and the processor time of a check."""
     peers_url = databases.create("peers")
     peers_headers = databases.fill_peers(peers_url, plan.few_keys)
     databases.settle(peers_url)
@@ -66,39 +66,42 @@ def beside_peers(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], d
         pairs = side_by_side(verify, others, plan)
         figures = _cost(verify, product, plan)
     rows = [
-        _row("V1", "the limit: a bare WSGI function, one prepared lookup", pairs["limit"], 0.75),
-        _row("V2", "a bare Django view that asks nothing, as startproject sets it up", pairs["startproject"], 0.8),
+        _row("V1", "the limit: a bare WSGI function with one prepared lookup", pairs["limit"], 0.75),
+        _row("V2", "a bare Django view without queries, with startproject's middleware", pairs["startproject"], 0.8),
         _row("V3", PEERS["api-key"], pairs["api-key"], 5),
         _row("V4", PEERS["knox"], pairs["knox"], 8),
         _row("R1", PEERS["token"], pairs["token"]),
-        _row("R2", "the bare view without any middleware", pairs["bare"]),
+        _row("R2", "the bare view without middleware", pairs["bare"]),
     ]
     return rows, figures | _latency([sample for pair in pairs.values() for sample in pair.ours])
 
 
 def _latency(samples: list[Sample]) -> dict[str, float]:
-    """Of the sample whose rate is the median."""
+    """The latency in the sample with the median rate."""
     middle = sorted(samples, key=lambda sample: sample.rate)[len(samples) // 2]
-    return {"ms a check under full load, median": middle.p50, "ms a check under full load, 99 of 100": middle.p99}
+    return {
+        "ms for a check under full load, median": middle.p50,
+        "ms for a check under full load, 99th percentile": middle.p99,
+    }
 
 
 def _cost(contender: Contender, product: servers.Server, plan: Plan) -> dict[str, float]:
-    """Checks for each second that a core works, counting the worker alone, and the database with it."""
+    """Checks for each second of processor time: of the worker alone, and of worker and database."""
     backends = children(postgres.pid)
     before = processes.cpu_seconds(product.worker), sum(map(processes.cpu_seconds, backends))
     sample = load(contender, plan)
     worker = processes.cpu_seconds(product.worker) - before[0]
     database = sum(map(processes.cpu_seconds, backends)) - before[1]
     return {
-        "checks a second of one worker": sample.rate,
-        "checks a second a core, the worker's": sample.requests / worker,
-        "checks a second a core, the worker's and the database's": sample.requests / (worker + database),
+        "checks per second of one worker": sample.rate,
+        "checks per second for each core that the worker uses": sample.requests / worker,
+        "checks per second for each core that worker and PostgreSQL use": sample.requests / (worker + database),
     }
 
 
 def with_many_keys(url: str, headers: list[str], plan: Plan) -> tuple[list[Row], dict[str, float]]:
-    """V5, and how large a key is. `url` names the database with few keys."""
-    connections.close_all()  # PostgreSQL copies no database that is in use
+    """V5, and the size of a key. `url` names the database with few keys."""
+    connections.close_all()  # PostgreSQL cannot copy a database that is in use
     many_url = databases.create("many", template=url.rpartition("/")[2])
     databases.add_keys(many_url, plan.many_keys - plan.few_keys)
     databases.settle(many_url)
@@ -108,14 +111,14 @@ def with_many_keys(url: str, headers: list[str], plan: Plan) -> tuple[list[Row],
     called = headers[: plan.keys_called]
     with servers.product(url) as few, servers.product(many_url) as many:
         pairs = side_by_side(ours("many", many, called), [ours("few", few, called)], plan)["few"]
-    raw = {f"a second at {count:,} keys": rate(pairs.ours), f"a second at {plan.few_keys:,}": rate(pairs.theirs)}
-    measured, goal = f"checks a second at {count:,} keys", Goal(least=0.9)
+    raw = {f"per second at {count:,} keys": rate(pairs.ours), f"per second at {plan.few_keys:,}": rate(pairs.theirs)}
+    measured, goal = f"checks per second at {count:,} keys", Goal(least=0.9)
     row = Row("V5", measured, f"at {plan.few_keys:,}", pairs.ratio, goal, raw=raw)
-    return [row], {"bytes a key": size / count}
+    return [row], {"bytes for a key": size / count}
 
 
 def on_sqlite(plan: Plan) -> list[Row]:
-    """The same beside the same peers, all on SQLite. Reported: production takes PostgreSQL."""
+    """The same comparison on SQLite. It has no goals, because production uses PostgreSQL."""
     url, peers_url = (f"sqlite:///{DATA_DIR}/{name}.sqlite3" for name in ("bench", "peers"))
     headers = databases.fill_product(url, plan.few_keys)
     peers_headers = databases.fill_peers(peers_url, plan.few_keys)

@@ -1,4 +1,4 @@
-"""Rows of the table, and what is printed and written of them."""
+"""Rows of the table, and their output as text and JSON."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Goal:
-    """`least` or `most` that a value may be."""
+    """A lower or an upper bound of a value."""
 
     least: float | None = None
     most: float | None = None
@@ -24,9 +24,9 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """A value, mostly a ratio. Without a goal it is reported only.
+    """A value, mostly a ratio. A row without a goal is only reported.
 
-    `holds` is what has to be true besides the goal; `raw` is what the value was made of.
+    `holds` is a further condition besides the goal. `raw` are the figures that the value was computed from.
     """
 
     id: str

@@ -21,12 +21,12 @@ PACKAGES = ("django", "granian", "psycopg", "djangorestframework", "djangorestfr
 
 
 def run(plan: Plan, path: Path) -> bool:
-    """Whether no row falls short."""
+    """Returns whether all rows reach their goals."""
     started = time.monotonic()
     postgres.start()
     try:
         django.setup()
-        logging.disable(logging.INFO)  # of this process, which loads some pages itself; the servers log as always
+        logging.disable(logging.INFO)  # only in this process, which loads some pages itself
         rows, figures = _measure(plan)
     finally:
         postgres.remove()

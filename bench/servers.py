@@ -1,4 +1,4 @@
-"""Every server alike: granian, WSGI, one worker unless said otherwise, the product's own number of threads."""
+"""All servers run alike: granian, WSGI, one worker unless stated otherwise, the product's number of threads."""
 
 import os
 import subprocess
@@ -23,14 +23,14 @@ LIMIT = "bench.peers.limit:application"
 
 
 class Server:
-    """A running server; URLs have no slash at their end. A peer answers everything, checks too, at one port."""
+    """A running server. URLs have no slash at the end. A peer answers everything at one port, including checks."""
 
     def __init__(self, command: list[str], port: int, environment: dict[str, str]) -> None:
         self.port, self.check_port = port, int(environment.get("CHECK_PORT", port))
         self.url, self.check_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{self.check_port}"
         self.log = Path(tempfile.mkstemp(prefix="bench-", suffix=".log", dir=DATA_DIR)[1])
         with self.log.open("ab") as log:
-            # A session of its own, so that Ctrl+C reaches it through stop() and in no other way.
+            # The server is in its own process session, so that Ctrl+C reaches it only through stop().
             self.process = subprocess.Popen(
                 command,
                 cwd=REPOSITORY,
@@ -57,7 +57,7 @@ class Server:
 
     @property
     def worker(self) -> int:
-        """The process id of the product's worker that checks keys, of several the largest one."""
+        """The process id of the product's worker that checks keys. Of several workers, the largest one."""
         return max(workers(self.process.pid, CHECK), key=processes.resident_bytes)
 
 
@@ -73,7 +73,7 @@ def _running(command: list[str], port: int, environment: dict[str, str]) -> Iter
 
 @contextmanager
 def product(database_url: str, *, check_workers: int = 1, **environment: str) -> Iterator[Server]:
-    """Latchkey as its users run it: `manage.py serve`, the counting of use on."""
+    """Latchkey as its users run it: `manage.py serve`, with counting of use."""
     port = free_port()
     environment |= {
         "DATABASE_URL": database_url,

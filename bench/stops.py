@@ -1,4 +1,4 @@
-"""V6: whether anything gets in after the answer to a pause or a delete, while four workers are under load."""
+"""V6: successful calls after the answer to a pause or a delete, while four workers are under load."""
 
 import threading
 import time
@@ -17,13 +17,13 @@ from tests.support.factories import ProjectFactory
 
 WORKERS = 4
 CLIENTS = 12
-# So many calls are waited for before a stop, and again after it.
+# The number of calls that must be seen before a stop, and again after it.
 CALLS_SEEN = 30
 SECONDS_TO_WAIT = 30
 
 
 class Clients:
-    """Threads that call with `header`, one call after the other, and note when each started and how it went."""
+    """Threads that call with `header`, one call after the other, and note each call's start and status."""
 
     def __init__(self, port: int) -> None:
         self.header = ""
@@ -52,7 +52,7 @@ class Clients:
                 self.calls.append((started, header, answer.status))
 
     def wait(self, *, since: float, status: int) -> None:
-        """Until enough calls that started after `since` were answered with `status`."""
+        """Waits until CALLS_SEEN calls that started after `since` were answered with `status`."""
         deadline = time.monotonic() + SECONDS_TO_WAIT
         while self.count(since=since, status=status) < CALLS_SEEN:
             if time.monotonic() > deadline:
@@ -73,11 +73,11 @@ def while_under_load(url: str, owner: User, plan: Plan) -> Row:
             clients.header = f"Bearer {new.secret}"
             passed += _stop_twice(new.key, clients)
     raw = {"pauses and deletes": 2 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
-    return Row("V6", "successes after the answer to pause or delete", "none", float(passed), Goal(most=0), raw=raw)
+    return Row("V6", "allowed calls after the answer to pause or delete", "none", float(passed), Goal(most=0), raw=raw)
 
 
 def _stop_twice(key: ApiKey, clients: Clients) -> int:
-    """Successes that started after the pause's answer, and after the delete's."""
+    """Successes of calls that started after the answer to the pause, and after the answer to the delete."""
     passed = 0
     for stop in (services.pause_key, services.delete_key):
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""V8: the usage page of 100 keys after a year of calls at every hour, beside after a day of them."""
+"""V8: the usage page of 100 keys after a year of calls in every hour, compared with a day of such calls."""
 
 from io import StringIO
 
@@ -63,14 +63,14 @@ def _size(url: str) -> int:
 
 
 def a_year_of_use(url: str, owner: User, plan: Plan) -> tuple[Row, dict[str, float]]:
-    """The range that suffers most, and how large a year of a key's use is."""
+    """The range that slows down most, and the size of a year of a key's use."""
     before, rows_before = _size(url), KeyUse.objects.count()
     year = used_project(url, owner, DAYS)
     a_row = (_size(url) - before) / (KeyUse.objects.count() - rows_before)
     use = KeyUse.objects.filter(key__project=year)
     figures = {
-        "bytes of a key's use at every hour of a year": a_row * use.count() / KEYS,
-        "of these the year's days and months, which are kept": a_row * use.exclude(span=Span.HOUR).count() / KEYS,
+        "bytes for a year of a key's use in every hour": a_row * use.count() / KEYS,
+        "of these for days and months, which are kept": a_row * use.exclude(span=Span.HOUR).count() / KEYS,
     }
     day = used_project(url, owner, 1)
     databases.settle(url)

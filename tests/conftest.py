@@ -45,7 +45,7 @@ at_once.install()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks what is slow, and leaves the long tests of faults to those who name them, as `make faults` does."""
+    """Marks slow tests, and runs the long tests of faults only if they are named, as `make faults` does."""
     slow.mark(items)
     if any("tests/faults" in argument for argument in config.args):
         return
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def programs_are_slow(pytestconfig: pytest.Config) -> Iterator[None]:
-    """`make quick` starts no program: where slow tests are left out, the others cannot."""
+    """`make quick` starts no program: the tests that it selects fail if they try."""
     if pytestconfig.option.markexpr == "not slow":
         with slow.no_program():
             yield
@@ -66,40 +66,41 @@ def programs_are_slow(pytestconfig: pytest.Config) -> Iterator[None]:
 
 # The database
 
-CACHE_TABLE = settings.CACHES["default"]["LOCATION"]  # no model's
+CACHE_TABLE = settings.CACHES["default"]["LOCATION"]  # this table has no model
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 LONGER: dict[str, Any] = {"timeout": 60} if ON_SQLITE else {"connect_timeout": 60}
 
 
 def _delete_all_rows(case: TransactionTestCase) -> None:
-    """Instead of Django's flush, which takes a quarter of a second to make the same content types under other ids.
+    """Replaces Django's flush, which takes a quarter of a second to make the same content types with other ids.
 
-    Foreign keys are looked at when all is deleted, so that the order does not matter. A server beside the tests may
-    be writing its counts: of rows that go, or waiting for ours while we wait for its.
+    Foreign keys are checked at the end, so the order of tables does not matter. A server beside the tests may write its
+    counts meanwhile, for deleted rows or with locks that both wait for, so this is tried again.
     """
     tables = {*connection.introspection.django_table_names(), CACHE_TABLE} - KEPT
     for attempt in range(4):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 for table in tables:
-                    cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608  our own names
+                    cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608  names from the schema
             return
         except (IntegrityError, OperationalError):
             if attempt == 3:
                 raise
 
 
-setattr(TransactionTestCase, "_fixture_teardown", _delete_all_rows)  # noqa: B010  its types hide it
+setattr(TransactionTestCase, "_fixture_teardown", _delete_all_rows)  # noqa: B010  type stubs hide it
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> Iterator[None]:
-    """pytest-django's hook before it makes the test database: there has to be a server, or a file's name."""
-    # Tests ask who waits for whom, not how long a busy machine makes it. A deadlock still ends after a second.
+    """pytest-django's hook before it makes the test database. It starts a server, or sets a file's name."""
+    # Tests ask who waits for whom. The time that a busy machine takes must not matter. A deadlock still ends after a
+    # second.
     connection.settings_dict["OPTIONS"] |= LONGER
     DatabaseWrapper.limits = dict.fromkeys(LIMITS, 60_000)
     if ON_SQLITE:
-        # A file, not memory, so that the processes of `server` can share it.
+        # A file instead of memory, so that the processes of `server` can share it.
         connection.settings_dict["TEST"]["NAME"] = str(SQLITE_FILE)
         yield
         return
@@ -112,28 +113,29 @@ def django_db_modify_db_settings() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_use_left_over() -> None:
-    """Calls that an earlier test made must not be counted for a later one's key of the same primary key."""
+    """A later test's key may get the primary key of an earlier test's key. Earlier calls must not count for it."""
     counting._notes.clear()
     failed_keys._counts.clear()
 
 
 @pytest.fixture(autouse=True)
 def no_mail_left_over(settings: Settings) -> None:
-    """Emails of the tests go to `mail.outbox`, once a test has the outbox send them."""
+    """Emails of tests go to `mail.outbox` when a test has the outbox send them."""
     settings.MAIL_SENT_BY = "django.core.mail.backends.locmem.EmailBackend"
 
 
 @pytest.fixture(autouse=True)
 def patience_left_over() -> None:
-    """A test that called the WSGI application has begun to count what it waits for the database; this one has not."""
+    """Resets the time budget for the database that a test began by calling the WSGI application."""
     database_deadline._mine.left = None
 
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files() -> None:
-    """The manifest that pages are rendered with.
+    """The manifest that pages are rendered with, and WhiteNoise's list of files.
 
-    Every test client loads the middleware anew, and WhiteNoise then reads the whole folder: it is read once.
+    Every test client loads the middleware anew, and WhiteNoise then reads the whole folder. Here it reads the folder
+    once.
     """
     call_command("collectstatic", interactive=False, verbosity=0)
     WhiteNoise.update_files_dictionary = _read_once(WhiteNoise.update_files_dictionary)
@@ -162,13 +164,13 @@ def session_server(django_db_setup: None, static_files: None) -> Iterator[Server
 
 @pytest.fixture
 def server(transactional_db: None, session_server: Server) -> Server:
-    """`manage.py serve` on the test's own database; what the test writes is committed, so that it is seen."""
+    """`manage.py serve` on the test's database. The test's writes are committed, so the server sees them."""
     return session_server
 
 
 @pytest.fixture
 def start_server(transactional_db: None) -> Iterator[Callable[..., Server]]:
-    """Starts further servers: `start_server(check_workers=4, MAX_FILE_SIZE="1000")`. They end with the test."""
+    """Starts further servers: `start_server(check_workers=4, MAX_FILE_SIZE="1000")`. They stop when the test ends."""
     servers: list[Server] = []
 
     def start(*, workers: int = 1, check_workers: int = 1, **environment: str) -> Server:
@@ -183,7 +185,7 @@ def start_server(transactional_db: None) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    """A Redis of the test's own."""
+    """A Redis for this test alone."""
     if not shutil.which("redis-server"):
         lacking("redis-server")
     redis = RedisServer()
@@ -194,12 +196,12 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(autouse=True)
 def quick_passwords(request: pytest.FixtureRequest, settings: Settings) -> None:
-    """Hashing takes long, by intention. Servers beside a test know the real algorithms alone."""
+    """Replaces the password hash, which is slow on purpose. Servers beside a test know only the real algorithm."""
     if not {"session_server", "start_server"} & set(request.fixturenames):
         settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-# People, and what they have. Opt-in: a test names those it needs. Their passwords are `factories.PASSWORD`.
+# People and their objects. A test names the ones that it needs. The passwords are `factories.PASSWORD`.
 
 
 @pytest.fixture
@@ -210,7 +212,7 @@ def owner(db: None) -> User:
 
 @pytest.fixture
 def outsider(db: None) -> User:
-    """Owns a project, though not `project`."""
+    """Owns another project than `project`."""
     user: User = UserFactory(email="outsider@example.com", password=PASSWORD)
     MembershipFactory(user=user, project=ProjectFactory(created_by=user))
     return user
@@ -239,7 +241,7 @@ def project(owner: User) -> Project:
 
 @pytest.fixture
 def api_key(project: Project, owner: User) -> ApiKey:
-    """An active key of `project`; `api_key.secret` is what a program sends."""
+    """An active key of `project`. `api_key.secret` is the secret that a program sends."""
     new = create_key(project=project, name="Production server", by=owner)
     new.key.secret = new.secret  # type: ignore[attr-defined]
     return new.key
@@ -247,7 +249,7 @@ def api_key(project: Project, owner: User) -> ApiKey:
 
 @pytest.fixture
 def signed_in() -> Callable[[User], Client]:
-    """A client that `user` has just signed in with; checks CSRF tokens only if asked to."""
+    """A client with which `user` has just signed in. It checks CSRF tokens only on request."""
 
     def sign_in(user: User, **options: Any) -> Client:
         client = Client(**options)
@@ -259,21 +261,21 @@ def signed_in() -> Callable[[User], Client]:
 
 @pytest.fixture
 def aged(client: Client) -> Client:
-    """The session of the module's own `client`, some hours later."""
+    """The session of the module's `client`, some hours later."""
     age(client)
     return client
 
 
 @pytest.fixture
 def once(project: Project, owner: User) -> Project:
-    """The owner's project, which shows secrets once."""
+    """The owner's project, set to show secrets once."""
     show_secrets_once(project=project, by=owner)
     return project
 
 
 @pytest.fixture
 def told(django_capture_on_commit_callbacks: Callable[..., Any]) -> Callable[..., list[Any]]:
-    """The mails of what `act` does: `told(act, **arguments)`."""
+    """The emails of `act`: `told(act, **arguments)`."""
     return partial(mails_of, django_capture_on_commit_callbacks)
 
 
@@ -296,7 +298,7 @@ def person(db: None) -> User:
 
 @pytest.fixture
 def inside(client: Client, person: User) -> Client:
-    """A client that `person` has just signed in with and may change the account with."""
+    """A client with which `person` has just signed in, so recently that it may change the account."""
     assert sign_in_by_form(client, person).status_code == HTTPStatus.FOUND
     return client
 
@@ -320,7 +322,7 @@ def program() -> Callable[[str], str]:
 
 @pytest.fixture
 def lines() -> Iterator[StringIO]:
-    """What the configured handler of the root logger writes."""
+    """The text that the configured handler of the root logger writes."""
     handler = next(h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter))
     assert isinstance(handler, logging.StreamHandler)
     stream = StringIO()

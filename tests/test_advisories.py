@@ -1,4 +1,4 @@
-"""The check of dependencies fails for a known weakness, and for nothing else."""
+"""The check of dependencies fails for a known weakness and for nothing else."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def uv() -> str:
 
 @contextmanager
 def service(answer: Any) -> Iterator[str]:
-    """The address of a server that speaks OSV's protocol; `answer` gets each question of a batch."""
+    """The address of a server that speaks OSV's protocol. `answer` gets each query of a batch."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""Imports run one way, from layer to layer and from room to room, and no room does what it must not."""
+"""Imports run one way, between layers and between rooms, and each room keeps to its rules."""
 
 import ast
 import inspect
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.nodb
 # The layers, from top to bottom. A layer imports itself and the layers below it.
 LAYERS = ["config", "apikeys", "projects", "accounts", "common"]
 
-# Rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts what `verify` decides. One
-# thread (writer_thread.py) writes for both, and knows neither.
-# Every room and `models` may ask the judge and the table of refusals, which import only each other.
+# The rooms of apikeys, and the rooms and modules of apikeys that each may import. `usage` counts the decisions of
+# `verify`. One thread (writer_thread.py) writes for both and knows neither. Every room and `models` may use the judge
+# (standing) and the table of refusals, which import only each other.
 PURE = {"standing", "refusals"}
 ROOMS = {
     "secrets": {"models"},
@@ -36,13 +36,13 @@ ROOMS = {
     "demo": {"models", "keys", "usage", "audit_kinds"},
 }
 MOST_FLAT_MODULES = 12
-# A room with more files than this is two rooms.
+# A room with more files than this should be two rooms.
 MOST_IN_A_ROOM = 9
-# Names that say the same thing in each app: Django looks for most of them.
+# File names that mean the same in each app. Django looks for most of them.
 TWINS = {"admin", "apps", "audit_kinds", "forms", "models", "refusals"}
 TWINS |= {"security_events", "services", "signals", "urls"}
 
-# Modules of Django that make pages or answers.
+# Modules of Django for pages and answers.
 OF_PAGES = {"django.http", "django.shortcuts", "django.template", "django.urls", "django.contrib.messages"}
 # Methods that write to the database through a model or a queryset.
 WRITES = {
@@ -53,7 +53,7 @@ CHANGES_ROWS = re.compile(r"\s*(INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", re.I
 
 
 def modules(place: str) -> list[Path]:
-    """The Python files of a folder, without migrations; or the one file."""
+    """The Python files of a folder without migrations, or the one file."""
     path = REPOSITORY / place
     found = [path] if path.is_file() else sorted(path.rglob("*.py"))
     return [file for file in found if "migrations" not in file.parts]
@@ -68,19 +68,19 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Every module that is imported, wherever in the file, with the names that are taken from it."""
+    """Every imported module, anywhere in the file, with the names that are taken from it."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "imports name the whole path"
+            assert not node.level, "imports use absolute paths"
             found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
 
 def runs(tree: ast.Module) -> ast.Module:
-    """The module as it runs, without what only a type checker reads."""
+    """The module's code without the parts that only a type checker reads."""
     body = [node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]
     return ast.Module(body, type_ignores=[])
 
@@ -90,12 +90,12 @@ def is_in(module: str, packages: set[str]) -> bool:
 
 
 def rooms_used(tree: ast.AST, but: str) -> set[str]:
-    """What is imported of apikeys: rooms, and modules that lie flat in it."""
+    """The imports from apikeys: rooms, and modules directly in apikeys."""
     return {module.split(".")[1] for module in imported(tree) if module.startswith("apikeys.")} - {but}
 
 
 def database_writes(tree: ast.AST) -> Iterator[str]:
-    """Calls that write rows, transactions, and SQL that changes rows, as far as the text of a module shows them.
+    """Calls that write rows, transactions, and SQL that changes rows, as far as the source text shows them.
 
     A receiver that is named after a cache, a set or a form writes no row: `cache.delete`, `names.add`.
     """
@@ -111,7 +111,7 @@ def database_writes(tree: ast.AST) -> Iterator[str]:
 
 
 def is_a_queryset(receiver: str) -> bool:
-    """Whether a call is chained to a query, or made on a relation or on a row of ours."""
+    """Whether a call is chained to a query, or made on a relation or on one of our rows."""
     last = receiver.rpartition(".")[2]
     rows = {"api_keys", "memberships", "files", "audit_events", "events", "use"}
     rows |= {"key", "project", "membership", "event"}
@@ -162,7 +162,7 @@ ROOM_FOLDERS = sorted(
 def test_a_room_says_what_belongs_in_it_and_is_small(folder):
     tree = tree_of(folder / "__init__.py")
     assert ast.get_docstring(tree)
-    assert len(tree.body) == 1, "no code"
+    assert len(tree.body) == 1, "an __init__.py has no code"
     assert len(list(folder.glob("*.py"))) - 1 <= MOST_IN_A_ROOM
 
 
@@ -175,7 +175,7 @@ def test_no_two_rooms_have_a_file_of_one_name_unless_these_are_twins():
 
 
 def imported_in_the_end(path: Path) -> set[str]:
-    """What the module imports, and what the modules of ours among those import."""
+    """The module's imports, and the imports of our own modules among them."""
     found: set[str] = set()
     waiting = [path]
     while waiting:
@@ -199,10 +199,10 @@ def test_the_judge_and_the_table_touch_no_database_request_or_clock(path):
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_no_code_of_a_refusal_is_written_outside_its_table(layer):
-    """Whoever refuses names the refusal, so that its status, message and headers follow."""
+    """Code names the refusal; its status, message and headers come from the table."""
     codes = {refusal.code for refusal in ALL if "_" in refusal.code}
     for path in modules(layer):
-        if path.name == "refusals.py" or name_of(path) == "common/security_log.py":  # events of the same names
+        if path.name == "refusals.py" or name_of(path) == "common/security_log.py":  # its events have the same names
             continue
         written = {node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant)}
         assert not {value for value in written if isinstance(value, str)} & codes, name_of(path)
@@ -227,7 +227,9 @@ def test_services_read_no_request(path):
 
 @pytest.mark.parametrize("path", modules("apikeys/verify"), ids=name_of)
 def test_the_check_writes_nothing_on_the_way(path):
-    """It counts in memory. A thread of `usage` writes the counts later, by modules that the check does not import."""
+    """The check counts in memory. A thread of `usage` writes the counts later, with modules that the check does not
+    import.
+    """
     tree = tree_of(path)
     assert not list(database_writes(tree))
     assert not {
@@ -235,7 +237,7 @@ def test_the_check_writes_nothing_on_the_way(path):
     }
 
 
-# Services and what they use. They raise errors of their own, which know nothing of HTTP; views translate them.
+# Services and the modules that they use. They raise their own errors, which know nothing of HTTP; views translate them.
 SERVICES = [
     *(path for room in ("secrets", "keys", "usage", "demo") for path in modules(f"apikeys/{room}")),
     *(
@@ -262,9 +264,9 @@ def test_services_raise_no_answers_of_http(path):
 
 
 def roles_named(tree: ast.AST) -> Iterator[str]:
-    """Where code names a role: `Role.OWNER`, or the role's value in a query or a comparison.
+    """The places where code names a role: `Role.OWNER`, or the role's value in a query or a comparison.
 
-    A field's default is none: it decides no right.
+    A field's default does not count, because it decides no right.
     """
     defaults = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "default"}
     for node in ast.walk(tree):
@@ -277,7 +279,7 @@ def roles_named(tree: ast.AST) -> Iterator[str]:
             yield from (value for value in Role.values if repr(value) in ast.unparse(node))
 
 
-# The table of rights is in permissions.py. The sample account makes up the history of an owner.
+# permissions.py has the table of rights. The sample account makes up an owner's history.
 MAY_NAME_ROLES = {"projects/permissions.py", "apikeys/demo/sample_account.py"}
 
 
@@ -307,8 +309,8 @@ def test_templates_ask_for_rights_and_never_for_a_role():
 
 # Private parts of libraries
 
-# The one module that may use what the library keeps private. Each has a contract test, and the library is pinned to its
-# minor version.
+# For each library, the one module that may use its private parts. Each has a contract test, and the library is pinned
+# to its minor version.
 ADAPTERS = {
     "allauth": "accounts/allauth_internals.py",
     "ninja": "config/ninja_internals.py",
@@ -332,14 +334,14 @@ def names_in(source: str) -> set[str]:
 
 @cache
 def private_names_of(library: str) -> frozenset[str]:
-    """Every name with an underscore that the library's own source has."""
+    """Every name with an underscore in the library's own source."""
     [folder] = import_module(library).__path__
     return frozenset(name for path in Path(folder).rglob("*.py") for name in names_in(path.read_text()))
 
 
 @cache
 def own_private_names() -> frozenset[str]:
-    """Names with an underscore that we define; and those that models of Django and named tuples have for everybody."""
+    """Names with an underscore that we define, and those that Django's models and named tuples have for everybody."""
     found = set()
     for _, path in FILES:
         for node in ast.walk(tree_of(path)):
@@ -351,7 +353,9 @@ def own_private_names() -> frozenset[str]:
 
 
 def bases_of_libraries(module: Any) -> Iterator[tuple[type, str, type]]:
-    """Each class of the module that has a base in a library with an adapter; adapters' own classes are no such base."""
+    """Each class of the module with a base from a library that has an adapter. The adapters' own classes do not count
+    as such bases.
+    """
     for cls in vars(module).values():
         if isinstance(cls, type) and cls.__module__ == module.__name__:
             for base in cls.__mro__[1:]:
@@ -362,12 +366,12 @@ def bases_of_libraries(module: Any) -> Iterator[tuple[type, str, type]]:
 def source_of(cls: type) -> str:
     try:
         return inspect.getsource(cls)
-    except OSError:  # a class that is made while the program runs
+    except OSError:  # a class that is made at run time
         return ""
 
 
 def private_uses(path: Path) -> Iterator[str]:
-    """Private parts of libraries that a module uses: what it imports, asks of an object, and overrides in a class."""
+    """Private parts of libraries that a module uses: imports, attributes, and overridden methods."""
     tree = tree_of(path)
     used = imported(tree)
     for library in ADAPTERS:
@@ -388,7 +392,7 @@ def private_uses(path: Path) -> Iterator[str]:
         yield from (f"{library}: {cls.__name__}.{name}" for name in taken)
 
 
-# Each uses a library, or a class that is made of one.
+# Each folder uses a library, or a class that is derived from a library.
 USES_LIBRARIES = [
     path
     for _, path in FILES
@@ -404,7 +408,9 @@ def test_private_parts_of_a_library_are_used_in_its_adapter_alone(path):
 
 @pytest.mark.parametrize("library", ADAPTERS)
 def test_a_library_whose_private_parts_are_used_is_pinned_and_has_a_contract(library):
-    assert any(use.startswith(f"{library}: ") for use in private_uses(REPOSITORY / ADAPTERS[library])), "seen"
+    assert any(use.startswith(f"{library}: ") for use in private_uses(REPOSITORY / ADAPTERS[library])), (
+        "private_uses sees the adapter's uses"
+    )
     assert (REPOSITORY / CONTRACTS[library]).exists()
     dependencies = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
     [pin] = [found for found in dependencies if re.split(r"[\[~<>=]", found)[0] == DISTRIBUTIONS[library]]
@@ -442,5 +448,5 @@ def test_writes_are_seen(code):
     "code",
     ["cache.delete('x')", "names.add(name)", "context.update(x=1)", "self.__dict__.update(x=1)", "counts.clear()"],
 )
-def test_what_writes_no_row_is_no_write(code):
+def test_calls_that_write_no_row_are_no_writes(code):
     assert not list(database_writes(ast.parse(code)))

@@ -1,4 +1,4 @@
-"""What `make bench` makes of its figures. It is never asked for a time here."""
+"""How `make bench` judges and prints its figures. These tests measure no time."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ RESULT = 'RESULT {"requests": 3000, "microseconds": 1500000, "errors": 0, "p50":
 
 
 def row(value: float, goal: Goal | None, **fields: bool) -> Row:
-    return Row("V1", "checks a second", "the limit", value, goal, raw={"ours": 2000.0}, **fields)
+    return Row("V1", "checks per second", "the limit", value, goal, raw={"ours": 2000.0}, **fields)
 
 
 def test_a_sample_is_read_from_the_output_of_wrk():
@@ -64,11 +64,11 @@ def test_rows_are_sorted_by_their_number():
 
 def test_the_table_and_the_file_say_the_same(tmp_path):
     rows = [row(0.5, Goal(least=0.75)), row(2, None)]
-    write_json(tmp_path / "new" / "bench.json", rows, {"bytes a key": 600.0}, {"processors": 2})
+    write_json(tmp_path / "new" / "bench.json", rows, {"bytes for a key": 600.0}, {"processors": 2})
     written = json.loads((tmp_path / "new" / "bench.json").read_text())
     assert [entry["verdict"] for entry in written["rows"]] == ["FALLS SHORT", "reported"]
     assert written["rows"][0]["raw"] == {"ours": 2000.0}
-    assert written["figures"] == {"bytes a key": 600.0}
+    assert written["figures"] == {"bytes for a key": 600.0}
     lines = table(rows).splitlines()
     assert len(lines) == 3
     assert "≥ 0.75" in lines[1]

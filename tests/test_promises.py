@@ -1,4 +1,4 @@
-"""docs/security.md's table of promises is whole, and the tests that it names are there and say what they prove."""
+"""The table of promises in docs/security.md is complete, and each named test exists and cites its promise."""
 
 import ast
 import re

@@ -1,7 +1,6 @@
 """Secrets of second factors at rest: the app's seed and that of the recovery codes, sealed with the key ring.
 
-Passkeys need no sealing: the database holds their public keys. Releases before this one stored seeds as they are. Such
-a row is still read, until `rotate_encryption` seals it: servers of the earlier release cannot read a sealed one.
+Passkeys need no sealing: the database holds their public keys.
 """
 
 from base64 import b32decode, urlsafe_b64decode, urlsafe_b64encode
@@ -36,9 +35,8 @@ class FactorCensus(NamedTuple):
     """Second factors by the ring entry that they need."""
 
     ring_keys: Counter[str]
-    read: int  # sealed ones that can be read
-    plain: int  # not sealed yet
-    movable: int  # neither sealed nor under the first entry although they can be
+    read: int  # those that can be read
+    movable: int  # those of them that are not under the first entry
     not_readable: list[str]  # the public ids of the accounts that they belong to
 
 
@@ -54,10 +52,10 @@ def seal(secret: str) -> str:
 
 @sensitive_variables()
 def unseal(stored: str) -> str:
-    """The secret, also of a row that is not sealed yet. Raises SecondFactorUnavailable."""
+    """Raises SecondFactorUnavailable."""
     ring_key_id = ring_key_of(stored)
     if ring_key_id is None:
-        return stored
+        raise SecondFactorUnavailable("A second factor is not sealed.")
     try:
         ciphertext = urlsafe_b64decode(stored.rpartition(":")[2])
         return key_ring.unseal(ciphertext, _BOUND_TO, ring_key_id=ring_key_id).decode()
@@ -66,7 +64,7 @@ def unseal(stored: str) -> str:
 
 
 def ring_key_of(stored: str) -> str | None:
-    """The id of the ring key that the stored secret needs; None if it is not sealed."""
+    """The id of the ring key that the stored secret needs; None if it is not sealed, and so cannot be read."""
     return stored.split(":")[1] if stored.startswith(_SEALED) else None
 
 
@@ -88,7 +86,7 @@ def move_all(*, batch: int = ROWS_A_STATEMENT) -> int:
             found = list(rows().filter(pk__gt=last_pk).select_for_update()[:batch])
             for row in filter(_is_to_be_moved, found):
                 with suppress(SecondFactorUnavailable):
-                    row.data = _with_secrets(row.data, lambda stored: seal(unseal(stored)))
+                    row.data = with_secrets(row.data, lambda stored: seal(unseal(stored)))
                     row.save(update_fields=["data"])
                     moved += 1
         if not found:
@@ -98,22 +96,15 @@ def move_all(*, batch: int = ROWS_A_STATEMENT) -> int:
 
 def take_census() -> FactorCensus:
     """Counts all second factors as they are now, and reads each."""
-    ring_keys, read, plain, movable, not_readable = Counter[str](), 0, 0, 0, dict[str, None]()
+    ring_keys, read, movable, not_readable = Counter[str](), 0, 0, dict[str, None]()
     for row in rows().select_related("user"):
-        needed = _ring_keys(row)
-        ring_keys.update(ring_key for ring_key in needed if ring_key is not None)
-        plain += None in needed
+        ring_keys.update(_ring_keys(row))
         if is_readable(row):
-            read += None not in needed
+            read += 1
             movable += _is_to_be_moved(row)
         else:
             not_readable[row.user.public_id] = None
-    return FactorCensus(ring_keys, read, plain, movable, list(not_readable))
-
-
-def count_plain() -> int:
-    """How many are not sealed yet."""
-    return sum(None in _ring_keys(row) for row in rows())
+    return FactorCensus(ring_keys, read, movable, list(not_readable))
 
 
 def require_readable(user: Any) -> None:
@@ -125,7 +116,7 @@ def require_readable(user: Any) -> None:
 @sensitive_variables()
 def is_readable(row: Authenticator) -> bool:
     try:
-        secrets = _with_secrets(row.data, unseal)
+        secrets = with_secrets(row.data, unseal)
         if row.type == Authenticator.Type.TOTP:
             b32decode(secrets["secret"], casefold=True)
     except (SecondFactorUnavailable, KeyError, ValueError):
@@ -137,13 +128,12 @@ def _is_to_be_moved(row: Authenticator) -> bool:
     return bool(_ring_keys(row) - set(key_ring.ring_key_ids()[:1]))
 
 
-def _ring_keys(row: Authenticator) -> set[str | None]:
-    """The ring keys that the row needs, and None if a part of it is not sealed."""
+def _ring_keys(row: Authenticator) -> set[str]:
     stored = [row.data[name] for name in _SECRETS if name in row.data]
-    return {ring_key_of(secret) for secret in [*stored, *(row.data.get("migrated_codes") or [])]}
+    return set(filter(None, map(ring_key_of, [*stored, *(row.data.get("migrated_codes") or [])])))
 
 
-def _with_secrets(data: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+def with_secrets(data: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
     """What allauth stores of an app or of recovery codes, with each secret changed."""
     changed = {**data, **{name: change(data[name]) for name in _SECRETS if name in data}}
     if data.get("migrated_codes") is not None:

@@ -5,9 +5,6 @@ codes, seeds of apps that are being set up, forms that wait for a confirmation) 
 
 A session ends SESSION_COOKIE_AGE after its data was last saved, and earlier if nobody uses it for SESSION_IDLE_SECONDS:
 `expire_date` is the earlier of the two.
-
-Releases before this one stored the id and signed data. Such rows are still accepted. A row takes today's form when its
-session is next saved, or when `rotate_encryption` runs. Until then servers of the earlier release can read it.
 """
 
 import re
@@ -25,7 +22,6 @@ from django.conf import settings
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, SessionBase
 from django.contrib.sessions.models import Session
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -42,7 +38,7 @@ _ID = re.compile(rf"[{VALID_KEY_CHARS}]{{{ID_LENGTH}}}")
 # No id holds a dot, so a digest that was read from the table is never accepted as a cookie.
 _DIGEST = "sha256."
 _SEALED = "v1."
-# In the session's data: the time after which no use puts its end off. Sessions that an earlier release saved lack it.
+# In the session's data: the time after which no use puts its end off.
 _ENDS_AT = "_ends_at"
 # A session that is in use is written this often while the limit runs; every other request only reads it.
 _WRITES_PER_LIMIT = 24
@@ -56,10 +52,6 @@ def digest_of(session_id: str) -> str:
     return _DIGEST + urlsafe_b64encode(sha256(session_id.encode()).digest()[:24]).decode()
 
 
-def is_digest(stored_id: str) -> bool:
-    return stored_id.startswith(_DIGEST)
-
-
 @sensitive_variables()
 def seal(data: dict[str, Any], digest: str) -> str:
     """The session's data as the row with that digest holds it."""
@@ -70,9 +62,7 @@ def seal(data: dict[str, Any], digest: str) -> str:
 
 @sensitive_variables()
 def data_of(row: Session) -> dict[str, Any]:
-    """The data of a session's row, in today's form or the earlier one; {} if it was changed or moved, as in Django."""
-    if not is_digest(row.session_key):
-        return SessionStore().decode(row.session_data)
+    """The data of a session's row; {} if the row was changed or its data belongs to another row, as in Django."""
     for secret_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
             sealed = urlsafe_b64decode(row.session_data.removeprefix(_SEALED))
@@ -99,7 +89,6 @@ class SessionStore(db.SessionStore):
     # No method below has an asynchronous twin, and Django's own twins would store the id.
     aexists, aload, asave, adelete = SessionBase.aexists, SessionBase.aload, SessionBase.asave, SessionBase.adelete
 
-    _id_with_digest: str | None = None  # the id whose row is known to have today's form
     _row_ends: datetime | None = None  # `expire_date` of the row that was loaded
 
     def _validate_session_key(self, key: Any) -> bool:
@@ -113,10 +102,6 @@ class SessionStore(db.SessionStore):
         if self.session_key is None:
             return {}
         row = _row(digest_of(self.session_key))
-        if row is not None:
-            self._id_with_digest = self.session_key
-        else:
-            row = _row(self.session_key)
         if row is None:
             self._session_key = None
             return {}
@@ -135,7 +120,7 @@ class SessionStore(db.SessionStore):
             self._row_ends = new_end
 
     def exists(self, session_key: str) -> bool:
-        return any(Session.objects.filter(pk=stored).exists() for stored in (digest_of(session_key), session_key))
+        return Session.objects.filter(pk=digest_of(session_key)).exists()
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         digest = digest_of(str(self.session_key))  # `save` has seen to it that there is one
@@ -143,24 +128,18 @@ class SessionStore(db.SessionStore):
         sealed = seal(data | {_ENDS_AT: ends_at.timestamp()}, digest)
         return Session(session_key=digest, session_data=sealed, expire_date=_end_of_use(ends_at))
 
-    def save(self, must_create: bool = False) -> None:
-        if self.session_key and self.session_key != self._id_with_digest and not must_create:
-            move_to_digest(self.session_key)
-        super().save(must_create)
-        self._id_with_digest = self.session_key
-
     def cycle_key(self) -> None:
         """Also on the list of sessions: Django gives a session a new id in mid-life when SECRET_KEY was replaced."""
         before = self.session_key
         super().cycle_key()
         if before:
-            listed = UserSession.objects.filter(session_key__in=stored_ids_of(before))
+            listed = UserSession.objects.filter(session_key=digest_of(before))
             listed.update(session_key=digest_of(str(self.session_key)))
 
     def delete(self, session_key: str | None = None) -> None:
         session_id = session_key or self.session_key
-        if session_id and not Session.objects.filter(pk=digest_of(session_id)).delete()[0]:
-            Session.objects.filter(pk=session_id).delete()
+        if session_id:
+            Session.objects.filter(pk=digest_of(session_id)).delete()
 
 
 def _end_of_use(ends_at: datetime) -> datetime:
@@ -175,46 +154,3 @@ def alive() -> QuerySet[Session]:
 def _row(stored_id: str) -> Session | None:
     """Not by `first`, which sorts: every page asks for this."""
     return next(iter(alive().filter(pk=stored_id)), None)
-
-
-# Rows of the earlier release
-
-
-def stored_ids_of(session_id: str) -> set[str]:
-    """What a row of this session may be named in the tables."""
-    return {digest_of(session_id), session_id}
-
-
-def with_ids() -> QuerySet[Session]:
-    """The rows that have the earlier form."""
-    return Session.objects.exclude(session_key__startswith=_DIGEST)
-
-
-def ids_on_the_list() -> QuerySet[UserSession]:
-    """The same of the list of sessions."""
-    rows: QuerySet[UserSession] = UserSession.objects.exclude(session_key__startswith=_DIGEST)
-    return rows
-
-
-def move_to_digest(session_id: str) -> bool:
-    """Gives the session's rows today's form; whether there was one of the earlier form."""
-    digest = digest_of(session_id)
-    with transaction.atomic():
-        row = Session.objects.select_for_update().filter(pk=session_id).first()
-        if row is not None:
-            sealed = seal(data_of(row), digest)
-            Session.objects.filter(pk=session_id).update(session_key=digest, session_data=sealed)
-        listed = UserSession.objects.filter(session_key=session_id)
-        if UserSession.objects.filter(session_key=digest).exists():
-            listed.delete()
-        else:
-            listed.update(session_key=digest)
-    return row is not None
-
-
-def move_all_to_digests() -> int:
-    """How many sessions were moved. Servers of the earlier release then ask their people to sign in again."""
-    moved = 0
-    for rows in (with_ids(), ids_on_the_list()):
-        moved += sum(map(move_to_digest, list(rows.values_list("session_key", flat=True))))
-    return moved

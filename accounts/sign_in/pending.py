@@ -38,7 +38,7 @@ class RememberPassword(LoginStage):  # type: ignore[misc]  # allauth ships no ty
         return None, True
 
     def is_resumable(self, request: HttpRequest) -> bool:
-        """Only a sign-in that an earlier release began can wait here. It begins again."""
+        """No sign-in waits at this stage."""
         return False
 
 
@@ -60,11 +60,10 @@ def end_if_password_changed(request: HttpRequest) -> None:
 
 
 def _has_another_password(key: Any, state: dict[str, Any]) -> bool:
-    """False for a sign-in that an earlier release began, which stored no password. It ends by itself in 15 minutes."""
     user = User.objects.filter(pk=key).first()
     account = user or User()  # also without an account, because the digest takes time (accounts/sign_in/nobody.py)
     today = [account.get_session_auth_hash(), *account.get_session_auth_fallback_hash()]
-    return user is not None and state.get(HASH, today[0]) not in today
+    return user is not None and state.get(HASH) not in today
 
 
 @receiver(password_reset)

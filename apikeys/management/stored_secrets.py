@@ -1,13 +1,9 @@
-"""The part of `rotate_encryption` and `checkkeys` that is about second factors and sessions."""
+"""The part of `rotate_encryption` and `checkkeys` that is about second factors and emails."""
 
 from typing import Any, NamedTuple
 
-from django.db import connection
-from django.utils import timezone
-
 from accounts.second_factors import secrets_at_rest
 from accounts.second_factors.secrets_at_rest import FactorCensus
-from accounts.sessions import store
 from apikeys.management.key_commands import counted, named
 from common.outbox import sealed_emails
 from common.outbox.sealed_emails import EmailCensus
@@ -24,14 +20,12 @@ _EMAILS_NOT_READABLE = (
 
 
 class Rotated(NamedTuple):
-    """The result for second factors and sessions, and the rest that could not be moved."""
+    """The result for second factors and emails, and the rest that could not be moved."""
 
     factors: int
-    sessions: int
     emails_moved: int
     census: FactorCensus
     emails: EmailCensus
-    sessions_left: int
     dry_run: bool = False
 
     @property
@@ -41,10 +35,8 @@ class Rotated(NamedTuple):
             "second_factors": {
                 "moved": self.factors,
                 "movable": self.census.movable,
-                "plain": self.census.plain,
                 "not_readable": self.census.not_readable,
             },
-            "sessions": {"moved": self.sessions, "movable": self.sessions_left},
             "emails": {
                 "moved": self.emails_moved,
                 "movable": self.emails.movable,
@@ -58,40 +50,18 @@ class Rotated(NamedTuple):
         failures = [*not_readable(self.census), *emails_not_readable(self.emails)]
         if self.dry_run:
             return failures
-        for number, noun in (
-            (self.census.movable, "second factor"),
-            (self.sessions_left, "session"),
-            (self.emails.movable, "email"),
-        ):
+        for number, noun in ((self.census.movable, "second factor"), (self.emails.movable, "email")):
             if number:
                 failures.append(
-                    f"{counted(number, noun)} came under an older entry or from an earlier release meanwhile: restart "
-                    "the servers that do so, then run this again."
+                    f"{counted(number, noun)} came under an older entry meanwhile: restart the servers that still put "
+                    "it first, then run this again."
                 )
         return failures
 
 
 def rotate(*, batch: int) -> Rotated:
-    factors, moved = secrets_at_rest.move_all(batch=batch), store.move_all_to_digests()
-    emails = sealed_emails.move_all(batch=batch)
-    if factors or moved:
-        empty_free_pages()
-    return _result(factors, moved, emails)
-
-
-def _result(factors: int = 0, sessions: int = 0, emails: int = 0, dry_run: bool = False) -> Rotated:
-    found, mails = secrets_at_rest.take_census(), sealed_emails.take_census()
-    return Rotated(factors, sessions, emails, found, mails, store.with_ids().count(), dry_run)
-
-
-def empty_free_pages() -> None:
-    """Rewrites SQLite's file and journal, which would still contain the old rows. PostgreSQL's autovacuum does this
-    itself.
-    """
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM")
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    factors, emails = secrets_at_rest.move_all(batch=batch), sealed_emails.move_all(batch=batch)
+    return _result(factors, emails)
 
 
 def look() -> Rotated:
@@ -99,27 +69,21 @@ def look() -> Rotated:
     return _result(dry_run=True)
 
 
-def count_unsealed() -> int:
-    """How many second factors and living sessions are still in the form of an earlier release."""
-    return secrets_at_rest.count_plain() + store.with_ids().filter(expire_date__gt=timezone.now()).count()
+def _result(factors: int = 0, emails: int = 0, *, dry_run: bool = False) -> Rotated:
+    return Rotated(factors, emails, secrets_at_rest.take_census(), sealed_emails.take_census(), dry_run)
 
 
 def lines_of(found: Rotated, ring_key: str) -> list[str]:
     """The result in words, without lines for what does not occur."""
     census, lines = found.census, []
     if found.dry_run and census.movable:
-        plain = f", {census.plain:,} of them not sealed yet" if census.plain else ""
-        lines.append(f"{counted(census.movable, 'second factor')} can be moved to ring key {ring_key}{plain}.")
-    if found.dry_run and found.sessions_left:
-        lines.append(f"{counted(found.sessions_left, 'session')} of an earlier release can be sealed.")
+        lines.append(f"{counted(census.movable, 'second factor')} can be moved to ring key {ring_key}.")
     if found.dry_run and found.emails.movable:
         lines.append(f"{counted(found.emails.movable, 'email')} can be moved to ring key {ring_key}.")
     if found.emails_moved:
         lines.append(f"Moved {counted(found.emails_moved, 'email')} to ring key {ring_key}.")
     if found.factors:
         lines.append(f"Moved {counted(found.factors, 'second factor')} to ring key {ring_key}.")
-    if found.sessions:
-        lines.append(f"Sealed {counted(found.sessions, 'session')} of an earlier release.")
     return lines
 
 

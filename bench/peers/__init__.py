@@ -1,1 +1,1 @@
-"""What Latchkey is timed beside: each as its own documentation sets it up, nothing more in its way."""
+"""The peers that Latchkey is compared with, each set up as its own documentation says and with nothing else."""

@@ -1,4 +1,4 @@
-"""`python -m bench.peers.fill COUNT` makes so many keys of each peer and prints their Authorization headers as JSON."""
+"""`python -m bench.peers.fill COUNT` creates COUNT keys of each peer and prints their Authorization headers as JSON."""
 
 import json
 import os
@@ -9,7 +9,9 @@ from django.core.management import call_command
 
 
 def make(count: int) -> dict[str, list[str]]:
-    """Authorization headers by the peer's path. One token a user: knox reads all tokens of a user at each call."""
+    """Authorization headers by the peer's path. Each user has one token, because knox reads all tokens of a user at
+    each call.
+    """
     from django.contrib.auth.models import User
     from knox.models import AuthToken
     from rest_framework.authtoken.models import Token

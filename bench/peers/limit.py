@@ -1,4 +1,4 @@
-"""The limit: the least that a check of a key can do. A digest, one prepared lookup, no framework."""
+"""The limit: the least work for a check of a key. A digest and one prepared lookup, without a framework."""
 
 import hmac
 import os

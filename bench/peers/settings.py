@@ -1,7 +1,7 @@
-"""One Django project for all peers: every one has a URL of its own (urls.py).
+"""One Django project for all peers. Each has its own URL (urls.py).
 
-No middleware and no debugging, connections that stay open: Django at its quickest. Django REST framework,
-django-rest-knox and djangorestframework-api-key keep the defaults that they document.
+The project has no middleware, no debugging and persistent connections, which is Django at its fastest. Django REST
+framework, django-rest-knox and djangorestframework-api-key keep their documented defaults.
 """
 
 from environs import Env

@@ -1,4 +1,4 @@
-"""The same project behind the middleware that `django-admin startproject` writes into new settings."""
+"""The same project with the middleware that `django-admin startproject` writes into new settings."""
 
 from bench.peers.settings import *  # noqa: F403
 

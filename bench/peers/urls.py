@@ -10,7 +10,7 @@ from rest_framework_api_key.permissions import HasAPIKey
 
 
 def bare(request: HttpRequest) -> JsonResponse:
-    """Asks nothing."""
+    """Makes no query."""
     return JsonResponse({"ok": True})
 
 

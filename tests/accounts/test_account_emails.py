@@ -1,4 +1,4 @@
-"""What emails about an account say: what happened, when and from where, and where to act."""
+"""Emails about an account say what happened, when, from where, and where to act."""
 
 import re
 

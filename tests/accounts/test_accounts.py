@@ -1,4 +1,4 @@
-"""Who may see which account page, and what they all have in common."""
+"""Who may see each account page, and the parts that all account pages share."""
 
 import re
 from http import HTTPStatus
@@ -29,7 +29,7 @@ OPEN = {
     "account_email_verification_sent",
     "account_confirm_email",
 }
-# Open too, but only to somebody in the middle of what they complete; others are led to where it begins.
+# These pages are also open, but only to a person in the middle of a process. Others are redirected to its beginning.
 STAGES = {
     "account_confirm_login_code": LOGIN,
     "account_confirm_password_reset_code": LOGIN,

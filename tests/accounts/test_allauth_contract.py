@@ -1,4 +1,4 @@
-"""What accounts/allauth_internals.py relies on in allauth. A new release of allauth that changes it fails here."""
+"""Parts of allauth that accounts/allauth_internals.py relies on. A release of allauth that changes them fails here."""
 
 import inspect
 import time
@@ -63,7 +63,7 @@ def test_a_counter_tells_when_each_use_was_and_refuses_the_next(request_):
     [rate] = allauth_internals.counted(request_, "own", "a")
     assert (rate.amount, rate.seconds) == (1, 60)
     assert abs(rate.times[0] - time.time()) < 60
-    assert allauth_internals.consume(request_, "own", key="b"), "each key counts by itself"
+    assert allauth_internals.consume(request_, "own", key="b"), "each key is counted separately"
     allauth_internals.clear(request_, "own", key="a")
     assert times(request_, "own", "a") == [0]
     assert [rate.times for rate in allauth_internals.counted(request_, "login_failed", None)] == [None, None]
@@ -90,10 +90,10 @@ def test_failed_sign_ins_count_for_our_key_and_one_that_succeeds_gives_its_own_b
     assert adapter.authenticate(request_, email=owner.email, password="wrong") is None
     assert times(request_, "login_failed", "ours") == [1, 1]
     assert adapter.authenticate(request_, email=owner.email, password=PASSWORD) == owner
-    assert times(request_, "login_failed", "ours") == [1, 1], "of the one that succeeded nothing is left"
+    assert times(request_, "login_failed", "ours") == [1, 1], "the successful sign-in gave back its use"
 
 
-def test_what_a_sign_in_used_beside_is_given_back_with_it(request_, owner):
+def test_a_sign_in_also_gives_back_its_use_of_other_limits(request_, owner):
     class Both(Adapter):
         def pre_authenticate(self, request, **credentials) -> None:
             super().pre_authenticate(request, **credentials)
@@ -157,7 +157,7 @@ def test_a_link_is_emailed(request_, owner):
     assert [message.to for message in mail.outbox] == [["new@example.com"]]
 
 
-# What waits in the session
+# Pending state in the session
 
 
 def test_a_pending_sign_in_names_its_account_and_keeps_a_stages_state(request_, owner):

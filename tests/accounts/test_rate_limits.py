@@ -1,4 +1,4 @@
-"""T22: bursts of logins, codes, sign-ups and mails end in 429 with Retry-After."""
+"""T22: bursts of logins, codes, sign-ups and emails end in 429 with Retry-After."""
 
 import re
 from http import HTTPStatus
@@ -30,7 +30,7 @@ def log_in(client, email="ada@example.com", password=PASSWORD, address="192.0.2.
 
 
 def assert_held_up(response, most=60):
-    """429 in our layout, with a Retry-After of 1 to `most` seconds."""
+    """A 429 in our layout, with a Retry-After of 1 to `most` seconds."""
     assert response.status_code == TOO_MANY
     assert 1 <= int(response["Retry-After"]) <= most
     page = response.content.decode()
@@ -40,7 +40,7 @@ def assert_held_up(response, most=60):
 
 
 def statuses(send, tries):
-    """What each of so many posts is answered."""
+    """The status of each of this many tries."""
     return [send(number).status_code for number in range(tries)]
 
 
@@ -72,7 +72,7 @@ def test_passkeys_from_one_address(client):
 
 
 def test_resets_from_one_address_and_for_one_account(client, person):
-    """T22; the second also bounds the mails that somebody else can have sent to an account's owner."""
+    """T22: the second limit also bounds the emails that somebody else can cause to an account's owner."""
     answers = [client.post(RESET, {"email": person.email}) for _ in range(6)]
     assert [answer.status_code for answer in answers[:5]] == [HTTPStatus.FOUND] * 5
     assert_held_up(answers[-1])
@@ -83,7 +83,7 @@ def test_resets_from_one_address_and_for_one_account(client, person):
 
 @pytest.mark.usefixtures("confirmed_by_code")
 def test_wrong_codes_that_were_mailed(client, person):
-    """T22; one code allows three tries, but a new one is easily had."""
+    """T22: a code allows three tries, but a new code is easy to get."""
 
     def guess_at_sign_up(number):
         if number % 3 == 0:
@@ -95,7 +95,7 @@ def test_wrong_codes_that_were_mailed(client, person):
     assert_held_up(answers[-1])
     client.post(RESET, {"email": person.email})
     assert_held_up(client.post(RESET_CODE, {"code": "WRONG1"}))
-    assert client.get(CODE).status_code == 200, "looking is no try"
+    assert client.get(CODE).status_code == 200, "opening the page is no try"
 
 
 @pytest.mark.usefixtures("confirmed_by_code")
@@ -110,7 +110,7 @@ def test_a_code_that_is_sent_again_and_again(client):
 
 @pytest.mark.parametrize("name", ["mfa_authenticate", "mfa_reauthenticate"])
 def test_wrong_codes_of_a_second_factor(client, person, name):
-    """T22; the app's and recovery codes are typed into the same field."""
+    """T22: the app's codes and recovery codes are typed into the same field."""
     TOTP.activate(person, generate_totp_secret())
     codes = RecoveryCodes.activate(person).get_unused_codes()
     if name == "mfa_authenticate":
@@ -154,7 +154,9 @@ def test_wrong_passwords_when_asked_again(client, person):
 
 @pytest.mark.usefixtures("confirmed_by_code")
 def test_limits_that_allauth_answers_itself_last_no_longer_than_is_said():
-    """T22; it does not tell which one held, so that the page says the longest. The others are noted by our adapter."""
+    """T22: allauth does not say which limit was reached, so the page states the longest one. Our adapter notes the
+    others.
+    """
     limits = account_settings.RATE_LIMITS | mfa_settings.RATE_LIMITS
     noted = {"login_failed", "login_failed_account"}
     periods = [rate.duration for name in limits.keys() - noted for rate in parse_rates(limits[name])]
@@ -165,11 +167,11 @@ def test_limits_that_allauth_answers_itself_last_no_longer_than_is_said():
 
 
 def test_logins_to_one_account(client, person):
-    """T22; also with the right password, and the form comes back with what was typed except that."""
+    """T22: this also rejects the right password. The form keeps the typed values except the password."""
     assert statuses(lambda number: log_in(client, password="not the one at all"), 5) == [200] * 5
     answer = log_in(client)
     page = assert_held_up(answer, 300)
-    assert int(answer["Retry-After"]) > 60, "what is left of five minutes, not a minute"
+    assert int(answer["Retry-After"]) > 60, "the rest of five minutes, not of one minute"
     assert "Too many attempts. Try again in a few minutes" in page
     assert 'value="ada@example.com"' in page
     assert PASSWORD not in page
@@ -206,7 +208,7 @@ def test_after_what_retry_after_says_the_login_works(client, person, time_machin
 
 
 def test_after_what_retry_after_says_at_most_a_code_is_taken(client, person, time_machine):
-    """T22; allauth does not tell whose limit on codes held."""
+    """T22: allauth does not say which limit on codes was reached."""
     time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
     TOTP.activate(person, generate_totp_secret())
     [code, *_] = RecoveryCodes.activate(person).get_unused_codes()
@@ -241,7 +243,7 @@ def test_failing_on_purpose_keeps_the_owner_out_nowhere_else(client, person):
 
 
 def test_from_many_addresses_an_account_is_tried_so_often_an_hour_and_a_reset_ends_that(client, person, settings):
-    """T22; NIST SP 800-63B, 5.2.2. A hundred tries would take the test long."""
+    """T22: NIST SP 800-63B, 5.2.2. The test lowers the limit, because a hundred tries would take too long."""
     assert settings.ACCOUNT_RATE_LIMITS["login_failed_account"] == "100/h/key"
     settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "login_failed_account": "12/h/key"}
     assert statuses(lambda n: log_in(Client(), password="wrong", address=f"198.51.100.{n}"), 12) == [200] * 12

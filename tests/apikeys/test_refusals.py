@@ -1,4 +1,4 @@
-"""The one table of refusals, and all that is made from it: docs/api.md, the help page, the API reference."""
+"""The table of refusals, and everything made from it: docs/api.md, the help page, the API reference."""
 
 import html
 import re
@@ -19,23 +19,23 @@ EACH = pytest.mark.parametrize("refusal", ALL, ids=BY_CODE)
 
 
 @pytest.mark.nodb
-def test_a_code_stands_once():
+def test_each_code_is_in_the_table_once():
     assert len(ALL) == len(BY_CODE)
 
 
 @pytest.mark.nodb
 @EACH
-def test_a_refusal_says_all_that_is_asked_of_it(refusal):
+def test_each_refusal_has_all_its_texts(refusal):
     assert re.fullmatch("[a-z_]+", refusal.code)
     assert 400 <= refusal.status < 600
     assert refusal.message[0].isupper()
     assert refusal.message.endswith(".")
     for part in (refusal.when, refusal.help):
         assert part, "docs/api.md and the help page show it"
-        assert not part.endswith("."), "it is a part of a sentence"
+        assert not part.endswith("."), "the text is a part of a sentence"
         assert part.count("`") % 2 == 0
-        assert "|" not in part, "it stands in a table"
-    assert bool(refusal.outcome) == bool(refusal.reason), "an outcome is named in words"
+        assert "|" not in part, "the text is in a table of Markdown"
+    assert bool(refusal.outcome) == bool(refusal.reason), "an outcome has a reason in words"
 
 
 @pytest.mark.nodb

@@ -1,4 +1,4 @@
-"""The one judge: what each standing needs to be shown, which standing a key has, and who asks."""
+"""The one judge of standings: the texts that each standing needs, the standing of a key, and the judge's callers."""
 
 import itertools
 import re
@@ -36,7 +36,7 @@ from tests.support.places.pages import page
 NOW = datetime(2026, 3, 10, 15, 0, tzinfo=UTC).timestamp()
 CSS = (REPOSITORY / "static" / "css" / "latchkey.css").read_text()
 
-# What a key of these facts is: its state, the reason of its pause, whether its creator's account is active.
+# The standing of a key with these facts: its state, the reason of its pause, whether its creator's account is active.
 EXPECTED = {
     ("active", "", True): "active",
     ("active", "", False): "creator_deactivated",
@@ -52,7 +52,7 @@ EXPECTED = {
     ("deleted", "reported", False): "deleted",
     ("frozen", "", True): "unknown",
 }
-# The combinations that the database can hold.
+# The combinations of facts that the database can hold.
 STORED = [Facts(*facts) for facts in EXPECTED if facts[0] != "frozen"]
 
 
@@ -77,7 +77,7 @@ def test_every_standing_differs_from_the_others_and_one_alone_lets_in():
 @pytest.mark.nodb
 def test_the_facts_of_a_key_decide_its_standing():
     expected = {*itertools.product(KeyState, ["", *PauseReason], [True, False])}
-    assert {facts for facts in EXPECTED if facts[0] != "frozen"} == expected, "every combination has an answer"
+    assert {facts for facts in EXPECTED if facts[0] != "frozen"} == expected, "EXPECTED has every combination"
     assert {facts: standing_of(Facts(*facts), NOW).code for facts in EXPECTED} == EXPECTED
 
 
@@ -171,7 +171,7 @@ def test_no_page_asks_more_of_the_database_for_keys_of_other_standings(name, own
 
 @pytest.fixture
 def frozen(api_key: Any) -> Any:
-    """A key in a state that no release has, as a later one might leave it."""
+    """A key in a state that this release does not know, as a later release might leave it."""
     with connection.cursor() as cursor:
         if ON_SQLITE:
             cursor.execute("PRAGMA ignore_check_constraints = ON")

@@ -1,4 +1,4 @@
-"""One thread of a process writes what its checks counted, and each of its jobs stands alone."""
+"""One thread of a process writes the counts of its checks. A job that fails does not stop the other jobs."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @contextmanager
 def writer(settings, monkeypatch) -> Iterator[None]:
-    """The thread, as `wake` starts it, but without the hooks at the end of this process."""
+    """The thread as `wake` starts it, but without the hooks at the end of the process."""
     settings.USAGE_FLUSH_SECONDS = 0.01
     thread = threading.Thread(target=writer_thread._run)
     monkeypatch.setattr(writer_thread, "_thread", thread)
@@ -40,7 +40,7 @@ def wait_for(query) -> bool:
 
 
 def fail_and_see_it_shared() -> bool:
-    """Fails each time it is asked: a new minute begins with no failures."""
+    """Counts a failed key at each call, because a new minute begins with no failures."""
     failed_keys.record_failure("192.0.2.1")
     return failed_keys._counts["192.0.2.1"].shared > 0
 
@@ -69,7 +69,7 @@ def test_a_process_that_is_told_to_write_nothing_has_no_thread(api_key):
 
 
 def test_the_end_of_a_process_waits_while_batches_are_written(project, owner, settings, monkeypatch):
-    """T40: also where many counts waited for a database that was away."""
+    """T40: this includes many counts that waited for an unreachable database."""
     monkeypatch.setattr(writer_thread, "SECONDS_TO_WAIT", 0.2)
     monkeypatch.setattr(counting, "MOST_WRITTEN", 1)
     for key in ApiKeyFactory.create_batch(300, project=project, created_by=owner):

@@ -1,4 +1,4 @@
-"""Somebody's account as the browser tests use it: signing in, second factors, and how each of its pages looks."""
+"""Helpers for account pages in the browser: signing in, second factors, and the layout of each page."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from tests.browser.places import button, said, until
 from tests.support.people.accounts import PASSWORD, mailed_code
 
 SIZES = [(1280, 800), (360, 740), (320, 640)]
-SHOTS = os.environ.get("SHOTS")  # a folder to leave pictures in, for whoever wants to look
+SHOTS = os.environ.get("SHOTS")  # a folder for screenshots
 
 
 def sign_in_by_password(page, user):
@@ -42,7 +42,9 @@ def is_inside(page):
 
 
 def code_mailed_by(server, address):
-    """Without a mail server the emails go to the server's own output, a moment after the page is answered."""
+    """The code in an email. Without a mail server, emails go to the server's output, a moment after the page is
+    answered.
+    """
 
     def codes():
         emails = server.log_text().split("\nTo: ")[1:]
@@ -54,7 +56,9 @@ def code_mailed_by(server, address):
 
 
 def code_that_waits():
-    """The server that tests share sends no email, so that it takes none from another test's server."""
+    """The code in an email that was not sent. The shared server sends no email, so that it does not take those of
+    another test.
+    """
     senders.send_due()
     return mailed_code()
 
@@ -63,7 +67,7 @@ def code_that_waits():
 
 
 def add_authenticator(page, *, verifies=True):
-    """A virtual one inside the device. `verifies`: the person's fingerprint is recognised."""
+    """A virtual authenticator inside the device. With `verifies`, it recognises the person's fingerprint."""
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
     options |= {"isUserVerified": verifies, "automaticPresenceSimulation": True}
     return page.devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
@@ -86,11 +90,11 @@ def furnish(page, user):
     return Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN)
 
 
-# How a page reads and fits
+# Layout and axe
 
 
 def walk(page, names, **arguments):
-    """Goes to each of the pages and looks; what is wrong there. `arguments`: of those addresses that have some."""
+    """Opens each of the pages and returns the faults. `arguments` are for addresses that need some."""
     found = {}
     for name in names:
         address = reverse(name, kwargs=arguments.get(name))
@@ -101,7 +105,7 @@ def walk(page, names, **arguments):
 
 
 def faults(page, name):
-    """What is wrong with the page as it stands, by where it is wrong: in every size and both themes."""
+    """The faults of the current page, by size and theme."""
     looks, found = Looks(page), {}
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})

@@ -1,15 +1,15 @@
-"""axe-core on a page as it stands. Where the same part of the stylesheet applies, only what it measures can differ."""
+"""Runs axe-core on the current page. If the same part of the stylesheet applies, only rules that measure can differ."""
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 THEMES = ("light", "dark")
-# Rules that measure: colours on the screen, and room. All others read the document, and what is hidden in it.
+# Rules that measure colours and space on the screen. All other rules read the document, including its hidden parts.
 MEASURING = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
-# Colours follow the theme within a frame where motion is reduced.
+# With reduced motion, colours follow the theme within a frame.
 TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-# Every condition on the screen that a stylesheet or an element has, and whether it is met. light-dark() is none, and
-# takes nothing but colours.
+# Every media condition of a stylesheet or an element, with whether it is met. light-dark() is no such condition, and it
+# affects only colours.
 CONDITIONS = """() => {
   const within = rules => [...rules].flatMap(rule => [rule.media?.mediaText, ...within(rule.cssRules ?? [])])
   const sheets = [...document.styleSheets].flatMap(sheet => within(sheet.cssRules))
@@ -19,7 +19,9 @@ CONDITIONS = """() => {
 
 
 def violations(page: Page, *, rules: tuple[str, ...] = ()) -> list[str]:
-    """What axe finds by `rules`, or by all it has, a sentence each; the script stays on the page for another look."""
+    """The violations that axe finds by `rules`, or by all its rules, one sentence each. The script stays on the page
+    for the next run.
+    """
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE_SCRIPT)
     options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
@@ -32,7 +34,9 @@ def violations(page: Page, *, rules: tuple[str, ...] = ()) -> list[str]:
 
 
 class Looks:
-    """One page, in one theme and size after the other: all rules where other conditions are met than before."""
+    """Checks one page in one theme and size after the other. All rules run again only if other media conditions are
+    met.
+    """
 
     def __init__(self, page: Page) -> None:
         self.page = page

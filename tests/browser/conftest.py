@@ -1,6 +1,6 @@
-"""A browser, as a person uses it. Console errors, CSP violations and requests to other hosts fail the test.
+"""A browser as a person uses it. Console errors, CSP violations and requests to other hosts fail the test.
 
-The browser is Chromium. The tests of P1 to P13 run in Firefox, too.
+The browser is Chromium. The tests of P1 to P13 also run in Firefox.
 """
 
 import os
@@ -25,11 +25,11 @@ from tests.support.people.accounts import new_person
 from tests.support.people.sessions import log_in
 from tests.support.programs.servers import Server
 
-# The most that a busy machine is waited for: what comes sooner is not kept waiting.
+# The longest wait on a busy machine. A test continues as soon as it can.
 SECONDS_TO_WAIT = 30
 expect.set_options(timeout=SECONDS_TO_WAIT * 1000)
 
-# Playwright's own loop runs in this thread, which Django takes for a view that would block it.
+# Playwright's event loop runs in this thread, so Django would forbid database calls here.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 ARGUMENTS = [
@@ -40,11 +40,11 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# Scripts may use the clipboard without a click and without a question. Playwright cannot grant that in Firefox.
+# Scripts may use the clipboard without a click or a question. Playwright cannot grant this in Firefox.
 FIREFOX_PREFERENCES: dict[str, str | float | bool] = {"dom.events.testing.asyncClipboard": True}
-# The same engine without the browser around it, which costs a third of the CPU. It has no back/forward cache.
+# The same engine without the browser around it costs a third less CPU. It has no back/forward cache.
 ENGINE = "chromium-headless-shell"
-# A page that answers 4xx is a finding of the test, not of the console.
+# A test judges a 4xx of a page itself, so the console's message about it is ignored.
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
 REPORT_VIOLATIONS = """
@@ -55,14 +55,14 @@ addEventListener("securitypolicyviolation", (violation) =>
 
 @pytest.fixture(scope="session")
 def session_server(django_db_setup: None, static_files: None) -> Iterator[Server]:
-    """Passwords are hashed at once here. The real algorithm has its own tests, and no browser sees it."""
+    """Uses the fast password hash. The real algorithm has its own tests, and a browser cannot see the difference."""
     with Server.started(DJANGO_SETTINGS_MODULE="tests.support.settings.quick_passwords") as server:
         yield server
 
 
 @pytest.fixture(autouse=True)
 def quick_passwords(request: pytest.FixtureRequest, settings: Settings) -> None:
-    """As in `session_server`. Other servers beside a test know the real algorithm alone."""
+    """The same as in `session_server`. Other servers beside a test know only the real algorithm."""
     if "start_server" not in request.fixturenames:
         settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -75,7 +75,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def launch(playwright: Playwright) -> Callable[..., Browser]:
-    """Starts the first of the programs that is there: `launch(*BROWSERS)`; Playwright's options may be given."""
+    """Starts the first program that exists: `launch(*BROWSERS)`. Takes Playwright's options."""
     arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
 
     def start(*programs: str, **options: Any) -> Browser:
@@ -94,7 +94,9 @@ def chromium(launch: Callable[..., Browser]) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def firefox(playwright: Playwright) -> Iterator[Browser]:
-    """Debian's own: Playwright speaks the standard protocol (WebDriver BiDi) with it, by this channel alone."""
+    """Debian's Firefox. Playwright drives it over the standard protocol (WebDriver BiDi), and only through this
+    channel.
+    """
     path = shutil.which("firefox-esr") or lacking("Firefox (firefox-esr)")
     browser = playwright.firefox.launch(
         channel="moz-firefox", executable_path=path, firefox_user_prefs=FIREFOX_PREFERENCES
@@ -105,13 +107,13 @@ def firefox(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(request: pytest.FixtureRequest) -> Browser:
-    """Chromium, or the one that the test is parametrised with (`EACH_BROWSER`)."""
+    """Chromium, or the browser of the test's parameter (`EACH_BROWSER`)."""
     browser: Browser = request.getfixturevalue(getattr(request, "param", "chromium"))
     return browser
 
 
 class Complaints(list[str]):
-    """What went wrong in the background. A test that provokes something removes it: `complaints.clear()`."""
+    """Errors in the background. A test that provokes an error removes it with `complaints.clear()`."""
 
     def watch(self, context: BrowserContext, origin: str) -> None:
         host = urlsplit(origin).netloc
@@ -140,7 +142,7 @@ def complaints() -> Iterator[Complaints]:
 
 @pytest.fixture
 def new_page(server: Server, browser: Browser, complaints: Complaints) -> Iterator[Callable[..., Page]]:
-    """Pages in contexts of their own: `new_page(color_scheme="dark")`, `new_page(java_script_enabled=False)`."""
+    """Pages in separate contexts: `new_page(color_scheme="dark")`, `new_page(java_script_enabled=False)`."""
     contexts: list[BrowserContext] = []
 
     def make(**options: object) -> Page:
@@ -164,7 +166,7 @@ def page(new_page: Callable[..., Page]) -> Page:
 
 @pytest.fixture
 def sign_in(server: Server) -> Callable[[Page, User], None]:
-    """Gives a page's context a session that the user has just signed in with: `sign_in(page, owner)`."""
+    """Gives a page's context a session with which the user has just signed in: `sign_in(page, owner)`."""
 
     def sign_in(page: Page, user: User) -> None:
         client = Client()
@@ -185,7 +187,7 @@ def owners_page(page: Page, sign_in: Callable[[Page, User], None], owner: User) 
 def on_settings(
     page: Page, sign_in: Callable[[Page, User], None], owner: User, project: Project, api_key: ApiKey
 ) -> Page:
-    """The settings page of a project with one key, seen by its owner."""
+    """The settings page of a project with one key, as its owner sees it."""
     sign_in(page, owner)
     page.goto(settings_page(project))
     return page
@@ -202,7 +204,7 @@ def person(server: Server) -> User:
 
 @pytest.fixture
 def page_at(browser: Browser, complaints: Complaints) -> Iterator[Callable[[str], Page]]:
-    """A page at another address than the tests' own server."""
+    """A page at another address than the tests' server."""
     contexts: list[BrowserContext] = []
 
     def make(url: str) -> Page:
@@ -217,7 +219,7 @@ def page_at(browser: Browser, complaints: Complaints) -> Iterator[Callable[[str]
 
 @pytest.fixture
 def local_page(page_at: Callable[[str], Page], server: Server) -> Any:
-    """At http://localhost, the one host where browsers offer passkeys without https, with an authenticator."""
+    """A page at http://localhost, with an authenticator. Only there do browsers offer passkeys without https."""
     page: Any = page_at(server.url.replace("127.0.0.1", "localhost"))
     page.devtools = page.context.new_cdp_session(page)
     page.devtools.send("WebAuthn.enable")

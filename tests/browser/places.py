@@ -1,4 +1,4 @@
-"""Where the pages are, what stands on them, and what a program hears: the words that the browser tests share."""
+"""Helpers that browser tests share: addresses, parts of pages, and calls of programs."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from projects.models import Project
 from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
 from tests.support.programs.servers import Server
 
-# A test runs once in each of these fixtures of conftest.py.
+# A test runs once in each of these browsers of conftest.py.
 EACH_BROWSER = pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True)
 SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
 
@@ -33,7 +33,7 @@ SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
 
 
 class Answer(NamedTuple):
-    """What a program hears; `code` is the envelope's, None on success."""
+    """An answer to a program. `code` is the envelope's code, or None on success."""
 
     status: int
     body: Any
@@ -106,7 +106,7 @@ def key_page(key: ApiKey, action: str = "delete") -> str:
     return reverse(f"apikeys:{action}", args=[key.project.public_id, key.public_id])
 
 
-# What stands on a page
+# Parts of a page
 
 
 def row(page: Page, name: str) -> Locator:
@@ -119,45 +119,47 @@ def names(page: Page) -> list[str]:
 
 
 def switch(page: Page, name: str) -> Locator:
-    """The button that pauses the key, or re-enables it; its word says which."""
+    """The button that pauses or re-enables the key. Its text says which."""
     return row(page, name).locator(".switch")
 
 
 def more(page: Page, name: str) -> Locator:
-    """The button of the menu of a key's row."""
+    """The button of the menu in a key's row."""
     return button(row(page, name), "More")
 
 
 def open_deletion(page: Page, name: str) -> None:
-    """Chooses Delete in the menu of a key's row: a dialog with script, a page without."""
+    """Chooses Delete in the menu of a key's row. This opens a dialog, or a page without script."""
     more(page, name).click()
     button(row(page, name), "Delete").click()
 
 
 def button(place: Page | Locator, name: str) -> Locator:
-    """The button of exactly this accessible name."""
+    """The button with exactly this accessible name."""
     return place.get_by_role("button", name=name, exact=True)
 
 
 def said(page: Page, text: str) -> None:
-    """The live region of the page, or of its open dialog, says `text`. The page is then ready for the next action."""
+    """Waits until the live region of the page, or of its open dialog, says `text`. The page is then ready for the next
+    action.
+    """
     regions = page.locator("#announcements, dialog[open] [data-dialog-status]")
     expect(regions.filter(has_text=text)).not_to_have_count(0)
     settled(page)
 
 
 def settled(page: Page) -> None:
-    """What htmx brought is its own. For 20 ms a form is the browser's: sent then, it loads the whole page anew."""
+    """Waits until htmx has taken over the new content. Until then (20 ms), the browser would submit a form itself."""
     expect(page.locator(".htmx-added")).to_have_count(0)
 
 
 def stop_the_clock(page: Page) -> None:
-    """From here on the page's timers move by `page.clock.run_for` alone; they have been installed before."""
+    """From now on, only `page.clock.run_for` moves the page's timers. They were installed before."""
     page.clock.pause_at(timezone.now() + timedelta(hours=1))
 
 
 def htmx_logged(complaints: list[str], status: int) -> None:
-    """htmx writes each answer that it was told to refuse to the console."""
+    """Messages of htmx in the console: it logs each answer that it was told to reject."""
     assert [f"Error Code {status}" in line for line in complaints] == [True]
     complaints.clear()
 
@@ -167,7 +169,7 @@ def clipboard(page: Page) -> str:
 
 
 def copied_with(page: Page, place: Locator) -> str:
-    """What a key's own Copy button puts on the clipboard."""
+    """The text that a key's Copy button puts on the clipboard."""
     page.evaluate("navigator.clipboard.writeText('')")
     place.click()
     said(page, "copied")
@@ -190,7 +192,7 @@ def create_key_in_dialog(page: Page, name: str) -> None:
 
 
 def until_used(page: Page, name: str) -> None:
-    """Reloads until the page knows of the key's first call; calls are written in batches, soon after they are made."""
+    """Reloads until the page shows the key's first call. Calls are written in batches, soon after they are made."""
 
     def is_used() -> bool:
         page.reload()
@@ -200,14 +202,14 @@ def until_used(page: Page, name: str) -> None:
 
 
 def until(happened: Callable[[], object]) -> None:
-    """Asks until it is so. Raises AssertionError after a minute."""
+    """Asks until the answer is true. Raises AssertionError after a minute."""
     deadline = time.monotonic() + 60
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-# Things to look at
+# Content
 
 
 def used(key: ApiKey, ago: timedelta) -> None:
@@ -215,13 +217,13 @@ def used(key: ApiKey, ago: timedelta) -> None:
 
 
 def many_keys(project: Project, number: int, **fields: Any) -> list[ApiKey]:
-    """`number` living keys, past any limit, as `create_key` leaves them."""
+    """`number` living keys, more than any limit allows, as `create_key` would write them."""
     keys = ApiKeyFactory.build_batch(number, project=project, created_by=project.created_by, **fields)
     return ApiKey.objects.bulk_create(keys)
 
 
 def furnish(project: Project, owner: User) -> list[ApiKey]:
-    """Gives a project everything that its pages can show, and returns an active, a paused, a busy and a deleted key."""
+    """Gives a project everything that its pages can show. Returns an active, a paused, a busy and a deleted key."""
     many_keys(project, 12)
     report_leak(secret=create_key(project=project, name="Found in a repository", by=owner).secret)
     active, paused, busy, gone = (
@@ -249,7 +251,7 @@ def furnish(project: Project, owner: User) -> list[ApiKey]:
 
 
 def many_calls(key: ApiKey, *, hours: int, refused_as: str | None = None) -> None:
-    """Calls in each of the last `hours` hours, more in some than in others."""
+    """Calls in each of the last `hours` hours, in different numbers."""
     now = timezone.now().timestamp()
     for ago in range(hours):
         for outcome in ("ok", refused_as) if refused_as else ("ok",):
@@ -259,7 +261,7 @@ def many_calls(key: ApiKey, *, hours: int, refused_as: str | None = None) -> Non
 
 
 def other_project(owner: User, name: str, state: KeyState | None = None) -> Project:
-    """Another project of `owner`; with one key in `state`, or with none."""
+    """Another project of `owner`, with one key in `state` or without keys."""
     project: Project = ProjectFactory(name=name, created_by=owner)
     MembershipFactory(project=project, user=owner)
     if state:

@@ -1,4 +1,4 @@
-"""WCAG 2.2 AA as far as axe can tell, both themes, narrow screens and targets: on every page of ours."""
+"""WCAG 2.2 AA as far as axe can check it, both themes, narrow screens and target sizes, on every page of ours."""
 
 import pytest
 from playwright.sync_api import expect
@@ -20,7 +20,7 @@ from tests.support.factories import MembershipFactory, UserFactory
 
 NARROW = {"width": 320, "height": 640}
 WIDE = {"width": 1280, "height": 800}
-# Links within a sentence are as high as its line: WCAG 2.2, 2.5.8 excepts them.
+# Links within a sentence are only as high as its line. WCAG 2.2, 2.5.8 allows that.
 SMALL_TARGETS = """() => {
   const shown = element => element.checkVisibility({visibilityProperty: true, opacityProperty: true})
   const inSentence = link => link.matches('a') && getComputedStyle(link).display === 'inline'
@@ -66,7 +66,7 @@ def pages(new_page, sign_in, owner, viewer, furnished):
 def test_axe_finds_nothing_on_any_page_in_either_theme_and_all_fit_320_px_with_targets_of_24_px(pages):
     found, too_small, too_wide, looked = {}, {}, {}, 0
     for name, page in visits(pages):
-        # First what is small, for a revealed secret hides again after ten seconds.
+        # Sizes are measured first, because a revealed secret hides again after ten seconds.
         too_small[name] = page.evaluate(SMALL_TARGETS)
         page.set_viewport_size(NARROW)
         too_small[f"{name}, narrow"] = page.evaluate(SMALL_TARGETS)

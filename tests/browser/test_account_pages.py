@@ -1,4 +1,4 @@
-"""How the account's pages read and fit: in Chromium, both themes and three widths, and by axe."""
+"""Layout of the account pages in Chromium, in both themes and three widths, and accessibility by axe."""
 
 import re
 
@@ -167,7 +167,7 @@ def test_signing_up_in_and_out_works_without_script(new_page, server):
     button(page, "Create account").click()
     is_inside(page)
     sign_out(page)
-    # Chromium parses <noscript> away even where Playwright turns scripts off.
+    # Chromium removes <noscript> even where Playwright turns scripts off.
     assert "<noscript><p" in page.request.get(reverse("account_login")).text()
     expect(page.get_by_role("button", name="passkey")).to_be_hidden()
     page.get_by_label("Email").fill("grace@example.com")

@@ -1,4 +1,4 @@
-"""The filters of the Activity page: what only a browser can show."""
+"""The filters of the Activity page, as far as only a browser can test them."""
 
 from playwright.sync_api import expect
 

@@ -1,4 +1,6 @@
-"""T29 and T30: watched keys go through a whole visit, and every view fails; then all that remains is searched."""
+"""T29 and T30: traced keys go through a whole visit, and every view fails once. Then everything that remains is
+searched.
+"""
 
 import os
 import re
@@ -32,12 +34,12 @@ from tests.support.stored.leaks import files, found, needles
 
 EMAIL, PASSWORD = "canary@example.com", "correct-horse-battery"
 MAIL_PASSWORD = "the-mail-servers-own-password"
-# Answered in front of Django, and there where addresses are confirmed by a link instead of a code.
+# These URLs have no view of Django, or only where addresses are confirmed by a link instead of a code.
 NO_VIEW = {"api/v1/verify", "api/v1/verify/<the_clients:below>", r"accounts/^confirm-email/(?P<key>[-:\w]+)/$"}
 
 
 class AccessLog(Gateway):
-    """nginx in front, with all of a request that an access log may hold."""
+    """nginx in front of the server. Its access log contains every part of a request that a log can hold."""
 
     program = "nginx"
     files = ()
@@ -64,7 +66,7 @@ class AccessLog(Gateway):
 
 @pytest.fixture
 def folder() -> Path:
-    """In DATA_DIR, so that the search goes through it."""
+    """A folder in DATA_DIR, so that the search includes it."""
     folder = DATA_DIR / f"canary-{uuid.uuid4().hex}"
     (folder / "answers").mkdir(parents=True)
     return folder
@@ -72,7 +74,7 @@ def folder() -> Path:
 
 @pytest.fixture
 def failing(start_server, folder: Path) -> Server:
-    """Fails when it is asked to, and mails into files."""
+    """A server that fails on request and writes its emails to files."""
     server: Server = start_server(
         DJANGO_SETTINGS_MODULE="tests.support.settings.failing",
         EMAIL_URL=f"file:///{folder}/mails",
@@ -93,7 +95,7 @@ def access_log(failing: Server, folder: Path) -> Iterator[AccessLog]:
 
 @pytest.fixture
 def visitor(access_log: AccessLog, browser: Browser, complaints: Complaints) -> Iterator[Page]:
-    """Somebody whose every request passes the access log."""
+    """A browser whose every request goes through the access log."""
     url = f"http://127.0.0.1:{access_log.port}"
     context = browser.new_context(base_url=url)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
@@ -121,7 +123,7 @@ def codes_in(mails: Path) -> list[str]:
 
 
 def looked_after(page: Page) -> list[str]:
-    """A visit from the first project to the last page, with everything that is done to keys; their secrets."""
+    """A visit from the first project to the last page, with every action on keys. Returns the secrets."""
     page.goto(reverse("projects:create"))
     page.get_by_label("Project name").fill("Canary")
     button(page, "Create project").click()
@@ -148,20 +150,20 @@ def looked_after(page: Page) -> list[str]:
 
 
 def called(server: Server, secrets: list[str]) -> None:
-    """Programs with the keys, and what people do with a key by mistake."""
+    """Calls of programs with the keys, and mistakes that people make with a key."""
     for secret in secrets:
         for path in ("/me", "/files", "/verify"):
             assert call(server, secret, path).status in {200, 204}
         assert call(server, secret, method="POST", body=multipart("canary.csv", b"1")).status == 201
         for value in (f"Bearer {secret}x", f"Basic {secret}", secret, f"Bearer {secret}, Bearer {secret}"):
             assert server.request("GET", "/api/v1/me", headers={"Authorization": value}).status == 401
-        # In a URL that is no address of ours; the operator's own access log cannot be helped.
+        # A secret in a URL that does not exist. The operator's own access log cannot be protected from this.
         for path in (f"/api/v1/files?key={secret}", f"/api/v1/files/{secret}", f"/{secret}"):
             assert server.request("GET", path).status in {401, 404}
 
 
 class Fails:
-    """Sends requests whose views do their work and then fail, and keeps the answers where they are searched."""
+    """Sends requests whose views do their work and then fail. Stores the answers in a place that is searched."""
 
     def __init__(self, server: Server, page: Page, folder: Path) -> None:
         self.server, self.folder, self._numbers = server, folder / "answers", count()
@@ -181,7 +183,7 @@ class Fails:
     def everywhere(self, project: Project, key: ApiKey, secret: str) -> None:
         file = FileFactory(project=project)
         ids = {"project_id": project.public_id, "key_id": key.public_id, "file_id": file.public_id}
-        # What is deleted has to be there for the others.
+        # Deletions come last, because the other views need the objects.
         routes = sorted(all_routes(), key=lambda route: ("delete" in route.pattern, len(route.pattern)))
         for method in ("GET", "POST"):
             for route in routes:
@@ -202,7 +204,7 @@ class Fails:
 
 @contextmanager
 def changed(there: str, back: str) -> Iterator[None]:
-    """Something of the database is not as it should be."""
+    """Damages something in the database for a while."""
     with connection.cursor() as cursor:
         cursor.execute(there)
     try:
@@ -213,13 +215,13 @@ def changed(there: str, back: str) -> Iterator[None]:
 
 
 def without_events() -> Any:
-    """Nothing can be written down: services fail after they have read or made a secret."""
+    """No event can be written, so services fail after they have read or made a secret."""
     table = AuditEvent._meta.db_table
     return changed(f"ALTER TABLE {table} RENAME TO gone", f"ALTER TABLE gone RENAME TO {table}")
 
 
 def a_check_that_breaks() -> Any:
-    """The check meets a row that cannot be: it fails with the secret in its hands."""
+    """The check finds an impossible row, and fails while it has the secret."""
     name = f"ALTER TABLE {Project._meta.db_table} ALTER name TYPE"
     return changed(rf"{name} bytea USING '\xff'", f"{name} varchar({MAX_LENGTH}) USING 'Canary'")
 
@@ -227,7 +229,7 @@ def a_check_that_breaks() -> Any:
 def test_a_whole_visit_and_a_failure_of_every_view_leave_no_secret_anywhere(
     visitor: Page, failing: Server, access_log: AccessLog, folder: Path
 ) -> None:
-    """T29, T30: log, mails, error pages, access log, database and DATA_DIR."""
+    """T29, T30: log, emails, error pages, access log, database and DATA_DIR."""
     user = signed_up(visitor, folder / "mails")
     secrets = looked_after(visitor)
     called(failing, secrets)
@@ -246,14 +248,14 @@ def test_a_whole_visit_and_a_failure_of_every_view_leave_no_secret_anywhere(
         assert fails.ask("GET", "/api/v1/verify", Authorization=bearer).status == 500
         assert fails.ask("GET", "/api/v1/me", Authorization=bearer).status == 500
     fails.everywhere(project, key, secrets[0])
-    # Whatever the failing views created has a secret that nobody has seen.
+    # Keys that the failing views created have secrets that nobody has seen.
     assert found(secrets) == []
     assert [place for place, content in files() if _is_told(content)] == []
     assert_something_was_searched(failing, access_log, folder)
 
 
 def _is_told(content: bytes) -> bool:
-    """Whether the ring, a pepper or the secret key stands in it."""
+    """Whether the text contains the ring, a pepper or the secret key."""
     configured = [settings.SECRET_KEY, *(ring.partition(":")[2] for ring in (settings.KEY_RING, settings.KEY_PEPPERS))]
     return any(secret.encode() in content for secret in configured)
 
@@ -269,7 +271,7 @@ def assert_something_was_searched(server: Server, access_log: AccessLog, folder:
 
 
 def test_a_technical_error_page_hides_secrets_too(visitor: Page, start_server, folder: Path, access_log) -> None:
-    """T29, where somebody has DEBUG on: keys of a local server are real keys."""
+    """T29: Django's error page with DEBUG on. Keys of a local server are real keys."""
     user = signed_up(visitor, folder / "mails")
     secrets = looked_after(visitor)
     server = start_server(DEBUG="true", EMAIL_URL=f"smtp://latchkey:{MAIL_PASSWORD}@127.0.0.1:1")
@@ -279,7 +281,7 @@ def test_a_technical_error_page_hides_secrets_too(visitor: Page, start_server, f
     url = reverse("apikeys:copy", args=[project.public_id, key.public_id])
     with without_events():
         page = fails.ask("POST", url, "confirmation=Second").body
-    assert b"_read_secret" in page, "this is no technical page"
+    assert b"_read_secret" in page, "this is Django's error page"
     assert [needle for secret in secrets for needle in needles(secret) if needle in page] == []
     assert not _is_told(page)
     assert MAIL_PASSWORD.encode() not in page

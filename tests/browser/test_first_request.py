@@ -1,4 +1,4 @@
-"""A page that waits for a key's first request says that it came, by itself, and then asks no more."""
+"""A page that waits for a key's first request announces the request by itself, and then stops polling."""
 
 import pytest
 from playwright.sync_api import expect
@@ -17,7 +17,7 @@ def until_asked(page) -> None:
 
 @pytest.mark.parametrize("place", [dashboard, onboarding])
 def test_the_first_request_is_told_within_two_seconds(page, sign_in, server, project, owner, place):
-    """Of the page's own clock: how soon the call is written down is the server's, and the machine's, matter."""
+    """Two seconds of the page's own clock. The time until the call is stored depends on the server and the machine."""
     new = create_key(project=project, name="Laptop", by=owner)
     page.clock.install()
     sign_in(page, owner)
@@ -48,7 +48,7 @@ def test_a_page_stops_asking_when_the_request_came(page, sign_in, server, projec
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.clock.run_for(5_000)
-    page.wait_for_timeout(300)  # to hear of it
+    page.wait_for_timeout(300)  # a request would be seen in this time
     assert asked == []
 
 
@@ -63,7 +63,7 @@ def test_a_page_that_nobody_sees_does_not_ask(page, sign_in, project, owner):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.clock.run_for(5_000)
-    page.wait_for_timeout(300)  # to hear of it
+    page.wait_for_timeout(300)  # a request would be seen in this time
     assert asked == []
     page.evaluate("window.away = false")
     until_asked(page)

@@ -1,4 +1,4 @@
-"""The list of keys and a key's page at every width, with the worst names and a revealed secret."""
+"""The list of keys and a key's page at every width, with the longest names and a revealed secret."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +9,7 @@ from tests.browser.places import button, key_page, said, settings_page, used
 NAMES = ["W" * 64, "checkout_service_eu_west_1_prod", "Leaked"]
 WIDTHS = [*range(320, 1921, 100), 1080, 1149, 1280]
 
-# Every pair of things in a row that share a point, and what reaches out of the page or of its own cell.
+# Every pair of elements in a row that overlap, and every element that reaches out of the page or its cell.
 FAULTS = """() => {
   const found = []
   if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways')

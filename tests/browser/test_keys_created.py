@@ -1,4 +1,4 @@
-"""Creating, copying and revealing keys, as experience.md 1 to 16 have it."""
+"""Creating, copying and revealing keys (experience.md 1 to 16)."""
 
 import re
 
@@ -38,7 +38,7 @@ def test_enter_is_enough_to_create_a_key_since_a_name_is_proposed(on_settings, p
     assert project.api_keys.filter(name="Default key").count() == 1
 
 
-def test_what_is_typed_takes_the_place_of_the_proposed_name(on_settings):
+def test_a_typed_name_replaces_the_proposed_name(on_settings):
     button(on_settings, "+ Create Key").click()
     expect(on_settings.get_by_role("dialog").get_by_label("Name")).to_be_focused()
     on_settings.keyboard.type("Staging")

@@ -1,4 +1,4 @@
-"""What another tab did to a key, and logins that ended, while its page was open."""
+"""Another tab changes a key, or a login ends, while the key's page is open."""
 
 import pytest
 from django.contrib.sessions.models import Session

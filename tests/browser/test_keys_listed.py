@@ -1,4 +1,4 @@
-"""The list of a project's keys: its rows, its pages, its search."""
+"""The list of a project's keys: rows, pages and search."""
 
 import re
 from datetime import timedelta
@@ -35,7 +35,7 @@ def test_last_use_is_said_in_words_with_the_exact_time_on_hover(page, sign_in, o
     page.goto(settings_page(project))
     last = row(page, "Production server").locator("time", has_text="3 h ago")
     expect(last).to_be_visible()
-    # In the reader's own time zone: Chromium's is the machine's.
+    # The time is in the reader's time zone. Chromium uses the machine's.
     assert re.search(r"\d{4}, \d\d:\d\d:\d\d \S+", last.get_attribute("title"))
     expect(row(page, "Production server")).not_to_contain_text("Never used")
 
@@ -78,7 +78,7 @@ def test_a_viewer_sees_why_keys_cannot_be_managed(page, sign_in, viewer, project
 
 @pytest.fixture
 def thousand(page, sign_in, owner, project):
-    """The settings page of a project with 1,000 keys, of which three have "needle" in their names and one is paused."""
+    """The settings page of a project with 1,000 keys. Three names contain "needle", and one key is paused."""
     many_keys(project, 996)
     keys = [create_key(project=project, name=f"Needle {number}", by=owner).key for number in (1, 2, 3)]
     pause_key(key=keys[1], by=owner)
@@ -91,7 +91,7 @@ def thousand(page, sign_in, owner, project):
 
 @pytest.fixture(autouse=True)
 def no_limit(settings):
-    """The server keeps its limit; the services of a test make as many keys as it needs."""
+    """Services in the test process have no limit. The server keeps its limit."""
     settings.MAX_KEYS_PER_PROJECT = settings.MAX_NEW_KEYS_PER_DAY = 2000
 
 

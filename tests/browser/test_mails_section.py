@@ -1,4 +1,4 @@
-"""Choosing mails, and a report that arrives while its key's page is open."""
+"""Choosing emails, and a report that arrives while its key's page is open."""
 
 import json
 

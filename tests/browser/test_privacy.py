@@ -1,4 +1,4 @@
-"""What must not leak: T30 to T33 of trust.md."""
+"""Secrets do not leak: T30 to T33 of trust.md."""
 
 import re
 
@@ -38,14 +38,14 @@ def html(answer):
 
 @pytest.fixture
 def answers(page):
-    """Every answer that the page has received."""
+    """Every answer that the page received."""
     received = []
     page.on("response", lambda answer: received.append(answer))
     return received
 
 
 def use_everything(page, project, api_key):
-    """Each way in which a secret reaches a page. Returns the secrets that came."""
+    """Every way in which a secret reaches a page. Returns these secrets."""
     page.goto(settings_page(project))
     create_key_in_dialog(page, "Second")
     panel = page.get_by_role("group", name="New API key Second")
@@ -86,7 +86,7 @@ def test_t30_no_secret_is_in_any_url_or_log_line(server, new_page, page, sign_in
     assert settings_page(project) in log
     assert "/api/v1/files" in log
     assert not SECRET.search("\n".join(requested))
-    # The server is one for the whole run, so this is the log of every test before this one too.
+    # The whole run shares one server, so this log includes every earlier test.
     assert not SECRET.search(log)
 
 
@@ -120,7 +120,7 @@ def test_t32_web_storage_holds_nothing_secret(page, sign_in, owner, project, api
     assert not SECRET.search(kept)
     assert api_key.mask not in kept
     assert page.evaluate("({...localStorage})") == {"tab-language": "go"}
-    # htmx notes the address of the page, and keeps no copy of it: `historyCacheSize` is 0.
+    # htmx stores the address of the page but no copy of the page: `historyCacheSize` is 0.
     assert page.evaluate("Object.keys(sessionStorage)") == ["htmx-current-path-for-history"]
     assert page.evaluate("caches.keys().then(names => names.length)") == 0
     assert page.evaluate("indexedDB.databases().then(names => names.length)") == 0
@@ -130,7 +130,7 @@ def test_t32_web_storage_holds_nothing_secret(page, sign_in, owner, project, api
 
 @pytest.fixture
 def page_with_memory(launch, server, complaints):
-    """A page in a Chromium with its back/forward cache, as people have it; Playwright turns it off."""
+    """A page in a Chromium with its back/forward cache, which Playwright normally turns off."""
     remembering = launch(*BROWSERS, ignore_default_args=["--disable-back-forward-cache"])
     context = remembering.new_context(base_url=server.url)
     context.add_init_script("addEventListener('pageshow', e => e.persisted && sessionStorage.setItem('restored', '1'))")
@@ -140,7 +140,7 @@ def page_with_memory(launch, server, complaints):
 
 
 def reveal_and_leave(page, project, api_key):
-    """Chromium keeps no page that has fetched a `no-store` answer, which reveal's is."""
+    """Chromium caches no page that has fetched a `no-store` answer, and reveal is such an answer."""
     page.goto(settings_page(project))
     button(page, "Reveal Production server").click()
     expect(page.locator("[data-mask]")).to_have_text(api_key.secret)
@@ -163,7 +163,7 @@ def test_t32_back_shows_nothing_after_signing_out(page_with_memory, sign_in, own
 
 
 def test_t32_back_shows_nothing_after_the_session_has_ended(page_with_memory, sign_in, owner, project, api_key):
-    """T32: likewise when the session ended elsewhere, while this browser's cookies stayed as they were."""
+    """T32: nothing secret when the session ended elsewhere, while this browser keeps its cookies."""
     page = page_with_memory
     sign_in(page, owner)
     reveal_and_leave(page, project, api_key)
@@ -188,12 +188,12 @@ def test_t32_back_shows_nothing_after_the_key_was_deleted(page_with_memory, sign
     expect(page.get_by_role("region", name="API Keys")).to_contain_text("No API keys.")
     assert not SECRET.search(page.content())
     if not revealed:
-        # Chromium did bring the old page back, and page.js loaded it anew: the test would prove nothing otherwise.
+        # Chromium did restore the old page, and page.js reloaded it. Without that, the test would prove nothing.
         assert page.evaluate("sessionStorage.restored") == "1"
 
 
 def test_t32_a_hidden_secret_is_gone_from_the_page_that_is_left(page, sign_in, owner, project, api_key):
-    """T32: leaving a page hides what it revealed, before any cache can keep it."""
+    """T32: leaving a page hides the revealed secret before a cache can store it."""
     sign_in(page, owner)
     page.goto(settings_page(project))
     button(page, "Reveal Production server").click()
@@ -204,7 +204,7 @@ def test_t32_a_hidden_secret_is_gone_from_the_page_that_is_left(page, sign_in, o
 
 @pytest.fixture
 def everywhere(page, project, owner):
-    """The addresses of every page, Django admin's included."""
+    """The addresses of every page, including Django admin's."""
     active, *_ = furnish(project, owner)
     ours = [place(project) for place in (dashboard, settings_page, show_once_page, activity, onboarding)]
     admin = ["/admin/", "/admin/password_change/", "/admin/accounts/", "/admin/apikeys/"]
@@ -219,7 +219,7 @@ def everywhere(page, project, owner):
 def test_t33_the_csp_is_strict_and_nothing_violates_it_on_any_page(
     page, answers, sign_in, owner, admin, project, everywhere, complaints
 ):
-    """T33: CSP without unsafe-inline or unsafe-eval, `default-src 'none'`, admin included; 0 violations."""
+    """T33: CSP without unsafe-inline or unsafe-eval, `default-src 'none'`, including the admin; 0 violations."""
     project.memberships.create(user=admin, role="owner")
     for address in ("/help/", "/accounts/login/", "/accounts/signup/", "/nothing/"):
         page.goto(address)

@@ -1,6 +1,6 @@
 """P1 to P13 of product.md, each through the real server, Chromium, Firefox and real HTTP requests.
 
-P8 to P11, what can be done with a key, are in test_product_keys.py.
+test_product_keys.py has P8 to P11, the actions on a key.
 """
 
 import re
@@ -91,7 +91,7 @@ def test_p02_the_key_identifies_its_creator_and_its_project(server, owners_page,
 def test_p03_a_key_reaches_all_of_its_project_and_nothing_of_another(server, owners_page, owner, project, api_key):
     """P3: A key reaches every resource of its own project, and nothing of any other.
 
-    Both projects belong to the same person: it is the key that decides.
+    Both projects belong to the same person, so only the key decides.
     """
     theirs = FileFactory(project=other_project(owner, "Other"), name="theirs.csv")
     by_a_colleague = FileFactory(project=project, created_by=UserFactory(), content=b"1,2\n")
@@ -145,7 +145,7 @@ def test_p05_creating_a_project_leads_to_generate_key_and_copy(server, owners_pa
     expect(owners_page.get_by_role("heading", name="Generate your first key")).to_be_visible()
     project = Project.objects.get(name="Tide tables")
 
-    # Leaving midway is fine: the project leads back to the step.
+    # A person may leave midway. The project leads back to this step.
     owners_page.goto("/")
     expect(owners_page).to_have_url(re.compile(onboarding(project)))
     button(owners_page, "Generate Key").click()

@@ -1,4 +1,4 @@
-"""P8 to P11 of product.md, what can be done with a key, as test_product.py tests the others."""
+"""P8 to P11 of product.md, the actions on a key. test_product.py has the others."""
 
 import threading
 
@@ -99,9 +99,9 @@ def test_p10_delete_asks_first_and_then_refuses_every_request_for_good(server, o
 
 
 class Caller(threading.Thread):
-    """A program that calls without a pause with the key it is given; `refusals` has what went wrong.
+    """A program that calls without a pause with its key. `refusals` are the unexpected answers.
 
-    A machine with too few processors may answer 503 to any call. That says nothing about the key.
+    With few processors, any call may be answered 503. That does not depend on the key.
     """
 
     def __init__(self, server, secret):
@@ -135,7 +135,7 @@ def test_p11_a_roll_has_no_downtime(server, owners_page, project, api_key):
         new = copied_with(owners_page, button(owners_page, "Copy"))
         assert [call(server, secret).status for secret in (api_key.secret, new)] == [200, 200]
         program.secret = new
-        # A call that had left with the old key is awaited before the old key goes.
+        # A call that was already sent with the old key must end before the old key is deleted.
         left = program.calls
         while program.calls < left + 2:
             assert program.is_alive()

@@ -1,4 +1,4 @@
-"""T21 as a person meets it: who is asked comes back to where they were, and goes on."""
+"""T21 as a person sees it: after the confirmation, the person is back at the same place and continues."""
 
 import re
 
@@ -143,7 +143,7 @@ def test_without_script_a_deletion_comes_back_to_its_own_page(new_page, sign_in,
 
 
 def test_the_name_of_a_new_key_is_kept_through_the_confirmation(page, sign_in, owner, project):
-    """T52: the dialog asks, and the form with the name is there afterwards."""
+    """T52: the dialog asks, and afterwards the form still has the name."""
     sign_in(page, owner)
     page.goto(settings_page(project))
     age_all()

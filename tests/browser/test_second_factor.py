@@ -1,4 +1,4 @@
-"""Second factors that really work: apps, recovery codes, and passkeys in an authenticator of the device's own."""
+"""Real second factors: apps, recovery codes, and passkeys in the device's own authenticator."""
 
 import re
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""What every page has around its content: menus, announcements, the bar on phones; on paper, too."""
+"""The parts around the content of every page: menus, announcements, the bar on phones, and printing."""
 
 import re
 
@@ -13,7 +13,7 @@ PHONE = {"width": 360, "height": 740}
 
 @pytest.fixture
 def inside(page, sign_in, owner, project, api_key):
-    """The project's dashboard, seen by its owner."""
+    """The project's dashboard as its owner sees it."""
     sign_in(page, owner)
     page.goto(dashboard(project))
     return page
@@ -136,7 +136,7 @@ def _with_announcement(route):
     route.fulfill(response=answer, body=body)
 
 
-# Whatever the browser is like
+# Special browsers
 
 
 def test_without_web_storage_every_script_still_runs(new_page, sign_in, owner, project, api_key):
@@ -160,7 +160,7 @@ def test_headings_that_an_address_names_stand_below_the_bar_of_phones(new_page, 
 
 
 def test_forced_colours_show_what_is_chosen_and_every_swatch(new_page, sign_in, owner, project):
-    """Backgrounds are gone there: what they alone said is said by a line, too."""
+    """Forced colours remove backgrounds, so every meaning of a background also has a line."""
     furnish(project, owner)
     page = new_page(forced_colors="active")
     sign_in(page, owner)

@@ -1,4 +1,4 @@
-"""Secrets that are shown once, as a person meets them, with script and without."""
+"""Secrets that are shown once, as a person sees them, with and without script."""
 
 import re
 
@@ -36,7 +36,7 @@ def once(project, owner):
 
 @pytest.fixture
 def requests(page):
-    """The addresses that the page asks."""
+    """The addresses that the page requests."""
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     return asked
@@ -97,7 +97,7 @@ def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, s
     panel = new_panel(page, "Once")
     expect(panel).to_contain_text(ONCE)
     expect(panel.locator("[data-mask]")).to_have_text(key.mask)
-    assert not SECRET.search(page.content()), "a script took it out of the page"
+    assert not SECRET.search(page.content()), "a script removed the secret from the page"
     before = len(requests)
     secret = copied_with(page, button(panel, "Copy"))
     assert call(server, secret).status == 200
@@ -131,7 +131,7 @@ def test_neither_escape_nor_a_click_outside_closes_the_dialog_and_leaving_asks_f
     asked = []
     inside.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     inside.evaluate("location.assign('/help/')")
-    inside.wait_for_timeout(300)  # to hear of it
+    inside.wait_for_timeout(300)  # a dialog would open in this time
     assert asked == ["beforeunload"]
     expect(panel).to_be_visible()
     assert SECRET.fullmatch(copied_with(inside, button(panel, "Copy")))
@@ -227,7 +227,7 @@ def test_without_script_switching_on_works_in_the_dialog_and_on_its_own_page(pla
 
 
 def test_without_script_the_answer_to_the_form_is_the_page_with_the_secret(plain, server, once):
-    """T14: and reloading it, which sends the form again, says what became of it."""
+    """T14: reloading this page sends the form again, and the answer says what became of the secret."""
     plain.goto(settings_page(once))
     button(plain, "+ Create Key").click()
     plain.get_by_role("dialog").get_by_label("Name").fill("Plain")

@@ -1,6 +1,6 @@
-"""The snippets of Quick Start run as pasted: copied with their own buttons, and run by the language's own program.
+"""The snippets of Quick Start run as pasted: copied with their own buttons, and run by the language's interpreter.
 
-A language that the machine lacks is skipped, in CI too: nobody installs six languages to work on this.
+A language that the machine lacks is skipped, in CI too: contributors need not install six languages.
 """
 
 import ast
@@ -38,7 +38,7 @@ def on_dashboard(page, sign_in, owner, project, api_key):
 
 
 def run(code, command, folder, secret):
-    """What a person sees who pastes `code` into a file and runs it with the key in the environment."""
+    """The output for a person who pastes `code` into a file and runs it with the key in the environment."""
     *program, name = command
     (folder / name).write_text(code)
     environment = {**os.environ, "LATCHKEY_API_KEY": secret, "GOCACHE": str(folder / "go")}
@@ -69,7 +69,7 @@ def test_the_line_of_p1_stands_in_the_javascript_snippet_verbatim_and_runs_in_no
     on_dashboard.get_by_text("JavaScript", exact=True).click()
     snippet = on_dashboard.get_by_role("region", name="JavaScript snippet").inner_text()
     assert P1 in snippet
-    # Two lines around it, so that the answer itself can be looked at; the fetch is the page's own text.
+    # Two lines around the snippet let the test see the answer. The fetch is the page's own text.
     beginning = snippet[: snippet.index(P1) + len(P1)]
     code = beginning + "\n.then(async answer => console.log(JSON.stringify([answer.status, await answer.json()])))\n"
     ran = run(code, LANGUAGES["JavaScript"], tmp_path, api_key.secret)

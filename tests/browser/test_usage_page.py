@@ -1,4 +1,4 @@
-"""The charts as they are seen: both themes, wide and narrow, with and without script."""
+"""The charts on the screen: both themes, wide and narrow, with and without script."""
 
 import csv
 import itertools
@@ -11,7 +11,7 @@ from apikeys.keys.services import create_key, pause_key
 from tests.browser.places import many_calls, usage_page
 
 RANGES = ["24 hours", "30 days", "12 months"]
-# What a path covers on the screen, and how it is painted there.
+# The area that a path covers on the screen, and its paint.
 PAINTED = """path => {
   const box = path.getBoundingClientRect(), style = getComputedStyle(path)
   return {width: box.width, height: box.height, fill: style.fill}
@@ -20,7 +20,7 @@ PAINTED = """path => {
 
 @pytest.fixture
 def busy(project, owner, api_key):
-    """`api_key` has a month of calls, Staging was paused and had some refused."""
+    """`api_key` has a month of calls. The key Staging was paused and had some calls rejected."""
     many_calls(api_key, hours=24 * 31)
     staging = create_key(project=project, name="Staging", by=owner).key
     pause_key(key=staging, by=owner)

@@ -1,6 +1,6 @@
 """A person's first visit in WebKit, from sign-up to sign-out.
 
-WebKitGTK does not know `command=`: page.js opens and closes the dialogs.
+WebKitGTK does not support `command=`, so page.js opens and closes the dialogs.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from tests.support.programs.webkit import webkit
 
 
 class Screen:
-    """What a person sees: elements on the screen by their accessible names. Each of them is waited for."""
+    """Elements on the screen by their accessible names, as a person finds them. Every lookup waits for its element."""
 
     def __init__(self, browser: WebDriver) -> None:
         self.browser = browser
 
     def find(self, css: str, name: str = "") -> WebElement:
-        """The one element on the screen that matches and has exactly this name, where one is given."""
+        """The only visible element that matches and, if a name is given, has exactly this name."""
         found: list[WebElement] = []
 
         def is_there() -> bool:
@@ -42,14 +42,14 @@ class Screen:
         return [each for each in self.browser.find_elements(By.CSS_SELECTOR, css) if each.is_displayed()]
 
     def button(self, name: str, within: str = "") -> None:
-        """Presses it."""
+        """Presses the button."""
         self.find(f"{within} button", name).click()
 
     def dialog(self, *, is_open: bool) -> None:
         until(lambda: bool(self._shown("dialog")) == is_open)
 
     def said(self, text: str) -> None:
-        """The page's live region says `text`, and what htmx brought has settled."""
+        """Waits until the page's live region says `text` and htmx has settled."""
         until(
             lambda: (
                 text
@@ -59,7 +59,7 @@ class Screen:
         until(lambda: not self.browser.find_elements(By.CSS_SELECTOR, ".htmx-added"))
 
     def pasted(self, field: WebElement) -> str:
-        """What a paste puts into the field, which is empty again afterwards."""
+        """The text that a paste puts into the empty field. The field is emptied again."""
         field.send_keys(Keys.CONTROL + "v")
         text = str(field.get_property("value"))
         field.clear()

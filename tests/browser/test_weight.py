@@ -1,4 +1,4 @@
-"""What a visit transfers, and whether anything moves: experience.md 22."""
+"""The bytes of a visit, and layout shifts (experience.md 22)."""
 
 from urllib.request import Request, urlopen
 
@@ -15,7 +15,7 @@ from tests.browser.places import (
 )
 
 FIRST_VISIT = 60_000
-# The API reference's examples are 7 KB of it.
+# The API reference's examples take 7 KB of this.
 ALL_PAGES = 120_000
 
 OBSERVE_SHIFTS = """
@@ -27,7 +27,7 @@ new PerformanceObserver(list => shifts.push(...list.getEntries().map(
 
 
 class Scales:
-    """The bytes that a page's network receives, headers included, compressed as they came."""
+    """The bytes that a page receives over the network, with headers, compressed as they arrive."""
 
     def __init__(self, page):
         self.names, self.bytes = {}, {}
@@ -47,7 +47,7 @@ class Scales:
 
 @pytest.fixture
 def favicon_bytes(server):
-    """Headless browsers do not ask for it; people's do."""
+    """Headless browsers do not request the icon, but people's browsers do."""
     with urlopen(Request(f"{server.url}/favicon.ico", headers={"Accept-Encoding": "gzip, br"})) as answer:  # noqa: S310
         return len(answer.read()) + len(str(answer.headers))
 
@@ -58,7 +58,9 @@ def visit(page, address):
 
 @pytest.fixture
 def new_page(new_page):
-    """A page that waits for a first request asks every second: no part of a visit, and more of it on a slow machine."""
+    """Pages without polling. A page that waits for a first request polls every second, so slow machines would count
+    more.
+    """
 
     def make(**options):
         page = new_page(**options)
@@ -120,7 +122,7 @@ def test_nothing_moves_while_a_page_loads(new_page, sign_in, owner, addresses, w
     moved = {}
     for address in addresses:
         visit(page, address)
-        # The observer hears of a frame after it is shown.
+        # The observer is notified after a frame is shown.
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         moved |= {address: shifts} if (shifts := page.evaluate("shifts")) else {}
     assert moved == {}

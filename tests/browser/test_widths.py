@@ -1,4 +1,4 @@
-"""No page overlaps itself, is cut or scrolls sideways at any width, whatever things are called."""
+"""No page overlaps itself, is cut off or scrolls sideways, at any width and with any names."""
 
 from datetime import timedelta
 
@@ -36,9 +36,9 @@ ACCOUNT = (
 )
 ENTRANCE = ("login/", "signup/", "password/reset/")
 
-# What is wrong with the page at the width that it has. Rectangles of text and of controls that lie on one another;
-# what reaches beyond the window; text that is cut, unless a title says all of it. What floats over the page is left
-# out, and so is what scrolls in a box of its own.
+# The faults of the page at its current width: overlapping rectangles of text and controls; elements that reach beyond
+# the window; cut text, unless a title has all of it. Elements that float over the page or scroll in their own box are
+# ignored.
 MEASURE = """() => {
   const root = document.documentElement, found = []
   if (root.scrollWidth > root.clientWidth) found.push(`scrolls sideways by ${root.scrollWidth - root.clientWidth} px`)
@@ -121,7 +121,7 @@ def worst(project, owner):
 
 
 def places(worst):
-    """A new page is one line here."""
+    """A new page needs one line here."""
     project, _, busy, paused = worst
     settings = settings_page(project)
     return [
@@ -149,7 +149,7 @@ def places(worst):
 
 
 def faults(page, visited):
-    """What is wrong, each with the widths where it is. One load a page; only the window's width changes."""
+    """The faults, each with its widths. Each page is loaded once, and then only the window's width changes."""
     found = {}
     devtools = page.context.new_cdp_session(page)
     for place in visited:
@@ -171,7 +171,7 @@ def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, sign_in,
     assert faults(page, places(worst)) == {}
 
 
-def test_nothing_does_so_on_the_pages_for_strangers(page, person):
+def test_nothing_overlaps_on_the_pages_for_strangers(page, person):
     entrance = [Place(name, f"/accounts/{name}") for name in ENTRANCE]
     assert (
         faults(page, [*entrance, Place("help", "/help/"), Place("reference", "/api/v1/docs"), Place("home", "/")]) == {}

@@ -1,4 +1,4 @@
-"""Every flow in a browser that runs no script: forms, links, and dialogs opened by the browser itself."""
+"""Every flow in a browser that runs no script: forms, links, and dialogs that the browser itself opens."""
 
 import re
 from urllib.parse import urlsplit
@@ -51,7 +51,7 @@ def test_from_sign_up_to_a_request_that_is_let_in(plain, server):
     button(plain, "Create project").click()
     button(plain, "Generate Key").click()
     expect(plain.get_by_role("heading", name="Your API key is ready")).to_be_visible()
-    # The clipboard needs script, so Copy leads to a page that has the secret in a field.
+    # The clipboard needs script, so Copy leads to a page with the secret in a field.
     button(plain, "Copy").click()
     secret = plain.get_by_label("API key").input_value()
     assert SECRET.fullmatch(secret)
@@ -211,7 +211,7 @@ def test_search_filter_and_pages(plain, sign_in, owner, project):
 
 
 def test_a_secret_is_not_searched_for(plain, sign_in, owner, project):
-    """T30: the browser itself refuses to send it, for it would stand in an address."""
+    """T30: the browser itself refuses to send the secret, because it would appear in the URL."""
     create_key(project=project, name="Another", by=owner)
     secret = create_key(project=project, name="Production", by=owner).secret
     for number in range(21):

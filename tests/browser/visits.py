@@ -1,4 +1,4 @@
-"""Every page of ours in every state that it can be seen in, for whoever looks at all of them."""
+"""Every page of ours in every visible state, for tests that look at all pages."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from tests.browser.places import (
 
 
 class Place(NamedTuple):
-    """A page, and what is done on it before it is looked at."""
+    """A page, and the actions on it before a test looks at it."""
 
     name: str
     address: str
@@ -82,7 +82,7 @@ def without_clipboard(page):
 
 
 def opened(page):
-    """Every menu that opens on the page."""
+    """Opens every menu on the page."""
     for summary in page.locator("summary").all():
         summary.evaluate("summary => summary.click()")
 
@@ -98,7 +98,7 @@ def shown_once(page):
 
 
 def submit(page, action):
-    """Sends a form without the name that it asks for."""
+    """Submits a form without the name that it requires."""
     page.get_by_label("Project name").fill("")
     page.evaluate("document.querySelectorAll('input').forEach(field => field.removeAttribute('required'))")
     button(page, action).click()
@@ -203,20 +203,20 @@ def answering(body):
 
 
 def serve_broken_pages(page):
-    """The pages for failures, as the server renders them when it fails; provoking that is no browser test's work."""
+    """Serves the error pages as a failing server renders them. Browser tests do not cause such failures."""
     for status in (500, 503):
         body = render_to_string(f"errors/{status}.html")
         page.route(f"**/broken/{status}/", answering(body))
 
 
 def secret_page(page, key):
-    """What Copy leads to without script."""
+    """The page that Copy leads to without script."""
     page.evaluate(
         "address => { const form = [...document.forms].find(form => form.action.endsWith(address)); form.submit() }",
         key_page(key, "copy"),
     )
     expect(page.get_by_label("API key", exact=True)).to_be_visible()
-    page.wait_for_load_state()  # its stylesheet decides how large things are
+    page.wait_for_load_state()  # the stylesheet decides the sizes
 
 
 def visits(pages):

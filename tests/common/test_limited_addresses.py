@@ -1,4 +1,4 @@
-"""T22: whose address a limit counts, behind proxies and in IPv6."""
+"""T22: the address that a limit counts, behind proxies and with IPv6."""
 
 from http import HTTPStatus
 
@@ -90,7 +90,7 @@ def test_networks(address, network):
     ],
 )
 def test_ports_and_brackets_that_a_proxy_writes_are_left_out(settings, written, meant):
-    """T22; whoever cannot be told apart would share one limit."""
+    """T22: clients whose addresses cannot be parsed would share one limit."""
     settings.TRUSTED_PROXIES = 1
     assert address_of({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": f"203.0.113.1, {written}"}) == meant
 
@@ -106,7 +106,7 @@ def test_clients_of_a_proxy_that_writes_ports_are_told_apart(client, settings):
 
 
 def test_ipv4_clients_of_a_socket_for_both_are_told_apart(client):
-    """T22; they all lie in ::/64"""
+    """T22: all IPv4 clients of such a socket lie in ::/64."""
     for number in range(10):
         log_in(client, f"p{number}@example.com", "wrong", address="::ffff:192.0.2.1")
     assert log_in(client, "q@example.com", "wrong", address="192.0.2.1").status_code == TOO_MANY

@@ -1,4 +1,4 @@
-"""Names of all languages are welcome; characters that hide or mislead are not."""
+"""Names in all languages are welcome. Characters that hide or mislead are not."""
 
 import html
 import re
@@ -44,12 +44,12 @@ def assert_error_beside_the_name(page: str, error: str, typed: str) -> None:
     assert html.unescape(value[1] if value else "") == typed
     assert 'aria-invalid="true"' in field[0]
     described_by = re.search(r'aria-describedby="([^"]+)"', field[0])
-    assert described_by, "the error belongs to the field for a screen reader too"
+    assert described_by, "a screen reader connects the error with the field"
     assert f'id="{described_by[1]}"' in field[0]
 
 
-# Default_Ignorable_Code_Point (Unicode 16, DerivedCoreProperties.txt): what shows as nothing at all. U+FE0F, which
-# makes a symbol an emoji, is welcome after a symbol, where it is seen.
+# Default_Ignorable_Code_Point (Unicode 16, DerivedCoreProperties.txt): characters that are invisible. U+FE0F, which
+# makes a symbol an emoji, is welcome after a symbol, where it is visible.
 IGNORABLE = [
     (0x00AD, 0x00AD),
     (0x034F, 0x034F),
@@ -70,7 +70,7 @@ IGNORABLE = [
     (0xE0000, 0xE0FFF),
 ]
 CONTROLS = [(0x00, 0x08), (0x0B, 0x0C), (0x0E, 0x1F), (0x7F, 0x9F)]
-# Line and paragraph separators, the blank Braille pattern, private use, not characters, broken UTF-8.
+# Line and paragraph separators, the blank Braille pattern, private use, noncharacters, broken UTF-8.
 OTHERS = [
     (0x2028, 0x2029),
     (0x2800, 0x2800),
@@ -94,7 +94,7 @@ def is_hidden(character: str) -> bool:
 
 @pytest.mark.nodb
 def test_no_name_holds_a_hidden_character():
-    """T26, each of them within a name, before it, and after it."""
+    """T26: each character inside a name, before it and after it."""
     let_in = {
         f"U+{ord(character):04X}"
         for character in HIDDEN
@@ -135,7 +135,7 @@ JOINED = {
     "a trademark": "Keys™\ufe0f",
     "the flag of Wales": "🏴" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbwls") + "\U000e007f",
 }
-# The same characters where nobody sees them.
+# The same characters in places where they are invisible.
 UNSEEN = {
     "between Latin letters": "Pro\u200dduction",
     "a non-joiner between Latin letters": "Pro\u200cduction",
@@ -178,7 +178,7 @@ def test_a_joiner_that_changes_nothing_is_hidden(name):
 
 @pytest.mark.parametrize("stored", ["NFC", "NFD"])
 def test_search_finds_a_name_in_every_form_of_unicode(client, owner, project, api_key, stored):
-    """Also in rows that were stored in another form."""
+    """This includes rows that were stored in another form."""
     name = unicodedata.normalize(stored, "Zürich Café می\u200cخواهم")
     api_key.name = project.name = name
     api_key.save(update_fields=["name"])
@@ -215,17 +215,17 @@ def test_hidden_characters_are_refused_in_words_and_kept_in_the_field(path, name
 
 @pytest.mark.parametrize("name", SPOOFS[:2], ids=ascii)
 def test_the_dialogs_answer_says_so_too(name, client, project, api_key):
-    """T26: htmx gets the form alone, for the dialog that stays open."""
+    """T26: htmx gets only the form, for the dialog that stays open."""
     answer = client.post(f"/projects/{project.public_id}/keys/new/", {"name": name}, headers={"HX-Request": "true"})
     assert answer.status_code == 422
-    assert "HX-Retarget" not in answer.headers, "the form replaces itself"
+    assert "HX-Retarget" not in answer.headers, "htmx puts the answer in the form's own place"
     assert answer.content.decode().lstrip().startswith("<form")
     assert_error_beside_the_name(answer.content.decode(), "Use visible characters only", name)
 
 
 @pytest.mark.parametrize("name", SPOOFS, ids=ascii)
 def test_services_refuse_hidden_characters_whoever_calls_them(name, project, owner):
-    """T26: commands and whatever comes later have no form in front."""
+    """T26: commands and future callers have no form in front of the service."""
     with pytest.raises(ValidationError):
         create_key(project=project, name=name, by=owner)
     with pytest.raises(ValidationError):
@@ -234,7 +234,7 @@ def test_services_refuse_hidden_characters_whoever_calls_them(name, project, own
 
 @pytest.mark.parametrize("path", ["/projects/new/", "{project}settings/", "{project}keys/new/"])
 def test_a_secret_pasted_as_a_name_is_refused(path, client, project, api_key):
-    """T4: it would be stored as it is, and shown to members who may not read secrets."""
+    """T4: as a name, the secret would be stored in plain text and shown to members who may not read secrets."""
     before = everything()
     answer = client.post(path.format(project=f"/projects/{project.public_id}/"), {"name": f"old {api_key.secret}"})
     assert answer.status_code == 422
@@ -250,7 +250,7 @@ NAMES = st.text(
 @pytest.mark.nodb
 @given(NAMES)
 def test_a_cleaned_name_is_clean(name):
-    """T26: cleaning again changes nothing, and nothing of it is hidden, blank or too long."""
+    """T26: a second cleaning changes nothing, and a cleaned name is not hidden, blank or too long."""
     try:
         cleaned = clean_name(name)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Nothing that the database or the cache holds is loaded as a pickle: a pickle runs code as the server."""
+"""Nothing in the database or the cache is loaded as a pickle, because a pickle runs code as the server."""
 
 import pickle
 from base64 import b64encode
@@ -37,7 +37,7 @@ class Touching:
 
 @pytest.fixture
 def touched(tmp_path):
-    """The file that a pickle touches, and a proof that it does."""
+    """The file that a pickle touches, after a check that the pickle does touch it."""
     path = tmp_path / "touched"
     pickle.loads(pickle.dumps(Touching(path))).close()  # noqa: S301  our own
     path.unlink()
@@ -46,7 +46,9 @@ def touched(tmp_path):
 
 @pytest.fixture(params=["database", pytest.param("redis", marks=pytest.mark.slow)])
 def store(request, settings):
-    """A function that puts these bytes into every place of the cache that the settings name; it returns how many."""
+    """A function that writes these bytes to every place of the cache that the settings name, and returns the number of
+    places.
+    """
     if request.param == "database":
         yield plant_in_table
         return
@@ -73,7 +75,7 @@ def plant_in_redis(url, planted):
 
 
 def walk(person, key):
-    """What fills the cache, and reads it: limits of every kind, codes that were used, failed keys."""
+    """Fills the cache and reads it: limits of every kind, used codes, failed keys."""
     client, answers = Client(), []
     for address in (person.email, "nobody@example.com"):
         answers.append(client.post(LOGIN, {"login": address, "password": "wrong"}))
@@ -91,7 +93,7 @@ def walk(person, key):
 
 @pytest.mark.parametrize("protocol", [0, pickle.HIGHEST_PROTOCOL])
 def test_a_pickle_in_every_row_of_the_cache_is_never_loaded(store, touched, person, api_key, settings, protocol):
-    """T47: it is treated as absent, so that the walk after it ends as the one before."""
+    """T47: a pickle counts as absent, so the second walk ends like the first."""
     settings.FAILED_KEYS_PER_MINUTE = 60
     Authenticator.objects.create(user=person, type=Authenticator.Type.TOTP, data={"secret": SEED})
     first = walk(person, api_key)
@@ -121,7 +123,7 @@ NO_JSON = ["", "{", "NaN", "[Infinity]", "[" * 100_000, "9" * 5000, "\udc80".enc
 
 
 @pytest.mark.parametrize("planted", NO_JSON, ids=lambda text: repr(text[:10]))
-def test_what_is_not_json_is_absent(store, planted):
+def test_a_value_that_is_not_json_counts_as_absent(store, planted):
     cache.set("limit", [1.5, 2.5])
     with connection.cursor() as cursor:
         cursor.execute("UPDATE cache SET value = %s", [planted if isinstance(planted, str) else "�"])
@@ -143,13 +145,13 @@ def test_json_comes_back_as_it_was(store):
 
 
 def test_the_previous_release_reads_none_of_these_values(store):
-    """It would load them as pickles, and fail, while both releases are running."""
+    """While both releases run, the previous one would load the values as pickles and fail."""
     cache.set("limit", [1.5])
     assert caches["default"].make_key("limit").endswith(":2:limit")
 
 
 def test_a_pickle_in_a_sessions_row_or_a_second_factor_is_never_loaded(touched, inside, person):
-    """T47: the session is over."""
+    """T47: such a session is over."""
     planted = b64encode(pickle.dumps(Touching(touched))).decode()
     Authenticator.objects.create(user=person, type=Authenticator.Type.TOTP, data={"secret": planted})
     stored_id = Session.objects.get().pk
@@ -165,7 +167,7 @@ def test_a_pickle_in_a_sessions_row_or_a_second_factor_is_never_loaded(touched, 
 
 @pytest.mark.parametrize("path", ["../secrets/key_ring", "{folder}/secrets/key_ring", "x/../../secrets/key_ring"])
 def test_a_files_row_that_names_the_ring_reads_and_deletes_nothing(client, api_key, data_dir, path):
-    """T47: write access to the database reads no ring."""
+    """T47: write access to the database does not give access to the ring."""
     ring = data_dir / "secrets" / "key_ring"
     text = ring.read_text().strip()
     file = new_file(project=api_key.project)
@@ -180,5 +182,5 @@ def test_a_files_row_that_names_the_ring_reads_and_deletes_nothing(client, api_k
 
 
 def test_the_walk_signs_in(person, client):
-    """Proves the password of the walk: a walk that is refused everywhere would show nothing."""
+    """The walk uses the right password. A walk that is rejected everywhere would prove nothing."""
     assert log_in(client, person, PASSWORD).status_code == 302

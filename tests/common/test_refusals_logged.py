@@ -1,4 +1,4 @@
-"""The log says why somebody was answered 400 for a host, and why anybody was answered 503."""
+"""The log gives the reason for every 400 about a host and for every 503."""
 
 import re
 import time
@@ -19,7 +19,7 @@ FORGED = 'evil.test\nlevel="error" event="forged"'
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch) -> None:
-    """Nothing was logged a moment ago."""
+    """Forgets that anything was logged a moment ago."""
     monkeypatch.setattr(outages, "_last_lines", {})
 
 
@@ -43,12 +43,12 @@ def test_a_host_that_the_api_refuses_is_logged_too(client, lines):
 
 
 def test_without_its_database_every_503_says_why(start_server):
-    """T54 a 503 says why: pages, API, check and readiness, in a server whose database is away."""
+    """T54: on a server without its database, every 503 has a reason: pages, API, check and readiness."""
     port = free_port()
     server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{port}/latchkey")
     key = {"Authorization": f"Bearer {generate('lk_')}"}
     cookie = {"Cookie": "sessionid=" + "a" * 32}
-    assert "event='not_ready'" in server.log_text(), "already at the start"
+    assert "event='not_ready'" in server.log_text(), "the log says it already at the start"
     for path, headers, asked in (
         ("/", cookie, server.port),
         ("/api/v1/me", key, server.port),
@@ -88,7 +88,7 @@ def assert_says(lines, cause: str) -> None:
 
 @pytest.mark.nodb
 def test_a_proxy_that_does_not_say_which_protocol_it_speaks_is_named(client, settings, lines):
-    """Every page would redirect to itself. It may say nothing of the client either."""
+    """Without the protocol, every page would redirect to itself. The proxy may also send nothing about the client."""
     settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = True, ("HTTP_X_FORWARDED_PROTO", "https")
     client.get("/accounts/login/", headers={"X-Forwarded-Proto": "http"})
     assert "sends no X-Forwarded-Proto" not in lines.getvalue()

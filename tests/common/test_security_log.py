@@ -1,4 +1,4 @@
-"""The log shows an attack: who tried what, from where, and how it ended. And it shows no secret."""
+"""The security log shows who tried what, from which address, and the outcome. It never contains a secret."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ from tests.support.places.pages import action, page
 
 ADDRESS = "203.0.113.7"
 TYPED_BY_MISTAKE = "my-secret-pass phrase 99"
-# Done without a page here.
+# These tests cause these events without a page.
 OUTSIDE = {Event.PROJECT_RENAMED, Event.MEMBER_CHANGED, Event.KEY_RESUMED_REPORTED}
 
 
@@ -61,7 +61,7 @@ def lines():
 
 @pytest.fixture
 def world(transactional_db, person, admin, owner, viewer, project, api_key, settings):
-    """Everybody is behind one proxy."""
+    """Everybody is behind the same proxy."""
     settings.TRUSTED_PROXIES = 1
     settings.FAILED_KEYS_PER_MINUTE = 60
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -74,7 +74,7 @@ def browser(**options):
 
 
 def sent_code():
-    """That of the newest email that has one; keys' emails are still waiting."""
+    """The code in the newest email that has one. Emails about keys are still waiting."""
     mail.outbox[:] = [message for message in mail.outbox if "-" in message.body]
     return mailed_code()
 
@@ -122,7 +122,7 @@ def second_factor(world, secrets):
     seed = re.search(r'id="totp-secret">([A-Z2-7]+)<', shown)[1]
     client.post(reverse("mfa_activate_totp"), {"code": totp_code(seed)})
     secrets += [seed, *RecoveryCodes(Authenticator.objects.get(type="recovery_codes")).get_unused_codes()]
-    cache.clear()  # the code that set it up is used
+    cache.clear()  # the code that set it up counts as used
     client = browser()
     log_in(client, person)
     client.post(reverse("mfa_authenticate"), {"code": "000000"})
@@ -242,11 +242,13 @@ def test_one_visit_of_each_kind_gives_its_line_and_no_secret(world, lines, capfd
     assert [secret for secret in secrets if secret in written] == []
     assert all(line["outcome"] in {"done", "failed", "refused"} for line in lines.all)
     inside_requests = [line for line in lines.all if line["event"] not in OUTSIDE and "request_id" in line]
-    assert {line["event"] for line in inside_requests} == set(Event) - OUTSIDE, "OUTSIDE has what no page causes"
+    assert {line["event"] for line in inside_requests} == set(Event) - OUTSIDE, (
+        "OUTSIDE lists the events that no page causes"
+    )
     assert {line["address"] for line in inside_requests} == {ADDRESS}
 
 
-def test_who_failed_to_sign_in_from_where_and_why(world, lines):
+def test_a_failed_sign_in_is_logged_with_account_address_and_reason(world, lines):
     """T53"""
     sign_in(world, [])
     found = [(line.get("account"), line.get("typed"), line.get("reason")) for line in lines.of(Event.SIGN_IN_FAILED)]
@@ -265,8 +267,8 @@ def test_who_failed_to_sign_in_from_where_and_why(world, lines):
 
 
 @pytest.mark.usefixtures("world")
-def test_why_a_reset_sends_no_code(lines):
-    """T53: a deactivated account is not an unknown one."""
+def test_the_log_says_why_a_reset_sends_no_code(lines):
+    """T53: the log tells a deactivated account from an unknown one."""
     gone = UserFactory(email="gone@example.com", is_active=False)
     for address in ("gone@example.com", "nobody@example.com", "ada@example.com"):
         browser().post(reverse("account_reset_password"), {"email": address})
@@ -279,7 +281,7 @@ def test_why_a_reset_sends_no_code(lines):
 
 
 def test_the_admin_leaves_a_line_for_each_row_and_names_the_fields(world, lines):
-    """T53: also for rows that are deleted together, of which Django sends no signal."""
+    """T53: this includes rows that are deleted in bulk, for which Django sends no signal."""
     admin(world, [])
     changed, deleted = lines.of(Event.ADMIN_CHANGED), lines.of(Event.ADMIN_DELETED)
     assert {line["model"] for line in changed} == {"user"}
@@ -290,8 +292,8 @@ def test_the_admin_leaves_a_line_for_each_row_and_names_the_fields(world, lines)
 
 
 @pytest.mark.parametrize("typed", [TYPED_BY_MISTAKE, "hunter2@", "x@y z", "", "a" * 300 + "@example.com"])
-def test_what_is_not_shaped_like_an_address_is_not_logged(db, typed):
-    """T53: it may be a password that was typed into the field of the address."""
+def test_text_that_is_no_address_is_not_logged(db, typed):
+    """T53: the text may be a password that was typed into the address field."""
     assert whose(typed) == {"typed": None}
 
 
@@ -309,7 +311,7 @@ def test_every_kind_of_event_has_its_own_line_of_the_log():
     assert set(events) <= set(Event)
 
 
-def test_what_was_rolled_back_leaves_no_line(world, lines, monkeypatch):
+def test_a_change_that_is_rolled_back_leaves_no_line(world, lines, monkeypatch):
     monkeypatch.setattr(AuditEvent, "save", None)
     with pytest.raises(TypeError):
         services.pause_key(key=world["key"], by=world["owner"])
@@ -323,7 +325,7 @@ def test_a_long_text_of_a_client_is_cut(lines):
 
 @pytest.mark.parametrize("good", [True, False])
 def test_a_call_that_passes_leaves_no_line(world, lines, good):
-    """T53: the check writes nothing for a good key."""
+    """T53: the check logs nothing for a valid key."""
     secret = secret_of(world["key"]) if good else "wrong"
     environ = {"REQUEST_METHOD": "GET", "HTTP_AUTHORIZATION": f"Bearer {secret}", "wsgi.url_scheme": "http"}
     list(gateway.application({**environ, "PATH_INFO": "/api/v1/verify"}, lambda *_: None))

@@ -1,4 +1,4 @@
-"""T22: limits hold for all processes together, and their counters stay as long as they must."""
+"""T22: all processes share the limits, and their counters stay as long as needed."""
 
 import re
 import time
@@ -21,8 +21,8 @@ VERIFY = reverse("verify")
 
 
 def test_processes_share_the_limits_also_in_a_parallel_burst(start_server, person):
-    """T22; 20 at once, on four processes, of which five may be tried."""
-    # So many threads that none of the twenty is refused for want of a slot to hash its password.
+    """T22: 20 tries at once on four processes, five of which are allowed."""
+    # With this many threads, none of the twenty is rejected for lack of a slot to hash its password.
     server = start_server(workers=4, THREADS="80")
     page = server.request("GET", LOGIN)
     cookie = page.headers["Set-Cookie"].partition(";")[0]
@@ -38,12 +38,13 @@ def test_processes_share_the_limits_also_in_a_parallel_burst(start_server, perso
 
 
 def test_four_processes_hold_one_limit_on_failed_keys(start_server, api_key):
-    """T22; each holds its own at once, and all of them together a flush later. On their own they let 120 through.
+    """T22: each process enforces its limit at once, and all of them together after a flush. Separate limits would let
+    120 tries pass.
 
-    Two of them serve the pages' port, two the check's.
+    Two processes serve the pages' port, and two serve the check's port.
     """
     server = start_server(workers=2, check_workers=2, FAILED_KEYS_PER_MINUTE="30", TRUSTED_PROXIES="1")
-    # It all has to lie in one minute: from another address, it begins anew where one has ended meanwhile.
+    # All tries must fall into one minute. If a minute ends meanwhile, the test starts again from another address.
     tries = (fail_until_refused(server, f"203.0.113.{number}") for number in range(10))
     unknown, last = next(found for found in tries if found)
     print("401:", unknown)
@@ -54,7 +55,9 @@ def test_four_processes_hold_one_limit_on_failed_keys(start_server, api_key):
 
 
 def fail_until_refused(server, address):
-    """How many failed keys were answered 401 until eight at once were 429, and one of those; None if a minute ended."""
+    """The number of failed keys that were answered 401 until all eight calls at once were answered 429, and one of
+    those answers. None if a minute ended meanwhile.
+    """
     minute = int(time.time()) // 60
     headers = {"Authorization": f"Bearer {secret_format.generate('lk_')}", "X-Forwarded-For": address}
     sent = unknown = 0
@@ -65,7 +68,7 @@ def fail_until_refused(server, address):
         sent, unknown = sent + 8, unknown + found[401]
         deadline = time.monotonic() + 50
         while cache.get(f"latchkey:failed:{minute}:{address}", 0) < sent and int(time.time()) // 60 == minute:
-            assert time.monotonic() < deadline, "the processes do not add up what they count"
+            assert time.monotonic() < deadline, "the processes do not add up their counts"
             time.sleep(0.05)
         if int(time.time()) // 60 != minute:
             return None
@@ -79,7 +82,7 @@ def fail_until_refused(server, address):
 
 @pytest.fixture
 def small(db, monkeypatch):
-    """The settings' own cache, of fifty rows."""
+    """The settings' cache with only fifty rows."""
     monkeypatch.setattr(type(caches["default"]), "_max_entries", 50, raising=False)
     monkeypatch.delattr(caches["default"], "_max_entries")
     return caches["default"]
@@ -102,7 +105,7 @@ def test_counters_that_have_expired_do_not_pile_up(small):
 
 
 def test_counters_of_limits_are_not_pushed_out_by_a_crowd(small):
-    """T22; also those whose names come first, which Django's own table deletes first."""
+    """T22: this includes counters whose names sort first, which Django's own table deletes first."""
     small.set("a-limit", [1.5])
     for number in range(49):
         small.set(f"limit-{number}", [2.5])
@@ -115,7 +118,7 @@ def test_counters_of_limits_are_not_pushed_out_by_a_crowd(small):
 
 
 def test_a_full_table_still_takes_locks_up_to_a_bound(small):
-    """T22: a limit that is known is counted under a lock."""
+    """T22: a known limit is counted under a lock."""
     for number in range(50):
         small.set(f"limit-{number}", 1)
     assert small.add("lock-0", 1)
@@ -128,7 +131,7 @@ def test_a_full_table_still_takes_locks_up_to_a_bound(small):
 
 
 def test_a_login_limit_holds_while_the_table_is_full(small, person, client):
-    """T22: a stranger's crowd frees nobody; what cannot be counted is refused with 503."""
+    """T22: a crowd of strangers does not lift anybody's limit. A try that cannot be counted is rejected with 503."""
     found = [log_in(client, person, "wrong").status_code for _ in range(6)]
     assert found == [200] * 5 + [429]
     while rows() < 50:

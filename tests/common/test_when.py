@@ -1,4 +1,4 @@
-"""How pages say when something was."""
+"""How pages show a time."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The API's methods and addresses: which there are, and what the others are answered."""
+"""The API's methods and addresses, and the answers to all other methods and addresses."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""The API reference as people use it: contents, an example of each call that is true, errors once."""
+"""The API reference has contents, a true example of each call, and each error once."""
 
 import json
 import re
@@ -18,7 +18,7 @@ PAGE = f"{API}/docs"
 
 
 def shape(thing):
-    """The names and kinds of what is in it."""
+    """The names and types in a JSON value."""
     if isinstance(thing, dict):
         return {name: shape(value) for name, value in thing.items()}
     return [shape(thing[0])] if isinstance(thing, list) else type(thing).__name__
@@ -26,7 +26,7 @@ def shape(thing):
 
 @pytest.fixture
 def answers(client, api_key):
-    """What each call of the examples answers."""
+    """The real answer to each example call."""
     key = bearer(secret_of(api_key))
     made = client.post(f"{API}/files", {"file": SimpleUploadedFile("readings.csv", b"time,value\n1,2\n")}, headers=key)
     file = f"{API}/files/{made.json()['data']['id']}"

@@ -1,4 +1,4 @@
-"""What a request may hold that Django reads before any middleware, or at great length."""
+"""Requests with parts that Django would parse before any middleware, or for a long time."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ PARAMETERS = [
 
 
 def answer(path: str, method: str = "GET", **environ: str) -> int:
-    """The status that the application which the server loads gives."""
+    """The status that the application gives. It is the application that the server loads."""
     from config.wsgi import application  # loads the middleware, which needs the static files
 
     started: list[str] = []
@@ -27,7 +27,7 @@ def answer(path: str, method: str = "GET", **environ: str) -> int:
 @pytest.mark.parametrize("parameter", PARAMETERS)
 @pytest.mark.parametrize("charset", CHARSETS)
 def test_no_content_type_can_break_the_server(charset, parameter, db):
-    """T25: Python knows codecs that are none of text, and RFC 2231 lets a header name one as well."""
+    """T25: Python has codecs that are not for text, and a header can name one (RFC 2231)."""
     for kind in ("text/plain", "multipart/form-data"):
         sent = f"{kind}; {parameter.format(charset)}"
         for path, statuses in (("/help/", {200, 405}), ("/projects/", {302}), ("/api/v1/me", {401, 405})):
@@ -65,8 +65,8 @@ def test_a_secret_in_a_content_type_comes_into_no_log(server, api_key):
     assert api_key.secret[3:] not in server.log_text()
 
 
-def test_what_takes_the_square_of_the_time_is_left_out():
-    """A stranger's one header would hold a worker for seconds."""
+def test_headers_that_take_quadratic_time_are_left_out():
+    """Django parses these headers in quadratic time, so one header of a stranger would block a worker for seconds."""
     from config import wsgi
 
     escaped = 'a="' + r"\a" * 15_000 + '"'

@@ -1,4 +1,4 @@
-"""Every status that the OpenAPI document promises is a real answer, in its documented shape."""
+"""Every status in the OpenAPI document is a real answer in its documented shape."""
 
 import json
 from collections.abc import Callable
@@ -49,7 +49,7 @@ SIGNER = Signer()
 
 
 class Stops:
-    """The body of a client that is gone before it has sent all of it."""
+    """The body of a client that goes away before it has sent all of it."""
 
     def read(self, size: int) -> bytes:
         return b""
@@ -58,7 +58,7 @@ class Stops:
 
 
 class Provoker:
-    """Causes each documented answer for real."""
+    """Causes each documented answer in a real call."""
 
     def __init__(self, api_key: Any, settings: Any) -> None:
         self.key, self.settings, self.authorization = api_key, settings, bearer(secret_of(api_key))
@@ -187,7 +187,7 @@ def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
     for *_, operation in operations(document):
         for status, answer in operation["responses"].items():
             if status == "503":
-                continue  # below, with the database really away
+                continue  # tested below without a database
             call = operation["operationId"]
             provoke, code = PROVOKED[status]
             code = OTHER_CODES.get((call in REPORTED, status), code)
@@ -220,7 +220,7 @@ def assert_documented_success(response: Any, status: int, answer: dict[str, Any]
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
 def test_every_call_answers_503_while_the_database_is_away(start_server, document, api_key):
-    """T35, in part"""
+    """T35: one part of the promise."""
     away = f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey"
     server = start_server(DATABASE_URL=away, GITHUB_PUBLIC_KEYS=SIGNER.document())
     for *_, operation in operations(document):

@@ -1,4 +1,4 @@
-"""A secret that slips into a log line is masked there, whichever library wrote the line."""
+"""A secret in a log line is masked, whichever library wrote the line."""
 
 import logging
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ def assert_masked(lines: StringIO, secret: str) -> None:
     written = lines.getvalue()
     assert secret[:7] in written, "nothing was logged"
     assert secret not in written
-    # The middle, which the mask hides.
+    # The middle of the secret, which the mask hides.
     assert secret[8:-5] not in written
 
 
@@ -95,14 +95,14 @@ def test_a_bound_value_is_masked(lines, secret):
     assert_masked(lines, secret)
 
 
-def test_what_is_no_secret_stays(lines):
+def test_text_that_is_no_secret_is_not_masked(lines):
     ids = "req_0123456789abcdef key_0123456789abcdef prj_0123456789abcdef lk_7Hq2••••••••wX9d"
     logging.getLogger("any.library").warning(ids)
     assert ids in lines.getvalue()
 
 
 def test_without_its_database_a_request_leaves_one_line_with_the_reason(lines):
-    """Of an outage there are as many as there are requests."""
+    """During an outage, every request logs one such line."""
     try:
         raise OperationalError("connection refused\n")
     except OperationalError:
@@ -115,8 +115,8 @@ def test_without_its_database_a_request_leaves_one_line_with_the_reason(lines):
 
 
 @pytest.mark.parametrize("part", [slice(3, None), slice(3, 33)], ids=["without its prefix", "nor its checksum"])
-def test_what_makes_a_secret_is_masked_without_the_rest(part, lines, secret):
-    """T29: prefix and checksum can be worked out by anyone."""
+def test_the_random_part_of_a_secret_is_masked_alone(part, lines, secret):
+    """T29: the random part suffices, because anyone can compute the prefix and the checksum."""
     logging.getLogger("anything").warning("GET /projects/?q=%s&page=1", secret[part])
     assert secret[3:7] in lines.getvalue()
     assert secret[8:28] not in lines.getvalue()

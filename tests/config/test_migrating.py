@@ -1,4 +1,4 @@
-"""How long a migration may take, that it can be reversed, and how wide columns of codes are."""
+"""Migrations have no time limit and can be reversed, and columns of codes are wide enough."""
 
 import pytest
 from django.apps import apps
@@ -15,7 +15,7 @@ has_a_time_limit = pytest.mark.skipif(ON_SQLITE, reason="SQLite has no time limi
 
 @pytest.fixture
 def short_limit():
-    """A third of a second for a statement, so that nobody has to wait for the real one."""
+    """A third of a second for a statement, so that the test does not wait for the real limit."""
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 300")
     yield
@@ -37,7 +37,7 @@ def test_a_migration_takes_longer_than_a_request_may():
 
 
 @has_a_time_limit
-def test_what_migrate_would_do_can_still_be_printed():
+def test_the_statements_of_a_migration_can_still_be_printed():
     with connection.schema_editor(collect_sql=True) as editor:
         editor.execute("SELECT 1")
     assert editor.collected_sql == ["SELECT 1;"]
@@ -50,7 +50,7 @@ def test_every_migration_of_ours_can_be_reversed():
 
 
 def test_columns_of_short_codes_have_room_for_longer_ones():
-    """Then a new state, outcome or kind changes constraints alone."""
+    """A new state, outcome or kind then changes only constraints."""
     fields = [field for app in OURS for model in apps.get_app_config(app).get_models() for field in model._meta.fields]
     coded = [field for field in fields if isinstance(field, CharField) and field.choices]
     assert len(coded) >= 10

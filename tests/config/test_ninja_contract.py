@@ -1,4 +1,4 @@
-"""What config/ninja_internals.py relies on in Ninja. A new release of Ninja that changes it fails here."""
+"""The parts of Ninja that config/ninja_internals.py relies on. A release of Ninja that changes them fails here."""
 
 import pytest
 from django.http import HttpResponse

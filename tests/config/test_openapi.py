@@ -1,4 +1,4 @@
-"""The OpenAPI document names all that the API does; the reference page shows the document."""
+"""The OpenAPI document describes everything that the API does, and the reference page shows the document."""
 
 import re
 from html.parser import HTMLParser
@@ -24,7 +24,7 @@ def document(client) -> dict[str, Any]:
 OTHER_SECURITY: dict[str, Any] = {"reportLeak": None, "reportLeaksFromGithub": [{"GithubSignature": []}]}
 
 
-# What is in it
+# The document
 
 
 def test_it_is_openapi_3_1_and_public(document):
@@ -44,7 +44,7 @@ def test_every_call_that_the_server_answers_is_in_it_and_nothing_else(client, do
         if not route.is_api or path in {DOCUMENT, PAGE}:
             continue
         if path.startswith(f"{API}/verify"):
-            answered[f"{API}/verify"] = {"GET"}  # it takes any method and any path below, and is described once
+            answered[f"{API}/verify"] = {"GET"}  # it accepts any method and any path below it, and is described once
             continue
         allowed = client.options(route.path())["Allow"].split(", ")
         answered[path] = set(allowed) - {"HEAD", "OPTIONS"}
@@ -89,7 +89,7 @@ def test_the_bounds_and_defaults_of_paging_are_in_it(document):
 
 
 class Loaded(HTMLParser):
-    """The addresses that a page loads by itself or leads to, and what it runs inline."""
+    """The addresses that a page loads or links to, and its inline code."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ def test_the_page_shows_every_call_with_its_answers_and_is_public(client, docume
 
 
 def body_of(html: str, call: str) -> str:
-    """What the page says of a call's body; "" if it says nothing."""
+    """The page's text about a call's body, or ""."""
     section = html.partition(f'<h2 id="{call}">')[2].partition("</section>")[0]
     found = re.search(r"<p>\s*Body: (.*?)</p>", section, re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
@@ -138,7 +138,7 @@ def test_the_page_shows_the_bodies_of_the_document_and_no_others(client, documen
 
 
 def test_a_new_operation_is_shown_with_its_own_body(client, monkeypatch):
-    """The page makes nothing up for an operation that it has not seen before."""
+    """The page works for operations that it was not written for."""
     schema = {"type": "object", "required": ["colour"], "properties": {"colour": {"type": "string"}, "shade": {}}}
     answers = {"200": {"description": "Done."}}
     new = {"operationId": "paint", "description": "Paints.", "responses": answers}
@@ -159,7 +159,7 @@ def test_the_page_loads_nothing_from_elsewhere(client):
     assert "unsafe" not in response["Content-Security-Policy"]
 
 
-def test_what_the_page_loads_is_there(client):
+def test_everything_that_the_page_loads_exists(client):
     for address in Loaded(client.get(PAGE).content.decode()).addresses:
         if address.startswith("/static/"):
             with downloaded(client.get(address)) as response:

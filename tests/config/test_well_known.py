@@ -1,4 +1,4 @@
-"""Addresses below /.well-known/, and the two headers of ours on every answer."""
+"""Addresses below /.well-known/, and our two headers on every answer."""
 
 import re
 from datetime import timedelta
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.nodb
 SECURITY, PASSWORD = "/.well-known/security.txt", "/.well-known/change-password"
 
 
-def test_whom_to_tell_of_a_weakness(settings):
-    """RFC 9116: the contacts in the order of preference, and an end that is less than a year away."""
+def test_security_txt_has_contacts_and_an_expiry(settings):
+    """RFC 9116: the contacts in the order of preference, and an expiry in less than a year."""
     settings.SECURITY_CONTACT = ["mailto:security@example.com", "https://example.com/report"]
     settings.BASE_URL = "https://keys.example.com"
     answer = Client().get(SECURITY)
@@ -33,7 +33,7 @@ def test_whom_to_tell_of_a_weakness(settings):
     assert timezone.now() + timedelta(days=88) < expires < timezone.now() + timedelta(days=365)
 
 
-def test_without_a_contact_there_is_no_such_file(settings):
+def test_without_a_contact_there_is_no_security_txt(settings):
     settings.SECURITY_CONTACT = []
     assert Client().get(SECURITY).status_code == 404
 
@@ -55,14 +55,14 @@ def test_a_contact_is_an_email_address_a_web_address_or_a_number(given, read, mo
 @pytest.mark.parametrize(
     "given", ["ask us", "http://example.com", "tel:112 or so", "a@b\nEvil: x", "mailto:", "security"]
 )
-def test_what_is_no_contact_is_rejected_by_its_name(given, monkeypatch):
+def test_an_invalid_contact_is_rejected_with_the_settings_name(given, monkeypatch):
     monkeypatch.setenv("SECURITY_CONTACT", given)
     with pytest.raises(ImproperlyConfigured, match=r"^SECURITY_CONTACT: "):
         contacts("SECURITY_CONTACT")
 
 
 def test_password_managers_find_the_page_that_changes_a_password(db, inside):
-    """W3C: a redirect; and an address that does not exist is told by its status."""
+    """W3C: the address redirects to the page. Password managers also check that an unknown address answers 404."""
     answer = inside.get(PASSWORD)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/accounts/password/change/")
     assert inside.get(answer.headers["Location"]).status_code == 200
@@ -73,7 +73,7 @@ def test_password_managers_find_the_page_that_changes_a_password(db, inside):
 
 
 def test_no_answer_may_be_embedded_or_use_what_no_page_needs(client, inside, project, authorization, settings):
-    """Pages, errors, static files, calls of the API and downloads."""
+    """This holds for pages, errors, static files, API calls and downloads."""
     file = FileFactory(project=project)
     answers = [inside.get(path) for path in ("/help/", "/projects/", "/nowhere", "/admin/", "/accounts/login/")]
     answers += [client.get(path, headers=authorization) for path in ("/api/v1/me", "/api/v1/files", "/api/v1/nowhere")]

@@ -1,4 +1,4 @@
-"""CHANGELOG.md and docs/releasing.md: what a machine can check of a release."""
+"""CHANGELOG.md and docs/releasing.md, as far as a test can check a release."""
 
 import re
 import subprocess
@@ -16,20 +16,20 @@ RELEASE = re.compile(r"\[(\d+)\.(\d+)\.(\d+)\] - (\d{4}-\d{2}-\d{2})")
 
 
 def releases() -> list[tuple[tuple[int, ...], date]]:
-    """Version and date of each release, as the changelog has them."""
+    """Version and date of each release in the changelog."""
     found = [RELEASE.fullmatch(heading) for heading in HEADINGS[1:]]
     assert all(found), HEADINGS
     return [(tuple(map(int, match.groups()[:3])), date.fromisoformat(match[4])) for match in found if match]
 
 
 def git(*arguments: str) -> list[str]:
-    """The lines of git's answer; none where the project is no repository."""
+    """The lines of git's output; empty if the project is no repository."""
     answer = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return answer.stdout.splitlines()
 
 
 def changed_migrations(since: str) -> list[str]:
-    """The migrations that `since` has and that are not the same now."""
+    """The migrations of `since` that have changed."""
     files = git("diff", "--name-status", "--no-renames", since, "--", "*/migrations/*.py")
     return [line for line in files if not line.startswith("A")]
 

@@ -1,4 +1,4 @@
-"""Paths and names of code that the pages name exist.
+"""Paths and names of code on the pages exist.
 
 A page names a file as `apikeys/urls.py`, a folder as `apikeys/verify`, and code as `apikeys.keys.services.pause_key`.
 """
@@ -24,13 +24,13 @@ SPAN = re.compile(r"`([^`\n]+)`")
 FOLDERS = "config|apikeys|projects|accounts|common|templates|static|tests|bench|docs|scripts|\\.ci|\\.github"
 PLACE = re.compile(rf"(?:{FOLDERS})(?:/[\w.-]+)*/?")
 DOTTED = re.compile(r"(?:config|apikeys|projects|accounts|common|tests|bench)(?:\.\w+)+")
-# Anywhere, in blocks of code and diagrams too.
+# Paths anywhere on a page, including code blocks and diagrams.
 FILE = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})(?:/[\w.-]+)+\.\w+")
 IDS = [str(page.relative_to(REPOSITORY)) for page in PAGES]
 
 
 def module_of(names: list[str]) -> tuple[Path, list[str]] | None:
-    """The file of the longest part of a dotted name that is a module, and the names within it."""
+    """The file of the longest part of a dotted name that is a module, and the names after that part."""
     for length in range(len(names), 0, -1):
         path = REPOSITORY.joinpath(*names[:length])
         for file in (path.with_suffix(".py"), path / "__init__.py"):
@@ -45,7 +45,7 @@ def body_of(file: Path) -> list[ast.stmt]:
 
 
 def names_in(body: list[ast.stmt]) -> dict[str, list[ast.stmt]]:
-    """What a module or a class defines, and what is defined within that."""
+    """The names that a module or a class defines, including nested ones."""
     found: dict[str, list[ast.stmt]] = {}
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
@@ -91,7 +91,7 @@ def test_names_are_found(name):
 @pytest.mark.parametrize(
     "name", ["apikeys.keys.services.stop_key", "apikeys.models.ApiKey.Beta", "apikeys.nothing", "projects.x"]
 )
-def test_what_is_not_there_is_not_found(name):
+def test_missing_places_and_names_are_not_found(name):
     assert not exists(name)
 
 

@@ -1,4 +1,4 @@
-"""Commands, targets, promises and settings that the pages name exist."""
+"""Commands, targets, promises and settings on the pages exist."""
 
 import re
 
@@ -26,7 +26,7 @@ def test_targets_of_make_exist(page):
     assert not {target for target in targets if not re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)}
 
 
-# Decisions also name the commands of other programs.
+# Decision records are left out, because they also name commands of other programs.
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if page.parent.name != "decisions"], ids=lambda page: page.name
 )

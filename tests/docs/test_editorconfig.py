@@ -1,4 +1,4 @@
-"""Every text file is as .editorconfig says."""
+"""Every text file follows .editorconfig."""
 
 import subprocess
 

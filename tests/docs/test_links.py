@@ -1,4 +1,4 @@
-"""Links between the project's own pages lead somewhere, to a heading too."""
+"""Links between the project's own pages lead to existing pages and headings."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def without_code(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The headings, as GitHub makes addresses of them."""
+    """The anchors that GitHub makes from the headings."""
     headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""docs/product.md has every requirement that tests cite, and a test cites each."""
+"""docs/product.md has every requirement that tests cite, and tests cite each requirement."""
 
 import ast
 import re

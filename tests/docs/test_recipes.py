@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md: what each list asks for is what the code needs."""
+"""The recipes of CONTRIBUTING.md: the code needs exactly the entries that each list names."""
 
 import re
 from io import StringIO
@@ -58,7 +58,7 @@ def test_a_recipe_is_a_list_of_files(recipe):
 
 @pytest.fixture
 def without_constraints(db):
-    """The recipe's migration would add the kind to the constraints."""
+    """Removes the database's constraints on kinds. The recipe's migration would add the kind to them."""
     with connection.cursor() as cursor:
         if ON_SQLITE:
             cursor.execute("PRAGMA ignore_check_constraints = ON")
@@ -75,7 +75,7 @@ def without_constraints(db):
 def test_a_new_kind_of_event_is_on_the_page_in_its_filter_and_in_its_file(
     without_constraints, owner, api_key, signed_in, monkeypatch
 ):
-    """Performs the recipe: one entry, and all that shows events has it."""
+    """Performs the recipe: with one entry, everything that shows events shows the new kind."""
     kind = Kind("tickled", Subject.KEY, "Key tickled", "{by} tickled {key}", "sparkles", None, NOBODY)
     monkeypatch.setitem(kinds._registered, kind.code, kind)
     with transaction.atomic():
@@ -97,7 +97,7 @@ def test_every_kind_of_event_has_a_line_of_the_log():
 
 @pytest.mark.django_db
 def test_a_new_refusal_of_a_key_is_explained_by_help_page_and_reference(client, monkeypatch):
-    """Performs the recipe: one entry in the table, and pages and documents have it."""
+    """Performs the recipe: with one entry in the table, pages and documents have the refusal."""
     new = Refusal(code="key_asleep", status=403, message="It sleeps.", when="the key sleeps", help="wake the key")
     for module in (project, config.api):
         monkeypatch.setattr(module, "OF_A_KEY", (*OF_A_KEY, new))
@@ -113,7 +113,7 @@ def test_a_new_refusal_of_a_key_is_explained_by_help_page_and_reference(client, 
 
 @pytest.mark.django_db
 def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, signed_in, monkeypatch):
-    """Performs the recipe with facts that exist: one entry, and check, pages, admin and command have it."""
+    """Performs the recipe with existing facts: with one entry, check, pages, admin and command have the standing."""
     new = Standing(
         code="asleep",
         where={"state": "active", "creator_is_active": True},
@@ -163,7 +163,7 @@ def test_every_permission_has_its_sentence():
 
 @pytest.mark.django_db
 def test_a_field_of_the_identity_is_all_that_a_new_column_needs(api_key):
-    """Performs the recipe, in a copy of the module: one line, and the query brings the column."""
+    """Performs the recipe in a copy of the module: with one line, the query reads the column."""
     source = text_of("apikeys/verify/verification.py")
     line = 'user_email: Annotated[str, "u.email"]'
     assert line in source
@@ -185,7 +185,7 @@ def test_every_field_of_the_identity_is_documented():
 READERS = (
     "flag|one_of|whole_number|seconds|secret|host_names|origins|listed|given|web_address|sender|contacts|log_level"
 )
-# Nobody sets these for Latchkey: development, and what other servers set and Latchkey refuses.
+# Not settings of Latchkey: variables for development, and variables of other servers that Latchkey rejects.
 NOT_SETTINGS = {"DEBUG", "SCRIPT_NAME", "FORCE_SCRIPT_NAME", "PYTHONPATH"}
 
 
@@ -232,6 +232,6 @@ def test_every_route_of_the_api_has_its_row_of_personas():
 
 @pytest.mark.nodb
 def test_the_recipes_of_this_file_are_all_there_are():
-    """Each recipe has a part of this file."""
+    """Each recipe has a section in this file."""
     parts = re.findall(r"^# (An? .+)$", Path(__file__).read_text(), re.MULTILINE)
     assert list(RECIPES) == parts

@@ -1,4 +1,4 @@
-""".github/workflows/ci.yml runs what .ci/run runs, on every Python that Latchkey supports."""
+""".github/workflows/ci.yml runs the same as .ci/run, on every Python that Latchkey supports."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ JOBS = WORKFLOW["jobs"]
 
 
 def made(text: str) -> list[str]:
-    """The targets that `make` is asked for."""
+    """The targets of `make` commands."""
     return re.findall(r"\bmake ([a-z-]+)", text)
 
 
@@ -48,7 +48,7 @@ def test_each_job_runs_on_every_python_that_make_looks_for(job):
 
 
 def test_a_missing_program_fails_it():
-    """CI=true makes what a person's machine skips a failure."""
+    """With CI=true, a test that lacks a program fails. On a developer's machine it is skipped."""
     assert WORKFLOW["env"]["CI"] == "true"
 
 

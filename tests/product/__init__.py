@@ -1,1 +1,1 @@
-"""What holds for the whole product, whichever app a URL, a page or a table belongs to."""
+"""Rules of the whole product, for every URL, page and table of every app."""

@@ -1,4 +1,4 @@
-"""Whatever one account, project or address can create has a limit, also for requests that arrive together."""
+"""The number of objects that one account, project or address can create is limited, also for concurrent requests."""
 
 from datetime import timedelta
 from functools import partial
@@ -37,7 +37,7 @@ def owned_by(user, **fields):
 def test_everything_that_can_be_created_has_a_limit(
     signed_in, client, upload, project, owner, api_key, settings, tmp_path
 ):
-    """T50: each limit is reached in a loop, and what comes after it is answered 4xx in words."""
+    """T50: a loop reaches each limit, and the next try is answered 4xx with a sentence."""
     settings.MEDIA_ROOT = tmp_path
     settings.MAX_PROJECTS_PER_USER, settings.MAX_DELETED_PROJECTS_PER_USER = 3, 2
     settings.MAX_NEW_KEYS_PER_DAY, settings.MAX_FILES_PER_PROJECT, settings.REPORTS_PER_MINUTE = 4, 2, 3
@@ -183,4 +183,4 @@ def test_reports_that_come_at_once_stay_within_the_limit(transactional_db, clien
     body = {"secret": secret_format.generate("lk_")}
     send = partial(client.post, "/api/v1/report", body, content_type="application/json")
     answers = in_parallel([send] * AT_ONCE)
-    assert 0 < [answer.status_code for answer in answers].count(202) <= 6  # twice where a minute ends
+    assert 0 < [answer.status_code for answer in answers].count(202) <= 6  # twice the limit if a minute ends

@@ -1,4 +1,4 @@
-"""What one part of a page says about another by its id: the other part is there, once."""
+"""If one part of a page refers to another by its id, the other part exists exactly once."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ ANYWHERE = ("projects:list", "projects:create", "apikeys:help", "api:openapi-vie
 
 
 class Ids(HTMLParser):
-    """Collects a page's ids, and what names them."""
+    """Collects a page's ids, and the references to ids."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Ids(HTMLParser):
 
     @property
     def faults(self):
-        """Ids that are not there, and ids that are there twice."""
+        """Missing ids and duplicate ids."""
         missing = {f"{name}={one}" for name, one in self.named if one not in self.ids}
         return missing | {f"id={one} twice" for one, times in self.ids.items() if times > 1}
 
@@ -62,7 +62,7 @@ def client(owner, signed_in) -> Client:
 
 
 def test_every_id_that_a_page_of_a_project_names_is_on_it(client, project, api_key, owner, viewer, signed_in):
-    """An aria-describedby that points at nothing is read as nothing, and nobody notices."""
+    """A screen reader silently ignores an aria-describedby that points to nothing."""
     paused, gone = (create_key(project=project, name=name, by=owner).key for name in ("Paused", "Gone"))
     pause_key(key=paused, by=owner)
     delete_key(key=gone, by=owner)

@@ -1,4 +1,4 @@
-"""What holds of every page: its number of queries, no secret, its headers; and the pages of errors."""
+"""Rules for every page: its number of queries, no secret, its headers. Also the error pages."""
 
 import re
 
@@ -19,7 +19,7 @@ def client(owner, signed_in) -> Client:
     return signed
 
 
-# The number of queries of each page; a session and its user are two of them, the sidebar's projects one.
+# The number of queries of each page. The session and its user are two of them, the sidebar's projects one.
 QUERIES = {
     "home": 3,
     "projects:list": 5,
@@ -114,7 +114,7 @@ def test_the_secret_comes_by_a_post_alone(client, api_key):
 
 @pytest.mark.parametrize("persona", ["anonymous", "owner", "viewer"])
 def test_every_page_has_its_headers(persona, project, api_key, viewer, owner, signed_in):
-    """T31, T33: never stored, never framed, no script but ours; errors and redirects included."""
+    """T31, T33: never stored, never framed, only our own scripts, also for errors and redirects."""
     client = Client() if persona == "anonymous" else signed_in({"owner": owner, "viewer": viewer}[persona])
     for route in all_routes():
         if route.is_admin:
@@ -122,7 +122,7 @@ def test_every_page_has_its_headers(persona, project, api_key, viewer, owner, si
         path = route.path(project_id=project.public_id, key_id=api_key.public_id)
         for method in (client.get, client.post):
             answer = method(path)
-            b"".join(answer)  # so that no file stays open
+            b"".join(answer)  # closes the file
             assert "no-store" in answer.headers["Cache-Control"], path
             policy = answer.headers["Content-Security-Policy"]
             assert "default-src 'none'" in policy, path

@@ -1,4 +1,4 @@
-"""How templates are written: no line that has to be scrolled."""
+"""Rules for the text of templates: no line is so long that it needs scrolling."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ LONGEST = 120
 
 
 def test_no_line_of_a_page_is_longer_than_120_characters():
-    """In emails a paragraph is a line."""
+    """Emails are left out, because a paragraph of an email is one line."""
     pages = list(FOLDER.rglob("*.html"))
     assert len(pages) > 100
     long = {

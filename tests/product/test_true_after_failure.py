@@ -1,4 +1,4 @@
-"""What a page says after a failure is true: "nothing was done" only where nothing was."""
+"""A page tells the truth after a failure: it says "nothing was done" only if nothing was done."""
 
 import socketserver
 import threading
@@ -28,7 +28,7 @@ MOST_STATEMENTS = 200
 
 
 class Away:
-    """The database answers `answers` statements, and none after that."""
+    """The database answers `answers` statements, and then no more."""
 
     def __init__(self, answers: int) -> None:
         self.answers = answers
@@ -41,14 +41,15 @@ class Away:
 
 
 def failures_of(act) -> list[tuple[bool, str]]:
-    """Whether something was changed, and what the page said, for each statement that may be the last one answered."""
+    """For each statement that may be the last one answered: whether something was changed, and the text of the page."""
     found: list[tuple[bool, str]] = []
     before = everything()
     for answers in range(MOST_STATEMENTS):
         point = transaction.savepoint()
         with connection.execute_wrapper(Away(answers)):
             response = act()
-        # The request's transaction is a part of the test's. What is left of it may have been committed.
+        # The request's transaction is part of the test's transaction. The statements that remain may have been
+        # committed.
         transaction.set_rollback(False)
         if response.status_code < 400:
             return found
@@ -66,16 +67,16 @@ def assert_true(failures: list[tuple[bool, str]]) -> None:
 
 
 def test_after_a_sign_up_that_failed_midway_the_page_does_not_deny_it(confirmed_by_code):
-    """T55 what a page says after a failure is true: the database failing at each step of a sign-up."""
+    """T55: a page tells the truth after a failure. Here the database fails at each step of a sign-up."""
     client = Client(raise_request_exception=False)
     fields = {"email": "grace@example.com", "password1": PASSWORD}
     failures = failures_of(lambda: client.post(reverse("account_signup"), fields))
     assert_true(failures)
-    assert any(was_changed for was_changed, _ in failures), "an account was made and then the page failed"
+    assert any(was_changed for was_changed, _ in failures), "in one case the account was made before the failure"
 
 
 def test_after_an_action_that_failed_midway_the_page_does_not_deny_it(project, owner, api_key, signed_in):
-    """T55, the database failing at each step."""
+    """T55: the database fails at each step."""
     client = signed_in(owner, raise_request_exception=False)
     key = [project.public_id, api_key.public_id]
     for path, fields in (
@@ -102,7 +103,7 @@ def test_something_that_broke_says_what_may_have_worked(method, client, settings
 
 
 def test_a_file_that_could_not_be_stored_is_not_there(client, api_key, settings, tmp_path):
-    """T55, the file store failing: its folder is a file."""
+    """T55: the file store fails, because its folder is a file."""
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.MEDIA_ROOT.write_text("")
     client.raise_request_exception = False
@@ -131,7 +132,7 @@ def mail_server_that_hangs() -> Iterator[int]:
 
 @contextmanager
 def mail_server_that_dies() -> Iterator[int]:
-    """It ends each connection as soon as there is one."""
+    """Ends each connection as soon as it is open."""
     with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -147,10 +148,10 @@ MAIL_SERVERS = [mail_server_away, mail_server_that_refuses, mail_server_that_han
 def test_whatever_the_mail_server_does_no_page_says_that_an_email_arrived(
     mail_server, confirmed_by_code, owner, api_key, signed_in, settings, caplog, django_capture_on_commit_callbacks
 ):
-    """T55, the mail server failing: a page promises an email and a new one, and what it did stays done."""
-    Email.objects.all().delete()  # the news of the key
+    """T55: the mail server fails. The page only promises an email and offers another one, and its own change stays."""
+    Email.objects.all().delete()  # the email about the new key
     client, sent_by = Client(), settings.MAIL_SENT_BY
-    settings.EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"  # pytest-django puts its own there
+    settings.EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"  # pytest-django replaces the backend
     settings.MAIL_SENT_BY = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_TIMEOUT = 0.1
     with mail_server() as settings.EMAIL_PORT:

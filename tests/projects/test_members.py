@@ -1,4 +1,6 @@
-"""A change of membership, by whichever way, leaves one event and one email to the person and to each owner."""
+"""Each change of a membership leaves one event, and one email to the person and to each owner, by page, command and
+admin.
+"""
 
 from functools import partial
 
@@ -32,7 +34,7 @@ def addressees(messages):
 
 @pytest.fixture
 def second(project):
-    """Another owner, who like the first has switched every email off that can be."""
+    """A second owner. Both owners have switched off every optional email."""
     user = MembershipFactory(project=project, user=UserFactory(email="second@example.com")).user
     for person in (user, project.created_by):
         choose_mails(project=project, by=person, **NO_MAILS)
@@ -47,8 +49,8 @@ def test_who_creates_a_project_is_told_of_it(outsider, signed_in, told):
     assert addressees(found) == [outsider.email]
 
 
-def test_who_is_given_a_project_by_a_command_is_told_of_it(outsider, told):
-    """T49, by command"""
+def test_the_owner_of_a_project_made_by_a_command_gets_an_email(outsider, told):
+    """T49: by command."""
     found = told(call_command, "createproject", "Tides", "--owner", outsider.email)
     assert events() == [("member_added", outsider, "owner", None)]
     assert addressees(found) == [outsider.email]
@@ -58,7 +60,7 @@ def test_who_is_given_a_project_by_a_command_is_told_of_it(outsider, told):
 def test_every_change_in_the_admin_leaves_one_event_and_one_email_each(
     project, owner, second, outsider, admin, signed_in, told
 ):
-    """T49, by admin; also to owners who have switched off every email that can be"""
+    """T49: by admin; this includes owners who have switched off every optional email."""
     site, everybody = signed_in(admin), sorted([owner.email, second.email, outsider.email])
     fields = {"project": project.pk, "user": outsider.pk}
     added = told(site.post, reverse("admin:projects_membership_add"), {**fields, "role": "viewer"})
@@ -118,7 +120,7 @@ def test_nobody_is_let_into_a_deleted_project(project, owner, outsider, admin, s
 
 @pytest.mark.django_db(transaction=True)
 def test_two_owners_who_remove_each_other_leave_one(transactional_db):
-    """T49: no round ends without an owner."""
+    """T49: every round leaves one owner."""
     rounds = []
     for _ in range(ROUNDS):
         project = ProjectFactory()
@@ -136,7 +138,7 @@ def test_two_owners_who_remove_each_other_leave_one(transactional_db):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_change_that_two_people_make_at_once_is_one_change(transactional_db):
-    """T49: whose page was stale changes nothing, and leaves no second event."""
+    """T49: the person with the stale page changes nothing and leaves no second event."""
     rounds = []
     for _ in range(ROUNDS):
         project = ProjectFactory()

@@ -1,4 +1,4 @@
-"""Rights are held in one table. Code, queries and the sentences that people read all follow from it."""
+"""One table holds the rights. Code, queries and the sentences on pages follow from it."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_queries_and_reasons_follow_from_the_table(monkeypatch, project, owner, viewer):
-    """A right that a role gets in the table is found by every query, and named in the reason."""
+    """If the table gives a right to a role, every query finds the right and the reason names the role."""
     assert [member.user for member in Membership.objects.mailed()] == [owner]
     assert not Project.objects.of(viewer, can=Permission.MANAGE_KEYS)
     given = {Permission.VIEW_PROJECT, Permission.GET_MAILS, Permission.MANAGE_KEYS}
@@ -30,9 +30,9 @@ def test_queries_and_reasons_follow_from_the_table(monkeypatch, project, owner, 
 
 
 @pytest.mark.parametrize("can", Permission)
-def test_whom_a_right_is_refused_reads_who_has_it(project, viewer, can):
+def test_a_person_without_a_right_reads_which_roles_have_it(project, viewer, can):
     assert all(can in permissions_of(role) for role in roles_that(can))
-    assert roles_that(can), "somebody has it"
+    assert roles_that(can), "at least one role has the right"
     if Role.VIEWER in roles_that(can):
         return
     with pytest.raises(PermissionDenied, match=re.escape(reason(can))):
@@ -44,18 +44,20 @@ def test_a_role_that_nobody_knows_allows_nothing():
     assert permissions_of("admin") == permissions_of("") == frozenset()
 
 
-# What a service finds deleted
+# A project that is deleted meanwhile
 
 
 def delete_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-    """Deletes every project just before a service locks it. The view has looked it up by its membership before."""
+    """Deletes every project just before a service locks it. The view has already found the project through the
+    membership.
+    """
     if re.search(r'FROM "projects_project" WHERE \("projects_project"."deleted_at" IS NULL', sql):
         Project.objects.update(deleted_at=timezone.now())
     return execute(sql, params, many, context)
 
 
 def test_a_project_that_is_deleted_while_a_form_arrives_is_answered_404(signed_in, owner, project):
-    """The service has the last word, and raises an error that knows nothing of HTTP."""
+    """The service decides last, and raises an error that knows nothing of HTTP."""
     client = signed_in(owner)
     with connection.execute_wrapper(delete_first):
         answer = client.post(reverse("apikeys:create", args=[project.public_id]), {"name": "Late"})

@@ -1,4 +1,4 @@
-"""T9: scripts/backup.sh, as an operator runs it: save, lose everything, restore elsewhere."""
+"""T9: scripts/backup.sh as an operator runs it: save, lose everything, restore on another server."""
 
 import json
 import os
@@ -41,7 +41,7 @@ SECRETS = ("secret_key", "key_peppers", "key_ring")
 
 @pytest.fixture
 def secrets(transactional_db, project, owner) -> dict[str, str]:
-    """The living keys' secrets by name: active ones, paused ones and one that is shown once; "gone" is deleted."""
+    """The secrets of the keys by name: active keys, paused keys and one show-once key. "gone" is deleted."""
     keys = ApiKeyFactory.create_batch(KEYS, project=project)
     keys += [ApiKeyFactory(project=project, name=name) for name in ("shown once", "gone")]
     found = {key.name: services.copy_secret(key=key, by=owner) for key in keys}
@@ -54,7 +54,7 @@ def secrets(transactional_db, project, owner) -> dict[str, str]:
 
 @pytest.fixture
 def kept_apart(tmp_path: Path) -> dict[str, str]:
-    """The secrets, where an operator keeps them, as the environment names them."""
+    """The secrets that an operator keeps apart, as environment variables."""
     folder = tmp_path / "kept apart"
     shutil.copytree(DATA_DIR / "secrets", folder)
     return {f"{name.upper()}_FILE": str(folder / name) for name in SECRETS}
@@ -75,7 +75,7 @@ def elsewhere(transactional_db, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def everything(**environment: str) -> dict[str, str]:
-    """The environment that the script and the commands run with."""
+    """The environment of the script and the commands."""
     binaries = find_binaries()
     path = os.environ["PATH"] if binaries is None else f"{binaries}:{os.environ['PATH']}"
     for program in ("tar",) if ON_SQLITE else ("tar", "pg_dump", "pg_restore"):
@@ -121,7 +121,7 @@ def test_backup_and_secrets_restored_apart_bring_every_key_back(
     keys = dict(ApiKey.objects.values_list("name", "public_id"))
     assert backup("save", tmp_path / "backup").returncode == 0
     lose_everything()
-    # The secrets alone bring nothing back.
+    # The secrets alone restore nothing.
     assert {verify(f"Bearer {secret}").code for secret in secrets.values()} == {"key_unknown"}
 
     result = backup("restore", tmp_path / "backup", **elsewhere, **kept_apart)
@@ -147,12 +147,12 @@ def test_backup_and_secrets_restored_apart_bring_every_key_back(
 
 
 def test_the_backup_alone_brings_nothing_back(secrets, saved, elsewhere, kept_apart):
-    """T9: a server that makes itself new secrets, and then the right ones."""
+    """T9: first with a server that makes new secrets, then with the right secrets."""
     result = backup("restore", saved, **elsewhere)
     assert result.returncode == 1
     assert f"Not as it should be: {KEYS} keys" in result.stderr
     assert checked(**elsewhere)["proven"] == 0
-    # What was restored is whole all the same: it is the secrets that were missing.
+    # The restored data is complete. Only the secrets were missing.
     assert checked(**elsewhere, **kept_apart)["proven"] == KEYS
 
 
@@ -167,7 +167,7 @@ def test_ring_and_peppers_are_both_needed(missing, secrets, saved, elsewhere, ke
 
 
 def test_without_the_servers_environment_nothing_is_saved(tmp_path):
-    """A timer without it would save an empty database day after day."""
+    """A timer without the environment would save an empty database day after day."""
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "nothing")}
     command = ["scripts/backup.sh", "save", str(tmp_path / "backup")]
     result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
@@ -185,14 +185,14 @@ def test_the_backup_holds_no_secret(secrets, saved):
         assert result.returncode == 0, result.stderr
         content += plain.read_bytes()
     ids = ApiKey.objects.values_list("public_id", flat=True)
-    assert all(key_id.encode() in content for key_id in ids), "the search finds what is there"
+    assert all(key_id.encode() in content for key_id in ids), "the search finds other content"
     kept = [(DATA_DIR / "secrets" / name).read_text().strip().partition(":")[2] for name in SECRETS[1:]]
     for secret in [*secrets.values(), *kept, (DATA_DIR / "secrets" / "secret_key").read_text().strip()]:
         assert secret.encode() not in content
 
 
 def rows_at(url: str, table: str) -> int:
-    count = f'SELECT count(*) FROM "{table}"'  # noqa: S608  our own name
+    count = f'SELECT count(*) FROM "{table}"'  # noqa: S608  a name from the schema
     if ON_SQLITE:
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
             return int(database.execute(count).fetchone()[0])
@@ -203,7 +203,7 @@ def rows_at(url: str, table: str) -> int:
 
 
 def test_a_backup_leaves_sessions_and_the_cache_out(owner, client, tmp_path, elsewhere, kept_apart):
-    """T45: no row of theirs is restored, and the tables are there."""
+    """T45: their tables exist after a restore, but have no rows."""
     client.post(reverse("account_login"), {"login": owner.email, "password": PASSWORD})
     tables = [Session._meta.db_table, UserSession._meta.db_table, settings.CACHES["default"]["LOCATION"]]
     assert all(rows_at(database_url(), table) for table in tables)
@@ -212,7 +212,7 @@ def test_a_backup_leaves_sessions_and_the_cache_out(owner, client, tmp_path, els
     assert [rows_at(elsewhere["DATABASE_URL"], table) for table in tables] == [0, 0, 0]
     assert rows_at(elsewhere["DATABASE_URL"], User._meta.db_table) == User.objects.count()
     saved = next((tmp_path / "backup").glob("database.*")).read_bytes()
-    assert not any(row.session_data.encode() in saved for row in Session.objects.all()), "nor in free pages"
+    assert not any(row.session_data.encode() in saved for row in Session.objects.all()), "not in free pages either"
 
 
 def test_nothing_is_restored_over_files_and_no_backup_over_another(secrets, saved):
@@ -243,7 +243,7 @@ def test_a_database_that_is_not_empty_stays_as_it_is(secrets, saved, elsewhere, 
 
 @pytest.mark.parametrize("left", ["-wal", "-journal"])
 def test_nothing_is_restored_beside_the_journal_of_an_earlier_database(left, secrets, saved, elsewhere, kept_apart):
-    """T9: SQLite would put its later changes into what the backup brings back."""
+    """T9: SQLite would apply the journal's later changes to the restored database."""
     if not ON_SQLITE:
         pytest.skip("PostgreSQL keeps its journal itself.")
     database = elsewhere["DATABASE_URL"].removeprefix("sqlite:///")

@@ -1,4 +1,4 @@
-"""scripts/backup.sh save: beside a busy server, on a full disk, and ended halfway."""
+"""scripts/backup.sh save on a busy server, on a full disk, and when it is interrupted."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ SECONDS_TO_BEGIN = 60
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """What people uploaded, in a DATA_DIR of its own."""
+    """Uploaded files in a separate DATA_DIR."""
     folder = tmp_path / "data" / "files"
     folder.mkdir(parents=True)
     return folder
@@ -38,7 +38,7 @@ def places(files, tmp_path) -> dict[str, str]:
 
 @contextmanager
 def people_at_work(files: Path) -> Iterator[None]:
-    """Some 1,000 files, of which one is deleted and another uploaded all the time."""
+    """About 1,000 files. One of them is deleted and another one uploaded all the time."""
     paths, ended = [files / f"{number}.bin" for number in range(2_000)], Event()
 
     def work() -> None:
@@ -58,13 +58,13 @@ def people_at_work(files: Path) -> Iterator[None]:
 
 
 def left_behind(tmp_path: Path) -> set[str]:
-    """Neither part of a backup may be, nor the file with the database's password."""
+    """Neither a part of a backup nor the file with the database's password may stay behind."""
     assert not list((tmp_path / "scratch").iterdir())
     return {path.name for path in tmp_path.iterdir()} - {"data", "scratch"}
 
 
 def test_a_busy_server_is_saved_with_all_that_stays(files, places, tmp_path):
-    """T9: what people delete or upload meanwhile is no reason to have no backup."""
+    """T9: deletions and uploads during the backup do not make it fail."""
     for number in range(50):
         (files / f"kept-{number}").write_bytes(f"{number}".encode() * 1_000)
     with people_at_work(files):
@@ -76,7 +76,7 @@ def test_a_busy_server_is_saved_with_all_that_stays(files, places, tmp_path):
             if "as we read it" in result.stderr or "before we read it" in result.stderr:
                 break
         else:
-            pytest.fail("tar was never in anyone's way")
+            pytest.fail("no file changed while tar read it")
     with tarfile.open(folder / "files.tar") as saved:
         for number in range(50):
             member = saved.extractfile(f"files/kept-{number}")
@@ -93,8 +93,8 @@ def test_a_folder_that_nothing_was_saved_to_before_is_made(files, places, tmp_pa
     assert left_behind(tmp_path) == {"backups"}
 
 
-def test_what_does_not_fit_leaves_nothing_in_the_next_ones_way(files, places, tmp_path):
-    """A disk that fills up, for which a limit of 4 MB a file stands in (8 MB where the shell counts in kB)."""
+def test_a_backup_that_does_not_fit_does_not_block_the_next_one(files, places, tmp_path):
+    """A limit of 4 MB for a file stands for a full disk (8 MB where the shell counts in kB)."""
     big = files / "big"
     with big.open("wb") as file:
         file.truncate(20_000_000)
@@ -109,7 +109,7 @@ def test_what_does_not_fit_leaves_nothing_in_the_next_ones_way(files, places, tm
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT])
-def test_whoever_ends_it_finds_a_whole_backup_or_none(ended_by, files, places, tmp_path):
+def test_an_interrupted_save_leaves_a_whole_backup_or_none(ended_by, files, places, tmp_path):
     folder = tmp_path / "backup"
     command = ["scripts/backup.sh", "save", str(folder)]
     with subprocess.Popen(command, cwd=REPOSITORY, env=everything(**places), start_new_session=True) as process:

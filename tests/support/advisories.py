@@ -1,7 +1,8 @@
-"""Are weaknesses known of the versions in uv.lock? `python -m tests.support.advisories PATH_OF_UV` asks OSV (osv.dev).
+"""Checks the versions in uv.lock for known weaknesses. `python -m tests.support.advisories PATH_OF_UV` asks OSV
+(osv.dev).
 
-Says what it found, and fails for a known one alone: a service that cannot be reached, that is slow, or that answers
-something else is said to be so, and passes. A check that turns red by the network's weather is soon not read.
+It prints the result, and fails only for a known weakness. It passes with a message if the service is unreachable, is
+slow or answers something else, because people ignore a check that fails whenever the network does.
 """
 
 import json
@@ -12,15 +13,15 @@ from typing import Any
 
 SECONDS = 60
 
-# An advisory that does not concern us, with the reason. Empty is best.
+# Advisories that do not concern us, each with the reason. Empty is best.
 IGNORED: dict[str, str] = {}
 
 
 def main(uv: str, service: str = "") -> int:
-    """The exit code: 1 if there is a known weakness. `service` is another address that answers as OSV does."""
+    """The exit code: 1 if there is a known weakness. `service` is another address that speaks OSV's protocol."""
     command = [uv, "audit", "--frozen", "--preview-features", "audit-command,json-output", "--output-format", "json"]
     command += [f"--ignore={advisory}" for advisory in IGNORED] + ([f"--service-url={service}"] if service else [])
-    # Two tries of ten seconds each, then it is not to be reached.
+    # After two tries of ten seconds each, the service counts as unreachable.
     environment = {**os.environ, "UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}
     try:
         result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)

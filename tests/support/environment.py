@@ -1,6 +1,7 @@
-"""What settings.py reads, set before pytest-django loads it (`-p tests.support.environment` in pyproject.toml).
+"""The environment that settings.py reads, set before pytest-django loads it (`-p tests.support.environment` in
+pyproject.toml).
 
-Tests run on a PostgreSQL of their own, or with TEST_DATABASE=sqlite on an SQLite file.
+Tests run on their own PostgreSQL, or on an SQLite file with TEST_DATABASE=sqlite.
 """
 
 import atexit
@@ -22,12 +23,12 @@ IN_CI = os.environ.get("CI") == "true"
 DATA_DIR = Path(tempfile.mkdtemp(prefix="latchkey-data-"))
 SQLITE_FILE = DATA_DIR / "test.sqlite3"
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
-# Whoever ends us with SIGTERM finds everything stopped and removed, as after Ctrl+C.
+# SIGTERM stops and removes everything, as Ctrl+C does.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 postgres = Postgres()
 
-# The developer's own configuration is no part of a test.
+# Tests ignore the developer's own configuration.
 for name in (
     *("ENV", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "LOG_JSON", "LOG_LEVEL"),
     *("KEY_PEPPERS", "KEY_RING", "KEY_PREFIX", "MAX_KEYS_PER_PROJECT", "API_URL", "MAX_FILE_SIZE", "PROJECT_QUOTA"),
@@ -38,18 +39,18 @@ for name in (
 ):
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
-# The tests start some hundred servers and commands. Compiled once, each of them starts in half the time.
+# The tests start some hundred servers and commands. With compiled bytecode each starts in half the time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["DATA_DIR"] = str(DATA_DIR)
 os.environ["DATABASE_URL"] = f"sqlite:///{DATA_DIR}/latchkey.sqlite3" if ON_SQLITE else postgres.url
-os.environ["FAILED_KEYS_PER_MINUTE"] = "0"  # all tests come from one address; tests of the limit set it
+os.environ["FAILED_KEYS_PER_MINUTE"] = "0"  # all tests have one address; tests of this limit set it
 os.environ["REPORTS_PER_MINUTE"] = "0"  # likewise
-os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread beside the tests; they call flush() themselves
+os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread runs during tests; they call flush() themselves
 os.environ["MAIL_RETRY_SECONDS"] = "0"  # likewise: they call senders.send_due()
 
 
 def lacking(what: str) -> NoReturn:
-    """Skips the test; in CI, where nothing may be lacking, fails it."""
+    """Skips the test. In CI, where nothing may be missing, fails the test."""
     if IN_CI:
         pytest.fail(f"{what} is missing, and CI=true allows no skips.")
     pytest.skip(f"{what} is missing.")

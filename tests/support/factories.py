@@ -1,4 +1,4 @@
-"""Objects with plain defaults; a test states what matters to it."""
+"""Objects with plain defaults. A test states only the values that matter to it."""
 
 from functools import cache
 from typing import Any
@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery staple"
 
 @cache
 def hash_of(password: str, algorithm: str) -> str:
-    """Hashing takes long, by intention; tests that need it quick have an algorithm of their own."""
+    """Hashing is slow on purpose. Tests that need it fast use another algorithm."""
     return make_password(password, hasher=algorithm)
 
 
@@ -61,7 +61,7 @@ class MembershipFactory(DjangoModelFactory[Membership]):
 
 
 class ApiKeyFactory(DjangoModelFactory[ApiKey]):
-    """A row as `create_key` leaves it, without its event. `secret` may be given."""
+    """A row as `create_key` writes it, without its event. `secret` may be given."""
 
     class Meta:
         model = ApiKey

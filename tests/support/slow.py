@@ -1,4 +1,6 @@
-"""Which tests `make quick` leaves out: those that start a program, those of certain folders, those marked `slow`."""
+"""Decides which tests `make quick` leaves out: tests that start a program, tests in certain folders, and tests marked
+`slow`.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,9 +12,9 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-# Sweeps over every page and every parameter, and what needs a browser or many seconds.
+# Tests of every page and every parameter, and tests that need a browser or many seconds.
 FOLDERS = [TESTS / name for name in ("apikeys/verify/gateways", "browser", "faults", "fuzz", "product", "scripts")]
-# Of the modules that start programs: names that tests use without starting one.
+# Names in the modules that start programs which tests can use without starting one.
 HARMLESS = {
     "free_port",
     "in_parallel",
@@ -37,7 +39,7 @@ def _lies_in_a_folder(item: pytest.Function) -> bool:
 
 
 def _may_start_a_program(item: pytest.Function) -> bool:
-    """Whether the test, one of its fixtures or a function that these name, names something that starts a program."""
+    """Whether the test, one of its fixtures, or a function that they call names something that starts a program."""
     definitions: Any = item._fixtureinfo.name2fixturedefs
     fixtures = [definition.func for name in definitions for definition in definitions[name]]
     return any(_reaches(function, set()) for function in [item.function, *fixtures])
@@ -55,7 +57,7 @@ def _reaches(function: Callable[..., Any], seen: set[Any]) -> bool:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names that the code uses, inner functions too."""
+    """The names that the code uses, including inner functions."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -67,7 +69,7 @@ def _is_a_starter(thing: Any) -> bool:
     return module == "subprocess" or str(module).startswith("tests.support.programs.")
 
 
-# `make quick` notices a mark that is missing: there no test can start a program.
+# `make quick` notices a missing mark, because a test that starts a program fails there.
 
 
 @contextmanager

@@ -29,7 +29,6 @@ class Command(OperatorCommand):
             **found.right,
             **found.wrong,
             "second_factors": factors.read,
-            "second_factors_plain": factors.plain,
             "second_factors_not_readable": factors.not_readable,
             "emails": emails.read,
             "emails_not_readable": emails.not_readable,
@@ -54,10 +53,7 @@ def _keys(found: Findings) -> str:
 
 
 def _factors(census: FactorCensus) -> str:
-    text = f" {counted(census.read, 'second factor')} proven: each can be read." if census.read else ""
-    if census.plain:
-        text += f" {counted(census.plain, 'second factor')} not sealed: run manage.py rotate_encryption."
-    return text
+    return f" {counted(census.read, 'second factor')} proven: each can be read." if census.read else ""
 
 
 def _emails(census: EmailCensus) -> str:

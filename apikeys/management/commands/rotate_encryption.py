@@ -26,8 +26,8 @@ MOST_A_BATCH = 10_000
 class Command(OperatorCommand):
     help = (
         "Move every key, second factor and waiting email to the first entries of KEY_RING and KEY_PEPPERS, and say "
-        "which older ones are still needed. Seal what an earlier release stored unsealed: second factors and sessions. "
-        "It works beside running servers, and may be stopped at any time and run again."
+        "which older ones are still needed. It works beside running servers, and may be stopped at any time and run "
+        "again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

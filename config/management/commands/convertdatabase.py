@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -11,8 +13,6 @@ from django.db.migrations.state import StateApps
 
 from accounts import address_clashes
 from accounts.second_factors import secrets_at_rest
-from accounts.sessions import store
-from apikeys.management import stored_secrets
 from apikeys.management.key_commands import counted, named
 from config import older_database
 from projects.management.operator_command import Answer, OperatorCommand
@@ -69,7 +69,7 @@ class Command(OperatorCommand):
                 f"Nothing was converted: {error}. Stop all servers that use this database. {GUIDE}"
             ) from error
         if not options["dry_run"]:
-            stored_secrets.empty_free_pages()
+            _empty_free_pages()
         return _answer(converted, dry_run=options["dry_run"])
 
 
@@ -87,13 +87,13 @@ def _is_older() -> bool:
 
 
 def _convert(*, dry_run: bool) -> Converted:
-    """Raises CommandError if a second factor cannot be sealed, and DatabaseError; nothing is changed then."""
+    """Raises CommandError if second factors cannot be encrypted, and DatabaseError; nothing is changed then."""
     apps = _apps_of_v0_1_0()
     try:
         # SQLite remakes tables, and switches foreign keys off for that. It can do so only before a transaction.
         with connection.schema_editor() as editor:
             # The columns come first: PostgreSQL alters no table whose changed rows still wait for a check.
-            converted = Converted(_widen(editor, apps), _settle(apps), *_seal())
+            converted = Converted(_widen(editor, apps), _settle(apps), _encrypt_second_factors(), _end_sessions())
             _replace_migrations()
             if dry_run:
                 raise _RolledBack
@@ -127,15 +127,30 @@ def _settle(apps: StateApps) -> int:
     return address_clashes.settle(apps.get_model("accounts", "User"), apps.get_model("account", "EmailAddress"))
 
 
-def _seal() -> tuple[int, int]:
-    """How many second factors and sessions took today's form. People stay signed in."""
-    factors = secrets_at_rest.move_all()
-    if plain := secrets_at_rest.count_plain():
+def _encrypt_second_factors() -> int:
+    """Those that are stored in plain form; how many there were."""
+    changed = 0
+    try:
+        for row in secrets_at_rest.rows():
+            plain, row.data = row.data, secrets_at_rest.with_secrets(row.data, _sealed)
+            if row.data != plain:
+                row.save(update_fields=["data"])
+                changed += 1
+    except secrets_at_rest.SecondFactorUnavailable as error:
         raise CommandError(
-            f"Nothing was converted: {counted(plain, 'second factor')} cannot be encrypted. Set KEY_RING as the "
-            f"servers have it. {GUIDE}"
-        )
-    return factors, store.move_all_to_digests()
+            f"Nothing was converted: second factors cannot be encrypted. Set KEY_RING as the servers have it. {GUIDE}"
+        ) from error
+    return changed
+
+
+def _sealed(stored: str) -> str:
+    return stored if secrets_at_rest.ring_key_of(stored) else secrets_at_rest.seal(stored)
+
+
+def _end_sessions() -> int:
+    """The older database holds them in plain form. People sign in again."""
+    UserSession.objects.all().delete()
+    return Session.objects.all().delete()[0]
 
 
 def _replace_migrations() -> None:
@@ -146,12 +161,20 @@ def _replace_migrations() -> None:
         recorder.record_applied(app, name)
 
 
+def _empty_free_pages() -> None:
+    """Rewrites SQLite's file and journal, which would still contain the old rows. PostgreSQL vacuums by itself."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def _answer(converted: Converted, *, dry_run: bool) -> Answer:
     done = [
         f"{counted(converted.columns, 'column')} wider",
         f"{counted(converted.addresses, 'email address')} in canonical form",
         f"{counted(converted.second_factors, 'second factor')} encrypted",
-        f"{counted(converted.sessions, 'session')} encrypted",
+        f"{counted(converted.sessions, 'session')} ended",
     ]
     text = ", ".join(done)
     if dry_run:

@@ -9,17 +9,13 @@ from errno import EADDRNOTAVAIL
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connections
+from django.db import connections
 
-from apikeys.management import stored_secrets
 from apikeys.verify import gateway
 from config.serving import readiness
 from config.serving.supervisor import Group, run
-
-logger = structlog.get_logger(__name__)
 
 READY_WITHIN_SECONDS = 30
 # Where processors are short, the check gets three times as much of them as pages and API.
@@ -103,7 +99,6 @@ class Command(BaseCommand):
             f"To use the admin at {site}/admin/: {_manage('createsuperuser')}"
         )
         self.stdout.flush()
-        _warn_of_unsealed_rows()
 
 
 def _manage(command: str) -> str:
@@ -111,18 +106,6 @@ def _manage(command: str) -> str:
     python = Path(sys.executable)
     short = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     return shlex.join([str(short), sys.argv[0], command])
-
-
-def _warn_of_unsealed_rows() -> None:
-    """An upgrade leaves them as they are, because servers of the earlier release cannot read sealed ones."""
-    try:
-        number = stored_secrets.count_unsealed()
-    except DatabaseError:
-        return  # /health/ready tells of it
-    finally:
-        connections.close_all()
-    if number:
-        logger.warning("rows_not_sealed", number=number, next="manage.py rotate_encryption")
 
 
 def _number(name: str, value: str | int, most: int) -> int:

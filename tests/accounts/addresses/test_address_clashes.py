@@ -1,4 +1,4 @@
-"""Addresses that were written before they had a canonical form, or by an earlier release: nobody loses an account."""
+"""Addresses stored before they had a canonical form, or by an earlier release. Nobody loses an account."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -25,7 +25,7 @@ RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_
 
 
 class Old(NamedTuple):
-    """An account as the previous release wrote it, and how many days ago."""
+    """An account as the previous release wrote it, and its age in days."""
 
     email: str
     days: int = 10
@@ -70,7 +70,7 @@ def before(transactional_db):
 
 
 def whom(typed, password):
-    """Whose account the address and the password open; None if no one's."""
+    """The account that the address and the password open, or None."""
     cache.clear()
     client = Client()
     assert client.post(LOGIN, {"login": typed, "password": password}).status_code in {200, 302}
@@ -79,12 +79,12 @@ def whom(typed, password):
 
 
 def owner_of(account):
-    """The row that is the account's, whatever its address is now."""
+    """The row of the account, whatever its address is now."""
     return next(user for user in User.objects.all() if user.check_password(account.password))
 
 
 def test_existing_rows_are_settled_and_nobody_is_locked_out(before):
-    """T43: the confirmed, older account keeps the address; the others keep all else and still sign in."""
+    """T43: the confirmed, older account keeps the address. The others keep everything else and can still sign in."""
     settle()
     for keeper, *others in CLASHES:
         kept = owner_of(keeper)
@@ -123,7 +123,7 @@ def test_then_a_reset_leads_to_the_account_that_keeps_the_address(before):
 
 
 def test_an_account_that_lost_its_address_confirms_who_it_is_and_moves_on(before):
-    """T43: with the same password as the account that kept the address, too."""
+    """T43: this works even if the account that kept the address has the same password."""
     settle()
     keeper, other = CLASHES[0]
     client = Client()
@@ -172,7 +172,7 @@ def test_without_clashes_checkaddresses_says_so(db, owner):
     assert "Every account's address is in canonical form" in run("checkaddresses")
 
 
-def test_what_the_previous_release_writes_meanwhile_is_found_and_can_be_settled(db):
+def test_addresses_that_the_previous_release_writes_meanwhile_can_be_settled(db):
     """T43"""
     account = Old(f"ada@{DOMAIN}")
     ada = write(account)
@@ -196,7 +196,7 @@ def test_what_the_previous_release_writes_meanwhile_is_found_and_can_be_settled(
     assert run_json("checkaddresses", "--settle")["settled"] == 0
 
 
-def test_a_session_is_one_for_the_previous_release_too(client, person):
-    """Both may be running for a while; Django drops a session whose backend its settings do not name."""
+def test_the_previous_release_accepts_the_session(client, person):
+    """Both releases may run for a while. Django drops a session whose backend is not in its settings."""
     log_in(client, person)
     assert client.session["_auth_user_backend"] == "django.contrib.auth.backends.ModelBackend"

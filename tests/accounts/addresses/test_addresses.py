@@ -65,10 +65,10 @@ def test_spellings_of_one_address_have_one_form(typed, form):
             "\ud800@corp.test",
         ),
         *("boss@corp_x.test", "boss @corp.test", "bo..ss@corp.test", "b" * 255 + "@corp.test", "b@" + "\u00fc" * 5000),
-        "b" * 60 + "@" + ".".join(["\u00fc\u00e4\u00f6" * 15] * 4) + ".test",  # longer as A-labels than as it was typed
+        "b" * 60 + "@" + ".".join(["\u00fc\u00e4\u00f6" * 15] * 4) + ".test",  # longer as A-labels than as typed
     ],
 )
-def test_an_address_without_a_form_is_refused_in_words(typed):
+def test_an_address_without_a_canonical_form_is_refused_in_words(typed):
     """T43"""
     with pytest.raises(ValidationError) as refused:
         canonical(typed)
@@ -88,7 +88,7 @@ ADDRESSES = st.builds("{}@{}.test".format, LOCAL, LABEL | XN) | st.builds("{}@{}
 @pytest.mark.nodb
 @settings(max_examples=1000, deadline=None)
 @given(address=ADDRESSES)
-def test_a_form_has_itself_as_its_form_and_every_system_folds_it_alike(address):
+def test_a_canonical_form_is_its_own_form_and_every_system_folds_it_alike(address):
     """T43"""
     form = canonical_or_none(address)
     if form is None:
@@ -105,7 +105,7 @@ def test_a_form_has_itself_as_its_form_and_every_system_folds_it_alike(address):
 @pytest.mark.django_db
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=ADDRESSES.filter(canonical_or_none), other=ADDRESSES)
-def test_equal_forms_and_no_others_are_one_account(db, one, other):
+def test_only_addresses_of_equal_form_are_one_account(db, one, other):
     """T43"""
     User.objects.all().delete()
     user = UserFactory(email=one)

@@ -1,4 +1,6 @@
-"""A change of the e-mail address, where addresses need not be confirmed at sign-up: the old one holds until then."""
+"""A change of the email address where sign-up needs no confirmation: the old address holds until the new one is
+confirmed.
+"""
 
 import re
 
@@ -16,7 +18,7 @@ ADDRESSES = reverse("account_email")
 
 @pytest.fixture
 def signed_up(db):
-    """Signs somebody up, who has confirmed nothing; their browser."""
+    """Signs somebody up without any confirmation, and returns the browser."""
 
     def sign_up(email):
         client = Client()
@@ -31,7 +33,7 @@ def change(client, email):
 
 
 def addresses(client):
-    """The account's own, and those it has confirmed or not."""
+    """The account's address, and its other addresses with whether they are confirmed."""
     user = client.get(ADDRESSES).context["user"]
     return user.email, set(EmailAddress.objects.filter(user=user).values_list("email", "verified"))
 
@@ -58,7 +60,7 @@ def test_a_second_change_replaces_the_first_and_can_be_cancelled(signed_up):
     assert "changing to" not in page_of(client.get(ADDRESSES))
 
 
-def test_two_people_may_be_changing_theirs(signed_up):
+def test_two_people_may_change_their_addresses_at_once(signed_up):
     for name in ("grace", "ada"):
         client = signed_up(f"{name}@example.com")
         assert change(client, f"new-{name}@example.com").status_code == 302

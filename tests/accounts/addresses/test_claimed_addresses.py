@@ -1,4 +1,4 @@
-"""An address that somebody wants to change theirs to is nobody's until it is confirmed."""
+"""An address that somebody wants to change to belongs to nobody until it is confirmed."""
 
 from functools import partial
 from threading import Barrier
@@ -29,7 +29,7 @@ def signed_up(email, password=PASSWORD):
 
 
 def claim(client, email):
-    """The link by which whoever reads the mail of the address makes it the client's."""
+    """The confirmation link. The reader of the address's email can use it to make the address the client's."""
     cache.clear()
     assert client.post(ADDRESSES, {"email": email, "action_add": "1"}).status_code == 302
     link = next(word for word in mail.outbox[-1].body.split() if "/confirm-email/" in word)
@@ -80,8 +80,8 @@ def test_a_claim_to_an_unconfirmed_accounts_address_is_refused_when_it_is_confir
 
 
 @pytest.mark.django_db
-def test_of_two_claims_the_one_that_is_confirmed_first_holds():
-    """T43: also where they were written in two ways."""
+def test_the_first_confirmed_of_two_claims_holds():
+    """T43: this holds even if the two claims spell the address differently."""
     links = [claim(signed_up(f"{name}@else.test"), f"new@{domain}") for name, domain in CLAIMS]
     for link in links:
         assert Client().post(link).status_code == 302
@@ -91,8 +91,8 @@ def test_of_two_claims_the_one_that_is_confirmed_first_holds():
 CLAIMS = [("ada", "m\u00fcller.test"), ("eve", "XN--MLLER-KVA.test")]
 
 
-def test_of_claims_that_are_confirmed_at_once_one_holds(transactional_db, monkeypatch):
-    """T43: all of them look before any of them is written."""
+def test_one_of_several_claims_confirmed_at_once_holds(transactional_db, monkeypatch):
+    """T43: all confirmations read the database before one of them writes."""
     links = [claim(signed_up(f"{number}@else.test"), "new@corp.test") for number in range(4)]
     look, together = EmailUserManager.having, Barrier(len(links))
 

@@ -1,4 +1,4 @@
-"""One address, one account, however it is written: on every page, in every command, on both databases."""
+"""One address is one account, in every spelling: on every page, in every command, on both databases."""
 
 import re
 import time
@@ -27,7 +27,7 @@ FOUND, OK = HTTPStatus.FOUND, HTTPStatus.OK
 
 
 class Twins(NamedTuple):
-    """The address of an account, other spellings of it, what is refused, and what is another address."""
+    """The address of an account, other spellings of it, rejected spellings, and different addresses."""
 
     own: str
     same: tuple[str, ...]
@@ -71,7 +71,7 @@ def twins(request):
 
 
 def new_visitor(server):
-    """A new browser. What was counted is forgotten: everything comes from one address here."""
+    """A new browser. Limits are reset, because all requests of these tests come from one address."""
     cache.clear()
     return Visitor(server)
 
@@ -84,7 +84,7 @@ def mails():
 
 @pytest.fixture(scope="module")
 def servers(django_db_setup, static_files, mails):
-    """One that mails for real and confirms addresses by code, and one that confirms none."""
+    """Two servers: one sends real emails and confirms addresses by code; the other confirms no addresses."""
     both = (
         Server(EMAIL_URL=mails.url, EMAIL_VERIFICATION="mandatory", **QUICK),
         Server(MAIL_RETRY_SECONDS="0", **QUICK),
@@ -114,7 +114,7 @@ def is_in(visitor):
 
 
 def code_for(mails, address):
-    """The code of the next email to the address that has one. Emails leave through a queue."""
+    """The code in the next email to the address that contains one. Emails are sent through the outbox."""
     codes = []
     deadline = time.monotonic() + 60
     while not codes and time.monotonic() < deadline:
@@ -128,7 +128,7 @@ def code_for(mails, address):
 
 
 def subjects_to(mails, address, least):
-    """Of all emails to the address, once there are so many."""
+    """The subjects of all emails to the address, as soon as there are this many."""
     deadline = time.monotonic() + 60
     while True:
         subjects = [mail["Subject"] for mail in mails.mails if mail["To"] == address]
@@ -157,12 +157,12 @@ def error_beside(answer, field):
 
 
 def test_no_twin_gets_a_second_account_or_keeps_anyone_out(visit, mails, twins):
-    """T43: sign-up, sign-in, admin, re-authentication and reset over HTTP, with mails over SMTP."""
+    """T43: sign-up, sign-in, admin, re-authentication and reset over HTTP, with emails over SMTP."""
     boss = visit()
     user = sign_up(boss, mails, twins.own)
     User.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
 
-    for twin in twins.same:  # a second sign-up looks as a first one does, and only the owner is told
+    for twin in twins.same:  # the page looks the same as for a new address; only the owner gets an email
         before = len(subjects_to(mails, user.email, 0))
         answer = visit().post(SIGN_UP, email=twin, password1=OTHER_PASSWORD)
         assert (answer.status, answer.headers["Location"]) == (FOUND, CODE)
@@ -191,7 +191,7 @@ def test_no_twin_gets_a_second_account_or_keeps_anyone_out(visit, mails, twins):
         assert sign_in(visit(), twins.own, password)
     for typed in (*twins.refused, *twins.others):
         assert visit().post(RESET, email=typed).status in {OK, FOUND}
-    # The owner's own reset comes last: no earlier one was about this account.
+    # The owner's own reset comes last: it shows that no earlier reset was about this account.
     assert visit().post(RESET, email=twins.own).headers["Location"] == RESET_CODE
     code_for(mails, user.email)
     assert not [
@@ -206,7 +206,7 @@ def test_a_change_of_address_takes_no_twin(visit, mails, twins):
     sign_up(other, mails, "other@else.test")
     for twin in (twins.own, *twins.same):
         answer = other.post(ADDRESS, email=twin, action_add="1")
-        assert answer.status == FOUND  # as for a free one; only who reads the address's mail hears more
+        assert answer.status == FOUND  # as for a free address; only the reader of its email learns more
         answer = other.post(CODE, code=code_for(mails, user.email))
         assert answer.status == OK
         assert "exists" in error_beside(answer, "code")

@@ -1,4 +1,4 @@
-"""Second factors: an authenticator app's codes, recovery codes, passkeys."""
+"""Second factors: codes of an authenticator app, recovery codes and passkeys."""
 
 import re
 from hashlib import sha256
@@ -72,7 +72,7 @@ def test_recovery_codes_can_be_downloaded_by_their_owner_and_are_kept_out_of_cac
 
 @pytest.mark.parametrize("credential", ['{"id": "a"}', "{}", "[]", "1", '"a"', "null", "{", '{"response": 1}'])
 def test_a_passkey_of_the_wrong_shape_is_refused(db, client, credential):
-    """T25; the page is a stranger's to post to."""
+    """T25: strangers can post to this page."""
     response = client.post(reverse("mfa_login_webauthn"), {"credential": credential})
     assert response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
     assert not is_signed_in(client)
@@ -86,12 +86,12 @@ def test_a_code_holds_one_step_longer_than_it_is_shown(steps, accepted, time_mac
     assert totp.validate_totp_code(secret, totp_code(secret, steps)) == accepted
 
 
-# Seconds after which a code is tried again that was `steps` ahead of its time: it holds for 90 in all.
+# A code that is `steps` ahead of its time is tried again after `seconds`. A code is valid for 90 seconds in total.
 AGAIN = pytest.mark.parametrize(("steps", "seconds"), [(0, 0), (0, 31), (0, 59), (1, 89)])
 
 
 def assert_is_used(person, secret, code):
-    """Refused, though it would hold; one that was not used is accepted."""
+    """The code is rejected although it is still valid; another code that was not used is accepted."""
     assert totp.validate_totp_code(secret, code)
     for client, one, accepted in ((Client(), code, False), (Client(), totp_code(secret, 1), True)):
         log_in(client, person)
@@ -143,7 +143,7 @@ def test_the_code_that_set_an_app_up_is_used_for_as_long_as_it_holds(inside, per
 
 
 def add_passkey(person):
-    """A passkey as a browser registers it; nobody has its private key."""
+    """A passkey as a browser registers it. Nobody has its private key."""
     key = ES256.from_cryptography_key(generate_private_key(SECP256R1()).public_key())
     attested = AttestedCredentialData.create(bytes(16), b"a passkey's id", key)
     flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.AT
@@ -177,7 +177,9 @@ def test_a_page_offers_the_second_factors_that_the_person_has(client, person, ha
 
 
 def test_the_sign_in_page_is_the_same_for_everybody(client, person):
-    """It does not know who reads it. What it offers must not tell who has an account, or a passkey."""
+    """The page does not know its reader. The options on it must not reveal whether somebody has an account or a
+    passkey.
+    """
     add_passkey(person)
     pages = {
         re.sub(r'value="[0-9A-Za-z]{64}"', "", page_of(log_in(Client(), User(email=email), "wrong"))).replace(email, "")

@@ -1,4 +1,6 @@
-"""A new SECRET_KEY: planned, it signs nobody out; after a leak, the old one opens nothing. As docs/security.md says."""
+"""A new SECRET_KEY signs nobody out if it is planned. After a leak, the old key opens nothing. docs/security.md says
+the same.
+"""
 
 import pytest
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
@@ -64,7 +66,7 @@ def test_a_session_of_nobody_is_sealed_anew_when_it_changes(db, settings):
 
 
 def signed_things(user):
-    """What is signed before and read afterwards: links, reset tokens, cookies with messages."""
+    """Things that are signed before the change and read after it: links, reset tokens, cookies with messages."""
     link = EmailConfirmationHMAC(EmailAddress.objects.get(user=user)).key
     token = default_token_generator.make_token(user)
     cookie = signing.get_cookie_signer(salt="x").sign("hello")
@@ -83,7 +85,7 @@ def works(check):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_what_was_signed_before_is_read_only_with_the_fallback(person, settings, keep):
+def test_earlier_signatures_are_valid_only_with_the_fallback(person, settings, keep):
     EmailAddress.objects.update(verified=False)
     checks = signed_things(person)
     replace_secret_key(settings, keep=keep)
@@ -91,7 +93,7 @@ def test_what_was_signed_before_is_read_only_with_the_fallback(person, settings,
 
 
 def test_a_form_from_before_is_accepted(inside, settings):
-    """The token against forged requests is in a cookie of its own."""
+    """The CSRF token is in its own cookie."""
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = inside.cookies
     page = page_of(strict.get(reverse("account_email")))
@@ -111,7 +113,7 @@ def test_after_a_leak_the_old_key_opens_nothing_and_nothing_else_is_lost(inside,
     thief.cookies["sessionid"] = stolen
     assert thief.get(SESSIONS).status_code == 302
     answer = stranger.post(reverse("account_confirm_password_reset_code"), {"code": code})
-    assert answer["Location"] == reverse("account_login"), "the code is over, as is the session that asked for it"
+    assert answer["Location"] == reverse("account_login"), "the code and the session that asked for it are invalid"
 
     again = Client()
     assert log_in(again, person, PASSWORD)["Location"] == reverse("mfa_authenticate")

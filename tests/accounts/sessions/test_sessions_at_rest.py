@@ -1,4 +1,4 @@
-"""Sessions in the database: digests instead of ids, sealed data, and everything else as in Django."""
+"""Sessions in the database: digests instead of ids, sealed data, and otherwise Django's behaviour."""
 
 import asyncio
 from datetime import timedelta
@@ -52,11 +52,11 @@ def test_no_table_holds_the_id_and_no_data_is_readable(inside):
     assert row.session_key == listed.session_key == digest_of(cookie_of(inside))
     assert cookie_of(inside) not in row.session_key + row.session_data
     assert data_of(row)["code"] == "BCDF-GHJK"
-    assert row.get_decoded() == {}, "SECRET_KEY's signature alone protects nothing here"
+    assert row.get_decoded() == {}, "the data cannot be read with SECRET_KEY's signature alone"
 
 
-def test_what_the_table_holds_is_no_cookie(inside):
-    """T45: neither the digest nor a part of it, in whatever case."""
+def test_the_stored_digest_works_as_no_cookie(inside):
+    """T45: neither the digest nor a part of it works as a cookie, in any case."""
     [row] = Session.objects.all()
     part = row.session_key.rpartition(".")[2]
     for cookie in (row.session_key, part, part.lower(), part[:32], "", "x", "é" * 32, "a" * 33):
@@ -157,7 +157,7 @@ def test_asynchronous_code_stores_no_id_either(transactional_db):
         found = await again.aget("colour")
         assert session.session_key is not None
         assert await again.aexists(session.session_key)
-        await sync_to_async(connections.close_all)()  # that of the thread in which all this ran
+        await sync_to_async(connections.close_all)()  # closes the connection of the thread that ran all this
         return session.session_key, found
 
     session_id, found = asyncio.run(write_and_read())
@@ -166,7 +166,7 @@ def test_asynchronous_code_stores_no_id_either(transactional_db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_saves_at_once_each_succeeds_and_the_last_one_stays(transactional_db):
+def test_saves_at_once_all_succeed_and_the_last_one_stays(transactional_db):
     session = SessionStore()
     session.create()
 
@@ -184,7 +184,7 @@ def test_of_saves_at_once_each_succeeds_and_the_last_one_stays(transactional_db)
 
 
 def listed(client: Client) -> tuple[int, int]:
-    """How many sessions the page lists, and how many of them as the reader's own."""
+    """The number of sessions on the page, and the number that are marked as the reader's own."""
     page = page_of(client.get(SESSIONS))
     return page.count("Signed in "), page.count("This session")
 
@@ -213,59 +213,6 @@ def test_a_new_password_leaves_the_session_that_gave_it_on_the_list(inside, pers
     inside.post(reverse("account_change_password"), fields)
     assert listed(inside) == (1, 1)
     assert not is_signed_in(other) or not is_let_in(other)
-
-
-# Rows of an earlier release
-
-
-def as_before(client: Client) -> str:
-    """Gives the client's session the rows that an earlier release wrote; returns its id."""
-    session_id = cookie_of(client)
-    row = Session.objects.get(pk=digest_of(session_id))
-    signed = import_module("django.contrib.sessions.backends.db").SessionStore().encode(data_of(row))
-    Session.objects.filter(pk=row.pk).update(session_key=session_id, session_data=signed)
-    UserSession.objects.filter(session_key=row.pk).update(session_key=session_id)
-    return session_id
-
-
-def stored() -> set[str]:
-    names = [model.objects.values_list("session_key", flat=True) for model in (Session, UserSession)]
-    return {name for names_of in names for name in names_of}
-
-
-def test_a_row_of_an_earlier_release_lets_in_and_stays_until_it_is_saved(inside):
-    session_id = as_before(inside)
-    assert listed(inside) == (1, 1)
-    assert stored() == {session_id}
-    session = inside.session
-    session["colour"] = "red"
-    session.save()
-    assert stored() == {digest_of(session_id)}
-    assert listed(inside) == (1, 1)
-    assert inside.session["colour"] == "red"
-
-
-def test_a_session_of_an_earlier_release_can_be_ended(inside, person):
-    other = Client()
-    log_in(other, person)
-    as_before(other)
-    inside.post(SESSIONS)
-    assert not is_let_in(other)
-    as_before(inside)
-    inside.post(reverse("account_logout"))
-    assert not Session.objects.filter(pk__in=stored()).exclude(pk__startswith="sha256.").exists()
-    assert not is_let_in(inside)
-
-
-def test_rotate_encryption_gives_every_row_of_an_earlier_release_its_new_form(inside, person):
-    other = Client()
-    log_in(other, person)
-    ids = {as_before(client) for client in (inside, other)}
-    call_command("rotate_encryption", "--dry-run")
-    assert stored() == ids
-    call_command("rotate_encryption")
-    assert stored() == set(map(digest_of, ids))
-    assert listed(inside) == listed(other) == (2, 1)
 
 
 def test_a_sealed_row_keeps_its_form(db):

@@ -1,4 +1,4 @@
-"""When sessions end: a changed password or second factor, and inactivity."""
+"""Sessions end after a change of the password or a second factor, and after inactivity."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions.session_list import sessions_of
-from accounts.sessions.store import SessionStore, data_of, digest_of, seal
+from accounts.sessions.store import digest_of
 from common.outbox import senders
 from tests.support.factories import PASSWORD as OWNERS_PASSWORD
 from tests.support.factories import UserFactory
@@ -82,7 +82,7 @@ def change_the_password(client: Client, person: User) -> Any:
     return client.post(reverse("account_change_password"), form)
 
 
-# Adding a passkey takes a browser: tests/browser/test_second_factor.py.
+# Adding a passkey needs a browser: tests/browser/test_second_factor.py.
 CHANGES: dict[Callable[[Client, User], Any], str] = {
     turn_on_an_app: "An authenticator app was turned on for your account: signing in asks for its code.",
     turn_the_app_off: "The authenticator app of your account was turned off: signing in no longer asks for its code.",
@@ -95,7 +95,7 @@ CHANGES: dict[Callable[[Client, User], Any], str] = {
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_other_sessions_end_and_the_own_one_goes_on(change, inside, other, person, owner):
-    """The person is told on the page and by email; the sessions of other people go on."""
+    """The page and an email tell the person. Sessions of other people continue."""
     if change not in {turn_on_an_app, change_the_password}:
         give_factors(person)
     log_in(stranger := Client(), owner, password=OWNERS_PASSWORD)
@@ -109,7 +109,7 @@ def test_the_other_sessions_end_and_the_own_one_goes_on(change, inside, other, p
 
 
 def test_a_change_that_ended_no_session_speaks_of_none(inside, person):
-    """T55: neither the page nor the email."""
+    """T55: neither the page nor the email mentions ended sessions."""
     answer = change_the_password(inside, person)
     page = text(inside.get(answer.headers["Location"]))
     assert "Password changed." in page
@@ -134,16 +134,6 @@ def test_a_reset_password_ends_every_session(inside, person, client):
     person.set_password(NEW_PASSWORD)
     person.save()
     assert not is_let_in(inside)
-
-
-def test_a_session_of_the_earlier_release_ends_too(inside, person):
-    """Its rows hold the id itself."""
-    other = SessionStore()
-    other["_auth_user_id"] = str(person.pk)
-    Session.objects.create(session_key="a" * 32, session_data=other.encode({}), expire_date=timezone.now() + DAY)
-    UserSession.objects.create(session_key="a" * 32, user=person, ip="127.0.0.1")
-    turn_on_an_app(inside, person)
-    assert not Session.objects.filter(session_key="a" * 32).exists()
 
 
 def test_a_change_that_is_taken_back_ends_no_session(inside, other, person):
@@ -174,7 +164,7 @@ def test_an_administrator_who_removes_a_second_factor_ends_that_persons_sessions
     assert (is_let_in(inside), is_let_in(site)) == (False, True)
 
 
-# Nobody uses it
+# Inactivity
 
 
 @pytest.fixture
@@ -184,7 +174,7 @@ def limit(settings) -> timedelta:
 
 
 def test_a_session_that_nobody_uses_ends(limit, person, client):
-    """By default after a day; SESSION_IDLE_SECONDS says otherwise."""
+    """The default limit is a day; SESSION_IDLE_SECONDS changes it."""
     with time_machine.travel(START, tick=False) as clock:
         log_in(client, person)
         clock.shift(limit - timedelta(seconds=1))
@@ -197,7 +187,7 @@ def test_a_session_that_nobody_uses_ends(limit, person, client):
 
 
 def test_use_keeps_a_session_alive_until_it_ends_for_good(person, client):
-    """After SESSION_COOKIE_AGE, 14 days, a sign-in is needed also where somebody was there all the time."""
+    """After SESSION_COOKIE_AGE (14 days), even a session in constant use needs a new sign-in."""
     limit = timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     with time_machine.travel(START, tick=False) as clock:
         log_in(client, person)
@@ -218,31 +208,17 @@ def test_a_request_writes_its_session_once_in_a_while(limit, person, client):
             with CaptureQueriesContext(connection) as asked:
                 assert is_let_in(client)
             writes += sum("UPDATE" in query["sql"] and "session" in query["sql"] for query in asked)
-        assert writes == 60 / 3, "an hour's 24th is two and a half minutes"
+        assert writes == 60 / 3, "one write in 2.5 minutes, the 24th part of the limit"
 
 
 def test_a_page_that_asks_by_itself_keeps_no_session_alive(limit, owner, api_key, signed_in):
-    """Quick Start waits for the first call for as long as it is open."""
+    """An open Quick Start page polls for the first call."""
     with time_machine.travel(START, tick=False) as clock:
         client = signed_in(owner)
         for _ in range(2):
             clock.shift(timedelta(minutes=25))
             assert client.get(page("apikeys:first_request", api_key.project, api_key), headers=HTMX).status_code == 204
         clock.shift(timedelta(minutes=25))
-        assert not is_let_in(client)
-
-
-def test_a_session_that_an_earlier_release_saved_goes_on_without_the_limit(limit, person, client):
-    with time_machine.travel(START, tick=False) as clock:
-        log_in(client, person)
-        [row] = Session.objects.all()
-        data = data_of(row)
-        data.pop("_ends_at")
-        fields = {"session_data": seal(data, row.session_key), "expire_date": timezone.now() + 14 * DAY}
-        Session.objects.update(**fields)
-        clock.shift(13 * DAY)
-        assert is_let_in(client)
-        clock.shift(DAY)
         assert not is_let_in(client)
 
 
@@ -255,13 +231,15 @@ def test_one_session_is_ended_and_the_others_go_on(inside, person):
     page = page_of(inside.get(SESSIONS))
     assert one in page
     assert other in page
-    assert address[digest_of(inside.cookies["sessionid"].value)] not in page, "signing out ends the own session"
+    assert address[digest_of(inside.cookies["sessionid"].value)] not in page, (
+        "the own session has no such button; signing out ends it"
+    )
     answer = inside.post(one, follow=True)
     assert "That session was signed out." in page_of(answer)
     assert [client.get(SESSIONS).status_code for client in (*clients, inside)] == [302, 200, 200]
-    assert inside.post(one).status_code == 302, "a session that has ended is ended quietly"
+    assert inside.post(one).status_code == 302, "ending an ended session is no error"
     inside.post(address[digest_of(inside.cookies["sessionid"].value)])
-    assert inside.get(SESSIONS).status_code == 200, "the own session is not ended this way"
+    assert inside.get(SESSIONS).status_code == 200, "this way does not end the own session"
 
 
 def test_nobody_ends_the_session_of_somebody_else(inside, person):

@@ -1,4 +1,4 @@
-"""T21: changes of an account, and those in the admin, ask for a recent authentication."""
+"""T21: changes of an account and changes in the admin ask for a recent authentication."""
 
 import json
 from itertools import product
@@ -25,7 +25,7 @@ def client(owner, signed_in) -> Client:
     return signed
 
 
-# All that asks, of the account's pages. Password change asks for the current one itself.
+# All account pages that ask. The page for the password is not here, because its form asks for the current password.
 ACCOUNT_ASKS = {
     ("POST", "account_email"),
     ("POST", "usersessions_list"),
@@ -42,7 +42,7 @@ ACCOUNT_ASKS = {
 
 @pytest.fixture
 def furnished(owner, aged) -> Client:
-    """The aged session of somebody who has every kind of second factor."""
+    """The old session of a person who has every kind of second factor."""
     EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
     TOTP.activate(owner, generate_totp_secret())
     RecoveryCodes.activate(owner)
@@ -61,7 +61,7 @@ FIELDS = {"account_email": {"email": "countess@example.com", "action_add": "1"}}
 
 
 def test_every_change_of_an_account_in_an_aged_session_asks(furnished, owner):
-    """T21: e-mail address, second factors, passkeys, recovery codes, ending sessions; to look at the codes, too."""
+    """T21: email address, second factors, passkeys, recovery codes, ending sessions, and showing recovery codes."""
     asking = set()
     before = everything()
     for name, path in account_pages(owner).items():
@@ -105,7 +105,7 @@ def test_ending_the_other_sessions_asks_and_then_ends_them(owner):
 
 
 def test_a_new_password_needs_the_current_one(aged, owner):
-    """T21: the form itself asks."""
+    """T21: the form asks for the current password."""
     path = reverse("account_change_password")
     fields = {"password1": "another calm river 7", "password2": "another calm river 7"}
     for given in ({}, {"oldpassword": "wrong"}):
@@ -125,7 +125,7 @@ def test_a_first_password_needs_the_passkey(furnished, owner):
     path = reverse("account_set_password")
     assert asks(client.get(path))
     assert asks(client.post(path, {"password1": "another calm river 7", "password2": "another calm river 7"}))
-    # allauth would keep what was sent, in the clear, until it may go on.
+    # allauth would store the submitted password in plain text until the confirmation.
     assert "river" not in json.dumps(dict(client.session))
     code = RecoveryCodes(Authenticator.objects.get(user=owner, type="recovery_codes")).get_unused_codes()[0]
     page = client.post(f"{reverse('mfa_reauthenticate')}?next={path}", {"code": code}, follow=True)
@@ -133,7 +133,7 @@ def test_a_first_password_needs_the_passkey(furnished, owner):
 
 
 def test_changes_in_the_admin_ask_too(admin, owner, api_key, signed_in):
-    """T21: it can give anyone's account a password. Looking, pausing and signing out stay quick."""
+    """T21: the admin can set any account's password. Viewing, pausing and signing out do not ask."""
     site = signed_in(admin)
     page, keys = f"/admin/accounts/user/{owner.pk}/password/", "/admin/apikeys/apikey/"
     new = {"password1": "another calm river 7", "password2": "another calm river 7", "usable_password": "true"}

@@ -1,4 +1,4 @@
-"""T21: what follows the confirmation that it is you, and the ways to give it."""
+"""T21: the ways to confirm who you are, and the page after the confirmation."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def settings_of(project: Project) -> str:
     return reverse("apikeys:settings", args=[project.public_id])
 
 
-# What follows the confirmation
+# The page after the confirmation
 
 
 @pytest.mark.parametrize("name", ["copy", "reveal"])
@@ -51,8 +51,8 @@ def test_without_script_the_secrets_page_follows_the_confirmation(aged, api_key,
     assert not asks(aged.post(action(name, api_key)))
 
 
-def test_what_follows_is_judged_anew(aged, owner, project, api_key):
-    """Between question and answer the key was deleted, or the person lost the right."""
+def test_the_key_and_the_right_are_checked_again_after_the_confirmation(aged, owner, project, api_key):
+    """The key may be deleted, or the person may lose the right, between the question and the answer."""
     asked = aged.post(action("copy", api_key)).headers["Location"]
     delete_key(key=api_key, by=owner)
     assert "#api-keys" in confirm(aged, asked).headers["Location"]
@@ -88,20 +88,22 @@ def test_a_script_is_told_where_to_confirm_and_comes_back_to_the_keys_row(aged, 
 
 
 def test_a_delete_in_the_dialog_comes_back_to_the_dialog(aged, project, api_key):
-    """T21, and never the login page inside a fragment: experience.md 20."""
+    """T21: the login page is never shown inside a fragment (experience.md 20)."""
     page = f"{settings_of(project)}?page=1"
     answer = aged.post(action("delete", api_key), headers=HTMX | {"Referer": f"http://testserver{page}"})
     assert (answer.status_code, answer.content) == (200, b"")
     assert asks(answer)
     back = confirm(aged, answer.headers["HX-Redirect"])
     assert back.headers["Location"] == f"{page}#open-delete-{api_key.public_id}"
-    assert f'id="open-delete-{api_key.public_id}"' in aged.get(page).content.decode(), "the script presses it"
+    assert f'id="open-delete-{api_key.public_id}"' in aged.get(page).content.decode(), "the script presses this button"
     api_key.refresh_from_db()
     assert api_key.is_active
 
 
 def test_a_deletion_without_script_is_confirmed_again_after_the_question(aged, api_key):
-    """T21: it never goes on by itself, when the person may have thought better of it; and the name is typed."""
+    """T21: the deletion never continues by itself, because the person may have changed their mind. They type the name
+    again.
+    """
     ApiKey.objects.update(last_used_at=timezone.now())
     asked = aged.post(action("delete", api_key), {"confirmation": "Production server"}).headers["Location"]
     assert confirm(aged, asked).headers["Location"] == action("delete", api_key)
@@ -134,14 +136,14 @@ def test_a_look_that_was_asked_for_and_forgotten_does_not_follow_another_confirm
 
 
 def test_a_confirmation_leads_nowhere_else(aged, api_key):
-    """The page that asks names where to come back to; another host is not followed."""
+    """The page that asks sends the address to return to. Another host is ignored."""
     for referer in ("https://evil.example/x", "http://testserver//evil.example/", "http://[::1"):
         answer = aged.post(action("copy", api_key), headers=FETCH | {"Referer": referer})
         assert confirm(aged, answer.json()["login"]).headers["Location"] == f"/#row-{api_key.public_id}"
         age(aged)
 
 
-# What was interrupted, and is not carried out
+# Actions that were interrupted and are not carried out
 
 NOT_DONE = "You confirmed that it is you. Nothing has been done yet: "
 # What the page after the confirmation says to do, of each action that the confirmation does not carry out.
@@ -158,13 +160,13 @@ CARRIED_OUT = {KEY + "copy/", KEY + "reveal/"}
 
 @pytest.mark.parametrize("pattern", sorted({pattern for way, pattern in ASKS if way == "POST"} - CARRIED_OUT))
 def test_the_page_after_the_confirmation_says_that_the_action_was_not_done(aged, project, api_key, pattern):
-    """T55, without script."""
+    """T55: without script."""
     ids = {"project_id": project.public_id, "key_id": api_key.public_id}
     path = next(route for route in all_routes() if route.pattern == pattern).path(**ids)
     asked = aged.post(path, BODIES.get(pattern, {})).headers["Location"]
     page = confirm(aged, asked, follow=True)
     assert f"{NOT_DONE}{AGAIN[pattern]}." in text(page)
-    assert NOT_DONE not in text(aged.get(settings_of(project)))  # it is said once
+    assert NOT_DONE not in text(aged.get(settings_of(project)))  # the page says it only once
 
 
 @pytest.mark.parametrize("next_page", ["", "dashboard"])
@@ -189,7 +191,7 @@ def test_a_script_that_read_no_secret_yet_leads_to_a_page_that_says_so(aged, pro
 
 
 def test_a_page_that_was_only_asked_for_follows_without_an_announcement(aged, project, api_key):
-    """Also where an action of the same page was interrupted before, and given up."""
+    """This holds even if an earlier action of the same page was interrupted and given up."""
     aged.post(action("delete", api_key))
     asked = aged.get(action("delete", api_key)).headers["Location"]
     assert NOT_DONE not in text(confirm(aged, asked, follow=True))
@@ -216,7 +218,7 @@ def test_a_code_confirms_too(aged, owner, api_key):
     assert api_key.secret in shown.content.decode()
 
 
-def test_who_has_no_password_is_asked_for_the_second_factor(aged, owner, api_key):
+def test_a_person_without_a_password_is_asked_for_the_second_factor(aged, owner, api_key):
     """T21, T23"""
     TOTP.activate(owner, generate_totp_secret())
     codes = RecoveryCodes.activate(owner).get_unused_codes()

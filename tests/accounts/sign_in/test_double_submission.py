@@ -1,4 +1,4 @@
-"""Forms of the account that are sent several times at once: one takes effect, and the others are no fault."""
+"""Account forms that are sent several times at once: one takes effect, and the others do not fail."""
 
 from collections import Counter
 from contextlib import contextmanager
@@ -31,12 +31,14 @@ EMAIL, ACTIVATE = reverse("account_email"), reverse("mfa_activate_totp")
 
 @pytest.fixture(autouse=True)
 def slots_for_all(monkeypatch):
-    """These tests ask what happens to forms that are all taken."""
+    """Enough slots for all forms, because these tests are about forms that are all accepted."""
     monkeypatch.setattr(hashing, "_at_work", Slots(TIMES))
 
 
 def sent_at_once(path, fields, session=None):
-    """Clients that sent one form at once, all with the session of one if it is given, each with its answer."""
+    """Sends one form from several clients at once, all with the same session if one is given. Returns each client with
+    its answer.
+    """
     clients = [Client() for _ in range(TIMES)]
     for client in clients:
         client.cookies.update(session.cookies if session else {})
@@ -45,7 +47,7 @@ def sent_at_once(path, fields, session=None):
 
 @contextmanager
 def all_at(signal):
-    """Lets nobody on from the signal, which stands between a form's look and its insert, before all are there."""
+    """Holds every request at the signal, between the form's check and its insert, until all requests are there."""
     together = Barrier(TIMES)
 
     def wait(sender, instance=None, **kwargs):
@@ -60,20 +62,20 @@ def all_at(signal):
 
 
 def signed_up_at_once(leads_to):
-    """The client whose sign-up created the account, and one of the others."""
+    """The client whose sign-up created the account, and another client."""
     with all_at(pre_save):
         sent = sent_at_once(SIGN_UP, FIELDS)
     first = [client for client, answer in sent if answer.headers.get("Location") == leads_to]
     others = [client for client, answer in sent if answer.headers.get("Location") == f"{LOGIN}?next=%2Fhelp%2F"]
     assert (len(first), len(others)) == (1, TIMES - 1)
     assert EmailAddress.objects.get().user == User.objects.get()
-    # A browser that got the first answer too keeps that one's session, and is led on.
+    # A browser that also received the first answer keeps that answer's session and is redirected.
     assert all("sessionid" not in client.cookies for client in others)
     assert first[0].get(LOGIN, HELP)["Location"] == leads_to
     return first[0], others[0]
 
 
-def test_of_sign_ups_one_creates_the_account_and_the_others_lead_to_it(transactional_db, caplog):
+def test_one_of_several_sign_ups_creates_the_account_and_the_others_lead_to_it(transactional_db, caplog):
     """T14"""
     first, other = signed_up_at_once("/help/")
     assert "submitted_twice" in caplog.text
@@ -84,13 +86,13 @@ def test_of_sign_ups_one_creates_the_account_and_the_others_lead_to_it(transacti
 
 
 @pytest.mark.usefixtures("confirmed_by_code")
-def test_of_sign_ups_that_are_confirmed_one_is_asked_for_the_code(transactional_db, mailoutbox):
+def test_one_of_several_sign_ups_by_code_sends_an_email(transactional_db, mailoutbox):
     """T14"""
     signed_up_at_once(CODE)
     assert len(mailoutbox) == 1
 
 
-def test_of_new_addresses_one_is_added(transactional_db, inside, person):
+def test_one_of_several_addresses_sent_at_once_is_added(transactional_db, inside, person):
     """T14"""
     with all_at(_add_email):
         sent = sent_at_once(EMAIL, {"email": "countess@example.com", "action_add": ""}, inside)
@@ -99,7 +101,7 @@ def test_of_new_addresses_one_is_added(transactional_db, inside, person):
     assert person.emailaddress_set.filter(email="countess@example.com").count() == 1
 
 
-def test_of_authenticator_apps_one_is_set_up(transactional_db, inside, person):
+def test_one_of_several_authenticator_apps_sent_at_once_is_set_up(transactional_db, inside, person):
     """T14"""
     inside.get(ACTIVATE)
     sent = sent_at_once(ACTIVATE, {"code": totp_code(inside.session[SECRET_SESSION_KEY])}, inside)

@@ -1,6 +1,6 @@
-"""Every way that takes an address does the same work whether or not the address has an account.
+"""Every form that accepts an address does the same work whether or not the address has an account.
 
-Equal work takes equal time. tests/faults/test_timing.py measures the time itself.
+Equal work takes equal time. tests/faults/test_timing.py measures the time.
 """
 
 import re
@@ -47,7 +47,7 @@ class Work(NamedTuple):
 
 
 def work_of(act: Callable[[], Any]) -> Work:
-    """What `act` makes the server do. Limits that earlier calls used up are forgotten."""
+    """The work that `act` causes on the server. Limits that earlier calls used up are reset."""
     cache.clear()
     hashes.clear()
     Email.objects.all().delete()
@@ -65,7 +65,7 @@ def account(kind: str, *, verified: bool = True, **fields: Any) -> str:
 
 @pytest.fixture
 def addresses(settings, db) -> list[str]:
-    """One that has no account, then one of each kind that has one."""
+    """An address without an account, then an address of each kind of account."""
     settings.PASSWORD_HASHERS = [f"{__name__}.CountedHasher"]
     settings.EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"
     return [
@@ -119,13 +119,13 @@ EMAILS = {"reset": 1, "sign-up": 1, "new address": 1, "another code": 1}
 @pytest.mark.usefixtures("confirmed_by_code")
 @pytest.mark.parametrize("way", [sign_in, reset, sign_up, new_address], ids=lambda way: way.__name__)
 def test_an_address_that_has_an_account_costs_the_same_work_as_an_unknown_one(addresses, inside, way):
-    """T51: hashes, emails and statements are the same in each answer."""
+    """T51: every answer needs the same number of hashes, emails and statements."""
     unknown, *known = [way(address, inside) for address in addresses]
     for step, work in unknown.items():
         assert (work.hashes, work.emails) == (HASHES.get(step, 0), EMAILS.get(step, 0)), step
     for address, steps in zip(addresses[1:], known, strict=True):
         for step, work in steps.items():
-            if step == "sign-up":  # A new account is looked at more often. The hash takes a hundred times as long.
+            if step == "sign-up":  # a new account is read more often; one hash takes a hundred times as long
                 assert work[:4] == unknown[step][:4], address
                 assert work.writes == unknown[step].writes, address
             else:

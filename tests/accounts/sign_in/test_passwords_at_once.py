@@ -1,4 +1,6 @@
-"""Few passwords are hashed at once in a process. One too many is answered 503, and has counted and changed nothing."""
+"""A process hashes only a few passwords at once. One too many is answered 503, counts towards no limit and changes
+nothing.
+"""
 
 import re
 from functools import partial
@@ -42,7 +44,7 @@ def real_hasher(settings, quick_passwords, monkeypatch) -> None:
 
 @pytest.fixture
 def others_hash(monkeypatch) -> Slots:
-    """Others hold all slots while the test runs; its own person and password are made before."""
+    """Other requests hold all slots while the test runs. The test's person and password are made before."""
     slots = Slots(1)
     monkeypatch.setattr(hashing, "_at_work", slots)
     slots.take()
@@ -63,7 +65,7 @@ def assert_refused(answer) -> str:
 
 @pytest.mark.django_db
 def test_a_sign_in_that_is_refused_keeps_the_address_and_is_no_wrong_password(client, person, others_hash):
-    """Five wrong passwords would keep the person out of the account for five minutes."""
+    """After five wrong passwords, the person would be locked out for five minutes."""
     for _ in range(6):
         page = assert_refused(log_in(client, person))
         assert f'value="{person.email}"' in page
@@ -131,19 +133,19 @@ def test_the_admin_says_the_same_where_it_sets_a_password(signed_in, admin, othe
 
 @pytest.mark.django_db
 def test_a_slot_ends_with_its_request(client, person, monkeypatch):
-    """Whatever becomes of the form: a wrong password, a right one, or one that cannot be used."""
+    """This holds for a wrong password, a right one and one that cannot be used."""
     monkeypatch.setattr(hashing, "_at_work", Slots(1))
     assert log_in(client, person, "wrong").status_code == 200
     assert client.post(SIGN_UP, {"email": "x", "password1": "y"}).status_code == 200
     assert log_in(client, person).status_code == 302
-    assert hashing._at_work.take(), "no request holds it any more"
+    assert hashing._at_work.take(), "no request holds the slot any more"
 
 
 # The hasher
 
 
 def test_a_hash_beyond_the_limit_is_refused_wherever_it_is_asked_for(others_hash):
-    """Also the one that hides whether there is an account."""
+    """This includes the hash that hides whether there is an account."""
     encoded = "pbkdf2_sha256$1000000$salt$hash"
     for hash_one in (
         lambda: hashers.make_password("x"),
@@ -171,7 +173,7 @@ def test_only_a_quarter_of_the_threads_gets_a_slot(monkeypatch):
 
 
 def test_no_other_hasher_is_in_use():
-    """One that is not ours would have no limit."""
+    """Another hasher would have no limit."""
     assert re.search(r'^PASSWORD_HASHERS = \["accounts.sign_in.hashing.PasswordHasher"\]$', SETTINGS, re.M)
 
 
@@ -182,8 +184,8 @@ SETTINGS = (REPOSITORY / "config" / "settings.py").read_text()
 
 
 @pytest.mark.usefixtures("transactional_db")
-def test_of_forty_sign_ins_at_once_none_is_lost_and_none_is_counted(start_server):
-    """T46, as far as passwords go: two at once both get in, and those beyond the limit hear so at once."""
+def test_forty_sign_ins_at_once_are_all_answered_and_none_counts_as_failed(start_server):
+    """T46: the part about passwords. Two sign-ins at once both succeed, and those beyond the limit are told at once."""
     user = UserFactory(email="ada@example.com", password=PASSWORD)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     server = start_server(THREADS="8", TRUSTED_PROXIES="1")
@@ -194,5 +196,5 @@ def test_of_forty_sign_ins_at_once_none_is_lost_and_none_is_counted(start_server
 
     assert in_parallel([partial(sign_in, number) for number in range(2)]) == [302, 302]
     answers = in_parallel([partial(sign_in, number) for number in range(40)])
-    assert set(answers) == {302, 503}, "nobody is refused for wrong passwords, and nothing breaks"
+    assert set(answers) == {302, 503}, "no answer says that a password is wrong, and none is an error"
     assert "Traceback" not in server.log_text()

@@ -1,4 +1,4 @@
-"""Sign-ups, sign-ins and resets that wait for a code: strangers hold nobody up, and a new password ends them all."""
+"""Sign-ups, sign-ins and resets that wait for a code. Strangers hold nobody up, and a new password ends all of them."""
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -51,7 +51,7 @@ def reset(client, user) -> None:
 
 
 def test_after_a_reset_nothing_is_left_of_the_sign_up_before_it(client, person):
-    """The address was the person's own already, as the email said that led to the reset."""
+    """The address already belonged to the person, as the email for the reset said."""
     assert sign_up(person.email, client)["Location"] == CODE
     reset(client, person)
     assert client.get(LOGIN).status_code == 200
@@ -88,7 +88,7 @@ def test_a_sign_in_that_waits_for_a_second_factor_ends_with_a_new_password(clien
 
 @pytest.mark.parametrize("page", [RESET_CODE, NEW_AFTER_RESET])
 def test_another_reset_ends_too(client, person, page):
-    """Somebody who could read the owner's email for a moment has the code of a reset."""
+    """Somebody who could read the owner's email for a moment may have the code of another reset."""
     thief = Client()
     thief.post(RESET, {"email": person.email})
     code = mailed_code()
@@ -110,7 +110,7 @@ def test_strangers_do_not_use_up_the_email_of_a_persons_own_sign_in(client, unco
     assert log_in(client, unconfirmed)["Location"] == CODE
     assert len(mail.outbox) == 2
     assert "If it has a code, enter the code here" in page_of(client.get(CODE))
-    assert sign_up(unconfirmed.email).status_code == 429, "a stranger waits all the same"
+    assert sign_up(unconfirmed.email).status_code == 429, "a stranger still has to wait"
     client.post(CODE, {"code": mailed_code()})
     assert is_signed_in(client)
 
@@ -136,7 +136,7 @@ def test_a_second_sign_in_leads_to_the_page_for_the_code_and_says_that_an_email_
 
 
 def test_a_new_code_of_a_sign_up_waits_for_strangers_as_for_any_address(client, time_machine):
-    """Otherwise it would show whether the address was new."""
+    """A different wait would reveal whether the address was new."""
     time_machine.move_to("2026-03-10 12:00:00+00:00", tick=False)
     sign_up("ada@example.com", client)
     time_machine.shift(10)
@@ -146,7 +146,7 @@ def test_a_new_code_of_a_sign_up_waits_for_strangers_as_for_any_address(client, 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_new_secret_key_ends_no_sign_in_while_the_former_one_is_a_fallback(client, unconfirmed, settings, keep):
-    """docs/security.md: after a change that nobody has to notice, what waits for a code goes on."""
+    """docs/security.md: after a planned change, a sign-in that waits for a code continues."""
     assert log_in(client, unconfirmed)["Location"] == CODE
     former, settings.SECRET_KEY = settings.SECRET_KEY, "another " * 10
     settings.SECRET_KEY_FALLBACKS = [former] if keep else []

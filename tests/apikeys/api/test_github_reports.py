@@ -1,4 +1,4 @@
-"""T34: GitHub's reports are signed lists of leaked secrets, and nothing else is taken for one."""
+"""T34: GitHub's reports are signed lists of leaked secrets. Nothing else counts as one."""
 
 import json
 from typing import Any
@@ -33,7 +33,9 @@ def github(settings) -> Signer:
 
 
 def test_the_example_of_githubs_documentation_is_recognised():
-    """docs.github.com, "Secret scanning partner program": its signature, by GitHub's own key of that name."""
+    """docs.github.com, "Secret scanning partner program": the example's signature, made with GitHub's own key of that
+    name.
+    """
     identifier = "bcb53661c06b4728e59d897fb6165d5c9cda0fd9cdf9d09ead458168deb7518c"
     pem = (
         "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYAGMWO8XgCamYKMJS6jc/qgvSlAd\n"
@@ -82,7 +84,7 @@ def forged(github: Signer, body: bytes) -> dict[str, dict[str, str]]:
     }
 
 
-def test_what_github_has_not_signed_does_nothing(github, api_key):
+def test_a_list_without_githubs_signature_does_nothing(github, api_key):
     body = matches(api_key.secret)
     before = everything()
     for how, headers in forged(github, body).items():

@@ -1,4 +1,4 @@
-"""T34: whoever holds a leaked secret can report it. Its key is paused at once; the answer reveals nothing."""
+"""T34: a holder of a leaked secret can report it. Its key is paused at once, and the answer reveals nothing."""
 
 import json
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_next_call_with_a_reported_key_is_refused(server, api_key):
-    """T34: not in a second, but at once."""
+    """T34: the refusal is immediate, without a second's delay."""
     headers = bearer(api_key.secret)
     assert server.request("GET", f"{API}/verify", headers=headers).status == 204
     body = json.dumps({"secret": api_key.secret, "source": FOUND_AT})
@@ -77,7 +77,7 @@ def test_the_answer_thanks_and_says_what_happens():
 
 
 def test_a_report_costs_one_query_and_a_malformed_one_none(django_assert_num_queries):
-    with django_assert_num_queries(3):  # the one, in a transaction: here the test's own makes savepoints of it
+    with django_assert_num_queries(3):  # one query in a transaction; the test's own transaction adds savepoints
         post({"secret": secret_format.generate("lk_")})
     with django_assert_num_queries(0):
         post({"secret": "lk_malformed"})
@@ -89,7 +89,7 @@ def test_no_session_and_no_token_are_asked_for(api_key, owner, signed_in):
     assert api_key.events.get(kind="reported").by is None
 
 
-# What is no report. `lk_canary…` must not come back in any answer.
+# Bodies that are not a report. `lk_canary…` must not come back in any answer.
 
 NO_REPORTS = {
     "nothing": (b"", 422),
@@ -113,8 +113,8 @@ NO_REPORTS = {
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
 @pytest.mark.parametrize(("body", "status"), NO_REPORTS.values(), ids=NO_REPORTS)
-def test_what_is_no_report_is_refused_and_not_repeated(body, status, debug, settings, caplog):
-    """T29, in part"""
+def test_an_invalid_report_is_refused_and_not_repeated(body, status, debug, settings, caplog):
+    """T29: one part of the promise."""
     settings.DEBUG = debug
     before = everything()
     answer = post(body)
@@ -124,7 +124,7 @@ def test_what_is_no_report_is_refused_and_not_repeated(body, status, debug, sett
 
 
 def test_the_secret_is_in_no_answer_and_in_no_table(api_key, django_capture_on_commit_callbacks):
-    """T34, T29 in part"""
+    """T34, and a part of T29."""
     with django_capture_on_commit_callbacks(execute=True):
         answer = post({"secret": api_key.secret, "source": f"https://x.example/?k={api_key.secret}"})
     answer_with_query = post({"secret": api_key.secret}, QUERY_STRING=f"secret={api_key.secret}")
@@ -132,12 +132,12 @@ def test_the_secret_is_in_no_answer_and_in_no_table(api_key, django_capture_on_c
 
 
 def test_a_failure_amid_a_report_shows_no_secret(api_key, settings, rf):
-    """T29, in part: the report that Django mails to admins holds the variables of every function."""
+    """T29: one part of the promise. Django's error email to admins contains the variables of every function."""
     settings.KEY_PEPPERS = "no ring"
     with pytest.raises(ImproperlyConfigured) as failure:
         post({"secret": api_key.secret})
     traceback = failure.tb
-    while "handlers" not in traceback.tb_frame.f_code.co_filename:  # the test's own functions hold it, of course
+    while "handlers" not in traceback.tb_frame.f_code.co_filename:  # the test's functions have the secret
         traceback = traceback.tb_next
     reporter = ExceptionReporter(rf.post(REPORT), failure.type, failure.value, traceback, is_email=True)
     for text in (reporter.get_traceback_html(), reporter.get_traceback_text()):
@@ -146,7 +146,7 @@ def test_a_failure_amid_a_report_shows_no_secret(api_key, settings, rf):
     assert_error(post({"secret": api_key.secret}, client=Client(raise_request_exception=False)), 500, "internal_error")
 
 
-# Where it was found
+# The place where the secret was found
 
 SOURCES = {
     FOUND_AT: FOUND_AT,

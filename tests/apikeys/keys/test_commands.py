@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 
 def run(*arguments: str) -> str:
-    """What the command printed."""
+    """The output of the command."""
     out = StringIO()
     call_command(*arguments, stdout=out)
     return out.getvalue()
@@ -187,7 +187,7 @@ def test_without_a_key_ring_createkey_and_demo_say_what_is_missing(project, sett
 @pytest.mark.slow
 @override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
 class TestDemo(TestCase):
-    """One sample account for all of these tests: making it takes longer than they do together."""
+    """These tests share one sample account, because making it takes longer than all of them together."""
 
     demo: dict[str, Any]
 
@@ -224,9 +224,9 @@ class TestDemo(TestCase):
 
     def test_it_has_keys_in_every_state_files_and_months_of_events(self):
         assert set(ApiKey.objects.values_list("state", flat=True)) == set(KeyState)
-        # Demo tells nobody by email and has no other members. Owners would have to be told of these.
+        # The demo sends no emails and has no other members. Owners would have to be told of these events.
         missing = {"shown_again", "resumed_reported", "member_changed", "member_removed"}
-        # Nothing in the demo has another name, another choice of emails, or fewer files than at its start.
+        # Nothing in the demo was renamed, no email choice was changed, and no file was deleted.
         missing |= {"renamed", "project_renamed", "notifications_changed", "file_deleted"}
         assert set(AuditEvent.objects.values_list("kind", flat=True)) == set(codes_of()) - missing
         assert ApiKey.objects.get(pause_reason="reported").is_reported
@@ -314,7 +314,7 @@ def test_listkeys_says_which_key_was_reported(api_key, project):
 
 @pytest.mark.parametrize("arguments", [[], ["help"], ["createkey", "--help"]], ids=" ".join)
 def test_asking_for_help_leaves_nothing_on_the_disk(tmp_path, arguments):
-    """The first command on a new machine is often this one, and by another user than the server's."""
+    """This is often the first command on a new machine, run by another user than the server's."""
     data, temporary = tmp_path / "data", tmp_path / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "DATA_DIR": str(data), "TMPDIR": str(temporary)}

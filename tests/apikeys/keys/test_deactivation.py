@@ -1,4 +1,4 @@
-"""Accounts are deactivated, not deleted: what the admin says first, what stops, and who is told."""
+"""Accounts are deactivated, not deleted: the admin's warning, the keys that stop, and the people who are told."""
 
 import re
 from html import unescape
@@ -55,7 +55,7 @@ def test_the_page_names_the_keys_that_stop_and_the_projects_that_nobody_else_own
     assert ApiKey.objects.filter(state="active").count() == 3
 
 
-def test_what_the_page_says_is_what_happens(site, client, signed_in, project, owner, outsider):
+def test_a_deactivation_does_what_its_page_says(site, client, signed_in, project, owner, outsider):
     MembershipFactory(project=project, user=outsider)
     theirs, other = (create_key(project=project, name=user.email, by=user) for user in (owner, outsider))
     person = signed_in(owner)

@@ -1,4 +1,4 @@
-"""Who gets which mails about keys: owners, of what they chose, and of looks from new addresses."""
+"""Who gets which emails about keys: owners get the kinds that they chose, and those about looks from new addresses."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ def key(project, owner, told) -> ApiKey:
     return project.api_keys.get()
 
 
-# Who gets them
+# Recipients
 
 
 def test_every_owner_is_mailed_alone_also_the_one_who_did_it(key, owner, viewer, told):
@@ -84,7 +84,7 @@ def test_an_address_is_new_once(key, owner, told):
     assert told(services.reveal_secret, key=key, by=owner, address=OFFICE) == []
 
 
-def test_what_another_person_or_project_knows_is_new_here(key, owner, outsider, told):
+def test_an_address_that_another_person_or_project_knows_is_new_here(key, owner, outsider, told):
     second = MembershipFactory(project=key.project).user
     assert len(told(looked, key=key, by=second, address=HOME)) == 2
     other = services.create_key(project=outsider.projects.get(), name="Other", by=outsider, address=OFFICE).key
@@ -93,8 +93,8 @@ def test_what_another_person_or_project_knows_is_new_here(key, owner, outsider, 
 
 
 @pytest.mark.parametrize("off", ["created", "deleted"])
-def test_what_an_owner_is_not_told_of_makes_no_address_known(project, key, owner, told, off):
-    """Else a thief of a session would make and delete a key first, and then copy the others unnoticed."""
+def test_an_action_without_an_email_makes_no_address_known(project, key, owner, told, off):
+    """Otherwise a thief of a session would create and delete a key first, and then copy the other keys unnoticed."""
     project.memberships.update(**{f"mail_{off}": False})
     decoy = services.create_key(project=project, name="Decoy", by=owner, address=OFFICE if off == "created" else None)
     if off == "deleted":
@@ -104,7 +104,9 @@ def test_what_an_owner_is_not_told_of_makes_no_address_known(project, key, owner
 
 
 def test_pausing_from_an_address_does_not_make_it_known(key, owner, told):
-    """Else a thief of a session would pause and re-enable, of which nobody is told, and then reveal in silence."""
+    """Otherwise a thief of a session would pause and re-enable a key, which sends no email, and then reveal it
+    unnoticed.
+    """
     services.pause_key(key=key, by=owner, address=OFFICE)
     services.resume_key(key=key, by=owner, address=OFFICE)
     assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
@@ -114,10 +116,10 @@ def test_an_address_that_cannot_be_read_is_always_new(key, owner, told):
     for _ in range(2):
         (message,) = told(looked, key=key, by=owner, address=None)
         assert "From: an address that cannot be read\n" in message.body
-    assert told(services.copy_secret, key=key, by=None) == [], "a command has none"
+    assert told(services.copy_secret, key=key, by=None) == [], "a command has no address"
 
 
-def test_who_switches_these_mails_on_knows_nothing_of_what_was_before(project, key, owner, told):
+def test_switching_these_emails_on_makes_no_earlier_address_known(project, key, owner, told):
     second = MembershipFactory(project=project).user
     choose_mails(project=project, by=second, **ALL | {"revealed": False})
     assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {owner.email}
@@ -127,7 +129,7 @@ def test_who_switches_these_mails_on_knows_nothing_of_what_was_before(project, k
 
 
 @pytest.mark.parametrize("off", ["created", "deleted"])
-def test_what_an_owner_was_not_told_of_stays_unknown_once_that_mail_is_on(project, key, owner, told, off):
+def test_switching_an_email_on_makes_no_earlier_address_known(project, key, owner, told, off):
     choose_mails(project=project, by=owner, **ALL | {off: False})
     decoy = services.create_key(project=project, name="Decoy", by=owner, address=OFFICE if off == "created" else None)
     services.delete_key(key=decoy.key, by=owner, address=OFFICE if off == "deleted" else None)
@@ -135,7 +137,7 @@ def test_what_an_owner_was_not_told_of_stays_unknown_once_that_mail_is_on(projec
     assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
 
 
-def test_who_becomes_an_owner_knows_nothing_of_what_was_before(project, key, owner, told):
+def test_a_new_owner_knows_no_earlier_address(project, key, owner, told):
     told(looked, key=key, by=owner, address=OFFICE)
     second = MembershipFactory(project=project).user
     assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {second.email}
@@ -143,9 +145,7 @@ def test_who_becomes_an_owner_knows_nothing_of_what_was_before(project, key, own
     assert addressees(told(services.reveal_secret, key=key, by=owner, address=HOME)) == {second.email}
 
 
-def test_a_viewer_who_is_made_an_owner_knows_nothing_of_what_was_before(
-    project, key, owner, viewer, admin, signed_in, told
-):
+def test_a_viewer_who_becomes_an_owner_knows_no_earlier_address(project, key, owner, viewer, admin, signed_in, told):
     told(looked, key=key, by=owner, address=OFFICE)
     membership = project.memberships.get(user=viewer)
     page = reverse("admin:projects_membership_change", args=[membership.pk])
@@ -167,7 +167,7 @@ def addressees(messages: list[Any]) -> set[str]:
 @pytest.mark.parametrize("owners", [1, 20])
 def test_a_look_costs_one_query_for_its_mails(project, key, owner, owners, django_assert_num_queries):
     MembershipFactory.create_batch(owners - 1, project=project)
-    for statements in (8, 5):  # two of them the savepoint of the test's own transaction; three write the emails
+    for statements in (8, 5):  # two are the savepoint of the test's own transaction; three write the emails
         with django_assert_num_queries(statements):
             looked(key, owner, OFFICE)
 

@@ -1,4 +1,4 @@
-"""What the mails to owners say, and when there is none. How they are delivered: tests/common/outbox."""
+"""The text of the emails to owners, and the changes that send none. tests/common/outbox tests their delivery."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def key(project, owner, told) -> ApiKey:
     return project.api_keys.get()
 
 
-# Their words
+# Text
 
 
 def settings_of(project: Project) -> str:
@@ -142,14 +142,14 @@ def test_pausing_re_enabling_and_showing_secrets_once_are_no_mails(key, owner, t
     assert told(services.show_secrets_once, project=key.project, by=owner, address=OFFICE) == []
 
 
-def test_what_changes_nothing_is_no_mail(key, owner, told):
+def test_an_action_without_effect_sends_no_email(key, owner, told):
     secret = services.copy_secret(key=key, by=owner, address=HOME)
     services.report_leak(secret=secret)
     assert told(services.report_leak, secret=secret) == []
     assert told(services.keep_secrets, project=key.project, by=owner) == [], "they can be shown again already"
     services.delete_key(key=key, by=owner)
     assert told(services.delete_key, key=key, by=owner) == []
-    assert told(delete_project, project=key.project, by=owner) == [], "it has no key any more"
+    assert told(delete_project, project=key.project, by=owner) == [], "the project has no key any more"
 
 
 def test_a_project_with_many_keys_is_deleted_with_one_mail(key, owner, told):
@@ -159,7 +159,7 @@ def test_a_project_with_many_keys_is_deleted_with_one_mail(key, owner, told):
 
 
 def test_no_mail_holds_a_secret(project, owner, told):
-    """T29, in part"""
+    """T29: one part of the promise."""
     found = told(services.create_key, project=project, name="Production server", by=owner, address=HOME)
     key = project.api_keys.get()
     secret = services.reveal_secret(key=key, by=owner, address=HOME)
@@ -172,7 +172,7 @@ def test_no_mail_holds_a_secret(project, owner, told):
 
 
 def test_a_name_cannot_write_a_header_of_its_own(key, owner, told):
-    """No form lets a line feed into a name; a row that holds one all the same is mailed of, on one line."""
+    """No form accepts a line feed in a name. If a row has one anyway, its email still has the name on one line."""
     hostile = "Weather\r\nBcc: everyone@example.com\n\nBuy now"
     Project.objects.update(name=hostile)
     ApiKey.objects.update(name=hostile)
@@ -190,10 +190,10 @@ def test_names_of_all_languages_and_html_are_written_as_they_are(project, owner,
     assert message.message()["Subject"].isascii()
 
 
-# Nothing happened, nothing is said
+# Without a change, no email
 
 
-def test_a_change_that_is_taken_back_is_no_mail(key, owner, told):
+def test_a_change_that_is_rolled_back_sends_no_email(key, owner, told):
     def deleted_and_taken_back() -> None:
         with transaction.atomic():
             services.delete_key(key=key, by=owner)

@@ -1,4 +1,4 @@
-"""Two things at once, by real threads with connections of their own."""
+"""Two actions at once, in real threads with their own connections."""
 
 import re
 from functools import partial
@@ -40,7 +40,8 @@ def test_no_race_brings_a_deleted_key_back(transactional_db, project, owner, cha
     ]
     for deletion, other in rounds_in_parallel(rounds):
         assert deletion is True
-        # It came first, or it was told; True and KeyGone are both right where the two overlap.
+        # The other action came first, or it was told that the key is gone. Where the two overlap, True and KeyGone are
+        # both right.
         assert other is True or isinstance(other, services.KeyGone)
     assert not ApiKey.objects.exclude(state=KeyState.DELETED, ciphertext=None).exists()
     assert AuditEvent.objects.filter(kind="deleted").count() == ROUNDS
@@ -88,7 +89,7 @@ def test_one_name_is_taken_once(transactional_db, owner, project):
 
 
 def submitted_at_once(url: str, user, fields: dict[str, str]) -> list[int]:
-    """The status codes of POSTS submissions of one form, each by a client of its own."""
+    """The status codes of POSTS submissions of one form, each by its own client."""
     clients = [Client() for _ in range(POSTS)]
     for client in clients:
         log_in(client, user)
@@ -126,7 +127,7 @@ def test_a_project_form_that_is_posted_20_times_creates_one_project(transactiona
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
 def test_a_key_that_uploads_does_not_hold_up_its_own_end(transactional_db, project, owner):
-    """T11, T34: an upload has the project locked while it adds up its files; a pause needs it for the event."""
+    """T11, T34: an upload locks the project while it adds up the files. A pause needs the same lock for its event."""
     paused, reported = (services.create_key(project=project, name=name, by=owner) for name in ("One", "Two"))
     stop = [
         partial(services.pause_key, key=paused.key, by=owner),

@@ -242,7 +242,7 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
     of_the_rest = ["project_renamed", "notifications_changed", "file_deleted"]
     assert of_project == ["shown_once", "shown_again", *of_members, *of_the_rest]
     assert {*kinds(key), *of_project} == set(codes_of())
-    assert key.events.get(kind="reported").by is None  # it may be anyone who holds the secret
+    assert key.events.get(kind="reported").by is None  # anyone with the secret can report it
     assert set(project.audit_events.exclude(kind="reported").values_list("by", "address")) == {(owner.pk, ADDRESS)}
 
 
@@ -263,8 +263,9 @@ def test_an_operators_command_leaves_an_event_without_a_person(api_key):
 
 @pytest.fixture
 def without_events(transactional_db):
-    """Takes the events' table away, for real. No transaction surrounds the test, so that the service's own is put
-    to the test."""
+    """Really takes the table of events away. No transaction surrounds the test, so it is the service's own transaction
+    that counts.
+    """
     table = AuditEvent._meta.db_table
 
     @contextmanager

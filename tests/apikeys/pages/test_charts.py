@@ -1,4 +1,4 @@
-"""The bars' numbers and paths, without a page around them."""
+"""Numbers and paths of the bars, without a page."""
 
 import re
 

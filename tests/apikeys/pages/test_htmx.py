@@ -1,4 +1,4 @@
-"""What htmx gets: partials, announcements, and pages where it has to leave."""
+"""Answers to htmx: partials, announcements, and redirects to whole pages."""
 
 import re
 from typing import Any
@@ -44,8 +44,8 @@ def test_the_announcement_of_a_pause_offers_to_undo_it(client, api_key):
 
 
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])
-def test_who_changed_nothing_is_told_how_the_key_stands_and_offered_no_undo(client, api_key, owner, headers):
-    """Two tabs: the other one was faster."""
+def test_an_action_without_effect_shows_the_keys_state_and_offers_no_undo(client, api_key, owner, headers):
+    """Two tabs are open, and the other one was faster."""
     for name, change, stands in (("pause", pause_key, "paused"), ("resume", resume_key, "active")):
         change(key=api_key, by=owner)
         answer = client.post(action(name, api_key), headers=headers, follow=True)

@@ -1,4 +1,4 @@
-"""What owners see of their keys' calls: in the rows, on Quick Start, among the deleted keys, before deleting."""
+"""The counted calls of keys on the pages: in the rows, on Quick Start, among the deleted keys and before deleting."""
 
 import html
 import re
@@ -23,7 +23,7 @@ QUIET = "No requests in 24 hours (last used"
 
 @pytest.fixture(autouse=True)
 def clock_that_stands(time_machine):
-    """Pages say how long ago a call was, and a busy machine may take its seconds between the call and the page."""
+    """Pages say how long ago a call was. On a busy machine, seconds may pass between the call and the page."""
     time_machine.move_to(timezone.now(), tick=False)
 
 
@@ -90,7 +90,7 @@ def test_a_row_that_is_swapped_keeps_its_figures(browser, project, api_key):
     assert "3 today" in text(browser.post(url("pause", project, api_key), headers=HTMX))
 
 
-# Refused calls
+# Rejected calls
 
 
 def test_a_paused_key_that_is_still_tried_says_so_in_its_row_and_on_quick_start(browser, project, api_key, owner):
@@ -152,7 +152,7 @@ def test_the_first_request_is_nothing_until_it_came(browser, project, api_key):
 
 
 @pytest.mark.parametrize("address", ["http://[", "", "http://testserver/elsewhere/"])
-def test_a_page_that_nobody_knows_is_told_all_the_same(browser, project, api_key, address):
+def test_an_unknown_page_is_told_too(browser, project, api_key, address):
     """T25"""
     call(api_key)
     answer = browser.get(url("first_request", project, api_key), headers={**HTMX, "HX-Current-URL": address})
@@ -160,7 +160,7 @@ def test_a_page_that_nobody_knows_is_told_all_the_same(browser, project, api_key
     assert "hx-swap-oob" not in answer.content.decode()
 
 
-def test_asked_for_as_a_page_it_leads_to_the_dashboard(browser, project, api_key):
+def test_the_fragment_opened_as_a_page_leads_to_the_dashboard(browser, project, api_key):
     assert browser.get(url("first_request", project, api_key)).url == url("dashboard", project)
 
 
@@ -187,7 +187,7 @@ def test_deleting_says_when_and_how_often_the_key_was_used(browser, project, api
     call(api_key, 12)
     said = "Last used just now from 203.0.113.7. 12 requests in the last 24 hours."
     assert said in text(browser.get(delete_page))
-    assert said not in text(browser.get(url("settings", project))), "facts are fetched when the dialog opens"
+    assert said not in text(browser.get(url("settings", project))), "the dialog loads the facts when it opens"
     assert said in text(browser.get(delete_page, headers=HTMX))
     assert said in text(browser.post(delete_page, {"confirmation": "wrong"}))
 
@@ -198,7 +198,7 @@ def test_the_name_is_asked_only_for_a_key_used_in_the_last_7_days(browser, proje
     assert ("to confirm" in text(browser.get(url("delete", project, api_key)))) == asked
 
 
-# A roll
+# A rotation of keys
 
 
 @pytest.mark.parametrize(("hours", "quiet"), [(23, False), (25, True)])

@@ -1,4 +1,4 @@
-"""A key's own page, and its name."""
+"""A key's own page, and renaming a key."""
 
 from datetime import timedelta
 from typing import Any

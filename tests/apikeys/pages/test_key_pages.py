@@ -1,4 +1,4 @@
-"""What the pages do with keys: creating and deleting them, also without the key ring."""
+"""Creating and deleting keys on the pages, with and without the key ring."""
 
 import re
 import time
@@ -43,9 +43,9 @@ def test_a_proposed_name_is_free(client, project, owner):
 
 
 def test_deleted_keys_are_found_when_one_key_is_left(client, project, owner, api_key):
-    """As after a roll."""
+    """As after a rotation of keys."""
     settings = page("apikeys:settings", project)
-    assert 'id="key-state"' not in client.get(settings).content.decode(), "there is nothing to choose from"
+    assert 'id="key-state"' not in client.get(settings).content.decode(), "a filter without choices is not shown"
     delete_key(key=create_key(project=project, name="Before", by=owner).key, by=owner)
     assert 'id="key-state"' in client.get(settings).content.decode()
 
@@ -84,7 +84,7 @@ def test_the_limit_of_keys_is_said_in_words(client, project, api_key, settings):
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_key_deleted_while_its_page_was_open(name, client, api_key, owner):
-    """Two tabs: the other one deleted it."""
+    """Two tabs are open, and the other one deleted the key."""
     delete_key(key=api_key, by=owner)
     events = AuditEvent.objects.count()
     answer = client.post(action(name, api_key), follow=True)
@@ -117,7 +117,7 @@ def test_a_key_in_use_is_deleted_only_with_its_name(client, api_key):
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
 def test_enter_in_the_form_that_deletes_never_presses_another_button(client, api_key, headers):
-    """Enter presses the first button of the field's form. "Pause instead" belongs to a form of its own."""
+    """Enter presses the first button of the field's form. "Pause instead" is in another form."""
     ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now())
     shown = client.get(action("delete", api_key), headers=headers).content.decode()
     form = re.search(rf'<form[^>]*id="delete-form-{api_key.public_id}".*?</form>', shown, re.DOTALL)

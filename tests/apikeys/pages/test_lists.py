@@ -1,4 +1,4 @@
-"""Lists of none, one and a thousand rows; searching and filtering them."""
+"""Lists of none, one and a thousand rows, with search and filters."""
 
 import html
 import re
@@ -164,7 +164,7 @@ def test_deleted_keys_are_offered_only_where_there_are_any(client, project, api_
 
 
 def test_a_row_is_light(client, project):
-    """V18: no row holds a form for deleting, or an icon that another row repeats."""
+    """V18: no row has its own form for deleting or a copy of an icon that other rows use."""
     many_keys(project, 10)
     content = client.get(page("apikeys:settings", project)).content.decode()
     rows = re.findall(r"<tr class=\"key-row.*?</tr>", content, re.S)

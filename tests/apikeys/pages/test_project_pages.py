@@ -1,4 +1,4 @@
-"""A project's pages from its onboarding to its deletion, its activity, and what a viewer sees."""
+"""A project's pages from onboarding to deletion, its activity, and the pages of a viewer."""
 
 import re
 
@@ -67,7 +67,7 @@ def test_the_first_field_of_an_entry_page_has_the_focus(name, db):
     assert html.count("autofocus") == 1
 
 
-def test_who_has_two_projects_begins_at_their_list(client, project, owner):
+def test_a_person_with_two_projects_starts_at_the_list(client, project, owner):
     many_projects(owner, 1)
     assert client.get("/").headers["Location"] == "/projects/"
 
@@ -107,7 +107,7 @@ def test_a_deleted_project_stops_its_keys_at_once(client, project, api_key):
     assert "Deleted Acme Weather. Requests using its keys are now rejected." in text(client.get("/projects/"))
     assert ApiKey.objects.get().ciphertext is None
     assert not File.objects.exists()
-    assert path  # its bytes go when the transaction commits, see test_files_api
+    assert path  # the bytes are deleted after the commit, see test_files_api
 
 
 def test_every_page_of_a_deleted_project_is_gone(client, project, api_key):
@@ -172,7 +172,7 @@ def test_a_viewer_sees_why_instead_of_a_button(viewer, project, api_key, signed_
     for answer in (dashboard, settings):
         content = answer.content.decode()
         assert api_key.mask in content
-        assert 'method="post"' not in content, "no form that would be refused"
+        assert 'method="post"' not in content, "no form that a viewer may not send"
         assert "show-modal" not in content
 
 
@@ -183,7 +183,7 @@ def test_a_viewers_post_is_refused_with_the_reason(name, viewer, api_key, signed
     assert re.search(r"Only owners of the project can [a-z, ]+ keys\. Ask an owner of the project\.", text(answer))
 
 
-# The project that stays at hand
+# The project in the sidebar
 
 KEPT_ON = ("/help/", "/api/v1/docs", "/accounts/email/", "/accounts/sessions/")
 

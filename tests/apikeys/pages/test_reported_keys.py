@@ -1,4 +1,4 @@
-"""What people see of a key that was reported as leaked."""
+"""A key that was reported as leaked, as people see it."""
 
 import html
 import re
@@ -21,7 +21,7 @@ WHY = "This key was reported as leaked."
 WHAT_TO_DO = "Create a new key, switch your programs to it, then delete this one."
 BADGE = "Reported as leaked"
 MEANWHILE = "was reported as leaked in the meantime and stays paused. Nothing was changed."
-# What the forms of a page that shows the report send.
+# The field of the forms on a page that shows the report.
 SEEN = {"seen": "reported"}
 WITH_AND_WITHOUT_SCRIPT = pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])
 
@@ -76,7 +76,7 @@ def test_re_enabling_forgets_the_report_and_pausing_again_does_not_bring_it_back
 
 
 def pressed(client: Client, name: str, key: ApiKey, headers: dict[str, str]) -> Any:
-    """The answer to a button of a page that does not show the report."""
+    """The answer to a button on a page that does not show the report."""
     return client.post(action(name, key), headers=headers, follow=True)
 
 
@@ -99,7 +99,7 @@ def test_a_pause_that_came_after_the_report_was_nothing_to_undo(api_key, owner, 
 
 @WITH_AND_WITHOUT_SCRIPT
 def test_undo_and_a_page_that_is_older_than_the_report_do_not_re_enable_the_key(api_key, owner, signed_in, headers):
-    """T34: the person paused the key, and then it was reported."""
+    """T34: the person paused the key, and after that it was reported."""
     client = signed_in(owner)
     undo = re.search(r'action="([^"]+)" data-undo', pressed(client, "pause", api_key, headers).content.decode())
     services.report_leak(secret=api_key.secret)
@@ -110,7 +110,7 @@ def test_undo_and_a_page_that_is_older_than_the_report_do_not_re_enable_the_key(
 
 
 @pytest.mark.parametrize("name", ["dashboard", "settings"])
-def test_who_sees_the_report_re_enables_with_one_press(name, reported, owner, signed_in):
+def test_a_page_that_shows_the_report_re_enables_with_one_press(name, reported, owner, signed_in):
     client = signed_in(owner)
     page = client.get(reverse(f"apikeys:{name}", args=[reported.project.public_id])).content.decode()
     form = re.search(rf'<form[^>]*action="{action("resume", reported)}".*?</form>', page, re.S)
@@ -168,7 +168,7 @@ def test_the_admins_list_names_the_standing_that_the_projects_page_shows(api_key
 
 
 def test_the_admin_shows_where_the_key_was_found_as_a_strangers_words(api_key, admin, signed_in):
-    """T34: escaped, and no link, for a stranger chose it."""
+    """T34: the place is escaped and no link, because a stranger chose it."""
     services.report_leak(secret=api_key.secret, address="203.0.113.9", source="https://a.example/?<b>&x")
     client = signed_in(admin)
     event = api_key.events.get(kind="reported")
@@ -199,7 +199,7 @@ def key_page(client: Client, key: ApiKey) -> str:
 
 
 def test_a_program_hears_no_more_than_that_the_key_is_paused(reported):
-    """Whoever holds the whole secret may be the one who stole it."""
+    """A holder of the whole secret may be the thief."""
     answer = Client().get("/api/v1/me", headers={"Authorization": f"Bearer {reported.secret}"})
     assert answer.json()["error"]["code"] == "key_paused"
     assert "report" not in answer.content.decode()

@@ -1,4 +1,4 @@
-"""Projects that show a secret once: choosing that, on the pages and by commands."""
+"""Projects that show a secret only once: this setting on the pages and in commands."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def test_switching_on_says_how_many_secrets_it_destroys_and_destroys_them(client
     assert "The stored secrets of 2 keys were destroyed." in text(answer)
     assert not ApiKey.objects.filter(ciphertext__isnull=False).exists()
     assert AuditEvent.objects.filter(kind="forgotten").count() == 2
-    assert verify(f"Bearer {api_key.secret}").identity, "it goes on working"
+    assert verify(f"Bearer {api_key.secret}").identity, "the key still works"
     client.post(page("show_once", project))
     assert AuditEvent.objects.filter(kind="forgotten").count() == 2
 
@@ -121,7 +121,7 @@ def test_a_viewer_sees_why_it_cannot_be_switched(viewer, project, api_key, signe
 
 @pytest.mark.parametrize("name", ["show_once", "keep_secrets"])
 def test_an_old_session_is_asked_and_comes_back(client, project, api_key, name):
-    """T21; what destroys is never resumed, but confirmed anew."""
+    """T21: an action that destroys secrets does not continue by itself. The person confirms it again."""
     age(client)
     question = client.post(page(name, project))
     assert question.headers["Location"].startswith("/accounts/reauthenticate/?next=")
@@ -163,7 +163,9 @@ CHANGES = {
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_switching_on_amid_another_change_of_a_key_is_no_deadlock(transactional_db, project, owner, api_key, change):
-    """The other has locked the key and then writes its event; switching on has the project, and wants the key."""
+    """The other change has locked the key and needs the project for its event. Switching on has locked the project and
+    needs the key.
+    """
     key_locked = Event()
 
     def change_key() -> bool:

@@ -1,4 +1,4 @@
-"""A secret that is shown once: the page that shows it, and that it is nowhere afterwards."""
+"""A secret that is shown once: the page that shows it, and its absence afterwards."""
 
 import json
 import re
@@ -160,8 +160,8 @@ def test_pages_show_the_mask_without_copy_and_say_why(persona, once, owner, view
             assert url not in answer.content.decode()
     dashboard = client.get(page("dashboard", once))
     assert ("create a new key" in text(dashboard)) is (persona == "owner")
-    assert "Only owners of the project can copy" not in text(dashboard), "nobody can"
-    assert "LATCHKEY_API_KEY" in text(dashboard), "snippets go on reading the environment"
+    assert "Only owners of the project can copy" not in text(dashboard), "not even owners can copy it"
+    assert "LATCHKEY_API_KEY" in text(dashboard), "snippets still read the environment"
 
 
 def test_the_address_that_follows_a_creation_shows_no_copy_of_what_is_not_stored(client, once, owner):

@@ -1,4 +1,4 @@
-"""What people see of a key whose creator's account was deactivated: its calls are refused, whatever its own state."""
+"""A key whose creator's account was deactivated, as people see it: its calls are rejected, whatever its own state."""
 
 import re
 from typing import Any
@@ -26,7 +26,7 @@ def colleague(project) -> User:
 
 @pytest.fixture
 def shut(project, colleague) -> ApiKey:
-    """Active, though its calls are refused."""
+    """An active key whose calls are rejected."""
     new = create_key(project=project, name="Nightly backup", by=colleague)
     User.objects.filter(pk=colleague.pk).update(is_active=False)
     assert verify(f"Bearer {new.secret}").code == "forbidden"
@@ -92,6 +92,6 @@ def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
     assert (badges(answer), WHY in text(answer)) == (["Deleted"], False)
 
 
-def test_listkeys_says_it(shut, capsys):
+def test_listkeys_names_the_deactivated_creator(shut, capsys):
     call_command("listkeys", shut.project.public_id)
     assert "  Creator deactivated  " in capsys.readouterr().out

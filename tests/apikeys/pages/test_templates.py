@@ -1,4 +1,4 @@
-"""How the templates of keys are written."""
+"""Rules for the text of the templates of keys."""
 
 import re
 

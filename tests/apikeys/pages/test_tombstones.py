@@ -1,4 +1,4 @@
-"""However many keys a project has deleted, its pages ask the database for no more than they show."""
+"""A page reads only the rows that it shows, however many keys the project has deleted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +55,7 @@ class Asked:
 
 @contextmanager
 def asked() -> Iterator[Asked]:
-    """How many statements there are within, and how many values the largest of them names."""
+    """The number of statements inside the block, and the number of values in the largest one."""
     seen = Asked()
     with connection.execute_wrapper(seen):
         yield seen
@@ -86,7 +86,7 @@ def address(page: str, project: Project) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_costs_the_same_statements_for_any_number_of_deleted_keys(page, signed_in, owner, project, api_key):
-    """T46, as far as tombstones go. Measured with 100,000 of them: Usage took 15 s, its CSV 45 s."""
+    """T46: the part about deleted keys. With 100,000 of them, Usage once took 15 s and its CSV 45 s."""
     client = signed_in(owner)
     counting.record(api_key.pk, "ok", timezone.now().timestamp(), None)
     counting.flush()
@@ -133,7 +133,7 @@ def counted(project: Project, period: Period = Period.DAY) -> set[str]:
 
 
 def test_a_key_that_was_deleted_counts_in_each_range_that_can_hold_a_call_of_it(project, owner):
-    """Its last use, its last refusal, and what was refused before it was deleted and left no time on the key."""
+    """The range depends on its last use, its last refusal, and earlier refusals, which left no time on the key."""
     made = {name: create_key(project=project, name=name, by=owner).key for name in ("used", "refused", "paused", "old")}
     calls(made["used"])
     pause_key(key=made["paused"], by=owner)
@@ -146,7 +146,7 @@ def test_a_key_that_was_deleted_counts_in_each_range_that_can_hold_a_call_of_it(
     assert counted(project, Period.YEAR) == {"used", "refused", "paused", "old"}
 
 
-def test_of_deleted_keys_those_that_were_called_last_count_and_the_page_says_so(signed_in, owner, project, api_key):
+def test_only_the_deleted_keys_that_were_called_last_count_and_the_page_says_so(signed_in, owner, project, api_key):
     now = timezone.now()
     called = bury(project, MOST, last_refused_at=now, name="called")
     bury(project, 5, name="never called")
@@ -160,7 +160,7 @@ def test_of_deleted_keys_those_that_were_called_last_count_and_the_page_says_so(
 
 
 def test_a_large_file_of_usage_waits_on_the_disk_and_comes_whole(signed_in, owner, project, api_key, monkeypatch):
-    """Memory stays small while a client reads it slowly."""
+    """Memory stays small while a slow client reads the file."""
     monkeypatch.setattr(csv_files, "IN_MEMORY", 100)
     calls(api_key)
     answer = signed_in(owner).get(reverse("apikeys:usage_csv", args=[project.public_id]))

@@ -1,4 +1,4 @@
-"""The Usage page and its CSV from a server whose database fails while they are made."""
+"""The Usage page and its CSV, while the server's database fails."""
 
 import csv
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from tests.support.programs.servers import Server, session_headers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Neither is asked for before a row is read.
+# The database evaluates neither of these before it reads a row.
 FAILURE = "json('{') IS NULL" if ON_SQLITE else "pg_terminate_backend(pg_backend_pid())"
 
 
 @pytest.fixture
 def keys(project, owner) -> list[ApiKey]:
-    """One more than the CSV reads at once; each had a call just now."""
+    """One more key than the CSV reads at once. Each had a call just now."""
     keys = ApiKeyFactory.create_batch(KEYS_A_QUERY + 1, project=project, created_by=owner)
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
@@ -35,7 +35,7 @@ def keys(project, owner) -> list[ApiKey]:
 
 @contextmanager
 def failing_at(key: ApiKey) -> Iterator[None]:
-    """The database fails, on PostgreSQL by ending the connection, whenever it comes to the use of `key`."""
+    """The database fails whenever it reads the use of `key`. PostgreSQL fails by ending the connection."""
     table = KeyUse._meta.db_table
     rows = f"SELECT * FROM kept WHERE CASE WHEN key_id = {key.pk} THEN {FAILURE} ELSE 1 = 1 END"  # noqa: S608
     with connection.cursor() as cursor:
@@ -54,7 +54,7 @@ def addresses(project) -> list[str]:
 
 
 def test_a_file_is_whole_or_not_sent(server: Server, keys, addresses, owner, signed_in):
-    """T35: half of the keys would pass for all of them, for nobody counts the lines."""
+    """T35: readers do not count lines, so half of the keys would look like all of them."""
     page, file = addresses
     headers = session_headers(signed_in(owner))
     whole = server.request("GET", file, headers=headers)
@@ -70,5 +70,5 @@ def test_a_file_is_whole_or_not_sent(server: Server, keys, addresses, owner, sig
     for name in ("Content-Type", "Retry-After", "Cache-Control"):
         assert answer.headers[name] == unavailable.headers[name], name
     assert "Content-Disposition" not in answer.headers
-    assert "Traceback" not in server.log_text()[logged:], "but a line, from which secrets are kept out"
+    assert "Traceback" not in server.log_text()[logged:], "the log has a line without secrets instead of a traceback"
     assert server.request("GET", file, headers=headers).body == whole.body

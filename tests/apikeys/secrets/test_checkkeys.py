@@ -1,4 +1,4 @@
-"""`manage.py checkkeys`: whether database, ring and peppers belong together."""
+"""`manage.py checkkeys`: do database, ring and peppers belong together?"""
 
 import json
 from io import StringIO
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def run() -> tuple[dict[str, Any], str]:
-    """The object that --json prints, and the error that the command ends with."""
+    """The JSON output, and the error with which the command ends."""
     out = StringIO()
     try:
         call_command("checkkeys", "--json", stdout=out)
@@ -33,7 +33,7 @@ def wrong(data: dict[str, Any]) -> dict[str, list[str]]:
 
 @pytest.fixture
 def keys(project, owner) -> list[ApiKey]:
-    """Proven, proven though paused, show-once, deleted."""
+    """Four keys: proven, paused but proven, show-once, deleted."""
     keys: list[ApiKey] = ApiKeyFactory.create_batch(4, project=project)
     services.pause_key(key=keys[1], by=owner)
     ApiKey.objects.filter(pk=keys[2].pk).update(ciphertext=None, ring_key_id="")
@@ -66,7 +66,8 @@ def test_an_empty_database_proves_nothing_and_is_no_error(db):
 
 
 OTHER = new_ring()
-# Each leaves something out or puts other bytes under the same id; which of `keys` then are wrong, and how.
+# Each configuration lacks something or has other bytes under the same id. The list has the places in `keys` of the keys
+# that are then wrong.
 CONFIGURATIONS: dict[str, tuple[str, str, str, list[int]]] = {
     "another ring": ("KEY_RING", OTHER.replace("k1:", "k9:"), "ring_key_missing", [0, 1]),
     "no ring": ("KEY_RING", "", "ring_key_missing", [0, 1]),
@@ -78,7 +79,7 @@ CONFIGURATIONS: dict[str, tuple[str, str, str, list[int]]] = {
 
 @pytest.mark.parametrize(("name", "value", "problem", "which"), CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
 def test_secrets_that_are_not_the_databases_are_found_out(keys, settings, name, value, problem, which):
-    """T9, in part"""
+    """T9: one part of the promise."""
     setattr(settings, name, value)
     data, failure = run()
     assert wrong(data) == {problem: [keys[number].public_id for number in which]}

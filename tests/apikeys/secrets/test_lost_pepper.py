@@ -1,4 +1,4 @@
-"""`manage.py rotate_encryption --lost-pepper`: which ids it takes, and that it may be run again."""
+"""`manage.py rotate_encryption --lost-pepper`: the ids that it accepts, and running it again."""
 
 from io import StringIO
 
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.django_db
 
 
 def run(*lost: str) -> str:
-    """What the command printed."""
+    """The output of the command."""
     out = StringIO()
     call_command("rotate_encryption", *(f"--lost-pepper={pepper}" for pepper in lost), stdout=out)
     return out.getvalue()
 
 
 def test_run_again_it_says_that_no_key_needs_the_pepper_and_is_no_error(api_key, project, settings):
-    """The run before may have been killed at its very end. A deleted key alone does not need it."""
+    """The earlier run may have been killed at its very end. Deleted keys do not need the pepper."""
     gone = services.create_key(project=project, name="gone", by=project.created_by).key
     services.delete_key(key=gone, by=None)
     settings.KEY_PEPPERS = NEW_PEPPER

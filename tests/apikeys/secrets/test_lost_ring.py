@@ -1,4 +1,4 @@
-"""T8: what a real server does that has lost the key ring."""
+"""T8: a real server that has lost its key ring."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ KEYS = 100
 
 
 def without_its_file(tmp_path: Path) -> dict[str, str]:
-    """As after a disk's loss: the server makes itself a new ring."""
+    """As after the loss of a disk: the server makes a new ring."""
     shutil.copytree(DATA_DIR / "secrets", tmp_path / "secrets", ignore=shutil.ignore_patterns("key_ring"))
     (tmp_path / "static").symlink_to(DATA_DIR / "static")
     return {"DATA_DIR": str(tmp_path)}
@@ -67,14 +67,14 @@ def test_without_the_ring_every_key_verifies_and_none_is_shown(
         assert (status, secret.encode() in body) == (503, False)
         assert "it goes on working" in json.loads(body)["message"]
     assert AuditEvent.objects.count() == events
-    # It is not that nothing works: a pause holds at once.
+    # Other actions still work: a pause takes effect at once.
     key = ApiKey.objects.get(public_id=next(iter(secrets)))
     services.pause_key(key=key, by=owner)
     assert [verified(server, secret) for secret in secrets.values()] == [401] + [204] * (KEYS - 1)
 
 
 def test_with_the_ring_the_same_requests_show_every_key(server, secrets, project, signed_in, owner):
-    """T8: so that its 503 is the ring's doing."""
+    """T8: the counter-check. The 503 above is caused by the missing ring."""
     client = signed_in(owner)
     for key_id, secret in secrets.items():
         assert verified(server, secret) == 204

@@ -1,4 +1,6 @@
-"""`manage.py rotate_encryption`: what it moves, what it leaves alone, what it says, and who may meet it."""
+"""`manage.py rotate_encryption`: the rows that it moves, the rows that it leaves alone, its report, and concurrent
+changes.
+"""
 
 import json
 import os
@@ -45,7 +47,7 @@ def show_once(key: ApiKey) -> None:
 
 
 def run(*arguments: str) -> tuple[dict[str, Any], str, str]:
-    """The object that --json prints, the text without it of a second run, and the error that that ends with."""
+    """The JSON output, the text of a second run without --json, and the error with which the second run ends."""
     out, text, failure = StringIO(), StringIO(), ""
     try:
         call_command("rotate_encryption", *arguments, "--json", stdout=out)
@@ -87,7 +89,7 @@ def test_every_key_that_can_be_decrypted_moves_to_the_first_entries(keys, settin
         ("paused", "k2", "p2"),
         ("show once", "", "k1"),
     ]
-    # With the new entries alone, what was moved works as before.
+    # With only the new entries, the moved rows work as before.
     settings.KEY_RING, settings.KEY_PEPPERS = NEW_RING_KEY, NEW_PEPPER
     assert is_let_in(keys[0])
     assert services.reveal_secret(key=keys[0], by=owner) == keys[0].secret
@@ -201,7 +203,7 @@ def test_keys_made_meanwhile_under_the_old_order_are_an_error_that_names_the_nex
     put_new_first(settings)
 
     class Terminal(StringIO):
-        """An old server makes a key while the last line is printed."""
+        """While the last line is printed, an old server creates a key."""
 
         def isatty(self) -> bool:
             return True
@@ -246,11 +248,11 @@ def test_progress_is_for_terminals_alone(transactional_db, keys):
     os.close(its)
 
 
-# Meanwhile
+# Concurrent changes
 
 
-def test_what_happens_between_reading_and_writing_wins(keys, settings, project, owner):
-    """T7, T12: a delete, a pause, and another rotation to a key of its own."""
+def test_a_concurrent_change_wins_over_the_rotation(keys, settings, project, owner):
+    """T7, T12: a deletion, a pause, and another rotation to another key."""
     keys[2] = services.create_key(project=project, name="pause me", by=owner).key
     keys[3] = services.create_key(project=project, name="move me", by=owner).key
     put_new_first(settings)

@@ -1,4 +1,4 @@
-"""`manage.py rotate_encryption` killed again and again while keys are used. Processes of its own, real SIGKILL."""
+"""`manage.py rotate_encryption` is killed several times with SIGKILL while keys are used, all in real processes."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ from tests.support.programs.servers import database_url
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEYS = 2000
-# How many keys a run has moved when it is killed, at least.
+# The lowest number of keys that a run has moved when it is killed.
 KILLED_AFTER = (1, 200, 400)
 NEW_RING_KEY, NEW_PEPPER = (new_ring().replace("k1:", f"{name}:") for name in ("k2", "p2"))
 
@@ -40,7 +40,7 @@ def secrets(transactional_db, project, owner) -> dict[str, str]:
 
 @pytest.fixture
 def rotation_environment(secrets, settings) -> dict[str, str]:
-    """The command's, with the new entries first; the test itself is a server that has them last."""
+    """The command's environment, with the new entries first. The test itself is a server that has them last."""
     ring, peppers = settings.KEY_RING, settings.KEY_PEPPERS
     settings.KEY_RING, settings.KEY_PEPPERS = f"{ring},{NEW_RING_KEY}", f"{peppers},{NEW_PEPPER}"
     return {
@@ -62,7 +62,7 @@ def moved() -> int:
 
 
 def unreadable(secrets: dict[str, str]) -> list[str]:
-    """The ids of keys that cannot be shown, or whose calls would not find them."""
+    """The ids of keys that cannot be shown, or whose secrets no longer find them."""
     return [key.public_id for key in ApiKey.objects.select_related("project") if not reads(key, secrets[key.public_id])]
 
 
@@ -81,7 +81,7 @@ def reads(key: ApiKey, secret: str) -> bool:
 
 @contextmanager
 def checked_all_along(secrets: dict[str, str]) -> Iterator[list[tuple[str, str | None]]]:
-    """Checks one key after the other over a connection of its own; holds id and code, None if it was let in."""
+    """Checks one key after the other over one connection. Collects ids with codes; the code of a valid key is None."""
     ended, checks = threading.Event(), list[tuple[str, str | None]]()
 
     def check() -> None:
@@ -89,7 +89,7 @@ def checked_all_along(secrets: dict[str, str]) -> Iterator[list[tuple[str, str |
             for key_id, secret in cycle(secrets.items()):
                 checks.append((key_id, verify(f"Bearer {secret}", "192.0.2.1").code))
                 if len(checks) % 200 == 0:
-                    counting.flush()  # writes to the rows that are being moved
+                    counting.flush()  # writes to the rows that the rotation moves
                 if ended.wait(0.001):
                     break
         finally:
@@ -114,7 +114,7 @@ def test_a_rotation_that_is_killed_again_and_again_loses_no_key(secrets, rotatio
                     assert process.poll() is None, process.communicate()
                     time.sleep(0.005)
                 process.kill()
-            assert before < moved() < KEYS, "it was not killed halfway"
+            assert before < moved() < KEYS, "the run was killed too early or too late"
             assert unreadable(secrets) == []
         with rotation(rotation_environment) as process:
             said, complaint = process.communicate(timeout=300)
@@ -123,5 +123,5 @@ def test_a_rotation_that_is_killed_again_and_again_loses_no_key(secrets, rotatio
     assert unreadable(secrets) == []
     assert "k1  not needed by any key" in said
     assert len(checks) > len(KILLED_AFTER)
-    assert {code for _, code in checks} == {None}, "a key was refused meanwhile"
+    assert {code for _, code in checks} == {None}, "a key was rejected during the rotation"
     print(f"{KEYS} keys, killed {len(KILLED_AFTER)} times: 0 unreadable, {len(checks)} checks, 0 refused")

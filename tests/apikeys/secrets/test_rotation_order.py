@@ -1,4 +1,4 @@
-"""The order in which docs/security.md adds and removes an entry, while servers restart one after the other."""
+"""The order in which docs/security.md adds and removes entries, while servers restart one after the other."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_while_servers_restart_each_reads_what_any_other_wrote(project, owner, s
 
 
 def test_an_entry_that_is_put_first_at_once_is_not_read_by_servers_that_lack_it(project, owner, settings):
-    """Why the order is as it is."""
+    """The reason for the order."""
     configure(settings, "new,old")
     key, secret = services.create_key(project=project, name="made by a restarted server", by=owner)
     configure(settings, "old")

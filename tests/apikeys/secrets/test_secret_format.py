@@ -26,7 +26,7 @@ def test_no_secret_comes_twice_in_100_000():
     secrets = {generate("lk_") for _ in range(100_000)}
     assert len(secrets) == 100_000
     assert RANDOM_LENGTH * log2(len(BASE62)) >= 128
-    # Every character occurs at every random place, so that none of them is constant or short of letters.
+    # Every character occurs at every random place, so no place is constant or uses fewer letters.
     for place in range(3, 3 + RANDOM_LENGTH):
         assert {secret[place] for secret in secrets} == set(BASE62)
 
@@ -95,13 +95,13 @@ def test_a_missing_header_is_refused_without_a_query(db):
 
 @given(st.text(max_size=60))
 def test_random_text_after_the_prefix_is_refused_without_a_query(text):
-    """T2; the database is closed to this test, so a query would fail it."""
+    """T2: this test may not use the database, so a query would fail."""
     assert verify(f"Bearer lk_{text}").code == "key_malformed"
 
 
 @given(st.integers(min_value=0, max_value=38), st.sampled_from(BASE62), st.randoms(use_true_random=False))
 def test_one_mistyped_character_is_noticed(place, character, random: Random):
-    """CRC32 detects every burst of up to 32 bits, hence every single character."""
+    """CRC32 detects every burst of up to 32 bits, so it detects every changed character."""
     body = "lk_" + "".join(random.choices(BASE62, k=RANDOM_LENGTH))
     secret = body + checksum(body)
     mistyped = secret[:place] + character + secret[place + 1 :]
@@ -117,7 +117,7 @@ def test_the_mask_shows_four_characters_at_each_end_whatever_the_prefix():
 
 
 def test_the_scanner_of_the_documentation_tells_a_secret_from_a_look_alike():
-    """docs/security.md, as it stands there."""
+    """The scanner's code is read from docs/security.md."""
     scanner = re.search(r"```python\n(.*?)```", (REPOSITORY / "docs" / "security.md").read_text(), re.DOTALL)
     assert scanner
     secrets = [generate("lk_") for _ in range(20)]

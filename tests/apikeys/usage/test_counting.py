@@ -1,4 +1,4 @@
-"""Counting is exact: what the database holds in the end is what the programs were answered."""
+"""Counting is exact: in the end the database's counts equal the answers that the programs received."""
 
 import os
 import random
@@ -27,7 +27,7 @@ from tests.support.programs.parallel import in_parallel
 
 @pytest.fixture
 def secrets(project, owner):
-    """An active, a paused, a deleted and an unknown key's secret, by outcome."""
+    """The secret of an active, a paused, a deleted and an unknown key, by outcome."""
     found = {"unknown": secret_format.generate("lk_")}
     for outcome in ("ok", "paused", "deleted"):
         key, found[outcome] = create_key(project=project, name=outcome, by=owner)
@@ -47,7 +47,7 @@ def counted(span: str = "hour") -> Counter[str]:
 
 
 def answered(calls, secrets) -> Counter[str]:
-    """How many calls had which outcome. Where processors are short, a call may be 503; such a call is not counted."""
+    """The number of calls for each outcome. With few processors a call may be answered 503, which is not counted."""
     outcome_of = {secret: outcome for outcome, secret in secrets.items()}
     judged = [call for call in calls if call.status != 503]
     assert len(judged) > 0.99 * len(calls)
@@ -64,9 +64,10 @@ def until(check, seconds: float = 60) -> None:
 
 @pytest.fixture
 def nothing_counted(server):
-    """What other tests called the server that they share is written, and out of the way.
+    """Waits until the shared server has written the counts of earlier tests.
 
-    For a process writes what it has counted in one go, and here it has written a call that came after theirs.
+    A process writes all its counts at once. After it has written a call that came later, the earlier counts are
+    written, too.
     """
     later = ApiKeyFactory()
     secret = services.copy_secret(key=later, by=None)
@@ -78,11 +79,11 @@ def nothing_counted(server):
 
 @pytest.fixture
 def clock_that_stands(time_machine):
-    """An hour may end between two calls, which are then counted apart."""
+    """An hour may end between two calls, and they would then be counted separately."""
     time_machine.move_to(timezone.now(), tick=False)
 
 
-# By processes
+# In processes
 
 
 def test_four_processes_count_100_000_mixed_calls_exactly(start_server, nothing_counted, project, secrets):
@@ -100,8 +101,8 @@ def test_four_processes_count_100_000_mixed_calls_exactly(start_server, nothing_
 
 
 def test_a_sigterm_amid_calls_loses_none(start_server, nothing_counted, secrets):
-    """T40, in part: the counts."""
-    # An interval that is never reached: what is written is written at the end.
+    """T40: the part about counts."""
+    # The interval is never reached, so everything is written at the end.
     server = start_server(check_workers=2, USAGE_FLUSH_SECONDS="600")
 
     def terminate() -> None:
@@ -112,8 +113,8 @@ def test_a_sigterm_amid_calls_loses_none(start_server, nothing_counted, secrets)
     calls = call_all(server.check_port, [mixed * 20_000] * 4, amid=terminate)
     server.process.wait(60)
     expected = answered(calls, secrets)
-    assert 0 < expected["ok"] < 4 * 20_000, "the signal came amid the calls"
-    # A connection that ended may have had one answer under way that nobody received.
+    assert 0 < expected["ok"] < 4 * 20_000, "the signal came during the calls"
+    # A connection that ended may have lost one answer that was on its way.
     surplus = counted() - expected
     assert counted() & expected == expected
     assert surplus.total() <= 4
@@ -140,7 +141,9 @@ def test_calls_are_not_lost_while_the_database_is_away(transactional_db, api_key
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
 def test_a_project_in_use_is_deleted_and_none_of_its_use_comes_back(transactional_db, project, owner):
-    """The writer and the deletion lock the same keys in the same order, and who comes second sees the first."""
+    """The writer and the deletion lock the same keys in the same order, so the second one sees the changes of the
+    first.
+    """
     keys = ApiKeyFactory.create_batch(300, project=project, created_by=owner)
     for key in keys[:20]:
         services.delete_key(key=key, by=owner)
@@ -283,13 +286,13 @@ def test_a_batch_is_one_message_to_the_database(transactional_db, api_key, djang
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
 def test_a_process_that_stands_still_amid_its_writing_holds_no_key_up(transactional_db, api_key):
-    """T10, T11: a pause waits for the database's work at most, never for the turn of a process that counts."""
+    """T10, T11: a pause waits at most for the database's work, never for a process that counts."""
 
     def write() -> None:
         while True:
             writing.write([writing.Noted(api_key.pk, "ok", 0, 1, 0, None)])
 
-    connection.close()  # each has its own
+    connection.close()  # each thread has its own connection
     writer = get_context("fork").Process(target=write, daemon=True)
     writer.start()
     until(lambda: KeyUse.objects.exists())

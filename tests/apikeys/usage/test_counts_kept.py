@@ -1,4 +1,4 @@
-"""Counts outlast a database that cannot be written to, and are not written twice."""
+"""Counts survive a database that cannot be written to, and are not written twice."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ def test_a_change_that_a_read_only_database_refuses_is_answered_with_503(api_key
 
 
 def test_a_batch_that_a_frozen_server_was_sent_is_not_written_twice(api_key, monkeypatch):
-    """T36: what it has received it does when it thaws, though nobody waits for it any longer."""
+    """T36: when the server thaws, it executes what it has received, although nobody waits for the result any more."""
     monkeypatch.setattr(database_deadline, "SECONDS", 1.0)
     connection.ensure_connection()
     server = connection.connection.info.backend_pid

@@ -1,4 +1,4 @@
-"""What pages are told of the counted calls."""
+"""The figures that pages get from the counted calls."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Hours are folded into days: sums stay, old hours go."""
+"""Hours are folded into days: the sums stay, and old hours are deleted."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""When a key was last used: noted in memory, written later, never in the way of the check."""
+"""The last use of a key is noted in memory and written later, so the check does not wait for it."""
 
 import time
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""T24: no Authorization header causes a 5xx, hangs, or lets anyone in but the one right form."""
+"""T24: no Authorization header causes a 5xx, hangs, or lets anyone in except in the one right form."""
 
 import re
 
@@ -15,7 +15,7 @@ SHARED_FIXTURES = [HealthCheck.function_scoped_fixture]
 
 
 def is_right(header: str, secret: str) -> bool:
-    """RFC 9110, 11.4: the scheme in any case, one or more spaces, the secret; nothing else."""
+    """RFC 9110, 11.4: the scheme in any case, one or more spaces, the secret, and nothing else."""
     return re.fullmatch("(?i:bearer)[ ]+", header.removesuffix(secret)) is not None and header.endswith(secret)
 
 
@@ -115,11 +115,11 @@ def test_a_malformed_secret_is_refused_without_a_query(client, api_key, path, ch
     assert_error(answer, 401, "key_malformed")
 
 
-# From here on the real server reads bytes from a socket.
+# The tests from here on send bytes to the real server over a socket.
 
 
 def assert_refused(answer: RawAnswer) -> None:
-    """By us, or by the server before us, for what is no HTTP."""
+    """Latchkey rejects it, or the HTTP server does if it is not HTTP."""
     assert answer.status_code in {400, 401, 431}, answer.status_code
     if answer.status_code == 401:
         assert_error(answer, 401, answer.json()["error"]["code"])
@@ -131,7 +131,7 @@ def right(server, api_key) -> bytes:
 
 
 def test_the_right_header_enters_over_a_socket(server, right):
-    """Without this, every refusal below could be for another reason."""
+    """Without this test, every refusal below could have another reason."""
     for header in (right, right.replace(b"Bearer", b"bearer"), right.replace(b"Bearer", b"BEARER")):
         assert send_raw(server, get_request(VERIFY, header)).status_code == 204
 
@@ -142,7 +142,7 @@ def test_white_space_around_a_header_is_no_part_of_it(server, right):
         assert send_raw(server, get_request(VERIFY, header)).status_code == 204
 
 
-# Anything but a line's end, which would end the header.
+# Any byte except a line end, which would end the header.
 @pytest.mark.parametrize("place", ["before", "after the scheme", "inside", "at the end"])
 def test_no_byte_anywhere_in_the_right_header_enters_or_breaks(server, right, place):
     """T24"""
@@ -150,7 +150,7 @@ def test_no_byte_anywhere_in_the_right_header_enters_or_breaks(server, right, pl
     for byte in sorted(set(range(256)) - {0x0A, 0x0D}):
         header = right[:at] + bytes([byte]) + right[at:]
         answer = send_raw(server, get_request(VERIFY, header))
-        # White space at an end is none; a space after the scheme is a second one.
+        # White space at the ends is ignored, and a space after the scheme is a second space.
         if (byte == 0x20 and place != "inside") or (byte == 0x09 and place in {"before", "at the end"}):
             assert answer.status_code == 204
         else:
@@ -166,7 +166,7 @@ def test_line_ends_in_the_header_do_not_enter(server, right):
 
 
 def test_more_than_one_header_is_refused(server, right):
-    """T24: which of them counts would be anyone's guess, a gateway's included."""
+    """T24: Latchkey and a gateway might choose different headers."""
     unknown = b"Bearer " + secret_format.generate("lk_").encode()
     for pair in (
         (right, right),
@@ -227,7 +227,7 @@ def test_a_key_in_the_address_or_a_body_is_not_read(server, right):
         assert_error(send_raw(server, head + form + body), 401, "key_missing")
 
 
-# Line ends are left out: what follows them is another header, the test's own doing.
+# Line ends are left out: the text after a line end would be another header, made by the test.
 BYTES = st.binary(max_size=200).map(lambda value: value.translate(None, b"\r\n"))
 
 

@@ -1,4 +1,4 @@
-"""The check's own processes: what they answer, and what they have nothing to do with."""
+"""The check's own processes: their answers, and the parts of the product that they do not load."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ ELSEWHERE = [
     *("/api/v1/report", "/api/v1/verify2", "//api/v1/verify", "/API/v1/verify", "/api/v1/verify%3f", "/health/", "/x"),
     *("/api/v1/verif/y", "/api/v1/verify;/x", "/x/api/v1/verify/", "/health/live/x"),
 ]
-# What only pages and the API need.
+# Packages that only pages and the API need.
 PAGES_PACKAGES = {
     "allauth",
     "ninja",
@@ -46,7 +46,7 @@ PAGES_MODULES = {
 
 
 def test_a_gateway_is_answered_as_at_the_pages_port(server, api_key):
-    """The same answer, and the call is counted."""
+    """The answer is the same, and the call is counted."""
     request = get_request(VERIFY, f"Bearer {api_key.secret}".encode())
     answers = [send_raw(server, request, port=port) for port in (server.port, server.check_port)]
     for answer in answers:
@@ -77,7 +77,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 
 def test_below_the_check_all_is_the_clients_and_a_good_key_is_200(server, api_key):
-    """T44 Envoy adds the client's path and query, asks with the client's method, and takes 200 alone for a yes."""
+    """T44: Envoy adds the client's path and query, uses the client's method, and accepts only 200 as a yes."""
     key = f"Authorization: Bearer {api_key.secret}"
     asked = [("GET", path) for path in BELOW] + [(method, "v1/orders?x=1") for method in METHODS]
     for port in (server.port, server.check_port):
@@ -111,15 +111,15 @@ def test_servers_that_bring_only_djangos_handler_answer_alike(client, api_key):
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
-def test_nothing_else_is_there(server, api_key, path):
-    """T46: no page and no call of the API takes a place in these processes."""
+def test_the_processes_of_the_check_serve_no_page_and_no_other_call(server, api_key, path):
+    """T46: no page and no call of the API uses capacity of these processes."""
     answer = send_raw(server, get_request(path, f"Bearer {api_key.secret}".encode()), port=server.check_port)
     assert "PORT" in assert_error(answer, 404, "not_found")
     assert not KeyUse.objects.filter(key=api_key).exists()
 
 
 def test_the_processes_load_nothing_that_only_pages_need():
-    """T46: they start fast, stay small, and no fault of a page's library is theirs."""
+    """T46: these processes start fast and stay small, and a fault in a page's library does not affect them."""
     command = [sys.executable, "-c", "import config.check, sys; print(*sys.modules)"]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.check_settings"}
     ran = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True)
@@ -128,7 +128,7 @@ def test_the_processes_load_nothing_that_only_pages_need():
     assert loaded & PAGES_MODULES == set()
 
 
-def test_health_is_told_there_too(start_server):
+def test_the_processes_of_the_check_answer_health(start_server):
     """T39: for the check's processes, with their own connections."""
     server = start_server()
     for path, state in (("/health/live", b"live"), ("/health/ready", b"ready")):

@@ -1,4 +1,4 @@
-"""T22: failed keys are limited by address, for all processes together, and a good key is never refused for them."""
+"""T22: failed keys are limited by address, for all processes together. They never cause a valid key to be rejected."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ WAYS = [f"{API}/verify", f"{API}/me", f"{API}/files"]
 
 @pytest.fixture(autouse=True)
 def limit(settings, time_machine):
-    """Five, and the middle of a minute, which does not end."""
+    """A limit of five, in the middle of a minute that does not end."""
     settings.FAILED_KEYS_PER_MINUTE = LIMIT
     time_machine.move_to("2026-03-10 12:00:30+00:00", tick=False)
     cache.clear()
@@ -45,7 +45,7 @@ def assert_too_many(response: Any, wait: str = "30") -> None:
     assert response.headers["Retry-After"] == wait
 
 
-# What counts, and what is refused
+# Counted and rejected calls
 
 
 @pytest.mark.parametrize("path", WAYS)
@@ -67,7 +67,7 @@ def test_malformed_ones_count_without_a_query(client):
 
 
 def test_known_and_missing_keys_do_not_count_and_keep_their_codes(client, api_key, owner):
-    """T22; their holders are known, or have sent none to guess with."""
+    """T22: the holder of a known key is known, and a call without a key guesses nothing."""
     services.pause_key(key=api_key, by=owner)
     for _ in range(LIMIT + 1):
         assert_error(client.get(WAYS[0]), 401, "key_missing")
@@ -88,14 +88,14 @@ def test_the_next_minute_begins_anew_when_retry_after_says(client, time_machine)
     assert fail(client, 1) == [401]
 
 
-def test_zero_switches_it_off(client, settings):
+def test_zero_switches_the_limit_off(client, settings):
     settings.FAILED_KEYS_PER_MINUTE = 0
     assert fail(client, 3 * LIMIT) == [401] * 3 * LIMIT
     assert not failed_keys.record_failure("127.0.0.1")
 
 
 def test_the_integrations_answer_it_too(rf, client, api_key, settings):
-    """T22; the example's project sets no limit of its own, and has sixty."""
+    """T22: the example's project sets no limit of its own, so it has the default of sixty."""
     del settings.FAILED_KEYS_PER_MINUTE
     fail(client, failed_keys.DEFAULT_LIMIT)
     view = api_key_required(lambda request: HttpResponse("in"))
@@ -106,7 +106,7 @@ def test_the_integrations_answer_it_too(rf, client, api_key, settings):
     assert ask_rest(Guarded, rf, api_key.secret)[1].status_code == 200
 
 
-# Whose address
+# The client's address
 
 
 def test_without_trusted_proxies_a_forged_header_neither_escapes_nor_blames(client):
@@ -139,7 +139,7 @@ def test_a_whole_ipv6_network_is_one_address(client):
 
 
 class Process:
-    """Another process's counts, while it is the one that counts."""
+    """The counts of another process, swapped in while it counts."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Any] = {}
@@ -166,15 +166,15 @@ def test_processes_add_what_they_count(db):
     failed_keys.share()
     assert failed_keys.record_failure("192.0.2.1")
     with other:
-        assert not failed_keys.record_failure("192.0.2.1"), "has not heard of it yet"
+        assert not failed_keys.record_failure("192.0.2.1"), "this process does not know the other's counts yet"
         failed_keys.share()
         assert failed_keys.record_failure("192.0.2.1")
     assert not failed_keys.record_failure("192.0.2.2")
 
 
 def test_nothing_is_lost_when_all_share_at_once(transactional_db, settings, monkeypatch):
-    """T22; the cache's own incr would: it reads, then writes."""
-    monkeypatch.setattr(failed_keys, "LOCK_TRIES", 10_000)  # a busy machine is not given up on
+    """T22: the cache's own incr would lose counts, because it reads and then writes."""
+    monkeypatch.setattr(failed_keys, "LOCK_TRIES", 10_000)  # a busy machine needs more tries
     settings.FAILED_KEYS_PER_MINUTE = 1000
     failed_keys.record_failure("192.0.2.1")
     window = failed_keys._window
@@ -194,7 +194,9 @@ def test_a_cache_that_fails_leaves_each_process_its_own_limit(transactional_db, 
     finally:
         settings.CACHES = good
     failed_keys.share()
-    assert cache.get(f"latchkey:failed:{failed_keys._window}:127.0.0.1") == LIMIT + 1, "and what it counted is kept"
+    assert cache.get(f"latchkey:failed:{failed_keys._window}:127.0.0.1") == LIMIT + 1, (
+        "the process's own counts are kept"
+    )
 
 
 def test_a_process_that_died_while_it_shared_does_not_stop_the_others(db, monkeypatch):

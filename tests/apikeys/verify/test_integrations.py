@@ -1,4 +1,4 @@
-"""Other Django projects that check our keys: the example of docs/django.md as it runs, and what it does not show."""
+"""Other Django projects that check our keys: the example of docs/django.md in use, and cases outside the example."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ CHALLENGE = 'Bearer realm="api"'
 
 @pytest.fixture(scope="module")
 def example_port(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Where `manage.py runserver` serves the example, on the tests' own database."""
+    """The port of the example, which runs under `manage.py runserver` on the tests' database."""
     port, log = free_port(), tmp_path_factory.mktemp("example") / "log"
     environment = {
         **{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
@@ -82,7 +82,7 @@ def _ask(port: int, path: str, secret: str | None = None, method: str = "GET") -
 
 
 def assert_refused(answer: Any, path: str, status: int, code: str) -> None:
-    """In the envelope; with the REST framework in the shape that its users know, and with the same code."""
+    """In the envelope. For the REST framework, in the shape that its users know, with the same code."""
     if not path.startswith("/rest"):
         assert_error(answer, status, code)
         return
@@ -134,7 +134,7 @@ def test_calls_that_the_example_lets_in_are_seen_on_latchkeys_pages(transactiona
     assert api_key.last_used_address == "127.0.0.1"
 
 
-# What the example does not show
+# Outside the example
 
 
 class Guarded(APIView):

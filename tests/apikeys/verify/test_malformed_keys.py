@@ -1,4 +1,4 @@
-"""`key_malformed` says which fault it is, and repeats nothing of what was sent."""
+"""`key_malformed` names the fault and repeats nothing of the header."""
 
 import re
 
@@ -69,7 +69,7 @@ def header_of(form: str, secret: str) -> str:
 
 
 def as_sent(header: str) -> str:
-    """WSGI gives what arrives in UTF-8 as Latin-1."""
+    """WSGI decodes the UTF-8 bytes of a request as Latin-1."""
     return header.encode().decode("latin-1")
 
 
@@ -77,7 +77,7 @@ def as_sent(header: str) -> str:
 @pytest.mark.parametrize("form", FAULTS)
 def test_the_message_names_the_fault_and_repeats_nothing(client, api_key, form):
     header = header_of(form, api_key.secret)
-    # What of the header could be a part of a secret.
+    # Parts of the header that could belong to a secret.
     words = {header[at : at + 6] for at in range(len(header) - 5)} - {"Bearer", "bearer", "Author", "Basic "}
     for path in ("/api/v1/verify", "/api/v1/verify/v1/orders", "/api/v1/me", "/api/v1/files"):
         answer = client.get(path, headers={"Authorization": as_sent(header)})
@@ -95,6 +95,6 @@ def test_every_header_has_its_sentence(header):
 
 
 def test_a_long_header_takes_no_longer():
-    """What is read of it has a limit."""
+    """Only a limited part of the header is read."""
     long, longer = ("Bearer lk_" + "a" * length for length in (290, 10_000_000))
     assert malformed.fault_of(long, "lk_") == malformed.fault_of(longer, "lk_")

@@ -1,4 +1,4 @@
-"""The lookup's own way to PostgreSQL, and what it does when the server does not answer."""
+"""The lookup's own connection to PostgreSQL, and its behaviour when the server does not answer."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def backend() -> int:
 
 @contextmanager
 def keys_locked():
-    """Another session holds the keys' table, so that nobody can read it."""
+    """Another session locks the table of keys, so nobody can read it."""
     other = connection.copy()
     with other.cursor() as cursor:
         cursor.execute("BEGIN; LOCK TABLE apikeys_apikey IN ACCESS EXCLUSIVE MODE")
@@ -42,7 +42,7 @@ def keys_locked():
 
 
 def test_a_dead_connection_is_replaced_within_the_check(api_key):
-    """T37, in part"""
+    """T37: one part of the promise."""
     assert check(api_key).identity
     before = backend()
     os.kill(before, signal.SIGTERM)
@@ -54,7 +54,7 @@ def test_a_dead_connection_is_replaced_within_the_check(api_key):
 
 
 def test_a_restart_is_survived_by_the_next_check(api_key):
-    """T37, in part"""
+    """T37: one part of the promise."""
     assert check(api_key).identity
     postgres.stop("fast")
     assert check(api_key).code == "unavailable"
@@ -63,7 +63,7 @@ def test_a_restart_is_survived_by_the_next_check(api_key):
 
 
 def test_a_frozen_server_is_given_up_and_works_again_once_it_thaws(api_key, monkeypatch):
-    """T36, in part: the bound that the client itself sets."""
+    """T36: one part of the promise, the client's own time limit."""
     assert check(api_key).identity
     frozen = backend()
     monkeypatch.setattr(database_deadline, "SECONDS", 0.5)
@@ -86,7 +86,7 @@ def test_a_table_that_is_locked_is_given_up(api_key):
 
 
 def test_a_plan_that_a_migration_has_outdated_is_made_anew_within_the_check(api_key):
-    """A migration runs while the previous release still does."""
+    """A migration runs while the previous release still serves."""
     assert check(api_key).identity
     other = connection.copy()
     try:
@@ -100,7 +100,7 @@ def test_a_plan_that_a_migration_has_outdated_is_made_anew_within_the_check(api_
 
 
 def test_a_connection_that_is_old_is_replaced(api_key):
-    """After a failover by name, the old server may still answer."""
+    """After a failover by DNS name, the old server may still answer."""
     assert check(api_key).identity
     before = backend()
     connection.close_at = time.monotonic() - 1
@@ -109,7 +109,7 @@ def test_a_connection_that_is_old_is_replaced(api_key):
 
 
 def test_a_lock_that_is_not_given_is_waited_for_once(api_key):
-    """T36: the limits of a check must not add up."""
+    """T36: the time limits of a check must not add up."""
     assert check(api_key).identity
     with keys_locked():
         with connection.cursor() as cursor:

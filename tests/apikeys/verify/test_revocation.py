@@ -1,4 +1,4 @@
-"""Delete and pause hold everywhere once they are answered: no success begins later, in four workers under load."""
+"""Delete and pause hold as soon as they are answered: no later call succeeds, on four workers under load."""
 
 import time
 
@@ -9,7 +9,7 @@ from tests.support.programs.load import call_before_and_after
 
 KEYS = 100
 PROGRAMS = 4
-BUSY = 503  # a machine with too few cores may refuse a check because the database took too long; that lets nobody in
+BUSY = 503  # with few cores a check may be rejected because the database is slow; that lets nobody in
 
 
 @pytest.mark.parametrize("stop", [pause_key, delete_key], ids=["T11-pause", "T10-delete"])

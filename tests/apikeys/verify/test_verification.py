@@ -59,7 +59,7 @@ def test_a_check_costs_one_query_with_several_peppers_and_a_thousand_keys(api_ke
 def test_a_check_finds_its_key_by_an_index(api_key, project, owner):
     """T3"""
     explain = "EXPLAIN QUERY PLAN" if ON_SQLITE else "EXPLAIN"
-    # Among a single key, any index is as good as the right one.
+    # With a single key, PostgreSQL may choose any index.
     ApiKeyFactory.create_batch(50, project=project, created_by=owner)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {ApiKey._meta.db_table}")
@@ -175,6 +175,6 @@ def test_the_scheme_is_read_in_any_case(api_key, scheme):
 @pytest.mark.nodb
 @given(st.text())
 def test_no_text_raises_or_enters(text):
-    """T24, in part: the server's own reading of raw bytes comes before this."""
+    """T24: one part of the promise. The server reads the raw bytes before this code."""
     for header in (text, f"Bearer {text}", f"Bearer lk_{text}"):
         assert verify(header).code == "key_malformed"

@@ -1,4 +1,4 @@
-"""/verify, which a gateway asks before it passes a request on."""
+"""/verify: a gateway calls it before it forwards a request."""
 
 import time
 from typing import Any, NoReturn
@@ -54,14 +54,14 @@ def test_every_method_is_answered_alike(client, api_key, bearer, method):
 
 @pytest.mark.parametrize("state", ["active", "unknown", "paused", "deleted"])
 def test_a_check_costs_one_query(client, api_key, owner, bearer, state):
-    """T3; the whole request, middleware included"""
+    """T3: this covers the whole request, including middleware."""
     if state == "unknown":
         bearer = {"Authorization": f"Bearer {secret_format.generate('lk_')}"}
     if state == "paused":
         services.pause_key(key=api_key, by=owner)
     if state == "deleted":
         services.delete_key(key=api_key, by=owner)
-    client.get(VERIFY)  # the first request of a process loads things
+    client.get(VERIFY)  # the first request of a process loads modules
     with assert_statements(1):
         response = client.get(VERIFY, headers=bearer)
     if state == "active":
@@ -77,7 +77,7 @@ def test_a_session_gives_no_entry(signed_in, owner):
 
 
 def test_a_session_costs_no_query(signed_in, owner, bearer):
-    """T2, T3; a gateway passes the visitor's cookies on, and anyone can send one."""
+    """T2, T3: a gateway forwards the visitor's cookies, and anyone can send a session cookie."""
     browser = signed_in(owner)
     browser.get(VERIFY)
     with assert_statements(1):
@@ -105,7 +105,7 @@ def test_headers_that_a_client_sends_itself_are_not_echoed(client, api_key, bear
 
 
 class Unread:
-    """A body that must not be asked for."""
+    """A body that must not be read."""
 
     def read(self, *args: Any) -> NoReturn:
         raise AssertionError("the body was read")
@@ -216,7 +216,7 @@ def test_use_is_written_by_the_real_server_soon(server, api_key):
 
 
 def test_the_log_names_the_key_and_never_its_secret(server, api_key):
-    """T29, in part"""
+    """T29: one part of the promise."""
     send_raw(server, get_request("/api/v1/me", f"Bearer {api_key.secret}".encode()))
     send_raw(server, get_request(VERIFY, f"Bearer {api_key.secret}".encode()))
     refused = send_raw(server, get_request(VERIFY, f"Bearer {api_key.secret} x".encode())).headers["X-Request-Id"]
@@ -230,7 +230,7 @@ def test_the_log_names_the_key_and_never_its_secret(server, api_key):
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
 def test_without_its_database_the_server_lets_nobody_in(start_server, api_key):
-    """T35, in part"""
+    """T35: one part of the promise."""
     server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
     for path in (VERIFY, "/api/v1/me", "/api/v1/files", "/api/v1/files/file_0000000000000000"):
         assert_error(send_raw(server, get_request(path, f"Bearer {api_key.secret}".encode())), 503, "unavailable")

@@ -1,6 +1,6 @@
-"""Emails of accounts (codes, resets, notices) leave through the outbox: whatever the mail server does, pages answer.
+"""Emails of accounts (codes, resets, notices) go through the outbox. Pages answer whatever the mail server does.
 
-Each mail server here is a real one, and so is the Latchkey that talks to it.
+The mail servers and the Latchkey in these tests are real.
 """
 
 import re
@@ -31,9 +31,9 @@ def ada(transactional_db: None) -> User:
 
 
 def sign_up_reset_and_change_address(server: Server) -> None:
-    """Each of them writes an email, and none of them may wait for it or fail with it.
+    """Each of these pages writes an email. No page may wait for the email or fail because of it.
 
-    Nor may the first sign-in of a superuser, who was made by a command and has to confirm an address.
+    The same holds for the first sign-in of a superuser who was made by a command and has to confirm an address.
     """
     User.objects.create_superuser(email="root@example.com", password=PASSWORD)
     first = Visitor(server).post(LOGIN, login="root@example.com", password=PASSWORD)
@@ -53,7 +53,7 @@ def sign_up_reset_and_change_address(server: Server) -> None:
 
 
 def test_no_page_waits_for_a_mail_server_that_is_silent(start_server, ada):
-    """The mail server keeps its clients waiting for longer than the test waits for its answers."""
+    """The mail server makes its clients wait longer than the test waits for answers."""
     with silent_mail_server() as url:
         server = start_server(EMAIL_URL=f"{url}?timeout=120", EMAIL_VERIFICATION="mandatory")
         sign_up_reset_and_change_address(server)
@@ -63,7 +63,7 @@ def test_emails_of_accounts_leave_once_the_mail_server_is_back(start_server, ada
     mails = MailServer()
     server = start_server(EMAIL_URL=mails.url, MAIL_RETRY_SECONDS="2", EMAIL_VERIFICATION="mandatory")
     sign_up_reset_and_change_address(server)
-    # On a busy machine the first email is tried again before the third one is written.
+    # On a busy machine the first email is retried before the third one is written.
     until(lambda: sum("tries=1" in line for line in said(server, "mail_not_sent")) == 4)
     with mails.running():
         until(lambda: len(mails.mails) == 4)
@@ -89,7 +89,7 @@ def assert_log_tells_no_secret(server: Server, mails: MailServer) -> None:
 
 
 def test_smtps_speaks_tls_from_the_start(transactional_db, tmp_path):
-    """A server that does would never answer STARTTLS."""
+    """A server that speaks TLS from the start would never answer STARTTLS."""
     certificate = new_certificate(tmp_path)
     with MailServer(certificate=certificate).running() as mails:
         url = mails.url.replace("smtp://", "smtps://")
@@ -110,7 +110,7 @@ def test_without_a_mail_server_emails_stand_beside_the_log(start_server, ada):
 
 
 def test_nothing_of_ours_sends_an_email_past_the_outbox():
-    """EMAIL_BACKEND is the outbox; only the threads that send know the backend that EMAIL_URL names."""
+    """EMAIL_BACKEND is the outbox. Only the sending threads know the backend that EMAIL_URL names."""
     found = [
         path.name
         for package in ("accounts", "apikeys", "common", "config", "projects")

@@ -1,4 +1,4 @@
-"""Links in emails come from BASE_URL: a Host header's port, or a proxy's header, is what a client wrote."""
+"""Links in emails come from BASE_URL. A Host header and forwarding headers of a client are never used."""
 
 import re
 
@@ -25,7 +25,7 @@ def browser(settings):
 
 
 def emails_for(person, browser, settings):
-    """One of every kind that has a link or names the server."""
+    """One email of every kind that has a link or names the server."""
     reset = reverse("account_reset_password")
     browser.post(SIGN_UP, {"email": person.email, "password1": NEW_PASSWORD})
     for address in ("nobody@example.com", person.email):
@@ -38,7 +38,7 @@ def emails_for(person, browser, settings):
     return list(mail.outbox)
 
 
-def test_whatever_a_client_says_its_host_is_emails_name_base_url(person, browser, settings):
+def test_emails_name_base_url_whatever_host_a_client_sends(person, browser, settings):
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     sent = emails_for(person, browser, settings)
     assert len(sent) >= 5
@@ -77,7 +77,7 @@ def test_snippets_of_a_production_name_base_url(tmp_path, name, shown):
 
 @pytest.mark.nodb
 def test_nothing_else_of_ours_makes_addresses_from_the_host_header():
-    """Snippets are for the person who asks, and only where neither API_URL nor BASE_URL is known."""
+    """Snippets are for the person who asks. They use the Host header only if neither API_URL nor BASE_URL is set."""
     found = set()
     for folder in ("accounts", "apikeys", "config", "projects", "common"):
         for path in (REPOSITORY / folder).rglob("*.py"):

@@ -1,6 +1,6 @@
-"""Mails leave in the background: whatever the mail server does, no request waits for it and none is broken by it.
+"""Emails are sent in the background. No request waits for the mail server or fails because of it.
 
-Each mail server here is a real one, and so is the Latchkey that talks to it.
+The mail servers and the Latchkey in these tests are real.
 """
 
 import json
@@ -36,7 +36,7 @@ AT_ONCE, NEVER = "0.1", "3600"
 
 @pytest.fixture
 def api_key(api_key: ApiKey) -> ApiKey:
-    """The email about its creation is no part of these tests."""
+    """The email about the key's creation is deleted; these tests ignore it."""
     Email.objects.all().delete()
     return api_key
 
@@ -62,11 +62,11 @@ def assert_log_names_nobody(server: Server, key: Any) -> None:
     assert key.secret[3:] not in server.log_text()
 
 
-# A server that works
+# A mail server that works
 
 
 def test_a_mail_arrives(start_server, api_key):
-    """T34: its people are told."""
+    """T34: the project's people get the email."""
     with MailServer().running() as mails:
         server = start_server(EMAIL_URL=mails.url, BASE_URL="https://keys.example.com/")
         assert report(server, api_key) == 202
@@ -92,11 +92,11 @@ def run_command(*words: str, **environment: str) -> None:
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, timeout=110)
 
 
-# A server that is silent
+# A mail server that is silent
 
 
 def test_no_request_waits_for_a_mail_server_that_is_silent(start_server, api_key, owner, signed_in):
-    """The mail server keeps its clients waiting for longer than the test waits for its answers."""
+    """The mail server makes its clients wait longer than the test waits for answers."""
     project = api_key.project
     with silent_mail_server() as url:
         server = start_server(EMAIL_URL=f"{url}?timeout=120", MAIL_RETRY_SECONDS=NEVER)
@@ -127,10 +127,10 @@ def test_a_command_does_not_wait_for_a_mail_server_that_is_silent(transactional_
     with silent_mail_server() as url:
         run_command("deletekey", api_key.public_id, EMAIL_URL=f"{url}?timeout=120")
     assert ApiKey.objects.get().is_deleted
-    assert Email.objects.get().state == "waiting", "a server sends it"
+    assert Email.objects.get().state == "waiting", "a server sends it later"
 
 
-# A server that refuses
+# A mail server that rejects emails
 
 
 def test_a_mail_server_that_is_away_for_a_while_loses_nothing(start_server, api_key):
@@ -158,7 +158,7 @@ def test_a_mail_that_is_refused_for_good_is_not_tried_again(start_server, api_ke
         server = start_server(EMAIL_URL=mails.url, MAIL_RETRY_SECONDS=AT_ONCE)
         report(server, api_key)
         until(lambda: said(server, "mail_lost"))
-        server.stop()  # which sends what waits
+        server.stop()  # stopping sends the waiting emails
     assert mails.asked == ["owner@example.com"]
     assert "codes=[550]" in said(server, "mail_lost")[0]
     assert_log_names_nobody(server, api_key)
@@ -182,7 +182,7 @@ def test_a_mail_that_waits_holds_no_other_up(start_server, api_key):
         assert ["Another" in message["Subject"] for message in mails.mails] == [False, True, True]
 
 
-# The end
+# The server stops
 
 
 def test_a_sigterm_lets_the_mail_at_hand_and_those_that_wait_leave(start_server, api_key):
@@ -196,18 +196,20 @@ def test_a_sigterm_lets_the_mail_at_hand_and_those_that_wait_leave(start_server,
         assert server.process.wait(60) == 0
         delivered = sorted(mails.recipients)
     assert len(delivered) == 2, delivered
-    # The one that was put off waits for its next try, by another server.
+    # The deferred email waits for its next try, by another server.
     assert sorted(Email.objects.values_list("state", flat=True)) == ["sent", "sent", "waiting"]
     assert Email.objects.filter(state="sent", ciphertext=None).count() == 2
 
 
-def test_what_a_killed_server_had_not_sent_leaves_with_the_next_start(start_server, api_key):
-    """T34: its people are told, also if it is killed before it sends, or while the mail server holds the email."""
+def test_the_next_start_sends_the_unsent_emails_of_a_killed_server(start_server, api_key):
+    """T34: the project's people get the emails, even if the server is killed before it sends them or while the mail
+    server holds one.
+    """
     with silent_mail_server() as url:
         server = start_server(EMAIL_URL=f"{url}?timeout=1", MAIL_RETRY_SECONDS=NEVER)
         assert report(server, api_key) == 202
         until(lambda: Email.objects.filter(tries=1).exists())
-        # No thread has taken this one when the server dies.
+        # No thread has claimed this email when the server dies.
         services.create_key(project=api_key.project, name="Written, not sent", by=api_key.created_by)
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait(60)

@@ -1,4 +1,4 @@
-"""The outbox itself: rows, claims, gaps, bounds, seals and the admin."""
+"""The outbox: its rows, claims, retries, bounds, seals and admin page."""
 
 import os
 import subprocess
@@ -38,13 +38,13 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def outbox(settings) -> None:
-    """Django's emails go to the outbox, as they do in a server; pytest-django puts its own backend there."""
+    """Django's emails go to the outbox, as on a server. pytest-django would replace the backend."""
     settings.EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"
 
 
 @pytest.fixture
 def refusing(settings):
-    """The mail server's own words are in the backend's error; it takes no email for now."""
+    """A mail server that defers every email. Its own error text, which names a recipient, is in the backend's error."""
     with MailServer(replies=("451 <person0@example.com>: try again",) * 99).running() as server:
         settings.MAIL_SENT_BY = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_PORT = server.port
@@ -73,7 +73,7 @@ def test_an_email_is_written_with_its_change_and_taken_back_with_it(api_key, own
     Email.objects.all().delete()
     with transaction.atomic():
         services.delete_key(key=api_key, by=owner)
-        assert (Email.objects.count(), len(mail.outbox)) == (1, 0), "nothing is sent before the commit"
+        assert (Email.objects.count(), len(mail.outbox)) == (1, 0), "no email is sent before the commit"
         transaction.set_rollback(True)
     assert not Email.objects.exists()
     services.delete_key(key=api_key, by=owner)
@@ -89,7 +89,7 @@ def test_an_emails_cause_is_the_network_that_asked_for_it(client, outbox):
 
 
 def test_a_row_alone_tells_neither_words_nor_recipient(client, outbox):
-    """T45: until an email is sent its row is sealed, and then its words are gone."""
+    """T45: a row is sealed until its email is sent. Then its text is deleted."""
     UserFactory(email="ada@example.com", password=PASSWORD)
     client.post(RESET, {"email": "ada@example.com"})
     row = Email.objects.get()
@@ -158,7 +158,7 @@ def test_the_gaps_between_tries_grow_to_four_hours_and_then_the_email_is_given_u
     ours = [str(record.msg) for record in caplog.records if record.name.startswith("common.")]
     assert len(ours) == 10
     assert "example.com" not in " ".join([*ours, row.last_error])
-    assert row.ciphertext, "it can be sent again"
+    assert row.ciphertext, "an admin can send it again"
 
 
 def test_nothing_is_tried_before_its_time(refusing):
@@ -190,7 +190,7 @@ def test_a_code_that_has_expired_is_not_sent_late(client, outbox, confirmed_by_c
 
 
 def test_news_of_an_account_is_sent_however_late(client, outbox):
-    """An email without a code: the address has an account already."""
+    """An email without a code, here that the address already has an account."""
     EmailBackend().send_messages(emails(1))
     assert Email.objects.get().useless_at is None
 
@@ -207,7 +207,7 @@ def test_a_claimed_email_is_not_taken_again_until_the_claim_expires():
     second = claims.take(Lane.OWNERS, now + claims.claim_length())
     assert second
     assert (second.pk, second.tries) == (first.pk, 2)
-    # The one whose claim has expired has no say any more, unless it did send the email.
+    # After its claim has expired, a sender can only report that it did send the email.
     claims.settle(first, claims.KILLED, now)
     assert states() == ["waiting"]
     claims.settle(first, claims.Result(sent=True), now)
@@ -283,7 +283,7 @@ def test_in_a_full_lane_the_largest_share_makes_room_for_others(monkeypatch, cap
 
 
 def test_one_person_cannot_crowd_out_the_others(monkeypatch, caplog):
-    """Whose keys are made and deleted without end, while the mail server is slow."""
+    """One person creates and deletes keys without end, while the mail server is slow."""
     monkeypatch.setattr(enqueueing, "MOST_TO_ONE", 2)
     person, other = emails(2)
     for _ in range(4):
@@ -314,7 +314,7 @@ def test_rows_that_were_sent_or_given_up_are_deleted_after_a_day_or_a_week(monke
     assert clearing.clear(NOON + DAY) == 0
     assert clearing.clear(NOON + DAY + timedelta(seconds=1)) == 5
     assert clearing.clear(NOON + 7 * DAY + timedelta(seconds=1)) == 1
-    assert states() == ["waiting"], "what waits stays, however old"
+    assert states() == ["waiting"], "a waiting email is kept, however old"
 
 
 def test_a_flood_of_sent_rows_is_deleted_before_its_time(monkeypatch):
@@ -353,7 +353,7 @@ def test_an_admin_sends_a_failed_email_again_and_leaves_a_trace(admin, signed_in
     assert "1 email waits to be sent again." in site.post(LIST, fields, follow=True).content.decode()
     assert LogEntry.objects.get().object_id == str(email.pk)
     assert subjects_sent() == ["The subject"]
-    # What was sent is not sent twice.
+    # A sent email is not sent again.
     assert "Nothing was changed" in site.post(LIST, fields, follow=True).content.decode()
     assert states() == ["sent"]
 

@@ -1,4 +1,4 @@
-"""How long a request waits for a database that does not answer: without one, for silence needs none."""
+"""A request's time budget for a database that does not answer. These tests need no database."""
 
 import socket
 import time
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.nodb
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """Half a second for all, and nothing known of the database."""
+    """Short time budgets, and no history of the database's answers."""
     monkeypatch.setattr(database_deadline, "SECONDS", 0.5)
     monkeypatch.setattr(database_deadline, "SECONDS_OF_SILENCE", 0.3)
     monkeypatch.setattr(database_deadline, "SECONDS_TO_CONNECT", 0.2)
@@ -28,7 +28,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def pass_by(monkeypatch):
-    """Lets seconds pass, on a clock that stands otherwise: a busy machine must not decide who is late."""
+    """Advances a clock that otherwise stands still, so that a busy machine does not decide what is late."""
     now = time.monotonic()
 
     def let_pass(seconds: float) -> None:
@@ -41,7 +41,7 @@ def pass_by(monkeypatch):
 
 @pytest.fixture
 def silent():
-    """Where a connection is taken, and never answered, as by a server that is frozen."""
+    """A port that accepts connections and never answers, like a frozen server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"host=127.0.0.1,127.0.0.1,127.0.0.1 port={listener.getsockname()[1]} user=x connect_timeout=3"
 
@@ -62,7 +62,7 @@ def wait_in_vain(pass_by, meanwhile=lambda: None) -> None:
 
 
 def others_are_refused() -> bool:
-    """Whether a wait of another thread is."""
+    """Whether another thread's wait is rejected."""
 
     def ask() -> bool:
         with suppress(database_deadline.NoAnswer), database_deadline.Begun(), database_deadline.Wait():
@@ -74,21 +74,23 @@ def others_are_refused() -> bool:
 
 
 def test_a_wait_for_a_lock_is_no_silence(monkeypatch):
-    """Nor is that of a request which has so little time left that the server cannot say in time what it waits for."""
+    """The limits are in order: PostgreSQL ends a wait for a lock before it counts as silence, and silence ends before
+    the request's time budget.
+    """
     monkeypatch.undo()
     assert LIMITS["lock_timeout"] / 1000 < database_deadline.SECONDS_OF_SILENCE < database_deadline.SECONDS
     assert OWN_OPTIONS["connect_timeout"] > database_deadline.SECONDS_TO_CONNECT
 
 
 def test_all_addresses_of_a_silent_host_share_one_wait(silent):
-    """T36; each would have its own connect_timeout."""
+    """T36: psycopg alone would give each address its own connect_timeout."""
     with database_deadline.Begun(), refused():
         Connection.connect(silent)
-    assert 0.4 < refused.seconds < 2.5, "less than the connect_timeout of one"
+    assert 0.4 < refused.seconds < 2.5, "less than the connect_timeout of one address"
 
 
-def test_without_a_beginning_there_is_no_limit(silent):
-    """A migration waits as long as it takes; here it is psycopg that gives up."""
+def test_work_outside_a_request_has_no_limit(silent):
+    """A migration has no time budget. Here psycopg gives up."""
     with pytest.raises(psycopg.errors.ConnectionTimeout):
         Connection.connect(silent, host="127.0.0.1", connect_timeout=2)
 
@@ -97,29 +99,29 @@ def test_a_requests_waits_share_its_time(pass_by):
     with database_deadline.Begun():
         with database_deadline.Wait():
             pass_by(0.3)
-        pass_by(10)  # between its waits it waits for nobody
+        pass_by(10)  # time between the waits does not count
         with database_deadline.Wait():
             assert database_deadline.seconds_left() == pytest.approx(0.2)
             pass_by(0.2)
             assert database_deadline.is_over()
         with refused(), database_deadline.Wait():
-            pytest.fail("no time is left")
+            pytest.fail("there is no time left to wait")
 
 
-def test_after_a_silence_others_are_refused_at_once_but_for_one_who_asks(pass_by):
-    """T36: or those behind would wait for the threads of those who wait."""
+def test_after_a_silence_one_request_asks_and_others_are_refused_at_once(pass_by):
+    """T36: requests that wait would hold the threads that other requests need."""
     with database_deadline.Begun():
         wait_in_vain(pass_by)
     with database_deadline.Begun(), refused(), database_deadline.Wait():
-        pytest.fail("it would have waited")
+        pytest.fail("this request should not wait")
     pass_by(0.2)
     with database_deadline.Begun(), database_deadline.Wait():
         assert others_are_refused()
-    assert not others_are_refused(), "the one who asked was answered"
+    assert not others_are_refused(), "the request that asked got an answer"
 
 
 def test_an_error_is_an_answer(pass_by):
-    """T37: a server that refuses connections is asked by everybody, and so found as soon as it is back."""
+    """T37: requests go on asking a server that refuses connections, so they notice at once when it is back."""
     with database_deadline.Begun():
         wait_in_vain(pass_by)
     assert others_are_refused()
@@ -129,7 +131,7 @@ def test_an_error_is_an_answer(pass_by):
     assert not others_are_refused()
 
 
-def test_one_that_waits_in_vain_while_others_are_answered_is_no_silence(pass_by):
+def test_a_wait_in_vain_while_others_are_answered_is_no_silence(pass_by):
     with database_deadline.Begun():
         wait_in_vain(pass_by, meanwhile=others_are_refused)
     assert not others_are_refused()

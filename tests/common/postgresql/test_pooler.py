@@ -1,4 +1,4 @@
-"""Latchkey behind a real PgBouncer, which refuses the startup parameter `options`."""
+"""Latchkey behind a real PgBouncer, which rejects the startup parameter `options`."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ THREADS, CHECKS = 8, 25
 
 @pytest.fixture
 def behind(monkeypatch) -> Callable:
-    """`with behind("session"):` has Django's connections go through a PgBouncer in that mode."""
+    """`with behind("session"):` connects Django through a PgBouncer in that mode."""
     monkeypatch.setattr(DatabaseWrapper, "limits", LIMITS)
     monkeypatch.setattr(readiness, "_settled", set())
 
@@ -49,7 +49,7 @@ def behind(monkeypatch) -> Callable:
 
 @pytest.fixture
 def role_limits() -> Iterator[Callable[[str], None]]:
-    """Gives the role its limits by the statements of a message. They are taken back."""
+    """Gives the role its limits, with the statements of the startup message. The test removes them at its end."""
 
     def run(message: str) -> None:
         statements = message.partition("Run: ")[2].partition(" Then")[0]
@@ -73,7 +73,7 @@ def limits_of(database: Any) -> dict[str, int]:
 
 
 def check_from_many(secret: str) -> list:
-    """Verdicts of several threads at once, each with a connection of its own."""
+    """Verdicts of several threads at once, each with its own connection."""
     together = threading.Barrier(THREADS)
 
     def check() -> list:
@@ -132,7 +132,7 @@ def test_in_transaction_mode_a_lock_is_not_waited_for_longer_than_the_limit(behi
 
 
 def test_in_transaction_mode_every_check_is_answered_without_a_prepared_statement(behind, api_key):
-    """PgBouncer before 1.21 loses them; later ones keep them only if they are told to."""
+    """PgBouncer before 1.21 loses prepared statements. Later versions keep them only if configured to."""
     with behind("transaction"):
         verdicts = check_from_many(api_key.secret)
     assert len(verdicts) == THREADS * CHECKS
@@ -148,7 +148,7 @@ def test_in_transaction_mode_pages_and_changes_work(behind, client, project, own
 
 
 def test_options_that_a_pooler_would_drop_are_named(behind, monkeypatch):
-    """With ignore_startup_parameters = options, PgBouncer takes the connection and forgets them."""
+    """With ignore_startup_parameters = options, PgBouncer accepts the connection and ignores the options."""
     with behind("session"):
         connection.ensure_connection()
         monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-csearch_path=public")
@@ -162,7 +162,7 @@ def test_options_that_a_pooler_refuses_are_named(behind, monkeypatch):
 
 
 def test_options_tls_and_several_hosts_are_honoured():
-    """The first host is a port where nobody listens; PostgreSQL's own words say that TLS was asked for."""
+    """The first host is a port on which nothing listens. PostgreSQL's own message shows that TLS was requested."""
     settings = connection.settings_dict
     address = f"postgresql://{settings['USER']}@127.0.0.1:1,127.0.0.1:{settings['PORT']}/{settings['NAME']}"
     options = "options=-csearch_path%3Dpg_catalog&target_session_attrs=read-write"

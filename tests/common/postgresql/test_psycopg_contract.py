@@ -1,4 +1,4 @@
-"""What common/postgresql/base.py relies on in psycopg. A new release of psycopg that changes it fails here."""
+"""The parts of psycopg that common/postgresql/base.py relies on. A release of psycopg that changes them fails here."""
 
 from collections.abc import Generator
 from typing import Any
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.skipif(ON_SQLITE, reason="psyco
 
 
 def test_a_wait_is_asked_again_while_nothing_comes():
-    """This is where a wait that is over can be ended."""
+    """At this point our code can end a wait that is over."""
     connection.ensure_connection()
 
     def steps() -> Generator[Wait, Ready, list[Ready]]:

@@ -1,4 +1,4 @@
-"""No page takes a file: what is longer than a form is refused before anything of it is read, or lies on the disk."""
+"""No page accepts a file. A body longer than a form is rejected before any of it is read or written to disk."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ TYPES = [FORM, "application/x-www-form-urlencoded", "application/json", ""]
 
 
 def post_long(path: str, length: str, content_type: str = FORM, client: Client | None = None) -> Any:
-    """Claims a length, and sends nothing: it is judged by the claim."""
+    """Announces a length and sends nothing, because the announced length decides."""
     client = client or Client(enforce_csrf_checks=True)
     return client.generic("POST", path, CONTENT_LENGTH=length, CONTENT_TYPE=content_type)
 
@@ -29,7 +29,7 @@ def assert_too_large(answer: Any, status: int = 413) -> None:
 
 
 def uploads() -> set[Path]:
-    """What servers and tests have at hand."""
+    """The temporary uploads of servers and of tests."""
     return set(settings.FILE_UPLOAD_TEMP_DIR.iterdir())
 
 
@@ -48,7 +48,7 @@ def test_a_length_that_is_none_or_beyond_all_measure_is_refused(length, db):
     assert_too_large(post_long("/accounts/login/", length))
 
 
-def test_whoever_is_signed_in_may_send_no_more(signed_in, owner, admin, project):
+def test_a_signed_in_person_has_the_same_limit(signed_in, owner, admin, project):
     """T28"""
     assert_too_large(post_long("/projects/new/", str(MOST + 1), client=signed_in(owner)))
     assert_too_large(post_long(f"/projects/{project.public_id}/keys/new/", str(MOST + 1), client=signed_in(owner)))
@@ -63,7 +63,7 @@ def test_a_form_of_exactly_the_limit_is_read(client, db):
 
 
 def test_files_that_fit_a_form_are_never_on_the_disk(client, db, settings, tmp_path):
-    """T28: one is ignored, more are refused; what is short stays in memory."""
+    """T28: one file is ignored, more are rejected; a short one stays in memory."""
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "none"
     end = b"--limit--\r\n"
     one = form(content=b"x" * (MOST - 1000))
@@ -84,7 +84,7 @@ def head(path: str, *lines: str) -> bytes:
     return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\n{fields}\r\n".encode()
 
 
-# Begins a file of five million bytes; more is never sent, so that whoever waits for it does not answer.
+# The beginning of a file of five million bytes. The rest is never sent, so a server that waits for it does not answer.
 BEGUN = form(content=b"x" * 5_000_000).removesuffix(b"\r\n--limit--\r\n")
 
 
@@ -108,7 +108,7 @@ def test_the_real_server_takes_no_file_from_htmx(server, signed_in, owner, proje
 
 @pytest.mark.parametrize("length", [(), ("Content-Length: 100",), ("Content-Length: 80000000",)])
 def test_the_real_server_takes_no_body_without_a_length(length, server):
-    """T28. With both, the length does not count (RFC 9112, 6.3)."""
+    """T28: with both headers, the length does not count (RFC 9112, 6.3)."""
     before = uploads()
     sent = head("/accounts/login/", *length, "Transfer-Encoding: chunked")
     chunk = f"{len(BEGUN):x}\r\n".encode() + BEGUN + b"\r\n"
@@ -128,7 +128,7 @@ def test_the_real_server_believes_no_length_that_is_none(length, server):
 
 
 def test_the_real_server_reads_no_more_than_was_announced(server):
-    """T28. What follows is the next request, and no HTTP."""
+    """T28: the bytes after the announced length are the next request, and they are not HTTP."""
     before = uploads()
     sent = head("/accounts/login/", "Connection: close", "Content-Length: 100")
     assert send_raw(server, sent, BEGUN).status_code == 403

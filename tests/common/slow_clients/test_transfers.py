@@ -1,4 +1,4 @@
-"""Few files come and go at once in a process, and a client that stalls or goes away gives its thread back."""
+"""A process transfers few files at once, and a client that stalls or goes away frees its thread."""
 
 import select
 import socket
@@ -40,7 +40,7 @@ def store(settings, tmp_path):
 
 @pytest.fixture
 def full(monkeypatch) -> dict[str, Slots]:
-    """Others hold all slots."""
+    """Other transfers hold all slots."""
     slots = {name: Slots(1) for name in ("_uploads", "_downloads")}
     for name, its in slots.items():
         monkeypatch.setattr(transfers, name, its)
@@ -63,7 +63,7 @@ def test_each_kind_has_a_quarter_of_the_threads(settings):
 
 
 def test_an_upload_too_many_is_refused_before_its_body_is_read(client, authorization, store, full):
-    """T46, as far as files go."""
+    """T46: the part about files."""
     body = {"wsgi.input": Unread(), "CONTENT_LENGTH": "1000", "CONTENT_TYPE": FORM}
     answer = client.generic("POST", FILES, headers=authorization, **body)
     assert_error(answer, 503, "unavailable")
@@ -83,7 +83,7 @@ def test_a_download_too_many_is_refused(client, authorization, project, full):
 
 
 def test_a_slot_is_free_after_each_transfer(client, authorization, upload, project, store, monkeypatch):
-    """Whether it worked or not, and by HEAD too."""
+    """After success and after failure, and also after HEAD."""
     monkeypatch.setattr(transfers, "_uploads", Slots(1))
     monkeypatch.setattr(transfers, "_downloads", Slots(1))
     for body in (form(), b"no form", form(content=b"")):
@@ -98,7 +98,7 @@ def test_a_slot_is_free_after_each_transfer(client, authorization, upload, proje
 
 
 def test_a_small_file_holds_no_slot_while_its_client_reads(client, authorization, project, store, monkeypatch):
-    """granian takes it in one piece."""
+    """granian accepts the file in one piece."""
     monkeypatch.setattr(transfers, "_downloads", Slots(1))
     address = f"{FILES}/{new_file(project=project).public_id}/content"
     with downloaded(client.get(address, headers=authorization)) as answer:
@@ -129,7 +129,7 @@ class Answer:
 
 @pytest.fixture
 def impatient(start_server) -> Server:
-    """Gives clients a second."""
+    """Gives clients one second."""
     server: Server = start_server(THREADS="8", CLIENT_SECONDS="1")
     return server
 
@@ -141,7 +141,7 @@ def patient(start_server) -> Server:
 
 
 def opened(server: Server, request: str, body: bytes = b"") -> socket.socket:
-    """A connection that has sent a request and reads nothing of the answer; its buffer is small."""
+    """A connection with a small buffer that has sent a request and does not read the answer."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(60)
@@ -160,7 +160,7 @@ def stalled_upload(secret: str) -> str:
 
 
 def status_of(connection: socket.socket) -> int:
-    """Of the answer that comes on it, in the end."""
+    """The status of the answer that comes on this connection."""
     return int(connection.makefile("rb").readline().split()[1])
 
 
@@ -190,7 +190,7 @@ def test_a_client_that_reads_nothing_is_cut_off(impatient, api_key):
 
 
 def is_cut(connection: socket.socket) -> bool:
-    """Asks the kernel: reading would be what the client does not do."""
+    """Asks the kernel, because this client must not read."""
     return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
 
 
@@ -215,7 +215,7 @@ def upload_is(server: Server, api_key, status: int) -> bool:
 
 
 def test_a_client_that_stops_sending_is_cut_off(impatient, api_key):
-    """An upload's body, and that of a form, which anybody may send."""
+    """For an upload, and for a form, which anybody may send."""
     for request in (stalled_upload(api_key.secret), SIGN_IN):
         with closing(opened(impatient, request, b"x")) as connection:
             assert connection.makefile("rb").read() == b""
@@ -224,7 +224,7 @@ def test_a_client_that_stops_sending_is_cut_off(impatient, api_key):
 
 
 def test_forms_that_do_not_come_leave_threads_for_everybody_else(patient):
-    """As many as there are threads, and more: all but two are refused, and pages go on being answered."""
+    """As many unfinished forms as threads, and more. All but two are rejected, and pages are still answered."""
     with ExitStack() as clients:
         stalled = [clients.enter_context(closing(opened(patient, SIGN_IN))) for _ in range(10)]
         assert patient.request("GET", "/accounts/login/").status == 200
@@ -234,7 +234,7 @@ def test_forms_that_do_not_come_leave_threads_for_everybody_else(patient):
 
 
 def test_a_static_file_is_handed_to_the_server_in_one_piece(client):
-    """granian takes one piece at once, whoever reads it; from the fifth piece on, a thread waits for the client."""
+    """granian accepts one piece at once. From the fifth piece on, a thread would wait for the client."""
     files = [file for file in Path(settings.STATIC_ROOT).rglob("*") if file.suffix in {".js", ".css"}]
     largest = max(files, key=lambda file: file.stat().st_size)
     answer = client.get(f"/static/{largest.relative_to(settings.STATIC_ROOT)}")
@@ -242,7 +242,7 @@ def test_a_static_file_is_handed_to_the_server_in_one_piece(client):
 
 
 def test_a_form_that_comes_late_is_taken(patient):
-    """A slow line is no fault: its body comes in parts, with pauses."""
+    """A slow line is allowed: the body comes in parts, with pauses."""
     report = f"POST {API}/report HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     body = b'{"secret": "lk_x"}'
     with closing(opened(patient, f"{report}Content-Length: {len(body)}\r\n\r\n")) as connection:
@@ -254,7 +254,9 @@ def test_a_form_that_comes_late_is_taken(patient):
 
 @pytest.mark.django_db
 def test_half_a_form_is_no_form(person):
-    """Its client went away in the middle; the fields that came would do something else than was meant."""
+    """The client went away in the middle. Acting on only some of the fields could do something that the person did not
+    intend.
+    """
     whole = urlencode({"csrfmiddlewaretoken": "t" * 32, "login": person.email, "password": PASSWORD, "next": "/there"})
     half = whole.partition("&next")[0].encode()
     body = {"CONTENT_LENGTH": str(len(whole)), "wsgi.input": BytesIO(half)}

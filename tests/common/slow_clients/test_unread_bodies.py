@@ -1,4 +1,4 @@
-"""A client that sends a body with a call that is rejected still reads its answer."""
+"""A client that sends a body with a rejected call still reads the answer."""
 
 import socket
 from contextlib import ExitStack, closing, suppress
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 BODY = b"x" * 5_000_000
 WRONG = {"Authorization": "Bearer wrong"}
-# Where a body is refused before it is read, and with what.
+# Calls whose body is rejected before it is read, with their statuses.
 REFUSED = [
     ("POST", "/api/v1/files", 401),
     ("POST", "/api/v1/verify", 401),
@@ -29,7 +29,7 @@ REFUSED = [
 
 
 def post(server: Server, method: str, path: str, *, port: int, chunked: bool = False) -> tuple[int, int]:
-    """The statuses of a call that is rejected, and of one after it on the same connection."""
+    """The statuses of a rejected call and of the next call on the same connection."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(method, path, iter([BODY[:50_000]] * 100) if chunked else BODY, WRONG)
         answer = connection.getresponse()
@@ -39,7 +39,7 @@ def post(server: Server, method: str, path: str, *, port: int, chunked: bool = F
 
 
 def test_a_client_that_sends_5_mb_reads_why_it_is_rejected(server):
-    """T46 The answer is whole, and the connection goes on."""
+    """T46: the answer is complete, and the connection stays usable."""
     for _ in range(3):
         for method, path, status in REFUSED:
             assert post(server, method, path, port=server.port) == (status, 200), path
@@ -47,7 +47,7 @@ def test_a_client_that_sends_5_mb_reads_why_it_is_rejected(server):
             assert post(server, method, path, port=server.check_port) == (status, 200), path
 
 
-def test_so_does_one_that_sends_chunks(server):
+def test_a_client_that_sends_chunks_reads_why_it_is_rejected(server):
     for path, port, status in (
         ("/api/v1/files", server.port, 401),
         ("/accounts/login/", server.port, 411),
@@ -64,7 +64,7 @@ def test_a_client_that_asks_first_is_not_told_to_send(server):
 
 
 def test_a_client_that_sends_slowly_is_answered_at_once(server, api_key):
-    """T46 The answer does not wait for a body that nobody wants, and more of them hold nobody up."""
+    """T46: the answer does not wait for the unwanted body, and several such clients do not hold up others."""
     with ExitStack() as clients:
         for port in [server.port, server.check_port] * 8:
             for method, secret, status in (
@@ -79,13 +79,13 @@ def test_a_client_that_sends_slowly_is_answered_at_once(server, api_key):
 
 
 def answer_of(body, **environ) -> bytes:
-    """Of an application that leaves the body unread; read to the end, as granian reads it."""
+    """The answer of an application that does not read the body. It is read to its end, as granian does."""
     application = unread.read_to_the_end(lambda environ, start_response: [b"refused"])
     return b"".join(application({"wsgi.input": body, **environ}, None))
 
 
 def test_few_bodies_are_read_at_once():
-    """T46 Beyond them the connection is closed, as granian does."""
+    """T46: beyond the limit the connection is closed, as granian does by itself."""
     taken = 0
     while reading.take():
         taken += 1

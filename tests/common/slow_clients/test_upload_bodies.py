@@ -1,4 +1,4 @@
-"""Bodies that are no form with one file are refused, and nothing of them is stored."""
+"""Bodies that are not a form with one file are rejected, and nothing of them is stored."""
 
 import socket
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def store(settings, tmp_path) -> Path:
-    """Where the test's files lie."""
+    """The folder of the test's files."""
     settings.MEDIA_ROOT = tmp_path
     return tmp_path
 
@@ -76,7 +76,7 @@ def test_a_form_that_was_cut_off_is_refused(upload, store):
 
 
 def test_an_upload_that_breaks_off_is_never_a_file(server, api_key, store):
-    """T25; the client promises more than it sends, and hangs up"""
+    """T25: the client announces more than it sends, and hangs up."""
     body = form(content=b"x" * 1000)
     head = f"POST {FILES} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {api_key.secret}\r\n"
     fields = f"Content-Type: {FORM}\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -1,4 +1,4 @@
-"""A server that cannot work does not start, or is not ready, and says on one line which setting is to blame."""
+"""A server that cannot work does not start or is not ready, and names the faulty setting on one line."""
 
 import re
 import socket
@@ -20,12 +20,12 @@ from tests.support.programs.postgres import free_port
 from tests.support.programs.servers import database_url
 from tests.support.settings.production import production_environment
 
-# Of what can be created (docs/security.md).
+# Limits on objects that users can create (docs/security.md).
 LIMITS = [
     *("MAX_PROJECTS_PER_USER", "MAX_DELETED_PROJECTS_PER_USER", "USER_QUOTA", "MAX_FILES_PER_PROJECT"),
     *("MAX_NEW_KEYS_PER_DAY", "MAX_DELETED_KEYS_PER_PROJECT"),
 ]
-# In production unless they say otherwise. A variable that is empty here is not set at all.
+# Each case runs in production unless it says otherwise. A variable that is empty here is not set at all.
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "debug": ({"DEBUG": "1"}, "DEBUG"),
     "debug that is neither on nor off": ({"DEBUG": "maybe"}, "DEBUG"),
@@ -174,7 +174,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
 
 
 def assert_one_line(outcome: Outcome, named: str, case: str) -> None:
-    """Refused, with one line that names the setting, and nothing that buries it or shows what it holds."""
+    """Rejected, with one line that names the setting, without other lines around it and without its value."""
     assert outcome.status != 0, (case, outcome)
     assert outcome.stdout == "", (case, outcome)
     assert outcome.stderr.count("\n") == 1, (case, outcome)
@@ -184,7 +184,7 @@ def assert_one_line(outcome: Outcome, named: str, case: str) -> None:
 
 @pytest.mark.nodb
 def test_settings_that_cannot_work_are_refused_at_the_start_on_one_line(tmp_path):
-    """T54 a failed start says why: with settings that cannot work."""
+    """T54: a failed start says why. Here settings cannot work."""
     base = production_environment() | {"DATA_DIR": str(tmp_path)}
     environments = [
         {name: value for name, value in (base | change).items() if value} for change, _ in SETTINGS.values()
@@ -196,7 +196,7 @@ def test_settings_that_cannot_work_are_refused_at_the_start_on_one_line(tmp_path
 
 @pytest.fixture
 def databases(transactional_db, tmp_path) -> Iterator[dict[str, str]]:
-    """Addresses of an empty database, and on PostgreSQL of one that is not UTF-8."""
+    """Addresses of an empty database and, on PostgreSQL, of a database that is not UTF-8."""
     if ON_SQLITE:
         yield {"migrate": f"sqlite:///{tmp_path}/empty.sqlite3"}
         return
@@ -210,8 +210,8 @@ def databases(transactional_db, tmp_path) -> Iterator[dict[str, str]]:
         cursor.execute("DROP DATABASE no_utf8 WITH (FORCE)")
 
 
-def test_what_the_server_needs_and_does_not_find_is_refused_at_the_start_on_one_line(databases, api_key, tmp_path):
-    """T54 a failed start says why: database, static files, peppers and ports."""
+def test_a_missing_requirement_is_refused_at_the_start_on_one_line(databases, api_key, tmp_path):
+    """T54: a failed start says why. Here the database, static files, peppers or ports are missing."""
     base = {"DATA_DIR": str(DATA_DIR), "DATABASE_URL": database_url(), "PORT": str(free_port())}
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = str(other.getsockname()[1])
@@ -230,7 +230,7 @@ def test_what_the_server_needs_and_does_not_find_is_refused_at_the_start_on_one_
 
 @pytest.fixture
 def nothing_settled(monkeypatch):
-    """As in a process that has just started."""
+    """Forgets earlier checks, as in a process that has just started."""
     monkeypatch.setattr(readiness, "_settled", set())
     monkeypatch.setattr("common.outages._last_lines", {})
 
@@ -258,7 +258,7 @@ NOT_READY = {
 def test_without_what_it_needs_a_running_server_is_not_ready_and_the_log_says_why(
     take_away, said, client, settings, monkeypatch, nothing_settled, api_key, lines
 ):
-    """T54 a 503 says why: /health/ready, once what the server needs is gone."""
+    """T54: a 503 of /health/ready says why, after something that the server needs is gone."""
     assert client.get("/health/ready").status_code == 200
     readiness._settled.clear()
     take_away(settings, monkeypatch)
@@ -270,7 +270,7 @@ def test_without_what_it_needs_a_running_server_is_not_ready_and_the_log_says_wh
 
 @pytest.mark.django_db
 def test_a_key_ring_that_is_lost_is_no_reason_not_to_check_keys(client, settings, nothing_settled, api_key):
-    """Nothing can be decrypted then, so that nothing tells of the pepper either."""
+    """Without the ring nothing can be decrypted, so the pepper cannot be proven either."""
     settings.KEY_RING = new_ring()
     assert client.get("/health/ready").status_code == 200
 

@@ -1,4 +1,4 @@
-"""CACHE_URL: limits that are counted in a real Redis, and what holds while it is away."""
+"""CACHE_URL: a real Redis counts for the limits. These tests also show what works while it is down."""
 
 import re
 import time
@@ -29,7 +29,7 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 def log_in(server, email):
-    """One wrong password, with a form token of its own."""
+    """One wrong password, with a fresh form token."""
     page = server.request("GET", LOGIN)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.body.decode())[1]
     headers = {
@@ -53,7 +53,9 @@ def seconds_of(act: Callable[[], None]) -> float:
 
 
 def stays_for_ever(client, key) -> bool:
-    """Redis says -1 then, and -2 for a key that is gone: a lock may have been given back since it was listed."""
+    """Redis answers -1 for such a key, and -2 for a key that is gone: a lock may have been released since it was
+    listed.
+    """
     return client.ttl(key) == -1
 
 
@@ -64,7 +66,7 @@ def cached_rows() -> int:
 
 
 def test_logins_and_failed_keys_are_limited_by_way_of_redis(start_server, redis_server, api_key):
-    """T22; on four processes, and with nothing in the database's table."""
+    """T22: on four processes, with nothing in the database's table."""
     server = start_server(workers=4, CACHE_URL=redis_server.url, FAILED_KEYS_PER_MINUTE="20")
     answers = [log_in(server, "ada@example.com") for _ in range(7)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
@@ -91,10 +93,10 @@ def test_logins_and_failed_keys_are_limited_by_way_of_redis(start_server, redis_
 def test_without_redis_pages_that_need_it_are_503_and_verdicts_are_what_they_were(
     start_server, redis_server, api_key, how
 ):
-    """T22; a limit that cannot be asked lets nobody try."""
+    """T22: if a limit cannot be read, nobody may try."""
     server = start_server(CACHE_URL=redis_server.url, FAILED_KEYS_PER_MINUTE="3")
     assert log_in(server, "ada@example.com").status_code == 200
-    # How long the calls take with Redis says how busy the machine is.
+    # The time of the calls with Redis shows how busy the machine is.
     other = create_key(project=api_key.project, name="Other", by=api_key.created_by)
     usual = seconds_of(partial(let_in, server, other))
     getattr(redis_server, how)()
@@ -107,11 +109,11 @@ def test_without_redis_pages_that_need_it_are_503_and_verdicts_are_what_they_wer
 
     def check_keys() -> None:
         statuses = [server.request("GET", VERIFY, headers=bearer("wrong")).status for _ in range(9)]
-        assert set(statuses) == {401, 429}, "the process's own limit"
+        assert set(statuses) == {401, 429}, "the process enforces its own limit"
         let_in(server, api_key)
 
-    assert seconds_of(check_keys) < 25 + 4 * usual, "a second for each of 30 that waited for Redis"
-    # What writes the counts of calls goes on too.
+    assert seconds_of(check_keys) < 25 + 4 * usual, "each of 30 calls waited a second for Redis"
+    # The thread that writes the counts of calls continues, too.
     deadline = time.monotonic() + 60
     while api_key.last_used_at is None and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -124,7 +126,7 @@ def test_without_redis_pages_that_need_it_are_503_and_verdicts_are_what_they_wer
 
 
 def test_redis_that_restarts_fails_no_login(start_server, redis_server):
-    """The connection that was kept is dead then."""
+    """The kept connection is dead after the restart."""
     server = start_server(CACHE_URL=redis_server.url)
     assert log_in(server, "ada@example.com").status_code == 200
     redis_server.stop()
@@ -144,7 +146,7 @@ def test_sharing_with_redis_loses_nothing(redis_server, settings):
 
 
 def test_the_api_is_never_asked_about_redis(start_server, api_key):
-    """A Redis that never was: everything but the limits works."""
+    """Redis is unreachable from the start. Everything except the limits works."""
     server = start_server(CACHE_URL=f"redis://127.0.0.1:{free_port()}/0")
     assert server.request("GET", VERIFY, headers=bearer(api_key.secret)).status == 204
     answer = server.request("GET", "/api/v1/me", headers=bearer(secret_format.generate("lk_")))
@@ -162,7 +164,7 @@ def test_a_key_that_is_gone_does_not_stay_for_ever(redis_server):
 
 
 def test_sums_and_locks_in_redis_end_by_themselves(redis_server, settings):
-    """T22; also in the moment when they are written: a process that dies leaves nothing for ever."""
+    """T22: they expire from the moment when they are written, so a process that dies leaves nothing behind for ever."""
     before = settings.CACHES
     settings.CACHES = {"default": {"BACKEND": "common.json_cache.RedisCache", "LOCATION": redis_server.url}}
     try:

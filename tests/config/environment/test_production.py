@@ -22,14 +22,14 @@ HTTP = {"Host": "keys.example.com"}
 
 @pytest.fixture
 def production(start_server):
-    # The tests' own probe for liveness comes by the address.
+    # The tests' own liveness probe uses the IP address.
     hosts = "keys.example.com,127.0.0.1"
     environment = {**production_environment(), "ALLOWED_HOSTS": hosts, "DATABASE_URL": database_url()}
     return start_server(**environment)
 
 
 class Visitor:
-    """A person's browser behind the proxy: keeps cookies, and every Set-Cookie line that it was sent."""
+    """A person's browser behind the proxy. It keeps cookies and every Set-Cookie line that it received."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -37,7 +37,7 @@ class Visitor:
         self.lines: list[str] = []
 
     def visit(self, path: str, fields: dict[str, str] | None = None) -> Answer:
-        """A GET, or with `fields` a POST of them with the CSRF token of the page at `path`."""
+        """A GET, or with `fields` a POST of these fields with the CSRF token of the page at `path`."""
         headers = {**HTTPS, "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         body = None
         if fields is not None:
@@ -59,7 +59,7 @@ class Visitor:
 
 @pytest.fixture
 def visitor(production) -> Visitor:
-    """Ada, signed in, with a project of her own."""
+    """Ada, signed in, with a project."""
     ada = UserFactory(email="ada@example.com", password="correct horse battery")
     EmailAddress.objects.create(user=ada, email=ada.email, verified=True, primary=True)
     MembershipFactory(user=ada, project=ProjectFactory(created_by=ada))
@@ -79,7 +79,7 @@ def test_every_cookie_is_safe(visitor):
     settings_page = f"/projects/{Project.objects.get().public_id}/settings/"
     assert visitor.visit(settings_page, {"name": "Acme Weather"}).status == 302
     assert {"__Host-session", "__Host-csrf"} <= visitor.cookies.keys()
-    # A cookie that is being removed holds nothing.
+    # A cookie that is being deleted is empty.
     for line in (line for line in visitor.lines if "Max-Age=0" not in line):
         pair, *attributes = line.split("; ")
         assert pair.startswith("__Host-"), line
@@ -120,7 +120,7 @@ CLAIMS = {
 
 
 def test_a_list_of_protocols_is_https_only_if_every_entry_is(production):
-    """T27, T44: a proxy that adds an entry or a header leaves the client's claim in front of its own."""
+    """T27, T44: a proxy that adds an entry or a header leaves the client's claim in front of its own entry."""
     for lines, is_https in CLAIMS.items():
         claim = "".join(f"X-Forwarded-Proto: {line}\r\n" for line in lines)
         for path, refused in (("/api/v1/verify", 403), ("/api/v1/me", 403), ("/accounts/login/", 301)):
@@ -142,5 +142,5 @@ def test_a_foreign_host_is_refused(production):
 
 
 def test_liveness_is_told_without_https(production):
-    """A supervisor asks the process directly."""
+    """A supervisor calls the process directly."""
     assert production.request("GET", "/health/live").status == 200

@@ -1,4 +1,4 @@
-"""What a server starts with, and what it refuses to start with. Each start is a process of its own."""
+"""Settings with which a server starts, and settings with which it refuses to. Each start is a separate process."""
 
 import re
 import stat
@@ -18,7 +18,7 @@ SECRETS = {"key_peppers", "key_ring", "secret_key"}
 
 
 def manage(tmp_path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`manage.py` with an empty data directory and nothing else in its environment."""
+    """`manage.py` with an empty data directory and no other variables in its environment."""
     return subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:config", "manage.py", *arguments],
         cwd=REPOSITORY,
@@ -45,7 +45,7 @@ def test_production_names_the_one_thing_that_is_missing(tmp_path, name):
     assert re.findall(r"(\w+) is missing", result.stderr.splitlines()[-1]) == [name]
 
 
-# A slash that is not percent-encoded ends the host, so that the password passes for its port.
+# A slash that is not percent-encoded ends the host, so the password is read as the port.
 UNREADABLE = {
     "database": {"DATABASE_URL": "postgresql://latchkey:hunter2/x@db.internal/latchkey"},
     "database with a port that is none": {"DATABASE_URL": "postgresql://latchkey:hunter2@db.internal:99999/latchkey"},
@@ -61,7 +61,9 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("change", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_an_address_that_cannot_be_read_is_refused_without_repeating_it(tmp_path, change):
-    """T29; also on a local server, and whichever server loads the settings: manage.py alone hides tracebacks."""
+    """T29: this holds on a local server too, and for every program that loads the settings. Only manage.py hides
+    tracebacks.
+    """
     [name] = change
     result = manage(tmp_path, "check", **change)
     assert_refused(result, name)
@@ -74,7 +76,7 @@ def test_an_address_that_cannot_be_read_is_refused_without_repeating_it(tmp_path
 
 
 def assert_refused(result, named):
-    """With a message that names the variable, and nothing that buries it or shows what it holds."""
+    """The message names the variable, without other lines around it and without its value."""
     assert result.returncode != 0
     assert re.search(rf"\b{named}\b", result.stderr)
     assert "Traceback" not in result.stderr
@@ -82,7 +84,7 @@ def assert_refused(result, named):
 
 
 def test_production_takes_what_is_unusual_but_right(tmp_path):
-    """0 failed keys is no limit; and what is percent-encoded arrives as it was meant."""
+    """0 failed keys means no limit. Percent-encoded values are decoded correctly."""
     unusual = {
         "FAILED_KEYS_PER_MINUTE": "0",
         "REAUTHENTICATION_SECONDS": "60",
@@ -200,7 +202,9 @@ def test_links_in_mails_lead_to_where_people_find_the_server(tmp_path, environme
 
 
 def test_links_in_emails_lead_to_a_host_that_is_answered():
-    """Also to one that CSRF_TRUSTED_ORIGINS names: there a proxy sends another Host and every form is taken."""
+    """A host in CSRF_TRUSTED_ORIGINS counts, too: the proxy in front of it sends another Host, and every form is
+    accepted.
+    """
     for address, hosts, trusted in (
         ("https://keys.example.com:8443", ["a.test", "keys.example.com"], []),
         ("https://Keys.Example.com", ["keys.example.com"], []),
@@ -222,7 +226,7 @@ def test_links_in_emails_lead_to_a_host_that_is_answered():
 
 
 def test_a_technical_page_shows_settings_without_the_passwords_in_addresses(tmp_path):
-    """T29, where somebody has DEBUG on."""
+    """T29: Django's error page with DEBUG on."""
     show = "from django.views import debug; print(debug.get_default_exception_reporter_filter().get_safe_settings())"
     addresses = {
         "DATABASE_URL": "postgresql://latchkey:hunter2@127.0.0.1:1/latchkey",

@@ -1,4 +1,4 @@
-"""What each reader of a variable takes and refuses, by the variable's name and without what it holds."""
+"""Values that each reader of a variable accepts or rejects. The error has the variable's name but not its value."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -49,7 +49,7 @@ def word(name: str) -> str:
     ],
 )
 def test_a_reader_takes_what_can_work_and_an_empty_variable_counts_as_not_set(read, text, value, monkeypatch, tmp_path):
-    """From a file, too, whichever the variable."""
+    """Every variable may also come from a file."""
     monkeypatch.setenv("OURS", text)
     assert read("OURS") == value
     if text:

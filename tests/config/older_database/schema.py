@@ -1,10 +1,10 @@
-"""Everything that the schema of a database says, to compare two databases. The order of columns does not matter."""
+"""Everything in the schema of a database, to compare two databases. The order of columns does not matter."""
 
 import re
 
 from django.db import connection
 
-# Each query finds a name and what the database says of it.
+# Each query returns names and their definitions.
 _OF_POSTGRESQL = (
     """SELECT 'column ' || table_name || '.' || column_name, concat_ws(' ', data_type, character_maximum_length,
     numeric_precision, is_nullable, column_default, is_identity, identity_generation, collation_name)
@@ -32,13 +32,13 @@ def schema() -> dict[str, list[str]]:
 
 
 def _as_first_written(definition: str) -> str:
-    """PostgreSQL writes the same condition in another way after a dump was loaded, or a column became wider."""
+    """PostgreSQL writes the same condition differently after a dump was loaded or a column became wider."""
     plain = re.sub(r"\(('\w*'::character varying)\)::text", r"\1", definition)
     return re.sub(r"\(\((ARRAY\[[^\]]*\])\)::text\[\]\)", r"(\1)", plain)
 
 
 def _clauses(sql: str) -> list[str]:
-    """The columns and constraints of a CREATE TABLE; an index as it is."""
+    """The columns and constraints of a CREATE TABLE. An index stays unchanged."""
     if not sql.startswith("CREATE TABLE"):
         return [sql]
     clauses, depth = [""], 0

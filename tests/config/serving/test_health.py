@@ -1,4 +1,4 @@
-"""Liveness answers while the process does; readiness asks the database."""
+"""Liveness answers while the process runs. Readiness asks the database."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.support.programs.postgres import free_port
 
 
 def test_liveness_answers_without_asking_the_database(client):
-    """T39; pytest-django refuses every query of a test that did not ask for the database."""
+    """T39: pytest-django rejects every query of a test that did not ask for the database."""
     answer = client.get("/health/live")
     assert (answer.status_code, answer.json()) == (200, {"status": "live"})
 

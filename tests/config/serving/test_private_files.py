@@ -1,4 +1,4 @@
-"""Who else on the machine may read the data folder: nobody, also where an earlier release left it open."""
+"""No other user of the machine may read the data folder, even where an earlier release left it open."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
 
-# As the shell that starts a server has it: what the server makes would be open to everybody.
+# The umask of a typical shell. With it, the server's files would be open to everybody.
 OPEN = ["sh", "-c", 'umask 022; exec "$@"', "sh"]
 
 
@@ -32,7 +32,7 @@ def too_open(folder, forbidden=0o077):
     return [str(path) for path in [folder, *folder.rglob("*")] if mode(path) & forbidden]
 
 
-def test_whatever_a_command_makes_is_the_servers_users_alone(tmp_path):
+def test_files_of_a_command_are_open_to_the_servers_user_alone(tmp_path):
     folder = tmp_path / "data"
     done = manage(folder, "migrate", "-v", "0")
     assert done.returncode == 0, done.stderr
@@ -73,7 +73,7 @@ def test_files_beside_the_database_are_mended_too(left_open, capfd):
 
 
 def test_a_group_may_share_the_folder_but_not_the_secrets(left_open):
-    """Nothing gets more rights than it had, and the bit that hands the group on stays."""
+    """Nothing gets more rights than before, and the setgid bit stays."""
     (left_open / "files").chmod(0o2775)
     mend(left_open, None, 0o007)
     assert (mode(left_open), mode(left_open / "files")) == (0o750, 0o2770)
@@ -98,9 +98,9 @@ def test_a_umask_that_lets_everybody_in_is_refused_by_its_name(tmp_path, text):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_what_belongs_to_another_user_is_named_and_left_alone(left_open, caplog):
+def test_files_of_another_user_are_named_and_left_alone(left_open, caplog):
     with TemporaryDirectory() as place:
-        Path(place).chmod(0o711)  # pytest's own folder is root's alone
+        Path(place).chmod(0o711)  # pytest's own folder is open only to root
         folder = left_open.rename(Path(place) / "data")
         os.seteuid(65534)
         try:
@@ -114,7 +114,7 @@ def test_what_belongs_to_another_user_is_named_and_left_alone(left_open, caplog)
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="for root alone")
 def test_root_does_not_close_a_folder_that_holds_other_things_too(left_open, caplog):
-    """DATA_DIR=/srv would close it to every other service."""
+    """DATA_DIR=/srv would close /srv to every other service."""
     (left_open / "somebody-elses").mkdir()
     mend(left_open, left_open / "latchkey.sqlite3", 0o077)
     assert mode(left_open) == 0o755

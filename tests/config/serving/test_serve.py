@@ -39,7 +39,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path, prepared: Path) -> Iterator[Start]:
-    """Starts `manage.py serve` on a prepared DATA_DIR of its own, with its output on a pipe."""
+    """Starts `manage.py serve` on a prepared DATA_DIR, with its output on a pipe."""
     processes: list[Process] = []
     shutil.copytree(prepared, tmp_path, symlinks=True, dirs_exist_ok=True)
 
@@ -114,7 +114,7 @@ def test_it_says_when_it_is_ready_answers_stops_cleanly_and_starts_again(start, 
     for _ in range(2):
         process = start(PORT=str(port), CHECK_PORT=str(check_port))
         text = lines_when_ready(process)
-        # By name: at an IP address, browsers refuse passkeys.
+        # By name, because browsers refuse passkeys at an IP address.
         assert f"Latchkey is ready: http://localhost:{port}/" in text
         assert f"Gateways ask: http://127.0.0.1:{check_port}/api/v1/verify" in text
         assert f"http://localhost:{port}/accounts/signup/" in text
@@ -130,7 +130,7 @@ def test_it_says_when_it_is_ready_answers_stops_cleanly_and_starts_again(start, 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_every_process_is_a_stop_and_no_failure(start, stop):
-    """T40: as by Ctrl+C and by supervisors. A worker must not seem to have died because it was faster than the rest."""
+    """T40: Ctrl+C and supervisors do this. A worker that stops first must not count as crashed."""
     port, check_port = free_port(), free_port()
     process = start(PORT=str(port), CHECK_PORT=str(check_port), WORKERS="2", CHECK_WORKERS="2", start_new_session=True)
     lines_when_ready(process)
@@ -144,7 +144,7 @@ def test_a_signal_to_every_process_is_a_stop_and_no_failure(start, stop):
 
 
 def test_signals_that_come_again_and_again_hang_nothing(start):
-    """T40: Ctrl+C is pressed again, and whoever stops the server sends a second signal."""
+    """T40: a person presses Ctrl+C again, or a supervisor sends a second signal."""
     process = start(PORT=str(free_port()), CHECK_PORT=str(free_port()))
     lines_when_ready(process)
     mains = [process.pid, *children(process.pid)]
@@ -210,7 +210,7 @@ def test_a_group_whose_main_process_is_killed_ends_both_groups(start, applicatio
 
 
 def assert_ends_both_groups(process: Process, application: str, *ports: int) -> None:
-    """With exit code 1, so that whoever started the server starts it anew. The log names the group."""
+    """The exit code is 1, so a supervisor restarts the server. The log names the group."""
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert f"these processes ended: {'pages' if application == PAGES else 'check'} (exit code" in errors
@@ -240,7 +240,7 @@ def test_a_group_that_cannot_start_ends_the_other_one(broken, tmp_path):
 
 
 def test_all_processes_end_with_a_main_process_that_was_killed(start):
-    """They would go on answering, with the old code, beside a server that is started anew."""
+    """Otherwise they would go on answering with the old code, beside a restarted server."""
     port, check_port = free_port(), free_port()
     process = start(PORT=str(port), CHECK_PORT=str(check_port), WORKERS="2", CHECK_WORKERS="2")
     lines_when_ready(process)
@@ -257,7 +257,7 @@ def test_a_stop_amid_the_start_is_no_failure(start):
 
 
 def test_an_idle_connection_costs_no_place_at_either_port(start):
-    """T46: more of them than granian's own limit of 1,024, and the next request is answered."""
+    """T46: with more idle connections than granian's own limit of 1,024, the next request is answered."""
     port, check_port = free_port(), free_port()
     lines_when_ready(start(PORT=str(port), CHECK_PORT=str(check_port)))
     with ExitStack() as idle:
@@ -265,7 +265,7 @@ def test_an_idle_connection_costs_no_place_at_either_port(start):
             try:
                 idle.enter_context(socket.create_connection(("127.0.0.1", (port, check_port)[number % 2]), timeout=60))
             except OSError as error:
-                assert error.errno == errno.EMFILE  # noqa: PT017  this process may not open so many
+                assert error.errno == errno.EMFILE  # noqa: PT017  the limit of this process
                 pytest.fail("Raise `ulimit -n` for the tests.")
         assert get(port) == get(check_port) == 200
 
@@ -299,7 +299,7 @@ def test_a_bad_host_is_an_error_that_names_host(host):
 
 
 def test_an_address_of_another_machine_is_an_error_that_names_host():
-    """TEST-NET-3, which no machine has (RFC 5737)."""
+    """No machine has an address of TEST-NET-3 (RFC 5737)."""
     with pytest.raises(CommandError, match=r"HOST: this machine has no address '203\.0\.113\.1'\."):
         call_command("serve", host="203.0.113.1")
 

@@ -1,4 +1,4 @@
-"""docs/running.md, "As a service": what it tells an operator to write works."""
+"""The files and lines in docs/running.md, "As a service", work."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ def test_systemd_accepts_the_unit(tmp_path):
     [text] = re.findall(r"```ini\n(.+?)```", DOCUMENTED, re.DOTALL)
     unit.write_text(text.replace("/srv/latchkey", str(REPOSITORY)))
     result = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
-    # It looks at the units of the machine too.
+    # systemd-analyze also checks the units of the machine.
     ours = [line for line in result.stderr.splitlines() if "latchkey" in line.lower()]
     assert (result.returncode, ours) == (0, [])
 

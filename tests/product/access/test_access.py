@@ -1,4 +1,4 @@
-"""Who may what: every URL against every persona."""
+"""Who may do what: every URL for every persona."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.support.places.access import ACCESS, BODIES, LOGIN, OF_A_PROJECT, OUR
 
 pytestmark = pytest.mark.nodb
 
-# What libraries bring and strangers may open: sign-up, sign-in, and the ways back in. All else needs a login.
+# URLs of libraries that strangers may open: sign-up, sign-in and account recovery. All other URLs need a sign-in.
 OPEN_TO_STRANGERS = {
     "accounts/login/",
     "accounts/logout/",
@@ -30,12 +30,6 @@ OPEN_TO_STRANGERS = {
     "accounts/2fa/webauthn/login/",
     "admin/login/",
 }
-
-
-@pytest.fixture
-def clients(owner, outsider, viewer, admin, signed_in) -> dict[str, Client]:
-    people = {"outsider": outsider, "viewer": viewer, "owner": owner, "admin": admin}
-    return {"anonymous": Client()} | {name: signed_in(person) for name, person in people.items()}
 
 
 @pytest.fixture
@@ -92,7 +86,7 @@ def test_the_admin_is_closed_to_all_but_staff(persona, clients):
         if route.is_admin and not route.is_open:
             answer = clients[persona].get(route.path())
             assert answer.status_code == 302, route.pattern
-            # Its own sign-out leads others to its front page, and that to the login.
+            # The admin's own sign-out redirects others to its front page, and that page redirects to the login.
             assert answer.headers["Location"].startswith(to) or route.pattern == "admin/logout/", route.pattern
 
 
@@ -105,5 +99,5 @@ def test_account_pages_that_are_not_open_lead_strangers_to_the_login(db):
 
 
 def test_a_role_nobody_knows_may_nothing():
-    """The database refuses such a role; were it there, it would open nothing."""
+    """The database rejects such a role. If it existed, it would have no rights."""
     assert permissions_of("superhero") == frozenset()

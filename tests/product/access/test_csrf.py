@@ -45,7 +45,7 @@ def test_a_token_of_another_session_is_refused(project, api_key, owner, signed_i
 
 
 def test_the_token_of_the_page_is_accepted(project, api_key, owner, signed_in):
-    """T18, the other way round: otherwise a refusal of everything would pass."""
+    """T18: the counter-check. Without it, rejecting everything would pass."""
     client = signed_in(owner, enforce_csrf_checks=True)
     page = client.get(f"/projects/{project.public_id}/settings/").content.decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
@@ -58,7 +58,7 @@ def test_the_token_of_the_page_is_accepted(project, api_key, owner, signed_in):
 
 @pytest.mark.parametrize("route", [route for route in OURS if route.is_api], ids=name_of)
 def test_the_api_has_no_ambient_authority(route, project, api_key, owner, signed_in):
-    """T18: no token is asked for, as a session counts for nothing: an owner's equals nobody's."""
+    """T18: the API asks for no token, because a session gives no rights: an owner's session counts as none."""
     file = FileFactory(project=project)
     path = route.path(file_id=file.public_id)
     session, nobody = signed_in(owner, enforce_csrf_checks=True), Client()
@@ -70,12 +70,12 @@ def test_the_api_has_no_ambient_authority(route, project, api_key, owner, signed
     assert everything() == before
 
 
-# What the page says
+# The error page
 
 
 @pytest.fixture
 def form(db) -> tuple[Client, dict[str, str]]:
-    """A browser on the sign-in page, and what its form sends."""
+    """A browser on the sign-in page, and the fields of its form."""
     client = Client(enforce_csrf_checks=True)
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get(SIGN_IN).content.decode())
     assert token
@@ -88,7 +88,7 @@ ORIGIN, COOKIE, EXPIRED = "This form came from another address", "The cookie is 
 
 
 def warnings(caplog: Any) -> list[Any]:
-    """Besides the line that each request has."""
+    """The log lines besides the one that each request has."""
     lines = [record.msg for record in caplog.records if record.levelname == "WARNING"]
     return [line for line in lines if line["event"] != "request_finished"]
 
@@ -106,7 +106,7 @@ def warnings(caplog: Any) -> list[Any]:
 def test_a_form_from_another_address_is_told_which_address_and_so_is_the_log(
     form, settings, caplog, headers, received, expected
 ):
-    """T53: a proxy that changes Host, or says nothing of https, has this effect on every form. It is one line."""
+    """T53: a proxy that changes Host or does not announce https breaks every form this way. The log gets one line."""
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     settings.CSRF_TRUSTED_ORIGINS = ["https://trusted.example"]
     client, fields = form

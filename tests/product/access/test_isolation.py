@@ -1,4 +1,4 @@
-"""P3: a key reaches everything of its own project, and nothing of any other."""
+"""P3: a key reaches everything in its own project and nothing in any other."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from tests.support.places.routes import all_routes
 
 
 class Side(NamedTuple):
-    """A project with all that belongs to it."""
+    """A project with everything that belongs to it."""
 
     owner: User
     project: Project
@@ -26,7 +26,7 @@ class Side(NamedTuple):
     content: bytes
 
     def words(self) -> list[str]:
-        """What must never be read on the other side."""
+        """Words that the other side must never read."""
         about = [self.project.public_id, self.project.name, self.key.public_id, self.key.name, self.key.mask]
         return [*about, self.file.public_id, self.file.name, self.owner.email, self.content.decode()]
 
@@ -80,7 +80,7 @@ def test_a_key_reaches_everything_of_its_own_project(mine, theirs):
 
 
 def test_every_key_of_a_project_reaches_all_of_it_whoever_made_it(mine):
-    """P2, P3: what one key stored, another key of the project reads, in the name of its own maker."""
+    """P2, P3: one key stores a file, and another key of the project reads it and names its own creator."""
     colleague = UserFactory(email="colleague@example.com")
     MembershipFactory(project=mine.project, user=colleague, role=Role.OWNER)
     new = create_key(project=mine.project, name="Colleague's", by=colleague)
@@ -90,7 +90,7 @@ def test_every_key_of_a_project_reaches_all_of_it_whoever_made_it(mine):
 
 
 def test_a_key_reaches_nothing_of_another_project_over_the_api(mine, theirs):
-    """P3: every call, with the other project's ids wherever an id, a parameter or a field may stand."""
+    """P3: every call, with the other project's ids in every place for an id, a parameter or a field."""
     ids = {"project_id": theirs.project.public_id, "key_id": theirs.key.public_id, "file_id": theirs.file.public_id}
     for route in all_routes():
         if not route.is_api:
@@ -112,7 +112,7 @@ def assert_silent_about(side: Side, text: str, asked: str) -> None:
 
 
 def test_an_upload_lands_in_the_keys_own_project(mine, theirs):
-    """P3, whatever the form and the address say."""
+    """P3: the form and the URL do not change the project."""
     data = {"file": SimpleUploadedFile("new.txt", b"new"), "project": theirs.project.pk, "project_id": "x"}
     mine.call("post", f"/files?project_id={theirs.project.public_id}", data=data)
     assert File.objects.get(name="new.txt").project == mine.project
@@ -130,7 +130,7 @@ def test_the_quota_of_one_project_is_not_anothers(mine, theirs, settings):
 
 
 def test_a_persons_pages_show_nothing_of_another_project(mine, theirs, signed_in):
-    """P3: own ids show only one's own; the other's ids, in any place, are 404."""
+    """P3: the person's own ids show only the person's data. The other project's ids answer 404 everywhere."""
     client = signed_in(mine.owner)
     own = {"project_id": mine.project.public_id, "key_id": mine.key.public_id}
     other = {"project_id": theirs.project.public_id, "key_id": theirs.key.public_id}
@@ -155,7 +155,7 @@ def test_a_persons_pages_show_nothing_of_another_project(mine, theirs, signed_in
     assert_silent_about(theirs, dashboard, "")
 
 
-def test_what_happens_to_one_key_happens_to_no_other(mine, theirs, signed_in):
+def test_an_action_on_one_key_changes_no_other_key(mine, theirs, signed_in):
     second = create_key(project=mine.project, name="Second", by=mine.owner)
     client = signed_in(mine.owner)
     at = f"/projects/{mine.project.public_id}/"

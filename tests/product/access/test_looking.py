@@ -21,7 +21,7 @@ def stored_file(project) -> File:
 
 @pytest.mark.parametrize("persona", ["anonymous", "owner", "admin"])
 def test_looking_changes_nothing(persona, project, api_key, stored_file, owner, admin, signed_in):
-    """T19. The table's ids are those of real rows, in the admin too."""
+    """T19: the URLs in the table get the ids of real rows, in the admin too."""
     client = Client()
     if persona != "anonymous":
         client = recently_signed_in({"owner": owner, "admin": admin}[persona], signed_in)
@@ -29,7 +29,7 @@ def test_looking_changes_nothing(persona, project, api_key, stored_file, owner, 
     ids = {"project_id": project.public_id, "key_id": api_key.public_id, "file_id": stored_file.public_id}
     for route in ROUTES.values():
         if route.is_admin is not (persona == "admin"):
-            continue  # the admin site sends others away, which the table has shown
+            continue  # the admin redirects these personas; the table has shown it
         path = route.path(**ids, object_id=_row_of(route), id=owner.pk)
         for method, headers in ways_to_look(route, api_key):
             answer = getattr(client, method)(path, headers=headers)

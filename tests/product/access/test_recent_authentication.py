@@ -1,4 +1,4 @@
-"""T21: what would cost most asks for a recent authentication; everything else goes on in an old session."""
+"""T21: the most dangerous actions ask for a recent authentication. Everything else works in an old session."""
 
 import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
@@ -20,7 +20,7 @@ from tests.support.stored.tables import everything
 PROJECT = "projects/<project_id:project_id>/"
 KEY = PROJECT + "keys/<key_id:key_id>/"
 
-# All that asks, of what we wrote.
+# All of our own URLs that ask.
 ASKS = {
     ("GET", PROJECT + "delete/"),
     ("POST", PROJECT + "delete/"),
@@ -44,7 +44,7 @@ def client(owner, signed_in) -> Client:
 
 
 def test_exactly_what_would_cost_most_asks(aged, project, api_key):
-    """T21; pausing, and re-enabling a key that nobody reported, must be quick."""
+    """T21: pausing must be quick, and so must re-enabling a key that nobody reported."""
     asking = set()
     for route in all_routes():
         if not route.is_page:
@@ -77,7 +77,7 @@ def test_a_recent_session_is_not_asked(client, api_key):
 
 @pytest.mark.parametrize(("ago", "asked"), [(7100, False), (7300, True)])
 def test_a_session_is_recent_for_two_hours(client, api_key, settings, ago, asked):
-    """T21: default 2 h; REAUTHENTICATION_SECONDS says otherwise."""
+    """T21: the default is 2 hours; REAUTHENTICATION_SECONDS changes it."""
     session = client.session
     session[AUTHENTICATION_METHODS_SESSION_KEY][0]["at"] -= ago
     session.save()
@@ -87,7 +87,7 @@ def test_a_session_is_recent_for_two_hours(client, api_key, settings, ago, asked
 
 
 def test_strangers_and_viewers_hear_what_they_always_hear(aged, outsider, viewer, project, api_key, signed_in):
-    """T16, T21: being asked would tell that there is something to ask for."""
+    """T16, T21: asking them to confirm would reveal that something exists."""
     others = {404: signed_in(outsider), 403: signed_in(viewer)}
     for status, client in others.items():
         age(client)
@@ -104,7 +104,7 @@ def test_a_deleted_key_needs_no_confirmation_to_be_deleted(aged, owner, api_key)
 
 
 def test_signing_up_counts_as_signing_in(db):
-    """P5: the first key is copied without being asked for the password that was just chosen."""
+    """P5: the first key is copied without asking for the password that was just chosen."""
     client = Client()
     client.post("/accounts/signup/", {"email": "new@example.com", "password1": PASSWORD})
     client.post("/projects/new/", {"name": "First"})
@@ -122,14 +122,14 @@ def test_signing_in_with_a_password_counts(project, owner, api_key):
 
 
 def test_a_session_without_any_record_is_asked(project, owner, api_key):
-    """As Django admin's own sign-in leaves it."""
+    """Django admin's own sign-in leaves such a session."""
     client = Client()
     client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
     assert asks(client.post(action("copy", api_key)))
 
 
 def test_a_code_by_mail_does_not_count(aged, api_key):
-    """Who resets a password by mail has shown the mailbox, and signs in with the new password afterwards."""
+    """A reset by email proves access to the mailbox. The person then signs in with the new password."""
     session = aged.session
     record = session[AUTHENTICATION_METHODS_SESSION_KEY][0]
     session[AUTHENTICATION_METHODS_SESSION_KEY].append(record | {"method": "password_reset", "at": record["at"] + 7200})
@@ -138,7 +138,7 @@ def test_a_code_by_mail_does_not_count(aged, api_key):
 
 
 def test_pausing_in_an_old_session_is_quick(aged, owner, api_key):
-    """For the emergency; and Undo."""
+    """Pausing is for emergencies. Undo is quick, too."""
     assert "#api-keys" in aged.post(action("pause", api_key)).headers["Location"]
     api_key.refresh_from_db()
     assert api_key.is_paused

@@ -1,4 +1,4 @@
-"""Whoever is not signed in is led to the login, and back to where they were."""
+"""A signed-out person is redirected to the login, and back to the same page afterwards."""
 
 import pytest
 from django.test import Client
@@ -51,12 +51,12 @@ def test_signing_in_leads_to_where_one_was_going(owner, api_key):
 
 
 def end_session(client: Client) -> None:
-    """As its owner does in another browser, on the list of sessions."""
+    """Ends the session as its owner does in another browser, on the list of sessions."""
     SessionStore(client.session.session_key).delete()
 
 
 def login_after(answer) -> str:
-    """Where htmx, a script or a browser without script is led."""
+    """The redirect target for htmx, for a script and for a browser without script."""
     if answer.headers.get("Content-Type") == "application/json":
         return answer.json()["login"]
     return answer.headers.get("HX-Redirect") or answer.headers["Location"]
@@ -80,7 +80,7 @@ def test_every_action_after_the_session_ended_elsewhere_says_so_and_leads_back(
         login = login_after(answer)
         assert login == f"/accounts/login/?next={back}", route.pattern
         assert text(client.get(login)).count(SIGNED_OUT) == 1, route.pattern
-    assert SIGNED_OUT not in text(client.get(login)), "it is said once"
+    assert SIGNED_OUT not in text(client.get(login)), "the page says it only once"
     assert everything() == before
 
 

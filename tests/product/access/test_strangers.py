@@ -1,4 +1,4 @@
-"""T16: what a stranger learns about what is not theirs: nothing."""
+"""T16: a stranger learns nothing about things of other people."""
 
 from typing import Any
 
@@ -11,12 +11,6 @@ from tests.support.places.routes import NEVER, Route
 from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.nodb
-
-
-@pytest.fixture
-def clients(owner, outsider, viewer, admin, signed_in) -> dict[str, Client]:
-    people = {"outsider": outsider, "viewer": viewer, "owner": owner, "admin": admin}
-    return {"anonymous": Client()} | {name: signed_in(person) for name, person in people.items()}
 
 
 AS_WHAT: list[dict[str, str]] = [
@@ -52,7 +46,7 @@ def test_a_strangers_answer_for_a_project_equals_that_for_one_that_never_existed
 def test_anothers_key_under_ones_own_project_equals_one_that_never_existed(
     route, persona, clients, project, api_key, outsider
 ):
-    """T16: for the outsider `api_key` is a stranger's, for the owner the key of yet another project."""
+    """T16: for the outsider, `api_key` is a stranger's key. For the owner, it is the key of another own project."""
     mine, key = project, ApiKeyFactory()
     if persona == "outsider":
         mine, key = outsider.projects.get(), api_key
@@ -80,5 +74,5 @@ def test_anothers_file_equals_one_that_never_existed(route, api_key):
 def test_a_deleted_project_is_to_its_owner_as_if_it_had_never_existed(route, clients, project, api_key):
     path = ROUTES[PROJECT + "delete/"].path(project_id=project.public_id)
     clients["owner"].post(path, {"confirmation": project.name})
-    clients["owner"].get("/projects/")  # the announcement was read
+    clients["owner"].get("/projects/")  # this shows the announcement once
     both(clients["owner"], route, {"project_id": project.public_id, "key_id": api_key.public_id}, NEVER)

@@ -23,7 +23,7 @@ class Form(NamedTuple):
 
 
 def forms_of(project: Project, key: ApiKey) -> list[Form]:
-    """Every form of ours with what makes it succeed, and allauth's that write users."""
+    """Every form of ours with valid values, and allauth's forms that write users."""
     ids = {"project_id": project.public_id, "key_id": key.public_id}
     ours = [
         Form(route.path(**ids), BODIES.get(route.pattern, {}))
@@ -36,7 +36,7 @@ def forms_of(project: Project, key: ApiKey) -> list[Form]:
 
 
 def protected_columns(known: dict[type[models.Model], set[Any]]) -> dict[str, Any]:
-    """Each row's protected columns; of a new row's own bytes only whether they are what was posted."""
+    """Each row's protected columns. For the bytes of a new row, only whether they equal the posted bytes."""
     found: dict[str, Any] = {}
     for model in MODELS:
         fields = [f for f in model._meta.fields if f.name in (*PROTECTED, "user", "by", "is_superuser")]

@@ -1,4 +1,6 @@
-"""T52: whatever makes a usable secret asks for a recent sign-in, and a reported key is re-enabled before all eyes."""
+"""T52: every action that makes a usable secret asks for a recent sign-in, and every owner hears of a re-enabled
+reported key.
+"""
 
 import html
 import json
@@ -50,7 +52,7 @@ def confirmation_of(key: ApiKey) -> str:
     return f"{url('apikeys_apikey_re_enable_reported')}?key={key.public_id}"
 
 
-# A key that somebody reported is re-enabled by "resume"; every other way is tried with a key of its own.
+# "resume" re-enables a reported key. Every other way is tried with another key.
 WAYS: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
     "create": ("owner", "create", {"name": "Thief"}, {}),
     "create with script": ("owner", "create", {"name": "Thief"}, HTMX),
@@ -66,7 +68,7 @@ WAYS: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_whatever_makes_a_usable_secret_asks_in_an_old_session(way, client, site, project, reported):
-    """T52; nothing is created, shown or changed before the answer."""
+    """T52: nothing is created, shown or changed before the confirmation."""
     person, name, form, headers = WAYS[way]
     age(browser := client if person == "owner" else site)
     before = everything()
@@ -87,7 +89,7 @@ def test_whatever_makes_a_usable_secret_asks_in_an_old_session(way, client, site
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["without script", "with script"])
 @pytest.mark.parametrize("asked_on", ["", "dashboard", "onboarding"])
 def test_the_name_that_was_typed_is_there_after_the_confirmation(aged, project, headers, asked_on):
-    """T52: only a person's press creates the key, also where the confirmation comes much later."""
+    """T52: only a press of the button creates the key, even if the confirmation comes much later."""
     name = "Bestellung & Söhne"
     answer = aged.post(page("apikeys:create", project), {"name": name, "next": asked_on}, headers=headers)
     back = confirm(aged, answer.headers.get("Location") or answer.headers["HX-Redirect"]).headers["Location"]
@@ -145,7 +147,9 @@ def state_of(key: ApiKey) -> ApiKey:
 
 
 def test_a_key_that_nobody_reported_is_re_enabled_at_once_also_by_undo(aged, owner, api_key):
-    """Undo has to be quick; a report that came in between is not undone (tests/apikeys/pages/test_reported_keys.py)."""
+    """Undo has to be quick. Undo does not undo a report that came in between
+    (tests/apikeys/pages/test_reported_keys.py).
+    """
     services.pause_key(key=api_key, by=owner)
     assert not asks(aged.post(action("resume", api_key), SEEN))
     assert state_of(api_key).is_active
@@ -154,7 +158,7 @@ def test_a_key_that_nobody_reported_is_re_enabled_at_once_also_by_undo(aged, own
     assert state_of(api_key).is_reported
 
 
-# Everybody is told
+# Every owner gets an email
 
 
 def by_page(key: ApiKey, browser: Client) -> None:
@@ -173,7 +177,7 @@ def by_command(key: ApiKey, browser: Client) -> None:
 def test_every_owner_is_told_of_a_reported_key_that_is_re_enabled(
     way, client, site, owner, admin, viewer, reported, told
 ):
-    """T52: whatever they have switched off."""
+    """T52: owners cannot switch this email off."""
     MembershipFactory(project=reported.project, user=UserFactory(email="second@example.com"))
     Membership.objects.update(**{f"mail_{kind}": False for kind in ALL})
     emails = told(way, reported, site if way is by_admin else client)
@@ -203,7 +207,7 @@ def choose(site: Client, *keys: ApiKey) -> Any:
 
 
 def test_the_admin_shows_the_report_first(site, project, owner, reported):
-    """T52: keys that nobody reported are re-enabled meanwhile."""
+    """T52: keys that nobody reported are re-enabled at once."""
     paused = services.create_key(project=project, name="Paused", by=owner).key
     services.pause_key(key=paused, by=owner)
     answer = choose(site, reported, paused)
@@ -231,7 +235,7 @@ def test_the_admin_asks_in_an_old_session_and_comes_back_to_the_report(site, rep
 
 
 def test_the_admin_says_after_the_confirmation_that_the_key_is_not_re_enabled_yet(site, reported):
-    """T55: the session grew old while the report was read."""
+    """T55: the session became old while the person read the report."""
     there = choose(site, reported).headers["Location"]
     age(site)
     asked = site.post(there, {"seen": reported.public_id}, headers={"Referer": f"http://testserver{there}"})
@@ -251,7 +255,7 @@ def test_the_admin_re_enables_only_what_its_form_showed(site, project, owner, re
     assert state_of(other.key).is_reported
 
 
-def test_what_is_no_reported_key_is_not_asked_about_in_the_admin(site, api_key):
+def test_the_admins_confirmation_knows_only_reported_keys(site, api_key):
     for ids in ("", f"?key={api_key.public_id}", "?key=x&key=key_0000000000000000&key=%F0%9F"):
         answer = site.get(url("apikeys_apikey_re_enable_reported") + ids, follow=True)
         assert "None of these keys is reported as leaked now." in text(answer)

@@ -1,4 +1,4 @@
-"""T25 in the admin, whose pages are Django's: what cannot be an id is refused, and changes nothing."""
+"""T25 in the admin, whose pages are Django's: a value that cannot be an id is rejected and changes nothing."""
 
 import pytest
 from django.urls import reverse
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.django_db
 
 NO_IDS = ["x", "\x00", "9" * 30, "-" * 3, "lk_7Hq2", "٣" * 20]
 INLINE = {"name": "x", "memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "0", "memberships-0-role": "owner"}
-# Page and form, in which "?" stands for what is no id. Each of them was a 500.
+# Pages and forms. "?" stands for the invalid id. Each of these cases once was a 500.
 FORMS = {
     "a row selected": ("apikeys_apikey_changelist", {"action": "pause", "_selected_action": "?"}),
     "one to be deleted": ("projects_membership_changelist", {"action": "delete_selected", "_selected_action": "?"}),
@@ -28,8 +28,8 @@ def site(admin, signed_in):
 
 @pytest.mark.parametrize("no_id", NO_IDS, ids=ascii)
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_no_id_is_refused_in_the_admin(form, no_id, site, project, api_key):
-    """T25. A form that names it as wrong beside its field will do too."""
+def test_an_invalid_id_is_refused_in_the_admin(form, no_id, site, project, api_key):
+    """T25: an error beside the field of a form is fine, too."""
     page, fields = FORMS[form]
     before = everything()
     url = reverse(f"admin:{page}", args=[project.pk] if page.endswith("change") else [])
@@ -38,15 +38,15 @@ def test_what_is_no_id_is_refused_in_the_admin(form, no_id, site, project, api_k
     assert everything() == before
 
 
-def test_a_default_in_the_address_that_is_no_id_is_refused(site):
-    """T25: raised while the page is rendered, when its view is long done."""
+def test_an_invalid_id_as_a_default_in_the_address_is_refused(site):
+    """T25: the error is raised while the page is rendered, after its view has returned."""
     answer = site.get(reverse("admin:projects_membership_add"), {"project": "x"})
     assert answer.status_code == 400
     assert "<h1>This link doesn't work</h1>" in answer.content.decode()
 
 
 def test_an_error_outside_the_admin_stays_an_error(client, project, api_key, owner, signed_in, settings):
-    """Only what comes from the admin's pages is taken for bad input."""
+    """Only errors of the admin's pages count as bad input."""
     settings.KEY_PEPPERS = "no ring"
     client = signed_in(owner)
     client.raise_request_exception = False

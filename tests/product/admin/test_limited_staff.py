@@ -1,4 +1,4 @@
-"""Staff with single permissions, against every page of the admin that there is."""
+"""Staff with single permissions, against every page of the admin."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,21 +29,21 @@ from tests.support.factories import FileFactory, MembershipFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
-# Owns every project beside others, so that one email to this person tells of each change of a member.
+# A co-owner of every project, so that one email to this person reports each change of a member.
 ROBIN = "robin@example.com"
 NEW_PASSWORD = "orange-lamp-42"
 PASSWORDS = {"usable_password": "true", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
 
 
 class Undone(Exception):
-    """Ends a transaction that is to leave nothing."""
+    """Rolls a transaction back."""
 
 
 @pytest.fixture
 def limited(project, api_key, owner, viewer, admin) -> User:
-    """Staff without any permission, a member of a group, of one project as a viewer, and of none other.
+    """Staff without any permission, a member of a group, and a viewer of one project only.
 
-    Beside them is one row at least of everything the admin shows.
+    The fixture also makes at least one row of everything that the admin shows.
     """
     user = UserFactory(email="limited@example.com", is_staff=True)
     boss = UserFactory(email="boss@example.com", is_staff=True)
@@ -62,7 +62,7 @@ def limited(project, api_key, owner, viewer, admin) -> User:
 
 
 def hostile(field: Any, attacker: User) -> Any:
-    """The value of a form's field that would be worth most to the attacker."""
+    """The value of a form's field that would help the attacker most."""
     if field.many_to_many:
         return list(field.related_model._default_manager.values_list("pk", flat=True))
     if field.is_relation:
@@ -79,7 +79,7 @@ def fields_of(model: type[models.Model], attacker: User, prefix: str = "") -> di
 
 
 def form_of(page: Any, row: Any, attacker: User) -> dict[str, Any]:
-    """All that could be sent to the page of `row`, its inlines too: each row that is there, and one that is new."""
+    """All fields that can be sent to the page of `row`, including its inlines: each existing row, and a new one."""
     sent = {**fields_of(page.model, attacker), **PASSWORDS, "post": "yes"}
     for inline in page.inlines:
         [key] = [field for field in inline.model._meta.concrete_fields if field.related_model is page.model]
@@ -96,12 +96,12 @@ def form_of(page: Any, row: Any, attacker: User) -> dict[str, Any]:
 
 
 def attacks(attacker: User) -> list[tuple[str, dict[str, Any]]]:
-    """Every page and every action of the admin, for every row. A new admin, or a new page of one, is among them."""
+    """Every page and every action of the admin, for every row. New admins and new pages are included automatically."""
     found: list[tuple[str, dict[str, Any]]] = []
     for model, page in admin.site._registry.items():
-        # The first five: an owner, a viewer, a superuser, the attacker, and staff with all permissions.
+        # The first five rows. For users: an owner, a viewer, a superuser, the attacker, and staff with all permissions.
         rows = list(model._default_manager.order_by("pk")[:5])
-        assert rows, f"nothing of {model} to attack"
+        assert rows, f"there is no row of {model} to attack"
         for pattern in page.get_urls():
             name = f"admin:{pattern.name}"
             if not pattern.name or pattern.name.endswith("_history"):
@@ -114,12 +114,14 @@ def attacks(attacker: User) -> list[tuple[str, dict[str, Any]]]:
                 selected = {"_selected_action": [row.pk for row in rows], "post": "yes"}
                 actions = {"delete_selected", *(getattr(action, "__name__", action) for action in page.actions or ())}
                 found += [(reverse(name), {**selected, "action": action}) for action in actions]
-    # Deletions come last, so that they leave the others something to attack.
+    # Deletions come last, so that other attacks still find their rows.
     return sorted(found, key=lambda sent: "/delete/" in sent[0] or "action" in sent[1])
 
 
 def power(people: list[int]) -> dict[str, Any]:
-    """Whatever lets a person do more than before, or act as another; `people` are the accounts that there were."""
+    """Everything that lets a person do more than before or act as another person. `people` are the accounts that
+    existed before.
+    """
     users = User.objects.filter(pk__in=people).values("pk", "email", "password", "is_staff", "is_superuser")
     staff = User.objects.filter(is_staff=True) | User.objects.filter(is_superuser=True)
     return {
@@ -139,7 +141,7 @@ def memberships() -> dict[tuple[int, int], str]:
 
 
 def permissions() -> Iterator[list[Permission]]:
-    """Each permission about what the admin shows alone; then all others together, which no page asks for."""
+    """Each permission for something that the admin shows. Then all other permissions together, which no page uses."""
     shown = {model._meta.label_lower for model in admin.site._registry}
     others = []
     for permission in Permission.objects.select_related("content_type").order_by("pk"):
@@ -151,7 +153,7 @@ def permissions() -> Iterator[list[Permission]]:
 
 
 def send(attacker: User, page: str, form: dict[str, Any]) -> None:
-    """Past the middleware, which only makes it slower here: thousands of requests are sent."""
+    """Bypasses the middleware, which would only slow down these thousands of requests."""
     request = RequestFactory().post(page, form)
     request.user, request.session = attacker, SessionStore()
     vars(request).update(_messages=CookieStorage(request), _dont_enforce_csrf_checks=True)
@@ -161,7 +163,7 @@ def send(attacker: User, page: str, form: dict[str, Any]) -> None:
 
 
 def attack(attacker: User, told: Any, pages: list[tuple[str, dict[str, Any]]]) -> tuple[set[str], set[str]]:
-    """What the attacker gained, and what was wrong with the changes of members: both to be empty."""
+    """The power that the attacker gained, and the mistakes in changes of members. Both must be empty."""
     attacker = User.objects.get(pk=attacker.pk)
     people, members = list(User.objects.values_list("pk", flat=True)), memberships()
     before, events = power(people), AuditEvent.objects.exclude(member=None).count()
@@ -199,7 +201,7 @@ def test_no_single_permission_gains_anything_in_the_admin(limited, told):
 
 
 def test_the_same_attack_by_a_superuser_changes_all_of_it(limited, told):
-    """T48: the attack above is a real one."""
+    """T48: proves that the attack above is effective."""
     User.objects.filter(pk=limited.pk).update(is_superuser=True)
     limited.refresh_from_db()
     gained, wrong = attack(limited, told, attacks(limited))

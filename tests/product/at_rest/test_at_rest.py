@@ -1,4 +1,4 @@
-"""T4: no secret at rest. Keys are made in every way there is and used; then everything stored is searched."""
+"""T4: no secret at rest. Keys are created in every way and used; then everything stored is searched."""
 
 import json
 import re
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def secrets(server, signed_in, project, owner) -> list[str]:
-    """Keys made by services, command and page, then copied, revealed, shown once, used, paused and deleted."""
+    """Keys made by services, command and page, which are copied, revealed, shown once, used, paused and deleted."""
     by_service = services.create_key(project=project, name="By service", by=owner).secret
     output = StringIO()
     call_command("createkey", project.public_id, "--name", "By command", "--json", stdout=output)
@@ -68,7 +68,7 @@ PLANTED = {
 
 @pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED.keys())
 def test_the_search_finds_what_is_there(transactional_db, api_key, plant):
-    """T4: its search is no empty one, neither of the rows nor of the files that hold them."""
+    """T4: proves that the search works, in rows and in the files that hold them."""
     plant(api_key)
     places = found([api_key.secret])
     assert any(place.startswith(("database", "table")) for place in places)
@@ -76,7 +76,7 @@ def test_the_search_finds_what_is_there(transactional_db, api_key, plant):
 
 
 def test_the_servers_environment_is_not_at_rest(start_server, signed_in, owner, api_key):
-    """T4: a form that waits in the session for a confirmation takes what the server knows of its request with it."""
+    """T4: a form that waits in the session for a confirmation must not take the server's environment with it."""
     secrets = {name: getattr(settings, name) for name in ("KEY_RING", "KEY_PEPPERS", "SECRET_KEY")}
     server = start_server(REQUEST_METHOD="POST", **secrets)
     client = signed_in(owner)

@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever asks. Each constraint is broken by the smallest change there is."""
+"""Rules that the database enforces by itself. Each constraint is broken by the smallest possible change."""
 
 import pytest
 from django.apps import apps
@@ -84,7 +84,7 @@ def use(**fields):
     KeyUse.objects.create(**{**row, "last_at": timezone.now(), **fields})
 
 
-# Name of the constraint, the column or index that SQLite names instead, and each way to break it.
+# The name of the constraint, the column or index that SQLite names instead, and each way to break it.
 BROKEN = [
     ("apikey_name_unique_among_living", "", second_name),
     ("apikey_once_per_submitted_form", "form_token", lambda: second_form(ApiKeyFactory, "project")),
@@ -151,8 +151,8 @@ def test_every_constraint_is_broken_by_a_case_above():
 
 
 @pytest.mark.django_db
-def test_what_the_constraints_allow():
-    """The neighbours of the cases above, so that no constraint refuses too much."""
+def test_valid_rows_break_no_constraint():
+    """Valid neighbours of the cases above: no constraint is too strict."""
     key = ApiKeyFactory(name="Server")
     deleted_key(project=key.project, name="Server")
     deleted_key(project=key.project, name="server")
@@ -164,7 +164,7 @@ def test_what_the_constraints_allow():
         AuditEvent.objects.create(project=key.project, kind=kind)
     for kind in ("member_added", "member_changed", "member_removed"):
         AuditEvent.objects.create(project=key.project, kind=kind, member=key.created_by, role="viewer")
-    # A file may have been deleted with a key, or without one.
+    # A file is deleted with a key or without one.
     for used in (key, None):
         AuditEvent.objects.create(project=key.project, kind="file_deleted", key=used, before="report.csv")
     AuditEvent.objects.create(project=key.project, kind="renamed", key=key, before="Server", after="Backend")

@@ -1,4 +1,4 @@
-"""T45: what somebody reads who has stolen the database, or its backup, and none of the secrets outside it."""
+"""T45: the data that a thief can read who has the database or its backup, but none of the secrets outside it."""
 
 import html
 import re
@@ -27,7 +27,7 @@ MAILED_CODE = r"^\s*([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})+)\s*$"
 
 @dataclass
 class Known:
-    """The secrets of a real installation, as its people know them."""
+    """The secrets of a real installation, as its users know them."""
 
     sessions: list[str] = field(default_factory=list)
     mailed_codes: list[str] = field(default_factory=list)
@@ -49,12 +49,12 @@ def visited(start_server, mail_server) -> Server:
 
 @pytest.fixture
 def known(visited, mail_server, project) -> Known:
-    """Ada and others visit the server: every kind of secret that the pages make is alive afterwards."""
+    """Ada and others visit the server. Afterwards every kind of secret that the pages make is in use."""
     ada, found = new_person(), Known()
     found.keys.append(services.create_key(project=project, name="Production server", by=ada).secret)
     owner = Visitor(visited).sign_in(ada.email, PASSWORD)
     _set_app_up(owner, found)
-    # She signs in elsewhere and has not given her second factor yet.
+    # She signs in elsewhere, and has not given her second factor yet.
     halfway = Visitor(visited).sign_in(ada.email, PASSWORD)
     assert not halfway.sees("account_email")
     lost = Visitor(visited)
@@ -83,7 +83,7 @@ def _set_app_up(owner: Visitor, found: Known) -> None:
 
 
 def backup_alone(folder: Path) -> bytes:
-    """All that `scripts/backup.sh save` writes, and what PostgreSQL's or SQLite's own program makes of it."""
+    """The files of `scripts/backup.sh save`, and a dump by PostgreSQL's or SQLite's own program."""
     assert backup("save", folder / "backup").returncode == 0
     content = b"\n".join(path.read_bytes() for path in sorted((folder / "backup").iterdir()))
     if ON_SQLITE:
@@ -93,7 +93,7 @@ def backup_alone(folder: Path) -> bytes:
 
 
 def whole_database(folder: Path) -> bytes:
-    """Every row of every table, the cache's and the sessions' too; of SQLite the files, its journal among them."""
+    """Every row of every table, including cache and sessions. For SQLite, the files including the journal."""
     if not ON_SQLITE:
         assert run("pg_dump", "--file", str(folder / "sql"), database_url()).returncode == 0
         return (folder / "sql").read_bytes()
@@ -113,7 +113,7 @@ def _as_sql(path: Path) -> bytes:
 
 
 def read_by_thief(loot: bytes, server: Server, known: Known) -> dict[str, int]:
-    """How many secrets of each kind the loot gives away."""
+    """The number of secrets of each kind that the loot reveals."""
     text = thief.readable(loot)
     expected = {totp_code(seed, step) for seed in known.totp_seeds for step in (-1, 0, 1)}
     recovery_codes = thief.recovery_codes(text) | set(re.findall(r"\b\d{8}\b", text))

@@ -1,4 +1,4 @@
-"""Headers that no browser sends spoil no answer and lead nobody elsewhere."""
+"""Headers that no browser sends break no answer and redirect nobody to another server."""
 
 import re
 
@@ -40,7 +40,7 @@ HEADERS = [
 
 @pytest.mark.parametrize("name", ["HX-Current-URL", "HX-Target", "Referer", "Accept"])
 def test_no_header_can_spoil_what_an_action_answers(name, client, project, api_key):
-    """T25: the change is made once and its answer is the one that htmx expects."""
+    """T25: the change is made once, and the answer is the one that htmx expects."""
     key = f"/projects/{project.public_id}/keys/{api_key.public_id}/"
     for value in HEADERS:
         headers = {"HX-Request": "true", name: value}
@@ -57,7 +57,7 @@ def test_no_header_can_spoil_what_an_action_answers(name, client, project, api_k
 
 @pytest.mark.parametrize("value", HEADERS)
 def test_a_referer_leads_nobody_elsewhere_after_signing_in(value, project, api_key):
-    """T25: an open redirect would be one that survives the login."""
+    """T25: this would be an open redirect that survives the login."""
     User.objects.create_user("guest@example.com", "correct horse")
     client = Client()
     path = f"/projects/{project.public_id}/keys/{api_key.public_id}/pause/"

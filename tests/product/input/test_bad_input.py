@@ -1,4 +1,4 @@
-"""Wrong and hostile input gets a 4xx or an error beside its field, and leaves nothing behind."""
+"""Wrong and hostile input gets a 4xx or an error beside its field, and stores nothing."""
 
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from tests.support.environment import ON_SQLITE
 from tests.support.places.routes import all_routes
 from tests.support.stored.tables import everything
 
-# What each page reads from its address.
+# The parameters that each page reads from its URL.
 PARAMETERS = {
     "projects/": ["q", "page"],
     "projects/<project_id:project_id>/": ["key"],
@@ -102,7 +102,7 @@ def test_no_path_can_break_the_server(client, project, api_key):
 
 
 class Field(NamedTuple):
-    """A field of a form, with what makes the rest of the form right."""
+    """A field of a form, and valid values for the form's other fields."""
 
     path: str
     name: str
@@ -141,7 +141,7 @@ FIELDS = [
 
 @pytest.mark.parametrize("field", FIELDS, ids=str)
 def test_no_field_of_a_form_can_break_it(field, client, project, api_key, signed_in):
-    """T25. Sent as browsers do, byte for byte; what is refused leaves nothing behind."""
+    """T25: sent byte for byte as browsers do. A rejected form stores nothing."""
     if field.path.startswith("/accounts/") and "password/change" not in field.path and "email" not in field.path[-7:]:
         client = Client()
         User.objects.create_user("guest@example.com", "correct horse")
@@ -167,7 +167,7 @@ def is_clean(name: str) -> bool:
 
 
 def test_a_body_of_a_kind_that_no_form_sends_is_refused(client, project, api_key):
-    """T25: JSON, XML, nothing, multipart without a boundary, charsets that are none."""
+    """T25: JSON, XML, an empty body, multipart without a boundary, and unknown charsets."""
     path = f"/projects/{project.public_id}/keys/new/"
     for content_type, body in [
         ("application/json", b'{"name": "Fine"}'),
@@ -189,7 +189,7 @@ def test_a_body_of_a_kind_that_no_form_sends_is_refused(client, project, api_key
     ]:
         before = everything()
         answer = client.generic("POST", path, body, content_type=content_type)
-        # What stops short is read as far as it goes, as Django does; every other body is refused.
+        # A body that stops too early is read up to its end, as Django does. Every other body is rejected.
         assert 400 <= answer.status_code < 500 or body.endswith(b"\r\nFi"), (content_type, body, answer)
         assert_harmless(answer, content_type)
         if answer.status_code >= 400:

@@ -1,4 +1,4 @@
-"""Whatever a name holds is shown as text."""
+"""Markup in a name is shown as text."""
 
 import html
 from html.parser import HTMLParser
@@ -26,7 +26,7 @@ assert len(ATTACK) <= MAX_LENGTH
 
 
 class Elements(HTMLParser):
-    """What a browser would make of a page, as far as an injection would show."""
+    """A page as a browser would parse it, as far as an injection would show."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture
 def attacker(project, owner) -> ApiKey:
-    """A key with the name ATTACK in a project of that name, which has a file of that name."""
+    """A key with the name ATTACK, in a project and with a file of the same name."""
     project.name = ATTACK
     project.save()
     FileFactory(project=project, name=ATTACK)
@@ -58,7 +58,7 @@ def assert_escaped(answer: Any, times: int = 1) -> None:
     assert page.count(html.escape(ATTACK)) + page.count(html.escape(ATTACK).replace("&#x27;", "&#39;")) >= times
 
 
-# Each page that shows a name, with how often at least.
+# Each page that shows a name, with the lowest number of occurrences.
 SHOWN = {
     "/projects/": 2,  # the switcher, the list
     "/projects/?q=" + quote(ATTACK): 3,  # and the search
@@ -105,7 +105,7 @@ def test_html_in_a_name_is_announced_as_text(action, htmx, client, attacker):
 
 
 def test_html_in_a_new_name_is_shown_as_text_wherever_it_is_typed(client, project, api_key):
-    """T26: created, refused as taken, renamed, and in the name to be typed."""
+    """T26: in a created name, a rejected name, a renamed one, and the name to be typed."""
     at = f"/projects/{project.public_id}/"
     assert_escaped(client.post(f"{at}keys/new/", {"name": ATTACK}, follow=True), 2)
     assert_escaped(client.post(f"{at}keys/new/", {"name": ATTACK}))

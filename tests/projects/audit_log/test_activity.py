@@ -1,4 +1,4 @@
-"""The Activity page and its file: filters by kind, person and key; what is shown, and to whom."""
+"""The Activity page and its file: filters by kind, person and key; the events that each reader sees."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ def second(project) -> Any:
 
 @pytest.fixture
 def other_key(project, second) -> Any:
-    """Created and paused by another owner; an operator's command paused `api_key`, and somebody reported it."""
+    """Created and paused by another owner. An operator's command paused `api_key`, and somebody reported it."""
     return create_key(project=project, name="Staging", by=second, address=ADDRESS).key
 
 
@@ -139,7 +139,7 @@ def test_a_filter_that_no_link_of_ours_has_is_refused(name, query, client, busy)
 
 @pytest.mark.parametrize("name", ["activity", "activity_csv"])
 def test_a_person_or_a_key_of_another_project_is_as_unknown_as_one_that_never_existed(name, client, busy, outsider):
-    """T16: the filters tell nobody who has an account on this server."""
+    """T16: the filters do not reveal who has an account on this server."""
     staff = UserFactory(is_staff=True)
     elsewhere = ApiKeyFactory(created_by=outsider, project=ProjectFactory(created_by=outsider))
     unknown = [("person", outsider.public_id), ("person", staff.public_id), ("person", "usr_0000000000000000")]
@@ -174,10 +174,10 @@ def test_a_thousand_events_cost_the_same_statements_as_one(client, project, api_
     assert "Page 40 of 40" in text(client.get(of(project), {"kind": "copied", "page": 40}))
 
 
-# What is shown
+# Text of people
 
 
-def test_what_people_chose_is_shown_as_text(client, project, owner):
+def test_names_in_an_event_are_shown_as_text(client, project, owner):
     hostile = "<b>{by}{0}</b>"
     AuditEvent.objects.create(project=project, kind="project_renamed", by=owner, before=hostile, after="{key}")
     content = client.get(of(project)).content.decode()
@@ -217,7 +217,7 @@ def test_no_text_in_the_file_is_a_formula(name, client, project, api_key):
 
 
 def test_the_file_is_read_in_short_statements_and_ends_at_its_limit(client, project, api_key, monkeypatch):
-    """Events of one instant, too: each is in the file once, newest first."""
+    """This includes events with equal times. Each is in the file once, the newest first."""
     monkeypatch.setattr(activity, "EVENTS_A_QUERY", 7)
     many_events(api_key, 30)
     AuditEvent.objects.filter(kind="copied").update(at=api_key.created_at)

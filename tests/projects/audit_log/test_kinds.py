@@ -1,4 +1,4 @@
-"""Each kind of event has all that the page, the filters, the emails and the security log need."""
+"""Each kind of event has everything that the page, the filters, the emails and the security log need."""
 
 from string import Formatter
 
@@ -32,7 +32,7 @@ def slots(kind: Kind) -> set[str]:
 def test_a_kind_has_an_icon_a_sentence_a_filter_and_words_for_an_email_or_nobody(kind):
     assert heroicon_outline(kind.icon)
     assert slots(kind) <= SLOTS[kind.subject]
-    assert ("by" in slots(kind)) != kind.by_anybody, "the sentence says who did it, if somebody knows"
+    assert ("by" in slots(kind)) != kind.by_anybody, "the sentence names the person, if the person is known"
     assert ("before" in slots(kind)) == kind.names
     assert (kind.code, kind.label) in list(kinds.choices())
     assert kind.log_event in set(Event)
@@ -43,7 +43,7 @@ def test_a_kind_has_an_icon_a_sentence_a_filter_and_words_for_an_email_or_nobody
         assert email.subject[0].isupper()
         assert email.what.endswith(".")
         assert email.advice.endswith(".")
-        assert email.section or email.why, "the reader learns why the email comes"
+        assert email.section or email.why, "the email says why it was sent"
 
 
 @pytest.mark.nodb
@@ -66,7 +66,7 @@ def test_each_app_registers_its_kinds():
 
 @pytest.mark.django_db
 def test_the_database_knows_the_registered_kinds_and_no_other():
-    """Whoever registers a kind makes a migration. `makemigrations --check` says so."""
+    """A newly registered kind needs a migration. `makemigrations --check` says so."""
     project = ProjectFactory()
     for kind in KINDS:
         if kind.subject == Subject.PROJECT:
@@ -77,7 +77,7 @@ def test_the_database_knows_the_registered_kinds_and_no_other():
 
 @pytest.mark.nodb
 def test_an_event_of_a_kind_that_is_not_known_any_more_still_has_a_sentence():
-    """For example after an upgrade was taken back."""
+    """For example after a downgrade."""
     kind = kinds.kind_of("painted")
     assert kind.sentence.format(by="Ada") == "Ada did something: painted"
     assert heroicon_outline(kind.icon)

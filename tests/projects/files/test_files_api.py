@@ -1,4 +1,4 @@
-"""Files come back as they were sent and are never half-written; size and quota hold."""
+"""Files come back as they were sent and are never half-written. Size limit and quota hold."""
 
 import re
 import resource
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def store(settings, tmp_path) -> Path:
-    """Where the test's files lie."""
+    """The folder of the test's files."""
     settings.MEDIA_ROOT = tmp_path
     return tmp_path
 
@@ -64,7 +64,7 @@ def test_a_file_larger_than_memory_comes_back_and_only_the_server_may_read_it(cl
 
 
 def test_an_upload_needs_no_csrf_token(authorization):
-    """A key is sent on purpose, unlike a cookie."""
+    """A program sends its key on purpose. A browser sends cookies by itself."""
     client = Client(enforce_csrf_checks=True)
     assert client.post(FILES, form(), content_type=FORM, headers=authorization).status_code == 201
 
@@ -93,12 +93,12 @@ def test_bytes_stay_until_the_deletion_is_certain(
     file = new_file(project=project)
     with django_capture_on_commit_callbacks() as waiting:
         client.delete(f"{FILES}/{file.public_id}", headers=authorization)
-    # The line of the security log waits for the commit, and so do the bytes.
+    # The line of the security log and the deletion of the bytes wait for the commit.
     assert (len(waiting), len(blobs(store))) == (2, 1)
 
 
 def test_a_file_whose_bytes_are_gone_is_unavailable_and_the_log_names_it(client, authorization, project, lines):
-    """They may lie on another server, which does not share its folder with this one."""
+    """The bytes may lie on another server that does not share its folder with this one."""
     file = new_file(project=project)
     file.blob.storage.delete(file.blob.name)
     assert_error(client.get(f"{FILES}/{file.public_id}/content", headers=authorization), 503, "unavailable")
@@ -114,14 +114,14 @@ def test_a_file_that_was_deleted_in_the_meantime_is_not_found(project):
         open_bytes(file)
 
 
-# A disk that takes nothing
+# A disk that is full
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
 def disk_is_full() -> Iterator[None]:
-    """The operating system ends every write of this process at 8 MiB of a file, like that of a full disk."""
+    """The operating system cuts every file of this process at 8 MiB, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8 * MIB, before[1]))
     yield
@@ -129,7 +129,9 @@ def disk_is_full() -> Iterator[None]:
 
 
 def assert_not_stored(answer: Any, lines: StringIO, cause: str, store: Path) -> None:
-    """The answer is 503, and one line of the log says why. It names neither the folder's path nor what lies there."""
+    """The answer is 503, and one line of the log has the reason. The line names neither the folder's path nor its
+    content.
+    """
     assert "Nothing was stored" in assert_error(answer, 503, "unavailable")
     assert answer["Retry-After"]
     assert not File.objects.exists()
@@ -143,13 +145,13 @@ def assert_not_stored(answer: Any, lines: StringIO, cause: str, store: Path) -> 
 def test_an_upload_into_a_folder_that_takes_nothing_is_unavailable(upload, lines, store, settings, content):
     """T54, T55"""
     settings.MEDIA_ROOT = store / "files"
-    settings.MEDIA_ROOT.write_bytes(b"")  # a file in the folder's place closes it to root too
+    settings.MEDIA_ROOT.write_bytes(b"")  # a file in place of the folder stops even root
     assert_not_stored(upload(form(content=content)), lines, "DATA_DIR/files: Not a directory", store)
     assert [path.name for path in store.rglob("*")] == ["files"]
 
 
 def test_an_upload_that_cannot_be_received_is_unavailable(upload, lines, store, settings):
-    """T54, T55: a large file is received in a folder of its own."""
+    """T54, T55: a large file is received in a separate folder."""
     settings.FILE_UPLOAD_TEMP_DIR = store / "uploads"
     cause = "DATA_DIR/uploads: No such file or directory"
     assert_not_stored(upload(form(content=b"x" * 3 * MIB)), lines, cause, store)
@@ -178,7 +180,7 @@ def test_a_file_of_exactly_the_limit_is_stored_and_one_byte_more_is_not(upload, 
 
 
 class Unread:
-    """A body that must not be asked for."""
+    """A body that must not be read."""
 
     def read(self, *args: Any) -> bytes:
         raise AssertionError("the body was read")
@@ -188,7 +190,7 @@ class Unread:
 
 @pytest.mark.parametrize("length", ["26279937", "9" * 18, "9" * 30, "9" * 5000])
 def test_a_body_that_claims_too_much_is_refused_unread(client, authorization, store, length):
-    """T28; 25 MiB and 64 KiB for the form around it"""
+    """T28: 25 MiB, and 64 KiB for the form around the file."""
     body = {"wsgi.input": Unread(), "CONTENT_LENGTH": length, "CONTENT_TYPE": FORM}
     assert_error(client.generic("POST", FILES, headers=authorization, **body), 413, "file_too_large")
     assert_nothing_stored(store)
@@ -250,7 +252,7 @@ def test_a_row_that_cannot_be_written_leaves_no_bytes(upload, store):
 
     def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith(f'INSERT INTO "{File._meta.db_table}"'):
-            assert blobs(store) == [b"1,2\n"], "the bytes come first"
+            assert blobs(store) == [b"1,2\n"], "the bytes are written before the row"
             raise OperationalError("the disk is full")
         return execute(sql, params, many, context)
 

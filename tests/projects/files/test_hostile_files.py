@@ -1,4 +1,4 @@
-"""What hostile uploads become, and how downloads are kept harmless."""
+"""Hostile uploads are made harmless, and downloads are harmless."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def store(settings, tmp_path) -> Path:
-    """Where the test's files lie."""
+    """The folder of the test's files."""
     settings.MEDIA_ROOT = tmp_path
     return tmp_path
 
@@ -63,14 +63,14 @@ def test_a_name_loses_path_and_hidden_characters(upload, store, project, sent, k
     assert 1 <= len(name) <= 255
     assert not set(name) & set("/\\\r\n\x00")
     assert not [character for character in name if unicodedata.category(character) in {"Cc", "Cf"}]
-    # Nothing of it reaches the file system.
+    # Nothing of the name reaches the file system.
     [path] = [path for path in store.rglob("*") if path.is_file()]
     assert path.parent == store / project.public_id
     assert len(path.name) == 32
     assert set(path.name) <= set("0123456789abcdef")
 
 
-# Names that Django's parser would not let through as they are; the rule does not lean on it.
+# Names that Django's parser would change. The rule does not rely on that parser.
 @pytest.mark.nodb
 @pytest.mark.parametrize(
     ("sent", "kept"),
@@ -106,7 +106,7 @@ def test_no_name_has_a_path_or_hidden_characters(sent):
     assert not re.search(r"[/\\\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", name)
 
 
-# Django's parser, RFC 7578's, makes these no file or no form.
+# For Django's parser (RFC 7578), these are no file or no form.
 REFUSED_NAMES = {
     "empty": (b"", 422),
     "dot": (b".", 422),
@@ -117,7 +117,7 @@ REFUSED_NAMES = {
 
 
 @pytest.mark.parametrize(("sent", "status"), REFUSED_NAMES.values(), ids=REFUSED_NAMES.keys())
-def test_what_is_no_name_is_refused(upload, store, sent, status):
+def test_an_invalid_file_name_is_refused(upload, store, sent, status):
     """T28"""
     assert_error(upload(form(filename=sent)), status, {400: "bad_request", 422: "invalid"}[status])
     assert_nothing_stored(store)

@@ -1,4 +1,4 @@
-"""The envelope of lists, and the numbers of pages that are asked for."""
+"""The envelope of lists, and page numbers."""
 
 import re
 from functools import partial
@@ -92,7 +92,7 @@ def test_paging_values_out_of_range_are_named(call, name, value):
     response = call("GET", f"{FILES}?{name}={value}")
     message = assert_error(response, 422, "invalid")
     assert message.startswith(f"{name}: ")
-    assert len(message) < 200, "it does not repeat what was sent"
+    assert len(message) < 200, "the message does not repeat the value"
 
 
 @pytest.mark.parametrize("query", ["limit=101", "page=1000000001", "page=0&limit=0"])

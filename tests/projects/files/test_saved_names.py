@@ -1,4 +1,4 @@
-"""The name under which a program saves a download, and which it must be able to trust."""
+"""The name under which a program saves a download. The program must be able to trust it."""
 
 import os.path
 import re
@@ -15,7 +15,7 @@ from tests.support.environment import lacking
 
 pytestmark = pytest.mark.nodb
 
-# A name, and what curl saves it as.
+# A name, and the name under which curl saves the file.
 SAVED = {
     "plain.txt": "plain.txt",
     "two words.tar.gz": "two words.tar.gz",
@@ -63,7 +63,7 @@ def test_no_name_means_anything_to_a_header_or_a_file_system(sent):
         assert found
         assert not set(found[1]) & set('"\\/%')
         assert not found[1].startswith((".", " "))
-    # The extension says what kind of file it is.
+    # The extension gives the kind of file.
     extension = os.path.splitext(clean_file_name(sent))[1]
     if re.fullmatch(r"\.[A-Za-z0-9]{1,20}", extension):
         assert found[1].endswith(extension)
@@ -71,7 +71,7 @@ def test_no_name_means_anything_to_a_header_or_a_file_system(sent):
 
 @pytest.mark.django_db
 def test_curl_saves_a_file_under_its_name(server, api_key, tmp_path):
-    """curl reads `filename` alone; without it, it saved as "content"."""
+    """curl reads only `filename`. Without it, curl would save the file as "content"."""
     curl = shutil.which("curl") or lacking("curl")
     for number, name in enumerate(SAVED):
         file = new_file(project=api_key.project, name=name)

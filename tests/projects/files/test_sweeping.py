@@ -1,4 +1,4 @@
-"""`sweepfiles` finds what a killed server left of files, and nothing else."""
+"""`sweepfiles` finds the leftover files of a killed server, and nothing else."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def age(path, days: float) -> None:
 
 @pytest.fixture
 def stored(settings, tmp_path):
-    """A file's bytes, an old stray's, and a young one's, which may be an upload at hand."""
+    """The bytes of a file, of an old orphan and of a young orphan, which may be an upload in progress."""
     settings.MEDIA_ROOT = tmp_path
     file = FileFactory(content=b"owned")
     age(file.blob.path, days=2)
@@ -63,7 +63,7 @@ def test_it_deletes_what_has_no_row_and_is_old(stored, capsys):
     assert Path(file.blob.path).read_bytes() == b"owned"
 
 
-def test_without_a_folder_there_is_nothing(settings, tmp_path, capsys):
+def test_a_missing_folder_has_nothing_to_sweep(settings, tmp_path, capsys):
     settings.MEDIA_ROOT = tmp_path / "none"
     for delete in (False, True):
         call_command("sweepfiles", delete=delete)
@@ -73,7 +73,7 @@ def test_without_a_folder_there_is_nothing(settings, tmp_path, capsys):
 
 
 def test_files_that_go_meanwhile_are_no_trouble(stored):
-    """The server goes on deleting files between the listing of a folder and the look at each."""
+    """The server keeps deleting files between the listing of a folder and the check of each file."""
     _file, old, _young = stored
     folder = old.parent
 
@@ -104,7 +104,7 @@ def until(is_so: Callable[[], object]) -> None:
 
 @contextmanager
 def begun_upload(server: Server, secret: str) -> Iterator[Path]:
-    """Where the server keeps what has come of an upload whose end is never sent."""
+    """The path where the server keeps the beginning of an upload that never ends."""
     before = set(UPLOADS.iterdir())
     body = form(content=b"x" * 5_000_000)
     head = f"POST {FILES} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n"
@@ -124,7 +124,7 @@ def test_an_upload_at_hand_is_the_servers_alone_and_goes_with_its_client(server,
     until(lambda: not path.exists())
 
 
-def test_what_has_come_of_an_upload_is_swept_after_a_kill(start_server, api_key, settings, tmp_path, capsys):
+def test_a_partial_upload_is_swept_after_a_kill(start_server, api_key, settings, tmp_path, capsys):
     """T42"""
     settings.MEDIA_ROOT = tmp_path / "none"
     server = start_server()
@@ -132,9 +132,9 @@ def test_what_has_come_of_an_upload_is_swept_after_a_kill(start_server, api_key,
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
     size = path.stat().st_size
-    assert size > 0, "nobody has deleted it"
+    assert size > 0, "the partial upload is still there"
     call_command("sweepfiles", delete=True)
-    assert path.exists(), "it may be an upload at hand"
+    assert path.exists(), "the file may be an upload in progress"
     age(path, days=2)
     capsys.readouterr()
     call_command("sweepfiles")

@@ -1,1 +1,1 @@
-"""Requests of programs: with a key, uploads, reports, and hostile ones."""
+"""Requests of programs: calls with a key, uploads, reports and hostile requests."""

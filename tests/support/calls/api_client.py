@@ -31,7 +31,7 @@ def new_file(**fields: Any) -> File:
 
 
 def files_of(project: Project, count: int) -> list[File]:
-    """The oldest first, a minute apart."""
+    """The project's files, the oldest first, created a minute apart."""
     start = timezone.now() - timedelta(days=1)
     return [new_file(project=project, created_at=start + timedelta(minutes=n)) for n in range(count)]
 
@@ -62,7 +62,7 @@ def one_part(name: bytes, content: bytes = b"hello") -> bytes:
 
 
 def assert_envelope(response: Any, kind: str) -> dict[str, Any]:
-    """The JSON of a success of this kind, after its shape was checked."""
+    """Checks the shape of a success of this kind, and returns its JSON."""
     assert response["Content-Type"].startswith("application/json")
     body: dict[str, Any] = response.json()
     assert set(body) == {"meta", "data", "error", "links"}
@@ -74,6 +74,6 @@ def assert_envelope(response: Any, kind: str) -> dict[str, Any]:
 
 @contextmanager
 def downloaded(response: Any) -> Iterator[Any]:
-    """`response`, whose file is closed: the test client closes a file that was read to its end."""
+    """`response` with its file closed. The test client closes a file only after reading it to the end."""
     yield response
     b"".join(response)

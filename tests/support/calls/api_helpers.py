@@ -1,4 +1,4 @@
-"""Checks the one shape of errors, and sends requests of raw bytes, as no library would."""
+"""Checks the shape of errors, and sends requests of raw bytes that no HTTP library would send."""
 
 import json
 import re
@@ -18,13 +18,13 @@ _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{16}")
 
 
 class RawAnswer:
-    """An answer read from a socket, with the parts that `assert_error` needs. Status 0 stands for no answer."""
+    """An answer read from a socket, with the parts that `assert_error` needs. Status 0 means that none came."""
 
     def __init__(self, received: bytes) -> None:
         head, _, body = received.partition(b"\r\n\r\n")
         first, _, fields = head.partition(b"\r\n")
         self.status_code = int(first.split(b" ")[1]) if first else 0
-        self.content = b"" if self.status_code == 204 else body  # what follows a 204 answers what followed the request
+        self.content = b"" if self.status_code == 204 else body  # bytes after a 204 belong to the next answer
         self.headers: Mapping[str, str] = BytesParser().parsebytes(fields + b"\r\n\r\n")  # type: ignore[assignment]
 
     def json(self) -> Any:
@@ -32,8 +32,8 @@ class RawAnswer:
 
 
 def assert_error(response: Any, status: int, code: str) -> str:
-    """The message of `response`, after checking that it is the error `code` with `status`, in the envelope, and without
-    a secret.
+    """Checks that `response` is the error `code` with `status`, in the envelope and without a secret. Returns its
+    message.
     """
     assert response.status_code == status, response.content
     assert response.headers["Content-Type"] == "application/json"
@@ -71,11 +71,11 @@ def _assert_repeats_no_secret(response: Any) -> None:
 def send_raw(server: Server, *parts: bytes, port: int | None = None) -> RawAnswer:
     """The first answer to these bytes, from the pages' port unless `port` is given.
 
-    Raises TimeoutError if half a minute brings neither an answer nor the connection's end.
+    Raises TimeoutError if neither an answer nor the end of the connection comes within 30 seconds.
     """
     with socket.create_connection(("127.0.0.1", port or server.port), timeout=SECONDS_TO_ANSWER) as connection:
         received = b""
-        # A server may hang up on bytes that are no HTTP before it has read all of them. Its answer counts nevertheless.
+        # A server may hang up before it has read all bytes that are not HTTP. Its answer still counts.
         with suppress(ConnectionResetError, BrokenPipeError):
             for part in parts:
                 connection.sendall(part)
@@ -92,6 +92,6 @@ def _is_whole(received: bytes) -> bool:
 
 
 def get_request(path: str, *authorization: bytes) -> bytes:
-    """A GET with each given value as an Authorization header of its own, byte for byte."""
+    """A GET that has each given value in its own Authorization header, byte for byte."""
     head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
     return head + b"".join(b"Authorization: " + value + b"\r\n" for value in authorization) + b"\r\n"

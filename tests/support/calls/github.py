@@ -1,4 +1,4 @@
-"""GitHub's part of its secret scanning partner programme, with keys of our own."""
+"""GitHub's side of its secret scanning partner programme, with our own keys."""
 
 import json
 from base64 import b64encode
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Signer:
-    """GitHub's side: a key, its public half in the published document, and signatures."""
+    """Plays GitHub: has a key, publishes its public half, and signs reports."""
 
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())

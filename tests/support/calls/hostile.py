@@ -1,4 +1,4 @@
-"""Requests that nobody sends with good intentions, and what no answer to them may be."""
+"""Hostile requests, and a check that the answer to each one is harmless."""
 
 import re
 from typing import Any
@@ -35,16 +35,16 @@ WORDS = [
     "\ufffd",
     "\uffff",
 ]
-# As written in an address or a body: broken UTF-8 (overlong, a surrogate, cut short) and broken escapes.
+# Raw text in an address or a body: broken UTF-8 (overlong, a surrogate, cut short) and broken escapes.
 RAW = ["%FF", "%C0%AF", "%ED%A0%80", "%F0%9F", "%00", "a%00b", "%", "%zz", "%u0041", "%F4%90%80%80"]
 SENT = [quote(word, safe="") for word in WORDS] + RAW
 
 
 def assert_harmless(answer: Any, what: Any = "") -> None:
-    """No 5xx, no header that the sender wrote, and redirects lead only to our own pages."""
+    """Not a 5xx, no header that the sender wrote, and redirects only to our own pages."""
     assert answer.status_code < 500, what
     assert "X-Evil" not in answer.headers, what
     if location := answer.headers.get("Location") or answer.headers.get("HX-Redirect"):
-        # A relative redirect stays here too. A browser reads \\ as / and leaves out control characters.
+        # A relative redirect also stays on our server. A browser reads \\ as / and ignores control characters.
         assert not re.match(r"[\x00-\x20]*[/\\]{2}", location), (what, location)
         assert urlsplit(location)[:2] == ("", ""), (what, location)

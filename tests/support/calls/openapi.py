@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the calls in it."""
+"""The OpenAPI document and its operations."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Uploads as a hostile program may write them, and the files that are stored of them."""
+"""Uploads that a hostile program may send, and the files that are stored after them."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ def blobs(store: Path) -> list[bytes]:
 
 
 def form(*, filename: str | bytes = "a.csv", content: bytes = b"1,2\n", content_type: str = "text/csv") -> bytes:
-    """A multipart body as a hostile program may write it: nothing is escaped."""
+    """A multipart body that a hostile program may send: nothing is escaped."""
     name = filename.encode() if isinstance(filename, str) else filename
     head = b'--limit\r\nContent-Disposition: form-data; name="file"; filename="' + name + b'"\r\n'
     return head + f"Content-Type: {content_type}\r\n\r\n".encode() + content + b"\r\n--limit--\r\n"

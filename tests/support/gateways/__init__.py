@@ -1,1 +1,1 @@
-"""Real proxies with the files of docs/gateways, and an API behind them."""
+"""Real proxies with the files of docs/gateways, in front of an API."""

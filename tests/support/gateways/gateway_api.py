@@ -1,4 +1,4 @@
-"""The operator's API behind a gateway: hypercorn, which lets a client change to HTTP/2 or to a websocket."""
+"""The operator's API behind a gateway. It runs on hypercorn: a client can upgrade to HTTP/2 or to a websocket."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from tests.support.gateways.proxies import Received
 
 
 class Api:
-    """Records its requests. A websocket echoes; `/status/401` answers 401, and any other path 200, with a body and
-    headers of its own.
+    """Records its requests. A websocket echoes. `/status/401` answers 401; any other path answers 200, with its own
+    body and headers.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Api:
         self._config = Config()
         self._config.bind = [f"fd://{listener.detach()}"]
         self._config.h11_pass_raw_headers = True
-        # A proxy keeps connections to the API open, and nobody closes them between tests.
+        # A proxy keeps connections to the API open between tests, and nobody may close them.
         self._config.keep_alive_timeout = 3600
         self._config.graceful_timeout = 0
         self._config.errorlog = None
@@ -45,7 +45,7 @@ class Api:
             thread.join()
 
     def _run(self) -> None:
-        # Connections that are open at the end are cut without a message.
+        # Connections that are still open at the end are cut without a message.
         self._loop.set_exception_handler(lambda loop, context: None)
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(serve(self._answer, self._config, shutdown_trigger=self._stopping.wait))

@@ -1,4 +1,4 @@
-"""Bytes that a client may send to a gateway, and the rules for every request that then reaches the API."""
+"""Bytes that a client may send to a gateway, and rules for each request that reaches the API after that."""
 
 import socket
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ HTTP2_SETTINGS = "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"
 HANDSHAKE = ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
 WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket", *HANDSHAKE)
 
-# Headers that only a gateway may send: who the request is from, and where it came from.
+# Headers that only a gateway may send: the identity of the caller and the origin of the request.
 IDENTITY = ["X-Latchkey-Key", "X-Latchkey-Project", "X-Latchkey-User", "X-Latchkey-Refusal"]
 ORIGIN = ["X-Real-IP", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"]
 # The other headers that the nginx file names.
@@ -35,7 +35,7 @@ def head(*lines: str, first: str = "GET /a HTTP/1.1") -> bytes:
 
 
 def send(gateway: Gateway, *parts: bytes) -> bytes:
-    """Everything that comes back until the gateway hangs up, or is silent for two seconds."""
+    """Everything that the gateway sends until it hangs up or is silent for two seconds."""
     with gateway.connect() as connection:
         connection.settimeout(2)
         received = b""
@@ -60,7 +60,7 @@ def read_head(connection: socket.socket) -> bytes:
 
 
 def http2(*, upgraded: bool = False) -> bytes:
-    """A client's bytes after a change to HTTP/2: a correct request with an identity of its own choice."""
+    """A client's bytes after an upgrade to HTTP/2: a correct request with an identity that the client made up."""
     client = _client()
     client.initiate_upgrade_connection() if upgraded else client.initiate_connection()
     stream = 3 if upgraded else 1
@@ -73,7 +73,7 @@ def request_in_http2(headers: Iterable[tuple[str, str]], method: str = "GET") ->
 
 
 def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
-    """The status of one HTTP/2 request, or 0 if it was refused in another way."""
+    """The status of one HTTP/2 request, or 0 if it was rejected without a status."""
     client = _client()
     client.initiate_connection()
     with gateway.connect() as connection, suppress(ConnectionResetError, BrokenPipeError, TimeoutError):
@@ -83,7 +83,7 @@ def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
         while more := connection.recv(65536):
             for event in client.receive_data(more):
                 if isinstance(event, ResponseReceived):
-                    headers_of_answer: Any = event.headers  # text, by header_encoding
+                    headers_of_answer: Any = event.headers  # text, because of header_encoding
                     return int(dict(headers_of_answer)[":status"])
                 if event.__class__.__name__ in {"StreamReset", "ConnectionTerminated"}:
                     return 0
@@ -92,14 +92,14 @@ def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
 
 
 def _client() -> H2Connection:
-    """A client that sends whatever it is told to."""
+    """A client that does not validate what it sends."""
     options: Any = {f"validate_{way}bound_headers": False for way in ("in", "out")}
     options |= {"client_side": True, "normalize_outbound_headers": False, "header_encoding": "utf-8"}
     return H2Connection(H2Configuration(**options))
 
 
 def assert_the_gateways_own(seen: Received, key: ApiKey, *, websocket: bool = False) -> None:
-    """The request has the gateway's own headers, each once, and is HTTP/1.1."""
+    """The request has each of the gateway's own headers once, and uses HTTP/1.1."""
     assert seen.version == "1.1"
     names = [name.lower() for name, _ in seen.headers]
     assert not [name for name in names if "_" in name]

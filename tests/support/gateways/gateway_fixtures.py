@@ -1,4 +1,4 @@
-"""Fixtures of the tests of docs/gateways; tests/conftest.py makes them known."""
+"""Fixtures for the tests of docs/gateways; tests/conftest.py imports them."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ def session_api() -> Iterator[Api]:
 
 @pytest.fixture
 def api(session_api: Api) -> Api:
-    """The server behind the gateway, with no requests recorded yet."""
+    """The server behind the gateway, with an empty record of requests."""
     session_api.received.clear()
     return session_api
 
@@ -42,13 +42,13 @@ def session_gateway(gateway_kind, tmp_path_factory, session_server, session_api)
 
 @pytest.fixture
 def gateway(server: Server, api: Api, session_gateway: Gateway) -> Gateway:
-    """The documented proxy in front of `api`; it asks `server`."""
+    """The documented proxy in front of `api`. It asks `server` about keys."""
     return session_gateway
 
 
 @pytest.fixture
 def gateway_to(gateway_kind, tmp_path, api) -> Iterator[Callable[..., Gateway]]:
-    """Starts a proxy of the test's own: `gateway_to(latchkey_port)`."""
+    """Starts another proxy: `gateway_to(latchkey_port)`."""
     started: list[Gateway] = []
 
     def start(latchkey_port: int, **options) -> Gateway:

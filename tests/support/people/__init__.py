@@ -1,1 +1,1 @@
-"""Accounts of tests, their sessions, and what a person or a thief does with them."""
+"""Accounts for tests, their sessions, and actions of a person or a thief."""

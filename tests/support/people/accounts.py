@@ -1,4 +1,4 @@
-"""Somebody with a password and a confirmed address, and the answers of the account's pages."""
+"""An account with a password and a confirmed address, and answers of the account pages."""
 
 import re
 import time
@@ -35,7 +35,7 @@ def mailed_code():
 
 
 def assert_true_without_a_code(page):
-    """The page promises no code, because the email may have none and the page must not show which it is."""
+    """The page does not promise a code. The email may contain none, and the page must not reveal that."""
     words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "for our email. If it has a code, enter the code here: it expires soon." in words
     for promise in (
@@ -48,9 +48,7 @@ def assert_true_without_a_code(page):
 
 
 def totp_code(secret, steps=0):
-    """The code that an app shows now, which is valid for at least half a minute; or the code some steps of 30 seconds
-    later.
-    """
+    """The code that an app shows now, or `steps` periods of 30 seconds later. It is valid for half a minute or more."""
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
 
 

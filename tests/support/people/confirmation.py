@@ -1,4 +1,4 @@
-"""The request to confirm that it is you, and the confirmation."""
+"""The page that asks for the password again before a sensitive action, and its form."""
 
 import html
 import json
@@ -15,7 +15,7 @@ CONFIRM = "/accounts/reauthenticate/"
 
 
 def asks(answer: Any) -> bool:
-    """Whether the answer leads to the confirmation, in whichever form."""
+    """Whether the answer leads to the confirmation page, in any of its forms."""
     to = answer.headers.get("Location") or answer.headers.get("HX-Redirect") or ""
     if answer.headers.get("Content-Type") == "application/json":
         to = json.loads(answer.content).get("login", "")
@@ -23,7 +23,7 @@ def asks(answer: Any) -> bool:
 
 
 def confirm(client: Client, address: str, **options: Any) -> Any:
-    """Gives the password on the page that `address` leads to, as its form does."""
+    """Submits the password on the page that `address` leads to."""
     page = client.get(address).content.decode()
     assert "Confirm it's you</h1>" in page
     assert 'autocomplete="current-password"' in page

@@ -14,11 +14,11 @@ ALL = {"created": True, "deleted": True, "revealed": True, "reported": True}
 
 
 def mails_of(capture: Callable[..., Any], act: Callable[..., Any], /, *words: Any, **arguments: Any) -> list[Any]:
-    """`capture` is pytest-django's fixture of callbacks that wait for a commit."""
+    """The emails of `act`. `capture` is pytest-django's fixture that runs callbacks waiting for a commit."""
     mail.outbox.clear()
     Email.objects.all().delete()
     with capture(execute=True):
         act(*words, **arguments)
-    assert mail.outbox == [], "nothing is sent before the thread does"
+    assert mail.outbox == [], "only the thread sends emails"
     senders.send_due()
     return list(mail.outbox)

@@ -1,4 +1,4 @@
-"""Sessions in the state after a sign-in, and in the state some hours later."""
+"""Sessions right after a sign-in, and some hours later."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ from accounts.sessions.store import data_of, seal
 
 
 def log_in(client: Client, user: User) -> None:
-    """Signs in with the client, and writes to its session what allauth writes after a correct password."""
+    """Signs in with the client, and writes to its session the same data as allauth after a correct password."""
     client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
     request = HttpRequest()
     request.session = client.session
@@ -23,14 +23,14 @@ def log_in(client: Client, user: User) -> None:
 
 
 def age(client: Client) -> None:
-    """Moves all sign-ins and confirmations of the session to just before the limit."""
+    """Moves all sign-ins and confirmations of the session back, to just before the limit."""
     session = client.session
     _age(session)
     session.save()
 
 
 def age_all() -> None:
-    """The same for every session, also those of browsers."""
+    """Does the same for every session, including those of browsers."""
     for row in Session.objects.all():
         data = data_of(row)
         _age(data)

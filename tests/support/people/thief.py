@@ -1,4 +1,4 @@
-"""Somebody who has stolen a database or a backup, and nothing else: no SECRET_KEY, no KEY_RING, no KEY_PEPPERS."""
+"""A thief who has a database or a backup, but no SECRET_KEY, no KEY_RING and no KEY_PEPPERS."""
 
 import re
 import zlib
@@ -14,12 +14,12 @@ from tests.support.people.accounts import totp_code
 from tests.support.people.visitor import Visitor
 from tests.support.programs.servers import Server
 
-# Limits the number of cookies that are tried: far more than there are session rows.
+# The most cookies that are tried: far more than there are session rows.
 MOST_COOKIES = 1000
 
 
 def readable(loot: bytes) -> str:
-    """The loot as text, followed by everything that can be decoded without a key: base64, hex, signed and packed
+    """The loot as text, with everything that can be decoded without a key: base64, hex, signed values and packed
     values.
     """
     text = loot.decode("utf-8", "replace")
@@ -28,7 +28,7 @@ def readable(loot: bytes) -> str:
 
 
 def _opened(word: str) -> Iterator[str]:
-    """Django's signed values are `.base64:time:signature`; the first dot is there if they are compressed."""
+    """Django's signed values are `.base64:time:signature`. The first dot marks a compressed value."""
     for part in {word, *re.split(r"[:.$]", word)}:
         for decode in (_from_base64, bytes.fromhex):
             try:
@@ -46,9 +46,9 @@ def _from_base64(text: str) -> bytes:
 
 
 def cookies_that_work(text: str, server: Server, pages: Iterable[str]) -> list[str]:
-    """The values in the text that open one of the pages as a session's cookie."""
+    """The values in the text that open a page when they are sent as a session cookie."""
     found = set(re.findall(r"(?<![0-9A-Za-z])[0-9a-z]{32}(?![0-9A-Za-z])", text))
-    # The values of the columns of session ids, whatever they look like, and their parts.
+    # The values in columns of session ids, in any format, and parts of them.
     found |= set(re.findall(r"(?:sha256|session)[\w.:$+/=-]{8,60}", text))
     found |= {part for word in list(found) for part in re.split(r"[:.$]", word) if len(part) >= 8}
     assert len(found) <= MOST_COOKIES
@@ -67,7 +67,7 @@ def totp_codes(text: str) -> set[str]:
 
 
 def recovery_codes(text: str) -> set[str]:
-    """The recovery codes that allauth makes of each value that looks like a seed."""
+    """The recovery codes that allauth derives from each value that looks like a seed."""
     seeds = set(re.findall(r"(?<![0-9a-f])[0-9a-f]{80}(?![0-9a-f])", text))
     rows = [Authenticator(data={"seed": seed, "used_mask": 0}) for seed in seeds]
     return {code for row in rows for code in RecoveryCodes(row).get_unused_codes()}

@@ -1,4 +1,4 @@
-"""A person with a browser of their own, who visits a real server over HTTP."""
+"""A person with their own browser, who visits a real server over HTTP."""
 
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
@@ -9,7 +9,7 @@ from tests.support.programs.servers import Answer, Server
 
 
 class Visitor:
-    """Keeps the server's cookies, as a browser does. It follows no redirects: they are answers."""
+    """Keeps the server's cookies, as a browser does, but does not follow redirects."""
 
     accept = "text/html"
 
@@ -23,7 +23,7 @@ class Visitor:
         return self.cookies["sessionid"]
 
     def coming_from(self, address: str) -> "Visitor":
-        """For servers that believe one proxy."""
+        """Sets the client's address, for servers that trust one proxy."""
         self._address = {"X-Forwarded-For": address}
         return self
 
@@ -34,12 +34,12 @@ class Visitor:
         return self._request("POST", path, urlencode(fields))
 
     def sign_in(self, email: str, password: str) -> "Visitor":
-        """Gives only the password. A second factor is asked for next."""
+        """Submits only the password. The server asks for a second factor afterwards."""
         assert self.post(reverse("account_login"), login=email, password=password).status == 302
         return self
 
     def sees(self, name: str) -> bool:
-        """Whether the page of that name opens, instead of leading elsewhere."""
+        """Whether the page of that name opens instead of redirecting."""
         return self.get(reverse(name)).status == 200
 
     def _request(self, method: str, path: str, body: str | None = None) -> Answer:

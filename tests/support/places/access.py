@@ -1,4 +1,4 @@
-"""A table of every URL with the persons who may use it, and the requests that test it."""
+"""A table of every URL with the people who may use it, and the requests that test the table."""
 
 import re
 from collections.abc import Callable
@@ -21,8 +21,8 @@ UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 PERSONAS = ("anonymous", "outsider", "viewer", "owner", "admin")
 LOGIN = "login"  # 302 to the login page, which leads back
 
-# One row for each URL. Each method has the status for each of PERSONAS, in that order. HEAD is as GET, and every other
-# method is 405 once LoginRequired has let the person pass.
+# One row for each URL. For each method, the row has the status for each of PERSONAS, in that order. HEAD equals GET.
+# Every other method is 405 after LoginRequired has let the person pass.
 ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     "": {"GET": (200, 302, 302, 302, 302)},
     "favicon.ico": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (302,) * 5),
@@ -51,22 +51,22 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "reveal/": {"POST": (LOGIN, 404, 403, 200, 404)},
     KEY + "first-request/": {"GET": (LOGIN, 404, 302, 302, 404)},
     KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
-    # Only keys open the API: it does not know a signed-in person any more than a stranger.
+    # The API accepts only keys: a signed-in person gets the same answer as a stranger.
     "api/v1/verify": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
     "api/v1/verify/<the_clients:below>": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
     "api/v1/me": {"GET": (401,) * 5, "OPTIONS": (204,) * 5},
     "api/v1/files": {"GET": (401,) * 5, "POST": (401,) * 5, "OPTIONS": (204,) * 5},
     FILE: {"GET": (401,) * 5, "DELETE": (401,) * 5, "OPTIONS": (204,) * 5},
     FILE + "/content": {"GET": (401,) * 5, "OPTIONS": (204,) * 5},
-    # Reports need no key, and a report without a secret is rejected. GitHub's reports are accepted once its keys are
-    # known (test_github_reports.py).
+    # Reports need no key; a report without a secret is rejected. GitHub's reports are accepted as soon as its public
+    # keys are known (test_github_reports.py).
     "api/v1/report": {"POST": (400,) * 5, "OPTIONS": (204,) * 5},
     "api/v1/report/github": {"POST": (404,) * 5, "OPTIONS": (204,) * 5},
     "api/v1/openapi.json": {"GET": (200,) * 5, "OPTIONS": (204,) * 5},
     "api/v1/docs": {"GET": (200,) * 5, "OPTIONS": (204,) * 5},
 }
 
-# The data with which a POST succeeds for a person with the right.
+# The data with which a POST succeeds for a person who has the right.
 BODIES = {
     "projects/new/": {"name": "Another project"},
     PROJECT + "settings/": {"name": "Renamed"},
@@ -91,7 +91,7 @@ _OWN_IDS = re.compile(r"(prj|key|file)_[0-9A-Za-z]{16}")
 
 
 def seen(answer: Any) -> tuple[int, str, dict[str, str]]:
-    """Everything by which a stranger could tell answers apart, without random tokens, times, and the ids in the
+    """Everything in an answer that could tell a stranger about it, without random tokens, times and the ids in the
     request.
     """
     headers = {
@@ -106,7 +106,7 @@ MODELS: tuple[type[models.Model], ...] = (Project, Membership, ApiKey, AuditEven
 
 
 def recently_signed_in(user: User, signed_in: Callable[..., Client]) -> Client:
-    """A client that no page asks for the password, of a person with a confirmed address."""
+    """A client of a person with a confirmed address, who signed in so recently that no page asks for the password."""
     EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True, verified=True)
     client = signed_in(user)
     assert client.get("/accounts/2fa/totp/activate/").status_code == 200

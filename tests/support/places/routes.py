@@ -1,4 +1,4 @@
-"""Every URL that the server answers, read from the URLconf itself."""
+"""Every URL that the server answers, read from the URLconf."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>(?:[^()]|\([^)]*\))*\)")
 
 
 class Route(NamedTuple):
-    """`pattern` is as the URLconf writes it: `projects/<project_id:project_id>/settings/`."""
+    """`pattern` is the text in the URLconf: `projects/<project_id:project_id>/settings/`."""
 
     pattern: str
     view: Callable[..., Any]
@@ -36,7 +36,7 @@ class Route(NamedTuple):
 
     @property
     def is_page(self) -> bool:
-        """Whether it is a page of ours, which asks for a session and not for a key."""
+        """Whether the route is one of our pages, which need a session and no key."""
         return not (self.is_admin or self.is_account or self.is_api)
 
     @property
@@ -45,7 +45,7 @@ class Route(NamedTuple):
         return not getattr(self.view, "login_required", True)
 
     def path(self, **ids: Any) -> str:
-        """The route's address. Parameters that `ids` does not name get values that never existed."""
+        """The route's address. A parameter that is not in `ids` gets a value that never existed."""
 
         def value(match: re.Match[str]) -> str:
             name = match[1] or match[2]
@@ -66,7 +66,7 @@ def _walk(patterns: list[Any], before: str = "") -> Iterator[Route]:
 
 
 def all_routes() -> list[Route]:
-    """Each pattern once: the first one, which answers."""
+    """Each pattern once. Where a pattern occurs twice, the first one answers."""
     routes: dict[str, Route] = {}
     for route in _walk(get_resolver().url_patterns):
         routes.setdefault(route.pattern, route)

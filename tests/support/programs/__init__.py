@@ -1,1 +1,1 @@
-"""Programs that run beside the tests: our server, databases, mail servers, and callers."""
+"""Programs that run beside the tests: our server, databases, mail servers and callers."""

@@ -1,6 +1,7 @@
-"""`manage.py` in many environments, in forks of one process that has loaded the libraries already.
+"""Runs `manage.py` in many environments, in forks of one process that has already loaded the libraries.
 
-`run_each` starts it. As a program, it reads a JSON list of environments from standard input and prints the outcomes.
+`run_each` starts this process. As a program, this file reads a JSON list of environments from standard input and prints
+the outcomes.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-# They take four fifths of a start and need no settings. Each fork then loads the product's own modules alone.
+# Loading these takes four fifths of a start and needs no settings. Each fork then loads only the product's own modules.
 LIBRARIES = [
     *("cryptography.hazmat.primitives.ciphers.aead", "csp.constants", "dj_email_url", "django.core.management"),
     *("django.db.models", "django.http", "django.views.decorators.debug", "psycopg", "redis", "structlog"),
@@ -30,7 +31,7 @@ class Outcome(NamedTuple):
 
 
 def run_each(arguments: list[str], environments: list[dict[str, str]]) -> list[Outcome]:
-    """What `manage.py ARGUMENTS` did in each environment, which holds nothing else."""
+    """The outcome of `manage.py ARGUMENTS` in each environment, which contains no other variables."""
     run = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:config", "-m", "tests.support.programs.forks", *arguments],
         cwd=REPOSITORY,
@@ -55,7 +56,7 @@ def _run(arguments: list[str], environment: dict[str, str]) -> tuple[int, str, s
 
 
 def _become(arguments: list[str], environment: dict[str, str], out: Any, err: Any) -> None:
-    # A server that starts although it should not would serve for ever, and the test would hang instead of failing.
+    # If a server starts although it should not, the alarm makes the test fail instead of hang.
     signal.alarm(MOST_SECONDS)
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)

@@ -1,4 +1,4 @@
-"""Programs that call at once over real connections, from processes of their own so that they do not wait for us."""
+"""Programs that call at the same time over real connections, each in its own process, apart from the test's."""
 
 import socket
 import time
@@ -13,7 +13,7 @@ SECONDS_TO_START = 120
 
 
 class Call(NamedTuple):
-    """One answer; `began` is when the request was sent, by the clock that all processes share."""
+    """One answer. `began` is the time at which the request was sent, on a clock that all processes share."""
 
     secret: str
     began: float
@@ -21,7 +21,7 @@ class Call(NamedTuple):
 
 
 class _Times(NamedTuple):
-    """What a program waits for: that all have begun, and that what is done meanwhile is over."""
+    """Events that a program waits for: all programs have begun, and `amid` has ended."""
 
     all_began: Any
     over: Any
@@ -31,16 +31,16 @@ _times: _Times
 
 
 def call_all(port: int, plans: Sequence[Sequence[str]], amid: Callable[[], object] = lambda: None) -> list[Call]:
-    """Sends, for each plan on a connection and in a process of its own, one /verify for every secret in turn.
+    """For each plan, a process with one connection sends one /verify for every secret in turn.
 
-    `amid` is called here once all are connected. A plan ends early where the server closes its connection; what was
-    answered until then is returned.
+    `amid` is called in this process when all are connected. A plan ends early if the server closes its connection; the
+    answers until then are returned.
     """
     return _run(partial(_call_each, port), plans, amid)
 
 
 def call_before_and_after(port: int, secrets: Sequence[str], programs: int, amid: Callable[[], object]) -> list[Call]:
-    """The same by so many programs: each secret once or more before `amid` is called, meanwhile, and after it."""
+    """The given number of programs call with each secret at least once before `amid`, during `amid` and after it."""
     return _run(partial(_call_all_along, port), [secrets] * programs, amid)
 
 
@@ -52,7 +52,7 @@ def _run(program: Callable[..., list[Call]], plans: Sequence[Sequence[str]], ami
         try:
             times.all_began.wait(SECONDS_TO_START)
         except BrokenBarrierError:
-            running.get(1)  # raises what went wrong
+            running.get(1)  # raises the error of the program
             raise
         try:
             amid()
@@ -62,7 +62,7 @@ def _run(program: Callable[..., list[Call]], plans: Sequence[Sequence[str]], ami
 
 
 def _remember(times: _Times) -> None:
-    """In a program's process, which cannot be sent such things later."""
+    """Runs in a program's process. Barriers can be handed over only when a process starts."""
     global _times
     _times = times
 
@@ -103,7 +103,7 @@ def _call(port: int, secrets: Iterable[str]) -> list[Call]:
 
 
 def _read_answer(reader) -> int:
-    """The status of the next answer, whose body is read; 0 where the connection ended."""
+    """Reads the next answer and returns its status, or 0 if the connection ended."""
     first = reader.readline()
     if not first:
         return 0

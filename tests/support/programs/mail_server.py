@@ -1,4 +1,4 @@
-"""Mail servers as they are: one that takes mails, refuses them or lets its clients wait, and one that never answers."""
+"""Mail servers: one that accepts emails, rejects them or lets its clients wait, and one that never answers."""
 
 import asyncio
 import datetime
@@ -24,9 +24,10 @@ from tests.support.programs.postgres import free_port
 
 
 class MailServer:
-    """With a `certificate`, it speaks TLS from the first byte.
+    """With a `certificate`, the server speaks TLS from the first byte.
 
-    `mails` are what it took. `replies` are given, one a recipient, before it begins to take them all.
+    `mails` are the emails that it accepted. `replies` are used up first, one for each recipient; after them every email
+    is accepted.
     """
 
     def __init__(self, replies: tuple[str, ...] = (), pause: float = 0, certificate: Path | None = None) -> None:
@@ -37,7 +38,7 @@ class MailServer:
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if certificate else None
         if self._tls and certificate:
             self._tls.load_cert_chain(certificate)
-        self.read = 0  # how many of the emails a test has read
+        self.read = 0  # how many emails a test has read
         self.port = free_port()
 
     @property

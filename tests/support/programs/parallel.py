@@ -1,4 +1,4 @@
-"""Real threads, each with a database connection of its own."""
+"""Real threads, each with its own database connection."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +14,15 @@ SECONDS_TO_START = 120
 
 
 def in_parallel(functions: Sequence[Callable[[], Any]]) -> list[Any]:
-    """What each function returned, or the exception it raised. They start together."""
+    """For each function, its result or the exception it raised. All functions start together."""
     [answers] = rounds_in_parallel([functions])
     return answers
 
 
 def rounds_in_parallel(rounds: Sequence[Sequence[Callable[[], Any]]]) -> list[list[Any]]:
-    """The same of every round, one after the other, by threads that keep their connections from the first to the last.
+    """Runs one round after the other. The threads keep their connections for all rounds.
 
-    All rounds have as many functions.
+    All rounds have the same number of functions.
     """
     together = Barrier(len(rounds[0]))
 
@@ -33,7 +33,7 @@ def rounds_in_parallel(rounds: Sequence[Sequence[Callable[[], Any]]]) -> list[li
             connections.close_all()
 
     with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(len(rounds[0])) as pool:
-        # They are asked who waits for whom, not how long a busy machine makes a request wait.
+        # These tests ask who waits for whom. The time that a busy machine takes must not matter.
         patched.setattr(database_deadline, "SECONDS", 60.0)
         return [list(answers) for answers in zip(*pool.map(run, zip(*rounds, strict=True)), strict=True)]
 

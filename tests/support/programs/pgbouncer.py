@@ -1,4 +1,4 @@
-"""A PgBouncer of a test's own, before the tests' PostgreSQL."""
+"""A PgBouncer in front of the tests' PostgreSQL."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ def pgbouncer(mode: str) -> Iterator[int]:
         text = CONFIG.format(server_port=settings["PORT"], port=port, folder=folder, mode=mode)
         (folder / "pgbouncer.ini").write_text(text)
         for file in folder.iterdir():
-            file.chmod(0o644)  # another user reads them, and the settings' umask keeps new files private
+            file.chmod(0o644)  # PgBouncer reads them as another user, and the settings' umask makes new files private
         log = (folder / "log").open("wb")
         command = [program, "-q", str(folder / "pgbouncer.ini")]
         process = subprocess.Popen(command, user=unprivileged_user(), stdout=log, stderr=log)

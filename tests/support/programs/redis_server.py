@@ -1,4 +1,4 @@
-"""A Redis of our own: a free port, nothing on disk, gone afterwards."""
+"""A temporary Redis with a free port and nothing on disk."""
 
 import signal
 import socket
@@ -11,7 +11,7 @@ SECONDS_TO_START = 60
 
 
 class RedisServer:
-    """`url` stays the same when it is stopped and started again."""
+    """`url` stays the same when the server stops and starts again."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -35,12 +35,12 @@ class RedisServer:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def freeze(self) -> None:
-        """It takes connections, and answers nothing."""
+        """The server accepts connections, but answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.kill()  # also ends one that is frozen
+            self._process.kill()  # also ends a frozen server
             self._process.wait()
             self._process = None

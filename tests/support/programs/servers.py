@@ -1,4 +1,4 @@
-"""The product as its users run it: `manage.py serve` in a process of its own."""
+"""The product as users run it: `manage.py serve` as a process."""
 
 import os
 import subprocess
@@ -18,14 +18,14 @@ from django.test import Client
 from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY
 from tests.support.programs.postgres import free_port
 
-# Bounds on what goes wrong, far above what a busy machine needs.
+# Upper bounds for failures, far above the time that a busy machine needs.
 SECONDS_TO_START = 120
 SECONDS_TO_STOP = 60
 SECONDS_TO_ANSWER = 60
 
 
 def database_url() -> str:
-    """The address of the database that the tests themselves use."""
+    """The address of the database that the tests use."""
     settings = connection.settings_dict
     if ON_SQLITE:
         return f"sqlite:///{settings['NAME']}"
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
 
 def session_headers(client: Client) -> dict[str, str]:
-    """What makes a request to a real server one of the signed-in client's script: its session, and a CSRF token."""
+    """Headers that make a request look like one of the signed-in client's script: its session and a CSRF token."""
     token = "t" * 32
     return {
         "Accept": "application/json",
@@ -49,7 +49,7 @@ def session_headers(client: Client) -> dict[str, str]:
 
 
 class Server:
-    """`url` has no slash at its end. Environment variables may be given; the rest is the tests' own."""
+    """`url` has no slash at the end. Environment variables may be given; all others are those of the tests."""
 
     def __init__(self, *, workers: int = 1, check_workers: int = 1, **environment: str) -> None:
         self.port, self.check_port = free_port(), free_port()
@@ -73,7 +73,7 @@ class Server:
     @classmethod
     @contextmanager
     def started(cls, **environment: str) -> Iterator["Server"]:
-        # It would send emails that a test wrote for a mail server of its own.
+        # The server must not send emails that a test wrote for another mail server.
         server = cls(**{"MAIL_RETRY_SECONDS": "0", **environment})  # type: ignore[arg-type]
         try:
             server.start()
@@ -84,7 +84,7 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "manage.py", "serve"]
         with self.log.open("ab") as log:
-            # A session of its own, so that Ctrl+C reaches it through stop() and in no other way.
+            # The server is in its own process session, so that Ctrl+C reaches it only through stop().
             self.process = subprocess.Popen(
                 command, cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
@@ -111,9 +111,8 @@ class Server:
         *,
         port: int | None = None,
     ) -> Answer:
-        """One request over a connection of its own, to the pages' port unless `port` is given.
-
-        Redirects are answers, nothing follows them.
+        """Sends one request over a new connection, to the pages' port unless `port` is given. Does not follow
+        redirects.
         """
         with closing(HTTPConnection("127.0.0.1", port or self.port, timeout=SECONDS_TO_ANSWER)) as connection:
             connection.request(method, path, body, headers or {})
@@ -121,7 +120,7 @@ class Server:
             return Answer(answer.status, answer.headers, answer.read())
 
     def check(self, secret: str) -> Answer:
-        """What a gateway hears that asks about this secret."""
+        """The answer that a gateway gets when it asks about this secret."""
         headers = {"Authorization": f"Bearer {secret}"}
         return self.request("GET", "/api/v1/verify", headers=headers, port=self.check_port)
 

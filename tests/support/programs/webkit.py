@@ -1,4 +1,4 @@
-"""WebKitGTK, the engine that is nearest to Safari's: Debian's MiniBrowser on a display of its own."""
+"""WebKitGTK, the engine closest to Safari's: Debian's MiniBrowser on its own display."""
 
 import os
 import shutil
@@ -16,14 +16,14 @@ from tests.support.environment import lacking
 
 @contextmanager
 def webkit() -> Iterator[WebKitGTK]:
-    """The browser, driven by selenium. Playwright knows only a WebKit that it has built itself."""
+    """The browser, driven by selenium. Playwright works only with a WebKit that its own project has built."""
     driver = shutil.which("WebKitWebDriver") or lacking("WebKitGTK (webkit2gtk-driver)")
     with _display() as display:
         options = WebKitGTKOptions()
         options.binary_location = str(_browser())
         options.add_argument("--automation")
         service = Service(executable_path=driver, env={**os.environ, "DISPLAY": display})
-        with catch_warnings(action="ignore", category=DeprecationWarning):  # selenium's own call of its own class
+        with catch_warnings(action="ignore", category=DeprecationWarning):  # selenium itself calls its deprecated class
             browser = WebKitGTK(options=options, service=service)
         try:
             yield browser

@@ -1,1 +1,1 @@
-"""Environments and settings that servers of tests start with."""
+"""Environments and settings for servers that tests start."""

@@ -1,7 +1,7 @@
-"""Settings that tests change while other threads of the process read them.
+"""Lets tests change settings while other threads of the process read them.
 
-Django forgets all settings first and then puts the changed ones in their place. A thread that reads in between finds
-none at all: "'NoneType' object has no attribute ...".
+Django first forgets all settings and then sets the new ones. A thread that reads between the two steps finds no
+settings: "'NoneType' object has no attribute ...".
 """
 
 from typing import Any
@@ -23,5 +23,5 @@ def _set_at_once(self: LazySettings, name: str, value: Any) -> None:
 
 
 def install() -> None:
-    """From now on, a change of settings is whole for every thread."""
-    setattr(LazySettings, "__setattr__", _set_at_once)  # noqa: B010  its types hide it
+    """After this call, a change of settings is atomic for every thread."""
+    setattr(LazySettings, "__setattr__", _set_at_once)  # noqa: B010  type stubs hide it

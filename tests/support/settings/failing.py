@@ -1,4 +1,4 @@
-"""The product's settings and one middleware more: where a request asks for it, its view does its work, then fails."""
+"""The product's settings with one more middleware: if a request asks for it, the view does its work and then fails."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from config.settings import *  # noqa: F403
 from config.settings import MIDDLEWARE
 
 MIDDLEWARE = [*MIDDLEWARE, "tests.support.settings.failing.FailAfterwards"]
-# What says to whoever asked that it was this failure, and no other.
+# Marks this failure, so that the caller can tell it from any other.
 FAILED = "forced failure"
 
 
@@ -21,11 +21,11 @@ class FailAfterwards:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, arguments: Any, parameters: dict[str, Any]) -> None:
-        """Raises what could not be worse: its text and a variable of its frame hold all that the view answers."""
+        """Raises the worst case: the error's text and a variable of its frame contain the view's whole answer."""
         if not request.headers.get("X-Fail"):
             return
         try:
             told = getattr(view(request, *arguments, **parameters), "content", b"").decode(errors="replace")
-        except Exception as error:  # it refuses, as a 404
+        except Exception as error:  # the view rejects the request, for example with 404
             told = repr(error)
         raise RuntimeError(f"{FAILED} after {request.method} {request.path}: {told}")

@@ -1,4 +1,4 @@
-"""An environment that production starts in. `python -m tests.support.settings.production` prints it as NAME=value."""
+"""An environment in which production starts. `python -m tests.support.settings.production` prints it as NAME=value."""
 
 from config.environment.local_secrets import new_ring, new_secret_key
 

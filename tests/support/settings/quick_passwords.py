@@ -1,4 +1,4 @@
-"""The product's settings with passwords that are hashed at once, for servers that many people sign in at."""
+"""The product's settings with fast password hashing, for servers where many people sign in."""
 
 from config.settings import *  # noqa: F403
 

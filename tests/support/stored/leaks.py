@@ -1,4 +1,4 @@
-"""Reads everything that is stored, and searches it for secrets."""
+"""Reads everything that is stored and searches it for secrets."""
 
 import json
 from base64 import b64encode
@@ -11,7 +11,7 @@ from django.db import connection
 from accounts.sessions.store import data_of
 from tests.support.environment import DATA_DIR, ON_SQLITE, postgres
 
-# The places of secrets that are no API keys, by design.
+# By design this folder holds secrets. They are no API keys.
 SECRET_STORE = DATA_DIR / "secrets"
 
 
@@ -32,8 +32,8 @@ def dump() -> Iterator[tuple[str, bytes]]:
 
 
 def files() -> Iterator[tuple[str, bytes]]:
-    """Every file in DATA_DIR, with logs and SQLite's journal, and PostgreSQL's own files: its write-ahead log, and its
-    log of statements that fail.
+    """Every file in DATA_DIR, including logs and SQLite's journal, and PostgreSQL's own files: its write-ahead log and
+    its log of failed statements.
     """
     folders = [DATA_DIR]
     if not ON_SQLITE:
@@ -54,19 +54,19 @@ def files() -> Iterator[tuple[str, bytes]]:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:  # PostgreSQL may recycle its files at the same time
+    except FileNotFoundError:  # PostgreSQL may recycle its files meanwhile
         return b""
 
 
 def needles(secret: str) -> list[bytes]:
-    """The part of a secret that its mask hides: as it is, in hex, and in base64 at each of the three alignments."""
+    """The part of a secret that its mask hides: in plain text, in hex, and in base64 at all three alignments."""
     hidden = secret.partition("_")[2][4:-4].encode()
     encoded = [b64encode(b"x" * shift + hidden)[4 if shift else 0 : -4] for shift in range(3)]
     return [hidden, hidden.hex().encode(), hidden.hex().upper().encode(), *encoded]
 
 
 def found(secrets: Iterable[str], *sources: Iterable[tuple[str, bytes]]) -> list[str]:
-    """The places of the secrets in everything that is stored, or in other `sources` of (place, content)."""
+    """The places where the secrets occur in everything that is stored, or in other `sources` of (place, content)."""
     searched = [needle for secret in secrets for needle in needles(secret)]
     places = sources or (dump(), files())
     return [place for source in places for place, content in source if any(n in content for n in searched)]

@@ -1,4 +1,4 @@
-"""Makes any number of rows by few statements."""
+"""Creates any number of rows with few statements."""
 
 from datetime import timedelta
 from typing import Any

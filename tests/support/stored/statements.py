@@ -1,6 +1,6 @@
-"""Counts the statements that the database received, by PostgreSQL's own log, whoever sent them.
+"""Counts the statements that the database received, in PostgreSQL's own log.
 
-The check of a key bypasses Django's cursor, and so the queries that Django counts.
+Django's count of queries is not enough, because the check of a key bypasses Django's cursor.
 """
 
 import re
@@ -15,7 +15,7 @@ from tests.support.environment import ON_SQLITE, postgres
 
 @contextmanager
 def assert_statements(number: int) -> Iterator[None]:
-    """Fails unless this thread's connection sends exactly `number` statements meanwhile."""
+    """Fails unless this thread's connection sends exactly `number` statements inside the block."""
     if ON_SQLITE:
         with CaptureQueriesContext(connection) as captured:
             yield

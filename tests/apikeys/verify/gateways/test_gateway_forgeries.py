@@ -1,4 +1,4 @@
-"""docs/gateways before an API that accepts HTTP/2 by upgrade: what a client can leave, forge or shadow."""
+"""docs/gateways in front of an API that accepts HTTP/2 by upgrade: clients try to bypass, forge and shadow."""
 
 import pytest
 
@@ -16,13 +16,13 @@ from tests.support.gateways.gateway_attacks import (
 )
 from tests.support.gateways.proxies import Recorder, Witness
 
-# What a proxy does has nothing to do with the kind of database.
+# The behaviour of a proxy does not depend on the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 
 @pytest.fixture
 def key(api_key) -> list[str]:
-    """The lines of a request that passes the check."""
+    """The header lines of a request that passes the check."""
     return ["Host: api", f"Authorization: Bearer {api_key.secret}"]
 
 
@@ -47,13 +47,13 @@ UPGRADES = {
 
 
 def test_no_upgrade_leads_out_of_http_1_1(gateway, api, api_key, key):
-    """T44 What follows an upgrade is not checked, so a client could name any project."""
+    """T44: requests after an upgrade are not checked, so a client could name any project."""
     for name, lines in UPGRADES.items():
         for method in ("GET", "OPTIONS"):
             request = head(*key, *lines, first=f"{method} /a HTTP/1.1")
             received = send(gateway, request, attacks.http2(upgraded=True))
             assert attacks.status_of(received) in {200, 400}, name
-    # A proxy may refuse an odd one. The others go on in HTTP/1.1.
+    # A proxy may reject an unusual upgrade. The others continue in HTTP/1.1.
     assert len(api.received) >= len(UPGRADES)
     for seen in api.received:
         # Envoy takes websocket out of a list that offers it.
@@ -63,7 +63,7 @@ def test_no_upgrade_leads_out_of_http_1_1(gateway, api, api_key, key):
 
 
 def test_two_upgrade_headers_are_the_gateways_own_one_or_none(gateway, api, api_key, key):
-    """T44 hypercorn believes the last of them."""
+    """T44: hypercorn believes the last one."""
     for order in (["websocket", "h2c"], ["h2c", "websocket"], ["h2c", "h2c"]):
         lines = [f"Upgrade: {protocol}" for protocol in order]
         received = send(
@@ -76,7 +76,7 @@ def test_two_upgrade_headers_are_the_gateways_own_one_or_none(gateway, api, api_
 
 @pytest.mark.parametrize("first", ["CONNECT api:80 HTTP/1.1", "CONNECT / HTTP/1.1", "PRI * HTTP/2.0", "PRI * HTTP/1.1"])
 def test_no_tunnel_is_opened(gateway, api, key, first):
-    """T44 Bytes that follow would reach the API without a check: HTTP/2, or requests that nobody looks at."""
+    """T44: bytes in a tunnel would reach the API without a check, as HTTP/2 or as further requests."""
     host = first.split()[1] if ":" in first else "api"
     for inside in (SMUGGLED, b"SM\r\n\r\n", attacks.http2()):
         received = send(gateway, head(f"Host: {host}", key[1], "Connection: close", first=first), inside)
@@ -85,13 +85,13 @@ def test_no_tunnel_is_opened(gateway, api, key, first):
 
 
 def test_http_2_from_the_first_byte_is_refused(gateway, api, api_key):
-    """T44 Without TLS nobody agreed on it."""
+    """T44: without TLS, client and proxy have not agreed on HTTP/2."""
     assert exchange(gateway, [("authorization", f"Bearer {api_key.secret}")]) == 0
     assert not api.received
 
 
 def test_no_header_of_the_gateway_can_be_forged(gateway, api, api_key, key):
-    """T44 Many servers take X_Forwarded_For for X-Forwarded-For; granian lets the last of the two win."""
+    """T44: many servers treat X_Forwarded_For as X-Forwarded-For, and granian uses the last of the two."""
     assert (
         attacks.status_of(send(gateway, head(*key, *(f"{name}: {FORGED}" for name in SPELLINGS), "Connection: close")))
         == 200
@@ -104,12 +104,14 @@ def test_no_header_of_the_gateway_can_be_forged(gateway, api, api_key, key):
         attacks.assert_the_gateways_own(seen, api_key)
 
 
-# Without a Host no server behind it takes the request.
+# Without a Host, no server behind the proxy accepts the request.
 REFUSED_BY_ENVOY = {"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Host"}
 
 
 def test_connection_removes_no_header_of_the_gateway(gateway, api, api_key, key):
-    """T44 Proxies remove the headers that Connection names, here and before the API (RFC 9110, 7.6.1)."""
+    """T44: proxies remove the headers that Connection names, both this proxy and others before the API (RFC 9110,
+    7.6.1).
+    """
     for name in [*IDENTITY, *ORIGIN, "Host", "Connection", "Upgrade"]:
         if gateway.program == "envoy" and name in REFUSED_BY_ENVOY:
             assert attacks.status_of(send(gateway, head(*key, f"Connection: close, {name}"))) == 400, name
@@ -123,7 +125,7 @@ def test_connection_removes_no_header_of_the_gateway(gateway, api, api_key, key)
 
 
 def test_two_keys_are_no_key(gateway, api, api_key):
-    """T44 The check and the API must not each believe another one."""
+    """T44: the check and the API must not believe different keys."""
     good, bad = f"Authorization: Bearer {api_key.secret}", "Authorization: Bearer lk_bad"
     for lines in (
         [good, bad],
@@ -138,7 +140,7 @@ def test_two_keys_are_no_key(gateway, api, api_key):
 
 
 def test_a_key_beside_an_empty_one_is_no_key_or_the_only_one(gateway, api, api_key):
-    """T44 Envoy drops an empty Authorization before anything reads it."""
+    """T44: Envoy drops an empty Authorization before anything reads it."""
     good = f"Authorization: Bearer {api_key.secret}"
     for lines in ([good, "Authorization:"], ["Authorization:", good]):
         status = attacks.status_of(send(gateway, head("Host: api", *lines, "Connection: close")))
@@ -213,8 +215,8 @@ TARGETS = [
 ]
 
 
-def test_whatever_the_target_the_api_gets_checked_requests_alone(gateway, api, api_key, key):
-    """T44 No target leads past the check; without a key nothing reaches the API."""
+def test_the_api_gets_only_checked_requests_whatever_the_target(gateway, api, api_key, key):
+    """T44: no target bypasses the check. Without a key nothing reaches the API."""
     for target in TARGETS:
         for method in ("GET", "OPTIONS"):
             send(gateway, head("Host: api", "Connection: close", first=f"{method} {target} HTTP/1.1"))
@@ -239,7 +241,7 @@ def test_the_check_gets_the_key_and_the_address_and_nothing_else_that_decides(se
             received = send(gateway, head(*sent, "Connection: close", first=f"{method} {path} HTTP/1.1"))
             assert attacks.status_of(received) == 200
     assert [seen.path for seen in api.received] == ["/a?scope=x", "/a?x=%0d%0aX-Latchkey-Key:", "/b"]
-    # Envoy asks with the client's method, which Latchkey does not read.
+    # Envoy asks with the client's method. Latchkey ignores the method.
     methods = [asked.method for asked in witness.received]
     assert methods == ["GET", "POST", "DELETE"] if gateway.program == "envoy" else {*methods} <= {"GET", "HEAD"}
     assert len(witness.received) == 3
@@ -253,7 +255,7 @@ def test_the_check_gets_the_key_and_the_address_and_nothing_else_that_decides(se
 
 
 def test_headers_that_override_method_and_path_are_the_apis_to_judge(gateway, api, key):
-    """A key is good for every method and path, so no such header leads past the check."""
+    """A key is valid for every method and path, so these headers bypass no check."""
     overrides = {"X-HTTP-Method-Override": "DELETE", "X-Original-URL": "/admin", "X-Rewrite-URL": "/admin"}
     lines = [f"{name}: {value}" for name, value in overrides.items()]
     assert attacks.status_of(send(gateway, head(*key, *lines, "Connection: close"))) == 200
@@ -261,7 +263,7 @@ def test_headers_that_override_method_and_path_are_the_apis_to_judge(gateway, ap
     assert {name: seen.header(name) for name in overrides} == overrides
 
 
-# How an operator allows HTTP/2, here without TLS; each line is one proxy's.
+# An operator's lines that allow HTTP/2, here without TLS, one for each proxy.
 HTTP2_ALLOWED = {
     "default_server;": "default_server http2;",
     "\tadmin off": "\tadmin off\n\tservers {\n\t\tprotocols h1 h2c\n\t}",
@@ -271,7 +273,7 @@ HTTP2_ALLOWED = {
 
 
 def test_the_same_holds_for_clients_that_speak_http_2(server, gateway_to, api, api_key):
-    """T44 A proxy that ends TLS offers HTTP/2. HAProxy also takes websockets over it (RFC 8441)."""
+    """T44: a proxy that ends TLS offers HTTP/2. HAProxy also accepts websockets over it (RFC 8441)."""
     gateway = gateway_to(server.check_port, changes=HTTP2_ALLOWED)
     key = ("authorization", f"Bearer {api_key.secret}")
     forged = [(name.lower(), FORGED) for name in [*SPELLINGS, "HTTP2-Settings"]]
@@ -301,7 +303,7 @@ def exchange(gateway, headers, method="GET") -> int:
 
 
 def test_trailers_of_a_body(server, gateway_to, api_key, key):
-    """T44 docs/gateways.md says which proxy passes them on, and that they are the client's own."""
+    """T44: docs/gateways.md says which proxy forwards trailers, and that they come from the client."""
     body = b"1\r\na\r\n0\r\nX-Latchkey-Project: forged\r\n\r\n"
     with Says204.running() as reads_trailers:
         gateway = gateway_to(server.check_port, api_port=reads_trailers.server_port)

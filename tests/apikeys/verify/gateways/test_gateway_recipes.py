@@ -1,4 +1,4 @@
-"""The recipes of docs/gateways.md, put into the files from the page's own text."""
+"""The recipes of docs/gateways.md, inserted into the files from the page's own text."""
 
 import re
 import textwrap
@@ -11,7 +11,7 @@ from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.environment import REPOSITORY
 from tests.support.gateways.gateway_attacks import SPELLINGS, assert_the_gateways_own, head, send
 
-# What a proxy does has nothing to do with the kind of database.
+# The behaviour of a proxy does not depend on the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 SITE = "https://app.example.com"
@@ -20,7 +20,7 @@ RECIPES = (REPOSITORY / "docs" / "gateways.md").read_text().partition("## Recipe
 
 
 def changes_of(program: str) -> dict[str, str]:
-    """What the page says to put before which line."""
+    """The lines in the page's recipe, by the line that they go before."""
     found: dict[str, str] = {}
     for proxy, line, block in BLOCK.findall(RECIPES):
         if proxy == program:
@@ -33,7 +33,7 @@ def before(block: str, line: re.Match[str]) -> str:
 
 
 def with_recipes(kind):
-    """The proxy with its recipes in it; every line that a block names is there."""
+    """The proxy with its recipes, after a check that each line that a block names exists."""
 
     class WithRecipes(kind):
         def fitted(self, text: str) -> str:
@@ -69,7 +69,7 @@ def test_the_page_has_both_recipes_for_each_proxy():
 
 
 def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
-    """T44 A preflight has no key and does not reach the API; X-API-Key is a key, unless there is an Authorization."""
+    """T44: a preflight has no key and does not reach the API. X-API-Key is a key unless there is an Authorization."""
     preflight = [f"Origin: {SITE}", "Access-Control-Request-Method: POST"]
     forged = [f"{name}: forged" for name in SPELLINGS]
     for more in ([], forged, ["X-API-Key: x"], ["Access-Control-Request-Headers: authorization"]):
@@ -80,7 +80,7 @@ def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
         assert listed(answer, "Access-Control-Allow-Headers") == {"Authorization", "Content-Type", "X-API-Key"}
         assert answer.headers["Access-Control-Max-Age"] == "600"
         assert listed(answer, "Vary") == {"Origin"}
-    # Not of another site, and nothing that is no preflight.
+    # Neither preflights from other sites nor requests that only resemble a preflight are answered.
     for lines in (
         ["Origin: https://evil.example", preflight[1]],
         ["Origin: https://app.example.com.evil.example", preflight[1]],

@@ -1,4 +1,4 @@
-"""docs/gateways: websockets pass through each proxy, and nothing but a websocket comes of their handshake."""
+"""docs/gateways: websockets pass through each proxy, and a handshake leads to nothing but a websocket."""
 
 import socket
 import struct
@@ -11,7 +11,7 @@ from tests.support.gateways import gateway_attacks as attacks
 from tests.support.gateways.gateway_attacks import HANDSHAKE, HTTP2_SETTINGS, SPELLINGS, WEBSOCKET, head
 from tests.support.gateways.proxies import Witness
 
-# What a proxy does has nothing to do with the kind of database.
+# The behaviour of a proxy does not depend on the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 
@@ -21,7 +21,7 @@ def handshake(api_key) -> bytes:
 
 
 def opened(gateway, handshake: bytes) -> socket.socket:
-    """The connection, as a websocket."""
+    """The connection after the handshake, as a websocket."""
     connection = gateway.connect()
     connection.sendall(handshake)
     assert attacks.status_of(attacks.read_head(connection)) == 101
@@ -29,14 +29,14 @@ def opened(gateway, handshake: bytes) -> socket.socket:
 
 
 def echo(connection: socket.socket, text: bytes) -> bytes:
-    """What comes back for a text frame (RFC 6455, 5.2), masked with zeros."""
+    """The answer to a text frame (RFC 6455, 5.2), masked with zeros."""
     connection.sendall(struct.pack("!BB4x", 0x81, 0x80 | len(text)) + text)
     frame = connection.recv(2 + len(text), socket.MSG_WAITALL)
     return frame[2:]
 
 
 def test_a_websocket_passes_with_a_good_key(gateway, api, api_key, handshake):
-    """T44 WebSockets work through each proxy, and the API learns whose it is."""
+    """T44: WebSockets work through each proxy, and the API learns the key's identity."""
     with opened(gateway, handshake) as connection:
         assert [echo(connection, text) for text in (b"hello", b"again")] == [b"hello", b"again"]
     [seen] = api.received
@@ -44,7 +44,7 @@ def test_a_websocket_passes_with_a_good_key(gateway, api, api_key, handshake):
 
 
 def test_a_handshake_with_two_connection_lines(gateway, api, api_key):
-    """nginx reads the first alone, and passes on an ordinary request. docs/gateways.md says so."""
+    """nginx reads only the first line and forwards an ordinary request. docs/gateways.md says so."""
     key = f"Authorization: Bearer {api_key.secret}"
     lines = ["Connection: keep-alive", "Connection: Upgrade", "Upgrade: websocket", *HANDSHAKE]
     with gateway.connect() as connection:
@@ -92,7 +92,7 @@ def test_a_websocket_carries_no_forged_header(gateway, api, api_key):
 
 @pytest.mark.parametrize("version", ["Sec-WebSocket-Version: 8", "Sec-WebSocket-Version: 999999", "X-Own: none"])
 def test_a_handshake_that_the_api_refuses_opens_no_tunnel(gateway, api, api_key, version):
-    """T44 A proxy that took the API's refusal for its consent would pass on unchecked what follows."""
+    """T44: a proxy that took the API's refusal for consent would forward all following bytes unchecked."""
     key = ("Host: api", f"Authorization: Bearer {api_key.secret}")
     smuggled = head("Host: api", "X-Latchkey-Project: forged", "Connection: close", first="GET /smuggled HTTP/1.1")
     for lines in ([version, HANDSHAKE[1]], [HANDSHAKE[0]], [version]):
@@ -105,7 +105,7 @@ def test_a_handshake_that_the_api_refuses_opens_no_tunnel(gateway, api, api_key,
 
 
 def test_an_open_websocket_outlives_a_pause_and_ends_with_the_proxy(server, gateway_to, api, api_key, owner, handshake):
-    """The key is checked at the handshake alone. docs/gateways.md says so."""
+    """The key is checked only at the handshake. docs/gateways.md says so."""
     gateway = gateway_to(server.check_port)
     with opened(gateway, handshake) as connection:
         services.pause_key(key=api_key, by=owner)
@@ -116,7 +116,7 @@ def test_an_open_websocket_outlives_a_pause_and_ends_with_the_proxy(server, gate
 
 
 def test_a_silent_websocket_ends_with_the_proxys_time_limit(server, gateway_to, api, api_key, handshake):
-    """A second, in place of the minute of nginx and HAProxy. For Caddy an operator adds it."""
+    """The test sets a second in place of the minute of nginx and HAProxy. For Caddy an operator adds the limit."""
     address = f"reverse_proxy 127.0.0.1:{api.server_port}"
     limited = f"{address} {{\n\ttransport http {{\n\tread_timeout 1s\n\t}}\n\t}}"
     gateway = gateway_to(server.check_port, changes={" 60s": " 1s", address: limited})
@@ -127,7 +127,7 @@ def test_a_silent_websocket_ends_with_the_proxys_time_limit(server, gateway_to, 
 
 
 def ended(connection: socket.socket) -> bool:
-    """Whether the other side hangs up, with a frame that announces it or without."""
+    """Whether the other side hangs up, with or without a closing frame."""
     try:
         return connection.recv(1) in {b"", b"\x88"}
     except ConnectionResetError:

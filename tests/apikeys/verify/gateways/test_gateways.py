@@ -1,4 +1,4 @@
-"""docs/gateways: each proxy as documented, before an API, asking a real Latchkey."""
+"""docs/gateways: each proxy as documented, in front of an API, with a real Latchkey."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from tests.support.gateways.proxies import Answer, Envoy, Nginx, Witness, find
 from tests.support.programs.postgres import free_port
 from tests.support.programs.servers import Server
 
-# What a proxy does has nothing to do with the kind of database.
+# The behaviour of a proxy does not depend on the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 STRIPPED = ["X-Latchkey-Key", "x-latchkey-project", "X-LATCHKEY-USER", "X_Latchkey_Key", "X-Latchkey_Project"]
@@ -66,7 +66,7 @@ LARGER_BODIES = {"location / {": "location / {\n        client_max_body_size 50m
 
 
 def test_a_large_body_arrives_whole(server, gateway_to, api, bearer):
-    """T44 The check has no limit of its own for a body that it does not get."""
+    """T44: the check does not get the body, so it must not limit the body's size."""
     gateway = gateway_to(server.check_port, changes=LARGER_BODIES)
     for size in (3 * MEGABYTE, 20 * MEGABYTE):
         assert gateway.request("POST", "/things", body="x" * size, headers=bearer).status_code == 200
@@ -82,7 +82,7 @@ def test_a_body_above_nginxs_limit_is_too_large_and_never_unavailable(gateway, a
 
 
 class BesideAnotherServer(Nginx):
-    """nginx has another server on the same port. That one comes first and takes names with underscores."""
+    """nginx with a second server on the same port. That server comes first and allows underscores in header names."""
 
     parameters = ""
 
@@ -97,7 +97,7 @@ class BesideTheDefaultServer(BesideAnotherServer):
 
 @pytest.mark.parametrize("kind", [BesideAnotherServer, BesideTheDefaultServer])
 def test_nginx_drops_underscores_whatever_another_server_of_its_port_says(server, tmp_path, api, bearer, kind):
-    """T44 nginx asks the default server of a port whether underscores may pass."""
+    """T44: nginx uses the default server of a port to decide whether underscores may pass."""
     if not find("nginx"):
         lacking("nginx")
     gateway = kind(tmp_path, latchkey_port=server.check_port, api_port=api.server_port)
@@ -118,7 +118,7 @@ PREFIXED = {"path_override: /api/v1/verify/": "path_prefix: /api/v1/verify"}
 
 
 def test_an_envoy_that_adds_the_clients_path_is_answered_alike(server, tmp_path, api, api_key, owner, bearer):
-    """T44 Older ones can do nothing else. Path and query are the client's, and no key."""
+    """T44: older Envoys always add the path. Path and query come from the client and are never a key."""
     if not find("envoy"):
         lacking("envoy")
     with Witness.running(server.check_port) as witness:
@@ -148,7 +148,7 @@ def test_the_secret_goes_no_further_than_the_check(gateway, api, api_key, bearer
 
 @pytest.mark.parametrize("state", ["paused", "deleted", "unknown", "malformed", "missing"])
 def test_a_refusal_is_latchkeys_own(gateway, api, api_key, owner, bearer, state):
-    """assert_error looks at the body, WWW-Authenticate, X-Request-Id and Cache-Control"""
+    """assert_error checks the body, WWW-Authenticate, X-Request-Id and Cache-Control."""
     if state == "paused":
         services.pause_key(key=api_key, by=owner)
     if state == "deleted":
@@ -167,7 +167,7 @@ def test_a_refusal_is_latchkeys_own(gateway, api, api_key, owner, bearer, state)
 
 
 def test_a_malformed_key_is_told_its_fault(gateway, api, api_key):
-    """The check's words, whatever the proxy does with bodies of refusals."""
+    """The client gets the check's message, however the proxy treats the bodies of refusals."""
     secret = api_key.secret
     for sent, words in (
         (f'Bearer "{secret}"', "quotes"),
@@ -182,7 +182,7 @@ def test_a_malformed_key_is_told_its_fault(gateway, api, api_key):
 
 
 def test_a_key_with_a_control_character_is_no_key(gateway, api, api_key):
-    """Caddy and Envoy refuse such a header themselves; the others must not take it for a failure of Latchkey's."""
+    """Caddy and Envoy reject such a header themselves. The other proxies must not take it for a failure of Latchkey."""
     secret = api_key.secret
     # Envoy drops a CR.
     for character in "\t\x01\x1f\x7f" + "\r" * (gateway.program != "envoy"):
@@ -193,7 +193,7 @@ def test_a_key_with_a_control_character_is_no_key(gateway, api, api_key):
     assert api.received == []
 
 
-def test_a_key_that_may_not_is_refused_with_403(gateway, api, owner, bearer):
+def test_a_key_of_a_deactivated_creator_is_refused_with_403(gateway, api, owner, bearer):
     owner.is_active = False
     owner.save()
     assert_error(gateway.request(headers=bearer), 403, "forbidden")
@@ -201,12 +201,12 @@ def test_a_key_that_may_not_is_refused_with_403(gateway, api, owner, bearer):
 
 
 def test_one_failed_key_too_many_is_429_and_a_good_key_is_let_in(start_server, gateway_to, api, bearer):
-    """T22; counted for the client's address, which is not the proxy's."""
+    """T22: counted for the client's address, not for the proxy's address."""
     server = start_server(FAILED_KEYS_PER_MINUTE="3", TRUSTED_PROXIES="1")
     gateway = gateway_to(server.check_port)
     wrong = {"Authorization": "Bearer wrong"}
     names = ("X-Forwarded-For", "X_Forwarded_For", "X-Forwarded_For", "X-Real-IP", "Forwarded")
-    # A minute may end between the tries, and begin anew once.
+    # If a minute ends between the tries, counting starts again once.
     answers = [gateway.request(headers=wrong | dict.fromkeys(names, f"203.0.113.{n}")) for n in range(9)]
     assert_error(answers[0], 401, "key_malformed")
     too_many = [answer for answer in answers if answer.status_code != 401]
@@ -232,7 +232,7 @@ def test_a_pause_holds_for_the_very_next_request(gateway, api, api_key, owner, b
 
 
 def test_headers_that_a_client_forges_do_not_arrive(gateway, api, bearer):
-    """An API on WSGI sees X_Latchkey_Key and X-Latchkey-Key as one and the same."""
+    """An API on WSGI cannot tell X_Latchkey_Key from X-Latchkey-Key."""
     forged = dict.fromkeys(STRIPPED, "forged")
     assert gateway.request(headers={**bearer, **forged}).status_code == 200
     [seen] = api.received
@@ -242,7 +242,7 @@ def test_headers_that_a_client_forges_do_not_arrive(gateway, api, bearer):
 
 
 def test_a_client_cannot_have_the_identity_taken_out_on_the_way(gateway, api, api_key, bearer):
-    """Proxies remove the headers that Connection names (RFC 9110, 7.6.1), which may be those that they have set."""
+    """Proxies remove the headers that Connection names (RFC 9110, 7.6.1), which could include their own headers."""
     names = "X-Latchkey-Key, X-Latchkey-Project, X-Latchkey-User"
     assert gateway.request(headers={**bearer, "Connection": f"close, {names}"}).status_code == 200
     [seen] = api.received
@@ -277,13 +277,13 @@ def test_checks_share_a_connection(server, gateway_to, bearer):
 
 @pytest.fixture(scope="module")
 def restartable(django_db_setup, static_files) -> Iterator[Server]:
-    """One for all kinds of gateway, each of which sees it restart."""
+    """One Latchkey for all kinds of gateway. It restarts once for each of them."""
     with Server.started() as server:
         yield server
 
 
 def test_after_a_restart_of_latchkey_no_request_fails(transactional_db, restartable, gateway_to, bearer):
-    """The connection that was kept is dead then."""
+    """The proxy's kept connection is dead then."""
     gateway = gateway_to(restartable.check_port)
     assert gateway.request(headers=bearer).status_code == 200
     restartable.stop()
@@ -318,7 +318,7 @@ def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bear
     assert api.received == []
 
 
-def test_whatever_answers_in_latchkeys_place_lets_nobody_in(gateway_to, api, bearer):
+def test_another_server_in_latchkeys_place_lets_nobody_in(gateway_to, api, bearer):
     with Witness.running() as witness:
         gateway = gateway_to(witness.server_port)
         for witness.says in (200, 204, 302, 404, 429, 500, 502):
