@@ -69,6 +69,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """
         return self.filter(state__in=[KeyState.ACTIVE, KeyState.PAUSED])
 
+    def deleted(self) -> ApiKeyQuerySet:
+        return self.filter(state=KeyState.DELETED)
+
 
 class ApiKey(models.Model):
     """A key of a project. The secret itself is never stored: a digest finds it, a ciphertext shows it again.

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from accounts.models import User
@@ -34,6 +35,13 @@ class ProjectQuerySet(models.QuerySet["Project"]):
     def by_name(self) -> ProjectQuerySet:
         """The order in which people look for a project."""
         return self.order_by(Lower("name"), "pk")
+
+    def with_key_counts(self) -> ProjectQuerySet:
+        """With `key_count`, the number of living keys. Which keys are alive is said by their app, above this one."""
+        keys: Any = self.model._meta.get_field("api_keys").related_model
+        of_project = keys.objects.alive().filter(project=OuterRef("pk")).order_by().values("project")
+        number = of_project.annotate(number=Count("pk")).values("number")
+        return self.annotate(key_count=Coalesce(Subquery(number), 0))
 
 
 class Project(models.Model):

@@ -1,7 +1,6 @@
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, FilteredRelation, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -38,15 +37,7 @@ def home(request: PageRequest) -> HttpResponse:
 @require_safe
 def project_list(request: PageRequest) -> HttpResponse:
     choice = list_choice(request.GET)
-    projects = (
-        Project.objects.of(request.user)
-        .annotate(
-            # The states are named, so that an index finds the living keys among any number of deleted ones.
-            living=FilteredRelation("api_keys", condition=Q(api_keys__state__in=["active", "paused"])),
-            key_count=Count("living", distinct=True),
-        )
-        .by_name()
-    )
+    projects = Project.objects.of(request.user).with_key_counts().by_name()
     if choice["q"]:
         projects = projects.filter(named_like(choice["q"]))
     page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
