@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -64,6 +65,14 @@ def advice(context: dict[str, Any], standing: Standing) -> str:
         return standing.advice
     address = reverse("apikeys:create", args=[context["project"].public_id])
     return format_html('{}<a href="{}">{}</a>{}', before, address, found, after)
+
+
+@register.simple_tag
+@lru_cache(maxsize=4)
+def today(day: datetime) -> SafeString:
+    """The word, with the day of UTC as its tooltip. Every row of a list says it."""
+    title = f"{day.day} {day:%B %Y} (UTC)"
+    return format_html('<time datetime="{}" title="{}">today</time>', day.date().isoformat(), title)
 
 
 @register.simple_tag
