@@ -84,13 +84,12 @@ def living_names(project: Project) -> list[str]:
 def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, by the search and filter in `query`."""
     choice = list_choice(query, KeyListForm)
-    living = list(project.api_keys.alive().values_list("name", "ring_key_id"))
-    any_deleted = project.api_keys.filter(state=KeyState.DELETED).exists()
-    names = [name for name, _ in living]
+    any_deleted = project.api_keys.deleted().exists()
+    names = living_names(project)
     kept = query.copy()
     kept.pop("created", None)  # a new key is shown once, and not on each page of the list
     return {
-        "page": _page_of_keys(project, choice, len(living)),
+        "page": _page_of_keys(project, choice, len(names)),
         "q": choice["q"],
         "state": choice["state"],
         "sort": choice["sort"],
@@ -100,7 +99,6 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
         "living": len(names),
-        "stored": sum(bool(ring_key_id) for _, ring_key_id in living),
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),

@@ -37,6 +37,8 @@ class Email(NamedTuple):
     why: str = ""
     # Only owners get it who were not emailed about the same person at the same address before.
     only_from_new_addresses: bool = False
+    # The person who did it gets it only if they were not emailed about that address before. All other owners get it.
+    is_routine: bool = False
 
 
 NOBODY = None

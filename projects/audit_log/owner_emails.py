@@ -5,7 +5,7 @@ from typing import Protocol
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.outbox.enqueueing import enqueue
+from projects.audit_kinds import MEMBER_ADDED
 from projects.audit_log.kinds import Email, Kind, all_kinds
 from projects.audit_log.models import AuditEvent
 from projects.models import Membership, MembershipQuerySet, Project
@@ -21,7 +22,7 @@ logger = structlog.get_logger(__name__)
 
 Line = tuple[str, str]
 # Somebody without the owners' trust wrote the address.
-FOUND_AT = "Found at (says whoever reported it)"
+FOUND_AT = "Reported location (unverified)"
 
 
 class NamedKey(Protocol):
@@ -41,8 +42,14 @@ def tell(kind: Kind, event: AuditEvent, key: NamedKey | None) -> None:
     owners = Membership.objects.mailed(kind.email.switch).filter(project=event.project_id, project__deleted_at=None)
     if kind.email.only_from_new_addresses:
         owners = _without_those_who_know(owners, event)
+    elif kind.email.is_routine and event.by:
+        unknowing = _without_those_who_know(owners, event)
+        owners = owners.filter(~Q(user=event.by) | Q(pk__in=unknowing.values("pk")))
+    if event.member and event.member == event.by:
+        # A new project's creator.
+        owners = owners.exclude(user=event.by)
     people = _addresses(owners)
-    if event.member:
+    if event.member and event.member != event.by:
         people = [(event.member.email, event.project.name, event.project.public_id), *people]
     about = key.name if key else event.member.email if event.member else ""
     _send(people, kind.email, about, _lines(kind, event, key))
@@ -57,8 +64,9 @@ def tell_of_deleted_project(project: Project, email: Email, by: User | None, add
 def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> MembershipQuerySet:
     """The owners who got no email before that the same person did something from the same address.
 
-    An owner was told of the events after they became an owner and after they last changed their choice of emails. An
-    address that cannot be read is always new: it may be anybody's.
+    An owner was told of the events after they became an owner and after they last changed their choice of emails. The
+    address from which somebody created the project is known to that person. An address that cannot be read is always
+    new: it may be anybody's.
     """
     if event.address is None:
         return owners if event.by else owners.none()
@@ -66,7 +74,8 @@ def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> Me
     events = AuditEvent.objects.filter(project=OuterRef("project"), by=event.by, address=event.address, at__gt=since)
     for switch, codes in _told_by_switch().items():
         owners = owners.exclude(Exists(events.filter(kind__in=codes)), **{f"mail_{switch}": True})
-    return owners
+    created = events.filter(kind=MEMBER_ADDED.code, member=event.by)
+    return owners.exclude(Exists(created), user=event.by)
 
 
 def _told_by_switch() -> dict[str, list[str]]:

@@ -13,9 +13,11 @@ from apikeys.models import ApiKey
 from projects.audit_log.kinds import all_kinds
 from projects.models import Membership, Project
 from projects.permissions import Role
-from projects.services import choose_mails, delete_project
+from projects.services import choose_mails, create_project, delete_project
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.people.emails import ALL, HOME, OFFICE
+
+ELSEWHERE = "192.0.2.77"
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +37,31 @@ def test_every_owner_is_mailed_alone_also_the_one_who_did_it(key, owner, viewer,
     MembershipFactory(user=UserFactory(email="elsewhere@example.com"))
     found = told(services.delete_key, key=key, by=second)
     assert [message.to for message in found] == [["owner@example.com"], ["second@example.com"]]
+
+
+def test_what_one_does_oneself_from_a_known_address_is_no_mail_except_to_the_other_owners(owner, told):
+    """Also the first key of one's own new project."""
+    project = create_project(name="Tides", owner=owner, by=owner, address=HOME)
+    second = MembershipFactory(project=project).user
+    made = services.create_key
+
+    def deleted(key: ApiKey, address: str) -> set[str]:
+        return addressees(told(services.delete_key, key=key, by=owner, address=address))
+
+    assert addressees(told(made, project=project, name="First", by=owner, address=HOME)) == {second.email}
+    key = project.api_keys.get()
+    assert addressees(told(looked, key=key, by=owner, address=HOME)) == set()
+    assert deleted(key, HOME) == {second.email}
+    for name, expected in (("Second", {owner.email, second.email}), ("Third", {second.email})):
+        assert addressees(told(made, project=project, name=name, by=owner, address=OFFICE)) == expected
+    assert deleted(project.api_keys.alive().first(), OFFICE) == {second.email}
+    assert deleted(project.api_keys.alive().first(), ELSEWHERE) == {owner.email, second.email}
+
+
+def test_an_address_known_by_a_pause_alone_is_told_of_when_a_key_is_created(project, key, owner, told):
+    """A thief of a session could otherwise pause a key first, and then create another one in silence."""
+    services.pause_key(key=key, by=owner, address=OFFICE)
+    assert addressees(told(services.create_key, project=project, name="New", by=owner, address=OFFICE)) == {owner.email}
 
 
 def test_whose_account_is_deactivated_is_not_mailed(key, owner, told):
@@ -172,7 +199,7 @@ def test_a_look_costs_one_query_for_its_mails(project, key, owner, owners, djang
             looked(key, owner, OFFICE)
 
 
-# Secrets can be shown again
+# New secrets are stored
 
 
 def test_all_owners_are_told_that_secrets_can_be_shown_again_whatever_they_chose(project, owner, viewer, told):
