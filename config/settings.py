@@ -143,7 +143,6 @@ TEMPLATES = [
                 "projects.context_processors.navigation",
             ],
             "builtins": [
-                "heroicons.templatetags.heroicons",
                 "template_partials.templatetags.partials",
                 "common.page_tags",
             ],

@@ -1,6 +1,5 @@
 import secrets
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import BadRequest, ValidationError
@@ -106,9 +105,3 @@ def list_choice(query: QueryDict, form_class: type[ListForm] = ListForm) -> dict
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
     return {**form.cleaned_data, "page": form.cleaned_data["page"] or 1}
-
-
-def pager_query(**choice: str) -> str:
-    """`choice` as the start of a query that `page=2` can follow: `q=web&`, or "" where nothing is chosen."""
-    chosen = urlencode({name: value for name, value in choice.items() if value})
-    return f"{chosen}&" if chosen else ""

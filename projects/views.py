@@ -1,7 +1,6 @@
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, FilteredRelation, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,7 +13,7 @@ from common.client_address import client_address
 from common.names import named_like
 from projects import services
 from projects.access import get_project
-from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice, pager_query
+from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -38,19 +37,11 @@ def home(request: PageRequest) -> HttpResponse:
 @require_safe
 def project_list(request: PageRequest) -> HttpResponse:
     choice = list_choice(request.GET)
-    projects = (
-        Project.objects.of(request.user)
-        .annotate(
-            # The states are named, so that an index finds the living keys among any number of deleted ones.
-            living=FilteredRelation("api_keys", condition=Q(api_keys__state__in=["active", "paused"])),
-            key_count=Count("living", distinct=True),
-        )
-        .order_by("-created_at", "-pk")
-    )
+    projects = Project.objects.of(request.user).with_key_counts().by_name()
     if choice["q"]:
         projects = projects.filter(named_like(choice["q"]))
     page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
-    context = {"page": page, "q": choice["q"], "pager_query": pager_query(q=choice["q"])}
+    context = {"page": page, "q": choice["q"]}
     return render(request, "projects/list.html", context)
 
 

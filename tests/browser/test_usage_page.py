@@ -74,7 +74,7 @@ def test_numbers_a_keys_own_chart_and_the_file(script, new_page, sign_in, owner,
     numbers = page.get_by_role("table", name="Requests per hour over the last 24 hours, newest first")
     expect(numbers).to_be_hidden()
     page.get_by_text("Show the numbers").click()
-    expect(numbers.get_by_role("row")).to_have_count(25)
+    expect(numbers.get_by_role("row")).to_have_count(26)
     page.get_by_role("region", name="By key").get_by_role("link", name="Staging").click()
     expect(page.get_by_role("heading", name="Usage of Staging")).to_be_visible()
     expect(page.get_by_role("img")).to_have_accessible_name(re.compile("last 24 hours"))

@@ -62,9 +62,9 @@ def test_its_last_24_hours_are_those_of_the_usage_page_whatever_the_minute(clien
         )
     ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=hour)
     usage = text(client.get(page("apikeys:usage", project), {"key": api_key.public_id}))
-    assert "Allowed 24 " in usage
-    assert "Last 24 hours 24 " in text(client.get(action("key", api_key)))
-    assert "24 requests in the last 24 hours." in text(client.get(action("delete", api_key)))
+    assert "Allowed 25 " in usage
+    assert "Requests, last 24 hours 25 " in text(client.get(action("key", api_key)))
+    assert "25 requests in the last 24 hours" in text(client.get(action("delete", api_key)))
 
 
 def test_a_viewer_reads_why_there_are_no_buttons(viewer, signed_in, api_key):
