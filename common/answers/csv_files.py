@@ -15,9 +15,9 @@ from common.answers.envelope import Refused
 from common.slow_clients import transfers
 
 IN_MEMORY = 1024 * 1024
-# Where a spreadsheet takes what follows for a formula, full-width forms included; many parts of the world read a
-# semicolon as the end of a cell, quoted or not.
-_FORMULA = re.compile("(^|;)(?=[=+@\t\r\n＝＋－＠-])")
+# Where a spreadsheet takes what follows for a formula, full-width forms included. Many programs end a cell at another
+# separator than the comma, quoted or not, and then drop quotes and blanks.
+_FORMULA = re.compile(r"""(^|[,;|\t\r\n])(?=["\s]*[=+@＝＋－＠-]|[\t\r\n])""")
 
 Row = list[str | int]
 
