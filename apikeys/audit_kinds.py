@@ -1,7 +1,7 @@
 """The kinds of events that keys and their secrets have."""
 
 from common.security_log import Event
-from projects.audit_log.kinds import NOBODY, Email, Kind, Subject, register
+from projects.audit_log.kinds import A_HOLDER, NOBODY, Email, Kind, Subject, register
 
 CHECK_ACCOUNTS = "change your password and sign out your other sessions"
 
@@ -110,7 +110,7 @@ REPORTED = register(
         "reported",
         Subject.KEY,
         "Key reported as leaked",
-        "Somebody who holds its secret reported {key} as leaked",
+        f"{A_HOLDER} reported {{key}} as leaked",
         "shield-exclamation",
         Event.KEY_REPORTED,
         Email(

@@ -18,7 +18,7 @@ from common.answers.paging import page_of
 from projects.access import get_project
 from projects.audit_log import filters
 from projects.audit_log.filters import AN_OPERATOR, Chosen
-from projects.audit_log.kinds import kind_of
+from projects.audit_log.kinds import A_HOLDER, kind_of
 from projects.audit_log.models import AuditEvent
 from projects.forms import pager_query
 from projects.permissions import Permission, Role
@@ -84,14 +84,15 @@ def activity_csv(request: PageRequest, project_id: str) -> HttpResponseBase:
     """What the filters show, newest first."""
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     chosen = Chosen(project, request.GET)
-    return csv_files.download(request, f"activity-{project.public_id}", lambda: _csv_rows(chosen.events))
+    name = "-".join(["activity", project.public_id, *filter(None, chosen.filters.values())])
+    return csv_files.download(request, name, lambda: _csv_rows(chosen.events))
 
 
 def _csv_rows(events: QuerySet[AuditEvent]) -> Iterator[csv_files.Row]:
     yield ["time", "event", "by", *COLUMNS.values()]
     for event in _newest(events):
         kind = kind_of(event.kind)
-        by = event.by__email or ("" if kind.by_anybody else AN_OPERATOR)
+        by = event.by__email or (A_HOLDER if kind.by_anybody else AN_OPERATOR)
         texts = [kind.label, by, *(getattr(event, column) or "" for column in COLUMNS)]
         yield [event.at.strftime("%Y-%m-%dT%H:%M:%SZ"), *(as_text(text) for text in texts)]
 

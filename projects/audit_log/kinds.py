@@ -40,6 +40,8 @@ class Email(NamedTuple):
 
 
 NOBODY = None
+# Who does what a kind says that is `by_anybody`.
+A_HOLDER = "Somebody who holds its secret"
 
 
 class Kind(NamedTuple):

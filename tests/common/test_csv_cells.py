@@ -25,7 +25,9 @@ def test_no_cell_is_a_formula_whichever_separator_a_program_uses(separator):
         assert not [cell for cell in cells(text, separator) if cell.lstrip('" \t').startswith("=")], text
 
 
-@pytest.mark.parametrize("text", ['a;"=1+1;b', "a; =1", 'a;"=2+2', "a;;=7", "+1", "-1", "@x", "＝1", "\t=1", "\r1", '"=1'])
+@pytest.mark.parametrize(
+    "text", ['a;"=1+1;b', "a; =1", 'a;"=2+2', "a;;=7", "+1", "-1", "@x", "＝1", "\t=1", "\r1", '"=1']
+)
 def test_a_text_that_could_be_a_formula_is_marked_as_text(text):
     assert as_text(text) != text
     assert as_text(text).replace("'", "") == text
