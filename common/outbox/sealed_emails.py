@@ -27,7 +27,7 @@ class PlainEmail(EmailMessage):
     """
 
     def message(self) -> SafeMIMEText | SafeMIMEMultipart:
-        message = super().message()
+        message: SafeMIMEText | SafeMIMEMultipart = super().message()
         subject = str(self.subject)
         if "=?" in subject:
             encoded = Header(subject, "utf-8", header_name="Subject").encode()

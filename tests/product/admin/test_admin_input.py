@@ -71,6 +71,23 @@ def test_the_admin_has_no_way_to_pages_outside_it(site):
     assert {site.get(f"/admin/r/{kind.pk}/{pk}/").status_code for kind in kinds.values() for pk in ("1", "x")} == {404}
 
 
+@pytest.mark.parametrize("query", ["recipient=x", "ciphertext__isnull=1", "_to_field=recipient"])
+def test_a_refused_parameter_is_one_line_without_a_traceback(query, site, lines):
+    assert site.get(f"{reverse('admin:outbox_email_changelist')}?{query}").status_code == 400
+    written = lines.getvalue()
+    assert len([line for line in written.splitlines() if "event='request_refused'" in line]) == 1
+    assert "level='error'" not in written
+    assert "Traceback" not in written
+
+
+def test_too_many_fields_are_one_line_without_a_traceback(site, lines, settings):
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 5
+    fields = {f"field{number}": "x" for number in range(6)}
+    assert site.post(reverse("admin:outbox_email_changelist"), fields).status_code == 400
+    assert "cause='TooManyFieldsSent'" in lines.getvalue()
+    assert "Traceback" not in lines.getvalue()
+
+
 def test_an_error_outside_the_admin_stays_an_error(client, project, api_key, owner, signed_in, settings):
     """Only errors of the admin's pages count as bad input."""
     settings.KEY_PEPPERS = "no ring"
