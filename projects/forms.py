@@ -88,7 +88,7 @@ class ListForm(forms.Form):
 
     def clean_q(self) -> str:
         if has_hidden_characters(self.cleaned_data["q"]):
-            raise ValidationError("Hidden characters cannot be searched for.")
+            raise ValidationError("Invisible characters cannot be searched for.")
         return str(self.cleaned_data["q"])
 
 

@@ -32,7 +32,9 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
 
 class Project(models.Model):
-    """What keys and files belong to. A deleted project stays as a tombstone so that its keys' events stay readable."""
+    """The container of keys and files. A deleted project stays as a tombstone, so that the events of its keys stay
+    readable.
+    """
 
     public_id = models.CharField(max_length=20, unique=True, default=new_project_id, editable=False)
     name = models.CharField(max_length=MAX_LENGTH)
@@ -50,7 +52,7 @@ class Project(models.Model):
 
     objects = ProjectQuerySet.as_manager()
 
-    # The role, and the membership, by which `access.get_project` let its user in; None on a project loaded otherwise.
+    # The role and the membership by which `access.get_project` found the project; None if it was loaded in another way.
     role: Role | None = None
     membership: Membership | None = None
 
@@ -70,9 +72,9 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         return self.filter(role__in=roles_that(can))
 
     def mailed(self, about: str | None = None) -> MembershipQuerySet:
-        """Owners whom a mail tells of keys that were `about`: created, deleted, revealed or reported.
+        """Owners who get the emails about keys that were `about`: created, deleted, revealed or reported.
 
-        Without it, all owners: some mails are nobody's choice.
+        Without `about`, all owners, because nobody can switch off some emails.
         """
         owners = self.that(Permission.GET_MAILS).filter(user__is_active=True)
         return owners.filter(**{f"mail_{about}": True}) if about else owners
@@ -82,16 +84,16 @@ class Membership(models.Model):
     """A person's role in a project."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
-    # A membership ends by `change_member` alone, which tells people of it.
+    # Only `change_member` ends a membership, because it tells the people concerned.
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=32, choices=Role.choices, default=Role.OWNER)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Of what happens to the project's keys an owner is told by mail.
+    # Which events of the project's keys an owner is emailed about.
     mail_created = models.BooleanField(default=True, db_default=True)
     mail_deleted = models.BooleanField(default=True, db_default=True)
     mail_revealed = models.BooleanField(default=True, db_default=True)
     mail_reported = models.BooleanField(default=True, db_default=True)
-    # When any of them, or the role, was last changed, None for never: what was before counts as untold.
+    # When one of these choices or the role last changed; None for never. Earlier events count as not told.
     mails_chosen_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipQuerySet.as_manager()
@@ -107,7 +109,9 @@ class Membership(models.Model):
 
 
 def blob_path(file: File, filename: str) -> str:
-    """Where an upload's bytes lie: a random name, so that nothing of the uploader's reaches the file system."""
+    """Where an upload's bytes are stored: a random name, so that nothing that the uploader chose reaches the file
+    system.
+    """
     return f"{file.project.public_id}/{secrets.token_hex(16)}"
 
 

@@ -1,7 +1,7 @@
 """Sign-ups, sign-ins, resets and changes of an address that wait for a code.
 
 They end when the account's password or address changes, and when the account is deactivated. Django ends the sessions
-of people who are signed in. Somebody who has not finished signing in may know only the old password, or read only the
+of people who are signed in. A person who has not finished signing in may know only the old password, or read only the
 old address.
 """
 
@@ -51,7 +51,7 @@ class RememberAccount(LoginStage):  # type: ignore[misc]  # allauth ships no typ
 
 
 def remember_at_reset(request: HttpRequest, user: User) -> None:
-    """The same for a reset."""
+    """Remembers the account for a reset, too."""
     set_pending_reset(request, {**(pending_reset(request) or {}), **_as_it_is(user)})
 
 
@@ -93,6 +93,8 @@ def _is_same(user: User, state: dict[str, Any]) -> bool:
 
 @receiver(password_reset)
 def a_reset_ends_the_sign_up_before_it(request: HttpRequest, **kwargs: object) -> None:
-    """Somebody who signs up again is told to reset the password. "Sign in" must then not lead to the code's page."""
+    """A person who signs up again with a taken address is told to reset the password. "Sign in" must not lead to the
+    code's page then.
+    """
     if pending_sign_in(request):
         end_pending_sign_in(request)

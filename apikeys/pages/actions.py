@@ -122,7 +122,7 @@ def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> 
 def _shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The form was submitted before, or an old page asks for a secret that is not stored."""
     if request.htmx:
-        warn(request, f"{key.name} exists already. Its secret was shown once; if it is lost, create another key.")
+        warn(request, f"{key.name} exists already. Its secret was shown once. If you lost it, create another key.")
         return keys_section(request, project) if wants_partial(request) else go_back(request, project)
     return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=409)
 
@@ -267,12 +267,12 @@ def _secret(request: PageRequest, project_id: str, key_id: str, read: services.R
         return key_gone(request, project, key)
     except services.ShownOnce:
         if as_json:
-            message = f"The secret of {key.name} was shown once and is stored nowhere. If it is lost, create a new key."
+            message = f"The secret of {key.name} was shown once and is not stored. If you lost it, create a new key."
             return JsonResponse({"message": message}, status=409)
         return _shown_before(request, project, key)
     except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
         outages.explain(error)
-        message = "The key cannot be decrypted at the moment; it goes on working. Ask an administrator."
+        message = "The key cannot be decrypted at the moment. Requests using it still work. Ask an administrator."
         if as_json:
             return JsonResponse({"message": message}, status=503)
         return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=503)

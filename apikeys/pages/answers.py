@@ -1,5 +1,6 @@
 """The answer to an action on a key: a partial for htmx, a redirect for a browser without script."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
@@ -69,14 +70,14 @@ def swapped(target: str, response: HttpResponse) -> HttpResponse:
     return response
 
 
-def keys_section(request: PageRequest, project: Project) -> HttpResponse:
-    """The API Keys section with the search and page number of the page that asked."""
+def keys_section(request: PageRequest, project: Project, **also: Any) -> HttpResponse:
+    """The API Keys section with the search and page number of the page that asked; `also` goes to its template."""
     try:
         keys = keys_context(project, QueryDict(urlsplit(request.htmx.current_url or "").query))
     except (ValueError, BadRequest, SuspiciousOperation):
         # The change has been made. A malformed header must not turn its answer into an error.
         keys = keys_context(project, QueryDict())
-    context = project_context(project) | keys
+    context = project_context(project) | keys | also
     return swapped("#api-keys", render(request, "apikeys/keys_section_answer.html", context))
 
 

@@ -88,8 +88,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     if choice["q"]:
         keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
     any_deleted = project.api_keys.filter(state=KeyState.DELETED).exists()
-    living = list(project.api_keys.alive().values_list("name", "ring_key_id"))
-    names = [name for name, _ in living]
+    names = living_names(project)
     # Only deleted keys may be many.
     if choice["state"] == KeyState.DELETED:
         page = page_of(keys, choice["page"], KEYS_A_PAGE)
@@ -107,7 +106,6 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
         "living": len(names),
-        "stored": sum(bool(ring_key_id) for _, ring_key_id in living),
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),

@@ -18,7 +18,7 @@ from common.answers.paging import page_of
 from projects.access import get_project
 from projects.audit_log import filters
 from projects.audit_log.filters import AN_OPERATOR, Chosen
-from projects.audit_log.kinds import A_HOLDER, kind_of
+from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
 from projects.forms import pager_query
 from projects.permissions import Permission, Role
@@ -92,7 +92,7 @@ def _csv_rows(events: QuerySet[AuditEvent]) -> Iterator[csv_files.Row]:
     yield ["time", "event", "by", *COLUMNS.values()]
     for event in _newest(events):
         kind = kind_of(event.kind)
-        by = event.by__email or (A_HOLDER if kind.by_anybody else AN_OPERATOR)
+        by = event.by__email or ("" if kind.by_anybody else AN_OPERATOR)
         texts = [kind.label, by, *(getattr(event, column) or "" for column in COLUMNS)]
         yield [event.at.strftime("%Y-%m-%dT%H:%M:%SZ"), *(as_text(text) for text in texts)]
 

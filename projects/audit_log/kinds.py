@@ -40,8 +40,6 @@ class Email(NamedTuple):
 
 
 NOBODY = None
-# Who does what a kind says that is `by_anybody`.
-A_HOLDER = "Somebody who holds its secret"
 
 
 class Kind(NamedTuple):

@@ -129,7 +129,7 @@ def test_create_in_the_dialog_that_the_browser_opens(on_settings, server, projec
 
 
 def test_create_on_a_page_of_its_own_with_its_errors_beside_the_field(on_settings, project):
-    on_settings.get_by_role("link", name="Create on a page of its own").click()
+    on_settings.get_by_role("link", name="Open as a page to create a key").click()
     expect(on_settings.get_by_label("Name")).to_have_value("Default key")
     on_settings.get_by_label("Name").fill("Production server")
     button(on_settings, "Create key").click()
@@ -176,7 +176,7 @@ def test_rename_and_delete_the_project(on_settings, server, project, api_key):
     on_settings.get_by_label("Project name").fill("Acme Climate")
     button(on_settings, "Rename").click()
     said(on_settings, "Renamed the project to Acme Climate.")
-    on_settings.get_by_role("link", name="Delete on a page of its own").click()
+    on_settings.get_by_role("link", name="Open as a page to delete the project").click()
     on_settings.get_by_label("Type Acme Climate to confirm").fill("Acme Weather")
     button(on_settings, "Delete project").click()
     expect(on_settings.get_by_text("Type the name exactly: Acme Climate")).to_be_visible()
