@@ -53,6 +53,11 @@ class AccountAdapter(allauth_internals.AccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> Any:
         return client_address(request) or "0.0.0.0"  # noqa: S104  a Unix socket's clients share one limit
 
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """Only the script that signs people in with a passkey gets JSON. That of other pages contains primary keys."""
+        view = request.resolver_match and request.resolver_match.view_name
+        return view == "mfa_login_webauthn" and bool(super().is_ajax(request))
+
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Rejects an attempt above a limit: of the address, of the account from this address, or of the account from
         anywhere.

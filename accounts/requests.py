@@ -16,6 +16,19 @@ class PageRequest(HttpRequest):
     htmx: HtmxDetails
 
 
+def address_that_asked(request: HttpRequest) -> str:
+    """The path and query of the page whose script sent the request; "" if no page of ours did."""
+    try:
+        parts = urlsplit(request.htmx.current_url or "")  # type: ignore[attr-defined]
+    except ValueError:
+        return ""
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def path_that_asked(request: HttpRequest) -> str:
+    return address_that_asked(request).partition("?")[0]
+
+
 def page_that_asked(request: HttpRequest) -> str:
     """The page of ours whose form or script sent the request, with its search and page number; otherwise the first
     page.

@@ -22,7 +22,7 @@ from apikeys.standing import (
     standing_of,
     standings_of,
 )
-from common.names import MAX_LENGTH
+from common.names import CODE_LENGTH, MAX_LENGTH
 from common.public_ids import new_public_id
 from projects.models import Project
 
@@ -70,6 +70,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """
         return self.filter(state__in=[KeyState.ACTIVE, KeyState.PAUSED])
 
+    def deleted(self) -> ApiKeyQuerySet:
+        return self.filter(state=KeyState.DELETED)
+
 
 class ApiKey(models.Model):
     """A key of a project. The secret itself is never stored: a digest finds the key, and a ciphertext shows the secret
@@ -84,7 +87,9 @@ class ApiKey(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="created_keys")
     name = models.CharField(max_length=MAX_LENGTH)
     state = models.CharField(
-        max_length=32, choices=[(state.value, state.label) for state in KeyState], default=KeyState.ACTIVE.value
+        max_length=CODE_LENGTH,
+        choices=[(state.value, state.label) for state in KeyState],
+        default=KeyState.ACTIVE.value,
     )
     mask = models.CharField(max_length=40)
     digest = models.BinaryField(max_length=32, unique=True)
@@ -96,7 +101,7 @@ class ApiKey(models.Model):
     paused_at = models.DateTimeField(null=True)
     # Empty if the key is not paused, or if a person simply pressed Pause.
     pause_reason = models.CharField(
-        max_length=32,
+        max_length=CODE_LENGTH,
         choices=[(PauseReason.REPORTED.value, REPORTED.label.lower())],
         blank=True,
         default="",
@@ -233,9 +238,9 @@ class KeyUse(models.Model):
     # The order in which figures are read: a key's hours, days or months of a period.
     pk = models.CompositePrimaryKey("key_id", "span", "starts_at", "outcome")
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="use", db_index=False)
-    span = models.CharField(max_length=32, choices=Span.choices)
+    span = models.CharField(max_length=CODE_LENGTH, choices=Span.choices)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=32, choices=[*OUTCOMES.items()])
+    outcome = models.CharField(max_length=CODE_LENGTH, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
     last_at = models.DateTimeField()
     last_address = models.GenericIPAddressField(null=True)
@@ -256,7 +261,7 @@ class ProjectUse(models.Model):
     pk = models.CompositePrimaryKey("project_id", "starts_at", "outcome")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="use", db_index=False)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=32, choices=[*OUTCOMES.items()])
+    outcome = models.CharField(max_length=CODE_LENGTH, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The rule for the names of projects and keys."""
+"""The rule for the names of projects and keys, and the width of columns that hold codes."""
 
 import re
 import unicodedata
@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 MAX_LENGTH = 64
+# How wide the columns of states, outcomes, kinds and other codes are: wide enough for codes that do not exist yet.
+CODE_LENGTH = 32
 
 # Unicode counts these as letters and symbols, but they are blank to the eye (Hangul fillers, the empty Braille
 # pattern). The replacement character is what broken UTF-8 is read as.

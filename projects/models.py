@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from accounts.models import User
-from common.names import MAX_LENGTH
+from common.names import CODE_LENGTH, MAX_LENGTH
 from common.public_ids import new_public_id
 from projects.audit_log import models as _audit_log  # noqa: F401  Django finds this room's model here
 from projects.permissions import Permission, Role, roles_that
@@ -29,6 +31,17 @@ class ProjectQuerySet(models.QuerySet["Project"]):
     def of(self, user: User, *, can: Permission = Permission.VIEW_PROJECT) -> ProjectQuerySet:
         """The living projects in which the user's role allows `can`."""
         return self.alive().filter(memberships__user=user, memberships__role__in=roles_that(can))
+
+    def by_name(self) -> ProjectQuerySet:
+        """The order in which people look for a project."""
+        return self.order_by(Lower("name"), "pk")
+
+    def with_key_counts(self) -> ProjectQuerySet:
+        """With `key_count`, the number of living keys. Which keys are alive is said by their app, above this one."""
+        keys: Any = self.model._meta.get_field("api_keys").related_model
+        of_project = keys.objects.alive().filter(project=OuterRef("pk")).order_by().values("project")
+        number = of_project.annotate(number=Count("pk")).values("number")
+        return self.annotate(key_count=Coalesce(Subquery(number), 0))
 
 
 class Project(models.Model):
@@ -86,7 +99,7 @@ class Membership(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     # Only `change_member` ends a membership, because it tells the people concerned.
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
-    role = models.CharField(max_length=32, choices=Role.choices, default=Role.OWNER)
+    role = models.CharField(max_length=CODE_LENGTH, choices=Role.choices, default=Role.OWNER)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # Which events of the project's keys an owner is emailed about.
     mail_created = models.BooleanField(default=True, db_default=True)

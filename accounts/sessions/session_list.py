@@ -143,8 +143,8 @@ def list_sessions(request: PageRequest) -> HttpResponse:
 
 @require_POST
 def end_session(request: PageRequest, pk: int) -> HttpResponse:
-    """Ends one of the user's other sessions. A session that has ended already, or is another person's, is quiet
-    success.
+    """Ends one of the user's other sessions, the row `pk` of the list. A session that has ended already, or is another
+    person's, is quiet success.
     """
     end_sessions(request.user, but=request.session.session_key, only=pk)
     messages.info(request, "That session was signed out.")

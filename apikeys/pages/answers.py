@@ -8,7 +8,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import ApiKey
 from apikeys.pages.project import keys_context, project_context
 from apikeys.usage.figures import with_figures
@@ -27,14 +27,6 @@ def find_key(project: Project, key_id: str) -> ApiKey:
 
 def key_address(project: Project, key: ApiKey) -> str:
     return reverse("apikeys:key", args=[project.public_id, key.public_id])
-
-
-def path_that_asked(request: PageRequest) -> str:
-    """The path of the page whose script sent the request; "" if no page of ours did."""
-    try:
-        return urlsplit(request.htmx.current_url or "").path
-    except ValueError:
-        return ""
 
 
 def wants_partial(request: PageRequest) -> bool:

@@ -191,9 +191,13 @@ def test_without_a_clipboard_the_secret_is_selected(inside, once):
     inside.add_init_script(CLIPBOARD_REFUSED)
     inside.goto(settings_page(once))
     create_key_in_dialog(inside, "Once")
-    button(new_panel(inside, "Once"), "Copy").click()
+    copy = button(new_panel(inside, "Once"), "Copy")
+    expect(copy).to_be_focused()
+    copy.press("Enter")
     expect(inside.get_by_label("Press Ctrl+C")).to_have_value(SECRET)
-    inside.get_by_label("Press Ctrl+C").blur()
+    inside.keyboard.press("Escape")
+    expect(inside.get_by_label("Press Ctrl+C")).to_have_count(0)
+    expect(copy).to_be_focused()
     assert not SECRET.search(inside.content())
 
 

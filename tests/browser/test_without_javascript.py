@@ -56,7 +56,7 @@ def test_from_sign_up_to_a_request_that_is_let_in(plain, server):
     secret = plain.get_by_label("API key").input_value()
     assert SECRET.fullmatch(secret)
     assert plain.get_by_label("Line for a .env file").input_value() == f"LATCHKEY_API_KEY={secret}"
-    expect(plain.get_by_text("Select it and press Ctrl+C.")).to_be_visible()
+    expect(plain.get_by_text("Select it and copy it.")).to_be_visible()
     assert call(server, secret, "/me").body["data"]["project"]["name"] == "Tide tables"
     plain.get_by_role("link", name="Back to the API keys").click()
     expect(plain).to_have_url(re.compile(f"{settings_page(Project.objects.get())}#api-keys$"))
