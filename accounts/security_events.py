@@ -120,8 +120,10 @@ def note_confirmed_address(email_address: Any, **kwargs: Any) -> None:
 
 
 @receiver(account_signals.email_changed)
-def note_changed_address(user: User, **kwargs: Any) -> None:
-    record(Event.EMAIL_CHANGED, account=user)
+def note_changed_address(user: User, from_email_address: Any, **kwargs: Any) -> None:
+    """allauth also says so when a sign-up is confirmed. There is no earlier address then."""
+    if from_email_address is not None:
+        record(Event.EMAIL_CHANGED, account=user)
 
 
 # Rows: whichever page, admin or command writes them.

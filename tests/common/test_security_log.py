@@ -266,6 +266,15 @@ def test_a_failed_sign_in_is_logged_with_account_address_and_reason(world, lines
     assert (limited["page"], limited["address"], limited["outcome"]) == ("account_login", ADDRESS, "refused")
 
 
+def test_a_confirmed_sign_up_changes_no_address(world, lines):
+    """T53: only somebody who had another address before has changed it."""
+    sign_up(world, [])
+    assert (len(lines.of(Event.EMAIL_CONFIRMED)), len(lines.of(Event.EMAIL_CHANGED))) == (1, 0)
+    cache.clear()
+    change_account(world, [])
+    assert (len(lines.of(Event.EMAIL_CONFIRMED)), len(lines.of(Event.EMAIL_CHANGED))) == (2, 1)
+
+
 @pytest.mark.usefixtures("world")
 def test_the_log_says_why_a_reset_sends_no_code(lines):
     """T53: the log tells a deactivated account from an unknown one."""
