@@ -240,7 +240,7 @@ def test_renaming_a_project_follows_the_rule_for_names(site, project):
     project.refresh_from_db()
     assert project.name == "Acme Climate"
     page = site.post(url("projects_project_change", project.pk), form | {"name": "pay\u202elap"})
-    assert "visible characters only" in page.content.decode()
+    assert "contains invisible characters" in page.content.decode()
 
 
 def test_deleting_a_project_asks_first_then_stops_its_keys_and_keeps_the_row(site, admin, project, api_key):
