@@ -120,8 +120,9 @@ def note_confirmed_address(email_address: Any, **kwargs: Any) -> None:
 
 
 @receiver(account_signals.email_changed)
-def note_changed_address(user: User, **kwargs: Any) -> None:
-    record(Event.EMAIL_CHANGED, account=user)
+def note_changed_address(user: User, from_email_address: Any, **kwargs: Any) -> None:
+    if from_email_address:  # allauth sends the signal for the first address of an account, too
+        record(Event.EMAIL_CHANGED, account=user)
 
 
 # Rows: whichever page, admin or command writes them.

@@ -91,7 +91,8 @@ class Membership(models.Model):
     mail_deleted = models.BooleanField(default=True, db_default=True)
     mail_revealed = models.BooleanField(default=True, db_default=True)
     mail_reported = models.BooleanField(default=True, db_default=True)
-    # When any of them, or the role, was last changed, None for never: what was before counts as untold.
+    # When any of them, or the role, was last changed, or an email to the owner was lost; None for never. Nothing before
+    # counts as told.
     mails_chosen_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipQuerySet.as_manager()

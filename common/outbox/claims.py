@@ -10,10 +10,11 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 
 from common.outbox.delivery import Result
-from common.outbox.models import Email, Lane, State
+from common.outbox.models import Email, Lane, State, email_lost
 
 logger = structlog.get_logger(__name__)
 
@@ -97,10 +98,12 @@ def settle(email: Email, result: Result, now: datetime) -> None:
         mine.update(due_at=due_at, tries=tries, last_error=words)
         return
     logger.error("mail_lost", **facts, tries=tries)
+    end = {"state": State.FAILED, "last_error": words, "tries": tries}
     if result is EXPIRED:
-        mine.update(state=State.EXPIRED, settled_at=now, **WIPED)
-    else:
-        mine.update(state=State.FAILED, settled_at=now, tries=tries, last_error=words)
+        end = {"state": State.EXPIRED, **WIPED}
+    with transaction.atomic():
+        if mine.update(settled_at=now, **end):
+            email_lost.send(sender=Email, email=email)
 
 
 def send_again(emails: QuerySet[Email], now: datetime) -> list[Email]:

@@ -280,6 +280,15 @@ def test_the_log_says_why_a_reset_sends_no_code(lines):
     ]
 
 
+@pytest.mark.usefixtures("world")
+def test_only_another_address_is_logged_as_a_changed_one(lines):
+    """T53: a sign-up confirms its first address."""
+    visitor = browser()
+    visitor.post(SIGN_UP, {"email": "grace@example.com", "password1": PASSWORD})
+    visitor.post(CODE, {"code": mailed_code()})
+    assert [len(lines.of(event)) for event in (Event.EMAIL_CONFIRMED, Event.EMAIL_CHANGED)] == [1, 0]
+
+
 def test_the_admin_leaves_a_line_for_each_row_and_names_the_fields(world, lines):
     """T53: this includes rows that are deleted in bulk, for which Django sends no signal."""
     admin(world, [])

@@ -1,6 +1,7 @@
 """The outbox: its rows, claims, retries, bounds, seals and admin page."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -285,6 +286,7 @@ def test_in_a_full_lane_the_largest_share_makes_room_for_others(monkeypatch, cap
     assert enqueueing.add(Lane.ACCOUNTS, emails(1, to="ada"), about="account", cause="198.51.100.1") == 1
     assert Counter(Email.objects.values_list("cause", flat=True)) == {"203.0.113.7": 3, "198.51.100.1": 1}
     assert caplog.text.count("mails_dropped") == 2
+    assert caplog.text.count("'cause': '203.0.113.7'") == 2, "both times this address lost emails"
 
 
 def test_one_person_cannot_crowd_out_the_others(monkeypatch, caplog):
@@ -296,6 +298,23 @@ def test_one_person_cannot_crowd_out_the_others(monkeypatch, caplog):
     enqueue([person, other], about="prj_y")
     assert caplog.text.count("mails_dropped") == 3
     assert sorted(subjects_sent()) == ["Subject 0", "Subject 0", "Subject 1"]
+
+
+def test_a_project_with_many_emails_to_a_person_gives_way_to_others_that_tell_the_same_person(monkeypatch, caplog):
+    """Otherwise an owner of one project could silence what another project tells the same people."""
+    monkeypatch.setattr(enqueueing, "MOST_TO_ONE", 4)
+    [person] = emails(1)
+    for number in range(3):
+        person.subject = f"Flood {number}"
+        enqueue([person], about="prj_flood")
+    person.subject = "Small"
+    enqueue([person], about="prj_small")
+    for number in range(2):
+        person.subject = f"Late {number}"
+        enqueue([person], about="prj_late")
+    assert subjects_sent() == ["Flood 0", "Small", "Late 0", "Flood 1"]
+    dropped = re.findall(r"'about': '(prj_\w+)', 'cause': '(prj_\w+)', 'mails': 1", caplog.text)
+    assert dropped == [("prj_flood", "prj_flood"), ("prj_late", "prj_late")]
 
 
 def test_the_one_who_asks_for_many_emails_is_served_in_turn_with_others():
