@@ -49,27 +49,24 @@ quick: venv
 	@$(SYNC) --group test
 	TEST_DATABASE=sqlite $(PYTHON) -m pytest -q -n auto --ignore=tests/browser -m "not slow"
 
-# Everything on PostgreSQL, in halves and the browsers' part, and beside these, on SQLite, what depends on the database.
-# Each part has a database of its own. They run together, because the waits of one are the others' time; each part's
-# words come when it has ended. Tests whose programs are missing are skipped with the reason. CI=true installs the
+# Everything on PostgreSQL, the browsers in a part of their own, and what depends on the database also on SQLite. The
+# parts run together, and several processes share the files of a part: the waits of one test are another's time. Each
+# process has a database of its own. Each part's words come when it has ended. Tests whose programs are missing are skipped with the reason. CI=true installs the
 # programs, and makes each skip a failure.
 .PHONY: test
 test: venv $(if $(filter true,$(CI)),tools)
 	@$(SYNC) --group test --group browser --group envoy
-	@echo "Four parts run at once, some 25 minutes on two cores: two on PostgreSQL, one in browsers, one on SQLite"
-	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
-	on-postgresql on-postgresql-too in-browsers on-sqlite
+	@echo "Three parts run at once, some 25 minutes on two cores: on PostgreSQL, on SQLite, and in browsers"
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
+	on-postgresql in-browsers on-sqlite
 
-.PHONY: on-postgresql on-postgresql-too in-browsers on-sqlite
-HALF = find tests -name 'test_[a-l]*.py' -not -path '*/browser/*' -not -path '*/faults/*' -not -path '*/fuzz/*'
+.PHONY: on-postgresql in-browsers on-sqlite
 on-postgresql:
-	TEST_DATABASE=postgresql $(PYTHON) -m pytest $$($(HALF))
-on-postgresql-too:
-	TEST_DATABASE=postgresql $(PYTHON) -m pytest --ignore=tests/browser $$($(HALF) | sed s/^/--ignore=/)
+	TEST_DATABASE=postgresql $(PYTHON) -m pytest --numprocesses=3 --dist=loadfile --ignore=tests/browser
 in-browsers:
 	TEST_DATABASE=postgresql $(PYTHON) -m pytest tests/browser
 on-sqlite:
-	TEST_DATABASE=sqlite $(PYTHON) -m pytest --ignore=tests/browser -m "not nodb"
+	TEST_DATABASE=sqlite $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/browser -m "not nodb"
 
 # The programs that tests drive, from Debian's packages: browsers, the proxies of docs/gateways.md, Redis and PgBouncer.
 # Debian would also start the servers among them: policy-rc.d says no meanwhile, unless the machine has its own.

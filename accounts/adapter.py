@@ -25,7 +25,7 @@ from common.security_log import Event, record
 
 logger = structlog.get_logger(__name__)
 
-# Their forms have no field that an error could stand beside, and allauth's words speak of a code.
+# These forms have no field that an error could stand beside, and allauth's words are about a code.
 PASSKEY_VIEWS = {"mfa_login_webauthn", "mfa_reauthenticate_webauthn"}
 
 
@@ -49,10 +49,16 @@ class AccountAdapter(allauth_internals.AccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> Any:
         return client_address(request) or "0.0.0.0"  # noqa: S104  a Unix socket's clients share one limit
 
-    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Refuses a try that is one too many: for the address, the account from there, or the account from anywhere.
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """Only the script that signs people in with a passkey gets JSON. That of other pages contains primary keys."""
+        view = request.resolver_match and request.resolver_match.view_name
+        return view == "mfa_login_webauthn" and bool(super().is_ajax(request))
 
-        Were the second counted for the account alone, five wrong passwords would keep its owner out.
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Rejects an attempt above a limit: of the address, of the account from this address, or of the account from
+        anywhere.
+
+        If the second limit counted for the account alone, five wrong passwords would keep the account's owner out.
         """
         pair, account = self._login_keys(request, **credentials)
         try:
@@ -70,29 +76,32 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         return self._login_keys(request, **credentials)[0]
 
     def _login_keys(self, request: HttpRequest, **credentials: Any) -> tuple[str, str]:
-        """For the account from this address, and for the account.
+        """The key for the account from this address, and the key for the account.
 
-        Not allauth's own: that has the Host header in it, where anyone may write another port. All spellings of one
-        address count together, and what only looks like it counts with them.
+        allauth's own key contains the Host header, where anyone may write another port. All spellings of one address
+        count together, and so do addresses that only look like it.
         """
         typed = str(credentials.get("email", ""))
         account = canonical_or_none(typed) or look_of(typed)
         return f"{account}:{network_of(client_address(request))}", account
 
     def forget_login_attempts(self, request: HttpRequest, **credentials: Any) -> None:
-        """After a reset by mail the owner may log in, however many wrong passwords others have tried."""
+        """After a password reset by email the owner may sign in, however many wrong passwords others have tried."""
         super().forget_login_attempts(request, **credentials)
         account = self._login_keys(request, **credentials)[1]
         allauth_internals.clear(request, "login_failed_account", key=account)
 
     def clean_email(self, email: str) -> str:
-        """For sign-up and change of address. Raises ValidationError in words for an address without canonical form."""
+        """Used for sign-up and for a change of address. Raises ValidationError, in words, for an address without a
+        canonical form.
+        """
         return canonical(email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """A mail server may refuse an address without canonical form, and may read another address in it.
+        """A mail server may reject an address without a canonical form, or may read another address in it.
 
-        Only an account that is older than the rule has such an address. It gets its mail if the mail server takes it.
+        Only an account that is older than the rule has such an address. It gets its email if the mail server accepts
+        the address.
         """
         security_events.note_mail(template_prefix, email, self.request)
         context = _with_own_links(self.request, context)
@@ -105,7 +114,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
                 logger.warning("mail_address_refused", cause=type(error).__name__)
 
     def render_mail(self, template_prefix: str, email: Any, context: dict[str, Any], headers: Any = None) -> Any:
-        """Says of an email with a code how long the code works: the outbox does not send it later."""
+        """An email with a code says how long the code works. The outbox does not send the email after that time."""
         message = super().render_mail(template_prefix, email, context, headers)
         if "code" in context:
             message.useful_seconds = settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT
@@ -118,12 +127,14 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         super().send_notification_mail(template_prefix, user, said | (context or {}), email)
 
     def set_password(self, user: User, password: str) -> None:
-        """Django ends the other sessions by itself, but tells nobody."""
+        """Django ends the other sessions, but tells nobody. This method tells the person."""
         super().set_password(user, password)
         end_sessions_after_change(user)
 
     def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
-        """Whether the address is now the account's; never if another account has it, also where both ask at once."""
+        """Returns whether the address is now the account's. It never is if another account has it, even if both ask at
+        once.
+        """
         holder = User.objects.having(email_address.email)
         if holder is None or holder.pk == email_address.user_id:
             try:
@@ -136,7 +147,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         return False
 
     def reauthenticate(self, user: User, password: str) -> bool:
-        """By the account itself: its address may be another account's first (accounts/address_clashes.py)."""
+        """Checks the account itself, because another account may have its address (accounts/address_clashes.py)."""
         return bool(self.authenticate(context.request, email=user.email, password=password, account=user.pk))
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
@@ -147,12 +158,12 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         return super().respond_user_inactive(request, user)
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """The session names a backend that the previous release knows too, which may be running beside this one."""
+        """Names a backend in the session that the previous release knows too. That release may run beside this one."""
         user.backend = "django.contrib.auth.backends.ModelBackend"  # type: ignore[attr-defined]
         super().login(request, user)
 
     def validation_error(self, code: str, *args: Any) -> ValidationError:
-        """allauth shows some limits as errors of a form, which alone would be a page with status 200."""
+        """Answers 429 for limits that allauth shows as errors of a form, on a page with status 200."""
         request = context.request
         if code in {"too_many_login_attempts", "rate_limited"} and not rate_limits.held_up_seconds(request):
             rate_limits.hold_up(request, "login_failed")
@@ -162,11 +173,11 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         return error
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """By our rule: a sign-in is as good as the confirmation that allauth would ask for straight after it."""
+        """Decides by our rule: a sign-in counts as a confirmation. allauth would ask for one right after it."""
         return bool(super().is_reauthentication_required(app=app, **kwargs)) and not was_recent(self.request)
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Whether a `next` may be followed; allauth's own raises for what is no address, such as `http://[::1`."""
+        """Whether a `next` may be followed. allauth's own method raises for a malformed address, such as `http://[::1`."""
         try:
             return bool(super().is_safe_url(url))
         except ValueError:
@@ -179,7 +190,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         return ["accounts.sign_in.pending.RememberPassword", *super().get_login_stages()]
 
     def should_send_confirmation_mail(self, request: HttpRequest, email_address: Any, signup: bool) -> bool:
-        """At a sign-in, an email of its own; without one, the page for the code follows all the same."""
+        """At a sign-in, an email is sent only within the person's own limit. The page for the code follows anyway."""
         if signup or own_email_allowed(request, email_address.email):
             return True
         wait_for_next_email(request, email_address)
@@ -194,7 +205,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         extra_tags: str = "",
         message: str | None = None,
     ) -> None:
-        """Announces failures as warnings, the only kind of trouble our announcements know."""
+        """Announces failures as warnings, because our announcements know no errors."""
         if level == messages.ERROR:
             level = messages.WARNING
             if request.resolver_match and request.resolver_match.url_name in PASSKEY_VIEWS:
@@ -203,9 +214,9 @@ class AccountAdapter(allauth_internals.AccountAdapter):
 
 
 def _with_own_links(request: HttpRequest | None, context: dict[str, Any]) -> dict[str, Any]:
-    """An email's context with BASE_URL in its links. allauth takes the Host header, whose port anyone may write.
+    """An email's context with BASE_URL in its links. allauth would use the Host header, whose port anyone may write.
 
-    `current_site` is what emails call this server.
+    `current_site` is the server's name in emails.
     """
     site = SimpleNamespace(domain=urlsplit(settings.BASE_URL).netloc, name=settings.BASE_URL)
     if request is None:
@@ -220,7 +231,7 @@ def _with_own_links(request: HttpRequest | None, context: dict[str, Any]) -> dic
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
-    """Second factors in our words, and sealed in the database."""
+    """Second factors with our words, encrypted in the database."""
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,
@@ -235,6 +246,6 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
         return secrets_at_rest.unseal(encrypted_text)
 
     def generate_authenticator_name(self, user: User, type: str) -> str:  # noqa: A002  allauth's name
-        """What a new passkey is called until its owner says otherwise."""
+        """The name of a new passkey, until its owner changes it."""
         others = Authenticator.objects.filter(user=user, type=type).count()
         return f"Passkey {others + 1}" if others else "Passkey"

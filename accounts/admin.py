@@ -110,7 +110,7 @@ class UserEditForm(UserChangeForm):  # type: ignore[type-arg]
 
 @admin.register(User)
 class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
-    """The e-mail address is read-only: only its owner can prove a new one, on the account's own pages.
+    """The email address is read-only: only its owner can prove a new one, on the account's own pages.
 
     Accounts are deactivated and never deleted: keys, files and events name them.
     """
@@ -202,7 +202,7 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
             self.log_change(request, user, f"{done}.")
             self.message_user(request, f"{done} the account {user}.", messages.SUCCESS)
         else:
-            self.message_user(request, f"Somebody did this to the account {user} before. Nothing was changed.")
+            self.message_user(request, f"Someone did this to the account {user} before. Nothing was changed.")
         return redirect("admin:accounts_user_change", user.pk)
 
     @admin.display(description="account")

@@ -22,6 +22,7 @@ from allauth.account.utils import url_str_to_user_pk
 from allauth.account.views import ConfirmEmailVerificationCodeView
 from allauth.core.internal import ratelimit
 from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.webauthn import urls as passkeys
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -198,3 +199,14 @@ def record_password(request: HttpRequest, user: Any) -> None:
 def keep_code_used(authenticator: Any, code: str, seconds: int) -> None:
     """An authenticator app's code lets nobody in for so long."""
     cache.set(TOTP(authenticator)._get_used_cache_key(code), "y", seconds)
+
+
+# Addresses
+
+
+def drop_addresses_of_passkeys() -> None:
+    """Takes allauth's addresses of a passkey away, which contain the primary key; accounts/urls.py has others.
+
+    A pattern before theirs would answer first, but Django would still make links from theirs.
+    """
+    passkeys.urlpatterns[:] = [entry for entry in passkeys.urlpatterns if "<int:pk>" not in str(entry.pattern)]

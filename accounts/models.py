@@ -14,7 +14,7 @@ def new_user_id() -> str:
 
 
 class EmailUserManager(UserManager["User"]):
-    """Makes users from an email address and finds them by it, always by its canonical form (accounts/addresses.py)."""
+    """Creates users by email address and finds them by it, always in its canonical form (accounts/addresses.py)."""
 
     def _user(self, email: str, password: str | None, **fields: Any) -> "User":
         """Raises ValidationError for an address that has no canonical form."""
@@ -36,9 +36,7 @@ class EmailUserManager(UserManager["User"]):
         return next((found[form] for form in forms if form in found), None)
 
     def sharing(self, address: str) -> "list[User]":
-        """The account that has the address, then the accounts that wrote the same address before it had a canonical
-        form.
-        """
+        """The account that has the address, then the accounts whose former spelling has the same canonical form."""
         forms = spellings(address)
         found = self.filter(Q(email__in=forms) | Q(former_email__in=forms)).order_by("pk")
         same = [user for user in found if (canonical_or_none(user.email) or user.email) == forms[0]] if forms else []
@@ -51,13 +49,13 @@ class EmailUserManager(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person. The e-mail address is the identifier; there is no user name."""
+    """A person. The email address identifies them; there is no user name."""
 
     username = None  # type: ignore[assignment]
     public_id = models.CharField(max_length=20, unique=True, default=new_user_id, editable=False)
-    # The canonical form, except for accounts that lost a clash (accounts/address_clashes.py).
-    email = models.EmailField("e-mail address", unique=True, validators=[validate])
-    # The account's spelling before addresses had a canonical form; None if nothing was changed.
+    # In canonical form, except for accounts that lost a clash (accounts/address_clashes.py).
+    email = models.EmailField("email", unique=True, validators=[validate])
+    # The spelling before addresses had a canonical form; None if nothing was changed.
     former_email = models.EmailField(null=True, editable=False, db_index=True)
 
     USERNAME_FIELD = "email"

@@ -10,14 +10,29 @@ from accounts.models import User
 
 
 class PageRequest(HttpRequest):
-    """The request that a page's view receives: LoginRequired has checked the user, HtmxMiddleware has set `htmx`."""
+    """The request of a page's view: LoginRequired has checked the user, and HtmxMiddleware has set `htmx`."""
 
     user: User
     htmx: HtmxDetails
 
 
+def address_that_asked(request: HttpRequest) -> str:
+    """The path and query of the page whose script sent the request; "" if no page of ours did."""
+    try:
+        parts = urlsplit(request.htmx.current_url or "")  # type: ignore[attr-defined]
+    except ValueError:
+        return ""
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def path_that_asked(request: HttpRequest) -> str:
+    return address_that_asked(request).partition("?")[0]
+
+
 def page_that_asked(request: HttpRequest) -> str:
-    """Our page whose form or script sent the request, with its search and page number; otherwise the first page."""
+    """The page of ours whose form or script sent the request, with its search and page number; otherwise the first
+    page.
+    """
     referer = request.headers.get("Referer", "")
     if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
         parts = urlsplit(referer)

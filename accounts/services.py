@@ -10,7 +10,7 @@ from accounts.signals import account_deactivated, account_reactivated, deactivat
 
 
 class Consequence(NamedTuple):
-    """One effect of a deactivation: a sentence, and the first few of the `total` things that it is about."""
+    """One effect of a deactivation: a sentence, and the first few of the `total` things that it concerns."""
 
     what: str
     sentence: str
@@ -28,12 +28,12 @@ def consequences_of_deactivation(user: User) -> list[Consequence]:
 
 
 def deactivate_account(*, user: User, by: User | None, address: str | None = None) -> bool:
-    """Shuts the person and the keys that they created out. False if the account was deactivated already."""
+    """Stops the person's sign-in and the keys that they created. False if the account was deactivated already."""
     return _switch(user, False, account_deactivated, by, address)
 
 
 def reactivate_account(*, user: User, by: User | None, address: str | None = None) -> bool:
-    """Lets the person and their keys in again. False if the account was active already."""
+    """Allows the person's sign-in and their keys again. False if the account was active already."""
     return _switch(user, True, account_reactivated, by, address)
 
 

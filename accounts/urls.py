@@ -1,10 +1,14 @@
-"""Pages that come before allauth's own. Two of those change an account without asking who is there."""
+"""Pages that come before allauth's own. Two of those change an account without asking who is there, and its addresses
+of a passkey contain the primary key of the row.
+"""
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.views import password_set
+from allauth.mfa.webauthn.views import edit_webauthn, remove_webauthn
 from django.http import HttpResponse
 from django.urls import path
 
+from accounts import allauth_internals
 from accounts.requests import PageRequest
 from accounts.sessions.session_list import end_session, list_sessions
 from accounts.sign_in.code_page import enter_code
@@ -17,9 +21,13 @@ def set_password(request: PageRequest) -> HttpResponse:
     return question or password_set(request)
 
 
+allauth_internals.drop_addresses_of_passkeys()
+
 urlpatterns = [
     path("confirm-email/", enter_code, name="account_email_verification_sent"),
     path("password/set/", set_password, name="account_set_password"),
     path("sessions/", reauthentication_required(list_sessions, allow_get=True), name="usersessions_list"),
-    path("sessions/<int:pk>/end/", reauthentication_required(end_session), name="end_session"),
+    path("sessions/<session_row:pk>/end/", reauthentication_required(end_session), name="end_session"),
+    path("2fa/webauthn/keys/<passkey_row:pk>/remove/", remove_webauthn, name="mfa_remove_webauthn"),
+    path("2fa/webauthn/keys/<passkey_row:pk>/edit/", edit_webauthn, name="mfa_edit_webauthn"),
 ]

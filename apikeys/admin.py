@@ -164,7 +164,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         keys = [key for key in _with_reports(wanted[:_REPORTED_AT_ONCE]) if key.is_reported]
         if request.method == "POST":
             change = partial(resume_key, although_reported=True)
-            self._switch(request, keys, change, "re-enabled. All owners are told by email", "is active already.")
+            self._switch(request, keys, change, "re-enabled. All owners get an email", "is active already.")
         elif keys:
             context = {**self.admin_site.each_context(request), "opts": self.opts, "keys": keys}
             context["title"] = "Re-enable keys that were reported as leaked?"

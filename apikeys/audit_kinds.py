@@ -36,7 +36,7 @@ RENAMED = register(
 _COPIED_EMAIL = Email(
     "revealed",
     "API key copied from a new address",
-    "The secret of an API key was copied, from an address that may be new to you.",
+    "The secret of an API key was copied from an address that may be new to you.",
     f"If this was not you or someone you trust, pause the key, create a new one, then {CHECK_ACCOUNTS}.",
     only_from_new_addresses=True,
 )
@@ -61,7 +61,7 @@ REVEALED = register(
         Event.KEY_REVEALED,
         _COPIED_EMAIL._replace(
             subject="API key revealed from a new address",
-            what="The secret of an API key was revealed, from an address that may be new to you.",
+            what="The secret of an API key was revealed from an address that may be new to you.",
         ),
     )
 )
@@ -83,8 +83,8 @@ RESUMED_REPORTED = register(
         Email(
             None,
             "Reported API key re-enabled",
-            "An API key that was reported as leaked was re-enabled. Requests with it are let in again, also those of "
-            "whoever else has its secret.",
+            "An API key that was reported as leaked was re-enabled. Requests using it are allowed again, also from "
+            "anyone else who has its secret.",
             f"If this was not you or someone you trust, pause the key, create a new one, then {CHECK_ACCOUNTS}.",
         ),
     )
@@ -100,8 +100,9 @@ DELETED = register(
         Email(
             "deleted",
             "API key deleted",
-            "An API key was deleted, for good. Requests with it are refused.",
-            "If this was not you or someone you trust, create a new key for what used it, then " + CHECK_ACCOUNTS + ".",
+            "An API key was deleted for good. Requests using it are now rejected.",
+            "If this was not you or someone you trust, create a new key for the programs that used it, then "
+            f"{CHECK_ACCOUNTS}.",
         ),
     )
 )
@@ -110,14 +111,14 @@ REPORTED = register(
         "reported",
         Subject.KEY,
         "Key reported as leaked",
-        "Somebody who holds its secret reported {key} as leaked",
+        "{key} was reported as leaked",
         "shield-exclamation",
         Event.KEY_REPORTED,
         Email(
             "reported",
             "API key reported as leaked",
-            "Somebody who holds the secret of an API key reported it as leaked. Latchkey has paused the key: every "
-            "request with it is refused.",
+            "An API key was reported as leaked, by someone who has its secret. Latchkey has paused the key: requests "
+            "using it are now rejected.",
             "Create a new key, switch your programs to it, then delete this one.",
         ),
         has_source=True,
@@ -139,8 +140,8 @@ SHOWN_ONCE = register(
     Kind(
         "shown_once",
         Subject.PROJECT,
-        "Secrets shown once",
-        "{by} chose that secrets are shown once",
+        "Stopped storing secrets",
+        "{by} stopped storing secrets",
         "eye-slash",
         Event.KEY_SHOWN_ONCE,
         NOBODY,
@@ -150,18 +151,18 @@ SHOWN_AGAIN = register(
     Kind(
         "shown_again",
         Subject.PROJECT,
-        "Secrets can be shown again",
-        "{by} chose that secrets can be shown again",
+        "Started storing new secrets",
+        "{by} started storing new secrets",
         "eye",
         Event.KEY_SHOWN_AGAIN,
         # No switch: a thief of a session could switch it off first, and then have secrets stored that were not to be.
         Email(
             None,
-            "Secrets can be shown again",
-            "The secrets of this project's API keys were shown once. From now on new ones are stored, encrypted, and "
-            "can be shown again.",
-            'If this was not you or someone you trust, choose "Show secrets once" again, replace the keys that were '
-            f"created in between, then {CHECK_ACCOUNTS}.",
+            "New secrets are stored",
+            "This project did not store the secrets of its API keys. The secrets of new keys are now stored, "
+            "encrypted, and can be copied again.",
+            'If this was not you or someone you trust, press "Stop storing secrets", replace the keys that were '
+            f"created in the meantime, then {CHECK_ACCOUNTS}.",
             section="show-once",
         ),
     )

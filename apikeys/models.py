@@ -22,7 +22,7 @@ from apikeys.standing import (
     standing_of,
     standings_of,
 )
-from common.names import MAX_LENGTH
+from common.names import CODE_LENGTH, MAX_LENGTH
 from common.public_ids import new_public_id
 from projects.models import Project
 
@@ -37,24 +37,25 @@ def new_key_id() -> str:
     return new_public_id("key")
 
 
-# Where the database has the facts that a standing follows from.
+# The columns of the facts that decide a key's standing.
 _FACTS = {"state": "state", "pause_reason": "pause_reason", "creator_is_active": "created_by__is_active"}
 
 
 def holds(standing: Standing) -> Q:
-    """The standing's conditions in SQL."""
+    """The standing's conditions as a query."""
     passed = {f"{_FACTS[fact]}__lte": Now() for fact, value in standing.where.items() if value is PASSED}
     return Q(**{_FACTS[fact]: value for fact, value in standing.where.items() if value is not PASSED}, **passed)
 
 
-# A key's place in STANDINGS, for lists that are sorted by standing. The last standing that holds is the key's.
+# A key's place in STANDINGS, for lists that are sorted by standing. The last standing whose conditions hold is the
+# key's.
 STANDING_ORDER = Case(
     *(When(holds(standing), then=place) for place, standing in reversed([*enumerate(STANDINGS)][1:])), default=0
 )
 
 
 class Span(models.TextChoices):
-    """What calls are counted by."""
+    """The length of time of one row of counted requests."""
 
     HOUR = "hour", "hour"
     DAY = "day", "day"
@@ -63,17 +64,21 @@ class Span(models.TextChoices):
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def alive(self) -> ApiKeyQuerySet:
-        """Keys that their owners still manage: active and paused ones.
+        """Keys that their owners still manage: active and paused keys.
 
-        The states are named, so that an index finds these keys among any number of deleted ones.
+        The query names the states, so that an index finds these keys among any number of deleted ones.
         """
         return self.filter(state__in=[KeyState.ACTIVE, KeyState.PAUSED])
 
+    def deleted(self) -> ApiKeyQuerySet:
+        return self.filter(state=KeyState.DELETED)
+
 
 class ApiKey(models.Model):
-    """A key of a project. The secret itself is never stored: a digest finds it, a ciphertext shows it again.
+    """A key of a project. The secret itself is never stored: a digest finds the key, and a ciphertext shows the secret
+    again.
 
-    A key of a project that shows secrets once has no ciphertext. A deleted key stays as a tombstone without
+    A key of a project that does not store secrets has no ciphertext. A deleted key stays as a tombstone without a
     ciphertext: its digest lets the API say `key_deleted`.
     """
 
@@ -82,7 +87,9 @@ class ApiKey(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="created_keys")
     name = models.CharField(max_length=MAX_LENGTH)
     state = models.CharField(
-        max_length=32, choices=[(state.value, state.label) for state in KeyState], default=KeyState.ACTIVE.value
+        max_length=CODE_LENGTH,
+        choices=[(state.value, state.label) for state in KeyState],
+        default=KeyState.ACTIVE.value,
     )
     mask = models.CharField(max_length=40)
     digest = models.BinaryField(max_length=32, unique=True)
@@ -92,9 +99,9 @@ class ApiKey(models.Model):
     form_token = models.CharField(max_length=64, null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     paused_at = models.DateTimeField(null=True)
-    # Empty unless the key is paused for it.
+    # Empty if the key is not paused, or if a person simply pressed Pause.
     pause_reason = models.CharField(
-        max_length=32,
+        max_length=CODE_LENGTH,
         choices=[(PauseReason.REPORTED.value, REPORTED.label.lower())],
         blank=True,
         default="",
@@ -103,14 +110,14 @@ class ApiKey(models.Model):
     deleted_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField("last used", null=True)
     last_used_address = models.GenericIPAddressField(null=True)
-    # Calls that were refused since the key was paused or deleted; Pause and Delete begin at 0.
+    # Requests that were rejected since the key was paused or deleted. Pause and Delete reset the number to 0.
     refused_calls = models.PositiveBigIntegerField(default=0, db_default=0)
     last_refused_at = models.DateTimeField(null=True)
     last_refused_address = models.GenericIPAddressField(null=True)
 
     objects = ApiKeyQuerySet.as_manager()
 
-    # What `figures.with_figures` found; None on a key loaded otherwise.
+    # Set by `figures.with_figures`; None if the key was loaded in another way.
     figures: KeyFigures | None = None
 
     class Meta:
@@ -137,7 +144,8 @@ class ApiKey(models.Model):
                 | (~Q(state=KeyState.PAUSED) & Q(paused_at__isnull=True)),
                 name="apikey_paused_at_while_paused",
             ),
-            # Not "while paused": the previous release re-enables keys without knowing the column.
+            # The constraint does not require the state "paused", because the previous release re-enables keys without
+            # this column.
             models.CheckConstraint(
                 condition=Q(pause_reason__in=["", *(reason.value for reason in PauseReason)]),
                 name="apikey_pause_reason_is_known",
@@ -159,22 +167,24 @@ class ApiKey(models.Model):
 
     @property
     def was_used_recently(self) -> bool:
-        """Whether a call came in the last 7 days: then deleting it asks for its name."""
+        """Whether a request came in the last 7 days. Then deleting the key asks for its name."""
         return self.last_used_at is not None and self.last_used_at > timezone.now() - RECENTLY
 
     @property
     def is_unused_lately(self) -> bool:
-        """Whether it was used, and last QUIET_AFTER ago or before."""
+        """Whether the key was used, and its last use was at least QUIET_AFTER ago."""
         return self.last_used_at is not None and self.last_used_at <= timezone.now() - QUIET_AFTER
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it had calls and has had none for 24 hours: what to look for before a roll's old key is deleted."""
+        """Whether the key was used, but not in the last 24 hours. People check this before they delete the old key of a
+        roll.
+        """
         return self.is_active and self.is_unused_lately
 
     @property
     def stopped_at(self) -> datetime | None:
-        """Since when its calls are refused; None while they are let in."""
+        """When the key's requests began to be rejected; None while they are allowed."""
         return self.deleted_at or self.paused_at
 
     @property
@@ -187,7 +197,7 @@ class ApiKey(models.Model):
 
     @property
     def is_reported(self) -> bool:
-        """Whether it is paused because somebody who holds its secret reported it as leaked."""
+        """Whether the key is paused because somebody who has its secret reported it as leaked."""
         return self.is_paused and self.pause_reason == PauseReason.REPORTED
 
     @property
@@ -196,7 +206,7 @@ class ApiKey(models.Model):
 
     @property
     def facts(self) -> Facts:
-        """A query, unless `created_by` was selected with the key."""
+        """The facts that decide the key's standing. This is a query if `created_by` was not selected with the key."""
         return Facts(self.state, self.pause_reason, self.created_by.is_active)
 
     @property
@@ -205,27 +215,32 @@ class ApiKey(models.Model):
 
     @property
     def standings(self) -> tuple[Standing, ...]:
-        """Its standing, and what would refuse a paused key once it is re-enabled."""
+        """The key's standing and, for a paused key, the standings that would still reject its requests once it is
+        re-enabled.
+        """
         return standings_of(self.facts, time.time())
 
     @property
     def can_be_shown(self) -> bool:
-        """Whether its secret is stored, encrypted; not where it was shown once, and not of a tombstone."""
+        """Whether the secret is stored, encrypted. It is not in a project that does not store secrets, nor for a
+        deleted key.
+        """
         return self.ciphertext is not None
 
 
 class KeyUse(models.Model):
-    """The calls with a key that ended in one way, in one hour, day or month of UTC; usage/counting.py counts them.
+    """The requests with a key that ended in one way, in one hour, day or month of UTC. usage/counting.py counts them.
 
-    Every call is in an hour's row, in its day's and in its month's: folding hours into days is forgetting the hours.
+    Every request is counted in the rows of its hour, its day and its month, so folding hours into days only deletes the
+    hours.
     """
 
-    # In the order in which figures are asked for: a key's hours, days or months of a time.
+    # The order in which figures are read: a key's hours, days or months of a period.
     pk = models.CompositePrimaryKey("key_id", "span", "starts_at", "outcome")
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="use", db_index=False)
-    span = models.CharField(max_length=32, choices=Span.choices)
+    span = models.CharField(max_length=CODE_LENGTH, choices=Span.choices)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=32, choices=[*OUTCOMES.items()])
+    outcome = models.CharField(max_length=CODE_LENGTH, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
     last_at = models.DateTimeField()
     last_address = models.GenericIPAddressField(null=True)
@@ -241,12 +256,12 @@ class KeyUse(models.Model):
 
 
 class ProjectUse(models.Model):
-    """A day's calls with all keys of a project, so that a year's chart reads days and not every key's."""
+    """The requests of a day with all keys of a project. A year's chart reads these rows instead of every key's."""
 
     pk = models.CompositePrimaryKey("project_id", "starts_at", "outcome")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="use", db_index=False)
     starts_at = models.DateTimeField()
-    outcome = models.CharField(max_length=32, choices=[*OUTCOMES.items()])
+    outcome = models.CharField(max_length=CODE_LENGTH, choices=[*OUTCOMES.items()])
     calls = models.PositiveBigIntegerField()
 
     def __str__(self) -> str:
@@ -254,7 +269,7 @@ class ProjectUse(models.Model):
 
 
 class UnmatchedUse(models.Model):
-    """The refused calls of an hour that matched no key of a living project; no owner can be told of them."""
+    """The rejected requests of an hour that matched no key of a living project. No owner can see them."""
 
     starts_at = models.DateTimeField(primary_key=True)
     calls = models.PositiveBigIntegerField()

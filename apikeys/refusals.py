@@ -64,7 +64,7 @@ FORBIDDEN = Refusal(
 TOO_MANY_FAILURES = Refusal(
     code="too_many_failures",
     status=429,
-    message="Too many calls from this address had a wrong key. Wait a minute, and check the key.",
+    message="Too many requests from this address had a wrong key. Wait a minute, and check the key.",
     when="the key is malformed or unknown, and so were more than `FAILED_KEYS_PER_MINUTE` (60) others from this "
     "address in this minute",
     help="wait as `Retry-After` says, and check the key",
@@ -93,5 +93,5 @@ ALL = tuple(sorted((*OF_A_KEY, *OF_REPORTS, *OF_FILES, *GENERAL), key=attrgetter
 
 # How a call with a key can end, as it is counted, and each in words.
 LET_IN = "ok"
-OUTCOMES = {LET_IN: "let in", **{refusal.outcome: refusal.reason for refusal in OF_A_KEY if refusal.outcome}}
+OUTCOMES = {LET_IN: "allowed", **{refusal.outcome: refusal.reason for refusal in OF_A_KEY if refusal.outcome}}
 REFUSED_OUTCOMES = [outcome for outcome in OUTCOMES if outcome != LET_IN]

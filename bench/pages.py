@@ -41,13 +41,16 @@ class Reader:
         self._server = server
 
     def queries(self, path: str) -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
-            answer = self.client.get(path)
+        with CaptureQueriesContext(connection) as captured:
+            self.size(path)
+        return len(captured)
+
+    def size(self, path: str) -> int:
+        """The bytes of a page, before compression."""
+        answer = self.client.get(path)
         if answer.status_code != 200:
             raise LoadFailed(f"{path}: {answer.status_code}")
-        return len(captured)
+        return len(answer.content)
 
     def milliseconds(self, paths: list[str], loads: int) -> list[float]:
         """Each page's median time. The pages are loaded in turn over one connection."""

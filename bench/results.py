@@ -44,6 +44,11 @@ class Row:
         return "PASS" if self.holds and self.goal.is_met(self.value) else "FALLS SHORT"
 
 
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """By number, V9 before V18; rows without a number last."""
+    return sorted(rows, key=lambda row: (row.id[0] != "V", len(row.id), row.id))
+
+
 HEADINGS = ("id", "measured", "against", "value", "goal", "")
 
 

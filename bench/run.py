@@ -37,7 +37,7 @@ def run(plan: Plan, path: Path) -> bool:
 
 
 def _measure(plan: Plan) -> tuple[list[results.Row], dict[str, float]]:
-    from bench import memory, pages, rates, stops, usage_page  # they need Django set up
+    from bench import key_list, memory, pages, rates, stops, usage_page  # they need Django set up
     from tests.support.factories import UserFactory
 
     _say("filling the database")
@@ -59,10 +59,12 @@ def _measure(plan: Plan) -> tuple[list[results.Row], dict[str, float]]:
     _say("V8", rows)
     year, more_figures = usage_page.a_year_of_use(url, owner, plan)
     rows, figures = [*rows, year], figures | more_figures
+    _say("V18", rows)
+    rows.append(key_list.beside_the_dashboard(url, owner, plan))
     _say("V9", rows)
     rows.append(memory.after_many_calls(url, headers, plan))
     _say("SQLite", rows)
-    return sorted(rows, key=lambda row: (row.id[0] != "V", row.id)) + rates.on_sqlite(plan), figures
+    return results.in_order(rows) + rates.on_sqlite(plan), figures
 
 
 def _say(what: str, so_far: list[results.Row] | None = None) -> None:

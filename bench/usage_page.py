@@ -49,9 +49,9 @@ WHERE project_id = %(project)s
 """
 
 
-def _used_project(url: str, owner: User, days: int) -> Project:
+def used_project(url: str, owner: User, days: int, keys: int = KEYS) -> Project:
     """A project whose keys were called at each hour of the last `days`, folded as a year of nights would leave it."""
-    project = owned_project(owner, KEYS)
+    project = owned_project(owner, keys)
     databases.ask(url, _HOURS, {"project": project.pk, "days": days})
     call_command("foldusage", stdout=StringIO())
     return project
@@ -65,14 +65,14 @@ def _size(url: str) -> int:
 def a_year_of_use(url: str, owner: User, plan: Plan) -> tuple[Row, dict[str, float]]:
     """The range that slows down most, and the size of a year of a key's use."""
     before, rows_before = _size(url), KeyUse.objects.count()
-    year = _used_project(url, owner, DAYS)
+    year = used_project(url, owner, DAYS)
     a_row = (_size(url) - before) / (KeyUse.objects.count() - rows_before)
     use = KeyUse.objects.filter(key__project=year)
     figures = {
         "bytes for a year of a key's use in every hour": a_row * use.count() / KEYS,
         "of these for days and months, which are kept": a_row * use.exclude(span=Span.HOUR).count() / KEYS,
     }
-    day = _used_project(url, owner, 1)
+    day = used_project(url, owner, 1)
     databases.settle(url)
     pages = [reverse("apikeys:usage", args=[project.public_id]) for project in (year, day)]
     raw: dict[str, float] = {}

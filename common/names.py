@@ -1,4 +1,4 @@
-"""The rule for the names of projects and keys."""
+"""The rule for the names of projects and keys, and the width of columns that hold codes."""
 
 import re
 import unicodedata
@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 MAX_LENGTH = 64
+# How wide the columns of states, outcomes, kinds and other codes are: wide enough for codes that do not exist yet.
+CODE_LENGTH = 32
 
 # Unicode counts these as letters and symbols, but they are blank to the eye (Hangul fillers, the empty Braille
 # pattern). The replacement character is what broken UTF-8 is read as.
@@ -102,14 +104,14 @@ def clean_name(value: str) -> str:
     something that looks like a secret in the wrong field, because everyone in the project can read names.
     """
     if has_hidden_characters(value):
-        raise ValidationError("Use visible characters only: this name holds hidden ones.", code="hidden_characters")
+        raise ValidationError("This name contains invisible characters. Remove them.", code="hidden_characters")
     name = unicodedata.normalize("NFC", " ".join(value.split()))
     if not name:
         raise ValidationError("Enter a name.", code="required")
     if len(name) > MAX_LENGTH:
-        raise ValidationError(f"Use at most {MAX_LENGTH} characters; this has {len(name)}.", code="max_length")
+        raise ValidationError(f"Use at most {MAX_LENGTH} characters. This name has {len(name)}.", code="max_length")
     if _SECRET.search(name):
-        raise ValidationError("This looks like an API key. Names are shown to everyone; choose another.", code="secret")
+        raise ValidationError("This looks like an API key. Everyone in the project sees names.", code="secret")
     return name
 
 

@@ -122,7 +122,7 @@ class Api(ninja_internals.Api):
 api = Api(
     title="Latchkey API",
     version="1.0.0",
-    description="A call is made with an API key of a project, and reaches that project only. Leaked keys are reported "
+    description="A request needs an API key of a project, and reaches that project only. Leaked keys are reported "
     "without one.",
     urls_namespace="api",
     auth=ApiKeyAuth(),

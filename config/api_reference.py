@@ -13,6 +13,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from apikeys.api.report import MESSAGE
 from apikeys.pages.snippets import api_url
 from apikeys.refusals import ALL, KEY_PAUSED
 
@@ -32,10 +33,7 @@ _ME = {
     "project": {"id": "prj_6kDv1HnZ8sQy3TgM", "name": "Acme Weather API"},
     "user": {"id": "usr_8Yt3NcVq0PdR5hGe", "email": "ada@example.com"},
 }
-_THANKS = {
-    "message": "Thank you. If this was the secret of an API key here, requests with it are refused from now on, "
-    "and the owners of its project are told."
-}
+_THANKS = {"message": MESSAGE}
 _REPORT = json.dumps({"secret": "lk_…", "source": "https://example.com/leaked"}, ensure_ascii=False)
 _MATCHES = json.dumps([{"token": "lk_…", "url": "https://example.com/leaked"}], ensure_ascii=False)
 

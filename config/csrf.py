@@ -8,6 +8,8 @@ from django.middleware.csrf import REASON_NO_CSRF_COOKIE, REASON_NO_REFERER
 from django.shortcuts import render
 
 from common.security_log import Event, record
+from config.errors import is_api
+from config.middleware.sign_in import lead_to_sign_in
 
 LONGEST = 200  # of an address that the client sent, on the page and in the log
 
@@ -16,8 +18,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if reason.startswith(("Origin checking failed", "Referer checking failed")):
         return _wrong_origin(request, reason, "" if reason == REASON_NO_REFERER else _origin(request))
     record(Event.CSRF_REFUSED, reason=reason)
+    if _sent_by_script(request) and not request.user.is_authenticated:
+        # The cookies of the page's sign-in are gone, and the token's cookie with them.
+        return lead_to_sign_in(request)
     has_no_cookie = reason == REASON_NO_CSRF_COOKIE or reason.startswith("CSRF cookie ")
     return render(request, "errors/csrf_cookie.html" if has_no_cookie else "errors/csrf.html", status=403)
+
+
+def _sent_by_script(request: HttpRequest) -> bool:
+    """Whether a script of a page sent the request. Its origin is ours, because that was checked before."""
+    wants_json = request.headers.get("Accept") == "application/json"
+    return (bool(request.htmx) or wants_json) and not is_api(request)  # type: ignore[attr-defined]
 
 
 def _wrong_origin(request: HttpRequest, reason: str, received: str) -> HttpResponse:

@@ -114,7 +114,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.middleware.every_request.own_405",
-    "config.middleware.every_request.htmx_redirects",
+    "config.middleware.every_request.htmx_pages",
     "config.middleware.sign_in.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -143,7 +143,6 @@ TEMPLATES = [
                 "projects.context_processors.navigation",
             ],
             "builtins": [
-                "heroicons.templatetags.heroicons",
                 "template_partials.templatetags.partials",
                 "common.page_tags",
             ],

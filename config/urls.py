@@ -8,6 +8,7 @@ from django.urls.converters import StringConverter
 from apikeys.api.verify_and_me import verify
 from apikeys.verify import gateway
 from common.public_ids import converter_for
+from common.row_ids import converter_for_rows
 from config import errors, well_known
 from config.api import api
 from projects.views import home
@@ -23,6 +24,8 @@ register_converter(TheClients, "the_clients")
 register_converter(converter_for("prj"), "project_id")
 register_converter(converter_for("key"), "key_id")
 register_converter(converter_for("file"), "file_id")
+register_converter(converter_for_rows("session"), "session_row")
+register_converter(converter_for_rows("passkey"), "passkey_row")
 
 urlpatterns = [
     path("", home, name="home"),

@@ -130,7 +130,7 @@ class ProjectAdmin(ServiceAdmin):
         ending = [project for project in objs if _is_alive(project)]
         consequences: list[Any] = []
         for project in ending:
-            stops = ["its API keys: requests with them are refused at once, for good", "its files"]
+            stops = ["its API keys: requests using them are rejected at once, for good", "its files"]
             consequences += [f"Project: {project}", stops]
         return consequences, {"projects": len(ending)}, set(), []
 

@@ -13,7 +13,7 @@ def _email_about_a_member(subject: str, what: str) -> Email:
         "If you did not expect this, change your password and sign out your other sessions, and ask the operators of "
         "this server to undo it.",
         section="",
-        why="You are this person, or you own this project in Latchkey. All of them get this email.",
+        why="You get this email because you are this person, or because you own the project.",
     )
 
 

@@ -15,7 +15,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {}
     return {
-        "switcher_projects": Project.objects.of(request.user)[:SWITCHER_LENGTH],
+        "switcher_projects": Project.objects.of(request.user).by_name()[:SWITCHER_LENGTH],
         "project_at_hand": lambda: project_at_hand(request),
     }
 

@@ -1,6 +1,5 @@
 import secrets
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import BadRequest, ValidationError
@@ -30,6 +29,14 @@ class PageForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": f"{self.id_prefix}-%s", **kwargs})
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """The first wrong field has the focus."""
+        super().add_error(field, error)
+        wrong = [name for name, shown in self.fields.items() if self.has_error(name) and not shown.widget.is_hidden]
+        if wrong:
+            for name, shown in self.fields.items():
+                shown.widget.attrs["autofocus"] = name == wrong[0]
 
 
 class ProjectForm(PageForm):
@@ -88,7 +95,7 @@ class ListForm(forms.Form):
 
     def clean_q(self) -> str:
         if has_hidden_characters(self.cleaned_data["q"]):
-            raise ValidationError("Hidden characters cannot be searched for.")
+            raise ValidationError("Invisible characters cannot be searched for.")
         return str(self.cleaned_data["q"])
 
 
@@ -98,9 +105,3 @@ def list_choice(query: QueryDict, form_class: type[ListForm] = ListForm) -> dict
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
     return {**form.cleaned_data, "page": form.cleaned_data["page"] or 1}
-
-
-def pager_query(**choice: str) -> str:
-    """`choice` as the start of a query that `page=2` can follow: `q=web&`, or "" where nothing is chosen."""
-    chosen = urlencode({name: value for name, value in choice.items() if value})
-    return f"{chosen}&" if chosen else ""

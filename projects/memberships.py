@@ -19,8 +19,9 @@ def change_member(
 ) -> bool:
     """Gives `user` the role in the project; None removes them. Returns whether that changed anything.
 
-    Each change leaves one event and sends one email to the person and to each owner. `by` is None for an operator's
-    command. Raises ValidationError if the project would lose its last owner, and ProjectGone if it was deleted.
+    Each change leaves one event and sends one email to the person and to each owner. A person who creates a project
+    gets no email about becoming its owner. `by` is None for an operator's command. Raises ValidationError if the
+    project would lose its last owner, and ProjectGone if it was deleted.
     """
     with transaction.atomic():
         project = lock_project(project)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from accounts.models import User
-from common.names import MAX_LENGTH
+from common.names import CODE_LENGTH, MAX_LENGTH
 from common.public_ids import new_public_id
 from projects.audit_log import models as _audit_log  # noqa: F401  Django finds this room's model here
 from projects.permissions import Permission, Role, roles_that
@@ -30,9 +32,22 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         """The living projects in which the user's role allows `can`."""
         return self.alive().filter(memberships__user=user, memberships__role__in=roles_that(can))
 
+    def by_name(self) -> ProjectQuerySet:
+        """The order in which people look for a project."""
+        return self.order_by(Lower("name"), "pk")
+
+    def with_key_counts(self) -> ProjectQuerySet:
+        """With `key_count`, the number of living keys. Which keys are alive is said by their app, above this one."""
+        keys: Any = self.model._meta.get_field("api_keys").related_model
+        of_project = keys.objects.alive().filter(project=OuterRef("pk")).order_by().values("project")
+        number = of_project.annotate(number=Count("pk")).values("number")
+        return self.annotate(key_count=Coalesce(Subquery(number), 0))
+
 
 class Project(models.Model):
-    """What keys and files belong to. A deleted project stays as a tombstone so that its keys' events stay readable."""
+    """The container of keys and files. A deleted project stays as a tombstone, so that the events of its keys stay
+    readable.
+    """
 
     public_id = models.CharField(max_length=20, unique=True, default=new_project_id, editable=False)
     name = models.CharField(max_length=MAX_LENGTH)
@@ -50,7 +65,7 @@ class Project(models.Model):
 
     objects = ProjectQuerySet.as_manager()
 
-    # The role, and the membership, by which `access.get_project` let its user in; None on a project loaded otherwise.
+    # The role and the membership by which `access.get_project` found the project; None if it was loaded in another way.
     role: Role | None = None
     membership: Membership | None = None
 
@@ -70,9 +85,9 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         return self.filter(role__in=roles_that(can))
 
     def mailed(self, about: str | None = None) -> MembershipQuerySet:
-        """Owners whom a mail tells of keys that were `about`: created, deleted, revealed or reported.
+        """Owners who get the emails about keys that were `about`: created, deleted, revealed or reported.
 
-        Without it, all owners: some mails are nobody's choice.
+        Without `about`, all owners, because nobody can switch off some emails.
         """
         owners = self.that(Permission.GET_MAILS).filter(user__is_active=True)
         return owners.filter(**{f"mail_{about}": True}) if about else owners
@@ -82,17 +97,17 @@ class Membership(models.Model):
     """A person's role in a project."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
-    # A membership ends by `change_member` alone, which tells people of it.
+    # Only `change_member` ends a membership, because it tells the people concerned.
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
-    role = models.CharField(max_length=32, choices=Role.choices, default=Role.OWNER)
+    role = models.CharField(max_length=CODE_LENGTH, choices=Role.choices, default=Role.OWNER)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Of what happens to the project's keys an owner is told by mail.
+    # Which events of the project's keys an owner is emailed about.
     mail_created = models.BooleanField(default=True, db_default=True)
     mail_deleted = models.BooleanField(default=True, db_default=True)
     mail_revealed = models.BooleanField(default=True, db_default=True)
     mail_reported = models.BooleanField(default=True, db_default=True)
-    # When any of them, or the role, was last changed, or an email to the owner was lost; None for never. Nothing before
-    # counts as told.
+    # When one of these choices or the role last changed, or an email to the owner was lost; None for never. Earlier
+    # events count as not told.
     mails_chosen_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipQuerySet.as_manager()
@@ -108,7 +123,9 @@ class Membership(models.Model):
 
 
 def blob_path(file: File, filename: str) -> str:
-    """Where an upload's bytes lie: a random name, so that nothing of the uploader's reaches the file system."""
+    """Where an upload's bytes are stored: a random name, so that nothing that the uploader chose reaches the file
+    system.
+    """
     return f"{file.project.public_id}/{secrets.token_hex(16)}"
 
 

@@ -5,22 +5,22 @@ from common.answers.refusals import Refusal
 TOO_MANY_FILES = Refusal(
     code="too_many_files",
     status=409,
-    message="The project may have no more files. Delete some that are no longer needed.",
-    when="the project has as many files as it may have, `MAX_FILES_PER_PROJECT` (10,000)",
+    message="This project has reached its limit of files. Delete some files.",
+    when="the project has as many files as it can have, `MAX_FILES_PER_PROJECT` (10,000)",
     help="delete some",
 )
 FILE_TOO_LARGE = Refusal(
     code="file_too_large",
     status=413,
     message="The file is too large. Send a smaller one.",
-    when="the file has more bytes than one may have",
+    when="the file has more bytes than a file can have",
     help="send a smaller one",
 )
 STORAGE_EXCEEDED = Refusal(
     code="storage_exceeded",
     status=413,
-    message="There is no room for the file. Delete some files that are no longer needed.",
-    when="the project's files, or the files of all projects of one of its owners, would have more bytes than they may "
+    message="There is no room for the file. Delete some files.",
+    when="the project's files, or the files of all projects of one of its owners, would have more bytes than they can "
     "have together",
     help="delete some",
 )

@@ -1,7 +1,6 @@
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, FilteredRelation, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,7 +13,7 @@ from common.client_address import client_address
 from common.names import named_like
 from projects import services
 from projects.access import get_project
-from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice, pager_query
+from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -38,19 +37,11 @@ def home(request: PageRequest) -> HttpResponse:
 @require_safe
 def project_list(request: PageRequest) -> HttpResponse:
     choice = list_choice(request.GET)
-    projects = (
-        Project.objects.of(request.user)
-        .annotate(
-            # The states are named, so that an index finds the living keys among any number of deleted ones.
-            living=FilteredRelation("api_keys", condition=Q(api_keys__state__in=["active", "paused"])),
-            key_count=Count("living", distinct=True),
-        )
-        .order_by("-created_at", "-pk")
-    )
+    projects = Project.objects.of(request.user).with_key_counts().by_name()
     if choice["q"]:
         projects = projects.filter(named_like(choice["q"]))
     page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
-    context = {"page": page, "q": choice["q"], "pager_query": pager_query(q=choice["q"])}
+    context = {"page": page, "q": choice["q"]}
     return render(request, "projects/list.html", context)
 
 
@@ -88,7 +79,7 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
-    """The confirmation as a page, for browsers that cannot show the dialog of the settings page."""
+    """The confirmation: in the dialog of the settings page for htmx, otherwise as a page."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
     if question := ask_who_it_is(request, back_to=request.path, again="press Delete project again"):
         return question
@@ -97,5 +88,6 @@ def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
         services.delete_project(project=project, by=request.user, address=client_address(request))
         announce(request, f"Deleted {project.name}. Requests using its keys are now rejected.")
         return redirect("projects:list")
-    context = {"project": project, "delete_form": form}
-    return render(request, "projects/delete.html", context, status=422 if form.is_bound else 200)
+    context = {"project": project, "delete_form": form, "dialog": "delete-project" if request.htmx else ""}
+    template = "projects/delete_form.html" if request.htmx else "projects/delete.html"
+    return render(request, template, context, status=422 if form.is_bound else 200)

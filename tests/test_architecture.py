@@ -450,3 +450,10 @@ def test_writes_are_seen(code):
 )
 def test_calls_that_write_no_row_are_no_writes(code):
     assert not list(database_writes(ast.parse(code)))
+
+
+def test_no_app_below_apikeys_names_a_state_of_a_key():
+    """`ApiKeyQuerySet` says which keys are alive and which are deleted. A new state is then one change."""
+    named = re.compile(r"api_keys__state|api_keys\.\w+\(state\b|\bstate__in=\[\"")
+    places = [file for layer in ("projects", "accounts", "common") for file in modules(layer)]
+    assert [str(file) for file in places if named.search(file.read_text())] == []

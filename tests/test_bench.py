@@ -1,11 +1,12 @@
 """How `make bench` judges and prints its figures. These tests measure no time."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from bench.load import LoadFailed, Pairs, Sample, parse
-from bench.results import Goal, Row, all_pass, table, write_json
+from bench.results import Goal, Row, all_pass, in_order, table, write_json
 
 pytestmark = pytest.mark.nodb
 
@@ -54,6 +55,11 @@ def test_a_minute_in_which_the_machine_is_busy_changes_no_ratio():
 
 def test_a_row_falls_short_if_what_has_to_hold_besides_does_not():
     assert row(1, Goal(most=1.5), holds=False).verdict == "FALLS SHORT"
+
+
+def test_rows_are_sorted_by_their_number():
+    rows = [replace(row(1, None), id=name) for name in ("V18", "SQLite", "V2", "V9")]
+    assert [sorted_row.id for sorted_row in in_order(rows)] == ["V2", "V9", "V18", "SQLite"]
 
 
 def test_the_table_and_the_file_say_the_same(tmp_path):

@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                         max_length=254,
                         unique=True,
                         validators=[accounts.addresses.validate],
-                        verbose_name="e-mail address",
+                        verbose_name="email",
                     ),
                 ),
                 ("former_email", models.EmailField(db_index=True, editable=False, max_length=254, null=True)),

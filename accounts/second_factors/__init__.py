@@ -1,1 +1,1 @@
-"""Second factors: their secrets at rest, and codes that let in once."""
+"""Second factors: their secrets in the database, and codes that work once."""

@@ -1,6 +1,7 @@
-"""Secrets of second factors at rest: the app's seed and that of the recovery codes, sealed with the key ring.
+"""Encrypts the secrets of second factors in the database: the app's seed and the seed of the recovery codes, with the
+key ring.
 
-Passkeys need no sealing: the database holds their public keys.
+Passkeys need no encryption, because the database holds their public keys.
 """
 
 from base64 import b32decode, urlsafe_b64decode, urlsafe_b64encode
@@ -20,7 +21,8 @@ from common.key_ring import VaultUnavailable
 
 ROWS_A_STATEMENT = 500
 
-# allauth's hooks know the secret alone, not whose it is. So it is bound to its purpose: it cannot pass for a key's.
+# allauth's hooks know the secret, but not its owner. So the ciphertext is bound to its purpose: it cannot pass for a
+# key's.
 _BOUND_TO = b"v1|second factor"
 _SEALED = "sealed1:"  # no seed and no code has a colon
 _TYPES = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
@@ -75,10 +77,10 @@ def rows() -> QuerySet[Any]:
 
 
 def move_all(*, batch: int = ROWS_A_STATEMENT) -> int:
-    """Seals every second factor that can be read under the first ring key; how many it moved.
+    """Seals every readable second factor with the first ring key, and returns how many it moved.
 
-    The rows of a transaction, up to `batch`, are locked, because allauth marks a used recovery code in the same column.
-    Killed at any moment, the next run does the rest.
+    Each transaction locks its rows, up to `batch`, because allauth marks a used recovery code in the same column. If
+    the command is killed, the next run does the rest.
     """
     moved, last_pk = 0, 0
     while True:
@@ -134,7 +136,7 @@ def _ring_keys(row: Authenticator) -> set[str]:
 
 
 def with_secrets(data: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """What allauth stores of an app or of recovery codes, with each secret changed."""
+    """The stored data of an app or of recovery codes, with each secret changed."""
     changed = {**data, **{name: change(data[name]) for name in _SECRETS if name in data}}
     if data.get("migrated_codes") is not None:
         changed["migrated_codes"] = [change(code) for code in data["migrated_codes"]]

@@ -1,7 +1,7 @@
-"""allauth's forms for an authenticator app's codes, each of which lets in once (RFC 6238, 5.2).
+"""allauth's forms for the codes of an authenticator app. Each code works once (RFC 6238, 5.2).
 
-allauth remembers a used code for one period, though MFA_TOTP_TOLERANCE makes it good for three, and not at all the one
-that an app was set up with.
+allauth remembers a used code for one period, although MFA_TOTP_TOLERANCE accepts it for three. It does not remember the
+code that set up the app.
 """
 
 from typing import Any
@@ -27,7 +27,8 @@ class _NamesTheCode:
 
 class AuthenticateForm(_NamesTheCode, base.AuthenticateForm):  # type: ignore[misc]  # allauth ships no types
     def clean_code(self) -> Any:
-        # allauth counts a wrong code before it reads the factor. A factor that cannot be read is no wrong code.
+        # allauth counts a wrong code before it reads the factor. A factor that cannot be read must not count as a wrong
+        # code.
         secrets_at_rest.require_readable(self.user)
         code = super().clean_code()
         _remember(self.authenticator, code)
@@ -50,7 +51,7 @@ class ActivateTOTPForm(forms.ActivateTOTPForm):  # type: ignore[misc]
 
 
 def _remember(authenticator: Authenticator, code: str) -> None:
-    """Keeps an app's code used for as long as it would be accepted; recovery codes end by themselves."""
+    """Remembers a used code of an app for as long as it would be accepted. Recovery codes work once by themselves."""
     if authenticator.type == Authenticator.Type.TOTP:
         good_for = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
         keep_code_used(authenticator, code, good_for)

@@ -1,1 +1,1 @@
-"""Sessions: the store that keeps them unreadable, and the list that a person sees."""
+"""Sessions: the store, which keeps them unreadable in the database, and the list that a person sees."""

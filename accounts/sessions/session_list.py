@@ -1,6 +1,7 @@
 """The list of the places where a person is signed in.
 
-The table is allauth's. Its own code keeps the session's id there, which is the cookie; this keeps the digest.
+The table is allauth's. allauth's own code would store the session's id, which is the cookie. This module stores the
+digest of the id.
 """
 
 from typing import Any
@@ -52,7 +53,7 @@ def note_session(request: HttpRequest, **kwargs: object) -> None:
 
 
 def sessions_of(user: Any) -> list[Any]:
-    """The user's sessions on the list, the oldest first. Those that have ended are taken off it."""
+    """The user's sessions on the list, oldest first. Sessions that have ended are removed from the list."""
     listed = list(UserSession.objects.filter(user=user).order_by("created_at", "pk"))
     rows = alive().in_bulk([session.session_key for session in listed])
     ended = [session for session in listed if not _lets_in(rows.get(session.session_key), user)]
@@ -61,7 +62,7 @@ def sessions_of(user: Any) -> list[Any]:
 
 
 def _lets_in(row: Session | None, user: User) -> bool:
-    """Whether the session is the user's, and was not ended by a new password."""
+    """Whether the session is the user's and still works. A new password ends it."""
     if row is None:
         return False
     data = data_of(row)
@@ -71,9 +72,10 @@ def _lets_in(row: Session | None, user: User) -> bool:
 
 
 def end_sessions(user: User, *, but: str | None, only: int | None = None) -> int:
-    """Ends the sessions on the user's list, except the one with the id `but`; how many could still be used.
+    """Ends the sessions on the user's list, except the session with the id `but`. Returns how many of them still
+    worked.
 
-    `only` is the primary key of the one row on the list that is to end.
+    `only` is the primary key of the only row on the list that is to end.
     """
     others = UserSession.objects.filter(user=user).exclude(session_key=digest_of(str(but)))
     if only is not None:
@@ -89,19 +91,19 @@ def end_sessions(user: User, *, but: str | None, only: int | None = None) -> int
 
 
 def end_other_sessions(request: PageRequest) -> int:
-    """Ends every session on the user's list but the request's own."""
+    """Ends every session on the user's list except the request's own."""
     return end_sessions(request.user, but=request.session.session_key)
 
 
 def end_sessions_after_change(user: User) -> None:
-    """Ends the other sessions of a user whose password or second factor changes, and says so on page and in email.
+    """Ends the other sessions of a user whose password or second factor changes. The page and the email say so.
 
-    Whoever opened them did so under the old rule. The person's own session goes on. An administrator who removes
-    somebody's second factor, and a reset of a forgotten password, end all sessions of that person.
+    These sessions were opened under the old rule. The person's own session continues. All sessions of a person end if
+    an administrator removes the person's second factor, or if the person resets a forgotten password.
     """
     request = context.request
     if request is None:
-        return  # no person did it: a command, or an import
+        return  # a command or an import did it
     is_own = request.user.pk == user.pk
     if end_sessions(user, but=request.session.session_key if is_own else None):
         request.ended_sessions = True
@@ -110,7 +112,7 @@ def end_sessions_after_change(user: User) -> None:
 
 
 def were_sessions_ended(request: HttpRequest | None) -> bool:
-    """Whether the change that this request made has ended sessions."""
+    """Whether the change that this request made ended sessions."""
     return getattr(request, "ended_sessions", False)
 
 
@@ -118,7 +120,7 @@ def were_sessions_ended(request: HttpRequest | None) -> bool:
 def end_sessions_when_a_second_factor_comes(
     instance: Authenticator, created: bool, raw: bool = False, **kwargs: object
 ) -> None:
-    """In the transaction that changes the second factor. New recovery codes are a new row."""
+    """Runs in the transaction that changes the second factor. New recovery codes are a new row."""
     if created and not raw:
         end_sessions_after_change(instance.user)
 
@@ -141,7 +143,9 @@ def list_sessions(request: PageRequest) -> HttpResponse:
 
 @require_POST
 def end_session(request: PageRequest, pk: int) -> HttpResponse:
-    """Ends one of the user's other sessions. Quiet success for one that has ended, or that is somebody else's."""
+    """Ends one of the user's other sessions, the row `pk` of the list. A session that has ended already, or is another
+    person's, is quiet success.
+    """
     end_sessions(request.user, but=request.session.session_key, only=pk)
     messages.info(request, "That session was signed out.")
     return redirect("usersessions_list")

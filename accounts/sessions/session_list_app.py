@@ -4,7 +4,7 @@ from allauth.usersessions.apps import UserSessionsConfig
 
 
 class SessionList(UserSessionsConfig):  # type: ignore[misc]  # allauth ships no types
-    """allauth's app for its table alone: its own receivers and page would keep each session's id, the cookie."""
+    """Registers allauth's table only. allauth's receivers and page would store each session's id, the cookie."""
 
     def ready(self) -> None:
         import_module("accounts.sessions.session_list")

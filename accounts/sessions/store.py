@@ -1,9 +1,9 @@
 """Sessions that nobody can use or read with the database alone.
 
-The table holds a digest of a session's id instead of the id, which is the cookie. It holds the session's data (mailed
-codes, seeds of apps that are being set up, forms that wait for a confirmation) encrypted and bound to that digest.
+The table holds a digest of a session's id instead of the id, which is the cookie. The session's data is encrypted and
+bound to that digest: emailed codes, seeds of apps that are being set up, forms that wait for a confirmation.
 
-A session ends SESSION_COOKIE_AGE after its data was last saved, and earlier if nobody uses it for SESSION_IDLE_SECONDS:
+A session ends SESSION_COOKIE_AGE after its data was last saved, and earlier if nobody uses it for SESSION_IDLE_SECONDS.
 `expire_date` is the earlier of the two.
 """
 
@@ -38,23 +38,23 @@ _ID = re.compile(rf"[{VALID_KEY_CHARS}]{{{ID_LENGTH}}}")
 # No id holds a dot, so a digest that was read from the table is never accepted as a cookie.
 _DIGEST = "sha256."
 _SEALED = "v1."
-# In the session's data: the time after which no use puts its end off.
+# The key of a time in the session's data. After that time, use no longer extends the session.
 _ENDS_AT = "_ends_at"
-# A session that is in use is written this often while the limit runs; every other request only reads it.
+# While the limit runs, a session in use is written this many times. Every other request only reads it.
 _WRITES_PER_LIMIT = 24
 
 
 def digest_of(session_id: str) -> str:
-    """What the tables hold instead of the id: the prefix and 192 bits, which fit into Django's 40 characters.
+    """The value that the tables hold instead of the id: the prefix and 192 bits, which fit into Django's 40 characters.
 
-    A fast hash is right because an id is 165 random bits.
+    A fast hash is enough, because an id is 165 random bits.
     """
     return _DIGEST + urlsafe_b64encode(sha256(session_id.encode()).digest()[:24]).decode()
 
 
 @sensitive_variables()
 def seal(data: dict[str, Any], digest: str) -> str:
-    """The session's data as the row with that digest holds it."""
+    """The session's data, encrypted for the row with that digest."""
     plain = import_string(settings.SESSION_SERIALIZER)().dumps(data)
     sealed = encryption.encrypt(_data_key(settings.SECRET_KEY), plain, digest.encode())
     return _SEALED + urlsafe_b64encode(sealed).decode()
@@ -78,7 +78,9 @@ def data_of(row: Session) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 @sensitive_variables()
 def _data_key(secret_key: str | bytes) -> bytes:
-    """SECRET_KEY and not KEY_RING: sessions must work without the ring, and end with SECRET_KEY anyway."""
+    """Derived from SECRET_KEY instead of KEY_RING, because sessions must work without the ring, and end with SECRET_KEY
+    anyway.
+    """
     derive = HKDF(algorithm=SHA256(), length=encryption.KEY_BYTES, salt=None, info=b"latchkey session data v1")
     return derive.derive(force_bytes(secret_key))
 
@@ -86,7 +88,7 @@ def _data_key(secret_key: str | bytes) -> bytes:
 class SessionStore(db.SessionStore):
     """Django's store, with digests and sealed data in the table. `session_key` is the id, as everywhere in Django."""
 
-    # No method below has an asynchronous twin, and Django's own twins would store the id.
+    # The methods below have no asynchronous twins, and Django's own twins would store the id.
     aexists, aload, asave, adelete = SessionBase.aexists, SessionBase.aload, SessionBase.asave, SessionBase.adelete
 
     _row_ends: datetime | None = None  # `expire_date` of the row that was loaded
@@ -95,7 +97,7 @@ class SessionStore(db.SessionStore):
         return isinstance(key, str) and _ID.fullmatch(key) is not None
 
     def _get_new_session_key(self) -> str:
-        """Without a look at the table: `create` inserts the row, and fails where there is one."""
+        """Does not look at the table, because `create` inserts the row and fails if the row exists."""
         return get_random_string(ID_LENGTH, VALID_KEY_CHARS)
 
     def load(self) -> dict[str, Any]:
@@ -109,7 +111,7 @@ class SessionStore(db.SessionStore):
         return data_of(row)
 
     def note_use(self) -> None:
-        """Puts off the end that inactivity brings, at most 24 times while SESSION_IDLE_SECONDS pass."""
+        """Extends the session because it is in use, at most 24 times in SESSION_IDLE_SECONDS."""
         ends_at, row_ends = self.get(_ENDS_AT), self._row_ends
         if ends_at is None or row_ends is None:
             return
@@ -123,13 +125,13 @@ class SessionStore(db.SessionStore):
         return Session.objects.filter(pk=digest_of(session_key)).exists()
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        digest = digest_of(str(self.session_key))  # `save` has seen to it that there is one
+        digest = digest_of(str(self.session_key))  # `save` has set it
         ends_at = self.get_expiry_date()
         sealed = seal(data | {_ENDS_AT: ends_at.timestamp()}, digest)
         return Session(session_key=digest, session_data=sealed, expire_date=_end_of_use(ends_at))
 
     def cycle_key(self) -> None:
-        """Also on the list of sessions: Django gives a session a new id in mid-life when SECRET_KEY was replaced."""
+        """Also changes the list of sessions, because Django gives a session a new id when SECRET_KEY was replaced."""
         before = self.session_key
         super().cycle_key()
         if before:
@@ -143,7 +145,7 @@ class SessionStore(db.SessionStore):
 
 
 def _end_of_use(ends_at: datetime) -> datetime:
-    """When a session ends that is used now and for the last time."""
+    """When a session ends if nobody uses it after now."""
     return min(ends_at, timezone.now() + timedelta(seconds=settings.SESSION_IDLE_SECONDS))
 
 
@@ -152,5 +154,5 @@ def alive() -> QuerySet[Session]:
 
 
 def _row(stored_id: str) -> Session | None:
-    """Not by `first`, which sorts: every page asks for this."""
+    """Does not use `first`, which sorts, because every page runs this query."""
     return next(iter(alive().filter(pk=stored_id)), None)

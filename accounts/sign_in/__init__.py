@@ -1,1 +1,1 @@
-"""Signing up and in, confirming who it is, passwords, and the emails with codes."""
+"""Sign-up and sign-in, the confirmation of a person's identity, passwords, and emails with codes."""

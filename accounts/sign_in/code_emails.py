@@ -1,7 +1,7 @@
-"""Emails with a code, at most one in ten seconds to an address.
+"""Emails with a code: at most one in ten seconds to an address.
 
-Anybody can use up that limit for an address, by signing up with it. Somebody who has given the account's password has a
-limit of their own, so that strangers cannot withhold their code.
+Anyone can use up the limit of an address, by signing up with it. A person who has given the account's password has a
+separate limit, so that strangers cannot keep the code from them.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ NOT_SENT = "not_sent"  # in the state of a code that waits for an email
 
 
 def own_email_allowed(request: HttpRequest, address: str) -> bool:
-    """Whether a person who has given the password may have an email now. Emails that strangers caused do not count."""
+    """Whether a person who has given the password may get an email now. Emails that strangers caused do not count."""
     if not allauth_internals.consume(request, "own_code", key=address.lower()):
         return False
     allauth_internals.clear(request, "confirm_email", key=address.lower())

@@ -1,4 +1,4 @@
-"""The page that takes the code of a sign-up, a sign-in or a new address."""
+"""The page that asks for the code of a sign-up, a sign-in or a new address."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from accounts.sign_in.nobody import look_up_no_address, look_up_nobody
 
 
 class CodePage(allauth_internals.CodePage):
-    """allauth's page. It does the same work for an address that has an account as for a new one."""
+    """allauth's page, with the same amount of work for an address that has an account as for a new one."""
 
     def get_form_kwargs(self) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_form_kwargs()
@@ -25,7 +25,9 @@ class CodePage(allauth_internals.CodePage):
         return {**super().get_context_data(**kwargs), "not_sent": NOT_SENT in self.process.state}
 
     def before_resend(self) -> None:
-        """allauth sends no email where the address has an account: that is quick, and so shows it. Ours is sent."""
+        """Sends an email also if the address has an account. allauth sends none then, and the quick answer would show
+        it.
+        """
         if self.process.user is None:
             look_up_nobody()
             look_up_no_address()
@@ -36,7 +38,7 @@ class CodePage(allauth_internals.CodePage):
 
 @login_not_required
 def enter_code(request: HttpRequest) -> HttpResponseBase:
-    """Where addresses are confirmed by a link, the page says that it was sent."""
+    """If addresses are confirmed by a link, the page says that the link was sent."""
     page = CodePage.as_view() if settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED else email_verification_sent
     answer: HttpResponseBase = page(request)
     return answer

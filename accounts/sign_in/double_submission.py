@@ -1,5 +1,5 @@
-"""allauth's forms look first and insert later. If several are sent at once, the database rejects all of them except
-one.
+"""Forms that are submitted twice. allauth's forms check first and insert later. If a form is sent several times at
+once, the database rejects all inserts except one.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from django.urls import reverse
 
 logger = structlog.get_logger(__name__)
 
-# Pages with such a form, and where the result of the accepted form can be seen. After a sign-up this is the sign-in
-# page, because the browser may have dropped the first answer with its session. A browser that kept it is led on from
-# there.
+# Pages with such a form, and the page that shows the result of the accepted form. After a sign-up this is the sign-in
+# page, because the browser may have dropped the first answer together with its session. If the browser kept the
+# session, the sign-in page leads on.
 SEEN_AT = {
     "account_email": "account_email",
     "account_signup": "account_login",
@@ -24,7 +24,7 @@ SEEN_AT = {
 
 
 class DoubleSubmission:
-    """Leads the sender of a second form to the result of the first one: a double click is no mistake."""
+    """Leads the sender of a second form to the result of the first one, because a double click is no mistake."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -36,7 +36,7 @@ class DoubleSubmission:
         name = request.resolver_match.url_name if request.resolver_match else None
         if name not in SEEN_AT or request.method != "POST" or not isinstance(exception, IntegrityError):
             return None
-        # Not the error's words, because PostgreSQL puts the address into them.
+        # The log does not get the error's text, because PostgreSQL puts the address into it.
         logger.warning("submitted_twice", page=name, cause=type(exception.__cause__).__name__)
         if name == "account_signup":
             messages.info(request, "An account with this email has just been created.")

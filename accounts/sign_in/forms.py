@@ -1,4 +1,4 @@
-"""allauth's forms, where they fall short: email addresses, passwords that are hashed by a few at once, and passkeys."""
+"""Changes to allauth's forms: email addresses, limited password hashing, and passkeys."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ from accounts.sign_in.pending import remember_password
 
 class LoginForm(TakesSlot, allauth_internals.LoginForm):
     def authenticated(self, credentials: dict[str, Any]) -> Any:
-        """What follows a sign-in is about the account's own spelling of the address, however it was typed.
+        """After a sign-in, pages use the account's own spelling of the address, however the person typed it.
 
-        allauth refuses the right password while no email with a code may be sent. Here the page for the code follows.
+        allauth rejects the right password while no email with a code may be sent. Here the page for the code follows.
         """
         adapter = get_account_adapter()
         user = adapter.authenticate(self.request, **credentials)
@@ -36,16 +36,18 @@ class LoginForm(TakesSlot, allauth_internals.LoginForm):
 
 
 class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
-    """The adapter's `clean_email` has made the address canonical."""
+    """The adapter's `clean_email` makes the address canonical."""
 
     def validate_unique_email(self, value: str) -> str:
-        """An address is taken once an account has it; that somebody wants to change theirs to it takes nothing away."""
+        """An address is taken if an account has it. It is not taken if somebody only wants to change to it."""
         if holder := User.objects.having(value):
             super().validate_unique_email(holder.email)
         return value
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
-        """Takes as long for an address that has an account: the same hash and the same rows, which do not stay."""
+        """Does the same work for an address that has an account: the same hash, and the same rows, which are removed
+        again.
+        """
         if self.account_already_exists:
             make_no_account(request, self.cleaned_data["password1"])
         user, answer = super().try_save(request)
@@ -54,7 +56,7 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
         return user, answer
 
     def save(self, request: HttpRequest) -> Any:
-        """The new account's address, which allauth leaves out where somebody else wants to change theirs to it."""
+        """Adds the new account's address. allauth leaves it out if somebody else wants to change to it."""
         user = super().save(request)
         address, is_new = EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"primary": True})
         if is_new:
@@ -80,7 +82,9 @@ class ResetPasswordKeyForm(TakesSlot, account_forms.ResetPasswordKeyForm):  # ty
 
 class ConfirmPasswordResetCodeForm(account_forms.ConfirmPasswordResetCodeForm):  # type: ignore[misc]
     def clean_code(self) -> str:
-        """A wrong code of an account makes allauth look the account up. One that is about no account does so here."""
+        """Looks up an account for every wrong code. allauth does so only if the code belongs to an account, and the
+        time would show it.
+        """
         if not self.expected_code:
             look_up_nobody()
         code: str = super().clean_code()
@@ -89,7 +93,9 @@ class ConfirmPasswordResetCodeForm(account_forms.ConfirmPasswordResetCodeForm): 
 
 class ResetPasswordForm(account_forms.ResetPasswordForm):  # type: ignore[misc]
     def clean_email(self) -> str:
-        """The account that has the address, and none that only wants to change to it; and its own spelling."""
+        """Finds the account that has the address, with its own spelling. It ignores accounts that only want to change
+        to the address.
+        """
         typed: str = self.cleaned_data["email"]
         account = User.objects.having(typed)
         self.users = [account] if account and account.is_active else []
@@ -110,9 +116,9 @@ class AddEmailForm(account_forms.AddEmailForm):  # type: ignore[misc]
         return address
 
     def save(self, request: HttpRequest) -> Any:
-        """The address at hand stays until the new one is confirmed, also if it was never confirmed itself.
+        """The current address stays until the new one is confirmed, even if it was never confirmed itself.
 
-        allauth takes one that was not confirmed for a change that was not finished, and drops it.
+        allauth would take an unconfirmed address for an unfinished change, and drop it.
         """
         if app_settings.EMAIL_VERIFICATION_BY_CODE_ENABLED:
             return super().save(request)
@@ -123,7 +129,7 @@ class AddEmailForm(account_forms.AddEmailForm):  # type: ignore[misc]
         return address
 
 
-# They parse what a stranger sends, and trip over JSON of the wrong shape.
+# These forms parse what a stranger sends, and allauth's own would fail on JSON of the wrong shape.
 
 
 class AuthenticateWebAuthnForm(forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
@@ -147,7 +153,7 @@ class AddWebAuthnForm(forms.AddWebAuthnForm):  # type: ignore[misc]
 
 
 def _noting_failure(parse: Any, user: Any) -> Any:
-    """For the security log, which hears of wrong codes from allauth, and of wrong passkeys from nobody."""
+    """Notes a rejected passkey in the security log, because allauth has a signal for wrong codes only."""
     try:
         return _refusing_other_shapes(parse)
     except ValidationError as error:
@@ -157,7 +163,7 @@ def _noting_failure(parse: Any, user: Any) -> Any:
 
 
 def _refusing_other_shapes(parse: Any) -> Any:
-    """What `parse` returns; a form error where the credential is JSON, but not a credential."""
+    """Returns what `parse` returns, or a form error if the JSON is not a credential."""
     try:
         return parse()
     except (AttributeError, KeyError, TypeError, ValueError) as error:

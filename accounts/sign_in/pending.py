@@ -1,6 +1,6 @@
 """Sign-ups, sign-ins and resets that wait for a code. They end when the account's password changes.
 
-Django ends the sessions of people who are signed in. Somebody who has not finished signing in may know only the old
+Django ends the sessions of people who are signed in. A person who has not finished signing in may know only the old
 password.
 """
 
@@ -43,7 +43,7 @@ class RememberPassword(LoginStage):  # type: ignore[misc]  # allauth ships no ty
 
 
 def remember_password(request: HttpRequest, user: User) -> None:
-    """The same for a reset."""
+    """Remembers the password for a reset, too."""
     set_pending_reset(request, {**(pending_reset(request) or {}), HASH: user.get_session_auth_hash()})
 
 
@@ -68,6 +68,8 @@ def _has_another_password(key: Any, state: dict[str, Any]) -> bool:
 
 @receiver(password_reset)
 def a_reset_ends_the_sign_up_before_it(request: HttpRequest, **kwargs: object) -> None:
-    """Somebody who signs up again is told to reset the password. "Sign in" must then not lead to the code's page."""
+    """A person who signs up again with a taken address is told to reset the password. "Sign in" must not lead to the
+    code's page then.
+    """
     if pending_sign_in(request):
         end_pending_sign_in(request)

@@ -1,7 +1,7 @@
 """Asks for a recent sign-in before actions with a high cost, because somebody else may have found an open session.
 
-allauth has the pages and the ways to confirm (password, passkey, code). When a session is asked is our rule, for keys
-and for accounts alike: when its last sign-in or confirmation is older than ACCOUNT_REAUTHENTICATION_TIMEOUT.
+allauth has the pages and the ways to confirm (password, passkey, code). Our rule decides when a session is asked, for
+keys and accounts alike: when its last sign-in or confirmation is older than ACCOUNT_REAUTHENTICATION_TIMEOUT.
 """
 
 import time
@@ -20,7 +20,7 @@ from accounts.allauth_internals import record_password
 from accounts.models import User
 from accounts.requests import PageRequest
 
-# An emailed code, which resets a password, is neither.
+# An emailed code, which resets a password, confirms nobody.
 CONFIRMING = {"password", "mfa"}
 
 _INTERRUPTED = "interrupted_action"  # in the session
@@ -70,12 +70,12 @@ def say_what_was_not_done(request: HttpRequest, **kwargs: object) -> None:
     # Another confirmation leads elsewhere, and its interrupted form may continue by itself.
     if interrupted["back_to"] == request.POST.get("next", request.GET.get("next")):
         del request.session[_INTERRUPTED]
-        text = f"You confirmed that it is you. Nothing has been done yet: {interrupted['again']}."
+        text = f"Thanks for confirming it's you. Nothing has been done yet: {interrupted['again']}."
         messages.warning(request, text)
 
 
 def ask_and_resume(request: PageRequest) -> None:
-    """Asks by an exception, for a form that continues by itself after the confirmation.
+    """Raises an exception that leads to the confirmation. The form is then carried out without being sent again.
 
     allauth keeps the form in the session meanwhile. This is only for forms that read: a change might happen later than
     the person remembers.

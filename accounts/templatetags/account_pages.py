@@ -3,9 +3,11 @@ from typing import Any
 
 from allauth.mfa import app_settings
 from django import template
-from django.forms import BoundField, CheckboxInput
+from django.forms import BoundField, CheckboxInput, PasswordInput
 
 register = template.Library()
+
+FORM_ERRORS = "form-errors"  # the id in account/form_errors.html
 
 # The first that matches names it: most browsers also claim to be those further down.
 BROWSERS = {
@@ -52,12 +54,19 @@ def in_section(url_name: str, words: str) -> bool:
 def account_field(field: BoundField, label: str = "", hint: str = "", **attrs: Any) -> dict[str, Any]:
     """A field of one of allauth's forms in our words, without the placeholders that repeat their labels.
 
-    `attrs` become attributes of the control: `inputmode="numeric"`, `autofocus=True`.
+    `attrs` become attributes of the control: `inputmode="numeric"`, `autofocus=True`. Once something is wrong, the
+    first wrong field has the focus instead.
     """
     widget = field.field.widget
     widget.attrs.pop("placeholder", None)
     # On the bound field: Django joins its own copy to the control by aria-describedby.
     field.help_text = hint
+    wrong = [other.auto_id for other in field.form.visible_fields() if _is_wrong(other)]
+    if wrong:
+        attrs["autofocus"] = field.auto_id == wrong[0]
+    if _is_wrong(field) and not field.errors:
+        hint_id = f"{field.auto_id}_helptext " if hint else ""
+        attrs |= {"aria-invalid": "true", "aria-describedby": f"{hint_id}{FORM_ERRORS}"}
     return {
         "field": field,
         "control": field.as_widget(attrs=attrs),
@@ -65,6 +74,12 @@ def account_field(field: BoundField, label: str = "", hint: str = "", **attrs: A
         "hint": hint,
         "is_checkbox": isinstance(widget, CheckboxInput),
     }
+
+
+def _is_wrong(field: BoundField) -> bool:
+    """An error of the whole form, such as a wrong email or password, is put right in its password, which is empty."""
+    is_password = isinstance(field.field.widget, PasswordInput)
+    return bool(field.errors or (is_password and field.form.non_field_errors()))
 
 
 @register.inclusion_tag("account/field.html")

@@ -22,8 +22,8 @@ from common.client_address import client_address, network_of
 # GitHub puts many matches into one message. The limit of a request's body allows about as many.
 MOST_MATCHES = 1_000
 MESSAGE = (
-    "Thank you. If this was the secret of an API key here, requests with it are refused from now on, "
-    "and the owners of its project are told."
+    "Thank you. If this is the secret of an API key of this server, requests using it are now rejected, "
+    "and the owners of its project are notified."
 )
 
 

@@ -34,7 +34,7 @@ def _header(description: str) -> dict[str, Any]:
 VERIFY_DOCUMENT: dict[str, Any] = {
     "operationId": "verify",
     "summary": "Verify",
-    "description": "For gateways: whether the key of the request that carries this header lets it in. "
+    "description": "For gateways: whether a request with this Authorization header is allowed. "
     "Any method is answered alike, and no body is read. Below this path, as at `/api/v1/verify/v1/orders?x=1`, "
     "the answer is 200 in place of 204, and the rest of path and query is not read.",
     "tags": ["Keys"],

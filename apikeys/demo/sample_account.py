@@ -64,6 +64,7 @@ class SampleProject:
     shown_once_since: timedelta | None = None
 
 
+# The richest first, also by name, because pages list projects by name.
 PROJECTS = (
     SampleProject(
         "Acme Weather API",
@@ -132,9 +133,8 @@ def create_demo() -> Demo:
         user = User.objects.create_user(email, password)
         EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         User.objects.filter(pk=user.pk).update(date_joined=now - PROJECTS[0].age - HOUR)
-        # The switcher lists the newest project first.
-        projects = [_create_project(sample, user, now) for sample in reversed(PROJECTS)]
-    return Demo(email, password, projects[::-1])
+        projects = [_create_project(sample, user, now) for sample in PROJECTS]
+    return Demo(email, password, projects)
 
 
 @sensitive_variables()

@@ -25,15 +25,16 @@ SHOWN = 20
 _STOPPED = Email(
     None,
     "Account deactivated",
-    "The account below was deactivated and cannot sign in. The API keys that it created are refused from now on.",
-    "If programs that use these keys are to go on, an owner who can sign in has to create new keys for them. "
+    "The account below was deactivated and cannot sign in. Requests using the API keys "
+    "that it created are now rejected.",
+    "If programs still need these keys, an owner who can sign in has to create new ones. "
     "The keys work again if the operators of this server reactivate the account.",
     section="",
-    why="You own these projects in Latchkey. Every owner gets this email.",
+    why="You get this email because you own these projects. All owners get it.",
 )
 _WORKING = _STOPPED._replace(
     subject="Account reactivated",
-    what="The account below was reactivated. The API keys that it created are let in again.",
+    what="The account below was reactivated. Requests using the API keys that it created are allowed again.",
     advice="If these keys are no longer needed, delete them.",
 )
 
@@ -55,14 +56,14 @@ def consequences(user: User, **kwargs: Any) -> list[Consequence]:
     found = [
         Consequence(
             "Active API keys that this account created",
-            "From the next request on, each is refused with 403 forbidden. They work again if the account is "
+            "Requests using these keys are rejected at once, with 403 forbidden. The keys work again if the account is "
             "reactivated. The owners of their projects get an email.",
             [f"{key.name} in {key.project.name}" for key in keys.select_related("project")[:SHOWN]],
             keys.count(),
         ),
         Consequence(
             "Projects that have no other active owner",
-            "Nobody can manage them until you make somebody an owner. Keys in them that other people created go on "
+            "Nobody can manage them until you make someone an owner. Keys in them that other people created keep "
             "working.",
             [f"{project.name} ({project.public_id})" for project in projects[:SHOWN]],
             projects.count(),

@@ -14,7 +14,7 @@ from projects.signals import project_deleted
 _PROJECT_DELETED = Email(
     "deleted",
     "Project deleted",
-    "The project was deleted, for good, and its API keys with it. Requests with them are refused.",
+    "The project and its API keys were deleted for good. Requests using the keys are now rejected.",
     f"If this was not you or someone you trust, {CHECK_ACCOUNTS}, and ask the operators of this server.",
     section="",
 )

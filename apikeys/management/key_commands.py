@@ -16,9 +16,10 @@ GUIDE = 'See "Peppers and ring" in docs/security.md.'
 # The fault of keys that do not fit the secrets outside the database, and its remedy.
 WRONG_KEYS = {
     "not_decrypted": "They cannot be decrypted: KEY_RING's entry of that id is not the one that they were made with, "
-    "or somebody changed their rows. Calls are let in, but they cannot be shown. Correct KEY_RING, or roll them.",
-    "digest_differs": "Their digests are not those of their secrets, so that calls are refused as unknown: "
-    "KEY_PEPPERS' entry of that id is not the one that they were made with, or somebody changed their rows. Correct "
+    "or someone changed their rows. Requests are allowed, but no secret can be shown. Correct KEY_RING, or roll the "
+    "keys.",
+    "digest_differs": "Their digests are not those of their secrets, so requests using them are rejected as unknown: "
+    "KEY_PEPPERS' entry of that id is not the one that they were made with, or someone changed their rows. Correct "
     "KEY_PEPPERS, or roll them.",
 }
 

@@ -118,7 +118,7 @@ class Migration(migrations.Migration):
                     "outcome",
                     models.CharField(
                         choices=[
-                            ("ok", "let in"),
+                            ("ok", "allowed"),
                             ("paused", "paused"),
                             ("deleted", "deleted"),
                             ("forbidden", "creator deactivated"),
@@ -160,7 +160,7 @@ class Migration(migrations.Migration):
                     "outcome",
                     models.CharField(
                         choices=[
-                            ("ok", "let in"),
+                            ("ok", "allowed"),
                             ("paused", "paused"),
                             ("deleted", "deleted"),
                             ("forbidden", "creator deactivated"),

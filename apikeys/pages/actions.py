@@ -122,7 +122,7 @@ def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> 
 def _shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The form was submitted before, or an old page asks for a secret that is not stored."""
     if request.htmx:
-        warn(request, f"{key.name} exists already. Its secret was shown once; if it is lost, create another key.")
+        warn(request, f"{key.name} exists already. Its secret was shown once. If you lost it, create another key.")
         return keys_section(request, project) if wants_partial(request) else go_back(request, project)
     return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=409)
 
@@ -246,37 +246,44 @@ def reveal(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     return _secret(request, project_id, key_id, services.reveal_secret)
 
 
-@sensitive_variables("secret")
 def _secret(request: PageRequest, project_id: str, key_id: str, read: services.ReadSecret) -> HttpResponse:
     """The secret as JSON for a script, or as a page without script. Neither is ever stored."""
     project = get_project(request.user, project_id, can=Permission.READ_SECRETS)
     key = find_key(project, key_id)
-    as_json = request.headers.get("Accept") == "application/json"
-    if not as_json:
-        ask_and_resume(request)
-    else:
-        button = "Copy" if read is services.copy_secret else "Reveal"
-        back_to = f"{page_that_asked(request)}#row-{key.public_id}"
-        if question := ask_who_it_is(request, back_to=back_to, again=f"press {button} again"):
-            return question
+    if request.headers.get("Accept") == "application/json":
+        return _secret_for_script(request, key, read)
+    return _secret_page(request, project, key, read)
+
+
+def _secret_for_script(request: PageRequest, key: ApiKey, read: services.ReadSecret) -> HttpResponse:
+    button = "Copy" if read is services.copy_secret else "Reveal"
+    back_to = f"{page_that_asked(request)}#row-{key.public_id}"
+    if question := ask_who_it_is(request, back_to=back_to, again=f"press {button} again"):
+        return question
     try:
-        secret = read(key=key, by=request.user, address=client_address(request))
+        return JsonResponse({"secret": read(key=key, by=request.user, address=client_address(request))})
     except services.KeyGone:
-        if as_json:
-            return JsonResponse({"message": f"{key.name} was deleted in the meantime. Reload the page."}, status=410)
+        return JsonResponse({"message": f"{key.name} was deleted in the meantime. Reload the page."}, status=410)
+    except services.ShownOnce:
+        message = f"The secret of {key.name} was shown once and is not stored. If you lost it, create a new key."
+        return JsonResponse({"message": message}, status=409)
+    except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
+        outages.explain(error)
+        message = "The key cannot be decrypted at the moment. Requests using it still work. Ask an administrator."
+        return JsonResponse({"message": message}, status=503)
+
+
+@sensitive_variables("context")
+def _secret_page(request: PageRequest, project: Project, key: ApiKey, read: services.ReadSecret) -> HttpResponse:
+    ask_and_resume(request)
+    context = project_context(project) | {"key": key}
+    try:
+        context["secret"] = read(key=key, by=request.user, address=client_address(request))
+    except services.KeyGone:
         return key_gone(request, project, key)
     except services.ShownOnce:
-        if as_json:
-            message = f"The secret of {key.name} was shown once and is stored nowhere. If it is lost, create a new key."
-            return JsonResponse({"message": message}, status=409)
         return _shown_before(request, project, key)
     except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
         outages.explain(error)
-        message = "The key cannot be decrypted at the moment; it goes on working. Ask an administrator."
-        if as_json:
-            return JsonResponse({"message": message}, status=503)
-        return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=503)
-    if as_json:
-        return JsonResponse({"secret": secret})
-    context = project_context(project) | {"key": key, "secret": secret}
+        return render(request, "apikeys/secret.html", context, status=503)
     return render(request, "apikeys/secret.html", context)

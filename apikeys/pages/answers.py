@@ -1,5 +1,6 @@
 """The answer to an action on a key: a partial for htmx, a redirect for a browser without script."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
@@ -7,7 +8,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import ApiKey
 from apikeys.pages.project import keys_context, project_context
 from apikeys.usage.figures import with_figures
@@ -26,14 +27,6 @@ def find_key(project: Project, key_id: str) -> ApiKey:
 
 def key_address(project: Project, key: ApiKey) -> str:
     return reverse("apikeys:key", args=[project.public_id, key.public_id])
-
-
-def path_that_asked(request: PageRequest) -> str:
-    """The path of the page whose script sent the request; "" if no page of ours did."""
-    try:
-        return urlsplit(request.htmx.current_url or "").path
-    except ValueError:
-        return ""
 
 
 def wants_partial(request: PageRequest) -> bool:
@@ -69,14 +62,14 @@ def swapped(target: str, response: HttpResponse) -> HttpResponse:
     return response
 
 
-def keys_section(request: PageRequest, project: Project) -> HttpResponse:
-    """The API Keys section with the search and page number of the page that asked."""
+def keys_section(request: PageRequest, project: Project, **also: Any) -> HttpResponse:
+    """The API Keys section with the search and page number of the page that asked; `also` goes to its template."""
     try:
         keys = keys_context(project, QueryDict(urlsplit(request.htmx.current_url or "").query))
     except (ValueError, BadRequest, SuspiciousOperation):
         # The change has been made. A malformed header must not turn its answer into an error.
         keys = keys_context(project, QueryDict())
-    context = project_context(project) | keys
+    context = project_context(project) | keys | also
     return swapped("#api-keys", render(request, "apikeys/keys_section_answer.html", context))
 
 

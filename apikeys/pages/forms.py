@@ -23,12 +23,22 @@ class RenameKeyForm(PageForm):
     name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
 
 
-class DeleteKeyForm(ConfirmNameForm):
-    id_prefix = "delete-key"
+class FocusedNameForm(ConfirmNameForm):
+    """For a dialog, or a page, whose first field asks for the name."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["confirmation"].widget.attrs["autofocus"] = True
+
+
+class DeleteKeyForm(FocusedNameForm):
+    id_prefix = "delete-key"
+
+
+class StopStoringForm(FocusedNameForm):
+    """Asks for the project's name before its stored secrets are destroyed."""
+
+    id_prefix = "stop-storing"
 
 
 class KeyListForm(ListForm):

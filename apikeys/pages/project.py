@@ -1,9 +1,9 @@
 """The pages of a project with its keys. Their partials are the answers of actions.py."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -19,7 +19,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
@@ -36,7 +36,7 @@ from projects.access import get_project
 from projects.audit_log.activity import sentence
 from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
-from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice, pager_query
+from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice
 from projects.models import Project
 from projects.permissions import Permission, permissions_of, reason
 
@@ -83,44 +83,54 @@ def living_names(project: Project) -> list[str]:
 def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, by the search and filter in `query`."""
     choice = list_choice(query, KeyListForm)
-    keys = project.api_keys.select_related("created_by").order_by(*_SORTED[choice["sort"]])
-    keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
-    if choice["q"]:
-        keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
-    any_deleted = project.api_keys.filter(state=KeyState.DELETED).exists()
-    living = list(project.api_keys.alive().values_list("name", "ring_key_id"))
-    names = [name for name, _ in living]
-    # Only deleted keys may be many.
-    if choice["state"] == KeyState.DELETED:
-        page = page_of(keys, choice["page"], KEYS_A_PAGE)
-    else:
-        page = Paginator(keys, KEYS_A_PAGE).get_page(choice["page"])
-    page.object_list = with_figures(page.object_list)
+    any_deleted = project.api_keys.deleted().exists()
+    names = living_names(project)
+    kept = query.copy()
+    kept.pop("created", None)  # a new key is shown once, and not on each page of the list
     return {
-        "page": page,
+        "page": _page_of_keys(project, choice, len(names)),
         "q": choice["q"],
         "state": choice["state"],
         "sort": choice["sort"],
-        "pager_query": pager_query(q=choice["q"], state=choice["state"], sort=choice["sort"]),
+        "query": kept,
         "any_deleted": any_deleted,
         "states": [c for c in STATE_CHOICES if any_deleted or c[0] != KeyState.DELETED or choice["state"] == c[0]],
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
         "living": len(names),
-        "stored": sum(bool(ring_key_id) for _, ring_key_id in living),
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
     }
 
 
+def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
+    """The chosen page of the chosen keys, with their figures. `living` keys are there without a choice."""
+    keys = project.api_keys.select_related("created_by").order_by(*_SORTED[choice["sort"]])
+    keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
+    if choice["q"]:
+        keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
+    # Only deleted keys may be many.
+    if choice["state"] == KeyState.DELETED:
+        page = page_of(keys, choice["page"], KEYS_A_PAGE)
+    else:
+        paginator = Paginator(keys, KEYS_A_PAGE)
+        if not (choice["q"] or choice["state"]):
+            paginator.count = living  # known, so that nobody has to ask for it
+        page = paginator.get_page(choice["page"])
+    page.object_list = with_figures(page.object_list)
+    return page
+
+
 @require_safe
 def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     context = project_context(project)
+    counted = keys_counted(project, Period.DAY).keys
+    states = Counter(key.state for key in counted)
+    counts = {"living": len(counted) - states[KeyState.DELETED], "paused": states[KeyState.PAUSED]}
     # Only whether there is a deleted key, because there may be any number.
-    counts = project.api_keys.alive().aggregate(living=Count("pk"), paused=Count("pk", filter=Q(state=KeyState.PAUSED)))
-    if not counts["living"] and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
+    if not counted and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
     # Keys of active accounts first, then the key that was used last; among keys that were never used, the newest.
     living = project.api_keys.alive().select_related("created_by")
@@ -135,14 +145,13 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
-        **_day_chart(project),
+        **_day_chart(project, counted),
     }
     return render(request, "apikeys/dashboard.html", context)
 
 
-def _day_chart(project: Project) -> dict[str, Any]:
+def _day_chart(project: Project, counted: list[ApiKey]) -> dict[str, Any]:
     """The requests of the last 24 hours with all keys, as the Usage page shows them."""
-    counted = keys_counted(project, Period.DAY).keys
     if not counted:
         return {}
     return usage_charts.context(project_history(project, [key.pk for key in counted], Period.DAY), Period.DAY)
@@ -168,12 +177,8 @@ def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpRes
     if key.last_used_at is None:
         return HttpResponse(status=204)
     # The answer also changes a line elsewhere on the page that asked. No other page has that line.
-    try:
-        asked_on = urlsplit(request.htmx.current_url or "").path
-    except ValueError:
-        asked_on = ""
     pages = {reverse(f"apikeys:{name}", args=[project.public_id]): name for name in ("dashboard", "onboarding")}
-    context = {"project": project, "key": key, "page": pages.get(asked_on)}
+    context = {"project": project, "key": key, "page": pages.get(path_that_asked(request))}
     return render(request, "apikeys/first_request.html", context)
 
 
@@ -222,7 +227,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
         "key": with_figures([key])[0],
         "period": period,
         "words": usage_charts.WORDS[period],
-        "ranges": [(other, words, f"?range={other}") for other, words in usage_charts.WORDS.items()],
+        "ranges": usage_charts.WORDS.items(),
         "events": _events(key),
     }
     context |= usage_charts.context(history([key.pk], period), period)

@@ -1,4 +1,4 @@
-"""Whether a project stores secrets, or shows each secret once at its creation: its owners choose."""
+"""Whether a project stores the secrets of its keys, or shows each secret once at its creation: its owners choose."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -8,6 +8,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import services
+from apikeys.pages.answers import keys_section
+from apikeys.pages.forms import StopStoringForm
 from apikeys.pages.project import project_context
 from common.answers.announcements import announce
 from common.client_address import client_address
@@ -18,28 +20,45 @@ from projects.permissions import Permission
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def switch_on(request: PageRequest, project_id: str) -> HttpResponse:
-    """A GET is the confirmation as a page, for browsers that cannot show the dialog of the settings page."""
+    """A GET shows the confirmation with current facts: in a dialog for htmx, otherwise as a page.
+
+    The project's name must be typed if there are stored secrets, because they are destroyed.
+    """
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
-    if question := ask_who_it_is(request, back_to=request.path):
+    stored = project.api_keys.filter(ciphertext__isnull=False).count()
+    button = "Destroy stored secrets" if stored else "Stop storing secrets"
+    back_to = _settings(project, "open-stop-storing") if request.htmx else request.path
+    if question := ask_who_it_is(request, back_to=back_to, again=f"press {button} again"):
         return question
-    if request.method != "POST":
-        stored = project.api_keys.filter(ciphertext__isnull=False).count()
-        return render(request, "apikeys/show_once_page.html", project_context(project) | {"stored": stored})
-    destroyed = services.show_secrets_once(project=project, by=request.user, address=client_address(request))
-    said = f" The stored secrets of {destroyed} key{'s' if destroyed > 1 else ''} were destroyed." if destroyed else ""
-    announce(request, f"Secrets are shown once from now on.{said}")
-    return redirect(_section_of(project))
+    form = StopStoringForm(request.POST if request.method == "POST" else None, name=project.name)
+    if request.method == "POST" and (not stored or form.is_valid()):
+        destroyed = services.show_secrets_once(project=project, by=request.user, address=client_address(request))
+        announce(request, _said(destroyed))
+        if request.htmx:
+            return keys_section(request, project, storage_changed=True)
+        return redirect(_settings(project, "show-once"))
+    context = project_context(project) | {"stored": stored, "button": button, "stop_form": form}
+    template = "apikeys/show_once_form.html" if request.htmx else "apikeys/show_once_page.html"
+    return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+def _said(destroyed: int) -> str:
+    if not destroyed:
+        return "Secrets of new keys are no longer stored."
+    secrets = f"stored secret of {destroyed} key was" if destroyed == 1 else f"stored secrets of {destroyed} keys were"
+    return f"Secrets of new keys are no longer stored. The {secrets} destroyed."
 
 
 @require_POST
 def switch_off(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
-    if question := ask_who_it_is(request, back_to=_section_of(project), again="press Let secrets be shown again"):
+    back_to = _settings(project, "show-once")
+    if question := ask_who_it_is(request, back_to=back_to, again="press Store new secrets again"):
         return question
     services.keep_secrets(project=project, by=request.user, address=client_address(request))
-    announce(request, "The secrets of keys that are created from now on can be shown again.")
-    return redirect(_section_of(project))
+    announce(request, "Secrets of new keys are now stored and can be copied again.")
+    return redirect(back_to)
 
 
-def _section_of(project: Project) -> str:
-    return reverse("apikeys:settings", args=[project.public_id], fragment="show-once")
+def _settings(project: Project, fragment: str) -> str:
+    return reverse("apikeys:settings", args=[project.public_id], fragment=fragment)

@@ -12,7 +12,7 @@ from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
 WORDS = {Period.DAY: "24 hours", Period.MONTH: "30 days", Period.YEAR: "12 months"}
 # The distance of labels, in slots. The labels of a year are its months.
 _LABEL_EVERY = {Period.DAY: 3, Period.MONTH: 5}
-# The label of a month that begins further right would be cut off.
+# A label that begins further right would be cut off.
 _LAST_LABEL_AT = 0.95
 
 
@@ -58,7 +58,7 @@ def labels(buckets: Sequence[Bucket], period: Period) -> list[Label]:
         months = [slot for slot, bucket in enumerate(buckets) if bucket.starts_at.day == 1]
         shown = [(slot, f"{buckets[slot].starts_at:%b}") for slot in months if slot < number * _LAST_LABEL_AT]
     else:
-        slots = range(0, number, _LABEL_EVERY[period])
+        slots = range(0, int(number * _LAST_LABEL_AT), _LABEL_EVERY[period])
         shown = [(slot, _short(buckets[slot].starts_at, period)) for slot in slots]
     return [charts.label(slot, number, text, minor=bool(place % 2)) for place, (slot, text) in enumerate(shown)]
 
@@ -110,6 +110,7 @@ def context(buckets: Sequence[Bucket], period: Period) -> dict[str, Any]:
         "allowed_share": share(calls.allowed, calls.all),
         "refused_share": share(calls.refused, calls.all),
         "unit": "hour" if is_hourly(period) else "day",
+        "since": when(buckets[0].starts_at, period),
     }
     if calls.all:
         found |= {

@@ -20,7 +20,7 @@ from apikeys.usage.figures import Calls, Period, history, keys_counted, project_
 from common.answers import csv_files
 from common.answers.csv_files import as_text
 from projects.access import get_project
-from projects.forms import list_choice, pager_query
+from projects.forms import list_choice
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -46,13 +46,11 @@ def usage(request: PageRequest, project_id: str) -> HttpResponse:
     choice = list_choice(request.GET, UsageForm)
     period = choice["range"]
     key = _chosen_key(project, choice["key"])
-    of_key = pager_query(key=choice["key"])
     context = project_context(project) | {
         "key": key,
         "period": period,
         "words": usage_charts.WORDS[period],
-        "ranges": [(other, words, f"?{of_key}range={other}") for other, words in usage_charts.WORDS.items()],
-        "query": pager_query(key=choice["key"], range=period),
+        "ranges": usage_charts.WORDS.items(),
     }
     pks = [key.pk] if key else []
     if key is None:

@@ -1,7 +1,9 @@
 """How pages tell of a key and its requests, and the icons that every row repeats."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -9,14 +11,16 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from apikeys.standing import Standing
+from apikeys.usage.figures import Calls
 from projects.permissions import Permission
 
 register = template.Library()
 
 _NEW_KEY = "Create a new key"
+_BREAKS = re.compile(r"\s*\n\s*")
 _HEIGHT = 24
 _STEP, _BAR = 4, 3  # a day's width, and that of its bar
 
@@ -40,6 +44,14 @@ def requests(number: int, kind: str = "") -> str:
 
 
 @register.filter
+def in_words(calls: Calls) -> str:
+    """All requests, and how many of them were rejected: `1,204 requests`, `1,204 requests (3 rejected)`."""
+    if calls.refused == calls.all:
+        return requests(calls.all, "rejected" if calls.all else "")
+    return requests(calls.all) + (f" ({intcomma(calls.refused)} rejected)" if calls.refused else "")
+
+
+@register.filter
 def from_address(address: str | None) -> str:
     """` from 192.0.2.7`, to stand behind a moment; nothing where the address is not known."""
     return f" from {address}" if address else ""
@@ -56,23 +68,41 @@ def advice(context: dict[str, Any], standing: Standing) -> str:
 
 
 @register.simple_tag
-def sparkline(days: Sequence[int]) -> SafeString:
-    """A bar for each day's allowed requests, the tallest as high as there is room; nothing where there was none."""
-    most = max(days)
+@lru_cache(maxsize=4)
+def today(day: datetime) -> SafeString:
+    """The word, with the day of UTC as its tooltip. Every row of a list says it."""
+    title = f"{day.day} {day:%B %Y} (UTC)"
+    return format_html('<time datetime="{}" title="{}">today</time>', day.date().isoformat(), title)
+
+
+@register.simple_tag
+def sparkline(days: Sequence[Calls]) -> SafeString:
+    """A bar for each day's requests, the tallest as high as there is room; nothing where there was none."""
+    numbers = [day.all for day in days]
+    month = Calls(sum(day.allowed for day in days), sum(day.refused for day in days))
+    most = max(numbers)
     if not most:
         return SafeString()
-    bars = "".join(
-        f"M{number * _STEP} {_HEIGHT}v-{max(1, round(calls / most * _HEIGHT))}h{_BAR}V{_HEIGHT}z"
-        for number, calls in enumerate(days)
-        if calls
-    )
+    bars = "".join(_bar(max(1, round(calls / most * _HEIGHT))) if calls else f"h{_STEP}" for calls in numbers)
     return format_html(
-        '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="{}"/></svg>',
+        '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="M0 {}{}z"/></svg>',
         len(days) * _STEP - 1,
         _HEIGHT,
-        f"Last {len(days)} days: {requests(sum(days))} allowed, {intcomma(most)} on the busiest day",
+        f"Last {len(days)} days: {in_words(month)}, {intcomma(most)} on the busiest day",
+        _HEIGHT,
         bars,
     )
+
+
+def _bar(height: int) -> str:
+    """Up, across, down, and on to the next day: one outline of all bars is the shortest path."""
+    return f"v-{height}h{_BAR}v{height}h{_STEP - _BAR}"
+
+
+@register.simple_block_tag
+def compact(content: str) -> SafeString:
+    """Line breaks without blank lines and indentation, which are a tenth of a row. The content is a template's."""
+    return mark_safe(_BREAKS.sub("\n", content))  # noqa: S308  rendered, and so escaped
 
 
 @register.simple_tag

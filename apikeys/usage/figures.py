@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -28,9 +28,10 @@ class Period(StrEnum):
     YEAR = "12m"
 
 
-# The unit of each period, and how many of them it has; the current unit is the last.
+# The unit of each period, and how many of them it has; the current unit is the last. The last 24 hours begin in the
+# middle of an hour, and requests are counted by full hours. That hour is in, so that no request of the time is missed.
 PERIODS = {
-    Period.DAY: (Span.HOUR, 24),
+    Period.DAY: (Span.HOUR, 25),
     Period.MONTH: (Span.DAY, 30),
     Period.YEAR: (Span.DAY, 365),
 }
@@ -58,16 +59,13 @@ class KeyFigures(NamedTuple):
     """A key's last 24 hours, as the Usage page counts them, and each of its last 30 days, with today as the last."""
 
     last_24_hours: Calls
+    since: datetime  # the full hour at which the last 24 hours begin
     days: tuple[Calls, ...]
+    day: datetime  # the day of UTC that is today
 
     @property
     def today(self) -> Calls:
         return self.days[-1]
-
-    @property
-    def allowed(self) -> tuple[int, ...]:
-        """The allowed requests of each day."""
-        return tuple(day.allowed for day in self.days)
 
 
 def _floor(at: datetime, span: Span) -> datetime:
@@ -171,19 +169,19 @@ def _of_a_year(keys: Sequence[ApiKey] | Sequence[int]) -> QuerySet[KeyUse, tuple
 def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
     """The keys with their `figures`, by one query for any number of keys."""
     keys = list(keys)
-    days = starts(Period.MONTH)
-    fields = ("key_id", "span", "starts_at", "outcome", "calls")
-    hours = use_of(keys, Period.DAY).values_list(*fields)
+    since, days = starts(Period.DAY)[0], starts(Period.MONTH)
+    hours = use_of(keys, Period.DAY).values_list("key_id", "span", "outcome").annotate(Min("starts_at"), Sum("calls"))
+    each_day = use_of(keys, Period.MONTH).values_list("key_id", "span", "outcome", "starts_at", "calls")
     # A union, so that each half reads its own stretch of the index.
-    rows = hours.union(use_of(keys, Period.MONTH).values_list(*fields), all=True)
+    rows = hours.union(each_day, all=True)
     by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
     by_day: dict[tuple[int, datetime], list[tuple[str, int]]] = defaultdict(list)
-    for key_pk, span, starts_at, outcome, calls in rows if keys else ():
+    for key_pk, span, outcome, starts_at, calls in rows if keys else ():
         if span == Span.HOUR:
             by_hour[key_pk].append((outcome, calls))
         else:
             by_day[key_pk, starts_at].append((outcome, calls))
     for key in keys:
-        each_day = tuple(_sorted_out(by_day[key.pk, day]) for day in days)
-        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), each_day)
+        of_days = tuple(_sorted_out(by_day[key.pk, day]) for day in days)
+        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), since, of_days, days[-1])
     return keys

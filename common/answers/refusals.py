@@ -94,9 +94,9 @@ INTERNAL_ERROR = Refusal(
 UNAVAILABLE = Refusal(
     code="unavailable",
     status=503,
-    message="The server cannot check API keys at the moment. Try again shortly.",
-    when="the server cannot ask its database, and nobody is let in; or it sends or receives as many files or bodies as "
-    "it can, and nothing of this one was read; or a file's bytes cannot be read or written",
+    message="Temporarily unavailable. Try again shortly.",
+    when="the server cannot reach its database, so it allows no request; or it sends or receives as many files or "
+    "bodies as it can, and read nothing of this one; or a file's bytes cannot be read or written",
     help="wait as `Retry-After` says",
 )
 

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
 
+from common.names import CODE_LENGTH
 from common.public_ids import new_public_id
 
 
@@ -47,7 +48,7 @@ class Email(models.Model):
     """One email, to one person. Subject, text and recipient are sealed in `ciphertext` and wiped once it was sent."""
 
     public_id = models.CharField("id", max_length=20, unique=True, default=new_email_id, editable=False)
-    lane = models.CharField("kind", max_length=32, choices=Lane.choices)
+    lane = models.CharField("kind", max_length=CODE_LENGTH, choices=Lane.choices)
     # The id that the log and the admin name the email by. It tells nothing of the words or the recipient.
     about = models.CharField(max_length=32)
     # The project or the client's network that made Latchkey write the email. Each cause gets its fair share of a lane.
@@ -56,7 +57,7 @@ class Email(models.Model):
     recipient = models.BinaryField(max_length=32)
     ciphertext = models.BinaryField(null=True)
     ring_key_id = models.CharField(max_length=16, blank=True)
-    state = models.CharField(max_length=32, choices=State.choices, default=State.WAITING)
+    state = models.CharField(max_length=CODE_LENGTH, choices=State.choices, default=State.WAITING)
     created_at = models.DateTimeField("written", default=timezone.now, editable=False)
     # When somebody may try to send the email. A process that tries moves this time beyond the end of its try first:
     # that is its claim, and no other process takes the email until the claim has expired.

@@ -34,11 +34,11 @@ def _unsafe() -> dict[str, bool]:
         "ALLOWED_HOSTS contains '*'": "*" in listed("ALLOWED_HOSTS"),
         "DATABASE_URL is not a postgresql:// address": bool(data) and not database_url.is_postgresql(data),
         "BASE_URL is not an https:// address with a host": bool(base) and not is_web_address(base, "https"),
-        "EMAIL_URL is not a submission://, smtps:// or smtp:// address, so that mails would reach nobody": bool(sends)
+        "EMAIL_URL is not a submission://, smtps:// or smtp:// address, so emails would reach nobody": bool(sends)
         and not email_url.is_sent(sends),
         "DEBUG is on": flag("DEBUG", False),
         "TRUSTED_PROXIES is 0, but Latchkey speaks no TLS itself: every page would redirect to itself, and every check "
-        "would be refused. Set it to the number of HTTPS proxies in front": given("TRUSTED_PROXIES") in {"", "0"},
+        "would be rejected. Set it to the number of HTTPS proxies in front": given("TRUSTED_PROXIES") in {"", "0"},
     }
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -15,6 +16,7 @@ from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.allauth_internals import consume_or_429
 from accounts.rate_limits import held_up_seconds
+from accounts.requests import address_that_asked, path_that_asked
 from common import outages
 from common.answers.envelope import error_response
 from common.answers.refusals import HTTPS_REQUIRED
@@ -177,18 +179,40 @@ def never_cached(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def htmx_redirects(get_response: GetResponse) -> GetResponse:
-    """Makes htmx follow a redirect as a whole page, so that it never swaps a page into a fragment."""
+def htmx_pages(get_response: GetResponse) -> GetResponse:
+    """Makes htmx treat a page as a whole, so that it never swaps a page into a fragment.
+
+    The page that sent the request gets its new content in place, so that the focus stays on the control with the same
+    id. A redirect to any other page is loaded as the browser loads a link.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if request.htmx and response.status_code == 302:  # type: ignore[attr-defined]
+        if not request.htmx:  # type: ignore[attr-defined]
+            return response
+        if response.status_code == 302 and not _leads_back(request, response["Location"]):
             redirect = HttpResponseClientRedirect(response["Location"])
             redirect.cookies = response.cookies
             return redirect
+        if getattr(response, "content", b"").startswith(b"<!doctype html>"):
+            _swap_the_content(request, response)
         return response
 
     return middleware
+
+
+def _leads_back(request: HttpRequest, location: str) -> bool:
+    """Whether `location` is the page that sent the request. Its script follows the redirect by itself."""
+    return urlsplit(location).path == path_that_asked(request)
+
+
+def _swap_the_content(request: HttpRequest, response: HttpResponse) -> None:
+    """base.html marks what else changes with the content: the announcements and the menu."""
+    response["HX-Retarget"] = response["HX-Reselect"] = "#content"
+    response["HX-Reswap"] = "outerHTML show:none"
+    here = request.get_full_path()
+    is_new = request.method == "GET" and here != address_that_asked(request)
+    response["HX-Push-Url"] = here if is_new else "false"
 
 
 def own_405(get_response: GetResponse) -> GetResponse:

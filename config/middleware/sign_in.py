@@ -18,6 +18,23 @@ from common.answers.announcements import warn
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
+def lead_to_sign_in(request: HttpRequest) -> HttpResponse:
+    """The sign-in page, which leads back. A script that wants JSON gets its address.
+
+    A POST cannot be repeated after the sign-in, and a fragment is no page. So the person returns to the page that sent
+    it. Only pages that need a sign-in have such a form. Its token was checked before, or a script of ours sent it.
+    """
+    page = request.get_full_path()
+    if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
+        page = page_that_asked(request)
+    if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}:
+        warn(request, "You were signed out. Nothing was changed.")
+    login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"login": login["Location"]}, status=401)
+    return login
+
+
 class LoginRequired(LoginRequiredMiddleware):
     """Every view needs a sign-in unless it is marked otherwise. Afterwards the person returns to the page that they
     wanted.
@@ -40,18 +57,7 @@ class LoginRequired(LoginRequiredMiddleware):
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
-        # A POST cannot be repeated after the sign-in, and a fragment is no page. So the person returns to the page that
-        # sent it.
-        page = request.get_full_path()
-        if request.method not in {"GET", "HEAD"} or request.htmx:  # type: ignore[attr-defined]
-            page = page_that_asked(request)
-        if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}:
-            # Only pages that need a sign-in have such a form, and the form's token was checked before.
-            warn(request, "You were signed out. Nothing was changed.")
-        login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
-        if request.headers.get("Accept") == "application/json":
-            return JsonResponse({"login": login["Location"]}, status=401)
-        return login
+        return lead_to_sign_in(request)
 
 
 class PendingSignIns:

@@ -97,8 +97,8 @@ def _pepper_problem() -> str | None:
     if wrong := integrity.wrong_peppers():
         ids = ", ".join(wrong)
         return (
-            f"KEY_PEPPERS: the pepper with the id {ids} is not the one that the keys were made with. Every call with "
-            "them would be refused. Put the former pepper back."
+            f"KEY_PEPPERS: the pepper with the id {ids} is not the one that the keys were made with. Every request "
+            "using them would be rejected. Put the former pepper back."
         )
     return None
 

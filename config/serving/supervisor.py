@@ -52,26 +52,34 @@ def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: No
         is_asked = True
         end_all()
 
-    # A signal that arrives meanwhile has to find every group, and no group may handle it as the supervisor.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-    running.update((_start(group), group.name) for group in groups)
-    for number in _STOPPING:
-        signal.signal(number, ask)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    _start_all(groups, running, ask)
     when_started()
 
     failed: list[str] = []
     while running:
         pid, status = os.wait()
         name, code = running.pop(pid), os.waitstatus_to_exitcode(status)
-        # A signal to every process may reach a group first. Then the group ends before the supervisor knows.
-        deadline = time.monotonic() + SECONDS_OF_A_SIGNAL
-        while not is_asked and not failed and time.monotonic() < deadline:
-            time.sleep(0.02)
+        _wait_for_signal(lambda: is_asked or bool(failed))
         if code not in _IN_ORDER or not (is_asked or failed):
             failed.append(f"{name} (exit code {code})")
             end_all()
     return f"Latchkey stopped, because these processes ended: {', '.join(failed)}." if failed else None
+
+
+def _start_all(groups: Sequence[Group], running: dict[int, str], ask: Callable[..., None]) -> None:
+    # A signal that arrives meanwhile has to find every group, and no group may handle it as the supervisor.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    running.update((_start(group), group.name) for group in groups)
+    for number in _STOPPING:
+        signal.signal(number, ask)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+def _wait_for_signal(has_come: Callable[[], bool]) -> None:
+    """A signal to every process may reach a group first. Then the group ends before the supervisor knows."""
+    deadline = time.monotonic() + SECONDS_OF_A_SIGNAL
+    while not has_come() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _start(group: Group) -> int:

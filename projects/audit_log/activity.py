@@ -20,7 +20,6 @@ from projects.audit_log import filters
 from projects.audit_log.filters import AN_OPERATOR, Chosen
 from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
-from projects.forms import pager_query
 from projects.permissions import Permission, Role
 
 EVENTS_A_PAGE = 25
@@ -61,7 +60,6 @@ def activity(request: PageRequest, project_id: str) -> HttpResponse:
     context = {
         "project": project,
         "chosen": chosen,
-        "query": pager_query(**chosen.filters),
         "page": page,
         "rows": [(kind_of(event.kind).icon, sentence(event), event) for event in page],
         "most_in_a_file": MOST_IN_A_FILE if page.paginator.count > MOST_IN_A_FILE else None,

@@ -96,10 +96,8 @@ def options(chosen: Chosen) -> dict[str, Any]:
     project = chosen.project
     people = people_of(project).values_list("public_id", "email")
     keys = project.api_keys.order_by(Lower("name")).values_list("deleted_at", "public_id", "name")
-    deleted = project.api_keys.filter(state="deleted").values("pk")[:MOST_DELETED]
-    of_form = list(
-        keys.filter(Q(state__in=["active", "paused"]) | Q(pk__in=deleted) | Q(pk=chosen.key and chosen.key.pk))
-    )
+    living, deleted = project.api_keys.alive().values("pk"), project.api_keys.deleted().values("pk")[:MOST_DELETED]
+    of_form = list(keys.filter(Q(pk__in=living) | Q(pk__in=deleted) | Q(pk=chosen.key and chosen.key.pk)))
     return {
         "kinds": sorted(kinds.choices(), key=lambda choice: choice[1]),
         "people": [*people, (OPERATOR, AN_OPERATOR)],

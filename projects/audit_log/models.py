@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from common.names import CODE_LENGTH
 from projects.audit_log import kinds
 from projects.audit_log.kinds import Subject
 from projects.permissions import Role
@@ -20,14 +21,14 @@ class AuditEvent(models.Model):
     """Who did what in a project, when, and from where. `recording.record` writes it once; nothing changes it."""
 
     project = models.ForeignKey("projects.Project", on_delete=models.PROTECT, related_name="audit_events")
-    kind = models.CharField(max_length=32, choices=kinds.choices)
+    kind = models.CharField(max_length=CODE_LENGTH, choices=kinds.choices)
     # The apps of keys lie above this one, so the key is named by a string. `of_a_key` is its index.
     key = models.ForeignKey(
         "apikeys.ApiKey", on_delete=models.PROTECT, null=True, related_name="events", db_index=False
     )
     # The person whom an event of a member is about, with the new role. A removed member has the last role.
     member = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
-    role = models.CharField(max_length=32, choices=Role.choices, blank=True, default="", db_default="")
+    role = models.CharField(max_length=CODE_LENGTH, choices=Role.choices, blank=True, default="", db_default="")
     # None for an operator's command, and for kinds that anybody can cause.
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="audit_events")
     address = models.GenericIPAddressField(null=True)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.outbox.enqueueing import enqueue
+from projects.audit_kinds import MEMBER_ADDED
 from projects.audit_log.kinds import Email, Kind, all_kinds
 from projects.audit_log.lost_emails import note_unwritten_emails
 from projects.audit_log.models import AuditEvent
@@ -22,7 +23,7 @@ logger = structlog.get_logger(__name__)
 
 Line = tuple[str, str]
 # Somebody without the owners' trust wrote the address.
-FOUND_AT = "Found at (says whoever reported it)"
+FOUND_AT = "Reported location (unverified)"
 
 
 class NamedKey(Protocol):
@@ -42,8 +43,10 @@ def tell(kind: Kind, event: AuditEvent, key: NamedKey | None) -> None:
     owners = Membership.objects.mailed(kind.email.switch).filter(project=event.project_id, project__deleted_at=None)
     if kind.email.only_from_new_addresses:
         owners = _without_those_who_know(owners, event)
-    people = _addresses(owners)
-    if event.member:
+    # Who creates a project becomes its first member, and needs no email about that.
+    is_creator = kind == MEMBER_ADDED and event.member == event.by
+    people = _addresses(owners.exclude(user=event.by) if is_creator else owners)
+    if event.member and not is_creator:
         people = [(event.member.email, event.project.name, event.project.public_id), *people]
     about = key.name if key else event.member.email if event.member else ""
     _send(people, kind.email, about, _lines(kind, event, key))

@@ -55,7 +55,7 @@ class FileLinks(Schema):
 
 class FileObject(Schema):
     id: str
-    name: str = Field(description="The uploaded name without its path and without hidden characters.")
+    name: str = Field(description="The uploaded name without its path and without invisible characters.")
     size: int = Field(description="Bytes.")
     content_type: str = Field(description="What the uploading program claimed.")
     created_at: datetime = Field(description="ISO 8601, UTC.")
@@ -182,12 +182,12 @@ def _full(error: Exception) -> Refused:
     """The refusal that tells what to do when a file does not fit."""
     if isinstance(error, storage.TooManyFiles):
         most = f"{settings.MAX_FILES_PER_PROJECT:,} files"
-        return Refused(TOO_MANY_FILES, f"The project may have {most}. Delete some that are no longer needed.")
+        return Refused(TOO_MANY_FILES, f"This project has reached its limit of {most}. Delete some files.")
     if isinstance(error, storage.UserQuotaExceeded):
         whose, quota = "All projects of an owner of this project", settings.USER_QUOTA
     else:
         whose, quota = "The project's files", settings.PROJECT_QUOTA
-    message = f"{whose} may have {filesizeformat(quota)} together. Delete some files that are no longer needed."
+    message = f"{whose} can have at most {filesizeformat(quota)} together. Delete some files."
     return Refused(STORAGE_EXCEEDED, message)
 
 
@@ -204,7 +204,9 @@ def _refuse_unread(request: ApiRequest) -> None:
 
 
 def _too_large() -> Refused:
-    return Refused(FILE_TOO_LARGE, f"A file may have {filesizeformat(settings.MAX_FILE_SIZE)}. Send a smaller one.")
+    return Refused(
+        FILE_TOO_LARGE, f"A file can have at most {filesizeformat(settings.MAX_FILE_SIZE)}. Send a smaller one."
+    )
 
 
 def _uploaded(request: ApiRequest) -> UploadedFile:

@@ -8,6 +8,19 @@ export function announce(text) {
   line.append(Object.assign(document.createElement('span'), {textContent: text}))
   document.getElementById('announcements').replaceChildren(line)
   fade(line)
+  makeRoom()
+}
+
+// What has the focus, and what one needs next, stand clear of an announcement (scroll-padding).
+export function makeRoom() {
+  const line = document.querySelector('.announcement')
+  if (!line) return
+  document.documentElement.style.setProperty('--announced', `${line.parentElement.offsetHeight}px`)
+  const {top, bottom} = line.getBoundingClientRect()
+  for (const control of [document.activeElement, ...document.querySelectorAll('[data-next]')]) {
+    const place = control.getBoundingClientRect()
+    if (control !== document.body && place.bottom > top && place.top < bottom) control.scrollIntoView({block: 'nearest'})
+  }
 }
 
 function sayInDialog(dialog, text) {
@@ -41,8 +54,18 @@ document.addEventListener('focusin', ({target}) => { if (!isIn(target)) before =
 
 export function dismiss(line) {
   line.remove()
-  const back = before?.isConnected && before.checkVisibility() ? before : document.getElementById('content')
-  back.focus()
+  focusBack()
+}
+
+// A swap puts another element of the same id in an element's place. What is gone or hidden gives way to what it stood in.
+export function focusBack() {
+  const content = document.getElementById('content')
+  for (let place = before ?? content; place !== document.body; place = place.parentElement ?? content) {
+    const now = place.isConnected ? place : document.getElementById(place.id)
+    now?.focus({preventScroll: true})
+    if (now && document.activeElement === now) return
+  }
+  content.focus()
 }
 
 // Undo is one Tab away from what was done, wherever that is on the page, and Tab leads back from there.

@@ -30,8 +30,9 @@ function showSelected(text, button) {
   const box = document.createElement('div')
   box.className = 'secret-fallback'
   const shortcut = /Mac|iP/.test(navigator.platform) ? '⌘C' : 'Ctrl+C'
+  const isTouched = matchMedia('(pointer: coarse)').matches
   const label = document.createElement('label')
-  label.textContent = `Press ${shortcut}`
+  label.textContent = isTouched ? 'Select and copy' : `Press ${shortcut}`
   const several = text.trimEnd().includes('\n')
   const field = document.createElement(several ? 'textarea' : 'input')
   Object.assign(field, {value: text, readOnly: true, className: 'input', autocomplete: 'off', spellcheck: false})
@@ -40,12 +41,13 @@ function showSelected(text, button) {
   place.append(box)
   field.focus()
   field.select()
-  removeWhenDone(box, field)
-  announce(`Your browser refused to copy. The text is selected: press ${shortcut}.`)
+  removeWhenDone(box, field, button)
+  const how = isTouched ? 'Select the text and copy it.' : `The text is selected: press ${shortcut}.`
+  announce(`Your browser refused to copy. ${how}`)
 }
 
-// The box goes with the focus. Under a pointer that is down the page must not move: the click would miss what it was on.
-function removeWhenDone(box, field) {
+// The box goes with the focus, or on Escape. Under a pointer that is down the page must not move: the click would miss what it was on.
+function removeWhenDone(box, field, button) {
   let isPressed = false
   const done = new AbortController()
   const press = () => { isPressed = true }
@@ -55,6 +57,12 @@ function removeWhenDone(box, field) {
   }
   addEventListener('pointerdown', press, {capture: true, signal: done.signal})
   addEventListener('click', ({target}) => { if (!box.contains(target)) setTimeout(remove) }, {signal: done.signal})
+  field.addEventListener('keydown', event => {
+    if (event.key !== 'Escape') return
+    event.preventDefault()
+    button.focus()
+    remove()
+  })
   field.addEventListener('blur', () => { if (!isPressed) remove() })
   setTimeout(remove, SELECTED_FOR)
 }

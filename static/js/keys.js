@@ -25,7 +25,9 @@ document.addEventListener('htmx:beforeRequest', ({target}) => {
   next = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
 })
 
-document.addEventListener('key-dialog-done', () => { if (dialog.open) dialog.close() })
+const close = () => { if (dialog.open) dialog.close() }
+document.addEventListener('key-dialog-done', close)
+document.addEventListener('htmx:afterSwap', ({detail}) => { if (detail.target.id === 'content') close() })
 
 document.addEventListener('htmx:afterSettle', ({target}) => {
   if (!next || target.id !== 'api-keys') return

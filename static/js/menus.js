@@ -12,9 +12,22 @@ document.addEventListener('keydown', event => {
   }
 })
 
+// A click beside a menu may be a click on another control, which has the focus then.
+function giveBack(button) {
+  if (document.activeElement.tabIndex < 0) button?.focus({preventScroll: true})
+}
+
 document.addEventListener('click', ({target}) => {
-  for (const menu of open()) if (!menu.contains(target)) menu.open = false
+  for (const menu of open()) {
+    if (menu.contains(target)) continue
+    menu.open = false
+    giveBack(menu.querySelector('summary'))
+  }
 })
+
+document.addEventListener('toggle', ({target, newState}) => {
+  if (newState === 'closed' && target.popover) giveBack(document.querySelector(`[popovertarget="${target.id}"]`))
+}, true)
 
 // The phone's menu: the focus goes into it as it opens. It becomes the sidebar when the window grows.
 const panel = document.getElementById('menu')

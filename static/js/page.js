@@ -1,5 +1,5 @@
 // What makes every page smoother. All of it works without this file.
-import {announce, dismiss, fade, repeatIn} from './announce.js';
+import {announce, dismiss, fade, focusBack, makeRoom, repeatIn} from './announce.js';
 import './menus.js';
 import {copy} from './clipboard.js';
 import {inOwnTimeZone} from './times.js';
@@ -10,6 +10,7 @@ addEventListener('pageshow', event => { if (event.persisted) location.reload() }
 function enhance(root) {
   root.querySelectorAll('[data-copy-text], [data-dismiss]').forEach(button => { button.hidden = false })
   root.querySelectorAll('.announcement').forEach(fade)
+  rememberTabs(root)
   inOwnTimeZone(root)
 }
 
@@ -22,14 +23,17 @@ function store(name, value) {
   try { localStorage.setItem(name, value) } catch { /* The next page begins with the first tab. */ }
 }
 
-function rememberTabs() {
-  for (const tabs of document.querySelectorAll('[data-tabs]')) {
-    const name = `tab-${tabs.dataset.tabs}`
-    const chosen = tabs.querySelector(`[value="${CSS.escape(stored(name))}"]`)
+function rememberTabs(root) {
+  for (const tabs of root.querySelectorAll('[data-tabs]')) {
+    const chosen = tabs.querySelector(`[value="${CSS.escape(stored(`tab-${tabs.dataset.tabs}`))}"]`)
     if (chosen) chosen.checked = true
-    tabs.addEventListener('change', event => store(name, event.target.value))
   }
 }
+
+document.addEventListener('change', ({target}) => {
+  const tabs = target.closest('[data-tabs]')
+  if (tabs) store(`tab-${tabs.dataset.tabs}`, target.value)
+})
 
 // Browsers that do not know command= yet.
 function runCommand(button) {
@@ -77,15 +81,15 @@ addEventListener('submit', event => {
   else form.sentAt = event.timeStamp
 })
 
-// Undo swaps the key's row where the page has it.
+// Undo swaps the key's row where the page has it, and the page's content elsewhere.
 document.addEventListener('submit', event => {
   if (!event.target.matches('[data-undo]')) return
-  const key = event.target.action.match(/key_[0-9A-Za-z]+/)?.[0]
-  if (!document.getElementById(`row-${key}`)) return
   event.preventDefault()
-  htmx.ajax('POST', event.target.action, {
-    target: `#row-${key}`, swap: 'outerHTML', values: Object.fromEntries(new FormData(event.target)),
-  }).then(() => document.getElementById(`switch-${key}`)?.focus())
+  const key = event.target.action.match(/key_[0-9A-Za-z]+/)?.[0]
+  const values = Object.fromEntries(new FormData(event.target))
+  if (!document.getElementById(`row-${key}`)) values.next = 'key'
+  htmx.ajax('POST', event.target.action, {target: '#content', values})
+    .then(() => document.getElementById(`switch-${key}`)?.focus())
 })
 
 // Asks whether the first call with a key has come, for as long as somebody looks; the answer takes the question's place.
@@ -101,14 +105,29 @@ setInterval(() => {
   if (asked++ % gap === 0) document.querySelectorAll('[data-listen]').forEach(element => htmx.trigger(element, 'listen'))
 }, LISTEN_EVERY)
 
+// What had the focus may be gone with a swap, and Undo goes with its announcement.
+let had = null
+let height = 0
+document.addEventListener('htmx:beforeSwap', ({detail}) => {
+  had = document.activeElement
+  height = detail.target.matches('.key-row') ? detail.target.getBoundingClientRect().height : 0
+})
+
+// A line may go from a key's row with its state. The rows below stay where a pointer may be on its way to.
+document.addEventListener('htmx:afterSwap', ({target}) => {
+  if (!height || !target.matches('.key-row')) return
+  const isCard = getComputedStyle(target).display === 'flex'
+  target.style[isCard ? 'minHeight' : 'height'] = `${height}px`
+})
+
 document.addEventListener('htmx:afterSettle', event => {
   enhance(document)
-  // What has the focus stands clear of an announcement (scroll-padding).
-  if (document.querySelector('.announcement')) document.activeElement.scrollIntoView({block: 'nearest'})
+  if (had !== document.body && document.activeElement === document.body) focusBack()
   const wrong = event.target.querySelector?.('[aria-invalid="true"]');
   const fresh = event.target.querySelector?.('[data-focus]')
   if (wrong) wrong.focus()
   else if (fresh) fresh.focus()
+  makeRoom()
 })
 
 // An action that fails midway, or whose answer is lost, may have worked.
@@ -138,6 +157,6 @@ function openNamedDialog() {
   history.replaceState(history.state, '', location.pathname + location.search)
 }
 
-rememberTabs()
 enhance(document)
+makeRoom()
 openNamedDialog()

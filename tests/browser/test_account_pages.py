@@ -73,6 +73,7 @@ def test_codes_and_errors_fit_and_read_well(page, person):
     page.get_by_label("Password").fill("tooshort")
     button(page, "Create account").click()
     expect(page.get_by_label("Password")).to_be_empty()
+    expect(page.get_by_label("Email")).to_be_focused()
     expect(page.get_by_label("Password")).to_have_accessible_description(re.compile("at least 10 characters"))
     expect(page.get_by_label("Email")).to_have_value(person.email)
     assert faults(page, "signup_errors") == {}
@@ -82,6 +83,7 @@ def test_codes_and_errors_fit_and_read_well(page, person):
     page.get_by_label("Password").fill("not the one at all")
     button(page, "Sign in").click()
     expect(page.get_by_role("alert")).to_have_text("The email or the password is wrong.")
+    expect(page.get_by_label("Password")).to_be_focused()
     assert faults(page, "login_error") == {}
 
 
@@ -151,6 +153,7 @@ def test_signing_out_everywhere_else_ends_the_other_browser(new_page, person):
     assert faults(here, "two_sessions") == {}
     button(here, "Sign out everywhere else").click()
     said(here, "signed out everywhere else")
+    expect(here.get_by_role("region", name="Sessions")).to_be_focused()
     elsewhere.goto(reverse("account_email"))
     expect(elsewhere).to_have_url(re.compile(reverse("account_login")))
 

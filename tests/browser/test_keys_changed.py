@@ -54,6 +54,22 @@ def test_pausing_swaps_the_one_row_and_nothing_else(page, sign_in, owner, projec
     expect(switch(page, "Other")).to_have_text("Pause")
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_rows_below_stay_where_they_are_when_a_line_goes_with_the_pause(page, sign_in, owner, project, width):
+    create_key(project=project, name="Below", by=owner)
+    quiet = create_key(project=project, name="Quiet", by=owner).key
+    used(quiet, timedelta(days=2))
+    page.set_viewport_size({"width": width, "height": 800})
+    sign_in(page, owner)
+    page.goto(settings_page(project))
+    height, below = (row(page, name).bounding_box() for name in ("Quiet", "Below"))
+    switch(page, "Quiet").click()
+    said(page, "Paused Quiet.")
+    expect(row(page, "Quiet").get_by_text("No requests in 24 hours")).to_have_count(0)
+    after = [row(page, name).bounding_box() for name in ("Quiet", "Below")]
+    assert after[1]["y"] - after[0]["y"] == below["y"] - height["y"]
+
+
 def test_the_announcement_of_a_pause_offers_undo(on_settings, project):
     button(row(on_settings, "Production server"), "Pause").click()
     said(on_settings, "Paused Production server. Requests using it are rejected.")
@@ -195,9 +211,14 @@ def test_deleting_a_project_asks_for_its_name_and_stops_its_keys(on_settings, pr
     dialog = on_settings.get_by_role("dialog", name="Delete “Acme Weather”?")
     dialog.get_by_label("Type Acme Weather to confirm").fill("Acme")
     button(dialog, "Delete project").click()
-    expect(on_settings.get_by_text("Type the name exactly: Acme Weather")).to_be_visible()
-    on_settings.get_by_label("Type Acme Weather to confirm").fill("Acme Weather")
-    button(on_settings, "Delete project").click()
+    field = dialog.get_by_label("Type Acme Weather to confirm")
+    expect(dialog.get_by_role("alert")).to_contain_text("Type the name exactly: Acme Weather")
+    expect(field).to_have_value("Acme")
+    expect(field).to_be_focused()
+    expect(field).to_have_accessible_description(re.compile("Type the name exactly"))
+    assert on_settings.url.endswith(settings_page(project))
+    field.fill("Acme Weather")
+    button(dialog, "Delete project").click()
     said(on_settings, "Deleted Acme Weather. Requests using its keys are now rejected.")
     project.refresh_from_db()
     assert project.deleted_at is not None

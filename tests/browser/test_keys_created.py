@@ -206,6 +206,18 @@ def test_without_a_clipboard_the_secret_is_selected_in_a_read_only_field(
     assert not SECRET.search(page.content())
 
 
+def test_a_phone_without_a_clipboard_says_how_to_copy_by_touch(new_page, sign_in, owner, project, api_key):
+    page = new_page(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    page.add_init_script(CLIPBOARD_REFUSED)
+    sign_in(page, owner)
+    page.goto(dashboard(project))
+    button(page, "Copy").tap()
+    expect(page.get_by_label("Select and copy")).to_have_value(api_key.secret)
+    said(page, "Select the text and copy it.")
+    cut = "fields => fields.filter(field => field.scrollWidth > field.clientWidth).map(field => field.textContent)"
+    assert page.locator(".snippet pre").locator("visible=true").evaluate_all(cut) == []
+
+
 def test_every_copy_and_reveal_is_an_event(on_settings, project, api_key):
     button(on_settings, "Copy Production server").click()
     said(on_settings, "API key copied")

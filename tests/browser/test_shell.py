@@ -6,7 +6,18 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.keys.services import pause_key
-from tests.browser.places import activity, button, dashboard, furnish, many_keys, row, said, settings_page
+from tests.browser.places import (
+    activity,
+    button,
+    create_key_in_dialog,
+    dashboard,
+    furnish,
+    many_keys,
+    more,
+    row,
+    said,
+    settings_page,
+)
 
 PHONE = {"width": 360, "height": 740}
 
@@ -40,6 +51,18 @@ def test_menus_close_on_escape_and_on_a_click_beside_them_and_give_the_focus_bac
         summary.click()
         inside.get_by_role("heading", level=1).click()
         expect(menu).not_to_have_attribute("open", "")
+        expect(summary).to_be_focused()
+    inside.goto(settings_page(project))
+    opener = more(inside, "Production server")
+    opener.click()
+    expect(button(inside, "Edit")).to_be_visible()
+    inside.get_by_role("heading", name="API Keys").click()
+    expect(button(inside, "Edit")).to_be_hidden()
+    expect(opener).to_be_focused()
+    opener.click()
+    inside.get_by_label("Project name").click()
+    expect(button(inside, "Edit")).to_be_hidden()
+    expect(inside.get_by_label("Project name")).to_be_focused()
 
 
 def test_the_menu_of_a_phone_takes_the_focus_and_lets_it_go(inside):
@@ -105,6 +128,23 @@ def test_an_announcement_never_covers_the_row_it_is_about(on_settings, project):
     page.wait_for_function("document.activeElement !== document.body")
     line, place = page.locator(".announcement").bounding_box(), page.locator(":focus").bounding_box()
     assert place["y"] + place["height"] <= line["y"]
+
+
+def test_an_announcement_on_a_phone_is_one_block_and_never_covers_what_one_needs_next(on_settings):
+    page = on_settings
+    page.set_viewport_size(PHONE)
+    create_key_in_dialog(page, "Phone")
+    said(page, "Created Phone.")
+    expect(page.locator("#new-key")).to_be_focused()
+    line, done = page.locator(".announcement"), page.get_by_role("link", name="Done")
+    expect(done).to_be_in_viewport(ratio=1)
+    box, next_box = line.bounding_box(), done.bounding_box()
+    assert next_box["y"] + next_box["height"] <= box["y"]
+    button(row(page, "Phone"), "Pause").click()
+    said(page, "Paused Phone.")
+    words, dismiss = line.locator("> span").bounding_box(), button(line, "Dismiss").bounding_box()
+    assert dismiss["y"] < words["y"] + words["height"]
+    assert dismiss["x"] >= words["x"] + words["width"]
 
 
 def test_errors_stand_in_the_open_dialog(on_settings, complaints):
@@ -178,6 +218,14 @@ def test_forced_colours_show_what_is_chosen_and_every_swatch(new_page, sign_in, 
     assert page.locator(".legend .swatch.allowed").evaluate(colours, "backgroundColor") != canvas
     current = page.locator(".segments a[aria-current]").evaluate(colours, "borderTopColor")
     assert current != page.locator(".segments a:not([aria-current])").first.evaluate(colours, "borderTopColor")
+    page.goto(settings_page(project))
+    painted = "e => [null, '::after'].map(part => getComputedStyle(e, part).backgroundColor)"
+    on, off = (
+        page.locator(f".switch{state} .switch-track").first.evaluate(painted) for state in (".is-on", ":not(.is-on)")
+    )
+    assert on[0] != on[1], "the knob is seen"
+    assert off[0] != off[1], "the knob is seen"
+    assert on[0] != off[0]
 
 
 def test_the_icon_of_an_event_stands_beside_its_words(new_page, sign_in, owner, project):

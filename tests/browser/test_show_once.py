@@ -58,23 +58,32 @@ def new_panel(page, name):
 def test_switching_on_is_confirmed_in_a_dialog_and_switching_off_is_not(inside, server, project, api_key):
     page = inside
     page.goto(settings_page(project))
-    button(page, "Show secrets once").click()
-    dialog = page.get_by_role("dialog", name="Show secrets once?")
-    expect(dialog).to_contain_text("The stored secret of 1 key is destroyed")
-    expect(button(dialog, "Cancel")).to_be_focused()
+    button(page, "Stop storing secrets…").click()
+    dialog = page.get_by_role("dialog", name="Destroy the stored secret of 1 key?")
+    field = dialog.get_by_label("Type Acme Weather to confirm")
+    expect(field).to_be_focused()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    expect(button(page, "Stop storing secrets…")).to_be_focused()
+    button(page, "Stop storing secrets…").click()
+    field.fill("Acme")
+    button(dialog, "Destroy stored secrets").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Type the name exactly: Acme Weather")
+    expect(field).to_have_value("Acme")
+    expect(field).to_be_focused()
+    expect(field).to_have_accessible_description(re.compile("Type the name exactly"))
     project.refresh_from_db()
     assert not project.show_once
-    button(page, "Show secrets once").click()
+    field.fill("Acme Weather")
     button(dialog, "Destroy stored secrets").click()
-    said(page, "Secrets are shown once from now on. The stored secrets of 1 key were destroyed.")
-    expect(row(page, "Production server")).to_contain_text("Shown once")
+    said(page, "Secrets of new keys are no longer stored. The stored secret of 1 key was destroyed.")
+    expect(page.get_by_role("group", name="Key storage: secrets are not stored")).to_be_focused()
+    expect(row(page, "Production server")).to_contain_text("Not stored")
     expect(button(page, "Copy Production server")).to_have_count(0)
     assert call(server, api_key.secret).status == 200
-    button(page, "Let secrets be shown again").click()
-    said(page, "created from now on can be shown again")
-    expect(row(page, "Production server")).to_contain_text("Shown once")
+    button(page, "Store new secrets").click()
+    said(page, "Secrets of new keys are now stored and can be copied again.")
+    expect(row(page, "Production server")).to_contain_text("Not stored")
     create_key_in_dialog(page, "Newer")
     assert SECRET.fullmatch(copied_with(page, button(row(page, "Newer"), "Copy Newer")))
 
@@ -82,8 +91,8 @@ def test_switching_on_is_confirmed_in_a_dialog_and_switching_off_is_not(inside, 
 def test_the_dialog_counts_a_key_that_was_created_since_the_page_came(inside, project, api_key):
     inside.goto(settings_page(project))
     create_key_in_dialog(inside, "Second")
-    button(inside, "Show secrets once").click()
-    expect(inside.get_by_role("dialog")).to_contain_text("The stored secrets of 2 keys are destroyed")
+    button(inside, "Stop storing secrets…").click()
+    expect(inside.get_by_role("dialog", name="Destroy the stored secrets of 2 keys?")).to_be_visible()
 
 
 # Creating
@@ -116,7 +125,7 @@ def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, s
     expect(page.get_by_role("heading", name="Once")).to_be_visible()
     expect(panel).to_have_count(0)
     page.goto(settings_page(once))
-    expect(row(page, "Once")).to_contain_text("Shown once")
+    expect(row(page, "Once")).to_contain_text("Not stored")
 
 
 def test_neither_escape_nor_a_click_outside_closes_the_dialog_and_leaving_asks_first(inside, once):
@@ -175,16 +184,20 @@ def test_the_page_of_its_own_shows_the_new_secret_and_names_that_are_taken(insid
     assert call(server, copied_with(inside, button(inside, "Copy"))).status == 200
     inside.get_by_role("link", name="I have saved it").click()
     expect(inside.get_by_role("heading", name="Free")).to_be_visible()
-    expect(inside.get_by_role("main")).to_contain_text("Shown once")
+    expect(inside.get_by_role("main")).to_contain_text("Not stored")
 
 
 def test_without_a_clipboard_the_secret_is_selected(inside, once):
     inside.add_init_script(CLIPBOARD_REFUSED)
     inside.goto(settings_page(once))
     create_key_in_dialog(inside, "Once")
-    button(new_panel(inside, "Once"), "Copy").click()
+    copy = button(new_panel(inside, "Once"), "Copy")
+    expect(copy).to_be_focused()
+    copy.press("Enter")
     expect(inside.get_by_label("Press Ctrl+C")).to_have_value(SECRET)
-    inside.get_by_label("Press Ctrl+C").blur()
+    inside.keyboard.press("Escape")
+    expect(inside.get_by_label("Press Ctrl+C")).to_have_count(0)
+    expect(copy).to_be_focused()
     assert not SECRET.search(inside.content())
 
 
@@ -199,7 +212,7 @@ def test_t32_back_does_not_bring_the_secret_again(page_with_memory, sign_in, own
     page.on("dialog", lambda dialog: dialog.accept())  # leaves although the page asks
     page.goto("/help/")
     page.go_back(wait_until="commit")
-    expect(row(page, "Once")).to_contain_text("Shown once")
+    expect(row(page, "Once")).to_contain_text("Not stored")
     expect(new_panel(page, "Once")).to_have_count(0)
     assert not SECRET.search(page.content())
 
@@ -214,16 +227,17 @@ def plain(new_page, sign_in, owner):
     return page
 
 
-def test_without_script_switching_on_works_in_the_dialog_and_on_its_own_page(plain, project, api_key):
+def test_without_script_switching_on_asks_for_the_name_on_a_page(plain, project, api_key):
     plain.goto(settings_page(project))
-    button(plain, "Show secrets once").click()
-    button(plain.get_by_role("dialog"), "Cancel").click()
-    plain.get_by_role("link", name="Show secrets once, on a page of its own").click()
-    expect(plain).to_have_url(re.compile(f"{show_once_page(project)}$"))
+    button(plain, "Stop storing secrets…").click()
+    expect(plain).to_have_url(re.compile(rf"{show_once_page(project)}\??$"))
     button(plain, "Destroy stored secrets").click()
-    said(plain, "Secrets are shown once from now on.")
-    button(plain, "Let secrets be shown again").click()
-    said(plain, "can be shown again")
+    expect(plain.get_by_role("alert")).to_contain_text("Type the name exactly: Acme Weather")
+    plain.get_by_label("Type Acme Weather to confirm").fill("Acme Weather")
+    button(plain, "Destroy stored secrets").click()
+    said(plain, "Secrets of new keys are no longer stored.")
+    button(plain, "Store new secrets").click()
+    said(plain, "can be copied again")
 
 
 def test_without_script_the_answer_to_the_form_is_the_page_with_the_secret(plain, server, once):
@@ -256,5 +270,5 @@ def test_a_page_from_before_the_choice_says_why_copy_does_not_work(inside, proje
     inside.goto(settings_page(project))
     show_secrets_once(project=project, by=owner)
     button(inside, "Copy Production server").click()
-    said(inside, "was shown once and is stored nowhere. If it is lost, create a new key.")
+    said(inside, "was shown once and is not stored. If you lost it, create a new key.")
     assert clipboard(inside) != api_key.secret

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key, pause_key
-from tests.browser.places import many_calls, usage_page
+from tests.browser.places import many_calls, settled, usage_page
 
 RANGES = ["24 hours", "30 days", "12 months"]
 # The area that a path covers on the screen, and its paint.
@@ -35,7 +35,10 @@ def test_each_range_shows_its_chart(theme, width, new_page, sign_in, owner, proj
     sign_in(page, owner)
     page.goto(usage_page(project))
     for name in RANGES:
+        page.evaluate("document.getElementById('content').dataset.old = ''")
         page.get_by_role("navigation", name="Range").get_by_role("link", name=name).click()
+        expect(page.locator("#content[data-old]")).to_have_count(0)
+        settled(page)
         link = page.get_by_role("navigation", name="Range").locator("[aria-current=page]")
         expect(link).to_have_text(name)
         chart = page.get_by_role("img", name=f"over the last {name}")
@@ -71,7 +74,7 @@ def test_numbers_a_keys_own_chart_and_the_file(script, new_page, sign_in, owner,
     numbers = page.get_by_role("table", name="Requests per hour over the last 24 hours, newest first")
     expect(numbers).to_be_hidden()
     page.get_by_text("Show the numbers").click()
-    expect(numbers.get_by_role("row")).to_have_count(25)
+    expect(numbers.get_by_role("row")).to_have_count(26)
     page.get_by_role("region", name="By key").get_by_role("link", name="Staging").click()
     expect(page.get_by_role("heading", name="Usage of Staging")).to_be_visible()
     expect(page.get_by_role("img")).to_have_accessible_name(re.compile("last 24 hours"))

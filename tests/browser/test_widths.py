@@ -133,7 +133,7 @@ def places(worst):
         Place("settings, dialog", settings, lambda page: button(page, "Delete project").click()),
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
-        Place("show secrets once", show_once_page(project)),
+        Place("stop storing secrets", show_once_page(project)),
         Place("usage", usage_page(project)),
         Place("usage of a key", f"{usage_page(project)}?range=12m&key={busy.public_id}"),
         Place("usage of a month", f"{usage_page(project)}?range=30d"),

@@ -56,7 +56,7 @@ def test_from_sign_up_to_a_request_that_is_let_in(plain, server):
     secret = plain.get_by_label("API key").input_value()
     assert SECRET.fullmatch(secret)
     assert plain.get_by_label("Line for a .env file").input_value() == f"LATCHKEY_API_KEY={secret}"
-    expect(plain.get_by_text("Select it and press Ctrl+C.")).to_be_visible()
+    expect(plain.get_by_text("Select it and copy it.")).to_be_visible()
     assert call(server, secret, "/me").body["data"]["project"]["name"] == "Tide tables"
     plain.get_by_role("link", name="Back to the API keys").click()
     expect(plain).to_have_url(re.compile(f"{settings_page(Project.objects.get())}#api-keys$"))
@@ -129,7 +129,7 @@ def test_create_in_the_dialog_that_the_browser_opens(on_settings, server, projec
 
 
 def test_create_on_a_page_of_its_own_with_its_errors_beside_the_field(on_settings, project):
-    on_settings.get_by_role("link", name="Create on a page of its own").click()
+    on_settings.get_by_role("link", name="Open as a page to create a key").click()
     expect(on_settings.get_by_label("Name")).to_have_value("Default key")
     on_settings.get_by_label("Name").fill("Production server")
     button(on_settings, "Create key").click()
@@ -176,7 +176,7 @@ def test_rename_and_delete_the_project(on_settings, server, project, api_key):
     on_settings.get_by_label("Project name").fill("Acme Climate")
     button(on_settings, "Rename").click()
     said(on_settings, "Renamed the project to Acme Climate.")
-    on_settings.get_by_role("link", name="Delete on a page of its own").click()
+    on_settings.get_by_role("link", name="Open as a page to delete the project").click()
     on_settings.get_by_label("Type Acme Climate to confirm").fill("Acme Weather")
     button(on_settings, "Delete project").click()
     expect(on_settings.get_by_text("Type the name exactly: Acme Climate")).to_be_visible()

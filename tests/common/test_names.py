@@ -29,7 +29,7 @@ def test_a_refused_name_is_explained_beside_its_field_and_kept(path, name, clien
     before = everything()
     answer = client.post(path.format(project=f"/projects/{project.public_id}/"), {"name": name})
     assert answer.status_code == 422
-    error = "Enter a name." if not name.strip() else f"Use at most 64 characters; this has {len(name)}."
+    error = "Enter a name." if not name.strip() else f"Use at most 64 characters. This name has {len(name)}."
     assert_error_beside_the_name(answer.content.decode(), error, name)
     assert everything() == before
 
@@ -209,7 +209,7 @@ def test_hidden_characters_are_refused_in_words_and_kept_in_the_field(path, name
     before = everything()
     answer = client.post(path.format(project=f"/projects/{project.public_id}/"), {"name": name})
     assert answer.status_code == 422
-    assert_error_beside_the_name(answer.content.decode(), "Use visible characters only", name)
+    assert_error_beside_the_name(answer.content.decode(), "This name contains invisible characters", name)
     assert everything() == before
 
 
@@ -220,7 +220,7 @@ def test_the_dialogs_answer_says_so_too(name, client, project, api_key):
     assert answer.status_code == 422
     assert "HX-Retarget" not in answer.headers, "htmx puts the answer in the form's own place"
     assert answer.content.decode().lstrip().startswith("<form")
-    assert_error_beside_the_name(answer.content.decode(), "Use visible characters only", name)
+    assert_error_beside_the_name(answer.content.decode(), "This name contains invisible characters", name)
 
 
 @pytest.mark.parametrize("name", SPOOFS, ids=ascii)

@@ -171,7 +171,7 @@ def keys_and_members(world, secrets):
     browser().delete(f"/api/v1/files/{file.public_id}", headers=bearer(secret_of(key)))
     client.post("/api/v1/report", {"secret": secret_of(key)}, content_type="application/json")
     client.post(action("delete", key), {"confirmation": "Renamed"})
-    client.post(page("apikeys:show_once", project))
+    client.post(page("apikeys:show_once", project), {"confirmation": project.name})
     client.post(page("apikeys:keep_secrets", project))
     other = browser()
     sign_in_recently(other, world["viewer"])

@@ -218,10 +218,10 @@ def test_every_setting_is_tested():
 def test_every_call_of_the_api_is_where_the_recipe_says(client):
     calls = {operation["operationId"]: (method, path) for path, method, operation in operations(document_of(client))}
     assert set(calls) == set(ADDRESSES), "ADDRESSES is in tests/config/test_documented_answers.py"
-    documented = {re.sub(r"\?.*", "", cell.strip("`")) for cell in table("docs/api.md", "The calls")}
+    documented = {re.sub(r"\?.*", "", cell.strip("`")) for cell in table("docs/api.md", "The requests")}
     paths = {call: re.sub(r"{\w+}", "{id}", path.removeprefix(API)) for call, (_, path) in calls.items()}
     own_names = {f"{method} {paths[call]}" for call, (method, _) in calls.items()}
-    assert documented == own_names, 'docs/api.md has a row for each call in "The calls"'
+    assert documented == own_names, 'docs/api.md has a row for each call in "The requests"'
 
 
 @pytest.mark.nodb

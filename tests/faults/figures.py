@@ -1,6 +1,6 @@
 """The table that `make faults` prints at its end: each promise, the measured value, and the limit.
 
-The times of the promises are for a quiet machine. `make test` runs three other parts at the same time and allows
+The times of the promises are for a quiet machine. `make test` runs other tests at the same time and allows
 `shared_machine.factor` times as long. A missing time limit still fails there.
 """
 
@@ -32,7 +32,7 @@ class SharedMachine:
 shared_machine = SharedMachine()
 Measure = Callable[..., None]
 
-FIGURES: list[Figure] = []
+FIGURES: list[Figure] = []  # of the test that runs
 
 
 def measure(row: str, what: str, measured: float, *, at_most: float, unit: str = "") -> None:

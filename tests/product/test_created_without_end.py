@@ -119,7 +119,7 @@ def test_all_projects_of_an_owner_share_a_quota(client, upload, authorization, p
     FileFactory(project=MembershipFactory(user=owner, role=Role.VIEWER).project, content=b"x" * 20)
     first = upload(form(content=b"12345678")).json()["data"]
     message = assert_error(upload(form(content=b"1")), 413, "storage_exceeded")
-    assert "All projects of an owner of this project may have 20\xa0bytes together." in message
+    assert "All projects of an owner of this project can have at most 20\xa0bytes together." in message
     assert len(list(tmp_path.rglob("*/*"))) == 4  # nothing of the refused one
     assert client.delete(first["links"]["self"], headers=authorization).status_code == 204
     assert upload(form(content=b"12345678")).status_code == 201

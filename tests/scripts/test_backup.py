@@ -126,7 +126,9 @@ def test_backup_and_secrets_restored_apart_bring_every_key_back(
 
     result = backup("restore", tmp_path / "backup", **elsewhere, **kept_apart)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("100 keys proven: each decrypts to the secret of its digest. 1 show-once key")
+    assert result.stdout.startswith(
+        "100 keys proven: each decrypts to the secret of its digest. 1 key without a stored secret"
+    )
 
     (Path(elsewhere["DATA_DIR"]) / "static").symlink_to(DATA_DIR / "static")
     server = start_server(**elsewhere, **kept_apart)

@@ -11,8 +11,8 @@ from projects.management.operator_command import Answer, OperatorCommand
 
 _MISSING = "Put it back; manage.py rotate_encryption --dry-run says which it is."
 PROBLEMS = WRONG_KEYS | {
-    "ring_key_missing": f"Their ring key is not in KEY_RING. Calls are let in, but they cannot be shown. {_MISSING}",
-    "pepper_missing": f"Their pepper is not in KEY_PEPPERS, so that calls are refused as unknown. {_MISSING}",
+    "ring_key_missing": f"Their ring key is not in KEY_RING. Requests work, but no secret can be shown. {_MISSING}",
+    "pepper_missing": f"Their pepper is not in KEY_PEPPERS, so requests using them are rejected as unknown. {_MISSING}",
 }
 
 
@@ -46,7 +46,7 @@ def _keys(found: Findings) -> str:
         return "There are no keys, and so nothing is proven."
     text = f"{counted(right['proven'])} proven: each decrypts to the secret of its digest."
     if right["show_once"]:
-        text += f" {counted(right['show_once'], 'show-once key')} not proven: only a call can do that."
+        text += f" {counted(right['show_once'])} without a stored secret, not proven: only a request can do that."
     if right["deleted"]:
         text += f" {counted(right['deleted'], 'deleted key')}."
     return text

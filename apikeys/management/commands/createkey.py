@@ -24,7 +24,7 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--by",
             metavar="EMAIL",
-            help="Who the key speaks for: address or id (default: the project's first owner).",
+            help="The user who creates the key: email or id (default: the project's first owner).",
         )
 
     @sensitive_variables()
@@ -39,7 +39,7 @@ class Command(OperatorCommand):
             raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
         return Answer(
             facts(key) | {"secret": secret},
-            f"Created {key.name} ({key.public_id}) in {project.name}. It speaks for {named_user(by)}.\n"
+            f"Created {key.name} ({key.public_id}) in {project.name}. Its creator is {named_user(by)}.\n"
             f"Its secret:\n\n    {secret}\n\n"
             "Keep it in an environment variable or a secret manager, out of source control:\n"
             f"    export {ENVIRONMENT_VARIABLE}=<the secret>",

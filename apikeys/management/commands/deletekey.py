@@ -4,8 +4,8 @@ from apikeys.models import ApiKey
 
 
 class Command(KeyStateCommand):
-    help = "Delete an API key for good: requests with it are refused, its secret cannot be recovered."
-    done = "{key} is deleted for good: requests with it are refused from now on."
+    help = "Delete an API key for good: requests using it are rejected, and its secret cannot be recovered."
+    done = "{key} is deleted for good: requests using it are now rejected."
     unchanged = "{key} was deleted already."
 
     def change(self, key: ApiKey) -> bool:

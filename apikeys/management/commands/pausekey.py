@@ -4,8 +4,8 @@ from apikeys.models import ApiKey
 
 
 class Command(KeyStateCommand):
-    help = "Pause an API key: requests with it are refused until it is re-enabled."
-    done = "{key} is paused: requests with it are refused from now on. Undo with: manage.py resumekey {id}"
+    help = "Pause an API key: requests using it are rejected until it is re-enabled."
+    done = "{key} is paused: requests using it are now rejected. Undo with: manage.py resumekey {id}"
     unchanged = "{key} was paused already."
 
     def change(self, key: ApiKey) -> bool:

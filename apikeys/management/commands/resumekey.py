@@ -11,8 +11,8 @@ from projects.models import Membership
 
 
 class Command(KeyStateCommand):
-    help = "Re-enable a paused API key: requests with it are let in again."
-    done = "{key} is active: requests with it are let in again."
+    help = "Re-enable a paused API key: requests using it are allowed again."
+    done = "{key} is active: requests using it are allowed again."
     unchanged = "{key} was active already."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,7 +20,7 @@ class Command(KeyStateCommand):
         parser.add_argument(
             "--although-reported",
             action="store_true",
-            help="Also if the key was reported as leaked: nobody else has its secret. All owners are told by email.",
+            help="Also if the key was reported as leaked: nobody else has its secret. All owners get an email.",
         )
 
     def answer(self, **options: Any) -> Answer:
@@ -29,7 +29,7 @@ class Command(KeyStateCommand):
         data, text, failure = super().answer(**options)
         if self.told is not None:
             people = ", ".join(self.told) or "nobody: the project has no active owner"
-            text = f"{text}\nIt was reported as leaked. Told by email: {people}."
+            text = f"{text}\nIt was reported as leaked. Emailed: {people}."
         return Answer(data | {"told": self.told or []}, text, failure)
 
     def change(self, key: ApiKey) -> bool:

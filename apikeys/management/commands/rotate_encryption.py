@@ -124,13 +124,13 @@ def _fields(need: Need, *names: str) -> dict[str, object]:
 
 def _line(need: Need) -> str:
     counts = (
-        (need.keys, "key"),
-        (need.show_once, "show-once key"),
-        (need.deleted, "deleted key"),
-        (need.second_factors, "second factor"),
-        (need.emails, "email"),
+        (need.keys, "key", ""),
+        (need.show_once, "key", " without a stored secret"),
+        (need.deleted, "deleted key", ""),
+        (need.second_factors, "second factor", ""),
+        (need.emails, "email", ""),
     )
-    keys = ", ".join(counted(number, noun) for number, noun in counts if number) or "no key"
+    keys = ", ".join(counted(number, noun) + detail for number, noun, detail in counts if number) or "no key"
     if not need.configured:
         verdict = "MISSING"
     elif need.first:
@@ -155,7 +155,7 @@ def _ring_key_lacks(need: Need) -> str:
         return ""
     return (
         f"Ring key {need.id} is not in KEY_RING, but {counted(need.keys)} need it to be shown or moved: put it back. "
-        "Calls are let in without it."
+        "Requests are allowed without it."
     )
 
 
@@ -164,7 +164,7 @@ def _pepper_lacks(need: Need) -> str:
     if need.configured or not living:
         return ""
     text = (
-        f"Pepper {need.id} is not in KEY_PEPPERS, so that calls with {counted(living)} are refused as unknown: put it "
+        f"Pepper {need.id} is not in KEY_PEPPERS, so requests using {counted(living)} are rejected as unknown: put it "
         "back."
     )
     return text + (f" If it is lost, --lost-pepper {need.id} brings {need.keys:,} of them back." if need.keys else "")

@@ -13,7 +13,7 @@ GUIDE = 'See "Email addresses" in docs/running.md.'
 
 class Command(OperatorCommand):
     help = (
-        "List accounts whose email addresses clash, are not in canonical form, or would be refused today. "
+        "List accounts whose email addresses clash, are not in canonical form, or would be rejected today. "
         "It changes nothing without --settle."
     )
 
@@ -55,7 +55,7 @@ def _lines(found: Found, settled: int) -> list[str]:
         lines.append(f"Clash: {form} belongs to {_named(keeper)}; also written by {', '.join(map(_named, others))}.")
     lines += [f"Not in canonical form: {_named(account)}. Run this with --settle." for account in found.unsettled]
     for account, twin in found.refused:
-        lines.append(f"Would be refused today: {_named(account)}" + (f", looks like {_named(twin)}." if twin else "."))
+        lines.append(f"Would be rejected today: {_named(account)}" + (f", looks like {_named(twin)}." if twin else "."))
     return [*lines, GUIDE] if lines else ["Every account's address is in canonical form."]
 
 

@@ -54,6 +54,17 @@ def test_an_authenticator_app_is_set_up_with_its_own_code(inside, person):
     assert set(Authenticator.objects.values_list("type", flat=True)) == {"totp", "recovery_codes"}
 
 
+def test_the_page_promises_a_second_factor_only_while_there_is_one(inside, person):
+    promise, warning = "nobody can sign in without a second factor", "anyone with your password can sign in"
+    off = page_of(inside.get(reverse("mfa_index")))
+    assert promise not in off
+    assert warning in off
+    TOTP.activate(person, generate_totp_secret())
+    on = page_of(inside.get(reverse("mfa_index")))
+    assert promise in on
+    assert warning not in on
+
+
 def test_second_factors_speak_our_words(inside, settings):
     settings.MFA_ADAPTER = "accounts.adapter.MFAAdapter"
     assert 'value="Passkey"' in page_of(inside.get(reverse("mfa_add_webauthn")))

@@ -89,7 +89,8 @@ def test_a_seed_cannot_pass_for_a_key_nor_a_key_for_a_seed():
 
 
 @pytest.mark.parametrize(
-    "spoilt", [SEED, "sealed1:", "sealed1:k1", "sealed1:k1:", "sealed1:k1:%", "sealed1:k9:AAAA", "sealed1:k1:AAAA"]
+    "spoilt",
+    ["JBSWY3DPEHPK3PXP", "sealed1:", "sealed1:k1", "sealed1:k1:", "sealed1:k1:%", "sealed1:k9:AAAA", "sealed1:k1:AAAA"],
 )
 def test_a_changed_second_factor_is_never_read(spoilt):
     with pytest.raises(secrets_at_rest.SecondFactorUnavailable):

@@ -12,6 +12,7 @@ from django.core import signing
 from django.test import Client
 from django.urls import reverse
 
+from accounts.second_factors import secrets_at_rest
 from accounts.sessions.store import SessionStore, data_of, digest_of
 from config.environment.local_secrets import new_secret_key
 from tests.support.calls.api_client import bearer, secret_of
@@ -103,7 +104,7 @@ def test_a_form_from_before_is_accepted(inside, settings):
 
 
 def test_after_a_leak_the_old_key_opens_nothing_and_nothing_else_is_lost(inside, person, api_key, settings):
-    Authenticator.objects.create(user=person, type=Authenticator.Type.TOTP, data={"secret": SEED})
+    Authenticator.objects.create(user=person, type=Authenticator.Type.TOTP, data={"secret": secrets_at_rest.seal(SEED)})
     stranger = Client()
     stranger.post(reverse("account_reset_password"), {"email": person.email})
     code, stolen = mailed_code(), cookie_of(inside)

@@ -28,6 +28,7 @@ from tests.support.factories import PASSWORD as OWNERS_PASSWORD
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, log_in, mailed_code, page_of, totp_code
 from tests.support.places.pages import HTMX, page, text
+from tests.support.places.routes import NO_ROW
 
 pytestmark = pytest.mark.django_db
 
@@ -247,4 +248,4 @@ def test_nobody_ends_the_session_of_somebody_else(inside, person):
     row = UserSession.objects.get(user=other)
     assert inside.post(reverse("end_session", args=[row.pk])).status_code == 302
     assert stranger.get(SESSIONS).status_code == 200
-    assert inside.post(reverse("end_session", args=[10**30])).status_code == 302
+    assert inside.post(reverse("end_session", args=[NO_ROW])).status_code == 302

@@ -145,14 +145,14 @@ def test_a_confirmation_leads_nowhere_else(aged, api_key):
 
 # Actions that were interrupted and are not carried out
 
-NOT_DONE = "You confirmed that it is you. Nothing has been done yet: "
+NOT_DONE = "Thanks for confirming it's you. Nothing has been done yet: "
 # What the page after the confirmation says to do, of each action that the confirmation does not carry out.
 AGAIN = {
     PROJECT + "delete/": "press Delete project again",
     KEY + "delete/": "press Delete key again",
     PROJECT + "keys/new/": "press Create key again",
-    PROJECT + "show-once/": "do it again",
-    PROJECT + "keep-secrets/": "press Let secrets be shown again",
+    PROJECT + "show-once/": "press Destroy stored secrets again",
+    PROJECT + "keep-secrets/": "press Store new secrets again",
     PROJECT + "mails/": "choose again, then press Save",
 }
 CARRIED_OUT = {KEY + "copy/", KEY + "reveal/"}

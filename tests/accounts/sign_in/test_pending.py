@@ -124,7 +124,7 @@ def test_a_second_sign_in_leads_to_the_page_for_the_code_and_says_that_an_email_
     assert (answer.status_code, answer["Location"]) == (302, CODE)
     assert len(mail.outbox) == 1
     page = page_of(client.get(CODE))
-    assert "An email was sent to <strong>ada@example.com</strong> a moment ago" in page
+    assert "We sent an email to <strong>ada@example.com</strong> a moment ago" in page
     assert "Check the inbox" not in page
     assert client.post(CODE, {"action": "resend"}).status_code == 429
     time_machine.shift(10)

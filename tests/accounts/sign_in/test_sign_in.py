@@ -124,7 +124,7 @@ def test_resetting_does_not_reveal_whether_an_address_has_an_account(person):
     assert answers[0] == answers[1] == answers[2]
     assert_true_without_a_code(answers[0][1])
     for message in mail.outbox[-2:]:
-        assert "There is none that can be used" in message.body
+        assert "No account can be used with it" in message.body
         assert "If your account was deactivated, ask an administrator." in message.body
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -208,6 +209,15 @@ class TestDemo(TestCase):
         for key in keys:
             assert verify(f"Bearer {key['secret']}").code == expected[key["state"]]
             assert ApiKey.objects.get(public_id=key["id"]).name == key["name"]
+
+    def test_its_richest_project_comes_first_on_pages_too(self):
+        assert self.client.login(username=self.demo["email"], password=self.demo["password"])
+        listed = re.findall(
+            r'class="row-main" href="[^"]*/(prj_[0-9A-Za-z]+)/"', self.client.get("/projects/").content.decode()
+        )
+        assert listed[0] == self.demo["projects"][0]["id"]
+        keys = {project.public_id: project.api_keys.count() for project in Project.objects.all()}
+        assert max(keys, key=keys.__getitem__) == listed[0]
 
     def test_it_prints_an_active_key_first_in_every_project(self):
         assert {project["keys"][0]["state"] for project in self.demo["projects"]} == {"active"}

@@ -46,10 +46,12 @@ def test_the_page_names_the_keys_that_stop_and_the_projects_that_nobody_else_own
     pause_key(key=create_key(project=project, name="Paused", by=owner).key, by=owner)
     delete_key(key=create_key(project=project, name="Deleted", by=owner).key, by=owner)
     page = words(site.get(page_of("deactivate", owner)))
-    assert "Active API keys that this account created: 2 From the next request on, each is refused with 403" in page
+    assert (
+        "Active API keys that this account created: 2 Requests using these keys are rejected at once, with 403" in page
+    )
     assert "Production server in Acme Weather" in page
     assert "Buoy in Tides" in page
-    assert "Projects that have no other active owner: 1 Nobody can manage them until you make somebody" in page
+    assert "Projects that have no other active owner: 1 Nobody can manage them until you make someone" in page
     assert f"Acme Weather ({project.public_id})" in page
     assert not [name for name in ("Not theirs", "Paused", "Deleted", shared.public_id) if name in page]
     assert ApiKey.objects.filter(state="active").count() == 3

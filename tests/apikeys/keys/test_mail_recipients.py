@@ -172,7 +172,7 @@ def test_a_look_costs_one_query_for_its_mails(project, key, owner, owners, djang
             looked(key, owner, OFFICE)
 
 
-# Secrets can be shown again
+# New secrets are stored
 
 
 def test_all_owners_are_told_that_secrets_can_be_shown_again_whatever_they_chose(project, owner, viewer, told):

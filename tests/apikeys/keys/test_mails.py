@@ -53,7 +53,7 @@ def test_what_the_mail_of_a_new_key_says(project, owner, told):
         f"Project: Acme Weather\nKey: Production server, {mask}\nBy: owner@example.com\n{when[0]}From: {HOME}\n\n"
         "If this was not you or someone you trust, delete the key, then change your password and sign out your other "
         f"sessions.\n\n{settings_of(project)}#api-keys\n\n-- \n"
-        "You own this project in Latchkey. Choose which of these mails you get:\n"
+        "You get this email because you own the project. Manage notifications:\n"
         f"{settings_of(project)}#mails\n"
     )
 
@@ -65,19 +65,19 @@ def shown_once(project: Project) -> Project:
 
 SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
     "deleted": (
-        lambda key, by: services.delete_key(key=key, by=by, address=HOME),
+        lambda key, by: services.delete_key(key=key, by=by, address=OFFICE),
         "API key deleted: Production server (Acme Weather)",
-        ["was deleted, for good", "By: owner@example.com", f"From: {HOME}", "create a new key", "#api-keys", "#mails"],
+        ["was deleted for good", "By: owner@example.com", f"From: {OFFICE}", "create a new key", "#api-keys", "#mails"],
     ),
     "copied": (
         lambda key, by: services.copy_secret(key=key, by=by, address=OFFICE),
         "API key copied from a new address: Production server (Acme Weather)",
-        ["was copied, from an address", "By: owner@example.com", f"From: {OFFICE}", "pause the key", "#api-keys"],
+        ["was copied from an address", "By: owner@example.com", f"From: {OFFICE}", "pause the key", "#api-keys"],
     ),
     "revealed": (
         lambda key, by: services.reveal_secret(key=key, by=by, address=OFFICE),
         "API key revealed from a new address: Production server (Acme Weather)",
-        ["was revealed, from an address", "By: owner@example.com", f"From: {OFFICE}", "pause the key", "#api-keys"],
+        ["was revealed from an address", "By: owner@example.com", f"From: {OFFICE}", "pause the key", "#api-keys"],
     ),
     "reported": (
         lambda key, by: services.report_leak(
@@ -85,16 +85,16 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
         ),
         "API key reported as leaked: Production server (Acme Weather)",
         [
-            *("reported it as leaked", "has paused the key", f"Found at (says whoever reported it): {SOURCE}"),
+            *("was reported as leaked", "has paused the key", f"Reported location (unverified): {SOURCE}"),
             *(f"From: {OFFICE}", "Create a new key, switch your programs to it", "#api-keys", "#mails"),
         ],
     ),
-    "shown again": (
+    "new secrets stored": (
         lambda key, by: services.keep_secrets(project=shown_once(key.project), by=by, address=HOME),
-        "Secrets can be shown again: Acme Weather",
+        "New secrets are stored: Acme Weather",
         [
-            *("were shown once. From now on new ones are stored", "By: owner@example.com", f"From: {HOME}"),
-            *('choose "Show secrets once" again', "#show-once", "Every owner gets this mail."),
+            *("The secrets of new keys are now stored, encrypted", "By: owner@example.com", f"From: {HOME}"),
+            *('press "Stop storing secrets"', "#show-once", "All owners get it."),
         ],
     ),
     "reported key re-enabled": (
@@ -102,18 +102,23 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
         "Reported API key re-enabled: Production server (Acme Weather)",
         [
             *("that was reported as leaked was re-enabled", "By: owner@example.com", f"From: {HOME}", "pause the key"),
-            *("#api-keys", "Every owner gets this mail."),
+            *("#api-keys", "All owners get it."),
         ],
     ),
     "project deleted": (
         lambda key, by: delete_project(project=key.project, by=by, address=HOME),
         "Project deleted: Acme Weather",
-        ["The project was deleted, for good", "By: owner@example.com", f"From: {HOME}", "ask the operators"],
+        [
+            "The project and its API keys were deleted for good",
+            "By: owner@example.com",
+            f"From: {HOME}",
+            "ask the operators",
+        ],
     ),
 }
 
 
-CHOSEN_BY_NOBODY = {"shown again", "project deleted", "reported key re-enabled"}
+CHOSEN_BY_NOBODY = {"new secrets stored", "project deleted", "reported key re-enabled"}
 
 
 @pytest.mark.parametrize("what", SAYS)
@@ -124,7 +129,7 @@ def test_what_each_mail_says(what, key, owner, told):
     assert re.search(WHEN, message.body)
     for words in ("Project: Acme Weather", *said):
         assert words in message.body
-    assert ("Choose which of these mails you get" in message.body) is (what not in CHOSEN_BY_NOBODY)
+    assert ("Manage notifications" in message.body) is (what not in CHOSEN_BY_NOBODY)
     assert ("By:" in message.body) is (what != "reported"), "whoever reports is nobody"
     assert message.content_subtype == "plain"
     assert not getattr(message, "alternatives", None)
@@ -146,7 +151,7 @@ def test_an_action_without_effect_sends_no_email(key, owner, told):
     secret = services.copy_secret(key=key, by=owner, address=HOME)
     services.report_leak(secret=secret)
     assert told(services.report_leak, secret=secret) == []
-    assert told(services.keep_secrets, project=key.project, by=owner) == [], "they can be shown again already"
+    assert told(services.keep_secrets, project=key.project, by=owner) == [], "they are stored already"
     services.delete_key(key=key, by=owner)
     assert told(services.delete_key, key=key, by=owner) == []
     assert told(delete_project, project=key.project, by=owner) == [], "the project has no key any more"

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key, pause_key, resume_key
 from apikeys.models import ApiKey
-from apikeys.templatetags.key_words import requests, since, sparkline
+from apikeys.templatetags.key_words import in_words, requests, since, sparkline
 from apikeys.usage import counting
+from apikeys.usage.figures import Calls
 from apikeys.verify.verification import verify
 from tests.support.stored.tables import everything
 
@@ -54,7 +55,28 @@ def test_a_row_shows_the_requests_of_today_and_the_last_30_days(browser, project
     call(api_key, 1204)
     page = browser.get(url("settings", project))
     assert "1,204 today" in text(page)
-    assert 'aria-label="Last 30 days: 1,204 requests allowed, 1,204 on the busiest day"' in page.content.decode()
+    assert 'aria-label="Last 30 days: 1,204 requests, 1,204 on the busiest day"' in page.content.decode()
+
+
+def test_figures_count_every_request_and_say_how_many_were_rejected(browser, project, api_key, time_machine):
+    time_machine.move_to("2026-03-10 15:30:00+00:00", tick=False)
+    call(api_key, 4)
+    for outcome, ago in (("ok", 23), ("paused", 1), ("forbidden", 24)):
+        counting.record(api_key.pk, outcome, (timezone.now() - timedelta(hours=ago)).timestamp(), None)
+    counting.flush()
+    row = browser.get(url("settings", project))
+    assert "5 today 1 rejected" in text(row)
+    assert '<time datetime="2026-03-10" title="10 March 2026 (UTC)">today</time>' in row.content.decode()
+    assert 'aria-label="Last 30 days: 7 requests (2 rejected), 5 on the busiest day"' in row.content.decode()
+    bar = "Requests today (UTC) 5 1 rejected Requests, last 24 hours 7 2 rejected since 15:00 yesterday (UTC)"
+    assert bar in text(browser.get(url("key", project, api_key)))
+    asked = browser.get(url("delete", project, api_key))
+    assert "7 requests (2 rejected) in the last 24 hours." in text(asked)
+    assert 'title="Since 15:00 yesterday (UTC)"' in asked.content.decode()
+    chart = "5 allowed, 2 rejected. Since 9 Mar, 15:00 (UTC). The last bar is the current hour."
+    assert chart in text(browser.get(url("dashboard", project)))
+    of_key = text(browser.get(url("key", project, api_key), {"range": "24h"}))
+    assert chart.replace("rejected.", "rejected in the last 24 hours.") in of_key
 
 
 def test_a_row_without_calls_has_no_chart(browser, project, api_key):
@@ -226,9 +248,11 @@ def test_moments_are_named_as_people_name_them(time_machine):
 def test_numbers_of_requests_agree_with_their_noun():
     assert [requests(number) for number in (0, 1, 1500)] == ["0 requests", "1 request", "1,500 requests"]
     assert requests(2, "rejected") == "2 rejected requests"
+    told = [in_words(calls) for calls in (Calls(), Calls(1204), Calls(2, 1), Calls(0, 1))]
+    assert told == ["0 requests", "1,204 requests", "3 requests (1 rejected)", "1 rejected request"]
 
 
 def test_the_busiest_day_is_as_high_as_there_is_room():
-    chart = sparkline([0, 5, 10])
+    chart = sparkline([Calls(), Calls(5), Calls(9, 1)])
     assert [f"v-{height}h" in chart for height in (12, 24)] == [True] * 2
-    assert sparkline([0, 0, 0]) == ""
+    assert sparkline([Calls(), Calls()]) == ""

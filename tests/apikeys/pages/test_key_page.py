@@ -62,9 +62,9 @@ def test_its_last_24_hours_are_those_of_the_usage_page_whatever_the_minute(clien
         )
     ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=hour)
     usage = text(client.get(page("apikeys:usage", project), {"key": api_key.public_id}))
-    assert "Allowed 24 " in usage
-    assert "Last 24 hours 24 " in text(client.get(action("key", api_key)))
-    assert "24 requests in the last 24 hours." in text(client.get(action("delete", api_key)))
+    assert "Allowed 25 " in usage
+    assert "Requests, last 24 hours 25 " in text(client.get(action("key", api_key)))
+    assert "25 requests in the last 24 hours" in text(client.get(action("delete", api_key)))
 
 
 def test_a_viewer_reads_why_there_are_no_buttons(viewer, signed_in, api_key):
@@ -100,10 +100,22 @@ def test_htmx_gets_the_row_and_the_dialog_closes(client, project, api_key):
     assert "Web server" in text(answer)
 
 
-def test_on_the_keys_own_page_htmx_reloads_it(client, api_key):
-    here = "http://testserver" + action("key", api_key)
-    answer = rename(client, api_key, "Web server", **HTMX, **{"HX-Current-URL": here})
-    assert answer.headers["HX-Redirect"] == action("key", api_key)
+def test_on_the_keys_own_page_htmx_swaps_its_content(client, api_key):
+    here = HTMX | {"HX-Current-URL": "http://testserver" + action("key", api_key)}
+    answer = rename(client, api_key, "Web server", **here)
+    assert (answer.status_code, answer.headers["Location"]) == (302, action("key", api_key))
+    followed = client.get(answer.headers["Location"], headers=here)
+    assert "Renamed Production server to Web server." in text(followed)
+    assert followed.headers["HX-Retarget"] == followed.headers["HX-Reselect"] == "#content"
+    assert followed.headers["HX-Push-Url"] == "false"
+    elsewhere = rename(client, api_key, "Back", **HTMX, **{"HX-Current-URL": here["HX-Current-URL"] + "delete/"})
+    assert elsewhere.headers["HX-Redirect"].endswith("#api-keys")
+
+
+def test_another_range_by_htmx_gets_an_address_of_its_own(client, api_key):
+    here = HTMX | {"HX-Current-URL": "http://testserver" + action("key", api_key)}
+    answer = client.get(action("key", api_key) + "?range=24h", headers=here)
+    assert answer.headers["HX-Push-Url"] == action("key", api_key) + "?range=24h"
 
 
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])

@@ -120,6 +120,11 @@ def test_the_pager_keeps_search_and_filter(client, project):
     answer = client.get(page("apikeys:settings", project), {"q": "row", "state": "active", "page": 2})
     links = [html.unescape(link) for link in re.findall(r'href="(\?[^"]+)"', answer.content.decode())]
     assert links == ["?q=row&state=active&page=1#api-keys", "?q=row&state=active&page=3#api-keys"]
+    key = project.api_keys.first()
+    url = f"http://testserver{page('apikeys:settings', project)}?q=row&page=2&created={key.public_id}"
+    answer = client.post(action("delete", key), headers=HTMX | {"HX-Current-URL": url})
+    links = [html.unescape(link) for link in re.findall(r'href="(\?[^"]+)"', answer.content.decode())]
+    assert links == ["?q=row&page=1#api-keys", "?q=row&page=3#api-keys"]
 
 
 def test_htmx_gets_the_section_as_its_page_was_searched(client, project, three_keys):

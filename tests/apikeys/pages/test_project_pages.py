@@ -126,7 +126,7 @@ def test_a_bad_name_on_the_onboarding_step_stays_on_that_step(client, owner):
     answer = client.post(page("apikeys:create", project), {"name": "a\u202eb", "next": "onboarding"})
     assert answer.status_code == 422
     assert "Generate Key" in text(answer)
-    assert "hidden ones" in text(answer)
+    assert "contains invisible characters" in text(answer)
 
 
 def test_a_project_form_that_is_sent_again_after_the_deletion_is_refused_in_words(client, owner):

@@ -5,6 +5,7 @@ import re
 import time
 from io import StringIO
 from threading import Event
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -21,7 +22,7 @@ from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.support.environment import ON_SQLITE
 from tests.support.people.sessions import age
-from tests.support.places.pages import FETCH, action, text
+from tests.support.places.pages import FETCH, HTMX, action, text
 from tests.support.programs.parallel import in_parallel
 
 
@@ -38,14 +39,19 @@ def page(name: str, project: Project) -> str:
 # The choice
 
 
+def stop_storing(client: Client, project: Project, **options: Any) -> Any:
+    return client.post(page("show_once", project), {"confirmation": project.name}, **options)
+
+
 def test_switching_on_says_how_many_secrets_it_destroys_and_destroys_them(client, project, api_key, owner):
     create_key(project=project, name="Second", by=owner)
-    for where in (page("settings", project), page("show_once", project)):
-        asked = text(client.get(where))
-        assert "The stored secrets of 2 keys are destroyed" in asked
+    for headers in ({}, HTMX):
+        asked = text(client.get(page("show_once", project), headers=headers))
+        assert "Destroy the stored secrets of 2 keys?" in asked
         assert "This cannot be undone." in asked
-        assert "The keys go on working" in asked
-    answer = client.post(page("show_once", project), follow=True)
+        assert "Your API keys keep working." in asked
+        assert "Type Acme Weather to confirm" in asked
+    answer = stop_storing(client, project, follow=True)
     assert answer.redirect_chain == [(page("settings", project) + "#show-once", 302)]
     assert "The stored secrets of 2 keys were destroyed." in text(answer)
     assert not ApiKey.objects.filter(ciphertext__isnull=False).exists()
@@ -55,22 +61,39 @@ def test_switching_on_says_how_many_secrets_it_destroys_and_destroys_them(client
     assert AuditEvent.objects.filter(kind="forgotten").count() == 2
 
 
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+@pytest.mark.parametrize("typed", ["", "Acme"])
+def test_stored_secrets_are_destroyed_only_once_the_projects_name_was_typed(client, project, api_key, typed, headers):
+    answer = client.post(page("show_once", project), {"confirmation": typed}, headers=headers)
+    assert answer.status_code == 422
+    assert "Type the name exactly: Acme Weather" in text(answer)
+    assert ApiKey.objects.filter(ciphertext__isnull=False).count() == 1
+    assert not Project.objects.get(pk=project.pk).show_once
+    answer = stop_storing(client, project, headers=headers)
+    assert answer.headers.get("HX-Retarget") == ("#api-keys" if headers else None)
+    assert not ApiKey.objects.filter(ciphertext__isnull=False).exists()
+    assert Project.objects.get(pk=project.pk).show_once
+
+
 def test_the_section_says_what_holds_now_and_offers_the_other(client, project):
     before = text(client.get(page("settings", project)))
-    assert "Secrets can be shown again" in before
-    assert "No secret is stored at the moment." in before
+    assert "Key storage: encrypted, can be copied again" in before
+    assert "Stop storing secrets…" in before
+    asked = text(client.get(page("show_once", project)))
+    assert "No secrets are stored at the moment." in asked
+    assert "to confirm" not in asked, "nothing is destroyed"
     client.post(page("show_once", project))
     now = text(client.get(page("settings", project)))
-    assert "Secrets are shown once" in now
+    assert "Key storage: secrets are not stored" in now
     assert "create a new key and delete the old one" in now
-    assert "Let secrets be shown again" in now
-    assert "Destroy stored secrets" not in now
+    assert "Store new secrets" in now
+    assert "Stop storing secrets…" not in now
 
 
 def test_switching_off_holds_for_keys_that_are_created_from_then_on(client, once, owner):
     old = create_key(project=once, name="Old", by=owner).key
     answer = client.post(page("keep_secrets", once), follow=True)
-    assert "The secrets of keys that are created from now on can be shown again." in text(answer)
+    assert "Secrets of new keys are now stored and can be copied again." in text(answer)
     once.refresh_from_db()
     assert not once.show_once
     new = create_key(project=once, name="New", by=owner)
@@ -87,7 +110,7 @@ def test_each_change_of_the_choice_is_an_event_also_without_a_key_and_none_witho
 
 
 def test_activity_says_who_chose_what_from_where(client, project, api_key, owner):
-    client.post(page("show_once", project))
+    stop_storing(client, project)
     client.post(page("keep_secrets", project))
     show_secrets_once(project=project, by=None)
     events = re.findall(
@@ -96,10 +119,10 @@ def test_activity_says_who_chose_what_from_where(client, project, api_key, owner
         re.DOTALL,
     )
     assert [" ".join(strip_tags(event).split()) for event in events] == [
-        "An operator of this server chose that secrets are shown once",
-        f"{owner.email} chose that secrets can be shown again from 127.0.0.1",
+        "An operator of this server stopped storing secrets",
+        f"{owner.email} started storing new secrets from 127.0.0.1",
         f"{owner.email} destroyed the stored secret of {api_key.name} from 127.0.0.1",
-        f"{owner.email} chose that secrets are shown once from 127.0.0.1",
+        f"{owner.email} stopped storing secrets from 127.0.0.1",
         f"{owner.email} created {api_key.name}",
     ]
 
@@ -107,10 +130,10 @@ def test_activity_says_who_chose_what_from_where(client, project, api_key, owner
 def test_admins_see_an_event_that_has_no_key(once, admin, signed_in):
     site = signed_in(admin)
     event = once.audit_events.get()
-    assert str(event) == f"Secrets shown once: {once.name}"
+    assert str(event) == f"Stopped storing secrets: {once.name}"
     for where in ("changelist", "change"):
         args = [event.pk] if where == "change" else []
-        assert "Secrets shown once" in text(site.get(reverse(f"admin:projects_auditevent_{where}", args=args)))
+        assert "Stopped storing secrets" in text(site.get(reverse(f"admin:projects_auditevent_{where}", args=args)))
 
 
 def test_a_viewer_sees_why_it_cannot_be_switched(viewer, project, api_key, signed_in):

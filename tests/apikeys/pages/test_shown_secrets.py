@@ -141,7 +141,7 @@ def test_asking_for_what_is_not_stored_says_what_to_do(client, once, owner, name
     key = create_key(project=once, name="Server", by=owner).key
     fetched = client.post(action(name, key), headers=FETCH)
     assert fetched.status_code == 409
-    assert "shown once and is stored nowhere. If it is lost, create a new key." in fetched.json()["message"]
+    assert "shown once and is not stored. If you lost it, create a new key." in fetched.json()["message"]
     shown = client.post(action(name, key))
     assert shown.status_code == 409
     assert "+ Create Key" in text(shown)
@@ -155,7 +155,7 @@ def test_pages_show_the_mask_without_copy_and_say_why(persona, once, owner, view
     for name in ("dashboard", "settings"):
         answer = client.get(page(name, once))
         assert key.mask in text(answer)
-        assert "Shown once" in text(answer)
+        assert "Not stored" in text(answer)
         for url in (action("copy", key), action("reveal", key)):
             assert url not in answer.content.decode()
     dashboard = client.get(page("dashboard", once))
@@ -176,11 +176,11 @@ def test_a_deleted_key_is_not_said_to_be_shown_once(client, once, owner):
     client.post(action("delete", key))
     rows = client.get(page("settings", once), {"state": "deleted"}).content.decode()
     assert key.mask in rows
-    assert "Shown once" not in rows
+    assert ">Not stored<" not in rows
 
 
 def test_the_activity_says_that_the_stored_secret_was_destroyed(client, project, api_key):
-    client.post(page("show_once", project), REMOTE_ADDR="192.0.2.1")
+    client.post(page("show_once", project), {"confirmation": project.name}, REMOTE_ADDR="192.0.2.1")
     shown = text(client.get(page("activity", project)))
     assert "owner@example.com destroyed the stored secret of Production server from 192.0.2.1" in shown
 

@@ -156,7 +156,7 @@ def test_only_the_deleted_keys_that_were_called_last_count_and_the_page_says_so(
     bury(project, 1, last_refused_at=now - timedelta(hours=1), name="called before")
     found = keys_counted(project, Period.DAY)
     assert {key.pk for key in found.keys} == {api_key.pk, *(key.pk for key in called)}
-    assert "Of the deleted keys, only the 20 that were called last are listed" in text(signed_in(owner).get(page))
+    assert "Of the deleted keys, only the 20 that were used last are listed" in text(signed_in(owner).get(page))
 
 
 def test_a_large_file_of_usage_waits_on_the_disk_and_comes_whole(signed_in, owner, project, api_key, monkeypatch):

@@ -49,7 +49,9 @@ def test_it_proves_every_living_key_and_changes_nothing(keys, monkeypatch):
     assert {name: data[name] for name in integrity.RIGHT} == {"proven": 2, "show_once": 1, "deleted": 1}
     out = StringIO()
     call_command("checkkeys", stdout=out)
-    assert out.getvalue().startswith("2 keys proven: each decrypts to the secret of its digest. 1 show-once key")
+    assert out.getvalue().startswith(
+        "2 keys proven: each decrypts to the secret of its digest. 1 key without a stored secret"
+    )
     assert everything() == before
 
 

@@ -110,7 +110,7 @@ def test_the_report_says_which_entries_may_go_and_why_not(keys, settings):
     ]
     assert not any(need["removable"] for need in data["peppers"])
     assert "k1  not needed by any key\n" in text
-    assert "k1  still needed: 1 show-once key, 1 deleted key" in text
+    assert "k1  still needed: 1 key without a stored secret, 1 deleted key" in text
 
 
 def test_a_new_entry_that_is_still_the_last_is_not_said_to_be_one_to_remove(keys, settings):
@@ -184,7 +184,7 @@ def test_a_pepper_that_is_missing_keeps_its_digests_and_is_an_error(keys, settin
     data, _, failure = run()
     assert data["moved"] == 2  # to the new ring key
     assert set(ApiKey.objects.values_list("digest", flat=True)) == digests
-    assert "Pepper k1 is not in KEY_PEPPERS, so that calls with 3 keys are refused as unknown: put it back" in failure
+    assert "Pepper k1 is not in KEY_PEPPERS, so requests using 3 keys are rejected as unknown: put it back" in failure
 
 
 def test_a_lost_peppers_keys_come_back_from_their_ciphertexts(keys, settings):
@@ -194,7 +194,7 @@ def test_a_lost_peppers_keys_come_back_from_their_ciphertexts(keys, settings):
     data, _, failure = run("--lost-pepper", "k1")
     assert data["moved"] == 2
     assert is_let_in(keys[0])
-    assert "calls with 1 key are refused" in failure  # the show-once one
+    assert "requests using 1 key are rejected" in failure  # the show-once one
     assert not is_let_in(keys[2])
 
 

@@ -41,11 +41,28 @@ def test_every_hour_or_day_is_there_with_and_without_calls(api_key, period):
 
 
 def test_what_lies_before_the_period_is_left_out(api_key):
-    call(api_key, timedelta(hours=24))
+    call(api_key, timedelta(hours=24, minutes=31))
     call(api_key, timedelta(hours=23))
     assert sum(bucket.calls.all for bucket in history([api_key], Period.DAY)) == 1
     assert totals([api_key], Period.DAY) == {api_key.pk: Calls(1)}
     assert totals([api_key], Period.MONTH) == {api_key.pk: Calls(2)}
+
+
+@pytest.mark.parametrize("minute", [0, 30, 59])
+def test_the_last_24_hours_miss_no_request_whatever_the_minute(api_key, project, minute):
+    """They were 24 hours of the clock, so a request of 23 h 55 min ago was counted only in the first minutes of an
+    hour.
+    """
+    now = NOW.replace(minute=minute)
+    with time_machine.travel(now, tick=False):
+        for ago in (timedelta(hours=23, minutes=55), timedelta(hours=24)):
+            counting.record(api_key.pk, "ok", (now - ago).timestamp(), None)
+        counting.flush()
+        (key,) = with_figures([api_key])
+        assert key.figures.last_24_hours == totals([api_key], Period.DAY)[api_key.pk] == Calls(2)
+        assert sum(bucket.calls.all for bucket in project_history(project, [api_key.pk], Period.DAY)) == 2
+        assert key.figures.since == history([api_key], Period.DAY)[0].starts_at
+        assert timedelta(hours=24) <= now - key.figures.since < timedelta(hours=25)
 
 
 def test_keys_are_added_up_in_the_history_and_told_apart_in_the_totals(api_key, project, owner):
@@ -66,7 +83,8 @@ def test_a_keys_figures_cost_one_query_for_all_keys(api_key, project, owner, dja
     with django_assert_num_queries(1):
         first, *others = with_figures(keys)
     assert first.figures.last_24_hours == Calls(4, 1)
-    assert first.figures.allowed == (7, *(0,) * 28, 4)
+    assert first.figures.days == (Calls(7), *(Calls(),) * 28, Calls(4, 1))
+    assert first.figures.day == NOW.replace(hour=0, minute=0)
     assert {other.figures.last_24_hours for other in others} == {Calls()}
 
 
@@ -76,23 +94,23 @@ def test_no_keys_cost_no_query(django_assert_num_queries):
 
 
 def test_the_last_24_hours_are_the_same_for_a_key_and_on_usage(api_key):
-    """Two pages showed 21,094 and 20,945 for them: one counted 25 hours, the other 24."""
+    """Two pages showed 21,094 and 20,945 for them: one counted an hour more than the other."""
     for hours in range(27):
         call(api_key, timedelta(hours=hours))
         call(api_key, timedelta(hours=hours), "paused")
     (key,) = with_figures([api_key])
-    assert key.figures.last_24_hours == totals([api_key], Period.DAY)[api_key.pk] == Calls(24, 24)
-    assert sum(bucket.calls.all for bucket in history([api_key], Period.DAY)) == 48
+    assert key.figures.last_24_hours == totals([api_key], Period.DAY)[api_key.pk] == Calls(25, 25)
+    assert sum(bucket.calls.all for bucket in history([api_key], Period.DAY)) == 50
 
 
-@pytest.mark.parametrize("minutes", [0, 5, 30])
-def test_a_key_whose_last_use_was_24_hours_ago_had_none_since(api_key, minutes):
+@pytest.mark.parametrize(("minutes", "counted"), [(0, 1), (30, 1), (31, 0)])
+def test_a_key_whose_last_use_was_24_hours_ago_is_quiet_also_while_that_hour_is_counted(api_key, minutes, counted):
     call(api_key, timedelta(hours=24, minutes=minutes))
     call(api_key, timedelta(hours=1), "paused")
     api_key.refresh_from_db()
     (key,) = with_figures([api_key])
     assert key.is_quiet
-    assert key.figures.last_24_hours == Calls(0, 1)
+    assert key.figures.last_24_hours == Calls(counted, 1)
 
 
 def test_hours_days_and_months_hold_the_same_calls(api_key, project):

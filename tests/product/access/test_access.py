@@ -7,7 +7,6 @@ from django.db import transaction
 from django.test import Client
 
 from projects.models import File
-from projects.permissions import permissions_of
 from tests.support.factories import FileFactory
 from tests.support.places.access import ACCESS, BODIES, LOGIN, OF_A_PROJECT, OURS, PERSONAS, ROUTES
 
@@ -96,8 +95,3 @@ def test_account_pages_that_are_not_open_lead_strangers_to_the_login(db):
             answer = Client().get(route.path())
             assert answer.status_code == 302, route.pattern
             assert answer.headers["Location"].startswith("/accounts/login/?next="), route.pattern
-
-
-def test_a_role_nobody_knows_may_nothing():
-    """The database rejects such a role. If it existed, it would have no rights."""
-    assert permissions_of("superhero") == frozenset()

@@ -26,6 +26,18 @@ def test_a_signed_out_post_leads_to_the_login_and_back_to_its_very_page(name, ap
     assert (fetched.status_code, fetched.json()) == (401, {"login": login})
 
 
+def test_a_script_whose_cookies_are_all_gone_is_led_to_the_login_and_a_form_is_told_so(api_key):
+    settings = page("apikeys:settings", api_key.project)
+    client, referer = Client(enforce_csrf_checks=True), {"Referer": f"http://testserver{settings}"}
+    login = f"/accounts/login/?next={settings}"
+    htmx = client.post(action("pause", api_key), headers=HTMX | referer)
+    assert htmx.headers["HX-Redirect"] == login
+    assert SIGNED_OUT in text(client.get(login))
+    fetched = client.post(action("copy", api_key), headers=FETCH | referer)
+    assert (fetched.status_code, fetched.json()) == (401, {"login": login})
+    assert client.post(action("pause", api_key), headers=referer).status_code == 403
+
+
 @pytest.mark.parametrize("referer", [None, "https://evil.example/x", "http://testserver:81/x"])
 def test_without_a_page_of_ours_a_signed_out_post_leads_home(referer, api_key):
     headers = {"Referer": referer} if referer else {}

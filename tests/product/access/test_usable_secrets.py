@@ -220,7 +220,7 @@ def test_the_admin_shows_the_report_first(site, project, owner, reported):
     )
     form = dict(re.findall(r'type="hidden" name="(seen)" value="(\w+)"', shown.content.decode()))
     done = site.post(answer.headers["Location"], form, follow=True)
-    assert "1 API key was re-enabled. All owners are told by email." in html.unescape(done.content.decode())
+    assert "1 API key was re-enabled. All owners get an email." in html.unescape(done.content.decode())
     assert state_of(reported).is_active
 
 
@@ -240,7 +240,7 @@ def test_the_admin_says_after_the_confirmation_that_the_key_is_not_re_enabled_ye
     age(site)
     asked = site.post(there, {"seen": reported.public_id}, headers={"Referer": f"http://testserver{there}"})
     page = confirm(site, asked.headers["Location"], follow=True)
-    assert "You confirmed that it is you. Nothing has been done yet: do it again." in text(page)
+    assert "Thanks for confirming it's you. Nothing has been done yet: do it again." in text(page)
     assert "Re-enable, although reported" in page.content.decode()
     assert state_of(reported).is_reported
 
@@ -281,7 +281,7 @@ def test_the_command_wants_to_hear_that_the_report_is_known(reported, capsys):
 def test_the_command_prints_whom_it_tells(reported, owner, capsys):
     """T52"""
     call_command("resumekey", reported.public_id, "--although-reported")
-    assert f"It was reported as leaked. Told by email: {owner.email}." in capsys.readouterr().out
+    assert f"It was reported as leaked. Emailed: {owner.email}." in capsys.readouterr().out
     report_leak(secret=reported.secret)
     User.objects.filter(pk=owner.pk).update(is_active=False)
     call_command("resumekey", reported.public_id, "--although-reported", "--json")
@@ -291,4 +291,4 @@ def test_the_command_prints_whom_it_tells(reported, owner, capsys):
 def test_the_command_tells_nobody_of_a_key_that_nobody_reported(api_key, capsys):
     services.pause_key(key=api_key, by=None)
     call_command("resumekey", api_key.public_id, "--although-reported")
-    assert "Told by email" not in capsys.readouterr().out
+    assert "Emailed:" not in capsys.readouterr().out

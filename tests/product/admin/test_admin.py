@@ -245,7 +245,7 @@ def test_renaming_a_project_follows_the_rule_for_names(site, project):
 
 def test_deleting_a_project_asks_first_then_stops_its_keys_and_keeps_the_row(site, admin, project, api_key):
     page = url("projects_project_delete", project.pk)
-    assert "requests with them are refused at once" in site.get(page).content.decode()
+    assert "requests using them are rejected at once" in site.get(page).content.decode()
     site.post(page, {"post": "yes"})
     project.refresh_from_db()
     api_key.refresh_from_db()

@@ -73,7 +73,7 @@ def test_the_page_filters_by_kind_by_person_and_by_key(client, busy, owner, seco
     by_second = [f"second@example.com {did} Staging from {ADDRESS}" for did in ("paused", "created")]
     copied = f"owner@example.com copied Production server from {ADDRESS}"
     by_an_operator = "An operator of this server paused Production server"
-    reported = f"Somebody who holds its secret reported Production server as leaked from {ADDRESS}"
+    reported = f"Production server was reported as leaked from {ADDRESS}"
     found = {
         ("kind", "paused"): [by_an_operator, by_second[0]],
         ("kind", "member_removed"): [],
@@ -103,7 +103,7 @@ def test_the_form_keeps_what_was_chosen_and_offers_what_the_project_has(client, 
     people = re.search(r'<select id="event-person".*?</select>', content, re.S)[0]
     offered = re.findall(r"<option[^>]*>([^<]+)<", people)
     members = ["gone@example.com", "owner@example.com", "second@example.com"]
-    assert offered == ["Anybody", admin.email, *members, "An operator of this server"]
+    assert offered == ["Anyone", admin.email, *members, "An operator of this server"]
     keys = re.search(r'<select id="event-key".*?</select>', content, re.S)[0]
     assert re.findall(r"<option[^>]*>([^<]+)<", keys) == ["All keys", api_key.name, "Third", "Staging"]
 

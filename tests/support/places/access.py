@@ -72,6 +72,7 @@ BODIES = {
     PROJECT + "settings/": {"name": "Renamed"},
     PROJECT + "mails/": {"created": "on"},
     PROJECT + "delete/": {"confirmation": "Acme Weather"},
+    PROJECT + "show-once/": {"confirmation": "Acme Weather"},
     PROJECT + "keys/new/": {"name": "Staging"},
     KEY + "edit/": {"name": "Renamed"},
 }

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
+from common.row_ids import converter_for_rows
+
 # Well-formed ids that never belonged to anything.
 NEVER = {"project_id": "prj_0000000000000000", "key_id": "key_0000000000000000", "file_id": "file_0000000000000000"}
+NO_ROW = 10**18
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>(?:[^()]|\([^)]*\))*\)")
 
@@ -46,6 +49,8 @@ class Route(NamedTuple):
 
         def value(match: re.Match[str]) -> str:
             name = match[1] or match[2]
+            if kind := re.match(r"<(session|passkey)_row:", match[0]):
+                return converter_for_rows(kind[1])().to_url(ids.get(name, NO_ROW))
             return str(ids.get(name, NEVER.get(name, {"app_label": "projects", "url": "nowhere"}.get(name, "1"))))
 
         path = _PARAMETER.sub(value, self.pattern)
