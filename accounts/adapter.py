@@ -4,7 +4,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from allauth.account.models import EmailAddress
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -12,6 +14,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.shortcuts import redirect
 
 from accounts import allauth_internals, rate_limits, security_events
 from accounts.addresses import canonical, canonical_or_none, look_of
@@ -19,6 +22,7 @@ from accounts.models import User
 from accounts.second_factors import secrets_at_rest
 from accounts.sessions.session_list import end_sessions_after_change, were_sessions_ended
 from accounts.sign_in.code_emails import own_email_allowed, wait_for_next_email
+from accounts.sign_in.pending import ENDED
 from accounts.sign_in.recent_authentication import was_recent
 from common.client_address import client_address, network_of
 from common.security_log import Event, record
@@ -127,16 +131,26 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         super().send_notification_mail(template_prefix, user, said | (context or {}), email)
 
     def set_password(self, user: User, password: str) -> None:
-        """Django ends the other sessions, but tells nobody. This method tells the person."""
-        super().set_password(user, password)
-        end_sessions_after_change(user)
+        """Django ends the other sessions, but tells nobody. This method tells the person. It also ends links that were
+        sent to a new address.
+
+        The hash takes a while. If the account was deactivated meanwhile, or has another address, its password stays.
+        """
+        user.set_password(password)
+        with transaction.atomic():
+            same = User.objects.filter(pk=user.pk, email=user.email, is_active=True)
+            if not same.update(password=user.password):
+                messages.warning(context.request, ENDED)
+                raise ImmediateHttpResponse(redirect("account_login"))
+            EmailAddress.objects.filter(user=user, verified=False).exclude(email=user.email).delete()
+            end_sessions_after_change(user)
 
     def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
         """Returns whether the address is now the account's. It never is if another account has it, even if both ask at
-        once.
+        once, or if the account is deactivated.
         """
         holder = User.objects.having(email_address.email)
-        if holder is None or holder.pk == email_address.user_id:
+        if email_address.user.is_active and (holder is None or holder.pk == email_address.user_id):
             try:
                 with transaction.atomic():
                     return bool(super().confirm_email(request, email_address))
@@ -187,7 +201,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         return settings.EMAIL_SUBJECT_PREFIX + str(subject)
 
     def get_login_stages(self) -> list[str]:
-        return ["accounts.sign_in.pending.RememberPassword", *super().get_login_stages()]
+        return ["accounts.sign_in.pending.RememberAccount", *super().get_login_stages()]
 
     def should_send_confirmation_mail(self, request: HttpRequest, email_address: Any, signup: bool) -> bool:
         """At a sign-in, an email is sent only within the person's own limit. The page for the code follows anyway."""

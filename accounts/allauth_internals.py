@@ -174,6 +174,20 @@ def end_pending_sign_in(request: HttpRequest) -> None:
     clear_login(request)
 
 
+def pending_code(request: HttpRequest) -> dict[str, Any] | None:
+    """What is kept of a code that an address waits for, at a sign-in or at a change of the address."""
+    found: dict[str, Any] | None = request.session.get(EMAIL_VERIFICATION_CODE_SESSION_KEY)
+    return found
+
+
+def set_pending_code(request: HttpRequest, code: dict[str, Any]) -> None:
+    request.session[EMAIL_VERIFICATION_CODE_SESSION_KEY] = code
+
+
+def end_pending_code(request: HttpRequest) -> None:
+    del request.session[EMAIL_VERIFICATION_CODE_SESSION_KEY]
+
+
 def pending_reset(request: HttpRequest) -> dict[str, Any] | None:
     """What is kept of it; "user_id" is missing if no account has the address."""
     found: dict[str, Any] | None = request.session.get(PASSWORD_RESET_VERIFICATION_SESSION_KEY)

@@ -121,7 +121,8 @@ def note_confirmed_address(email_address: Any, **kwargs: Any) -> None:
 
 @receiver(account_signals.email_changed)
 def note_changed_address(user: User, from_email_address: Any, **kwargs: Any) -> None:
-    if from_email_address:  # allauth sends the signal for the first address of an account, too
+    """allauth also says so when a sign-up is confirmed. There is no earlier address then."""
+    if from_email_address is not None:
         record(Event.EMAIL_CHANGED, account=user)
 
 

@@ -6,7 +6,7 @@ from math import ceil
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -52,6 +52,9 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
         # One line without a traceback. Text from the client is quoted and bounded.
         host = request.META.get("HTTP_HOST", "")[:LONGEST_HOST]
         logger.warning("host_refused", host=host, ALLOWED_HOSTS=settings.ALLOWED_HOSTS)
+    elif isinstance(exception, SuspiciousOperation):
+        # The exception's own text repeats what the client sent.
+        logger.warning("request_refused", cause=type(exception).__name__)
     if is_api(request):
         return error_response(request, BAD_REQUEST)
     return render(request, "errors/400.html", status=400)

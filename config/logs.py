@@ -82,8 +82,9 @@ LOGGING = {
         # django-structlog's line about the request has all of it.
         "django.request": {"level": logging.CRITICAL},
         "django.server": {"level": logging.WARNING},
-        # Scanners send foreign Host headers all day. Each is answered 400.
-        "django.security.DisallowedHost": {"level": logging.CRITICAL},
+        # Scanners send foreign Host headers all day, and parameters that the admin refuses. Each is answered 400, and
+        # config/errors.py writes one line without a traceback.
+        "django.security": {"level": logging.CRITICAL},
         # The line csrf_refused has it, with address and account.
         "django.security.csrf": {"level": logging.CRITICAL},
     },

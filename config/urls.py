@@ -27,6 +27,9 @@ register_converter(converter_for("file"), "file_id")
 register_converter(converter_for_rows("session"), "session_row")
 register_converter(converter_for_rows("passkey"), "passkey_row")
 
+# No model has a page of its own that "View on site" could lead to.
+admin_urls = [page for page in admin.site.get_urls() if getattr(page, "name", None) != "view_on_site"]
+
 urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", login_not_required(lambda request: redirect(static("favicon.svg"))), name="favicon"),
@@ -36,7 +39,7 @@ urlpatterns = [
     path("", include("apikeys.urls")),
     path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
-    path("admin/", admin.site.urls),
+    path("admin/", (admin_urls, "admin", admin.site.name)),
     path(gateway.PATH.lstrip("/"), verify, name="verify"),
     path(f"{gateway.BELOW.lstrip('/')}<the_clients:below>", verify, name="verify_below"),
     path("api/v1/", api.urls),

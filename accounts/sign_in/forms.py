@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.security_events import note_refused_passkey
 from accounts.sign_in.hashing import TakesSlot
 from accounts.sign_in.nobody import look_up_nobody, make_no_account, sign_in_nobody
-from accounts.sign_in.pending import remember_password
+from accounts.sign_in.pending import remember_at_reset
 
 
 class LoginForm(TakesSlot, allauth_internals.LoginForm):
@@ -104,7 +104,7 @@ class ResetPasswordForm(account_forms.ResetPasswordForm):  # type: ignore[misc]
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         address: str = super().save(request, **kwargs)
         if self.users:
-            remember_password(request, self.users[0])
+            remember_at_reset(request, self.users[0])
         return address
 
 

@@ -1,7 +1,8 @@
-"""Sign-ups, sign-ins and resets that wait for a code. They end when the account's password changes.
+"""Sign-ups, sign-ins, resets and changes of an address that wait for a code.
 
-Django ends the sessions of people who are signed in. A person who has not finished signing in may know only the old
-password.
+They end when the account's password or address changes, and when the account is deactivated. Django ends the sessions
+of people who are signed in. A person who has not finished signing in may know only the old password, or read only the
+old address.
 """
 
 from typing import Any
@@ -13,28 +14,35 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
 from accounts.allauth_internals import (
+    end_pending_code,
     end_pending_reset,
     end_pending_sign_in,
+    pending_code,
     pending_reset,
     pending_sign_in,
+    set_pending_code,
     set_pending_reset,
 )
 from accounts.models import User
 from accounts.sign_in.nobody import NOBODY
 
-# A digest of the account's password, as Django keeps it in the session of a signed-in person.
-HASH = "session_auth_hash"
-ENDED = "The password of this account was changed meanwhile. Start again."
+# A digest of the account's password, as Django keeps it in the session of a signed-in person; and the address.
+HASH, ADDRESS = "session_auth_hash", "account_address"
+ENDED = "This account was changed meanwhile. Start again."
 
 
-class RememberPassword(LoginStage):  # type: ignore[misc]  # allauth ships no types
+def _as_it_is(user: User) -> dict[str, str]:
+    return {HASH: user.get_session_auth_hash(), ADDRESS: user.email}
+
+
+class RememberAccount(LoginStage):  # type: ignore[misc]  # allauth ships no types
     """The first stage of each sign-in. It asks nothing."""
 
-    key = "remember_password"
+    key = "remember_account"
 
     def handle(self) -> tuple[HttpResponse | None, bool]:
         if self.login.user is not None:
-            self.login.state[HASH] = self.login.user.get_session_auth_hash()
+            self.login.state.update(_as_it_is(self.login.user))
         return None, True
 
     def is_resumable(self, request: HttpRequest) -> bool:
@@ -42,28 +50,45 @@ class RememberPassword(LoginStage):  # type: ignore[misc]  # allauth ships no ty
         return False
 
 
-def remember_password(request: HttpRequest, user: User) -> None:
-    """Remembers the password for a reset, too."""
-    set_pending_reset(request, {**(pending_reset(request) or {}), HASH: user.get_session_auth_hash()})
+def remember_at_reset(request: HttpRequest, user: User) -> None:
+    """Remembers the account for a reset, too."""
+    set_pending_reset(request, {**(pending_reset(request) or {}), **_as_it_is(user)})
 
 
-def end_if_password_changed(request: HttpRequest) -> None:
-    """Ends the browser's pending sign-in and reset if the account's password has changed since."""
+def remember_at_code(request: HttpRequest) -> None:
+    """The same for a code that a page of a signed-in person has just sent to an address."""
+    user, code = request.user, pending_code(request)
+    # There is no "user_id" if another account has the address. The work is then the same.
+    if code and HASH not in code and user.is_authenticated and code.get("user_id", str(user.pk)) == str(user.pk):
+        set_pending_code(request, {**code, **_as_it_is(user)})
+
+
+def end_if_account_changed(request: HttpRequest) -> None:
+    """Ends what waits in this browser if the account has changed since."""
     sign_in = pending_sign_in(request)
-    if sign_in and sign_in.user_pk is not None and _has_another_password(sign_in.user_pk, sign_in.state):
+    if sign_in and sign_in.user_pk is not None and _has_changed(sign_in.user_pk, sign_in.state):
         end_pending_sign_in(request)
         messages.warning(request, ENDED)
     reset = pending_reset(request)
-    if reset and _has_another_password(reset.get("user_id", NOBODY), reset):
+    if reset and _has_changed(reset.get("user_id", NOBODY), reset):
         end_pending_reset(request)
+        messages.warning(request, ENDED)
+    code = pending_code(request)
+    if code and HASH in code and not (request.user.is_authenticated and _is_same(request.user, code)):
+        end_pending_code(request)
         messages.warning(request, ENDED)
 
 
-def _has_another_password(key: Any, state: dict[str, Any]) -> bool:
+def _has_changed(key: Any, state: dict[str, Any]) -> bool:
     user = User.objects.filter(pk=key).first()
     account = user or User()  # also without an account, because the digest takes time (accounts/sign_in/nobody.py)
-    today = [account.get_session_auth_hash(), *account.get_session_auth_fallback_hash()]
-    return user is not None and state.get(HASH) not in today
+    is_same = _is_same(account, state)
+    return user is not None and not is_same
+
+
+def _is_same(user: User, state: dict[str, Any]) -> bool:
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return user.is_active and state.get(HASH) in hashes and state.get(ADDRESS) == user.email
 
 
 @receiver(password_reset)

@@ -14,7 +14,8 @@ from projects.signals import project_deleted
 _PROJECT_DELETED = Email(
     "deleted",
     "Project deleted",
-    "The project and its API keys were deleted for good. Requests using the keys are now rejected.",
+    "The project and its API keys were deleted for good, and its files with them. Requests using the keys are now "
+    "rejected.",
     f"If this was not you or someone you trust, {CHECK_ACCOUNTS}, and ask the operators of this server.",
     section="",
 )
@@ -26,7 +27,8 @@ def delete_keys_of_project(project: Project, by: User | None, address: str | Non
     # The rows are locked in the order that usage/writing.py uses, deleted keys too. The writer then waits, and writes
     # none of their use. Only ids are read, because there may be a hundred thousand keys.
     list(project.api_keys.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    if delete_keys_of(project=project, by=by, address=address):
-        tell_of_deleted_project(project, _PROJECT_DELETED, by, address)
+    delete_keys_of(project=project, by=by, address=address)
+    # Also for a project without living keys: its files are destroyed.
+    tell_of_deleted_project(project, _PROJECT_DELETED, by, address)
     KeyUse.objects.filter(key__in=project.api_keys.all()).delete()
     ProjectUse.objects.filter(project=project).delete()

@@ -8,16 +8,17 @@ from tempfile import SpooledTemporaryFile
 
 from django.conf import settings
 from django.core.files import File
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header
 
 from common.answers.busy import busy
 from common.answers.envelope import Refused
 from common.slow_clients import transfers
 
 IN_MEMORY = 1024 * 1024
-# Where a spreadsheet takes what follows for a formula, full-width forms included; many parts of the world read a
-# semicolon as the end of a cell, quoted or not.
-_FORMULA = re.compile("(^|;)(?=[=+@\t\r\n＝＋－＠-])")
+# Where a spreadsheet takes what follows for a formula, full-width forms included. Many programs end a cell at another
+# separator than the comma, quoted or not, and then drop quotes and blanks.
+_FORMULA = re.compile(r"""(^|[,;|\t\r\n])(?=["\s]*[=+@＝＋－＠-]|[\t\r\n])""")
 
 Row = list[str | int]
 
@@ -28,8 +29,15 @@ def as_text(name: str) -> str:
 
 
 def download(request: HttpRequest, name: str, rows: Callable[[], Iterable[Row]]) -> HttpResponseBase:
-    """Sends `rows` as the file `name`.csv, or says that the process sends as many files as it can."""
-    options = {"as_attachment": True, "filename": f"{name}.csv", "content_type": "text/csv; charset=utf-8"}
+    """Sends `rows` as the file `name`.csv, or says that the process sends as many files as it can.
+
+    A HEAD request gets the headers, without the length, for which the file would have to be built.
+    """
+    file_name, content_type = f"{name}.csv", "text/csv; charset=utf-8"
+    if request.method == "HEAD":
+        disposition = {"Content-Disposition": content_disposition_header(True, file_name) or ""}
+        return StreamingHttpResponse((), content_type=content_type, headers=disposition)
+    options = {"as_attachment": True, "filename": file_name, "content_type": content_type}
     try:
         return transfers.download(request, lambda: _written(rows()), **options)
     except Refused as refusal:

@@ -4,9 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from email.header import Header
 from typing import Any, NamedTuple
 
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, SafeMIMEMultipart, SafeMIMEText
 from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
@@ -17,6 +18,21 @@ from common.outbox.models import Email
 
 ROWS_A_STATEMENT = 500
 _FIELDS = ("subject", "body", "from_email", "to", "cc", "bcc", "reply_to")
+
+
+class PlainEmail(EmailMessage):
+    """An email whose subject reaches the reader as it was written, also a name in it that looks like an encoded word.
+
+    Django leaves a subject of ASCII as it is. Mail programs would decode `=?utf-8?q?Free=20money?=` (RFC 2047).
+    """
+
+    def message(self) -> SafeMIMEText | SafeMIMEMultipart:
+        message: SafeMIMEText | SafeMIMEMultipart = super().message()
+        subject = str(self.subject)
+        if "=?" in subject:
+            encoded = Header(subject, "utf-8", header_name="Subject").encode()
+            message.replace_header("Subject", encoded)
+        return message
 
 
 class EmailCensus(NamedTuple):
@@ -52,7 +68,7 @@ def seal(email: Email, message: EmailMessage) -> None:
 def unseal(email: Email) -> EmailMessage:
     """The message as it was written. Raises VaultUnavailable or CiphertextRefused."""
     words: dict[str, Any] = json.loads(_plain(email))
-    return EmailMessage(**words)
+    return PlainEmail(**words)
 
 
 @sensitive_variables()

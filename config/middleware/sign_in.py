@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import resolve_url
 
 from accounts.requests import PageRequest, page_that_asked
-from accounts.sign_in.pending import end_if_password_changed
+from accounts.sign_in.pending import end_if_account_changed, remember_at_code
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from common.answers.announcements import warn
 
@@ -61,18 +61,24 @@ class LoginRequired(LoginRequiredMiddleware):
 
 
 class PendingSignIns:
-    """Ends a sign-in or a reset that waits for a code once the password has changed, before any page of it is shown."""
+    """Ends what waits for a code once the account has changed, before any page of it is shown."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if self._is_account_page(request):
+            remember_at_code(request)
+        return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        if self._is_account_page(request):
+            end_if_account_changed(request)
+
+    def _is_account_page(self, request: HttpRequest) -> bool:
         match = request.resolver_match
-        if match and str(match.url_name).startswith(("account_", "mfa_")):
-            end_if_password_changed(request)
+        return match is not None and str(match.url_name).startswith(("account_", "mfa_"))
 
 
 class AdminAsks:

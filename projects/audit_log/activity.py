@@ -82,7 +82,8 @@ def activity_csv(request: PageRequest, project_id: str) -> HttpResponseBase:
     """What the filters show, newest first."""
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     chosen = Chosen(project, request.GET)
-    return csv_files.download(request, f"activity-{project.public_id}", lambda: _csv_rows(chosen.events))
+    name = "-".join(["activity", project.public_id, *filter(None, chosen.filters.values())])
+    return csv_files.download(request, name, lambda: _csv_rows(chosen.events))
 
 
 def _csv_rows(events: QuerySet[AuditEvent]) -> Iterator[csv_files.Row]:

@@ -182,6 +182,17 @@ def test_a_pending_reset_names_its_account(request_, owner):
     assert PasswordResetVerificationProcess.resume(request_) is None
 
 
+@pytest.mark.usefixtures("confirmed_by_code")
+def test_a_pending_code_names_its_account(request_, owner):
+    EmailVerificationProcess.initiate(request=request_, user=owner, email="new@example.com")
+    code = allauth_internals.pending_code(request_)
+    assert code["user_id"] == str(owner.pk)
+    allauth_internals.set_pending_code(request_, {**code, "ours": 1})
+    assert EmailVerificationProcess.resume(request_).state["ours"] == 1
+    allauth_internals.end_pending_code(request_)
+    assert EmailVerificationProcess.resume(request_) is None
+
+
 def test_a_password_is_recorded_as_given(request_, owner):
     allauth_internals.record_password(request_, owner)
     [record] = get_authentication_records(request_, owner)

@@ -10,8 +10,10 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import User
+from accounts.services import deactivate_account
 from tests.support.factories import PASSWORD
-from tests.support.people.accounts import SIGN_UP, page_of
+from tests.support.people.accounts import NEW_PASSWORD, SIGN_UP, page_of
 
 ADDRESSES = reverse("account_email")
 
@@ -58,6 +60,23 @@ def test_a_second_change_replaces_the_first_and_can_be_cancelled(signed_up):
     assert client.post(ADDRESSES, {"email": "hopper@example.com", "action_remove": "1"}).status_code == 302
     assert addresses(client) == ("grace@example.com", {("grace@example.com", False)})
     assert "changing to" not in page_of(client.get(ADDRESSES))
+
+
+@pytest.mark.parametrize("change_account", ["password", "deactivation"])
+def test_a_link_to_a_new_address_ends_with_the_password_and_is_dead_while_deactivated(signed_up, change_account):
+    """Whoever asked for the link may have had a session of the owner's for a moment."""
+    client = signed_up("grace@example.com")
+    change(client, "thief@example.com")
+    link = re.search(r"http://\S+?(/\S+)", mail.outbox[-1].body)[1]
+    user = User.objects.get()
+    if change_account == "password":
+        new = {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+        assert client.post(reverse("account_change_password"), new).status_code == 302
+    else:
+        deactivate_account(user=user, by=None)
+    assert Client().post(link).status_code in {302, 404}
+    user.refresh_from_db()
+    assert user.email == "grace@example.com"
 
 
 def test_two_people_may_change_their_addresses_at_once(signed_up):

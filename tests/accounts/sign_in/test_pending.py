@@ -1,13 +1,20 @@
 """Sign-ups, sign-ins and resets that wait for a code. Strangers hold nobody up, and a new password ends all of them."""
 
 import pytest
+from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
+from allauth.core.context import request_context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.services import deactivate_account
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import (
     CODE,
@@ -24,6 +31,7 @@ from tests.support.people.accounts import (
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("confirmed_by_code")]
 
+ADDRESSES = reverse("account_email")
 RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
 NEW_AFTER_RESET = reverse("account_complete_password_reset")
 AUTHENTICATE = reverse("mfa_authenticate")
@@ -67,7 +75,7 @@ def test_a_strangers_sign_up_ends_with_the_owners_reset(client):
     sent = len(mail.outbox)
     for answer in (stranger.post(CODE, {"action": "resend"}), stranger.post(CODE, {"code": code}), stranger.get(CODE)):
         assert answer["Location"] == LOGIN
-    assert "password of this account was changed meanwhile" in page_of(stranger.get(LOGIN))
+    assert "This account was changed meanwhile. Start again." in page_of(stranger.get(LOGIN))
     assert not is_signed_in(stranger)
     assert len(mail.outbox) == sent
 
@@ -99,6 +107,78 @@ def test_another_reset_ends_too(client, person, page):
     assert answer["Location"] in {LOGIN, RESET}
     person.refresh_from_db()
     assert person.check_password(NEW_PASSWORD)
+
+
+# A change of the account
+
+
+def change_address(user) -> None:
+    owner = Client()
+    log_in(owner, user)
+    owner.post(ADDRESSES, {"email": "new@example.com", "action_add": "1"})
+    assert owner.post(CODE, {"code": mailed_code()}).status_code == 302
+    user.refresh_from_db()
+    assert user.email == "new@example.com"
+
+
+def deactivate(user) -> None:
+    assert deactivate_account(user=user, by=None)
+
+
+CHANGES = pytest.mark.parametrize("change", [change_address, deactivate])
+
+
+@CHANGES
+@pytest.mark.parametrize("page", [RESET_CODE, NEW_AFTER_RESET])
+def test_a_reset_that_waits_ends_with_the_address_and_with_a_deactivation(person, page, change):
+    """The code went to an address, or to an account, that lets nobody in any more."""
+    reader = Client()
+    reader.post(RESET, {"email": person.email})
+    code = mailed_code()
+    if page == NEW_AFTER_RESET:
+        reader.post(RESET_CODE, {"code": code})
+    change(person)
+    assert reader.post(page, {"code": code, **NEW})["Location"] in {LOGIN, RESET}
+    assert "This account was changed meanwhile. Start again." in page_of(reader.get(LOGIN))
+    assert reader.post(NEW_AFTER_RESET, NEW)["Location"] == RESET
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+
+
+@CHANGES
+def test_a_sign_in_that_waits_ends_with_the_address_and_with_a_deactivation(person, change):
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    reader = Client()
+    assert log_in(reader, person)["Location"] == AUTHENTICATE
+    Authenticator.objects.all().delete()
+    change(person)
+    assert reader.post(AUTHENTICATE, {"code": totp_code(secret)})["Location"] == LOGIN
+    assert "This account was changed meanwhile. Start again." in page_of(reader.get(LOGIN))
+
+
+def test_a_change_of_the_address_that_waits_ends_with_another(person):
+    other = Client()
+    log_in(other, person)
+    other.post(ADDRESSES, {"email": "other@example.com", "action_add": "1"})
+    code = mailed_code()
+    change_address(person)
+    assert other.post(CODE, {"code": code})["Location"] == ADDRESSES
+    person.refresh_from_db()
+    assert person.email == "new@example.com"
+
+
+def test_an_account_that_changes_while_a_new_password_is_hashed_keeps_its_own(person, rf):
+    """The conditional write: a page has checked the account before."""
+    stale = User.objects.get(pk=person.pk)
+    deactivate(person)
+    request = rf.post(NEW_AFTER_RESET)
+    SessionMiddleware(lambda request: None).process_request(request)
+    MessageMiddleware(lambda request: None).process_request(request)
+    with request_context(request), pytest.raises(ImmediateHttpResponse):
+        get_adapter(request).set_password(stale, NEW_PASSWORD)
+    person.refresh_from_db()
+    assert (person.is_active, person.check_password(PASSWORD)) == (False, True)
 
 
 # Emails with a code

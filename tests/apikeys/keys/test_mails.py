@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.headerregistry import Address
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.standing import PauseReason
 from projects.models import Project
-from projects.services import delete_project
+from projects.services import delete_project, rename_project
 from tests.support.people.emails import HOME, OFFICE, SOURCE
 
 pytestmark = pytest.mark.django_db
@@ -154,7 +156,27 @@ def test_an_action_without_effect_sends_no_email(key, owner, told):
     assert told(services.keep_secrets, project=key.project, by=owner) == [], "they are stored already"
     services.delete_key(key=key, by=owner)
     assert told(services.delete_key, key=key, by=owner) == []
-    assert told(delete_project, project=key.project, by=owner) == [], "the project has no key any more"
+    assert len(told(delete_project, project=key.project, by=owner)) == 1
+    assert told(delete_project, project=key.project, by=owner) == [], "it is deleted already"
+
+
+def test_a_project_without_keys_is_deleted_with_a_mail(project, owner, told):
+    """Its files are destroyed, and no key is left whose event would say so."""
+    [message] = told(delete_project, project=project, by=owner, address=HOME)
+    assert "Project deleted: Acme Weather" in message.subject
+    assert "and its files with them" in message.body
+    assert f"From: {HOME}" in message.body
+
+
+@pytest.mark.parametrize("name", ["=?utf-8?q?Secrets_were_leaked?=", "=?utf-8?q?Evil=0D=0ABcc:_x@y.z?=", "é =?u?q?x?="])
+def test_a_name_that_looks_encoded_reaches_the_reader_as_typed(name, project, owner, told):
+    """RFC 2047: mail programs decode encoded words in a subject, which could hold hidden characters (T26)."""
+    rename_project(project=project, name=name, by=owner)
+    [message] = told(services.create_key, project=project, name=name, by=owner)
+    read = message_from_bytes(message.message().as_bytes(), policy=policy.default)
+    assert read["Subject"] == message.subject == f"[Latchkey] API key created: {name} ({name})"
+    assert not read.defects
+    assert list(read["To"].addresses) == [Address(addr_spec=owner.email)]
 
 
 def test_a_project_with_many_keys_is_deleted_with_one_mail(key, owner, told):

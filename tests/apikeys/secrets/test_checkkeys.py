@@ -56,7 +56,7 @@ def test_it_proves_every_living_key_and_changes_nothing(keys, monkeypatch):
 
 
 def test_an_empty_database_proves_nothing_and_is_no_error(db):
-    factors = {"second_factors": 0, "second_factors_plain": 0, "second_factors_not_readable": []}
+    factors = {"second_factors": 0, "second_factors_not_readable": []}
     emails = {"emails": 0, "emails_not_readable": []}
     assert run() == (
         {"proven": 0, "show_once": 0, "deleted": 0, **{name: [] for name in integrity.WRONG}, **factors, **emails},

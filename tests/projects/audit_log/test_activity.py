@@ -190,7 +190,10 @@ def test_names_in_an_event_are_shown_as_text(client, project, owner):
 def test_the_file_has_a_line_for_each_event_that_the_filters_show(client, busy, owner, second, other_key):
     answer = client.get(of(busy, "activity_csv"), {"key": other_key.public_id})
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="activity-{busy.public_id}.csv"'
+    assert (
+        answer.headers["Content-Disposition"]
+        == f'attachment; filename="activity-{busy.public_id}-{other_key.public_id}.csv"'
+    )
     assert "no-store" in answer.headers["Cache-Control"]
     heading, *rows = rows_of(answer)
     assert heading == HEADING
@@ -214,6 +217,22 @@ def test_no_text_in_the_file_is_a_formula(name, client, project, api_key):
     AuditEvent.objects.create(project=project, kind="renamed", key=api_key, by=api_key.created_by, **names)
     line = rows_of(client.get(of(project, "activity_csv"), {"kind": "renamed"}))[1]
     assert [line[4], line[7], line[8]] == [activity.as_text(name)] * 3 != [name] * 3
+
+
+def test_a_head_request_builds_no_file(client, busy, owner, second, other_key):
+    """The name of the file names its filters, as that of a file of usage does."""
+    query = {"kind": "created", "person": second.public_id, "key": other_key.public_id}
+    with CaptureQueriesContext(connection) as asked:
+        answer = client.head(of(busy, "activity_csv"), query)
+    assert b"".join(answer) == b""
+    assert not [query for query in asked if '"projects_auditevent"."at"' in query["sql"]]
+    name = f"activity-{busy.public_id}-created-{second.public_id}-{other_key.public_id}.csv"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert "Content-Length" not in answer.headers
+    got = client.get(of(busy, "activity_csv"), query)
+    assert {got.headers[header] == answer.headers[header] for header in ("Content-Disposition", "Content-Type")} == {
+        True
+    }
 
 
 def test_the_file_is_read_in_short_statements_and_ends_at_its_limit(client, project, api_key, monkeypatch):
