@@ -17,6 +17,7 @@ class LatchkeyConfig(AppConfig):
         from config import older_database as _older_database  # noqa: F401  registers a check
         from config.serving.private_files import mend
         from projects import security_events as _projects  # noqa: F401
+        from projects.audit_log import lost_emails  # noqa: F401
 
         database = settings.DATABASES["default"]
         sqlite = Path(database["NAME"]) if database["ENGINE"].endswith("sqlite3") else None

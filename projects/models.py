@@ -106,7 +106,8 @@ class Membership(models.Model):
     mail_deleted = models.BooleanField(default=True, db_default=True)
     mail_revealed = models.BooleanField(default=True, db_default=True)
     mail_reported = models.BooleanField(default=True, db_default=True)
-    # When one of these choices or the role last changed; None for never. Earlier events count as not told.
+    # When one of these choices or the role last changed, or an email to the owner was lost; None for never. Earlier
+    # events count as not told.
     mails_chosen_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipQuerySet.as_manager()

@@ -10,10 +10,11 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db.models import F, Min, Q, QuerySet
+from django.db import transaction
+from django.db.models import Min, Q, QuerySet
 
 from common.outbox.delivery import Result
-from common.outbox.models import Email, Lane, State
+from common.outbox.models import Email, Lane, State, email_lost
 
 logger = structlog.get_logger(__name__)
 
@@ -22,11 +23,11 @@ TRIES = 10
 # MAIL_RETRY_SECONDS=10: 10 s, 1 min, 6 min, 36 min, 3.6 h, then every 4 h, about 20 hours in all.
 GROWTH = 6
 LONGEST_GAP = timedelta(hours=4)
-# A try waits for the mail server at most this often, EMAIL_TIMEOUT each time: it connects, and sends a dozen commands.
-WAITS_A_TRY = 15
+# How long a claim lasts, in multiples of EMAIL_TIMEOUT. A try ends earlier (smtp_backend.py), so no second thread sends
+# an email while the first one still speaks to the mail server.
+WAITS_A_CLAIM = 15
 
 EXPIRED = Result(sent=False, error="expired")
-KILLED = Result(sent=False, error="killed")
 # What is left of the words of an email that is not sent any more.
 WIPED: dict[str, Any] = {"ciphertext": None, "ring_key_id": ""}
 
@@ -35,7 +36,7 @@ _turns: dict[tuple[str, str], float] = {}
 
 
 def claim_length() -> timedelta:
-    return timedelta(seconds=WAITS_A_TRY * settings.EMAIL_TIMEOUT)
+    return timedelta(seconds=WAITS_A_CLAIM * settings.EMAIL_TIMEOUT)
 
 
 def gap_after(tries: int) -> timedelta:
@@ -48,8 +49,8 @@ def take(lane: Lane, now: datetime) -> Email | None:
     while email := _first_due(lane, now):
         until = now + claim_length()
         same = Email.objects.filter(pk=email.pk, state=State.WAITING, due_at=email.due_at)
-        if same.update(due_at=until, tries=F("tries") + 1):
-            email.due_at, email.tries = until, email.tries + 1
+        if same.update(due_at=until):
+            email.due_at = until
             _turns[lane, email.cause] = time.monotonic()
             return email
     return None
@@ -74,32 +75,35 @@ def next_due(lane: Lane) -> datetime | None:
 
 def why_not_tried(email: Email, now: datetime) -> Result | None:
     """The end of a claimed email that is not worth a try; None if it is."""
-    if email.useless_at is not None and email.useless_at <= now:
-        return EXPIRED
-    # Its process was killed during the last try.
-    return KILLED if email.tries > TRIES else None
+    return EXPIRED if email.useless_at is not None and email.useless_at <= now else None
 
 
 def settle(email: Email, result: Result, now: datetime) -> None:
-    """Writes down what became of a claimed email."""
+    """Writes down what became of a claimed email.
+
+    Only here a try is counted. A try that was killed with its process says nothing against the email.
+    """
     mine = Email.objects.filter(pk=email.pk, state=State.WAITING)
+    tries = email.tries if result is EXPIRED else email.tries + 1
     if result.sent:
         # Even if the claim has expired meanwhile: it must not be sent once more.
-        mine.update(state=State.SENT, settled_at=now, last_error="", **WIPED)
+        mine.update(state=State.SENT, settled_at=now, tries=tries, last_error="", **WIPED)
         return
     mine = mine.filter(due_at=email.due_at)
-    facts = {"about": email.about, "email": email.public_id, "error": result.error, "codes": result.codes}
+    facts = {"about": email.about, "email": email.public_id, "error": result.error, "codes": [*result.codes]}
     words = " ".join([result.error, *map(str, result.codes)])[:200]
+    if result.may_pass and tries < TRIES:
+        logger.warning("mail_not_sent", **facts, tries=tries)
+        due_at = min(filter(None, (now + gap_after(tries), email.useless_at)))
+        mine.update(due_at=due_at, tries=tries, last_error=words)
+        return
+    logger.error("mail_lost", **facts, tries=tries)
+    end = {"state": State.FAILED, "last_error": words, "tries": tries}
     if result is EXPIRED:
-        logger.error("mail_lost", **facts, tries=email.tries - 1)
-        mine.update(state=State.EXPIRED, settled_at=now, tries=email.tries - 1, **WIPED)
-    elif result.may_pass and email.tries < TRIES:
-        logger.warning("mail_not_sent", **facts, tries=email.tries)
-        due_at = min(filter(None, (now + gap_after(email.tries), email.useless_at)))
-        mine.update(due_at=due_at, last_error=words)
-    else:
-        logger.error("mail_lost", **facts, tries=email.tries)
-        mine.update(state=State.FAILED, settled_at=now, last_error=words)
+        end = {"state": State.EXPIRED, **WIPED}
+    with transaction.atomic():
+        if mine.update(settled_at=now, **end):
+            email_lost.send(sender=Email, email=email)
 
 
 def send_again(emails: QuerySet[Email], now: datetime) -> list[Email]:

@@ -1,7 +1,7 @@
 """One try to send one email: speaks to the mail server, and never to the database."""
 
 from collections.abc import Sequence
-from smtplib import SMTPRecipientsRefused, SMTPResponseException
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPResponseException
 from typing import NamedTuple
 
 from django.conf import settings
@@ -10,6 +10,9 @@ from django.core.mail import get_connection
 from common.key_ring import VaultUnavailable
 from common.outbox import sealed_emails
 from common.outbox.models import Email
+
+# The reply of a server that wants its client to sign in first. It may come after any command (RFC 4954, 6).
+NOT_SIGNED_IN = 530
 
 
 class Result(NamedTuple):
@@ -26,11 +29,20 @@ def attempt(email: Email) -> Result:
         get_connection(settings.MAIL_SENT_BY).send_messages([sealed_emails.unseal(email)])
     except Exception as error:
         # Not the error's text: mail servers repeat addresses in it.
-        codes = _reply_codes(error)
-        # Replies below 500, and the network's errors, may pass (RFC 5321, 4.2.1). So may a wrong KEY_RING.
-        may_pass = isinstance(error, OSError | VaultUnavailable) and all(code < 500 for code in codes)
-        return Result(False, type(error).__name__, codes, may_pass)
+        return Result(False, type(error).__name__, _reply_codes(error), _may_pass(error))
     return Result(True)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether another try may work. A later one does not help an email that the server refuses, or that is wrong.
+
+    Other replies of 500 and more are about the server: its greeting, STARTTLS, the sign-in, the sender. They last until
+    an operator mends a setting, and would otherwise lose every email that is due meanwhile.
+    """
+    if isinstance(error, SMTPRecipientsRefused | SMTPDataError):
+        return any(code < 500 or code == NOT_SIGNED_IN for code in _reply_codes(error))
+    # The network's errors and all other errors of smtplib are OSErrors. A wrong KEY_RING may be replaced, too.
+    return isinstance(error, OSError | VaultUnavailable)
 
 
 def _reply_codes(error: Exception) -> list[int]:

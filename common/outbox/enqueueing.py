@@ -1,11 +1,11 @@
 """Writes emails into the outbox, in the transaction of the change that they tell about, without a mail server.
 
-An attacker can neither fill the table without end nor crowd others out: a lane has room for MOST_WAITING emails, one
-person gets MOST_TO_ONE of them, and in a full lane the cause with the most emails gives up its newest one.
+An attacker can neither fill the table without end nor crowd others out: a lane has room for MOST_WAITING emails, and
+MOST_TO_ONE of them go to one person. Where there is no room, the cause with the most emails gives up its newest one.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from email.utils import make_msgid
 from functools import partial
@@ -22,13 +22,14 @@ from django.utils import timezone
 from common.client_address import client_address, network_of
 from common.key_ring import VaultUnavailable
 from common.outbox import sealed_emails, senders
-from common.outbox.models import Email, Lane
+from common.outbox.models import SENDABLE, Email, EmailQuerySet, Lane, email_lost
 
 logger = structlog.get_logger(__name__)
 
 # In each lane.
 MOST_WAITING = 5_000
-# As many as a project has keys: a person who makes and deletes keys without end must not crowd out other people.
+# As many as a project has keys: a person who makes and deletes keys without end must not crowd out other people. Of
+# one person's emails, one project does not crowd out the news of another one.
 MOST_TO_ONE = 100
 
 
@@ -52,36 +53,33 @@ class EmailBackend(BaseEmailBackend):
 def add(lane: Lane, messages: Sequence[EmailMessage], *, about: str, cause: str) -> int:
     """Writes a row for each message and returns how many were accepted. The log says how many were dropped.
 
-    Three statements, however many messages there are, unless the lane is full.
+    Three statements, however many messages there are, unless there is no room.
     """
     with transaction.atomic(savepoint=False):
         new = [_new(lane, message, about=about, cause=cause) for message in messages]
-        emails = _not_too_many_to_one(lane, [email for email in new if email])
-        if Email.objects.waiting(lane).count() + len(emails) <= MOST_WAITING:
-            Email.objects.bulk_create(emails)
-            removed = 0
-        else:
-            emails, removed = _into_full_lane(lane, emails)
+        sealed = [email for email in new if email.ciphertext]
+        dropped = _save(lane, sealed)
         transaction.on_commit(partial(senders.wake, lane), robust=True)
-    if dropped := len(messages) - len(emails) + removed:
-        logger.error("mails_dropped", about=about, mails=dropped)
-    return len(emails)
+        for email in [*dropped, *(email for email in new if not email.ciphertext)]:
+            transaction.on_commit(partial(email_lost.send, sender=Email, email=email), robust=True)
+    for (whose_about, whose_cause), mails in Counter((email.about, email.cause) for email in dropped).items():
+        logger.error("mails_dropped", about=whose_about, cause=whose_cause, mails=mails)
+    return len(sealed) - sum(email in sealed for email in dropped)
 
 
-def _new(lane: Lane, message: EmailMessage, *, about: str, cause: str) -> Email | None:
-    """The row, not saved yet. None if the message cannot be sealed: the change goes on without its email."""
+def _new(lane: Lane, message: EmailMessage, *, about: str, cause: str) -> Email:
+    """The row, not saved yet. It has no words if the message cannot be sealed: the change goes on without its email."""
     # The same at every try: a mail server, or a person, can tell that an email came twice.
     message.extra_headers.setdefault("Message-ID", make_msgid(domain=_own_domain()))
     now = timezone.now()
     useful: float | None = getattr(message, "useful_seconds", None)
     email = Email(lane=lane, about=about, cause=cause, created_at=now, due_at=now)
     email.useless_at = None if useful is None else now + timedelta(seconds=useful)
-    email.recipient = sealed_emails.recipient_of(message)
+    email.recipient = sealed_emails.digest_of(*message.to)
     try:
         sealed_emails.seal(email, message)
     except VaultUnavailable:
         logger.exception("mail_not_sealed", about=about)
-        return None
     return email
 
 
@@ -90,38 +88,54 @@ def _own_domain() -> str:
     return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ") or "localhost"
 
 
-def _not_too_many_to_one(lane: Lane, emails: list[Email]) -> list[Email]:
-    """The emails whose person has room for them."""
-    people = Email.objects.waiting(lane).filter(recipient__in=[email.recipient for email in emails])
+def withdraw(address: str, *, about: Collection[str]) -> None:
+    """Deletes the emails about these projects, or "account", to somebody who must not get them any more.
+
+    An email that is being sent at this moment still arrives.
+    """
+    unsent = Email.objects.filter(state__in=SENDABLE, about__in=about)
+    unsent.filter(recipient=sealed_emails.digest_of(address)).delete()
+
+
+def _save(lane: Lane, emails: list[Email]) -> list[Email]:
+    """Saves the emails that find room. Returns the emails that did not, and those that were deleted for others."""
+    waiting = Email.objects.waiting(lane)
+    fitting, crowded = _by_room_of_their_person(waiting, emails)
+    dropped = []
+    if waiting.count() + len(fitting) <= MOST_WAITING:
+        Email.objects.bulk_create(fitting)
+    else:
+        for email in fitting:
+            if waiting.count() >= MOST_WAITING:
+                dropped.append(_drop_one(email, waiting))
+            else:
+                email.save(force_insert=True)
+    return dropped + [_drop_one(email, waiting.filter(recipient=email.recipient)) for email in crowded]
+
+
+def _by_room_of_their_person(waiting: EmailQuerySet, emails: list[Email]) -> tuple[list[Email], list[Email]]:
+    """The emails whose person has room for them, and the others."""
+    people = waiting.filter(recipient__in=[email.recipient for email in emails])
     found = people.order_by().values_list("recipient").annotate(Count("pk"))
     counts = Counter({bytes(recipient): number for recipient, number in found})
-    fitting = []
+    fitting, crowded = list[Email](), list[Email]()
     for email in emails:
         counts[bytes(email.recipient)] += 1
-        if counts[bytes(email.recipient)] <= MOST_TO_ONE:
-            fitting.append(email)
-    return fitting
+        (fitting if counts[bytes(email.recipient)] <= MOST_TO_ONE else crowded).append(email)
+    return fitting, crowded
 
 
-def _into_full_lane(lane: Lane, emails: list[Email]) -> tuple[list[Email], int]:
-    """The emails that found room, which are saved, and how many others were removed for them."""
-    saved, removed = [], 0
-    for email in emails:
-        if Email.objects.waiting(lane).count() >= MOST_WAITING:
-            if not _remove_one_for(lane, email.cause):
-                continue
-            removed += 1
-        email.save(force_insert=True)
-        saved.append(email)
-    return saved, removed
+def _drop_one(email: Email, waiting: EmailQuerySet) -> Email:
+    """Saves the email in place of the newest one of the cause that has the most waiting emails, which it returns.
 
-
-def _remove_one_for(lane: Lane, cause: str) -> bool:
-    """In a full lane, the cause with the most emails gives up its newest one. Whether one was removed."""
-    waiting = Email.objects.waiting(lane)
+    If that is the email's own cause, it returns the email itself, not saved.
+    """
     shares = dict(waiting.order_by().values_list("cause").annotate(Count("pk")))
-    largest = max(shares, key=lambda each: shares[each])
-    if shares[largest] <= shares.get(cause, 0) + 1:
-        return False
+    largest = max(shares, key=lambda each: shares[each], default=email.cause)
+    if shares.get(largest, 0) <= shares.get(email.cause, 0) + 1:
+        return email
     newest = waiting.filter(cause=largest).order_by("-pk").first()
-    return newest is not None and bool(Email.objects.filter(pk=newest.pk).delete()[0])
+    if newest is None or not Email.objects.filter(pk=newest.pk).delete()[0]:
+        return email
+    email.save(force_insert=True)
+    return newest

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+from django.dispatch import Signal
 from django.utils import timezone
 
 from common.names import CODE_LENGTH
@@ -27,6 +28,9 @@ class State(models.TextChoices):
     FAILED = "failed", "Failed"
     EXPIRED = "expired", "Expired"
 
+
+# Sent, with `email`, when an email was given up or dropped, so that nobody takes it for read.
+email_lost = Signal()
 
 # The states in which an email can still be sent. Only then does its row hold the words.
 SENDABLE = (State.WAITING, State.FAILED)
@@ -58,6 +62,7 @@ class Email(models.Model):
     # When somebody may try to send the email. A process that tries moves this time beyond the end of its try first:
     # that is its claim, and no other process takes the email until the claim has expired.
     due_at = models.DateTimeField("next try", default=timezone.now)
+    # Tries that came to an end. A try that was killed with its process is not counted.
     tries = models.PositiveIntegerField(default=0)
     # A code that has expired is not sent late.
     useless_at = models.DateTimeField("useless after", null=True)

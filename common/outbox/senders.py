@@ -22,7 +22,7 @@ from common.background import background_thread
 from common.outbox import claims, clearing, delivery
 from common.outbox.models import Email, Lane
 
-# Threads of each lane: one email that a silent server holds for EMAIL_TIMEOUT does not hold the next one.
+# Threads of each lane: one email that a slow server holds does not hold the next one.
 SENDERS = 2
 # How often a process looks for emails that other processes wrote, or claimed before they were killed. A process sends
 # the emails that it writes itself at once.

@@ -42,6 +42,7 @@ def parse(url: str) -> dict[str, Any]:
         raise unreadable(NAME)
     _refuse_options(found, at_once, options)
     if found["EMAIL_BACKEND"] == _SENDS:
+        found["EMAIL_BACKEND"] = "common.outbox.smtp_backend.EmailBackend"
         if at_once:
             found |= {"EMAIL_USE_SSL": True, "EMAIL_USE_TLS": False, "EMAIL_PORT": parts.port or _TLS_AT_ONCE}
         _refuse_what_cannot_work(parts, found)

@@ -15,6 +15,7 @@ from accounts.models import User
 from common.outbox.enqueueing import enqueue
 from projects.audit_kinds import MEMBER_ADDED
 from projects.audit_log.kinds import Email, Kind, all_kinds
+from projects.audit_log.lost_emails import note_unwritten_emails
 from projects.audit_log.models import AuditEvent
 from projects.models import Membership, MembershipQuerySet, Project
 
@@ -60,8 +61,9 @@ def tell_of_deleted_project(project: Project, email: Email, by: User | None, add
 def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> MembershipQuerySet:
     """The owners who got no email before that the same person did something from the same address.
 
-    An owner was told of the events after they became an owner and after they last changed their choice of emails. An
-    address that cannot be read is always new: it may be anybody's.
+    An owner was told of the events after they became an owner, after they last changed their choice of emails, and
+    after an email to them was last lost (lost_emails.py). An address that cannot be read is always new: it may be
+    anybody's.
     """
     if event.address is None:
         return owners if event.by else owners.none()
@@ -124,6 +126,7 @@ def _send(people: list[tuple[str, str, str]], words: Email, about: str, lines: l
     except Exception:
         # The change does not depend on its email.
         logger.exception("mail_not_written", about=project_id)
+        note_unwritten_emails(project_id)
         return
     addresses = dict.fromkeys(email for email, *_ in people)
     enqueue([EmailMessage(subject, text, to=[email]) for email in addresses], about=project_id)

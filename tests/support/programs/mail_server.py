@@ -1,13 +1,18 @@
-"""Mail servers: one that accepts emails, rejects them or lets its clients wait, and one that never answers."""
+"""Mail servers: one that accepts emails, rejects them or lets its clients wait, one that never answers, and one whose
+replies are given.
+"""
 
 import asyncio
 import datetime
 import email
 import email.policy
 import socket
+import socketserver
 import ssl
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -90,3 +95,52 @@ def silent_mail_server() -> Iterator[str]:
     """The EMAIL_URL of a server that accepts connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as listening:
         yield f"smtp://127.0.0.1:{listening.getsockname()[1]}"
+
+
+SECONDS_A_BYTE = 0.05
+
+
+@contextmanager
+def scripted_mail_server(replies: dict[str, str], slow: str = "") -> Iterator[int]:
+    """The port of a server that gives these replies, and accepts everything else.
+
+    A reply is named by its command. "greeting" comes before the first command, "text" after the email's text. The
+    server sends the reply that `slow` names byte by byte.
+    """
+    accepts = {"greeting": "220 mail", "DATA": "354 go on", "QUIT": "221 bye"}
+
+    class Handler(socketserver.StreamRequestHandler):
+        timeout = 20
+
+        def handle(self) -> None:
+            with suppress(OSError):  # the client has closed the connection
+                self.converse()
+
+        def converse(self) -> None:
+            self.reply("greeting")
+            for line in self.rfile:
+                command = line.split()[0].decode().upper()
+                if self.reply(command).startswith("354"):
+                    while self.rfile.readline() not in {b".\r\n", b""}:
+                        pass
+                    self.reply("text")
+                if command == "QUIT":
+                    return
+
+        def reply(self, command: str) -> str:
+            words = replies.get(command, accepts.get(command, "250 OK"))
+            sent = "".join(f"{line}\r\n" for line in words.splitlines())
+            for piece in sent if command == slow else [sent]:
+                time.sleep(SECONDS_A_BYTE if command == slow else 0)
+                self.wfile.write(piece.encode())
+            return words
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
