@@ -144,11 +144,10 @@ class ApiKey(models.Model):
                 | (~Q(state=KeyState.PAUSED) & Q(paused_at__isnull=True)),
                 name="apikey_paused_at_while_paused",
             ),
-            # The constraint does not require the state "paused", because the previous release re-enables keys without
-            # this column.
             models.CheckConstraint(
-                condition=Q(pause_reason__in=["", *(reason.value for reason in PauseReason)]),
-                name="apikey_pause_reason_is_known",
+                condition=Q(pause_reason="")
+                | Q(state=KeyState.PAUSED, pause_reason__in=[reason.value for reason in PauseReason]),
+                name="apikey_pause_reason_while_paused",
             ),
             models.CheckConstraint(
                 condition=Q(state=KeyState.DELETED, deleted_at__isnull=False, ciphertext__isnull=True)

@@ -225,7 +225,12 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="apikey",
             constraint=models.CheckConstraint(
-                condition=models.Q(("pause_reason__in", ["", "reported"])), name="apikey_pause_reason_is_known"
+                condition=models.Q(
+                    ("pause_reason", ""),
+                    models.Q(("pause_reason__in", ["reported"]), ("state", "paused")),
+                    _connector="OR",
+                ),
+                name="apikey_pause_reason_while_paused",
             ),
         ),
         migrations.AddConstraint(

@@ -10,6 +10,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import StateApps
+from django.db.models import CheckConstraint, Q
 
 from accounts import address_clashes
 from accounts.second_factors import secrets_at_rest
@@ -36,6 +37,10 @@ WIDENED = {
     ("projects", "AuditEvent"): {"role": 16},
     ("projects", "Membership"): {"role": 16},
 }
+
+
+# Version 0.1.0 has another constraint in the place of this one.
+FORMER_CONSTRAINT, NEW_CONSTRAINT = "apikey_pause_reason_is_known", "apikey_pause_reason_while_paused"
 
 
 class Converted(NamedTuple):
@@ -93,6 +98,7 @@ def _convert(*, dry_run: bool) -> Converted:
         # SQLite remakes tables, and switches foreign keys off for that. It can do so only before a transaction.
         with connection.schema_editor() as editor:
             # The columns come first: PostgreSQL alters no table whose changed rows still wait for a check.
+            _replace_constraint(editor, apps)
             converted = Converted(_widen(editor, apps), _settle(apps), _encrypt_second_factors(), _end_sessions())
             _replace_migrations()
             if dry_run:
@@ -121,6 +127,13 @@ def _widen(editor: BaseDatabaseSchemaEditor, apps: StateApps) -> int:
             narrow.model = model
             editor.alter_field(model, narrow, wide)
     return sum(map(len, WIDENED.values()))
+
+
+def _replace_constraint(editor: BaseDatabaseSchemaEditor, apps: StateApps) -> None:
+    model: Any = apps.get_model("apikeys", "ApiKey")
+    [new] = [constraint for constraint in model._meta.constraints if constraint.name == NEW_CONSTRAINT]
+    editor.remove_constraint(model, CheckConstraint(condition=Q(pk__isnull=False), name=FORMER_CONSTRAINT))
+    editor.add_constraint(model, new)
 
 
 def _settle(apps: StateApps) -> int:
