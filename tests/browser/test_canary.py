@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from accounts.models import User
 from apikeys.models import ApiKey
 from common.names import MAX_LENGTH
+from config.logs import mask_secrets
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.browser.conftest import Complaints
@@ -191,7 +192,9 @@ class Fails:
                     self.fail(method, route, ids, secret)
         log = self.server.log_text()
         failed = set(re.findall(rf"{FAILED} after \w+ ([^:]+):", log))
-        assert {route.pattern for route in routes if route.path(**ids) not in failed} == NO_VIEW
+        # The log masks the address of a row that has no public id, because it looks like a secret.
+        logged = {route.pattern: mask_secrets(None, "", route.path(**ids)) for route in routes}
+        assert {pattern for pattern, path in logged.items() if path not in failed} == NO_VIEW
 
     def fail(self, method: str, route: Route, ids: dict[str, str], secret: str) -> None:
         headers = {"X-Fail": "1"}
