@@ -97,11 +97,14 @@ def test_axe_finds_nothing_on_narrow_pages_with_the_menu_open(new_page, sign_in,
 
 
 @pytest.mark.parametrize("address", ["/help/", "/api/v1/docs"])
-def test_no_table_is_cut_at_320_px(new_page, address):
+def test_no_table_is_cut_at_320_px_and_with_room_no_code_breaks(new_page, address):
     page = new_page(viewport=NARROW)
     page.goto(address)
     cut = "tables => tables.map(table => table.scrollWidth > table.clientWidth)"
     assert set(page.locator(".table-scroll").evaluate_all(cut)) == {False}
+    page.set_viewport_size({"width": 1280, "height": 800})
+    broken = "codes => codes.filter(code => code.getClientRects().length > 1).map(code => code.textContent)"
+    assert page.locator("td:first-child code").evaluate_all(broken) == []
 
 
 def test_axe_finds_nothing_where_the_account_that_created_a_key_is_deactivated(
