@@ -4,9 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key, pause_key, report_leak
-from tests.browser.places import button, key_page, said, settings_page, used
+from tests.browser.places import button, key_page, many_calls, said, settings_page, used
 
 NAMES = ["W" * 64, "checkout_service_eu_west_1_prod", "Leaked"]
+THREE_LINES = 55  # px, of a badge's words
 WIDTHS = [*range(320, 1921, 100), 1080, 1149, 1280]
 
 # Every pair of elements in a row that overlap, and every element that reaches out of the page or its cell.
@@ -33,6 +34,7 @@ FAULTS = """() => {
 def page(page, sign_in, owner, project):
     keys = [create_key(project=project, name=name, by=owner) for name in NAMES]
     used(keys[0].key, keys[0].key.created_at - keys[0].key.created_at)
+    many_calls(keys[0].key, hours=2)
     pause_key(key=keys[1].key, by=owner)
     report_leak(secret=keys[2].secret)
     sign_in(page, owner)
@@ -49,6 +51,9 @@ def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, project)
         page.set_viewport_size({"width": width, "height": 800})
         faults |= {width: found} if (found := page.evaluate(FAULTS)) else {}
     assert faults == {}
+    assert page.locator(".badge.reported").bounding_box()["height"] < THREE_LINES
+    ends = "numbers => numbers.map(number => Math.round(number.getBoundingClientRect().right))"
+    assert len(set(page.locator(".key-requests a > span").evaluate_all(ends))) == 1
     page.goto(key_page(page.key, "key"))
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
