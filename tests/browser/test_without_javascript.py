@@ -83,8 +83,10 @@ def test_reveal_leads_to_a_page_with_the_secret_that_is_not_stored(on_settings, 
 
 
 def test_pause_undo_and_re_enable(on_settings, server, api_key):
+    on_settings.set_viewport_size({"width": 360, "height": 740})
     button(row(on_settings, "Production server"), "Pause").click()
     said(on_settings, "Paused Production server.")
+    _is_above_the_announcement(on_settings, on_settings.get_by_role("link", name="Delete project"))
     assert call(server, api_key.secret).code == "key_paused"
     expect(row(on_settings, "Production server").locator(".badge")).to_have_text("Paused")
     button(on_settings, "Undo").click()
@@ -95,6 +97,13 @@ def test_pause_undo_and_re_enable(on_settings, server, api_key):
     button(row(on_settings, "Production server"), "Re-enable").click()
     said(on_settings, "Re-enabled Production server.")
     assert call(server, api_key.secret).status == 200
+
+
+def _is_above_the_announcement(page, control):
+    """At the end of the page, where one cannot scroll further."""
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    place, line = control.bounding_box(), page.locator(".announcement").bounding_box()
+    assert place["y"] + place["height"] <= line["y"]
 
 
 def test_the_ways_out_of_a_paused_row_stand_apart(on_settings):
