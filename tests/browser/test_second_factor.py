@@ -16,6 +16,12 @@ from tests.browser.places import button, clipboard, said, settings_page
 from tests.support.people.accounts import log_in, totp_code
 from tests.support.people.sessions import age_all
 
+# Whether the parts of each announcement stand beside each other.
+ARE_ONE_ROW = """lines => lines.map(line => {
+  const boxes = [...line.children].map(part => part.getBoundingClientRect())
+  return Math.max(...boxes.map(box => box.top)) < Math.min(...boxes.map(box => box.bottom))
+})"""
+
 
 def test_an_authenticator_app_is_set_up_without_script(new_page, person):
     page = new_page(java_script_enabled=False)
@@ -60,6 +66,7 @@ def test_a_passkey_is_added_used_renamed_and_removed(local_page, person):
     log_in(elsewhere := Client(), person)
     sign_in_by_password(page, person)
     add_passkey(page, "Laptop")
+    assert set(page.locator(".announcement").evaluate_all(ARE_ONE_ROW)) == {True}
     assert elsewhere.get("/projects/").status_code == 302, "other sessions end"
 
     sign_out(page)
