@@ -17,7 +17,8 @@ document.addEventListener('htmx:afterSwap', ({detail}) => {
 // The menu is hidden by then, and what is hidden takes no focus.
 dialog.addEventListener('close', () => { document.getElementById(opener)?.focus() })
 
-// After a deletion the focus goes to the next row, or to the section's heading.
+// After a deletion the focus goes to the next row, or to the section's heading. It does not go to the row's switch:
+// another Enter would pause a key that nobody chose.
 let next = null
 document.addEventListener('htmx:beforeRequest', ({target}) => {
   const key = target.id.match(/^delete-form-(.+)/)?.[1]
@@ -31,8 +32,7 @@ document.addEventListener('htmx:afterSwap', ({detail}) => { if (detail.target.id
 
 document.addEventListener('htmx:afterSettle', ({target}) => {
   if (!next || target.id !== 'api-keys') return
-  const row = document.getElementById(next.id)
-  ;(row?.querySelector('.switch') ?? document.getElementById('api-keys-title')).focus()
+  ;(document.getElementById(next.id) ?? document.getElementById('api-keys-title')).focus()
   next = null
 })
 

@@ -165,9 +165,11 @@ def test_after_a_deletion_the_focus_is_on_the_next_row_and_then_on_the_heading(p
         said(page, f"Deleted {name}. Requests using it are now rejected.")
 
     delete("First")
-    expect(switch(page, "Middle")).to_be_focused()
+    expect(row(page, "Middle")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(switch(page, "Middle")).to_have_text("Pause")
     delete("Middle")
-    expect(switch(page, "Last")).to_be_focused()
+    expect(row(page, "Last")).to_be_focused()
     delete("Last")
     expect(page.get_by_role("heading", name="API Keys")).to_be_focused()
 
