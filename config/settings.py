@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from csp.constants import NONE, SELF
+from django.urls import reverse_lazy
 
 from config.environment import cache_url, database_url, email_url, given_addresses, local_secrets, production
 from config.environment import variables as env
@@ -185,6 +186,8 @@ ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_CHANGE_EMAIL = True
+# A signed-in person who confirms a new address goes back to the page where the change began.
+ACCOUNT_EMAIL_CONFIRMATION_AUTHENTICATED_REDIRECT_URL = reverse_lazy("account_email")
 ACCOUNT_FORMS = {
     "add_email": "accounts.sign_in.forms.AddEmailForm",
     "change_password": "accounts.sign_in.forms.ChangePasswordForm",

@@ -145,7 +145,8 @@ def test_a_new_address_counts_once_its_code_was_given(inside, person):
     assert person.email == "ada@example.com"
     page = page_of(inside.get(CODE))
     assert "countess@example.com" in page
-    inside.post(CODE, {"code": mailed_code_to("countess@example.com")})
+    confirmed = inside.post(CODE, {"code": mailed_code_to("countess@example.com")})
+    assert confirmed.headers["Location"] == reverse("account_email")
     person.refresh_from_db()
     assert person.email == "countess@example.com"
 
