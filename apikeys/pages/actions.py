@@ -108,7 +108,7 @@ def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> 
         "new_secret": new.secret,
         "saved_url": reverse("apikeys:onboarding", args=[project.public_id])
         if goes_on
-        else key_address(project, new.key),
+        else f"{key_address(project, new.key)}#name-{new.key.public_id}",  # the focus goes to the heading
     }
     announce(request, f"Created {new.key.name}.")
     if not request.htmx:

@@ -79,7 +79,7 @@ def add_passkey(page, name):
     expect(page.get_by_label("Sign in with it alone")).to_be_checked()
     button(page, "Add passkey").click()
     said(page, "Passkey added")
-    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_focused()
 
 
 def furnish(page, user):

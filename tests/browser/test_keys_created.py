@@ -90,7 +90,7 @@ def test_a_double_click_on_generate_key_creates_one_key(page, sign_in, owner, pr
     sign_in(page, owner)
     page.goto(onboarding(project))
     button(page, "Generate Key").dblclick()
-    expect(page.get_by_role("heading", name="Your API key is ready")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your API key is ready")).to_be_focused()
     assert project.api_keys.count() == 1
     assert AuditEvent.objects.filter(kind="created").count() == 1
 

@@ -122,7 +122,7 @@ def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, s
     assert list(AuditEvent.objects.values_list("kind", flat=True)) == ["created", "shown_once"]
     panel.get_by_role("link", name="I have saved it").click()
     said(page, "Created Once.")
-    expect(page.get_by_role("heading", name="Once")).to_be_visible()
+    expect(page.get_by_role("heading", name="Once")).to_be_focused()
     expect(panel).to_have_count(0)
     page.goto(settings_page(once))
     expect(row(page, "Once")).to_contain_text("Not stored")
