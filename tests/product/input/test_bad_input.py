@@ -55,6 +55,7 @@ def test_no_parameter_of_an_address_can_break_a_page(pattern, name, client, proj
     assert everything() == before
 
 
+@pytest.mark.nodb
 @pytest.mark.parametrize("route", PAGES, ids=lambda route: route.pattern)
 def test_parameters_that_a_page_does_not_read_cannot_break_it(route, client, project, api_key):
     """T25"""
