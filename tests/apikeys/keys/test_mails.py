@@ -115,6 +115,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
             "By: owner@example.com",
             f"From: {HOME}",
             "ask the operators",
+            "You get this email because you owned the project.",
         ],
     ),
 }
