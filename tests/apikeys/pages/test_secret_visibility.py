@@ -109,6 +109,18 @@ def test_each_change_of_the_choice_is_an_event_also_without_a_key_and_none_witho
     assert list(events) == [(kind, None, owner.pk, "127.0.0.1") for kind in ("shown_once", "shown_again")]
 
 
+def test_a_choice_that_changes_nothing_says_so(client, project):
+    said = {
+        "keep_secrets": "Nothing changed: secrets of new keys are already stored.",
+        "show_once": "Secrets of new keys are no longer stored.",
+    }
+    for name, words in said.items():
+        assert words in text(client.post(page(name, project), follow=True))
+    again = text(client.post(page("show_once", project), follow=True))
+    assert "Nothing changed: secrets are already not stored." in again
+    assert said["show_once"] not in again
+
+
 def test_activity_says_who_chose_what_from_where(client, project, api_key, owner):
     stop_storing(client, project)
     client.post(page("keep_secrets", project))
