@@ -33,7 +33,13 @@ def switch_on(request: PageRequest, project_id: str) -> HttpResponse:
     form = StopStoringForm(request.POST if request.method == "POST" else None, name=project.name)
     if request.method == "POST" and (not stored or form.is_valid()):
         was_on = project.show_once
-        destroyed = services.show_secrets_once(project=project, by=request.user, address=client_address(request))
+        try:
+            destroyed = services.show_secrets_once(
+                project=project, by=request.user, may_destroy=bool(stored), address=client_address(request)
+            )
+        except services.SecretsStored:
+            # A key was created since the secrets were counted. Now the name has to be typed.
+            return switch_on(request, project_id)
         announce(request, _said(was_on, destroyed))
         if request.htmx:
             return keys_section(request, project, storage_changed=True)

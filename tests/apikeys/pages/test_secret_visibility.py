@@ -75,6 +75,23 @@ def test_stored_secrets_are_destroyed_only_once_the_projects_name_was_typed(clie
     assert Project.objects.get(pk=project.pk).show_once
 
 
+def test_a_key_that_is_created_meanwhile_keeps_its_secret_until_the_name_is_typed(client, owner, project):
+    """The project had no stored secret when the page asked, so no name was typed."""
+
+    def create_after_the_count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if "COUNT(" in sql and '"ciphertext" IS NOT NULL' in sql and not project.api_keys.exists():
+            create_key(project=project, name="Meanwhile", by=owner)
+        return result
+
+    with connection.execute_wrapper(create_after_the_count):
+        answer = client.post(page("show_once", project))
+    assert answer.status_code == 422
+    assert "Type the name exactly: Acme Weather" in text(answer)
+    assert ApiKey.objects.filter(ciphertext__isnull=False).count() == 1
+    assert not Project.objects.get(pk=project.pk).show_once
+
+
 def test_the_section_says_what_holds_now_and_offers_the_other(client, project):
     before = text(client.get(page("settings", project)))
     assert "Key storage: encrypted, can be copied again" in before
