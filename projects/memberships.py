@@ -5,7 +5,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from common.outbox import enqueueing
 from projects import audit_kinds
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record
@@ -32,8 +31,6 @@ def change_member(
         if before and _is_owner(before) and not _is_owner(role):
             _refuse_to_lose_last_owner(project, user)
         _write(project, user, membership, role)
-        if _is_owner(before) and not _is_owner(role):
-            enqueueing.withdraw(user.email, about=[project.public_id])
         kind = _kind_of_change(before, role)
         record(kind, project=project, member=user, role=role or before or "", by=by, address=address)
     return True

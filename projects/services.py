@@ -58,8 +58,8 @@ def _refuse_too_many(owner: User) -> None:
         )
 
 
-def rename_project(*, project: Project, name: str, by: User, address: str | None = None) -> None:
-    """Leaves an event with both names. The same name again, and a deleted project, change nothing.
+def rename_project(*, project: Project, name: str, by: User, address: str | None = None) -> bool:
+    """Leaves an event with both names. False if nothing changed: the same name again, or a deleted project.
 
     Raises ValidationError if the name breaks the rule of `clean_name`.
     """
@@ -68,9 +68,10 @@ def rename_project(*, project: Project, name: str, by: User, address: str | None
         living = Project.objects.alive().filter(pk=project.pk)
         before = living.select_for_update(no_key=True).values_list("name", flat=True).first()
         if before is None or before == project.name:
-            return
+            return False
         living.update(name=project.name)
         record(audit_kinds.PROJECT_RENAMED, project=project, by=by, address=address, before=before, after=project.name)
+    return True
 
 
 def choose_mails(

@@ -28,7 +28,7 @@ from accounts.sign_in.nobody import NOBODY
 
 # A digest of the account's password, as Django keeps it in the session of a signed-in person; and the address.
 HASH, ADDRESS = "session_auth_hash", "account_address"
-ENDED = "This account was changed meanwhile. Start again."
+ENDED = "This account was changed in the meantime. Start again."
 
 
 def _as_it_is(user: User) -> dict[str, str]:

@@ -18,6 +18,7 @@ _PROJECT_DELETED = Email(
     "rejected.",
     f"If this was not you or someone you trust, {CHECK_ACCOUNTS}, and ask the operators of this server.",
     section="",
+    why="You get this email because you owned the project.",
 )
 
 

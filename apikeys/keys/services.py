@@ -43,6 +43,10 @@ class ShownOnce(Exception):
         self.key = key
 
 
+class SecretsStored(Exception):
+    """Secrets would be destroyed, and nobody has confirmed that."""
+
+
 class NewKey(NamedTuple):
     key: ApiKey
     secret: str
@@ -234,14 +238,18 @@ def _choose_show_once(project: Project, show_once: bool, by: User | None, addres
     record(kind, project=project, by=by, address=address)
 
 
-def show_secrets_once(*, project: Project, by: User | None, address: str | None = None) -> int:
+def show_secrets_once(
+    *, project: Project, by: User | None, may_destroy: bool = True, address: str | None = None
+) -> int:
     """From now on secrets are shown only at creation. Destroys the stored secrets for good, and returns their number.
 
-    Raises ProjectGone if the project was deleted.
+    Raises ProjectGone if the project was deleted, and SecretsStored if there are stored secrets but not `may_destroy`.
     """
     with transaction.atomic():
         _choose_show_once(project, True, by, address)
         keys = list(project.api_keys.select_for_update(no_key=True).filter(ciphertext__isnull=False).order_by("pk"))
+        if keys and not may_destroy:
+            raise SecretsStored
         ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(ciphertext=None, ring_key_id="")
         for key in keys:
             record(audit_kinds.FORGOTTEN, project=project, key=key, by=by, address=address)

@@ -200,8 +200,10 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})
     if rename_form.is_valid():
         name = rename_form.cleaned_data["name"]
-        project_services.rename_project(project=project, name=name, by=request.user, address=client_address(request))
-        announce(request, f"Renamed the project to {project.name}.")
+        changed = project_services.rename_project(
+            project=project, name=name, by=request.user, address=client_address(request)
+        )
+        announce(request, f"Renamed the project to {project.name}." if changed else f"{project.name} keeps its name.")
         return redirect("apikeys:settings", project.public_id)
     context = project_context(project) | keys_context(project, request.GET)
     context |= {"rename_form": rename_form, "delete_project_form": ConfirmNameForm(name=project.name)}

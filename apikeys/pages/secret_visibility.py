@@ -32,8 +32,15 @@ def switch_on(request: PageRequest, project_id: str) -> HttpResponse:
         return question
     form = StopStoringForm(request.POST if request.method == "POST" else None, name=project.name)
     if request.method == "POST" and (not stored or form.is_valid()):
-        destroyed = services.show_secrets_once(project=project, by=request.user, address=client_address(request))
-        announce(request, _said(destroyed))
+        was_on = project.show_once
+        try:
+            destroyed = services.show_secrets_once(
+                project=project, by=request.user, may_destroy=bool(stored), address=client_address(request)
+            )
+        except services.SecretsStored:
+            # A key was created since the secrets were counted. Now the name has to be typed.
+            return switch_on(request, project_id)
+        announce(request, _said(was_on, destroyed))
         if request.htmx:
             return keys_section(request, project, storage_changed=True)
         return redirect(_settings(project, "show-once"))
@@ -42,7 +49,9 @@ def switch_on(request: PageRequest, project_id: str) -> HttpResponse:
     return render(request, template, context, status=422 if form.is_bound else 200)
 
 
-def _said(destroyed: int) -> str:
+def _said(was_on: bool, destroyed: int) -> str:
+    if was_on and not destroyed:
+        return "Nothing changed: secrets are already not stored."
     if not destroyed:
         return "Secrets of new keys are no longer stored."
     secrets = f"stored secret of {destroyed} key was" if destroyed == 1 else f"stored secrets of {destroyed} keys were"
@@ -55,8 +64,12 @@ def switch_off(request: PageRequest, project_id: str) -> HttpResponse:
     back_to = _settings(project, "show-once")
     if question := ask_who_it_is(request, back_to=back_to, again="press Store new secrets again"):
         return question
+    was_on = project.show_once
     services.keep_secrets(project=project, by=request.user, address=client_address(request))
-    announce(request, "Secrets of new keys are now stored and can be copied again.")
+    if was_on:
+        announce(request, "Secrets of new keys are now stored and can be copied again.")
+    else:
+        announce(request, "Nothing changed: secrets of new keys are already stored.")
     return redirect(back_to)
 
 

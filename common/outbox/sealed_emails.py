@@ -24,12 +24,14 @@ class PlainEmail(EmailMessage):
     """An email whose subject reaches the reader as it was written, also a name in it that looks like an encoded word.
 
     Django leaves a subject of ASCII as it is. Mail programs would decode `=?utf-8?q?Free=20money?=` (RFC 2047).
+    Django encodes another subject without regard to "Subject: ". The first encoded word would not fit beside it, so
+    the header's first line would be empty, and mail programs would read a space before the subject.
     """
 
     def message(self) -> SafeMIMEText | SafeMIMEMultipart:
         message: SafeMIMEText | SafeMIMEMultipart = super().message()
         subject = str(self.subject)
-        if "=?" in subject:
+        if "=?" in subject or not subject.isascii():
             encoded = Header(subject, "utf-8", header_name="Subject").encode()
             message.replace_header("Subject", encoded)
         return message

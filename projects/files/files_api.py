@@ -141,7 +141,7 @@ def _answer(request: ApiRequest, file: File) -> dict[str, Any]:
 )
 def list_files(
     request: ApiRequest,
-    page: QueryEx[int, P(ge=1, le=MAX_PAGE, description="The page's number, from 1.")] = 1,
+    page: QueryEx[int, P(ge=1, le=MAX_PAGE, description="The page's number.")] = 1,
     limit: QueryEx[int, P(ge=1, le=MAX_PAGE_SIZE, description="The most files a page holds.")] = PAGE_SIZE,
 ) -> dict[str, Any]:
     """The project's files, newest first. A page beyond the last is empty."""

@@ -7,6 +7,8 @@ from django.test import RequestFactory
 
 from tests.fuzz.wire import exchange
 
+pytestmark = pytest.mark.nodb
+
 CHARSETS = ["utf-16", "hex", "rot13", "base64", "idna", "undefined", "punycode", "zlib", '"hex"', "x" * 500]
 PARAMETERS = [
     *("charset={}", "a=b;CHARSET = {};c=d", "charset={}; boundary=x", "charset*=utf-8''{}", "x*={}''%41"),

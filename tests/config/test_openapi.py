@@ -85,6 +85,12 @@ def test_the_bounds_and_defaults_of_paging_are_in_it(document):
     assert bounds == {"page": (1, 1_000_000_000, 1, False), "limit": (1, 100, 20, False)}
 
 
+def test_the_page_says_the_bounds_of_paging_once(client):
+    html = " ".join(client.get(PAGE).content.decode().split())
+    assert "> The page&#x27;s number. 1–1,000,000,000 (default 1) <" in html
+    assert "> The most files a page holds. 1–100 (default 20) <" in html
+
+
 # The reference page
 
 

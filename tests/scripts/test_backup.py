@@ -110,7 +110,7 @@ def saved(secrets, tmp_path) -> Path:
 def lose_everything() -> None:
     for name in File.objects.values_list("blob", flat=True):
         default_storage.delete(name)
-    call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+    call_command("flush", interactive=False, verbosity=0)
 
 
 def test_backup_and_secrets_restored_apart_bring_every_key_back(

@@ -10,6 +10,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from fido2.cose import ES256
@@ -49,8 +50,9 @@ def test_an_authenticator_app_is_set_up_with_its_own_code(inside, person):
     wrong = page_of(inside.post(reverse("mfa_activate_totp"), {"code": "000000"}))
     assert 'id="id_code_error"' in wrong
     assert secret in wrong
-    response = inside.post(reverse("mfa_activate_totp"), {"code": totp_code(secret)}, follow=True)
-    assert "10 of 10 left" in page_of(response)
+    page = page_of(inside.post(reverse("mfa_activate_totp"), {"code": totp_code(secret)}, follow=True))
+    assert "10 of 10 left" in page
+    assert "sign in with your password and one of these codes" in page
     assert set(Authenticator.objects.values_list("type", flat=True)) == {"totp", "recovery_codes"}
 
 
@@ -69,6 +71,8 @@ def test_second_factors_speak_our_words(inside, settings):
     settings.MFA_ADAPTER = "accounts.adapter.MFAAdapter"
     assert 'value="Passkey"' in page_of(inside.get(reverse("mfa_add_webauthn")))
     assert "This code is wrong" in page_of(inside.post(reverse("mfa_activate_totp"), {"code": "000000"}))
+    said = render_to_string("mfa/messages/recovery_codes_generated.txt")
+    assert said == "Recovery codes generated.\n", "also said of the first ones"
 
 
 def test_recovery_codes_can_be_downloaded_by_their_owner_and_are_kept_out_of_caches(inside, person):

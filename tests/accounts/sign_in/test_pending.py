@@ -75,7 +75,7 @@ def test_a_strangers_sign_up_ends_with_the_owners_reset(client):
     sent = len(mail.outbox)
     for answer in (stranger.post(CODE, {"action": "resend"}), stranger.post(CODE, {"code": code}), stranger.get(CODE)):
         assert answer["Location"] == LOGIN
-    assert "This account was changed meanwhile. Start again." in page_of(stranger.get(LOGIN))
+    assert "This account was changed in the meantime. Start again." in page_of(stranger.get(LOGIN))
     assert not is_signed_in(stranger)
     assert len(mail.outbox) == sent
 
@@ -139,7 +139,7 @@ def test_a_reset_that_waits_ends_with_the_address_and_with_a_deactivation(person
         reader.post(RESET_CODE, {"code": code})
     change(person)
     assert reader.post(page, {"code": code, **NEW})["Location"] in {LOGIN, RESET}
-    assert "This account was changed meanwhile. Start again." in page_of(reader.get(LOGIN))
+    assert "This account was changed in the meantime. Start again." in page_of(reader.get(LOGIN))
     assert reader.post(NEW_AFTER_RESET, NEW)["Location"] == RESET
     person.refresh_from_db()
     assert person.check_password(PASSWORD)
@@ -154,7 +154,7 @@ def test_a_sign_in_that_waits_ends_with_the_address_and_with_a_deactivation(pers
     Authenticator.objects.all().delete()
     change(person)
     assert reader.post(AUTHENTICATE, {"code": totp_code(secret)})["Location"] == LOGIN
-    assert "This account was changed meanwhile. Start again." in page_of(reader.get(LOGIN))
+    assert "This account was changed in the meantime. Start again." in page_of(reader.get(LOGIN))
 
 
 def test_a_change_of_the_address_that_waits_ends_with_another(person):

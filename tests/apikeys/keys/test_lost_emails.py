@@ -12,8 +12,6 @@ from common.outbox import claims, enqueueing, sealed_emails, senders
 from common.outbox.delivery import Result
 from common.outbox.enqueueing import EmailBackend
 from common.outbox.models import Email, Lane
-from projects.memberships import change_member
-from projects.permissions import Role
 from tests.apikeys.keys.test_mail_recipients import addressees, looked
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.people.emails import HOME, OFFICE
@@ -87,20 +85,6 @@ def test_an_owner_was_not_told_of_what_happened_while_the_account_was_deactivate
 
 
 # People who left
-
-
-@pytest.mark.parametrize("role", [None, Role.VIEWER])
-def test_a_former_owner_gets_no_email_about_the_project_that_still_waits(role, key, owner, second, mailoutbox):
-    other = MembershipFactory(user=second).project
-    Email.objects.all().delete()
-    for project in (key.project, other):
-        services.create_key(project=project, name="Secret plan", by=owner)
-    change_member(project=key.project, user=second, role=role, by=owner)
-    senders.send_due()
-    subjects = [str(message.subject) for message in mailoutbox if message.to == [second.email]]
-    assert ["Secret plan" in subject for subject in subjects] == [True, False], subjects
-    assert f"({other.name})" in subjects[0]
-    assert sum("Secret plan" in str(message.subject) for message in mailoutbox if message.to == [owner.email]) == 1
 
 
 def test_somebody_whose_account_was_deactivated_gets_only_the_news_of_that(key, second, mailoutbox):

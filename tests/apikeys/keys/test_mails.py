@@ -115,6 +115,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
             "By: owner@example.com",
             f"From: {HOME}",
             "ask the operators",
+            "You get this email because you owned the project.",
         ],
     ),
 }
@@ -177,6 +178,16 @@ def test_a_name_that_looks_encoded_reaches_the_reader_as_typed(name, project, ow
     assert read["Subject"] == message.subject == f"[Latchkey] API key created: {name} ({name})"
     assert not read.defects
     assert list(read["To"].addresses) == [Address(addr_spec=owner.email)]
+
+
+def test_a_long_subject_that_is_not_ascii_begins_on_its_first_line(project, owner, told):
+    """Mail programs read a space before a subject whose first line is empty."""
+    rename_project(project=project, name="P" * 64, by=owner)
+    [message] = told(services.create_key, project=project, name="Prod uction 日本", by=owner)
+    raw = message.message().as_bytes()
+    assert b"\nSubject: =?utf-8?" in raw
+    assert max(map(len, raw.partition(b"\n\n")[0].splitlines())) <= 78
+    assert message_from_bytes(raw, policy=policy.default)["Subject"] == message.subject
 
 
 def test_a_project_with_many_keys_is_deleted_with_one_mail(key, owner, told):

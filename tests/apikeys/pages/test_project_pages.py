@@ -80,6 +80,13 @@ def test_a_project_is_renamed_in_place(client, project, api_key):
     assert "Renamed the project to Acme Climate." in text(client.get(answer.headers["Location"]))
 
 
+def test_a_project_that_keeps_its_name_is_not_said_to_be_renamed(client, project):
+    answer = client.post(page("apikeys:settings", project), {"name": f" {project.name} "}, follow=True)
+    assert f"{project.name} keeps its name." in text(answer)
+    assert "Renamed the project" not in text(answer)
+    assert not project.audit_events.filter(kind="project_renamed").exists()
+
+
 def test_a_refused_new_name_stays_in_its_field_and_the_page_keeps_the_old(client, project, api_key):
     answer = client.post(page("apikeys:settings", project), {"name": "x" * 65})
     assert answer.status_code == 422

@@ -16,7 +16,7 @@ from django.utils.html import strip_tags
 
 from apikeys.demo.sample_account import create_demo
 from apikeys.keys.services import copy_secret, create_key, delete_key, keep_secrets, report_leak, show_secrets_once
-from apikeys.models import ApiKey
+from apikeys.models import RECENTLY, ApiKey
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
@@ -75,9 +75,28 @@ def test_stored_secrets_are_destroyed_only_once_the_projects_name_was_typed(clie
     assert Project.objects.get(pk=project.pk).show_once
 
 
+def test_a_key_that_is_created_meanwhile_keeps_its_secret_until_the_name_is_typed(client, owner, project):
+    """The project had no stored secret when the page asked, so no name was typed."""
+
+    def create_after_the_count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if "COUNT(" in sql and '"ciphertext" IS NOT NULL' in sql and not project.api_keys.exists():
+            create_key(project=project, name="Meanwhile", by=owner)
+        return result
+
+    with connection.execute_wrapper(create_after_the_count):
+        answer = client.post(page("show_once", project))
+    assert answer.status_code == 422
+    assert "Type the name exactly: Acme Weather" in text(answer)
+    assert ApiKey.objects.filter(ciphertext__isnull=False).count() == 1
+    assert not Project.objects.get(pk=project.pk).show_once
+
+
 def test_the_section_says_what_holds_now_and_offers_the_other(client, project):
     before = text(client.get(page("settings", project)))
     assert "Key storage: encrypted, can be copied again" in before
+    assert "unless the key is marked “Not stored”" in before
+    assert "the stored secrets of all existing keys are destroyed" in before
     assert "Stop storing secrets…" in before
     asked = text(client.get(page("show_once", project)))
     assert "No secrets are stored at the moment." in asked
@@ -86,6 +105,7 @@ def test_the_section_says_what_holds_now_and_offers_the_other(client, project):
     now = text(client.get(page("settings", project)))
     assert "Key storage: secrets are not stored" in now
     assert "create a new key and delete the old one" in now
+    assert "Storing secrets applies to new keys only. All owners are emailed." in now
     assert "Store new secrets" in now
     assert "Stop storing secrets…" not in now
 
@@ -107,6 +127,18 @@ def test_each_change_of_the_choice_is_an_event_also_without_a_key_and_none_witho
         client.post(page(name, project))
     events = project.audit_events.order_by("pk").values_list("kind", "key", "by", "address")
     assert list(events) == [(kind, None, owner.pk, "127.0.0.1") for kind in ("shown_once", "shown_again")]
+
+
+def test_a_choice_that_changes_nothing_says_so(client, project):
+    said = {
+        "keep_secrets": "Nothing changed: secrets of new keys are already stored.",
+        "show_once": "Secrets of new keys are no longer stored.",
+    }
+    for name, words in said.items():
+        assert words in text(client.post(page(name, project), follow=True))
+    again = text(client.post(page("show_once", project), follow=True))
+    assert "Nothing changed: secrets are already not stored." in again
+    assert said["show_once"] not in again
 
 
 def test_activity_says_who_chose_what_from_where(client, project, api_key, owner):
@@ -140,6 +172,19 @@ def test_a_viewer_sees_why_it_cannot_be_switched(viewer, project, api_key, signe
     answer = signed_in(viewer).get(page("settings", project))
     assert "Only owners of the project can change this." in text(answer)
     assert page("show_once", project) not in answer.content.decode()
+    assert "If you stop storing secrets" not in text(answer)
+
+
+def test_a_viewer_is_not_told_to_create_a_key(viewer, once, signed_in):
+    answer = text(signed_in(viewer).get(page("settings", once)))
+    assert "Key storage: secrets are not stored" in answer
+    assert "create a new key" not in answer
+
+
+def test_help_says_what_stopping_destroys_and_which_deletion_asks_for_a_name(client):
+    told = text(client.get(reverse("apikeys:help")))
+    assert "This destroys the stored secrets of all existing keys, and cannot be undone." in told
+    assert f"If the key was used in the last {RECENTLY.days} days, you have to type its name first." in told
 
 
 @pytest.mark.parametrize("name", ["show_once", "keep_secrets"])

@@ -10,6 +10,8 @@ from apikeys.secrets import secret_format
 from tests.support.calls.api_helpers import RawAnswer, assert_error, get_request, send_raw
 from tests.support.stored.statements import assert_statements
 
+pytestmark = pytest.mark.nodb
+
 VERIFY = "/api/v1/verify"
 SHARED_FIXTURES = [HealthCheck.function_scoped_fixture]
 

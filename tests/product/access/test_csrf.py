@@ -11,6 +11,8 @@ from tests.support.places.access import BODIES, KEY, OURS, ROUTES, UNSAFE, name_
 from tests.support.places.pages import text
 from tests.support.stored.tables import everything
 
+pytestmark = pytest.mark.nodb
+
 
 @pytest.mark.parametrize("persona", ["anonymous", "owner", "admin"])
 def test_every_unsafe_route_needs_its_token(persona, project, api_key, owner, admin, signed_in):

@@ -10,6 +10,8 @@ from tests.support.places.access import BODIES, ROUTES
 from tests.support.places.pages import ACTIONS, FETCH, HTMX, action, page, text
 from tests.support.stored.tables import everything
 
+pytestmark = pytest.mark.nodb
+
 SIGNED_OUT = "You were signed out. Nothing was changed."
 
 
