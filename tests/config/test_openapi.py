@@ -87,8 +87,8 @@ def test_the_bounds_and_defaults_of_paging_are_in_it(document):
 
 def test_the_page_says_the_bounds_of_paging_once(client):
     html = " ".join(client.get(PAGE).content.decode().split())
-    assert "> The page&#x27;s number. 1–1,000,000,000 (default 1) <" in html
-    assert "> The most files a page holds. 1–100 (default 20) <" in html
+    assert "> The page&#x27;s number. <code>1–1,000,000,000</code> (default 1) <" in html
+    assert "> The most files a page holds. <code>1–100</code> (default 20) <" in html
 
 
 # The reference page
