@@ -27,7 +27,7 @@ IN_BETWEEN = {
     "keys whose events do not add up to their state": """
         SELECT k.public_id FROM apikeys_apikey k JOIN projects_auditevent e ON e.key_id = k.id
         GROUP BY k.id HAVING count(*) FILTER (WHERE kind = 'created') <> 1
-        OR (array_agg(kind ORDER BY e.id DESC) FILTER (WHERE kind NOT IN ('copied', 'revealed')))[1] <>
+        OR (array_agg(kind ORDER BY e.id DESC) FILTER (WHERE kind IN ('created', 'paused', 'resumed', 'deleted')))[1] <>
            ALL (CASE k.state WHEN 'active' THEN ARRAY['created', 'resumed'] ELSE ARRAY[k.state] END)
         OR count(*) FILTER (WHERE kind = 'paused') - count(*) FILTER (WHERE kind = 'resumed') NOT IN (0, 1)
         OR count(*) FILTER (WHERE kind = 'deleted') <> (CASE k.state WHEN 'deleted' THEN 1 ELSE 0 END)""",
