@@ -2,6 +2,7 @@ import html
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -312,14 +313,15 @@ def test_no_page_attaches_an_address_to_an_account(admin, signed_in):
 
 
 def test_admins_see_how_often_no_key_matched_and_write_nothing(site):
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    # An hour of the past: a server that earlier tests asked may still write its counts of this hour.
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
     guesses = UnmatchedUse.objects.create(starts_at=hour, calls=4_711)
     pages = [url("apikeys_unmatcheduse_changelist"), url("apikeys_unmatcheduse_change", quote(guesses.pk))]
     for page in pages:
         assert re.search("4,?711", site.get(page).content.decode()), page
     assert site.get(url("apikeys_unmatcheduse_add")).status_code == 403
     assert site.post(pages[1], {"calls": 1}).status_code == 403
-    assert UnmatchedUse.objects.get().calls == 4_711
+    assert UnmatchedUse.objects.get(pk=guesses.pk).calls == 4_711
 
 
 def test_the_list_of_keys_reads_no_deleted_ones(site, project, api_key):
