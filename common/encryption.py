@@ -1,9 +1,13 @@
 """Authenticated encryption, AES-256-GCM, the only one that the product uses."""
 
 import secrets
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.utils.encoding import force_bytes
 from django.views.decorators.debug import sensitive_variables
 
 KEY_BYTES = 32
@@ -12,6 +16,14 @@ NONCE_BYTES = 12  # the 96 bits that NIST SP 800-38D recommends for GCM
 
 class CiphertextRefused(Exception):
     """The ciphertext was altered, belongs to another row, or was made with another key."""
+
+
+@lru_cache(maxsize=16)
+@sensitive_variables()
+def derived_key(secret_key: str | bytes, purpose: bytes) -> bytes:
+    """A key of KEY_BYTES for one purpose, from SECRET_KEY or one of its fallbacks."""
+    derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose)
+    return derive.derive(force_bytes(secret_key))
 
 
 @sensitive_variables()

@@ -9,11 +9,10 @@ from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
-from django.utils.encoding import force_bytes
 from django.views.decorators.debug import sensitive_variables
+
+from common import encryption
 
 _PK_BYTES = 8
 
@@ -22,8 +21,7 @@ _PK_BYTES = 8
 @sensitive_variables()
 def _cipher(secret_key: str | bytes) -> AESSIV:
     """AES-SIV (RFC 5297) is made for encryption without a nonce: equal rows get equal addresses, and that is meant."""
-    derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"latchkey row ids v1")
-    return AESSIV(derive.derive(force_bytes(secret_key)))
+    return AESSIV(encryption.derived_key(secret_key, b"latchkey row ids v1"))
 
 
 class RowIdConverter:

@@ -10,14 +10,11 @@ A session ends SESSION_COOKIE_AGE after its data was last saved, and earlier if 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 import structlog
 from allauth.usersessions.models import UserSession
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, SessionBase
@@ -25,7 +22,6 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import get_random_string
-from django.utils.encoding import force_bytes
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
@@ -75,14 +71,11 @@ def data_of(row: Session) -> dict[str, Any]:
     return {}
 
 
-@lru_cache(maxsize=8)
-@sensitive_variables()
 def _data_key(secret_key: str | bytes) -> bytes:
     """Derived from SECRET_KEY instead of KEY_RING, because sessions must work without the ring, and end with SECRET_KEY
     anyway.
     """
-    derive = HKDF(algorithm=SHA256(), length=encryption.KEY_BYTES, salt=None, info=b"latchkey session data v1")
-    return derive.derive(force_bytes(secret_key))
+    return encryption.derived_key(secret_key, b"latchkey session data v1")
 
 
 class SessionStore(db.SessionStore):
