@@ -31,6 +31,8 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "state": str(key.state),
         "pause_reason": key.pause_reason,
+        "resumes_at": key.resumes_at.isoformat() if key.resumes_at else None,
+        "pause_note": key.pause_note,
         "mask": key.mask,
         "project": key.project.public_id,
         "created_by": key.created_by.email,
