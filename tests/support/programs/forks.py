@@ -21,7 +21,7 @@ LIBRARIES = [
     *("cryptography.hazmat.primitives.ciphers.aead", "csp.constants", "dj_email_url", "django.core.management"),
     *("django.db.models", "django.http", "django.views.decorators.debug", "psycopg", "redis", "structlog"),
 ]
-MOST_SECONDS = 30
+MOST_SECONDS = 120
 
 
 class Outcome(NamedTuple):

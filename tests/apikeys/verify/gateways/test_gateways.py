@@ -312,7 +312,7 @@ def test_without_latchkeys_database_nobody_is_let_in(without_database, gateway_t
 
 def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bearer):
     with Witness.running(seconds=50) as witness:
-        gateway = gateway_to(witness.server_port)
+        gateway = gateway_to(witness.server_port, changes={" 10s": " 1s"})
         assert_unavailable(gateway.request(headers=bearer))
         assert not witness.has_spoken
     assert api.received == []
