@@ -298,13 +298,6 @@ def test_without_latchkey_nobody_is_let_in(gateway_to, api, bearer):
     assert api.received == []
 
 
-@pytest.fixture(scope="module")
-def without_database(django_db_setup, static_files) -> Iterator[Server]:
-    url = f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey"
-    with Server.started(DATABASE_URL=url) as server:
-        yield server
-
-
 def test_without_latchkeys_database_nobody_is_let_in(without_database, gateway_to, api, bearer):
     assert_unavailable(gateway_to(without_database.check_port).request(headers=bearer))
     assert api.received == []
