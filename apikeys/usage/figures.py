@@ -10,7 +10,7 @@ from django.db.models import Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyUse, ProjectUse, Span
+from apikeys.models import STORED_FACTS, ApiKey, KeyUse, ProjectUse, Span
 from apikeys.refusals import LET_IN
 from apikeys.standing import KeyState
 from projects.models import Project
@@ -105,7 +105,7 @@ def keys_counted(project: Project, period: Period) -> Counted:
     deletion left no time on the key. Those keys come last, the newest deletion first.
     """
     start = starts(period)[0]
-    columns = ("project", "public_id", "name", "state", "pause_reason", "last_used_at", "last_refused_at")
+    columns = ("project", "public_id", "name", *STORED_FACTS, "last_used_at", "last_refused_at")
     keys = project.api_keys.select_related("created_by").only(*columns, "created_by__is_active")
     called = Q(last_used_at__gte=start) | Q(last_refused_at__gte=start)
     last_call = Greatest(Coalesce("last_used_at", "last_refused_at"), Coalesce("last_refused_at", "last_used_at"))

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.keys import services
+from apikeys.keys import secret_storage, services
 from apikeys.models import ApiKey
 from projects.audit_log.kinds import all_kinds
 from projects.models import Membership, Project
@@ -181,15 +181,15 @@ def test_all_owners_are_told_that_secrets_can_be_shown_again_whatever_they_chose
         choose_mails(project=project, by=user, **dict.fromkeys(ALL, False))
     gone.is_active = False
     gone.save()
-    services.show_secrets_once(project=project, by=owner)
-    found = told(services.keep_secrets, project=project, by=owner, address=HOME)
+    secret_storage.show_secrets_once(project=project, by=owner)
+    found = told(secret_storage.keep_secrets, project=project, by=owner, address=HOME)
     assert [message.to for message in found] == [[owner.email], [second.email]]
-    assert told(services.keep_secrets, project=project, by=owner, address=HOME) == []
+    assert told(secret_storage.keep_secrets, project=project, by=owner, address=HOME) == []
 
 
 def test_the_mail_that_secrets_can_be_shown_again_makes_no_address_known(project, key, owner, told):
-    services.show_secrets_once(project=project, by=owner)
-    services.keep_secrets(project=project, by=owner, address=OFFICE)
+    secret_storage.show_secrets_once(project=project, by=owner)
+    secret_storage.keep_secrets(project=project, by=owner, address=OFFICE)
     new = services.create_key(project=project, name="New", by=owner, address=HOME)
     assert len(told(looked, key=new.key, by=owner, address=OFFICE)) == 1
 

@@ -5,7 +5,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from apikeys.keys import services
+from apikeys.keys import secret_storage, services
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from projects.audit_log.kinds import codes_of
@@ -224,11 +224,11 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
         partial(services.rename_key, name="Renamed"),
     ):
         act(key=key, **who)
-    services.show_secrets_once(project=project, **who)
+    secret_storage.show_secrets_once(project=project, **who)
     services.report_leak(secret=secret, address=ADDRESS)
     services.resume_key(key=key, although_reported=True, **who)
     services.delete_key(key=key, **who)
-    services.keep_secrets(project=project, **who)
+    secret_storage.keep_secrets(project=project, **who)
     for role in (Role.VIEWER, Role.OWNER, None):
         change_member(project=project, user=outsider, role=role, **who)
     looks = ["copied", "revealed"]
@@ -290,8 +290,8 @@ CHANGES = {
     "rename": lambda key, by: services.rename_key(key=key, name="Another", by=by),
     "delete": lambda key, by: services.delete_key(key=key, by=by),
     "report": lambda key, by: services.report_leak(secret=key.secret),
-    "show once": lambda key, by: services.show_secrets_once(project=key.project, by=by),
-    "keep secrets": lambda key, by: services.keep_secrets(project=key.project, by=by),
+    "show once": lambda key, by: secret_storage.show_secrets_once(project=key.project, by=by),
+    "keep secrets": lambda key, by: secret_storage.keep_secrets(project=key.project, by=by),
     "delete the project": lambda key, by: delete_project(project=key.project, by=by),
 }
 
@@ -304,7 +304,7 @@ def test_nothing_remains_of_a_change_whose_event_cannot_be_written(without_event
     if change == "re-enable although reported":
         services.report_leak(secret=api_key.secret)
     if change == "keep secrets":
-        services.show_secrets_once(project=api_key.project, by=owner)
+        secret_storage.show_secrets_once(project=api_key.project, by=owner)
     before = list(ApiKey.objects.values()), list(Project.objects.values()), kinds(api_key)
     with without_events(), pytest.raises(DatabaseError):
         CHANGES[change](api_key, owner)
