@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from apikeys.pages import actions, pause_actions, project, secret_visibility, usage_pages
+from apikeys.pages import actions, project, secret_visibility, usage_pages
+from apikeys.pages.lifetimes import pausing
 from projects.audit_log import activity
 
 app_name = "apikeys"
@@ -8,11 +9,11 @@ app_name = "apikeys"
 key_actions: list[URLPattern] = [
     path("", project.key_page, name="key"),
     path("edit/", actions.rename, name="rename"),
-    path("pause/", pause_actions.pause, name="pause"),
-    path("pause-for/", pause_actions.pause_for, name="pause_for"),
-    path("keep-paused/", pause_actions.keep_paused, name="keep_paused"),
-    path("pause-end/", pause_actions.change_end, name="change_end_of_pause"),
-    path("resume/", pause_actions.resume, name="resume"),
+    path("pause/", pausing.pause, name="pause"),
+    path("pause-for/", pausing.pause_for, name="pause_for"),
+    path("keep-paused/", pausing.keep_paused, name="keep_paused"),
+    path("pause-end/", pausing.change_end, name="change_end_of_pause"),
+    path("resume/", pausing.resume, name="resume"),
     path("copy/", actions.copy, name="copy"),
     path("reveal/", actions.reveal, name="reveal"),
     path("delete/", actions.delete, name="delete"),

@@ -139,29 +139,6 @@ def test_a_report_removes_the_end_of_a_pause(api_key, owner):
     assert (api_key.is_reported, api_key.resumes_at) == (True, None)
 
 
-def test_a_report_of_a_key_whose_pause_has_lapsed_pauses_it_anew(lapsed):
-    assert report_leak(secret=lapsed.secret)
-    assert kinds(lapsed) == ["created", "paused_until", "resumed_itself", "reported"]
-    assert verify(f"Bearer {lapsed.secret}").code == "key_paused"
-
-
-def test_keep_paused_removes_the_end_and_ends_the_rehearsal(api_key, owner):
-    until = an_hour_from_now()
-    pause_key(key=api_key, by=owner, until=until, note="Trying it")
-    assert change_end_of_pause(key=api_key, by=owner, until=None)
-    assert (api_key.resumes_at, api_key.pause_note) == (None, "Trying it")
-    assert api_key.rehearsal_ended_at is not None
-    event = api_key.events.first()
-    assert (event.kind, event.after) == ("pause_changed", "never")
-    with time_machine.travel(until + HOUR):
-        assert verify(f"Bearer {api_key.secret}").code == "key_paused"
-
-
-def test_a_pause_of_more_than_an_hour_is_no_rehearsal(api_key, owner):
-    pause_key(key=api_key, by=owner, until=timezone.now() + HOUR + timedelta(minutes=1))
-    assert api_key.rehearsal_began_at is None
-
-
 @pytest.mark.parametrize(
     ("note", "code"),
     [("x" * 201, "max_length"), ("a\u202eb", "hidden_characters"), ("lk_" + "a" * 36, "secret")],

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
-from apikeys import audit_kinds
 from apikeys.keys import services
+from apikeys.lifetimes.pauses import re_enabled_itself
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
 from apikeys.pages.forms import EndOfPauseForm, PauseForForm
@@ -23,8 +23,6 @@ from common.instants import in_words
 from projects.access import get_project
 from projects.models import Project
 from projects.permissions import Permission
-
-_LET_IN_AGAIN = [kind.code for kind in (audit_kinds.RESUMED, audit_kinds.RESUMED_ITSELF, audit_kinds.RESUMED_REPORTED)]
 
 
 @require_POST
@@ -93,8 +91,7 @@ def _unchanged(key: ApiKey) -> str:
         return f"{key.name} was paused already. Nothing was changed."
     if key.is_expired:
         return f"{key.name} has expired. Nothing was changed."
-    last = key.events.filter(kind__in=_LET_IN_AGAIN).first()
-    if last and last.kind == audit_kinds.RESUMED_ITSELF.code:
+    if re_enabled_itself(key):
         return f"The pause of {key.name} ended by itself, and requests using it are allowed. Nothing was changed."
     return f"{key.name} was active already. Nothing was changed."
 
