@@ -60,6 +60,7 @@ class MailsForm(PageForm):
     deleted = forms.BooleanField(required=False, label="A key, or the project, is deleted")
     revealed = forms.BooleanField(required=False, label="A key is copied or revealed from a new address")
     reported = forms.BooleanField(required=False, label="A key is reported as leaked")
+    ending = forms.BooleanField(required=False, label="A key stops working in a week, in a day, or now")
 
     @classmethod
     def of(cls, membership: Membership | None) -> "MailsForm":

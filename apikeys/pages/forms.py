@@ -4,23 +4,10 @@ from django import forms
 
 from apikeys.standing import KeyState
 from apikeys.usage.figures import Period
-from common.names import NameField
-from projects.forms import ConfirmNameForm, FormTokenField, ListForm, PageForm
+from projects.forms import ConfirmNameForm, ListForm
 
 STATE_CHOICES = [("", "All but deleted"), *((state.value, state.label) for state in KeyState)]
 SORT_CHOICES = [("", "Newest first"), ("name", "By name"), ("used", "Last used first")]
-_NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus": True}
-
-
-class CreateKeyForm(PageForm):
-    id_prefix = "create-key"
-    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
-    form_token = FormTokenField()
-
-
-class RenameKeyForm(PageForm):
-    id_prefix = "rename-key"
-    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
 
 
 class FocusedNameForm(ConfirmNameForm):

@@ -22,9 +22,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
-from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
+from apikeys.pages.end_forms import CreateKeyForm
+from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, KeyListForm, RangeForm
 from apikeys.refusals import OF_A_KEY
-from apikeys.standing import REPORTED, KeyState
+from apikeys.standing import EXPIRED, REPORTED, KeyState
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
 from common.answers.announcements import announce
 from common.answers.paging import page_of
@@ -142,6 +143,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "key": key,
         "keys": keys,
         "stopped": reported_or_tried(project, besides=key),
+        "ending": _ending_soon(project, besides=key),
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
@@ -162,9 +164,15 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     days, the latest request first.
     """
     tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
-    keys = project.api_keys.select_related("created_by").exclude(state=KeyState.ACTIVE).filter(tried | holds(REPORTED))
+    stopped = ~Q(state=KeyState.ACTIVE) | holds(EXPIRED)
+    keys = project.api_keys.select_related("created_by").filter(stopped, tried | holds(REPORTED))
     keys = keys.exclude(pk=besides.pk if besides else 0)
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
+
+
+def _ending_soon(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
+    """The other keys that end in the next 7 days, the first one first."""
+    return project.api_keys.ending_soon().exclude(pk=besides.pk if besides else 0)[:STOPPED_SHOWN]
 
 
 @require_safe
