@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from apikeys.keys.end_limits import ABOUT_THE_END, check_end, in_days, read_local
 from apikeys.lifetimes.ends import NewEnd
-from apikeys.lifetimes.instants import ABOUT_THE_END, check_end, in_days, read_local
 from apikeys.models import ApiKey
 from common.instants import briefly, stops_working
 from common.names import NameField
