@@ -22,7 +22,6 @@ from apikeys.lifetimes.ends import write_down_end
 from apikeys.lifetimes.models import KeyNotice, Notice
 from apikeys.models import ApiKey, ApiKeyQuerySet
 from apikeys.standing import EndReason, KeyState
-from apikeys.templatetags.key_words import in_words as requests_in_words
 from apikeys.usage.figures import with_figures
 from common.instants import briefly, in_words, stops_working, time_left
 from common.outbox.enqueueing import enqueue
@@ -162,7 +161,7 @@ def _subject(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey]
 
 def _facts(project: Project, key: ApiKey, now: datetime) -> dict[str, Any]:
     """What the email says of a key."""
-    at, calls = key.expires_at, key.figures and key.figures.last_24_hours
+    at = key.expires_at
     end = at and (stops_working(at, now) if at > now else f"Expired on {briefly(at)}")
     used = "Never used"
     if key.last_used_at:
@@ -173,6 +172,6 @@ def _facts(project: Project, key: ApiKey, now: datetime) -> dict[str, Any]:
         "mask": key.mask,
         "end": end,
         "used": used,
-        "calls": f"{requests_in_words(calls)} in the last 24 hours" if calls else "",
+        "calls": key.figures and key.figures.last_24_hours,
         "url": settings.BASE_URL + reverse("apikeys:edit", args=[project.public_id, key.public_id]),
     }

@@ -26,9 +26,9 @@ from apikeys.pages.answers import (
     swapped,
     wants_partial,
 )
-from apikeys.pages.end_forms import OF_AN_END, CreateKeyForm, words_of_end
 from apikeys.pages.forms import DeleteKeyForm
 from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
+from apikeys.pages.times.end_forms import OF_AN_END, CreateKeyForm, words_of_end
 from apikeys.secrets import vault
 from apikeys.standing import PauseReason
 from apikeys.usage.figures import with_figures
