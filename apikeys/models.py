@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from apikeys.usage.figures import KeyFigures
 
 RECENTLY = timedelta(days=7)
+# How long before a key's end pages warn of it.
+SOON = timedelta(days=7)
 QUIET_AFTER = timedelta(hours=24)
 
 
@@ -92,6 +94,10 @@ def _has_come(at: datetime | None) -> bool:
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def ending_soon(self) -> ApiKeyQuerySet:
+        """Keys whose end comes in the next 7 days, the first one first."""
+        return self.not_ended().filter(expires_at__lte=Now() + SOON).order_by("expires_at", "pk")
+
     def alive(self) -> ApiKeyQuerySet:
         """Keys that their owners still manage: all but deleted keys.
 
@@ -250,6 +256,13 @@ class ApiKey(models.Model):
         roll.
         """
         return self.is_active and self.is_unused_lately
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether the key's end comes in the next 7 days."""
+        if self.expires_at is None or self.is_deleted or self.is_expired:
+            return False
+        return self.expires_at <= timezone.now() + SOON
 
     @property
     def stopped_at(self) -> datetime | None:
