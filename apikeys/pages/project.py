@@ -23,6 +23,7 @@ from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
+from apikeys.pages.roll_panels import rolls_context
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import REPORTED, KeyState
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
@@ -101,6 +102,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
+        **rolls_context(project),
     }
 
 
@@ -231,6 +233,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
         "words": usage_charts.WORDS[period],
         "ranges": usage_charts.WORDS.items(),
         "events": _events(key),
+        **rolls_context(project, key),
     }
     context |= usage_charts.context(history([key.pk], period), period)
     return render(request, "apikeys/key.html", context)
