@@ -101,7 +101,7 @@ _BINARY: dict[Any, Callable[[bytes], Any]] = {
     _INSTANT: lambda value: _DOUBLE(value)[0] if value else None,
 }
 _DECODERS = [_BINARY[kind] for _, kind in _COLUMNS]
-# Django reads an instant from SQLite as a datetime in UTC without a zone.
+# SQLite's instants come as datetimes without a time zone. They are in UTC.
 _INSTANTS = [place for place, (_, kind) in enumerate(_COLUMNS) if kind == _INSTANT]
 
 
