@@ -15,9 +15,9 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
+from apikeys.keys.end_limits import MOST_DAYS, check_end
 from apikeys.keys.services import NewKey, insert_key, key_of_form
 from apikeys.lifetimes.ends import HasExpired, end_now, give_end, lock_key
-from apikeys.lifetimes.instants import MOST_DAYS, check_end
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason
 from common.instants import in_words

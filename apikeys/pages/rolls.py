@@ -57,7 +57,9 @@ def roll(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     if key.is_deleted:
         return key_gone(request, project, key)
     dialog = f"{page_that_asked(request)}#open-roll-{key.public_id}"
-    if question := ask_who_it_is(request, back_to=dialog if request.htmx else request.path, again="press Roll again"):
+    if question := ask_who_it_is(
+        request, back_to=dialog if request.htmx else request.path, again="press Roll key again"
+    ):
         return question
     form = RollForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
