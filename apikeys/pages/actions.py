@@ -65,12 +65,12 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
         form.add_error(form.field_of(error), error)
         return _create_form(request, project, form)
     except services.ShownOnce as error:
-        return _shown_before(request, project, error.key)
+        return shown_before(request, project, error.key)
     if not new.key.can_be_shown:
-        return _show_once(request, project, new)
+        return show_once(request, project, new)
     announce(request, f"Created {new.key.name}.{_end_in_words(new.key)} Copy it now, or whenever you need it.")
     if wants_partial(request):
-        return _section_with_new_key(request, project, new.key)
+        return section_with_new_key(request, project, new.key)
     return go_back(request, project, created=new.key.public_id)
 
 
@@ -99,7 +99,7 @@ def _typed(given: QueryDict) -> dict[str, str]:
     return {name: value for name in ("name", *OF_AN_END) if (value := form.cleaned_data.get(name))}
 
 
-def _section_with_new_key(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+def section_with_new_key(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     context = project_context(project) | keys_context(project, QueryDict()) | {"new_key": key}
     response = render(request, "apikeys/keys_section_answer.html", context)
     response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
@@ -107,7 +107,7 @@ def _section_with_new_key(request: PageRequest, project: Project, key: ApiKey) -
 
 
 @sensitive_variables("new", "context")
-def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> HttpResponse:
+def show_once(request: PageRequest, project: Project, new: services.NewKey) -> HttpResponse:
     """The only answer that ever contains the secret: a dialog for htmx, otherwise a page."""
     goes_on = request.POST.get("next") == "onboarding"
     context = project_context(project) | {
@@ -126,7 +126,7 @@ def _show_once(request: PageRequest, project: Project, new: services.NewKey) -> 
     return response
 
 
-def _shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+def shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The form was submitted before, or an old page asks for a secret that is not stored."""
     if request.htmx:
         warn(request, f"{key.name} exists already. Its secret was shown once. If you lost it, create another key.")
@@ -263,7 +263,7 @@ def _secret_page(request: PageRequest, project: Project, key: ApiKey, read: serv
     except services.KeyGone:
         return key_gone(request, project, key)
     except services.ShownOnce:
-        return _shown_before(request, project, key)
+        return shown_before(request, project, key)
     except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
         outages.explain(error)
         return render(request, "apikeys/secret.html", context, status=503)
