@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
-from apikeys.lifetimes.instants import check_end, check_instant
+from apikeys.keys.end_limits import check_end, check_instant
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
 from apikeys.standing import EndReason, KeyState, PauseReason

@@ -8,8 +8,8 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
+from apikeys.keys.end_limits import check_end
 from apikeys.keys.services import KeyGone, write_down_end_of_pause
-from apikeys.lifetimes.instants import check_end
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
 from common.instants import in_words_or_never

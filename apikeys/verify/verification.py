@@ -101,7 +101,7 @@ _BINARY: dict[Any, Callable[[bytes], Any]] = {
     _INSTANT: lambda value: _DOUBLE(value)[0] if value else None,
 }
 _DECODERS = [_BINARY[kind] for _, kind in _COLUMNS]
-# SQLite stores an instant as text in UTC.
+# SQLite's instants come as datetimes without a time zone. They are in UTC.
 _INSTANTS = [place for place, (_, kind) in enumerate(_COLUMNS) if kind == _INSTANT]
 
 
@@ -197,7 +197,7 @@ def _fetch(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:
         return None
     columns = list(row)
     for place in _INSTANTS:
-        columns[place] = row[place] and datetime.fromisoformat(row[place]).replace(tzinfo=UTC).timestamp()
+        columns[place] = row[place] and row[place].replace(tzinfo=UTC).timestamp()
     return columns
 
 

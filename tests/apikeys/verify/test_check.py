@@ -9,7 +9,6 @@ import pytest
 from apikeys.models import KeyUse
 from tests.support.calls.api_helpers import assert_error, get_request, send_raw
 from tests.support.environment import ON_SQLITE, REPOSITORY
-from tests.support.programs.postgres import free_port
 from tests.support.programs.servers import database_url
 from tests.support.settings.production import production_environment
 
@@ -128,9 +127,8 @@ def test_the_processes_load_nothing_that_only_pages_need():
     assert loaded & PAGES_MODULES == set()
 
 
-def test_the_processes_of_the_check_answer_health(start_server):
+def test_the_processes_of_the_check_answer_health(server):
     """T39: for the check's processes, with their own connections."""
-    server = start_server()
     for path, state in (("/health/live", b"live"), ("/health/ready", b"ready")):
         answer = server.request("GET", path, port=server.check_port)
         assert (answer.status, answer.body) == (200, b'{"status": "%s"}' % state)
@@ -138,9 +136,10 @@ def test_the_processes_of_the_check_answer_health(start_server):
         assert server.request("HEAD", path, port=server.check_port).body == b""
 
 
-def test_without_its_database_the_check_is_live_but_not_ready(start_server):
+@pytest.mark.nodb
+def test_without_its_database_the_check_is_live_but_not_ready(without_database):
     """T39"""
-    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    server = without_database
     assert server.request("GET", "/health/live", port=server.check_port).status == 200
     assert server.request("GET", "/health/ready", port=server.check_port).status == 503
 

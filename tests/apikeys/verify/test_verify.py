@@ -12,7 +12,6 @@ from apikeys.usage import counting
 from projects.services import delete_project
 from tests.support.calls.api_helpers import assert_error, get_request, send_raw
 from tests.support.environment import ON_SQLITE
-from tests.support.programs.postgres import free_port
 from tests.support.stored.statements import assert_statements
 
 VERIFY = "/api/v1/verify"
@@ -229,9 +228,9 @@ def test_the_log_names_the_key_and_never_its_secret(server, api_key):
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
-def test_without_its_database_the_server_lets_nobody_in(start_server, api_key):
+def test_without_its_database_the_server_lets_nobody_in(without_database, api_key):
     """T35: one part of the promise."""
-    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    server = without_database
     for path in (VERIFY, "/api/v1/me", "/api/v1/files", "/api/v1/files/file_0000000000000000"):
         assert_error(send_raw(server, get_request(path, f"Bearer {api_key.secret}".encode())), 503, "unavailable")
         assert_error(send_raw(server, get_request(path, b"Bearer x")), 401, "key_malformed")

@@ -298,13 +298,6 @@ def test_without_latchkey_nobody_is_let_in(gateway_to, api, bearer):
     assert api.received == []
 
 
-@pytest.fixture(scope="module")
-def without_database(django_db_setup, static_files) -> Iterator[Server]:
-    url = f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey"
-    with Server.started(DATABASE_URL=url) as server:
-        yield server
-
-
 def test_without_latchkeys_database_nobody_is_let_in(without_database, gateway_to, api, bearer):
     assert_unavailable(gateway_to(without_database.check_port).request(headers=bearer))
     assert api.received == []
@@ -312,7 +305,7 @@ def test_without_latchkeys_database_nobody_is_let_in(without_database, gateway_t
 
 def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bearer):
     with Witness.running(seconds=50) as witness:
-        gateway = gateway_to(witness.server_port)
+        gateway = gateway_to(witness.server_port, changes={" 10s": " 1s"})
         assert_unavailable(gateway.request(headers=bearer))
         assert not witness.has_spoken
     assert api.received == []
