@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -28,6 +29,8 @@ from common.housekeeping.models import DailyTask
 logger = structlog.get_logger(__name__)
 
 DAY = timedelta(days=1)
+# How long a step may wait for the database, in all: longer than a request, because nobody waits for the answer.
+SECONDS_A_STEP = 30.0
 # How long the end of a process waits for the step at hand.
 SECONDS_TO_WAIT = 5
 
@@ -127,9 +130,13 @@ def _do(task: Task, now: datetime, holder: str) -> None:
     with database_deadline.Begun():
         if task.daily and DailyTask.objects.filter(pk=task.name, finished_at__gt=now - DAY).exists():
             return
-    steps = _steps(task, now)
+    steps, renewed_at = _steps(task, now), time.monotonic()
     while _goes_on(steps):
-        _hold(holder)
+        if _stopping.is_set():
+            raise _ClaimLost
+        if time.monotonic() - renewed_at > settings.HOUSEKEEPING_SECONDS / 2:
+            renewed_at = time.monotonic()
+            _hold(holder)
     if task.daily:
         with database_deadline.Begun():
             DailyTask.objects.update_or_create(pk=task.name, defaults={"finished_at": now})
@@ -138,7 +145,7 @@ def _do(task: Task, now: datetime, holder: str) -> None:
 
 def _goes_on(steps: Iterator[object]) -> bool:
     """Does the next step; False if there was none."""
-    with database_deadline.Begun():
+    with database_deadline.Begun(SECONDS_A_STEP):
         return any(True for _ in steps)
 
 

@@ -132,15 +132,15 @@ def test_a_daily_task_is_done_once_a_day_by_whichever_process():
     assert len(work.turns) == 2
 
 
-def test_a_process_that_lost_the_claim_stops_between_two_steps():
+def test_a_process_that_lost_the_claim_stops_between_two_steps(settings):
+    settings.HOUSEKEEPING_SECONDS = 0.001  # so the claim is renewed after each step
     steps = []
 
     def work(now: datetime) -> Iterator[None]:
         for step in range(3):
             steps.append(step)
             if step == 1:
-                end_claim()
-                claiming.hold("b")
+                Claim.objects.update(holder="b", ends_at=timezone.now() + timedelta(hours=1))
             yield
 
     later = Work()
@@ -148,6 +148,24 @@ def test_a_process_that_lost_the_claim_stops_between_two_steps():
     assert not take_turn("a")
     assert (steps, later.turns) == ([0, 1], [])
     assert not DailyTask.objects.exists(), "the next holder begins anew"
+
+
+def test_a_process_that_ends_stops_between_two_steps():
+    steps = []
+
+    def work(now: datetime) -> Iterator[None]:
+        for step in range(3):
+            steps.append(step)
+            housekeeper._stopping.set()
+            yield
+
+    housekeeper.give(Task("work", work, daily=True))
+    try:
+        assert not take_turn("a")
+    finally:
+        housekeeper._begin_anew()
+    assert steps == [0]
+    assert not DailyTask.objects.exists()
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite is never away")
