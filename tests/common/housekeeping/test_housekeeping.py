@@ -133,7 +133,7 @@ def test_a_daily_task_is_done_once_a_day_by_whichever_process():
 
 
 def test_a_process_that_lost_the_claim_stops_between_two_steps(settings):
-    settings.HOUSEKEEPING_SECONDS = 0.001  # so the claim is renewed after each step
+    settings.HOUSEKEEPING_SECONDS = 1e-9  # so the claim is renewed after each step
     steps = []
 
     def work(now: datetime) -> Iterator[None]:
