@@ -137,6 +137,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "fewer proxies than none": ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES"),
     "more proxies than anybody has": ({"TRUSTED_PROXIES": "1000"}, "TRUSTED_PROXIES"),
     "fewer failed keys than none": ({"FAILED_KEYS_PER_MINUTE": "-5"}, "FAILED_KEYS_PER_MINUTE"),
+    "addresses that are kept for ever": ({"CALLER_DAYS": "100000"}, "CALLER_DAYS"),
     "being asked for ever": ({"REAUTHENTICATION_SECONDS": "0"}, "REAUTHENTICATION_SECONDS"),
     "a short secret key from before": ({"SECRET_KEY_FALLBACKS": f"{'a' * 60},hunter2"}, "SECRET_KEY_FALLBACKS"),
     "a secret key that is also one from before": (
@@ -148,6 +149,8 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "no thread": ({"THREADS": "0"}, "THREADS"),
     "more threads than a database has connections": ({"THREADS": "513"}, "THREADS"),
     "no keys": ({"MAX_KEYS_PER_PROJECT": "0"}, "MAX_KEYS_PER_PROJECT"),
+    "a negative limit of a key's days": ({"MAX_KEY_DAYS": "-1"}, "MAX_KEY_DAYS"),
+    "more days than a key's end may lie ahead": ({"MAX_KEY_DAYS": "3651"}, "MAX_KEY_DAYS"),
     "more keys than can be counted": ({"MAX_KEYS_PER_PROJECT": "9" * 30}, "MAX_KEYS_PER_PROJECT"),
     **{f"a limit of nothing, {name}": ({name: "0"}, name) for name in LIMITS},
     "no files": ({"MAX_FILE_SIZE": "-1"}, "MAX_FILE_SIZE"),
