@@ -1,1 +1,0 @@
-"""The pages and buttons of what lifetimes does: pauses that end."""
