@@ -68,6 +68,43 @@ REVEALED = register(
 # Nobody is emailed about a pause. So a pause does not make its address known to the owners either: a thief of a session
 # cannot make an address known in silence.
 PAUSED = register(Kind("paused", Subject.KEY, "Key paused", "{by} paused {key}", "pause", Event.KEY_PAUSED, NOBODY))
+PAUSED_UNTIL = register(
+    Kind(
+        "paused_until",
+        Subject.KEY,
+        "Key paused until a time",
+        "{by} paused {key} until {before}",
+        "pause",
+        Event.KEY_PAUSED_UNTIL,
+        NOBODY,
+        names=True,
+    )
+)
+PAUSE_CHANGED = register(
+    Kind(
+        "pause_changed",
+        Subject.KEY,
+        "End of a pause changed",
+        "{by} changed the end of the pause of {key} from {before} to {after}",
+        "pause",
+        Event.KEY_PAUSE_CHANGED,
+        NOBODY,
+        names=True,
+    )
+)
+# Nobody is emailed: an owner chose the end of the pause.
+RESUMED_ITSELF = register(
+    Kind(
+        "resumed_itself",
+        Subject.KEY,
+        "Key re-enabled by itself",
+        "{key} was re-enabled by itself when its pause ended",
+        "play",
+        Event.KEY_RESUMED_ITSELF,
+        NOBODY,
+        by_anybody=True,
+    )
+)
 RESUMED = register(
     Kind("resumed", Subject.KEY, "Key re-enabled", "{by} re-enabled {key}", "play", Event.KEY_RESUMED, NOBODY)
 )
@@ -87,6 +124,75 @@ RESUMED_REPORTED = register(
             "anyone else who has its secret.",
             f"If this was not you or someone you trust, pause the key, create a new one, then {CHECK_ACCOUNTS}.",
         ),
+    )
+)
+# Owners choose ends, and are emailed before one comes (lifetimes/notices.py).
+END_CHANGED = register(
+    Kind(
+        "end_changed",
+        Subject.KEY,
+        "End changed",
+        "{by} changed the end of {key} from {before} to {after}",
+        "clock",
+        Event.KEY_END_CHANGED,
+        NOBODY,
+        names=True,
+    )
+)
+ENDED = register(Kind("ended", Subject.KEY, "Key ended", "{by} ended {key}", "clock", Event.KEY_ENDED, NOBODY))
+EXPIRED = register(
+    Kind(
+        "expired",
+        Subject.KEY,
+        "Key expired",
+        "{key} expired",
+        "clock",
+        Event.KEY_EXPIRED,
+        NOBODY,
+        by_anybody=True,
+    )
+)
+ENDED_QUIET = register(
+    Kind(
+        "ended_quiet",
+        Subject.KEY,
+        "Quiet key ended",
+        "{key} ended because it was quiet after its roll",
+        "clock",
+        Event.KEY_ENDED_QUIET,
+        NOBODY,
+        by_anybody=True,
+    )
+)
+REVIVED = register(
+    Kind(
+        "revived",
+        Subject.KEY,
+        "Expired key extended",
+        "{by} changed the end of the expired key {key} from {before} to {after}",
+        "clock",
+        Event.KEY_REVIVED,
+        # No switch: a thief of a session could switch it off first.
+        Email(
+            None,
+            "Expired API key extended",
+            "An API key that had expired was extended. Requests using it are allowed again.",
+            f"If this was not you or someone you trust, end the key, then {CHECK_ACCOUNTS}.",
+        ),
+        names=True,
+    )
+)
+# The new key has an event, and an email, of its own.
+ROLLED = register(
+    Kind(
+        "rolled",
+        Subject.KEY,
+        "Key rolled",
+        "{by} rolled {key}, which was called {before}. The new key is called {after}",
+        "arrow-path",
+        Event.KEY_ROLLED,
+        NOBODY,
+        names=True,
     )
 )
 DELETED = register(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_, or_
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -12,9 +14,11 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys.refusals import OUTCOMES
 from apikeys.standing import (
+    AHEAD,
     PASSED,
     REPORTED,
     STANDINGS,
+    EndReason,
     Facts,
     KeyState,
     PauseReason,
@@ -22,7 +26,7 @@ from apikeys.standing import (
     standing_of,
     standings_of,
 )
-from common.names import CODE_LENGTH, MAX_LENGTH
+from common.names import CODE_LENGTH, MAX_LENGTH, MAX_NOTE
 from common.public_ids import new_public_id
 from projects.models import Project
 
@@ -33,18 +37,39 @@ RECENTLY = timedelta(days=7)
 QUIET_AFTER = timedelta(hours=24)
 
 
+# The states of keys that their owners still manage.
+LIVING = [state for state in KeyState if state != KeyState.DELETED]
+
+
 def new_key_id() -> str:
     return new_public_id("key")
 
 
 # The columns of the facts that decide a key's standing.
-_FACTS = {"state": "state", "pause_reason": "pause_reason", "creator_is_active": "created_by__is_active"}
+_FACTS = {
+    "state": "state",
+    "pause_reason": "pause_reason",
+    "creator_is_active": "created_by__is_active",
+    "resumes_at": "resumes_at",
+    "expires_at": "expires_at",
+}
+# Those among them that the key's own row has.
+STORED_FACTS = [column for column in _FACTS.values() if "__" not in column]
+
+
+def _is(fact: str, value: object) -> Q:
+    column = _FACTS[fact]
+    if value is PASSED:
+        return Q(**{f"{column}__lte": Now()})
+    if value is AHEAD:
+        return Q(**{column: None}) | Q(**{f"{column}__gt": Now()})
+    return Q(**{column: value})
 
 
 def holds(standing: Standing) -> Q:
-    """The standing's conditions as a query."""
-    passed = {f"{_FACTS[fact]}__lte": Now() for fact, value in standing.where.items() if value is PASSED}
-    return Q(**{_FACTS[fact]: value for fact, value in standing.where.items() if value is not PASSED}, **passed)
+    """The standing's conditions as a query. A later standing in STANDINGS may hold too, and then counts."""
+    any_of = [reduce(and_, (_is(fact, value) for fact, value in facts.items())) for facts in standing.where]
+    return reduce(or_, any_of)
 
 
 # A key's place in STANDINGS, for lists that are sorted by standing. The last standing whose conditions hold is the
@@ -62,13 +87,26 @@ class Span(models.TextChoices):
     MONTH = "month", "month"
 
 
+def _has_come(at: datetime | None) -> bool:
+    return at is not None and at <= timezone.now()
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def alive(self) -> ApiKeyQuerySet:
-        """Keys that their owners still manage: active and paused keys.
+        """Keys that their owners still manage: all but deleted keys.
 
         The query names the states, so that an index finds these keys among any number of deleted ones.
         """
-        return self.filter(state__in=[KeyState.ACTIVE, KeyState.PAUSED])
+        return self.filter(state__in=LIVING)
+
+    def not_ended(self) -> ApiKeyQuerySet:
+        """Living keys whose end has not come. They count towards the limit on keys."""
+        return self.filter(_is("expires_at", AHEAD), state__in=[KeyState.ACTIVE, KeyState.PAUSED])
+
+    def standing_as(self, *standings: Standing) -> ApiKeyQuerySet:
+        """The keys whose standing is one of these."""
+        places = [STANDINGS.index(standing) for standing in standings]
+        return self.alias(_standing=STANDING_ORDER).filter(_standing__in=places)
 
     def deleted(self) -> ApiKeyQuerySet:
         return self.filter(state=KeyState.DELETED)
@@ -107,10 +145,29 @@ class ApiKey(models.Model):
         default="",
         db_default="",
     )
+    # The instant at which a pause ends by itself, and its reason for people. Both are empty if the key is not paused.
+    resumes_at = models.DateTimeField(null=True)
+    pause_note = models.CharField(max_length=MAX_NOTE, blank=True, default="", db_default="")
+    # The last pause of at most an hour: when it began, and when it ended.
+    rehearsal_began_at = models.DateTimeField(null=True)
+    rehearsal_ended_at = models.DateTimeField(null=True)
+    # The instant at which the key stops working, None for never, and who chose it. `ended` keys stopped at it.
+    expires_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(
+        max_length=CODE_LENGTH,
+        choices=[(reason.value, reason.value) for reason in EndReason],
+        blank=True,
+        default="",
+        db_default="",
+    )
+    # Whether the key ends earlier, as soon as it has been quiet.
+    ends_when_quiet = models.BooleanField(default=False, db_default=False)
+    # The key that this key was created to replace.
+    replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
     deleted_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField("last used", null=True)
     last_used_address = models.GenericIPAddressField(null=True)
-    # Requests that were rejected since the key was paused or deleted. Pause and Delete reset the number to 0.
+    # Requests that were rejected since the key was paused, expired or was deleted. Each of these resets the number.
     refused_calls = models.PositiveBigIntegerField(default=0, db_default=0)
     last_refused_at = models.DateTimeField(null=True)
     last_refused_address = models.GenericIPAddressField(null=True)
@@ -150,6 +207,19 @@ class ApiKey(models.Model):
                 name="apikey_pause_reason_while_paused",
             ),
             models.CheckConstraint(
+                condition=Q(state=KeyState.PAUSED) | Q(resumes_at__isnull=True, pause_note=""),
+                name="apikey_pause_ends_while_paused",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__isnull=False)
+                | (~Q(state=KeyState.ENDED) & Q(end_reason="", ends_when_quiet=False)),
+                name="apikey_end_has_an_instant",
+            ),
+            models.CheckConstraint(
+                condition=Q(end_reason__in=["", *(reason.value for reason in EndReason)]),
+                name="apikey_end_reason_is_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(state=KeyState.DELETED, deleted_at__isnull=False, ciphertext__isnull=True)
                 | (~Q(state=KeyState.DELETED) & Q(deleted_at__isnull=True)),
                 name="apikey_tombstone_has_no_ciphertext",
@@ -184,20 +254,29 @@ class ApiKey(models.Model):
     @property
     def stopped_at(self) -> datetime | None:
         """When the key's requests began to be rejected; None while they are allowed."""
-        return self.deleted_at or self.paused_at
+        if self.is_deleted:
+            return self.deleted_at
+        return self.paused_at if self.is_paused else self.expires_at if self.is_expired else None
 
     @property
     def is_active(self) -> bool:
-        return self.state == KeyState.ACTIVE
+        """Whether only its creator's account can keep the key from working."""
+        return not (self.is_deleted or self.is_paused or self.is_expired)
 
     @property
     def is_paused(self) -> bool:
-        return self.state == KeyState.PAUSED
+        """Whether the key is paused and its pause has not ended by itself."""
+        return self.state == KeyState.PAUSED and not _has_come(self.resumes_at)
 
     @property
     def is_reported(self) -> bool:
         """Whether the key is paused because somebody who has its secret reported it as leaked."""
         return self.is_paused and self.pause_reason == PauseReason.REPORTED
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether somebody ended the key or its end has come. A paused key can be expired as well."""
+        return self.state == KeyState.ENDED or (not self.is_deleted and _has_come(self.expires_at))
 
     @property
     def is_deleted(self) -> bool:
@@ -206,7 +285,8 @@ class ApiKey(models.Model):
     @property
     def facts(self) -> Facts:
         """The facts that decide the key's standing. This is a query if `created_by` was not selected with the key."""
-        return Facts(self.state, self.pause_reason, self.created_by.is_active)
+        instants = [at and at.timestamp() for at in (self.resumes_at, self.expires_at)]
+        return Facts(self.state, self.pause_reason, self.created_by.is_active, *instants)
 
     @property
     def standing(self) -> Standing:
@@ -279,3 +359,8 @@ class UnmatchedUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.starts_at:%Y-%m-%d %H:%M}: {self.calls}"
+
+
+# Django finds the models of these rooms here.
+from apikeys.lifetimes import models as _lifetimes  # noqa: E402, F401
+from apikeys.usage import models as _usage  # noqa: E402, F401

@@ -42,6 +42,16 @@ KEY_PAUSED = Refusal(
     reason="paused",
     bearer_error="invalid_token",
 )
+KEY_EXPIRED = Refusal(
+    code="key_expired",
+    status=401,
+    message="This API key has expired. An owner of the project can extend it in its settings, or create a new one.",
+    when="the key's end has come; `message` names the instant",
+    help="use another key, or ask an owner of the project to extend it",
+    outcome="expired",
+    reason="expired",
+    bearer_error="invalid_token",
+)
 KEY_DELETED = Refusal(
     code="key_deleted",
     status=401,
@@ -85,7 +95,7 @@ TOO_MANY_REPORTS = Refusal(
     help="wait as `Retry-After` says",
 )
 
-OF_A_KEY = (KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, KEY_PAUSED, KEY_DELETED, FORBIDDEN, TOO_MANY_FAILURES)
+OF_A_KEY = (KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, KEY_PAUSED, KEY_EXPIRED, KEY_DELETED, FORBIDDEN, TOO_MANY_FAILURES)
 OF_REPORTS = (SIGNATURE_REFUSED, TOO_MANY_REPORTS)
 # What every call can answer.
 OF_EVERY_CALL = (INTERNAL_ERROR, UNAVAILABLE)

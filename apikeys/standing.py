@@ -14,6 +14,7 @@ class KeyState(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"
+    ENDED = "ended"
     DELETED = "deleted"
 
     @property
@@ -27,16 +28,26 @@ class PauseReason(StrEnum):
     REPORTED = "reported"
 
 
+class EndReason(StrEnum):
+    """Who chose the end of a key."""
+
+    CHOSEN = "chosen"
+    ROLLED = "rolled"
+
+
 class Facts(NamedTuple):
     """What a key's standing follows from. Instants are in seconds since 1970, or None."""
 
     state: str
     pause_reason: str
     creator_is_active: bool
+    resumes_at: float | None = None
+    expires_at: float | None = None
 
 
-# In place of a fact's value: the fact is an instant, and it has come.
+# In place of a fact's value: the fact is an instant and has come, or it is no instant or lies ahead.
 PASSED = object()
+AHEAD = object()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -44,7 +55,7 @@ class Standing:
     """One of the things that a key can be, for people and for programs."""
 
     code: str
-    where: Mapping[str, object]  # the facts that make it, each with its value or PASSED
+    where: Sequence[Mapping[str, object]]  # each of these makes it: facts with their values, PASSED or AHEAD
     label: str
     badge: str  # the badge's class in latchkey.css
     icon: str  # the name of a heroicon
@@ -63,10 +74,21 @@ class Standing:
         return self.refusal.outcome if self.refusal else refusals.LET_IN
 
 
+# A pause ends by itself at its instant, whether or not somebody has written that down.
+_WORKS: Sequence[Mapping[str, object]] = (
+    {"state": KeyState.ACTIVE.value},
+    {"state": KeyState.PAUSED.value, "resumes_at": PASSED},
+)
+# Somebody ended the key, or its end has come.
+_ENDED: Sequence[Mapping[str, object]] = (
+    {"state": KeyState.ENDED.value},
+    *({**works, "expires_at": PASSED} for works in _WORKS),
+)
+
 # A row that this release cannot read: nobody is let in, and nobody is told a reason that may be wrong.
 UNKNOWN = Standing(
     code="unknown",
-    where={},
+    where=(),
     label="Unknown",
     badge="deleted",
     icon="question-mark-circle",
@@ -75,15 +97,24 @@ UNKNOWN = Standing(
 )
 ACTIVE = Standing(
     code="active",
-    where={"state": KeyState.ACTIVE.value},
+    where=_WORKS,
     label="Active",
     badge="active",
     icon="check-circle",
     sentence="Requests using it are allowed.",
 )
+EXPIRED = Standing(
+    code="expired",
+    where=_ENDED,
+    label="Expired",
+    badge="expired",
+    icon="clock",
+    sentence="Every request using it is rejected.",
+    refusal=refusals.KEY_EXPIRED,
+)
 PAUSED = Standing(
     code="paused",
-    where={"state": KeyState.PAUSED.value},
+    where=({"state": KeyState.PAUSED.value, "resumes_at": AHEAD},),
     label="Paused",
     badge="paused",
     icon="pause-circle",
@@ -92,7 +123,7 @@ PAUSED = Standing(
 )
 REPORTED = Standing(
     code="reported",
-    where={"state": KeyState.PAUSED.value, "pause_reason": PauseReason.REPORTED.value},
+    where=({"state": KeyState.PAUSED.value, "resumes_at": AHEAD, "pause_reason": PauseReason.REPORTED.value},),
     label="Reported as leaked",
     short="Leaked",
     badge="reported",
@@ -105,7 +136,7 @@ REPORTED = Standing(
 )
 CREATOR_DEACTIVATED = Standing(
     code="creator_deactivated",
-    where={"state": KeyState.ACTIVE.value, "creator_is_active": False},
+    where=[{**facts, "creator_is_active": False} for facts in (*_WORKS, *_ENDED[:1])],
     label="Creator deactivated",
     short="Rejected",
     badge="reported",
@@ -116,7 +147,7 @@ CREATOR_DEACTIVATED = Standing(
 )
 DELETED = Standing(
     code="deleted",
-    where={"state": KeyState.DELETED.value},
+    where=({"state": KeyState.DELETED.value},),
     label="Deleted",
     badge="deleted",
     icon="x-circle",
@@ -125,18 +156,18 @@ DELETED = Standing(
 )
 
 # As people expect them sorted. Where several hold, the last of them is the key's standing.
-STANDINGS = (UNKNOWN, ACTIVE, PAUSED, REPORTED, CREATOR_DEACTIVATED, DELETED)
+STANDINGS = (UNKNOWN, ACTIVE, EXPIRED, PAUSED, REPORTED, CREATOR_DEACTIVATED, DELETED)
 
-# A standing with its conditions: the place of each fact in Facts, and its value or PASSED.
+# A standing with one set of conditions: the place of each fact in Facts, and its value, PASSED or AHEAD.
 Rule = tuple[Standing, list[tuple[int, object]]]
 
 
-def rule_of(standing: Standing, facts: Sequence[str] = Facts._fields) -> Rule:
-    return standing, [(facts.index(fact), value) for fact, value in standing.where.items()]
+def rules_of(standing: Standing, facts: Sequence[str] = Facts._fields) -> list[Rule]:
+    return [(standing, [(facts.index(fact), value) for fact, value in each.items()]) for each in standing.where]
 
 
 # Put together once, because the check judges thousands of keys a second.
-_RULES = [rule_of(standing) for standing in STANDINGS[:0:-1]]
+_RULES = [rule for standing in STANDINGS[:0:-1] for rule in rules_of(standing)]
 
 
 def standing_of(facts: Facts, now: float, rules: Sequence[Rule] = _RULES) -> Standing:
@@ -144,7 +175,10 @@ def standing_of(facts: Facts, now: float, rules: Sequence[Rule] = _RULES) -> Sta
     for standing, conditions in rules:
         for place, value in conditions:
             found: Any = facts[place]
-            if found != value and not (value is PASSED and found is not None and found <= now):
+            if value is PASSED or value is AHEAD:
+                if (found is not None and found <= now) is (value is AHEAD):
+                    break
+            elif found != value:
                 break
         else:
             return standing
@@ -154,7 +188,7 @@ def standing_of(facts: Facts, now: float, rules: Sequence[Rule] = _RULES) -> Sta
 def standings_of(facts: Facts, now: float) -> tuple[Standing, ...]:
     """The key's standing, and what would refuse a paused key once it is re-enabled."""
     standing = standing_of(facts, now)
-    if facts.state != KeyState.PAUSED:
+    if standing not in (PAUSED, REPORTED):
         return (standing,)
-    later = standing_of(facts._replace(state=KeyState.ACTIVE.value, pause_reason=""), now)
+    later = standing_of(facts._replace(state=KeyState.ACTIVE.value, pause_reason="", resumes_at=None), now)
     return (standing,) if later.lets_in else (standing, later)

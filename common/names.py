@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 MAX_LENGTH = 64
+MAX_NOTE = 200
 # How wide the columns of states, outcomes, kinds and other codes are: wide enough for codes that do not exist yet.
 CODE_LENGTH = 32
 
@@ -103,16 +104,25 @@ def clean_name(value: str) -> str:
     direction-changing characters, which make one name look like another (Unicode TR 36, 2.5); or if it contains
     something that looks like a secret in the wrong field, because everyone in the project can read names.
     """
+    return _clean(value, "name", MAX_LENGTH)
+
+
+def clean_note(value: str) -> str:
+    """The same for a note of at most 200 characters, which may be empty."""
+    return _clean(value, "note", MAX_NOTE) if value.strip() else ""
+
+
+def _clean(value: str, what: str, most: int) -> str:
     if has_hidden_characters(value):
-        raise ValidationError("This name contains invisible characters. Remove them.", code="hidden_characters")
-    name = unicodedata.normalize("NFC", " ".join(value.split()))
-    if not name:
-        raise ValidationError("Enter a name.", code="required")
-    if len(name) > MAX_LENGTH:
-        raise ValidationError(f"Use at most {MAX_LENGTH} characters. This name has {len(name)}.", code="max_length")
-    if _SECRET.search(name):
-        raise ValidationError("This looks like an API key. Everyone in the project sees names.", code="secret")
-    return name
+        raise ValidationError(f"This {what} contains invisible characters. Remove them.", code="hidden_characters")
+    text = unicodedata.normalize("NFC", " ".join(value.split()))
+    if not text:
+        raise ValidationError(f"Enter a {what}.", code="required")
+    if len(text) > most:
+        raise ValidationError(f"Use at most {most} characters. This {what} has {len(text)}.", code="max_length")
+    if _SECRET.search(text):
+        raise ValidationError(f"This looks like an API key. Everyone in the project sees {what}s.", code="secret")
+    return text
 
 
 class NameField(forms.CharField):

@@ -85,7 +85,8 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         return self.filter(role__in=roles_that(can))
 
     def mailed(self, about: str | None = None) -> MembershipQuerySet:
-        """Owners who get the emails about keys that were `about`: created, deleted, revealed or reported.
+        """Owners who get the emails about keys that were `about`: created, deleted, revealed, reported,
+        ending, or used from a new address (new_address).
 
         Without `about`, all owners, because nobody can switch off some emails.
         """
@@ -106,6 +107,8 @@ class Membership(models.Model):
     mail_deleted = models.BooleanField(default=True, db_default=True)
     mail_revealed = models.BooleanField(default=True, db_default=True)
     mail_reported = models.BooleanField(default=True, db_default=True)
+    mail_ending = models.BooleanField(default=True, db_default=True)
+    mail_new_address = models.BooleanField(default=False, db_default=False)
     # When one of these choices or the role last changed, or an email to the owner was lost; None for never. Earlier
     # events count as not told.
     mails_chosen_at = models.DateTimeField(null=True, editable=False)

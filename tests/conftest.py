@@ -18,7 +18,8 @@ from structlog.stdlib import ProcessorFormatter
 from whitenoise import WhiteNoise
 
 from accounts.models import User
-from apikeys.keys.services import create_key, show_secrets_once
+from apikeys.keys.secret_storage import show_secrets_once
+from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
 from apikeys.usage import counting
 from apikeys.verify import failed_keys

@@ -19,7 +19,8 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
-from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, show_secrets_once
+from apikeys.keys.secret_storage import show_secrets_once
+from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from projects import audit_kinds as project_kinds

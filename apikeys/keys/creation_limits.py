@@ -10,8 +10,8 @@ from apikeys.standing import KeyState
 from projects.models import Project
 
 
-def refuse_taken(name: str, project: Project, *, besides: int = 0) -> int:
-    """How many living keys the project has; raises ValidationError if one of them has the name.
+def refuse_taken(name: str, project: Project, *, besides: int = 0) -> None:
+    """Raises ValidationError if a living key of the project has the name.
 
     The key with the primary key `besides` may have it.
     """
@@ -19,12 +19,17 @@ def refuse_taken(name: str, project: Project, *, besides: int = 0) -> int:
     names = dict(project.api_keys.alive().values_list("pk", "name"))
     if name.casefold() in {other.casefold() for pk, other in names.items() if pk != besides}:
         raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
-    return len(names)
 
 
 def refuse_name(name: str, project: Project) -> None:
     """Raises ValidationError for a name that is taken, or if the project has as many keys as it may."""
-    number = refuse_taken(name, project)
+    refuse_taken(name, project)
+    refuse_more(project)
+
+
+def refuse_more(project: Project) -> None:
+    """Raises ValidationError if the project has as many keys as it may. Keys that have ended do not count."""
+    number = project.api_keys.not_ended().count()
     if number >= settings.MAX_KEYS_PER_PROJECT:
         keys = "key" if number == 1 else "keys"
         raise ValidationError(

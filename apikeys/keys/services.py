@@ -1,32 +1,38 @@
-"""Every change of a key, every look at its secret, and whether a project stores secrets.
+"""Every change of a key, and every look at its secret. Its end and rolls are in apikeys/lifetimes.
 
 Each is one keyword-only function that takes the person as `by` (None: an operator's command) and the `address` of the
 request. Each is atomic and writes its event in the same transaction. State changes are conditional UPDATEs: a pause
 that races a deletion changes nothing instead of bringing the key back.
 """
 
-from typing import NamedTuple, Protocol
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
+from apikeys.keys.end_limits import check_end, check_instant
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
-from apikeys.standing import KeyState, PauseReason
+from apikeys.standing import EndReason, KeyState, PauseReason
 from common.gone import Gone
-from common.names import clean_name
+from common.instants import in_words, in_words_or_never
+from common.names import clean_name, clean_note
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record, record_for_keys
 from projects.locks import lock_project
 from projects.models import Project
 
+# The longest pause that is a rehearsal of the key's deletion.
+REHEARSAL = timedelta(hours=1)
+_NO_END_OF_PAUSE: dict[str, object] = {"resumes_at": None, "pause_note": ""}
 # Rejected requests are counted from the change that rejects them.
 _NOTHING_REFUSED: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
 
@@ -41,10 +47,6 @@ class ShownOnce(Exception):
     def __init__(self, key: ApiKey) -> None:
         super().__init__(key.public_id)
         self.key = key
-
-
-class SecretsStored(Exception):
-    """Secrets would be destroyed, and nobody has confirmed that."""
 
 
 class NewKey(NamedTuple):
@@ -65,9 +67,9 @@ class ReadSecret(Protocol):
 
 
 @sensitive_variables()
-def _insert_key(project: Project, name: str, by: User, form_token: str | None) -> NewKey:
+def _insert_key(project: Project, by: User, **columns: Any) -> NewKey:
     secret = secret_format.generate(settings.KEY_PREFIX)
-    key = ApiKey(project=project, created_by=by, name=name, form_token=form_token or None)
+    key = ApiKey(project=project, created_by=by, **columns)
     key.mask = secret_format.mask(secret, settings.KEY_PREFIX)
     key.pepper_id, key.digest = vault.new_digest(secret)
     if not project.show_once:
@@ -78,26 +80,34 @@ def _insert_key(project: Project, name: str, by: User, form_token: str | None) -
 
 @sensitive_variables()
 def create_key(
-    *, project: Project, name: str, by: User, form_token: str | None = None, address: str | None = None
+    *,
+    project: Project,
+    name: str,
+    by: User,
+    form_token: str | None = None,
+    address: str | None = None,
+    expires_at: datetime | None = None,
 ) -> NewKey:
     """Returns a new active key and its secret; the same key again for a form that is submitted twice.
 
-    Raises ValidationError for a name that breaks the rule or is taken, or at one of the project's limits; ShownOnce for
-    the second submission where secrets are shown once; ProjectGone if the project was deleted; VaultUnavailable without
-    a key ring.
+    Raises ValidationError for a name that breaks the rule or is taken, for an end that is not allowed, or at one of the
+    project's limits; ShownOnce for the second submission where secrets are shown once; ProjectGone if the project was
+    deleted; VaultUnavailable without a key ring.
     """
     name = clean_name(name)
+    end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
     with transaction.atomic():
         project = lock_project(project)
         if form_token and (key := project.api_keys.filter(form_token=form_token).first()):
             if key.is_deleted:
                 raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
             return NewKey(key, _decrypt(key))
+        check_end(expires_at, created_at=timezone.now())
         creation_limits.refuse_name(name, project)
         creation_limits.refuse_too_many(project)
         try:
             with transaction.atomic():
-                new = _insert_key(project, name, by, form_token)
+                new = _insert_key(project, by, name=name, form_token=form_token or None, **end)
         except IntegrityError as error:
             # The database's constraint has the last word.
             raise ValidationError("This project already has a key of that name.", code="name_taken") from error
@@ -130,48 +140,113 @@ def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None =
     return changed
 
 
-def _change_state(key: ApiKey, before: Q, kind: Kind, by: User | None, address: str | None, **fields: object) -> bool:
-    """Whether the key matched `before` and now has `fields`; then an event is recorded."""
-    with transaction.atomic():
-        changed = bool(ApiKey.objects.filter(before, pk=key.pk).update(**fields))
-        if changed:
-            record(kind, key=key, by=by, address=address)
-    key.refresh_from_db()
+class _Change(NamedTuple):
+    """A change of a key's state, and who makes it."""
+
+    key: ApiKey
+    by: User | None
+    address: str | None
+    now: datetime
+
+    def make(self, before: Q, kind: Kind, fields: dict[str, object], until: str = "") -> bool:
+        """Whether the key matched `before` and now has `fields`; then an event is recorded."""
+        with transaction.atomic():
+            write_down_end_of_pause(self.key, self.now)
+            changed = bool(ApiKey.objects.filter(before, pk=self.key.pk).update(**fields))
+            if changed:
+                record(kind, key=self.key, by=self.by, address=self.address, before=until)
+        self.key.refresh_from_db()
+        return changed
+
+
+def _paused(now: datetime, reason: str = "") -> dict[str, object]:
+    """The columns of a key that worked until now."""
+    return {"state": KeyState.PAUSED, "paused_at": now, "pause_reason": reason, **_NO_END_OF_PAUSE, **_NOTHING_REFUSED}
+
+
+def _resumed(at: object) -> dict[str, object]:
+    """The columns of a key whose pause ended at the instant, or column, `at`."""
+    nothing = {"paused_at": None, "pause_reason": "", **_NO_END_OF_PAUSE, **_NOTHING_REFUSED}
+    return {"state": KeyState.ACTIVE, "rehearsal_ended_at": _end_of_rehearsal(at), **nothing}
+
+
+def _end_of_rehearsal(at: object) -> Case:
+    """The column's value once a pause ended, or is no rehearsal any more."""
+    going_on = Q(rehearsal_began_at__isnull=False, rehearsal_ended_at__isnull=True)
+    return Case(When(going_on, then=at), default=F("rehearsal_ended_at"))
+
+
+def write_down_end_of_pause(key: ApiKey, now: datetime) -> bool:
+    """Whether a pause of the key had ended by itself. The key worked since; now its row says so, with an event.
+
+    Called in the transaction of a change, before the change. The first caller alone gets True.
+    """
+    lapsed = ApiKey.objects.filter(pk=key.pk, state=KeyState.PAUSED, resumes_at__lte=now)
+    if not lapsed.update(**_resumed(F("resumes_at"))):
+        return False
+    record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None)
+    return True
+
+
+def pause_key(
+    *, key: ApiKey, by: User | None, address: str | None = None, until: datetime | None = None, note: str = ""
+) -> bool:
+    """Stops the key, reversibly; with `until`, until that instant. A pause of at most REHEARSAL is a rehearsal.
+
+    False if the key was paused already, or its end has come. Raises KeyGone if it was deleted, and ValidationError for
+    an `until` that is over or too far ahead.
+    """
+    now = timezone.now()
+    fields = _paused(now) | {"resumes_at": until, "pause_note": clean_note(note)}
+    if until:
+        check_instant(until, now)
+        if until - now <= REHEARSAL:
+            fields |= {"rehearsal_began_at": now, "rehearsal_ended_at": None}
+    works = Q(state=KeyState.ACTIVE) & (Q(expires_at=None) | Q(expires_at__gt=now))
+    kind = audit_kinds.PAUSED_UNTIL if until else audit_kinds.PAUSED
+    changed = _Change(key, by, address, now).make(works, kind, fields, in_words(until) if until else "")
+    if key.is_deleted:
+        raise KeyGone
     return changed
 
 
-def _paused(reason: str = "") -> dict[str, object]:
-    """The columns of a key that was active until now."""
-    return {"state": KeyState.PAUSED, "paused_at": timezone.now(), "pause_reason": reason, **_NOTHING_REFUSED}
+def change_end_of_pause(*, key: ApiKey, until: datetime | None, by: User | None, address: str | None = None) -> bool:
+    """Keeps a paused key paused, or gives its pause another end. It is no rehearsal from then on.
 
-
-def pause_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
-    """Stops the key, reversibly. False if it was paused already; raises KeyGone if it was deleted."""
-    changed = _change_state(
-        key,
-        Q(state=KeyState.ACTIVE),
-        audit_kinds.PAUSED,
-        by,
-        address,
-        **_paused(),
-    )
+    False if the key is not paused, is reported as leaked, or has that end. Raises KeyGone and ValidationError as
+    `pause_key` does.
+    """
+    now = timezone.now()
+    if until:
+        check_instant(until, now)
+    with transaction.atomic():
+        write_down_end_of_pause(key, now)
+        row = ApiKey.objects.select_for_update().get(pk=key.pk)
+        changed = row.state == KeyState.PAUSED and not row.pause_reason and row.resumes_at != until
+        if changed:
+            ApiKey.objects.filter(pk=key.pk).update(resumes_at=until, rehearsal_ended_at=_end_of_rehearsal(now))
+            before, after = in_words_or_never(row.resumes_at), in_words_or_never(until)
+            record(audit_kinds.PAUSE_CHANGED, key=key, by=by, address=address, before=before, after=after)
+    key.refresh_from_db()
     if key.is_deleted:
         raise KeyGone
     return changed
 
 
 def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, although_reported: bool = False) -> bool:
-    """Lets a paused key work again. False if it was active already, or is reported as leaked and has to stay paused;
+    """Lets a paused key work again. False if it was not paused, or is reported as leaked and has to stay paused;
     raises KeyGone if it was deleted.
 
     `although_reported` means that the person has seen the report and has just confirmed who they are. All owners then
     get an email.
     """
-    fields: dict[str, object] = {"state": KeyState.ACTIVE, "paused_at": None, "pause_reason": ""}
+    now = timezone.now()
+    fields = _resumed(now)
     paused, reported = Q(state=KeyState.PAUSED), Q(pause_reason=PauseReason.REPORTED)
-    changed = _change_state(key, paused & ~reported, audit_kinds.RESUMED, by, address, **fields)
+    change = _Change(key, by, address, now)
+    changed = change.make(paused & ~reported, audit_kinds.RESUMED, fields)
     if although_reported and not changed:
-        changed = _change_state(key, paused & reported, audit_kinds.RESUMED_REPORTED, by, address, **fields)
+        changed = change.make(paused & reported, audit_kinds.RESUMED_REPORTED, fields)
     if key.is_deleted:
         raise KeyGone
     return changed
@@ -184,6 +259,7 @@ def _deleted() -> dict[str, object]:
         "deleted_at": timezone.now(),
         "paused_at": None,
         "pause_reason": "",
+        **_NO_END_OF_PAUSE,
         "ciphertext": None,
         "ring_key_id": "",
         **_NOTHING_REFUSED,
@@ -192,7 +268,8 @@ def _deleted() -> dict[str, object]:
 
 def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key for good and destroys its ciphertext. False if it was deleted already."""
-    return _change_state(key, ~Q(state=KeyState.DELETED), audit_kinds.DELETED, by, address, **_deleted())
+    change = _Change(key, by, address, timezone.now())
+    return change.make(~Q(state=KeyState.DELETED), audit_kinds.DELETED, _deleted())
 
 
 def delete_keys_of(*, project: Project, by: User | None, address: str | None = None) -> int:
@@ -222,49 +299,14 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
         key = ApiKey.objects.alive().select_for_update().filter(digest__in=vault.digests(secret)).first()
         if key is None or key.is_reported:
             return None
-        changed = _paused(PauseReason.REPORTED) if key.is_active else {"pause_reason": PauseReason.REPORTED}
-        ApiKey.objects.filter(pk=key.pk).update(**changed)
+        now = timezone.now()
+        write_down_end_of_pause(key, now)
+        # Nobody notices it if a reported key works again by itself.
+        reported = {"pause_reason": PauseReason.REPORTED, "resumes_at": None}
+        ApiKey.objects.filter(pk=key.pk).update(**(reported if key.is_paused else _paused(now, PauseReason.REPORTED)))
         record(audit_kinds.REPORTED, key=key, by=None, address=address, source=source)
     key.refresh_from_db()
     return key
-
-
-def _choose_show_once(project: Project, show_once: bool, by: User | None, address: str | None) -> None:
-    """Records an event if this changes the project. Raises ProjectGone if the project was deleted."""
-    lock_project(project)
-    if not Project.objects.filter(pk=project.pk, show_once=not show_once).update(show_once=show_once):
-        return
-    kind = audit_kinds.SHOWN_ONCE if show_once else audit_kinds.SHOWN_AGAIN
-    record(kind, project=project, by=by, address=address)
-
-
-def show_secrets_once(
-    *, project: Project, by: User | None, may_destroy: bool = True, address: str | None = None
-) -> int:
-    """From now on secrets are shown only at creation. Destroys the stored secrets for good, and returns their number.
-
-    Raises ProjectGone if the project was deleted, and SecretsStored if there are stored secrets but not `may_destroy`.
-    """
-    with transaction.atomic():
-        _choose_show_once(project, True, by, address)
-        keys = list(project.api_keys.select_for_update(no_key=True).filter(ciphertext__isnull=False).order_by("pk"))
-        if keys and not may_destroy:
-            raise SecretsStored
-        ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(ciphertext=None, ring_key_id="")
-        for key in keys:
-            record(audit_kinds.FORGOTTEN, project=project, key=key, by=by, address=address)
-    project.show_once = True
-    return len(keys)
-
-
-def keep_secrets(*, project: Project, by: User | None, address: str | None = None) -> None:
-    """Secrets of keys that are created from now on are stored. All owners get an email.
-
-    Raises ProjectGone if the project was deleted.
-    """
-    with transaction.atomic():
-        _choose_show_once(project, False, by, address)
-    project.show_once = False
 
 
 @sensitive_variables()

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
-from apikeys.keys import services
+from apikeys.keys import secret_storage
 from apikeys.pages.answers import keys_section
 from apikeys.pages.forms import StopStoringForm
 from apikeys.pages.project import project_context
@@ -34,10 +34,10 @@ def switch_on(request: PageRequest, project_id: str) -> HttpResponse:
     if request.method == "POST" and (not stored or form.is_valid()):
         was_on = project.show_once
         try:
-            destroyed = services.show_secrets_once(
+            destroyed = secret_storage.show_secrets_once(
                 project=project, by=request.user, may_destroy=bool(stored), address=client_address(request)
             )
-        except services.SecretsStored:
+        except secret_storage.SecretsStored:
             # A key was created since the secrets were counted. Now the name has to be typed.
             return switch_on(request, project_id)
         announce(request, _said(was_on, destroyed))
@@ -65,7 +65,7 @@ def switch_off(request: PageRequest, project_id: str) -> HttpResponse:
     if question := ask_who_it_is(request, back_to=back_to, again="press Store new secrets again"):
         return question
     was_on = project.show_once
-    services.keep_secrets(project=project, by=request.user, address=client_address(request))
+    secret_storage.keep_secrets(project=project, by=request.user, address=client_address(request))
     if was_on:
         announce(request, "Secrets of new keys are now stored and can be copied again.")
     else:

@@ -1,9 +1,9 @@
-"""How pages tell of a key and its requests, and the icons that every row repeats."""
+"""How pages tell of a key and its requests."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from django import template
@@ -11,7 +11,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from apikeys.standing import Standing
 from apikeys.usage.figures import Calls
@@ -20,9 +20,8 @@ from projects.permissions import Permission
 register = template.Library()
 
 _NEW_KEY = "Create a new key"
-_BREAKS = re.compile(r"\s*\n\s*")
 _HEIGHT = 24
-_STEP, _BAR = 4, 3  # a day's width, and that of its bar
+_STEP = 4  # a day's width; latchkey.css leaves the last quarter empty, so that each day is a bar
 
 
 @register.filter
@@ -83,31 +82,15 @@ def sparkline(days: Sequence[Calls]) -> SafeString:
     most = max(numbers)
     if not most:
         return SafeString()
-    bars = "".join(_bar(max(1, round(calls / most * _HEIGHT))) if calls else f"h{_STEP}" for calls in numbers)
+    heights = [max(1, round(calls / most * _HEIGHT)) if calls else 0 for calls in numbers]
+    # The outline of all bars is the shortest path. Neighbours of one height are one step of it.
+    steps = "".join(f"V{_HEIGHT - height}h{_STEP * len(list(run))}" for height, run in groupby(heights))
     return format_html(
-        '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="M0 {}{}z"/></svg>',
+        '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="M0 {}{}V{}z"/></svg>',
         len(days) * _STEP - 1,
         _HEIGHT,
         f"Last {len(days)} days: {in_words(month)}, {intcomma(most)} on the busiest day",
         _HEIGHT,
-        bars,
-    )
-
-
-def _bar(height: int) -> str:
-    """Up, across, down, and on to the next day: one outline of all bars is the shortest path."""
-    return f"v-{height}h{_BAR}v{height}h{_STEP - _BAR}"
-
-
-@register.simple_block_tag
-def compact(content: str) -> SafeString:
-    """Line breaks without blank lines and indentation, which are a tenth of a row. The content is a template's."""
-    return mark_safe(_BREAKS.sub("\n", content))  # noqa: S308  rendered, and so escaped
-
-
-@register.simple_tag
-def icon(name: str, css_class: str = "") -> SafeString:
-    """An icon of icons.html, which the page includes once: a row of references is light."""
-    return format_html(
-        '<svg class="{}" viewBox="0 0 24 24" aria-hidden="true"><use href="#icon-{}"/></svg>', css_class, name
+        steps,
+        _HEIGHT,
     )

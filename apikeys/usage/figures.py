@@ -2,15 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.db.models import Min, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import DateField, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, Greatest, TruncDate
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyUse, ProjectUse, Span
+from apikeys.models import STORED_FACTS, ApiKey, KeyUse, ProjectUse, Span
 from apikeys.refusals import LET_IN
 from apikeys.standing import KeyState
 from projects.models import Project
@@ -105,7 +105,7 @@ def keys_counted(project: Project, period: Period) -> Counted:
     deletion left no time on the key. Those keys come last, the newest deletion first.
     """
     start = starts(period)[0]
-    columns = ("project", "public_id", "name", "state", "pause_reason", "last_used_at", "last_refused_at")
+    columns = ("project", "public_id", "name", *STORED_FACTS, "last_used_at", "last_refused_at")
     keys = project.api_keys.select_related("created_by").only(*columns, "created_by__is_active")
     called = Q(last_used_at__gte=start) | Q(last_refused_at__gte=start)
     last_call = Greatest(Coalesce("last_used_at", "last_refused_at"), Coalesce("last_refused_at", "last_used_at"))
@@ -170,18 +170,17 @@ def with_figures(keys: Iterable[ApiKey]) -> list[ApiKey]:
     """The keys with their `figures`, by one query for any number of keys."""
     keys = list(keys)
     since, days = starts(Period.DAY)[0], starts(Period.MONTH)
-    hours = use_of(keys, Period.DAY).values_list("key_id", "span", "outcome").annotate(Min("starts_at"), Sum("calls"))
-    each_day = use_of(keys, Period.MONTH).values_list("key_id", "span", "outcome", "starts_at", "calls")
+    no_day = Value(None, output_field=DateField())
+    hours = use_of(keys, Period.DAY).values_list("key_id", "outcome").annotate(day=no_day, sum=Sum("calls"))
+    # The database makes dates of the instants: Python reads 300 dates in half the time.
+    each_day = use_of(keys, Period.MONTH).annotate(day=TruncDate("starts_at", tzinfo=UTC))
     # A union, so that each half reads its own stretch of the index.
-    rows = hours.union(each_day, all=True)
-    by_hour: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    by_day: dict[tuple[int, datetime], list[tuple[str, int]]] = defaultdict(list)
-    for key_pk, span, outcome, starts_at, calls in rows if keys else ():
-        if span == Span.HOUR:
-            by_hour[key_pk].append((outcome, calls))
-        else:
-            by_day[key_pk, starts_at].append((outcome, calls))
+    rows = hours.union(each_day.values_list("key_id", "outcome", "day", "calls"), all=True)
+    found: dict[tuple[int, date | None], list[tuple[str, int]]] = defaultdict(list)
+    for key_pk, outcome, day, calls in rows if keys else ():
+        found[key_pk, day].append((outcome, calls))
+    dates = [day.date() for day in days]
     for key in keys:
-        of_days = tuple(_sorted_out(by_day[key.pk, day]) for day in days)
-        key.figures = KeyFigures(_sorted_out(by_hour[key.pk]), since, of_days, days[-1])
+        of_days = tuple(_sorted_out(found.get((key.pk, day), ())) for day in dates)
+        key.figures = KeyFigures(_sorted_out(found.get((key.pk, None), ())), since, of_days, days[-1])
     return keys

@@ -75,17 +75,22 @@ SELECT starts_at, calls FROM noted WHERE key_id IS NULL ORDER BY 1
 ON CONFLICT (starts_at) DO UPDATE SET calls = u.calls + excluded.calls
 """  # noqa: S608
 
+# How a request with the key was rejected at the instant t.refused_at, by what is stored of the key now.
+_REJECTED_AS = """CASE WHEN k.state = 'paused' AND (k.resumes_at IS NULL OR k.resumes_at > t.refused_at) THEN 'paused'
+    WHEN k.state = 'ended' OR (k.state <> 'deleted' AND k.expires_at <= t.refused_at) THEN 'expired'
+    ELSE k.state END"""
+
 # Two processes may write in either order: the later use wins. A rejection counts while the state that caused it lasts.
 _TOUCH = f"""
 UPDATE {ApiKey._meta.db_table} AS k SET
   last_used_address =
     CASE WHEN k.last_used_at IS NULL OR k.last_used_at < t.used_at THEN t.used_address ELSE k.last_used_address END,
   last_used_at = CASE WHEN k.last_used_at IS NULL OR k.last_used_at < t.used_at THEN t.used_at ELSE k.last_used_at END,
-  refused_calls = k.refused_calls + CASE WHEN k.state = t.refused_as THEN t.refused_calls ELSE 0 END,
-  last_refused_address = CASE WHEN k.state = t.refused_as
+  refused_calls = k.refused_calls + CASE WHEN {_REJECTED_AS} = t.refused_as THEN t.refused_calls ELSE 0 END,
+  last_refused_address = CASE WHEN {_REJECTED_AS} = t.refused_as
     AND (k.last_refused_at IS NULL OR k.last_refused_at < t.refused_at) THEN t.refused_address
     ELSE k.last_refused_address END,
-  last_refused_at = CASE WHEN k.state = t.refused_as
+  last_refused_at = CASE WHEN {_REJECTED_AS} = t.refused_as
     AND (k.last_refused_at IS NULL OR k.last_refused_at < t.refused_at) THEN t.refused_at
     ELSE k.last_refused_at END
 FROM touched t JOIN living ON living.id = t.key_id WHERE k.id = t.key_id

@@ -46,9 +46,9 @@ def answer(environ: Environ, request_id: str) -> Answer:
     if not _is_secure_enough(environ):
         return _refusal(HTTPS_REQUIRED, request_id)
     authorization = environ.get("HTTP_AUTHORIZATION")
-    identity, refusal = verification.verify(authorization, address_of(environ))
+    identity, refusal, message = verification.verify(authorization, address_of(environ))
     if identity is None:
-        return _refusal(refusal, request_id, verification.message_of(refusal, authorization))
+        return _refusal(refusal, request_id, message)
     headers = [
         ("X-Latchkey-Key", identity.key_id),
         ("X-Latchkey-Project", identity.project_id),

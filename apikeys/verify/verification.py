@@ -7,8 +7,10 @@ answer. This module never writes to the database.
 import functools
 import hashlib
 import re
+import struct
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from django.conf import settings
@@ -19,13 +21,14 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
 from apikeys.models import ApiKey
-from apikeys.refusals import KEY_DELETED, KEY_MALFORMED, KEY_MISSING, KEY_UNKNOWN, TOO_MANY_FAILURES
+from apikeys.refusals import KEY_DELETED, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING, KEY_UNKNOWN, TOO_MANY_FAILURES
 from apikeys.secrets import secret_format, vault
 from apikeys.standing import UNKNOWN, Facts, standing_of
 from apikeys.usage import counting
 from apikeys.verify import failed_keys, malformed, prepared_lookup
 from common import database_deadline, outages
 from common.answers.refusals import UNAVAILABLE, Refusal
+from common.instants import in_words
 from projects.models import Project
 
 # RFC 6750, 2.1: the scheme, in any case (RFC 9110, 11.1), a space and the token. Our tokens are alphanumeric.
@@ -46,42 +49,71 @@ class Identity(NamedTuple):
     user_pk: Annotated[int, "u.id"]
     user_id: Annotated[str, "u.public_id"]
     user_email: Annotated[str, "u.email"]
+    # Seconds since 1970, or None if the key never ends; one of the facts below.
+    key_expires_at: float | None = None
 
 
 # The facts that the standing follows from, each with its column.
-_FACTS = {"state": "k.state", "pause_reason": "k.pause_reason", "creator_is_active": "u.is_active"}
+_FACTS = {
+    "state": "k.state",
+    "pause_reason": "k.pause_reason",
+    "creator_is_active": "u.is_active",
+    "resumes_at": "k.resumes_at",
+    "expires_at": "k.expires_at",
+}
 # The columns of the check are declared above and nowhere else: the SELECT, its decoders and the tuples follow.
-_COLUMNS: list[tuple[str, type]] = [
-    *((hint.__metadata__[0], hint.__origin__) for hint in get_type_hints(Identity, include_extras=True).values()),
+_OF_IDENTITY = [
+    (hint.__metadata__[0], hint.__origin__)
+    for hint in get_type_hints(Identity, include_extras=True).values()
+    if hasattr(hint, "__metadata__")
+]
+_COLUMNS: list[tuple[str, Any]] = [
+    *_OF_IDENTITY,
     *((_FACTS[fact], kind) for fact, kind in get_type_hints(Facts).items()),
     ("p.deleted_at IS NOT NULL", bool),
 ]
-_FIRST_FACT = len(Identity._fields)
+_FIRST_FACT = len(_OF_IDENTITY)
+_INSTANT = float | None
 
-_LOOKUP = f"""
-SELECT {", ".join(sql for sql, _ in _COLUMNS)}
+
+def _lookup(instant: str) -> str:
+    """The SELECT; `instant` is the SQL of an instant with the column in place of {}."""
+    columns = ", ".join(instant.format(sql) if kind == _INSTANT else sql for sql, kind in _COLUMNS)
+    return f"""
+SELECT {columns}
 FROM {ApiKey._meta.db_table} k
 JOIN {Project._meta.db_table} p ON p.id = k.project_id
 JOIN {User._meta.db_table} u ON u.id = k.created_by_id
 WHERE k.digest IN ({{placeholders}})
 """  # noqa: S608  the names come from the models and the declarations
 
+
+_LOOKUP = {"postgresql": _lookup("extract(epoch FROM {})::float8"), "sqlite": _lookup("{}")}
+
 Row = Sequence[Any]
 
-# PostgreSQL's binary format: a big-endian number, UTF-8, a byte. No column is ever null.
-_BINARY: dict[type, Callable[[bytes], Any]] = {
+_DOUBLE = struct.Struct("!d").unpack
+# PostgreSQL's binary format: a big-endian number, UTF-8, a byte. Only an instant can be null; it is empty then.
+_BINARY: dict[Any, Callable[[bytes], Any]] = {
     int: int.from_bytes,
     str: bytes.decode,
     bool: b"\x01".__eq__,
+    _INSTANT: lambda value: _DOUBLE(value)[0] if value else None,
 }
 _DECODERS = [_BINARY[kind] for _, kind in _COLUMNS]
+# SQLite's instants come as datetimes without a time zone. They are in UTC.
+_INSTANTS = [place for place, (_, kind) in enumerate(_COLUMNS) if kind == _INSTANT]
 
 
 class Verdict(NamedTuple):
-    """`identity` if the request may pass. Otherwise `refusal` tells why not; with an identity it means nothing."""
+    """`identity` if the request may pass. Otherwise `refusal` tells why not; with an identity it means nothing.
+
+    `message` is for the rejected caller; "" stands for the refusal's own message.
+    """
 
     identity: Identity | None
     refusal: Refusal = UNAVAILABLE
+    message: str = ""
 
     @property
     def code(self) -> str | None:
@@ -100,7 +132,7 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
         return _unmatched(KEY_MISSING)
     bearer = _BEARER.fullmatch(authorization)
     if bearer is None or not secret_format.is_well_formed(bearer[1], settings.KEY_PREFIX):
-        return _failed(KEY_MALFORMED, address)
+        return _failed(KEY_MALFORMED, address, malformed.fault_of(authorization, settings.KEY_PREFIX))
     digests = vault.digests(bearer[1])
     if not digests:
         outages.log("verify_unavailable", "KEY_PEPPERS is empty.")
@@ -114,20 +146,15 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
     return _judge(row, address) if row else _failed(KEY_UNKNOWN, address)
 
 
-def message_of(refusal: Refusal, authorization: str | None) -> str:
-    """The message for the rejected caller; "" for the refusal's own message."""
-    return malformed.fault_of(authorization or "", settings.KEY_PREFIX) if refusal is KEY_MALFORMED else ""
-
-
-def _failed(refusal: Refusal, address: str | None) -> Verdict:
+def _failed(refusal: Refusal, address: str | None, message: str = "") -> Verdict:
     """Only a request that is rejected anyway can be over the limit: a good key is always allowed."""
     is_too_many = failed_keys.record_failure(address)
-    return _unmatched(TOO_MANY_FAILURES if is_too_many else refusal)
+    return _unmatched(TOO_MANY_FAILURES) if is_too_many else _unmatched(refusal, message)
 
 
-def _unmatched(refusal: Refusal) -> Verdict:
+def _unmatched(refusal: Refusal, message: str = "") -> Verdict:
     counting.record_unmatched(time.time())
-    return Verdict(None, refusal)
+    return Verdict(None, refusal, message)
 
 
 def _look_up(digests: list[bytes]) -> Row | None:
@@ -164,27 +191,43 @@ def _fetch_prepared(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row 
 
 def _fetch(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:
     with database.cursor() as cursor:
-        cursor.execute(_LOOKUP.format(placeholders=", ".join(["%s"] * len(digests))), digests)
-        row: Row | None = cursor.fetchone()
-        return row
+        cursor.execute(_LOOKUP["sqlite"].format(placeholders=", ".join(["%s"] * len(digests))), digests)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    columns = list(row)
+    for place in _INSTANTS:
+        columns[place] = row[place] and row[place].replace(tzinfo=UTC).timestamp()
+    return columns
 
 
 @functools.cache
 def _prepared_sql(peppers: int) -> tuple[bytes, bytes]:
     """The statement, and a name that no other release uses: a pooler may keep the statement for several servers."""
     placeholders = ", ".join(f"${number}" for number in range(1, peppers + 1))
-    sql = _LOOKUP.format(placeholders=placeholders).encode()
+    sql = _LOOKUP["postgresql"].format(placeholders=placeholders).encode()
     return f"latchkey_{hashlib.sha256(sql).hexdigest()[:16]}".encode(), sql
 
 
 def _judge(row: Row, address: str | None) -> Verdict:
-    identity, facts, project_is_deleted = Identity(*row[:_FIRST_FACT]), Facts(*row[_FIRST_FACT:-1]), row[-1]
+    facts, project_is_deleted = Facts(*row[_FIRST_FACT:-1]), row[-1]
     if project_is_deleted:
         return _unmatched(KEY_DELETED)  # its use was deleted with it
+    identity = Identity(*row[:_FIRST_FACT], facts.expires_at)
     now = time.time()
     standing = standing_of(facts, now)
     if standing is UNKNOWN:
         outages.log("verify_unavailable", f"This release knows no state {facts.state!r}.", key_id=identity.key_id)
         return Verdict(None, UNAVAILABLE)
     counting.record(identity.key_pk, standing.outcome, now, address)
-    return Verdict(None, standing.refusal) if standing.refusal else Verdict(identity)
+    if standing.refusal is None:
+        return Verdict(identity)
+    return Verdict(None, standing.refusal, _message(standing.refusal, facts.expires_at))
+
+
+def _message(refusal: Refusal, expires_at: float | None) -> str:
+    """The message with the instant of the key's end; "" if the refusal's own message says all."""
+    if refusal is not KEY_EXPIRED or expires_at is None:
+        return ""
+    at = datetime.fromtimestamp(expires_at, UTC)
+    return KEY_EXPIRED.message.replace("has expired", f"expired on {in_words(at)}")

@@ -10,7 +10,7 @@ function placeOf(button) {
 
 document.addEventListener('htmx:afterSwap', ({detail}) => {
   if (detail.target.id !== 'key-dialog-body' || dialog.open) return
-  opener = placeOf(detail.requestConfig.elt)?.id
+  opener = placeOf(detail.requestConfig.triggeringEvent.submitter)?.id
   dialog.showModal()
 })
 
@@ -49,7 +49,7 @@ if (!CSS.supports('position-area', 'block-end')) {
 // The page comes back to a dialog after it asked who is there; a reload leaves the dialog closed.
 function openNamed() {
   const button = document.getElementById(location.hash.slice(1))
-  if (!button?.matches('[hx-get][form="open-key"]')) return
+  if (!button?.matches('[form="open-key"]')) return
   history.replaceState(history.state, '', location.pathname + location.search)
   button.click()
 }

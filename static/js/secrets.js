@@ -1,4 +1,4 @@
-// Copy and reveal. The secret is fetched on click and kept nowhere; without script the forms lead to a page.
+// Copy and reveal. The secret is fetched on click and kept nowhere; without script the buttons lead to a page.
 import {announce} from './announce.js';
 import {copy} from './clipboard.js';
 
@@ -32,10 +32,13 @@ function showOnce(dialog) {
   dialog.showModal()
 }
 
-async function fetchSecret(form) {
-  const own = shownOnce.get(form.closest('[data-secret]'))
+// The buttons of a list share one form, and each names its own address.
+async function fetchSecret(button) {
+  const own = shownOnce.get(button.closest('[data-secret]'))
   if (own) return own
-  const answer = await fetch(form.action, {
+  const {form} = button
+  const address = button.hasAttribute('formaction') ? button.formAction : form.action
+  const answer = await fetch(address, {
     method: 'POST', body: new FormData(form), headers: {Accept: 'application/json'}, cache: 'no-store', redirect: 'error',
   })
   const body = answer.headers.get('Content-Type')?.startsWith('application/json') ? await answer.json() : {}
@@ -53,53 +56,52 @@ function sayWhy(error) {
   announce(error instanceof TypeError ? 'The server cannot be reached. Try again.' : error.message)
 }
 
-function hide(form) {
-  clearTimeout(form.hideTimer)
-  const mask = form.closest('[data-secret]').querySelector('[data-mask]')
+function hide(button) {
+  clearTimeout(button.hideTimer)
+  const mask = button.closest('[data-secret]').querySelector('[data-mask]')
   if (mask.dataset.masked === undefined) return
   mask.textContent = mask.dataset.masked
   delete mask.dataset.masked
-  const button = form.querySelector('button')
   button.classList.remove('is-revealed')
   button.setAttribute('aria-pressed', 'false')
 }
 
-function show(form, secret) {
-  const mask = form.closest('[data-secret]').querySelector('[data-mask]')
-  const button = form.querySelector('button')
+function show(button, secret) {
+  const mask = button.closest('[data-secret]').querySelector('[data-mask]')
   mask.dataset.masked ??= mask.textContent
   mask.textContent = secret
   button.classList.add('is-revealed')
   button.setAttribute('aria-pressed', 'true')
   announce('API key revealed for 10 seconds')
-  form.hideTimer = setTimeout(() => hide(form), REVEALED_FOR)
+  button.hideTimer = setTimeout(() => hide(button), REVEALED_FOR)
 }
 
 // A second click before the answer would fetch, and record, a second look.
-function once(form, act) {
-  form.fetching ??= act().finally(() => { form.fetching = null })
+function once(button, act) {
+  button.fetching ??= act().finally(() => { button.fetching = null })
 }
 
-function reveal(form) {
-  if (form.querySelector('button').classList.contains('is-revealed')) return hide(form)
-  once(form, () => fetchSecret(form).then(secret => show(form, secret), sayWhy))
+function reveal(button) {
+  if (button.classList.contains('is-revealed')) return hide(button)
+  once(button, () => fetchSecret(button).then(secret => show(button, secret), sayWhy))
 }
 
-function copySecret(form) {
-  const {before = '', copied = 'API key copied'} = form.dataset
-  once(form, () => {
-    const line = fetchSecret(form).then(secret => before + secret)
+function copySecret(button) {
+  const {before = '', copied = 'API key copied'} = button.dataset
+  once(button, () => {
+    const line = fetchSecret(button).then(secret => before + secret)
     line.then(null, sayWhy)
     // The clipboard is asked at once, while the click is fresh; `sayWhy` has spoken if there is nothing to copy.
-    return copy(line, form.querySelector('button'), copied).catch(() => {})
+    return copy(line, button, copied).catch(() => {})
   })
 }
 
 document.addEventListener('submit', event => {
-  const act = event.target.matches('[data-copy-secret]') ? copySecret : event.target.matches('[data-reveal]') ? reveal : null
+  const button = event.submitter
+  const act = button?.matches('[data-copy-secret]') ? copySecret : button?.matches('[data-reveal]') ? reveal : null
   if (!act) return
   event.preventDefault()
-  act(event.target)
+  act(button)
 })
 
 addEventListener('pagehide', () => {

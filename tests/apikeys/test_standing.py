@@ -21,7 +21,7 @@ from apikeys.standing import (
     KeyState,
     PauseReason,
     Standing,
-    rule_of,
+    rules_of,
     standing_of,
     standings_of,
 )
@@ -46,14 +46,44 @@ EXPECTED = {
     ("paused", "", False): "paused",
     ("paused", "reported", True): "reported",
     ("paused", "reported", False): "reported",
+    ("ended", "", True): "expired",
+    ("ended", "", False): "creator_deactivated",
+    ("ended", "reported", True): "expired",
+    ("ended", "reported", False): "creator_deactivated",
     ("deleted", "", True): "deleted",
     ("deleted", "", False): "deleted",
     ("deleted", "reported", True): "deleted",
     ("deleted", "reported", False): "deleted",
     ("frozen", "", True): "unknown",
 }
-# The combinations of facts that the database can hold.
-STORED = [Facts(*facts) for facts in EXPECTED if facts[0] == "paused" or (facts[0] != "frozen" and not facts[1])]
+OVER, TO_COME = NOW - 86_400, NOW + 86_400
+INSTANTS = [None, OVER, TO_COME]
+
+
+def expected_with(resumes_at: float | None, expires_at: float | None, *facts: Any) -> str:
+    """The code in EXPECTED, after time has ended a pause or the key."""
+    state, reason, creator_is_active = facts
+    if state == "paused" and resumes_at == OVER:
+        state, reason = "active", ""
+    if state == "active" and expires_at == OVER:
+        state = "ended"
+    return EXPECTED[state, reason, creator_is_active]
+
+
+def can_be_stored(facts: Facts) -> bool:
+    """Whether the constraints of the database allow the combination."""
+    is_paused = facts.state == "paused"
+    if facts.state == "frozen" or (facts.state == "ended" and facts.expires_at is None):
+        return False
+    return is_paused or not (facts.pause_reason or facts.resumes_at)
+
+
+STORED = [
+    facts
+    for state, reason, active in EXPECTED
+    for resumes_at, expires_at in itertools.product(INSTANTS, INSTANTS)
+    if can_be_stored(facts := Facts(state, reason, active, resumes_at, expires_at))
+]
 
 
 @pytest.mark.nodb
@@ -82,6 +112,14 @@ def test_the_facts_of_a_key_decide_its_standing():
 
 
 @pytest.mark.nodb
+def test_time_ends_a_pause_and_a_key():
+    for facts in (facts for facts in EXPECTED if facts[0] != "frozen"):
+        for resumes_at, expires_at in itertools.product(INSTANTS, INSTANTS):
+            found = standing_of(Facts(*facts, resumes_at, expires_at), NOW).code
+            assert found == expected_with(resumes_at, expires_at, *facts), (facts, resumes_at, expires_at)
+
+
+@pytest.mark.nodb
 def test_a_paused_key_names_what_would_refuse_it_afterwards():
     codes = {facts: [standing.code for standing in standings_of(Facts(*facts), NOW)] for facts in EXPECTED}
     assert codes["paused", "", False] == ["paused", "creator_deactivated"]
@@ -97,7 +135,7 @@ def test_a_standing_can_begin_at_an_instant(seconds, has_come):
         ends_at: float | None
 
     words = {"code": "ended", "label": "Ended", "badge": "deleted", "icon": "x-circle", "sentence": "It has ended."}
-    rules = [rule_of(Standing(where={"ends_at": PASSED}, **words), Ending._fields)]
+    rules = rules_of(Standing(where=[{"ends_at": PASSED}], **words), Ending._fields)
     codes = [standing_of(Ending(at), NOW, rules).code for at in (NOW + seconds, None)]
     assert codes == ["ended" if has_come else "unknown", "unknown"]
 
@@ -106,6 +144,10 @@ def test_a_standing_can_begin_at_an_instant(seconds, has_come):
 
 
 def key_of(facts: Facts, **given: Any) -> ApiKey:
+    """A key with these facts now, if they were its facts at NOW."""
+    moved = timezone.now() - datetime.fromtimestamp(NOW, UTC)
+    resumes_at, expires_at = (at and datetime.fromtimestamp(at, UTC) + moved for at in facts[3:])
+    given |= {"resumes_at": resumes_at, "expires_at": expires_at}
     times: dict[str, Any] = {
         "paused": {"paused_at": timezone.now()},
         "deleted": {"deleted_at": timezone.now(), "ciphertext": None, "ring_key_id": ""},
@@ -121,8 +163,13 @@ def test_the_database_sorts_keys_by_the_standing_that_the_judge_gives_them():
     for facts in STORED:
         key_of(facts)
     keys = ApiKey.objects.select_related("created_by").annotate(place=STANDING_ORDER).order_by("place")
-    assert {key.facts for key in keys} == {*STORED}
+    assert len(keys) == len(STORED)
     assert [key.place for key in keys] == [STANDINGS.index(key.standing) for key in keys]
+    for standing in STANDINGS:
+        found = ApiKey.objects.standing_as(standing)
+        assert {key.pk for key in found} == {key.pk for key in keys if key.standing is standing}
+    not_ended = {key.pk for key in keys if not (key.is_deleted or key.is_expired)}
+    assert {key.pk for key in ApiKey.objects.not_ended()} == not_ended
 
 
 @pytest.mark.django_db
@@ -148,7 +195,9 @@ def test_the_admin_sorts_keys_as_people_expect_and_not_by_the_alphabet(admin, si
     for facts in STORED:
         key_of(facts)
     client = signed_in(admin)
-    shown = ["Active", "Paused", "Paused", "Reported as leaked", "Reported as leaked", "Creator deactivated"]
+    labels = {standing.code: standing.label for standing in STANDINGS}
+    living = [expected_with(*facts[3:], *facts[:3]) for facts in STORED if facts.state != "deleted"]
+    shown = [labels[code] for code in sorted(living, key=[standing.code for standing in STANDINGS].index)]
     assert admins_list(client, "4") == shown
     assert admins_list(client, "-4") == shown[::-1]
 

@@ -5,7 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.keys.services import create_key, show_secrets_once
+from apikeys.keys.secret_storage import show_secrets_once
+from apikeys.keys.services import create_key
 from projects.audit_log.models import AuditEvent
 from tests.browser.places import (
     SECRET,

@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.template.loader import render_to_string
 from playwright.sync_api import Page, expect
 
-from apikeys.keys.services import show_secrets_once
+from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from projects.models import Project

@@ -116,7 +116,7 @@ def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, si
     """Performs the recipe with existing facts: with one entry, check, pages, admin and command have the standing."""
     new = Standing(
         code="asleep",
-        where={"state": "active", "creator_is_active": True},
+        where=[{"state": "active", "creator_is_active": True}],
         label="Asleep",
         badge="paused",
         icon="moon",
@@ -124,7 +124,7 @@ def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, si
         advice="Wake it.",
         refusal=Refusal(code="key_asleep", status=403, message="It sleeps.", when="x", help="y", outcome="paused"),
     )
-    monkeypatch.setattr(standing.standing_of, "__defaults__", ([standing.rule_of(new), *standing._RULES],))
+    monkeypatch.setattr(standing.standing_of, "__defaults__", ([*standing.rules_of(new), *standing._RULES],))
     assert verify(f"Bearer {api_key.secret}").code == "key_asleep"
     shown = signed_in(owner).get(page("apikeys:settings", api_key.project)).content.decode()
     assert "Asleep" in shown

@@ -1,9 +1,11 @@
 """The names of all fields, read from the forms and from the pages that show them. None is typed here by hand."""
 
 import re
+from collections import ChainMap
+from collections.abc import Mapping
 from functools import cache
 from html.parser import HTMLParser
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from django.forms import BaseForm
 from django.urls import Resolver404, resolve
@@ -18,9 +20,10 @@ class _Forms(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.posts: list[tuple[str, Fields]] = []
+        self.posts: list[tuple[str, Mapping[str, str]]] = []
         self.queries: list[str] = []
         self._form: tuple[str, Fields] | None = None
+        self._with_id: dict[str, tuple[str, Fields]] = {}  # the forms that buttons elsewhere on the page may send
         self._select = ""
         self.feed(page)
 
@@ -32,6 +35,10 @@ class _Forms(HTMLParser):
             self._form = (named.get("action", ""), {})
             if named.get("method", "get").lower() == "post":
                 self.posts.append(self._form)
+                self._with_id[named.get("id", "")] = self._form
+        elif tag == "button" and "formaction" in named and (form := self._with_id.get(named.get("form", ""))):
+            own = {named["name"]: named.get("value", "")} if "name" in named else {}
+            self.posts.append((named["formaction"], ChainMap(own, form[1])))
         elif self._form and (name := named.get("name")):
             self._form[1].setdefault(name, named.get("value", ""))
             self._select = name
@@ -59,7 +66,7 @@ class Discovered:
         self.names.update(found.queries)
         for action, fields in found.posts:
             self.names.update(fields)
-            to = urlsplit(action).path or path
+            to = urlsplit(urljoin(path, action)).path
             try:
                 pattern = resolve(to).route
             except Resolver404:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
 from accounts.models import User
-from apikeys.keys import services
+from apikeys.keys import secret_storage, services
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.locks import ProjectGone
@@ -174,10 +174,10 @@ class LifeCycle(RuleBasedStateMachine):
         there, user = self.places[place], self.people[by]
         if there.is_deleted:
             with pytest.raises(ProjectGone):
-                services.show_secrets_once(project=there.row, by=user, address=address)
+                secret_storage.show_secrets_once(project=there.row, by=user, address=address)
             return
         shown = [key for key in there.living if key.can_be_shown]
-        assert services.show_secrets_once(project=there.row, by=user, address=address) == len(shown)
+        assert secret_storage.show_secrets_once(project=there.row, by=user, address=address) == len(shown)
         there.shows_once = True
         for key in shown:
             key.can_be_shown = False
@@ -188,9 +188,9 @@ class LifeCycle(RuleBasedStateMachine):
         there = self.places[place]
         if there.is_deleted:
             with pytest.raises(ProjectGone):
-                services.keep_secrets(project=there.row, by=self.people[by])
+                secret_storage.keep_secrets(project=there.row, by=self.people[by])
             return
-        services.keep_secrets(project=there.row, by=self.people[by])
+        secret_storage.keep_secrets(project=there.row, by=self.people[by])
         there.shows_once = False
 
     @precondition(lambda self: any(place.living for place in self.places))

@@ -21,8 +21,7 @@ def judge(request: HttpRequest) -> Verdict:
 
 def refused(request: HttpRequest, verdict: Verdict) -> Refused:
     """The exception, or the answer, for a verdict without an identity."""
-    message = verification.message_of(verdict.refusal, request.META.get("HTTP_AUTHORIZATION"))
-    return Refused(verdict.refusal, message)
+    return Refused(verdict.refusal, verdict.message)
 
 
 def answer(request: HttpRequest, error: Refused) -> HttpResponse:

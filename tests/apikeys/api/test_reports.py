@@ -8,7 +8,7 @@ from django.test import Client
 from django.views.debug import ExceptionReporter
 
 from apikeys.api import leak_reports
-from apikeys.keys import services
+from apikeys.keys import secret_storage, services
 from apikeys.secrets import secret_format
 from apikeys.standing import PauseReason
 from tests.support.calls.api_client import API, assert_envelope, bearer, new_secret
@@ -55,7 +55,7 @@ def test_the_answer_is_the_same_whatever_was_reported(project, owner):
     services.pause_key(key=project.api_keys.get(name="b"), by=owner)
     services.delete_key(key=project.api_keys.get(name="c"), by=owner)
     services.report_leak(secret=reported)
-    services.show_secrets_once(project=project, by=owner)
+    secret_storage.show_secrets_once(project=project, by=owner)
     never = secret_format.generate("lk_")
     malformed = [never[:-1], never[:-1] + "!", "ghp_" + never[3:], "", " ", "\0", "\ud800", "x" * 100_000]
     answers = [seen(post({"secret": secret})) for secret in (active, paused, deleted, reported, shown_once, never)]

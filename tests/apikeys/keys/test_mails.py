@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
-from apikeys.keys import services
+from apikeys.keys import secret_storage, services
 from apikeys.models import ApiKey
 from apikeys.standing import PauseReason
 from projects.models import Project
@@ -36,7 +37,7 @@ def settings_of(project: Project) -> str:
 
 
 def re_enabled_although_reported(key: ApiKey, by: User) -> None:
-    ApiKey.objects.filter(pk=key.pk).update(**services._paused(PauseReason.REPORTED))
+    ApiKey.objects.filter(pk=key.pk).update(**services._paused(timezone.now(), PauseReason.REPORTED))
     assert services.resume_key(key=key, by=by, address=HOME, although_reported=True)
 
 
@@ -61,7 +62,7 @@ def test_what_the_mail_of_a_new_key_says(project, owner, told):
 
 
 def shown_once(project: Project) -> Project:
-    services.show_secrets_once(project=project, by=None)
+    secret_storage.show_secrets_once(project=project, by=None)
     return project
 
 
@@ -92,7 +93,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
         ],
     ),
     "new secrets stored": (
-        lambda key, by: services.keep_secrets(project=shown_once(key.project), by=by, address=HOME),
+        lambda key, by: secret_storage.keep_secrets(project=shown_once(key.project), by=by, address=HOME),
         "New secrets are stored: Acme Weather",
         [
             *("The secrets of new keys are now stored, encrypted", "By: owner@example.com", f"From: {HOME}"),
@@ -147,14 +148,14 @@ def test_an_operators_command_is_told_of_as_such(key, told):
 def test_pausing_re_enabling_and_showing_secrets_once_are_no_mails(key, owner, told):
     for change in (services.pause_key, services.resume_key):
         assert told(change, key=key, by=owner, address=OFFICE) == []
-    assert told(services.show_secrets_once, project=key.project, by=owner, address=OFFICE) == []
+    assert told(secret_storage.show_secrets_once, project=key.project, by=owner, address=OFFICE) == []
 
 
 def test_an_action_without_effect_sends_no_email(key, owner, told):
     secret = services.copy_secret(key=key, by=owner, address=HOME)
     services.report_leak(secret=secret)
     assert told(services.report_leak, secret=secret) == []
-    assert told(services.keep_secrets, project=key.project, by=owner) == [], "they are stored already"
+    assert told(secret_storage.keep_secrets, project=key.project, by=owner) == [], "they are stored already"
     services.delete_key(key=key, by=owner)
     assert told(services.delete_key, key=key, by=owner) == []
     assert len(told(delete_project, project=key.project, by=owner)) == 1

@@ -254,5 +254,5 @@ def test_numbers_of_requests_agree_with_their_noun():
 
 def test_the_busiest_day_is_as_high_as_there_is_room():
     chart = sparkline([Calls(), Calls(5), Calls(9, 1)])
-    assert [f"v-{height}h" in chart for height in (12, 24)] == [True] * 2
+    assert ["V12h4" in chart, "V0h4" in chart] == [True] * 2
     assert sparkline([Calls(), Calls()]) == ""

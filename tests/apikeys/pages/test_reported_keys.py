@@ -113,8 +113,8 @@ def test_undo_and_a_page_that_is_older_than_the_report_do_not_re_enable_the_key(
 def test_a_page_that_shows_the_report_re_enables_with_one_press(name, reported, owner, signed_in):
     client = signed_in(owner)
     page = client.get(reverse(f"apikeys:{name}", args=[reported.project.public_id])).content.decode()
-    form = re.search(rf'<form[^>]*action="{action("resume", reported)}".*?</form>', page, re.S)
-    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', form[0] if form else ""))
+    sent = re.search(rf'<(form|button)[^>]*action="[^"]*/keys/{reported.public_id}/resume/".*?</\1>', page, re.S)
+    fields = dict(re.findall(r'name="(\w+)" value="(\w+)"', sent[0] if sent else ""))
     answer = client.post(action("resume", reported), fields, follow=True)
     assert f"Re-enabled {reported.name}." in words(answer)
     assert BADGE not in words(answer)

@@ -15,7 +15,8 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 
 from apikeys.demo.sample_account import create_demo
-from apikeys.keys.services import copy_secret, create_key, delete_key, keep_secrets, report_leak, show_secrets_once
+from apikeys.keys.secret_storage import keep_secrets, show_secrets_once
+from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
 from apikeys.models import RECENTLY, ApiKey
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent

@@ -12,7 +12,8 @@ from django.test.signals import template_rendered
 from django.urls import reverse
 
 from accounts.sessions.store import data_of
-from apikeys.keys.services import create_key, show_secrets_once
+from apikeys.keys.secret_storage import show_secrets_once
+from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent

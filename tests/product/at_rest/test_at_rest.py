@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.sessions.store import data_of
-from apikeys.keys import services
+from apikeys.keys import secret_storage, services
 from apikeys.models import ApiKey
 from tests.support.environment import DATA_DIR, ON_SQLITE, postgres
 from tests.support.factories import FileFactory
@@ -37,7 +37,7 @@ def secrets(server, signed_in, project, owner) -> list[str]:
     for action in ("copy", "reveal"):
         url = reverse(f"apikeys:{action}", args=[project.public_id, by_page.public_id])
         known.append(client.post(url, headers={"Accept": "application/json"}).json()["secret"])
-    services.show_secrets_once(project=project, by=owner)
+    secret_storage.show_secrets_once(project=project, by=owner)
     for name, headers in (("Shown once", {}), ("Shown once to a script", {"HX-Request": "true"})):
         answer = client.post(reverse("apikeys:create", args=[project.public_id]), {"name": name}, headers=headers)
         known.append(re.findall("lk_[0-9A-Za-z]{36}", answer.content.decode())[0])

@@ -1,0 +1,94 @@
+"""Changes of the instant at which a key stops working."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from apikeys import audit_kinds
+from apikeys.keys import creation_limits
+from apikeys.keys.end_limits import check_end
+from apikeys.keys.services import KeyGone, write_down_end_of_pause
+from apikeys.models import ApiKey
+from apikeys.standing import EndReason, KeyState
+from common.instants import in_words_or_never
+from projects.audit_log.recording import record
+from projects.locks import lock_project
+
+
+class HasExpired(Exception):
+    """The key's end has come, and nobody has confirmed that the key is to work again."""
+
+
+def change_end(
+    *, key: ApiKey, expires_at: datetime | None, by: User | None, address: str | None = None, may_revive: bool = False
+) -> bool:
+    """Gives the key another end, or none. False if it has that end already. Its owners are told of the new end anew.
+
+    A key whose end has come works again; `may_revive` means that the person has just confirmed who they are. Raises
+    HasExpired without that, ValidationError for an end that is not allowed or a project at its limit of keys, KeyGone
+    if the key was deleted, and ProjectGone if the project was.
+    """
+    with transaction.atomic():
+        project = lock_project(key.project)
+        row = _locked(key)
+        if row.expires_at == expires_at and not row.is_expired:
+            return False
+        check_end(expires_at, created_at=row.created_at)
+        if row.is_expired and not may_revive:
+            raise HasExpired
+        if row.is_expired and not row.is_paused:
+            creation_limits.refuse_more(project)
+        state = KeyState.ACTIVE if row.state == KeyState.ENDED else row.state
+        _give_end(row, expires_at, state=state, end_reason=_reason(row, expires_at))
+        kind = audit_kinds.REVIVED if row.is_expired else audit_kinds.END_CHANGED
+        before, after = in_words_or_never(row.expires_at), in_words_or_never(expires_at)
+        record(kind, key=row, by=by, address=address, before=before, after=after)
+    key.refresh_from_db()
+    return True
+
+
+def end_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
+    """Stops the key now. It can be given another end later. False if its end has come already; raises KeyGone."""
+    with transaction.atomic():
+        row = _locked(key)
+        if row.is_expired:
+            return False
+        end_now(row, row.end_reason or EndReason.CHOSEN)
+        record(audit_kinds.ENDED, key=row, by=by, address=address)
+    key.refresh_from_db()
+    return True
+
+
+def end_now(row: ApiKey, reason: str) -> None:
+    """Called in the transaction that has locked the row.
+
+    The end is a stored state, so the clocks of servers cannot delay it. A paused key stays paused, and has ended when
+    it is re-enabled.
+    """
+    state = row.state if row.is_paused else KeyState.ENDED
+    _give_end(row, timezone.now(), state=state, end_reason=reason)
+
+
+def _locked(key: ApiKey) -> ApiKey:
+    """The key's row, locked, after time has done to it what was due. Raises KeyGone."""
+    write_down_end_of_pause(key, timezone.now())
+    row = ApiKey.objects.select_for_update().get(pk=key.pk)
+    if row.is_deleted:
+        raise KeyGone
+    return row
+
+
+def _reason(row: ApiKey, expires_at: datetime | None) -> str:
+    if expires_at is None:
+        return ""
+    return row.end_reason or EndReason.CHOSEN.value
+
+
+def _give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> None:
+    rejected: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
+    if row.is_paused:
+        rejected = {}
+    ApiKey.objects.filter(pk=row.pk).update(expires_at=expires_at, ends_when_quiet=False, **rejected, **columns)
+    row.notices.all().delete()
