@@ -49,18 +49,15 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
-    """Marks slow tests, and runs the tests of faults only if they are named, as `make faults` does. Long files come
-    first, so that at the end no process works on one alone.
-    """
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks slow tests, and runs the long tests of faults only if they are named, as `make faults` does."""
     slow.mark(items)
-    if not any("tests/faults" in argument for argument in config.args):
-        long = [item for item in items if item.get_closest_marker("faults")]
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
-    yield
-    slow.put_long_files_first(items)
+    if any("tests/faults" in argument for argument in config.args):
+        return
+    long = [item for item in items if item.get_closest_marker("faults")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
 
 
 @pytest.fixture(autouse=True)

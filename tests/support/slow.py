@@ -3,7 +3,6 @@
 """
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -26,8 +25,6 @@ HARMLESS = {
     "database_url",
     "session_headers",
 }
-# How many other tests take as long as one that starts a program.
-A_START = 30
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 _forbidden = False
 
@@ -36,18 +33,6 @@ def mark(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and (_lies_in_a_folder(item) or _may_start_a_program(item)):
             item.add_marker(pytest.mark.slow)
-
-
-def put_long_files_first(items: list[pytest.Item]) -> None:
-    """Processes that share the files take them in this order."""
-    weights: Counter[Path] = Counter()
-    for item in items:
-        weights[item.path] += A_START if _may_start(item) else 1
-    items.sort(key=lambda item: -weights[item.path])
-
-
-def _may_start(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and _may_start_a_program(item)
 
 
 def _lies_in_a_folder(item: pytest.Function) -> bool:
