@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django import template
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html
@@ -35,6 +36,14 @@ def _light(draw: Callable[..., str]) -> Callable[..., str]:
 
 for _draw in (heroicons.heroicon_mini, heroicons.heroicon_outline):
     register.simple_tag(_light(_draw), name=_draw.__name__)
+
+
+@register.simple_tag
+@lru_cache(maxsize=64)
+def sprite_icon(style: str, name: str) -> SafeString:
+    """An icon of static/icons.svg, which browsers keep: every page has the sidebar, and every key a badge."""
+    return format_html('<svg aria-hidden="true"><use href="{}#{}-{}"/></svg>', static("icons.svg"), style, name)
+
 
 # How long a unit is, and its name for one and for several. The largest unit that is contained is said, alone.
 _UNITS = [
