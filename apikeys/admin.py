@@ -17,7 +17,7 @@ from accounts.admin import ViewOnlyAdmin
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys import audit_kinds
 from apikeys.keys.services import KeyGone, pause_key, resume_key
-from apikeys.models import STANDING_ORDER, ApiKey, UnmatchedUse
+from apikeys.models import LIVING, STANDING_ORDER, ApiKey, UnmatchedUse
 from apikeys.standing import KeyState
 from common.client_address import client_address
 from projects.audit_log.models import AuditEvent
@@ -60,7 +60,7 @@ class StateFilter(admin.SimpleListFilter):
         is_named = request.method == "POST" and request.POST.get("select_across") != "1"
         if is_named or _KEY_ID.fullmatch(request.GET.get("q", "").strip()):
             return queryset
-        return queryset.filter(state__in=[KeyState.ACTIVE, KeyState.PAUSED])
+        return queryset.filter(state__in=LIVING)
 
 
 @admin.register(ApiKey)
@@ -74,6 +74,8 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "created_by",
         "state",
         "pause_reason",
+        "expires_at",
+        "end_reason",
         "last_report",
         "found_at",
         "mask",
@@ -83,7 +85,17 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "last_used_at",
         "last_used_address",
     )
-    list_display = ("name", "public_id", "project", "standing", "mask", "created_by", "created_at", "last_used_at")
+    list_display = (
+        "name",
+        "public_id",
+        "project",
+        "standing",
+        "expires_at",
+        "mask",
+        "created_by",
+        "created_at",
+        "last_used_at",
+    )
     list_filter = (StateFilter, "pause_reason", "created_at", "last_used_at")
     list_select_related = ("project", "created_by")
     search_fields = ("name", "public_id", "project__name", "project__public_id", "created_by__email")

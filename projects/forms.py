@@ -60,6 +60,8 @@ class MailsForm(PageForm):
     deleted = forms.BooleanField(required=False, label="A key, or the project, is deleted")
     revealed = forms.BooleanField(required=False, label="A key is copied or revealed from a new address")
     reported = forms.BooleanField(required=False, label="A key is reported as leaked")
+    ending = forms.BooleanField(required=False, label="A key is about to expire, or has expired")
+    new_address = forms.BooleanField(required=False, label="A key is used from a new address")
 
     @classmethod
     def of(cls, membership: Membership | None) -> "MailsForm":

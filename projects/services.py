@@ -82,13 +82,22 @@ def choose_mails(
     deleted: bool,
     revealed: bool,
     reported: bool,
+    ending: bool,
+    new_address: bool,
     address: str | None = None,
 ) -> None:
     """Which emails about the project's keys `by` gets, an owner; it is each owner's own choice. A change is an event.
 
     A change is dated, so that audit_log/owner_emails.py knows of which events the owner was told.
     """
-    choice = {"mail_created": created, "mail_deleted": deleted, "mail_revealed": revealed, "mail_reported": reported}
+    choice = {
+        "mail_created": created,
+        "mail_deleted": deleted,
+        "mail_revealed": revealed,
+        "mail_reported": reported,
+        "mail_ending": ending,
+        "mail_new_address": new_address,
+    }
     with transaction.atomic():
         owner = (
             Membership.objects.that(Permission.GET_MAILS).select_for_update().filter(project=project, user=by).first()
@@ -106,7 +115,7 @@ def choose_mails(
 
 def _switched_on(owner: Membership) -> str:
     """The kinds of emails that the owner gets, as words."""
-    kinds = ("created", "deleted", "revealed", "reported")
+    kinds = ("created", "deleted", "revealed", "reported", "ending")
     return ", ".join(kind for kind in kinds if getattr(owner, f"mail_{kind}")) or "none"
 
 

@@ -29,6 +29,7 @@ from projects.models import Project
 from projects.permissions import Role
 from tests.support import slow
 from tests.support.calls.api_client import bearer, secret_of
+from tests.support.calls.github import SIGNER
 from tests.support.calls.uploads import post
 from tests.support.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
 from tests.support.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
@@ -37,7 +38,7 @@ from tests.support.people.accounts import log_in as sign_in_by_form
 from tests.support.people.accounts import new_person
 from tests.support.people.emails import mails_of
 from tests.support.people.sessions import age, log_in
-from tests.support.programs.postgres import find_binaries
+from tests.support.programs.postgres import find_binaries, free_port
 from tests.support.programs.redis_server import RedisServer
 from tests.support.programs.servers import Server
 from tests.support.settings import at_once
@@ -171,6 +172,14 @@ def session_server(django_db_setup: None, static_files: None) -> Iterator[Server
 def server(transactional_db: None, session_server: Server) -> Server:
     """`manage.py serve` on the test's database. The test's writes are committed, so the server sees them."""
     return session_server
+
+
+@pytest.fixture(scope="session")
+def without_database(static_files: None) -> Iterator[Server]:
+    """A server whose database is away. Nobody listens at the port."""
+    away = f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey"
+    with Server.started(DATABASE_URL=away, GITHUB_PUBLIC_KEYS=SIGNER.document()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
-from apikeys.lifetimes.instants import check_end, check_instant
+from apikeys.keys.end_limits import check_end, check_instant
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
 from apikeys.standing import EndReason, KeyState, PauseReason
@@ -67,7 +67,8 @@ class ReadSecret(Protocol):
 
 
 @sensitive_variables()
-def _insert_key(project: Project, by: User, **columns: Any) -> NewKey:
+def insert_key(project: Project, by: User, **columns: Any) -> NewKey:
+    """Writes a key's row, without its event. Called in the transaction that has locked the project."""
     secret = secret_format.generate(settings.KEY_PREFIX)
     key = ApiKey(project=project, created_by=by, **columns)
     key.mask = secret_format.mask(secret, settings.KEY_PREFIX)
@@ -76,6 +77,20 @@ def _insert_key(project: Project, by: User, **columns: Any) -> NewKey:
         key.ring_key_id, key.ciphertext = vault.encrypt(secret, key_id=key.public_id, project_id=project.public_id)
     key.save(force_insert=True)
     return NewKey(key, secret)
+
+
+@sensitive_variables()
+def key_of_form(project: Project, form_token: str | None) -> NewKey | None:
+    """The key that this form created before. Called in the transaction that has locked the project.
+
+    Raises ShownOnce if its secret is not stored, and ValidationError if the key was deleted.
+    """
+    key = project.api_keys.filter(form_token=form_token).first() if form_token else None
+    if key is None:
+        return None
+    if key.is_deleted:
+        raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
+    return NewKey(key, _decrypt(key))
 
 
 @sensitive_variables()
@@ -98,16 +113,14 @@ def create_key(
     end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
     with transaction.atomic():
         project = lock_project(project)
-        if form_token and (key := project.api_keys.filter(form_token=form_token).first()):
-            if key.is_deleted:
-                raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
-            return NewKey(key, _decrypt(key))
+        if before := key_of_form(project, form_token):
+            return before
         check_end(expires_at, created_at=timezone.now())
         creation_limits.refuse_name(name, project)
         creation_limits.refuse_too_many(project)
         try:
             with transaction.atomic():
-                new = _insert_key(project, by, name=name, form_token=form_token or None, **end)
+                new = insert_key(project, by, name=name, form_token=form_token or None, **end)
         except IntegrityError as error:
             # The database's constraint has the last word.
             raise ValidationError("This project already has a key of that name.", code="name_taken") from error

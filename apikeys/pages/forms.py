@@ -2,25 +2,20 @@ from typing import Any
 
 from django import forms
 
-from apikeys.standing import KeyState
+from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, EXPIRED, PAUSED, REPORTED, Standing
 from apikeys.usage.figures import Period
-from common.names import NameField
-from projects.forms import ConfirmNameForm, FormTokenField, ListForm, PageForm
+from projects.forms import ConfirmNameForm, ListForm
 
-STATE_CHOICES = [("", "All but deleted"), *((state.value, state.label) for state in KeyState)]
+# What the list of keys can be filtered by, each with its standings.
+STANDINGS_OF: dict[str, tuple[Standing, ...]] = {
+    "active": (ACTIVE,),
+    "paused": (PAUSED, REPORTED),
+    "expired": (EXPIRED,),
+    "creator_deactivated": (CREATOR_DEACTIVATED,),
+    "deleted": (DELETED,),
+}
+STATE_CHOICES = [("", "All but deleted"), *((code, of[0].label) for code, of in STANDINGS_OF.items())]
 SORT_CHOICES = [("", "Newest first"), ("name", "By name"), ("used", "Last used first")]
-_NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus": True}
-
-
-class CreateKeyForm(PageForm):
-    id_prefix = "create-key"
-    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
-    form_token = FormTokenField()
-
-
-class RenameKeyForm(PageForm):
-    id_prefix = "rename-key"
-    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
 
 
 class FocusedNameForm(ConfirmNameForm):

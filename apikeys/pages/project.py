@@ -1,7 +1,6 @@
 """The pages of a project with its keys. Their partials are the answers of actions.py."""
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,9 +21,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
-from apikeys.pages.forms import SORT_CHOICES, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
+from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
+from apikeys.pages.roll_panels import rolls_context
+from apikeys.pages.times.end_forms import CreateKeyForm
 from apikeys.refusals import OF_A_KEY
-from apikeys.standing import REPORTED, KeyState
+from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
 from common.answers.announcements import announce
 from common.answers.paging import page_of
@@ -84,7 +85,8 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, by the search and filter in `query`."""
     choice = list_choice(query, KeyListForm)
     any_deleted = project.api_keys.deleted().exists()
-    names = living_names(project)
+    living = list(project.api_keys.alive().only("project", "name", "state", "resumes_at", "expires_at"))
+    names, not_ended = [key.name for key in living], sum(not key.is_expired for key in living)
     kept = query.copy()
     kept.pop("created", None)  # a new key is shown once, and not on each page of the list
     return {
@@ -94,24 +96,25 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "sort": choice["sort"],
         "query": kept,
         "any_deleted": any_deleted,
-        "states": [c for c in STATE_CHOICES if any_deleted or c[0] != KeyState.DELETED or choice["state"] == c[0]],
+        "states": [c for c in STATE_CHOICES if any_deleted or c[0] != DELETED.code or choice["state"] == c[0]],
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
-        "living": len(names),
+        "living": not_ended,
         "limit": settings.MAX_KEYS_PER_PROJECT,
-        "at_limit": len(names) >= settings.MAX_KEYS_PER_PROJECT,
+        "at_limit": not_ended >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
+        **rolls_context(project),
     }
 
 
 def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
     """The chosen page of the chosen keys, with their figures. `living` keys are there without a choice."""
     keys = project.api_keys.select_related("created_by").order_by(*_SORTED[choice["sort"]])
-    keys = keys.filter(state=choice["state"]) if choice["state"] else keys.alive()
+    keys = keys.standing_as(*STANDINGS_OF[choice["state"]]) if choice["state"] else keys.alive()
     if choice["q"]:
         keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
     # Only deleted keys may be many.
-    if choice["state"] == KeyState.DELETED:
+    if choice["state"] == DELETED.code:
         page = page_of(keys, choice["page"], KEYS_A_PAGE)
     else:
         paginator = Paginator(keys, KEYS_A_PAGE)
@@ -127,14 +130,18 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     context = project_context(project)
     counted = keys_counted(project, Period.DAY).keys
-    states = Counter(key.state for key in counted)
-    counts = {"living": len(counted) - states[KeyState.DELETED], "paused": states[KeyState.PAUSED]}
+    living = [key for key in counted if not key.is_deleted]
+    counts = {
+        "living": len(living),
+        "paused": sum(key.is_paused for key in living),
+        "expired": sum(key.is_expired and not key.is_paused for key in living),
+    }
     # Only whether there is a deleted key, because there may be any number.
     if not counted and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
     # Keys of active accounts first, then the key that was used last; among keys that were never used, the newest.
-    living = project.api_keys.alive().select_related("created_by")
-    keys = list(living.order_by("-created_by__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
+    alive = project.api_keys.alive().select_related("created_by")
+    keys = list(alive.order_by("-created_by__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), keys[0] if keys else None)
     files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
@@ -142,6 +149,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "key": key,
         "keys": keys,
         "stopped": reported_or_tried(project, besides=key),
+        "ending": _ending_soon(project, besides=key),
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
@@ -162,9 +170,15 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     days, the latest request first.
     """
     tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
-    keys = project.api_keys.select_related("created_by").exclude(state=KeyState.ACTIVE).filter(tried | holds(REPORTED))
+    stopped = [standing for standing in STANDINGS if standing not in (ACTIVE, CREATOR_DEACTIVATED)]
+    keys = project.api_keys.select_related("created_by").filter(tried | holds(REPORTED)).standing_as(*stopped)
     keys = keys.exclude(pk=besides.pk if besides else 0)
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
+
+
+def _ending_soon(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
+    """The other keys that end in the next 7 days, the first one first."""
+    return project.api_keys.ending_soon().exclude(pk=besides.pk if besides else 0)[:STOPPED_SHOWN]
 
 
 @require_safe
@@ -231,6 +245,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
         "words": usage_charts.WORDS[period],
         "ranges": usage_charts.WORDS.items(),
         "events": _events(key),
+        **rolls_context(project, key),
     }
     context |= usage_charts.context(history([key.pk], period), period)
     return render(request, "apikeys/key.html", context)

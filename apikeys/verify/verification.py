@@ -101,7 +101,7 @@ _BINARY: dict[Any, Callable[[bytes], Any]] = {
     _INSTANT: lambda value: _DOUBLE(value)[0] if value else None,
 }
 _DECODERS = [_BINARY[kind] for _, kind in _COLUMNS]
-# SQLite stores an instant as text in UTC.
+# SQLite's instants come as datetimes without a time zone. They are in UTC.
 _INSTANTS = [place for place, (_, kind) in enumerate(_COLUMNS) if kind == _INSTANT]
 
 
@@ -197,7 +197,7 @@ def _fetch(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:
         return None
     columns = list(row)
     for place in _INSTANTS:
-        columns[place] = row[place] and datetime.fromisoformat(row[place]).replace(tzinfo=UTC).timestamp()
+        columns[place] = row[place] and row[place].replace(tzinfo=UTC).timestamp()
     return columns
 
 
@@ -213,7 +213,7 @@ def _judge(row: Row, address: str | None) -> Verdict:
     facts, project_is_deleted = Facts(*row[_FIRST_FACT:-1]), row[-1]
     if project_is_deleted:
         return _unmatched(KEY_DELETED)  # its use was deleted with it
-    identity = Identity(*row[:_FIRST_FACT], facts.expires_at)
+    identity = Identity._make((*row[:_FIRST_FACT], facts.expires_at))
     now = time.time()
     standing = standing_of(facts, now)
     if standing is UNKNOWN:

@@ -165,6 +165,11 @@ def test_the_database_sorts_keys_by_the_standing_that_the_judge_gives_them():
     keys = ApiKey.objects.select_related("created_by").annotate(place=STANDING_ORDER).order_by("place")
     assert len(keys) == len(STORED)
     assert [key.place for key in keys] == [STANDINGS.index(key.standing) for key in keys]
+    for standing in STANDINGS:
+        found = ApiKey.objects.standing_as(standing)
+        assert {key.pk for key in found} == {key.pk for key in keys if key.standing is standing}
+    not_ended = {key.pk for key in keys if not (key.is_deleted or key.is_expired)}
+    assert {key.pk for key in ApiKey.objects.not_ended()} == not_ended
 
 
 @pytest.mark.django_db

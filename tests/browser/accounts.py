@@ -23,12 +23,19 @@ def sign_in_by_password(page, user):
     page.get_by_label("Email").fill(user.email)
     page.get_by_label("Password").fill(PASSWORD)
     button(page, "Sign in").click()
+    until_left(page, "account_login")
 
 
 def confirm_password(page):
     page.goto(reverse("account_reauthenticate"))
     page.get_by_label("Password").fill(PASSWORD)
     button(page, "Confirm").click()
+    until_left(page, "account_reauthenticate")
+
+
+def until_left(page, name):
+    """Waits for the answer to a form. A visit before it would cancel the form."""
+    page.wait_for_url(lambda url: urlsplit(url).path != reverse(name))
 
 
 def sign_out(page):

@@ -26,8 +26,8 @@ from tests.support.people.sessions import log_in
 from tests.support.programs.servers import Server
 
 # The longest wait on a busy machine. A test continues as soon as it can.
-SECONDS_TO_WAIT = 30
-expect.set_options(timeout=SECONDS_TO_WAIT * 1000)
+MILLISECONDS_TO_WAIT = 60_000
+expect.set_options(timeout=MILLISECONDS_TO_WAIT)
 
 # Playwright's event loop runs in this thread, so Django would forbid database calls here.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -116,7 +116,9 @@ class Complaints(list[str]):
     """Errors in the background. A test that provokes an error removes it with `complaints.clear()`."""
 
     def watch(self, context: BrowserContext, origin: str) -> None:
+        """Every context of the tests comes here first."""
         host = urlsplit(origin).netloc
+        context.set_default_timeout(MILLISECONDS_TO_WAIT)
 
         def requested(url: str) -> None:
             parts = urlsplit(url)

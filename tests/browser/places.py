@@ -139,12 +139,21 @@ def button(place: Page | Locator, name: str) -> Locator:
     return place.get_by_role("button", name=name, exact=True)
 
 
+# Every announcement that no test has met yet. MEET marks an announcement, and the mark goes with its words.
+UNMET = ":is(#announcements > *, dialog[open] [data-dialog-status]):not(:has([data-met]))"
+MEET = """lines => lines.forEach(line => {
+  const last = line.lastElementChild ?? line.appendChild(document.createElement('i'))
+  last.toggleAttribute('data-met', true)
+})"""
+
+
 def said(page: Page, text: str) -> None:
     """Waits until the live region of the page, or of its open dialog, says `text`. The page is then ready for the next
-    action.
+    action. An announcement is met once, so the same words later mean a new announcement.
     """
-    regions = page.locator("#announcements, dialog[open] [data-dialog-status]")
-    expect(regions.filter(has_text=text)).not_to_have_count(0)
+    announcement = page.locator(UNMET).filter(has_text=text)
+    expect(announcement).not_to_have_count(0)
+    announcement.evaluate_all(MEET)
     settled(page)
 
 
@@ -158,8 +167,9 @@ def stop_the_clock(page: Page) -> None:
     page.clock.pause_at(timezone.now() + timedelta(hours=1))
 
 
-def htmx_logged(complaints: list[str], status: int) -> None:
+def htmx_logged(page: Page, complaints: list[str], status: int) -> None:
     """Messages of htmx in the console: it logs each answer that it was told to reject."""
+    until(lambda: page.evaluate("true") and complaints)
     assert [f"Error Code {status}" in line for line in complaints] == [True]
     complaints.clear()
 
@@ -168,11 +178,11 @@ def clipboard(page: Page) -> str:
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
-def copied_with(page: Page, place: Locator) -> str:
-    """The text that a key's Copy button puts on the clipboard."""
+def copied_with(page: Page, place: Locator, *, saying: str = "copied") -> str:
+    """The text that a Copy button puts on the clipboard."""
     page.evaluate("navigator.clipboard.writeText('')")
     place.click()
-    said(page, "copied")
+    said(page, saying)
     return clipboard(page)
 
 

@@ -48,7 +48,7 @@ def test_a_right_lost_in_the_meantime_is_said(on_settings, api_key, owner, compl
     switch(on_settings, "Production server").click()
     said(on_settings, "This is not allowed")
     expect(switch(on_settings, "Production server")).to_have_text("Pause")
-    htmx_logged(complaints, 403)
+    htmx_logged(on_settings, complaints, 403)
 
 
 def act_on_the_key(page, act):
@@ -96,6 +96,6 @@ def test_somebody_elses_login_in_another_tab_does_not_act_on_the_key(on_settings
     sign_in(on_settings, UserFactory())
     switch(on_settings, "Production server").click()
     said(on_settings, "no longer exists")
-    htmx_logged(complaints, 404)
+    htmx_logged(on_settings, complaints, 404)
     api_key.refresh_from_db()
     assert api_key.state == KeyState.ACTIVE

@@ -140,8 +140,8 @@ def test_neither_escape_nor_a_click_outside_closes_the_dialog_and_leaving_asks_f
     expect(panel).to_be_visible()
     asked = []
     inside.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-    inside.evaluate("location.assign('/help/')")
-    inside.wait_for_timeout(300)  # a dialog would open in this time
+    with inside.expect_event("dialog"):
+        inside.evaluate("location.assign('/help/')")
     assert asked == ["beforeunload"]
     expect(panel).to_be_visible()
     assert SECRET.fullmatch(copied_with(inside, button(panel, "Copy")))

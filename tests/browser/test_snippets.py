@@ -43,7 +43,7 @@ def run(code, command, folder, secret):
     (folder / name).write_text(code)
     environment = {**os.environ, "LATCHKEY_API_KEY": secret, "GOCACHE": str(folder / "go")}
     return subprocess.run(
-        [*program, name], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [*program, name], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 

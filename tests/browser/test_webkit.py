@@ -13,9 +13,15 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 
 from apikeys.models import ApiKey
-from tests.browser.places import SECRET, call, until
+from tests.browser.places import MEET, SECRET, UNMET, call, until
 from tests.support.factories import PASSWORD
 from tests.support.programs.webkit import webkit
+
+IS_SAID = f"""
+const lines = [...document.querySelectorAll('{UNMET}')].filter(line => line.textContent.includes(arguments[0]))
+{MEET.removeprefix("lines => ")}
+return lines.length > 0
+"""
 
 
 class Screen:
@@ -49,13 +55,8 @@ class Screen:
         until(lambda: bool(self._shown("dialog")) == is_open)
 
     def said(self, text: str) -> None:
-        """Waits until the page's live region says `text` and htmx has settled."""
-        until(
-            lambda: (
-                text
-                in str(self.browser.execute_script("return document.body.querySelector('#announcements').textContent"))
-            )
-        )
+        """Waits until the page's live region says `text` in a new announcement and htmx has settled."""
+        until(lambda: self.browser.execute_script(IS_SAID, text))
         until(lambda: not self.browser.find_elements(By.CSS_SELECTOR, ".htmx-added"))
 
     def pasted(self, field: WebElement) -> str:

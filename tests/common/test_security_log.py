@@ -2,6 +2,7 @@
 
 import logging
 import re
+from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -9,17 +10,23 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.core import mail
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.security_events import whose
+from apikeys import audit_kinds
 from apikeys.keys import services
+from apikeys.lifetimes import ends
+from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from apikeys.verify import gateway
 from common.security_log import Event, record
 from projects.audit_log import kinds
 from projects.audit_log.models import AuditEvent
+from projects.audit_log.recording import record as record_event
 from projects.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
@@ -34,7 +41,20 @@ from tests.support.places.pages import action, page
 ADDRESS = "203.0.113.7"
 TYPED_BY_MISTAKE = "my-secret-pass phrase 99"
 # These tests cause these events without a page.
-OUTSIDE = {Event.PROJECT_RENAMED, Event.MEMBER_CHANGED, Event.KEY_RESUMED_REPORTED}
+OUTSIDE = {
+    Event.PROJECT_RENAMED,
+    Event.MEMBER_CHANGED,
+    Event.KEY_RESUMED_REPORTED,
+    Event.KEY_PAUSED_UNTIL,
+    Event.KEY_PAUSE_CHANGED,
+    Event.KEY_RESUMED_ITSELF,
+    Event.KEY_END_CHANGED,
+    Event.KEY_ENDED,
+    Event.KEY_EXPIRED,
+    Event.KEY_ENDED_QUIET,
+    Event.KEY_REVIVED,
+    Event.KEY_ROLLED,
+}
 
 
 class Lines(logging.Handler):
@@ -165,7 +185,7 @@ def keys_and_members(world, secrets):
     client.post(page("apikeys:create", project), {"name": "Second"})
     for name in ("copy", "reveal", "pause", "resume"):
         client.post(action(name, key))
-    client.post(action("rename", key), {"name": "Renamed"})
+    client.post(action("edit", key), {"name": "Renamed"})
     client.post(page("projects:mails", project), {"created": "on"})
     file = FileFactory(project=project)
     browser().delete(f"/api/v1/files/{file.public_id}", headers=bearer(secret_of(key)))
@@ -226,7 +246,37 @@ def calls(world, secrets):
     secrets.append(wrong)
 
 
-VISITS = [sign_up, sign_in, second_factor, change_account, reset, keys_and_members, projects, admin, calls]
+def ends_and_pauses(world, secrets):
+    """What time does to keys, and what people do about it."""
+    new = services.create_key(project=world["project"], name="Ending", by=world["owner"])
+    secrets.append(new.secret)
+    key, now = new.key, timezone.now()
+    assert services.pause_key(key=key, by=None, until=now + timedelta(hours=1))
+    assert services.change_end_of_pause(key=key, by=None, until=None)
+    assert services.resume_key(key=key, by=None)
+    assert services.pause_key(key=key, by=None, until=now + timedelta(hours=1))
+    ApiKey.objects.filter(pk=key.pk).update(resumes_at=now - timedelta(seconds=1))
+    assert ends.change_end(key=key, expires_at=now + timedelta(days=1), by=None)
+    assert ends.end_key(key=key, by=None)
+    assert ends.change_end(key=key, expires_at=None, by=None, may_revive=True)
+    for kind in (audit_kinds.EXPIRED, audit_kinds.ENDED_QUIET, audit_kinds.ROLLED):
+        with transaction.atomic():
+            names = {"before": "Ending", "after": "Ending"} if kind.names else {}
+            record_event(kind, key=key, by=None, address=None, **names)
+
+
+VISITS = [
+    sign_up,
+    sign_in,
+    second_factor,
+    change_account,
+    reset,
+    keys_and_members,
+    projects,
+    admin,
+    calls,
+    ends_and_pauses,
+]
 
 
 def test_one_visit_of_each_kind_gives_its_line_and_no_secret(world, lines, capfd):

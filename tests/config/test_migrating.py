@@ -1,15 +1,23 @@
 """Migrations have no time limit and can be reversed, and columns of codes are wide enough."""
 
+from datetime import timedelta
+
 import pytest
 from django.apps import apps
+from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import CharField
+from django.utils import timezone
 
+from apikeys.keys.services import delete_key, pause_key
+from apikeys.lifetimes.ends import end_key
+from apikeys.models import ApiKey, KeyUse
 from tests.support.environment import ON_SQLITE
+from tests.support.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-OURS = {"accounts", "apikeys", "outbox", "projects"}
+OURS = {"accounts", "apikeys", "housekeeping", "outbox", "projects"}
 has_a_time_limit = pytest.mark.skipif(ON_SQLITE, reason="SQLite has no time limit")
 
 
@@ -55,3 +63,28 @@ def test_columns_of_short_codes_have_room_for_longer_ones():
     coded = [field for field in fields if isinstance(field, CharField) and field.choices]
     assert len(coded) >= 10
     assert {str(field) for field in coded if field.max_length != 32} == set()
+
+
+@pytest.mark.slow
+def test_a_key_that_has_ended_is_paused_when_the_migrations_are_taken_back(transactional_db, project, owner):
+    """The release before knows no ends, so the key would work again."""
+    ended, expired, ahead, lapsed, deleted = ApiKeyFactory.create_batch(5, project=project)
+    now, hour = timezone.now(), timedelta(hours=1)
+    for key in (ended, deleted):
+        end_key(key=key, by=owner)
+    delete_key(key=deleted, by=owner)
+    ApiKey.objects.filter(pk=expired.pk).update(expires_at=now - hour)
+    ApiKey.objects.filter(pk=ahead.pk).update(expires_at=now + hour)
+    pause_key(key=lapsed, by=owner, until=now + hour)
+    ApiKey.objects.filter(pk=lapsed.pk).update(resumes_at=now - hour)
+    KeyUse.objects.create(key=ended, span="day", starts_at=now, outcome="expired", calls=1, last_at=now)
+    try:
+        call_command("migrate", "projects", "0002_v0_1_0_audit_log", verbosity=0)
+        call_command("migrate", "apikeys", "0001_v0_1_0", verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT state FROM apikeys_apikey ORDER BY id")
+            states = [state for (state,) in cursor.fetchall()]
+    finally:
+        call_command("migrate", verbosity=0)
+    assert states == ["paused", "paused", "active", "active", "deleted"]
+    assert KeyUse.objects.count() == 0

@@ -15,11 +15,12 @@ from projects.models import Membership, Project
 from projects.permissions import Role
 from projects.services import choose_mails, delete_project
 from tests.support.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.support.people.emails import ALL
 from tests.support.programs.parallel import rounds_in_parallel
 
 pytestmark = pytest.mark.django_db
 
-NO_MAILS = {"created": False, "deleted": False, "revealed": False, "reported": False}
+NO_MAILS = dict.fromkeys(ALL, False)
 ROUNDS = 20
 
 

@@ -5,6 +5,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -42,7 +43,13 @@ def _may_start_a_program(item: pytest.Function) -> bool:
     """Whether the test, one of its fixtures, or a function that they call names something that starts a program."""
     definitions: Any = item._fixtureinfo.name2fixturedefs
     fixtures = [definition.func for name in definitions for definition in definitions[name]]
-    return any(_reaches(function, set()) for function in [item.function, *fixtures])
+    return any(_reaches_a_starter(function) for function in [item.function, *fixtures])
+
+
+@cache
+def _reaches_a_starter(function: Callable[..., Any]) -> bool:
+    """Remembered, because most tests have the same fixtures."""
+    return _reaches(function, set())
 
 
 def _reaches(function: Callable[..., Any], seen: set[Any]) -> bool:

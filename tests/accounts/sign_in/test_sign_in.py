@@ -59,22 +59,6 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(client, person)
     assert cookie["samesite"] == "Lax"
 
 
-def test_failed_logins_to_one_account_are_limited_even_for_the_right_password(client, person):
-    """T22"""
-    for _ in range(5):
-        log_in(client, person, "not the one at all")
-    page = page_of(log_in(client, person))
-    assert "Too many attempts" in page
-    assert not is_signed_in(client)
-
-
-def test_a_burst_of_logins_from_one_address_is_answered_429_in_our_layout(client):
-    """T22"""
-    answers = [client.post(LOGIN, {"login": f"p{n}@example.com", "password": "x"}) for n in range(31)]
-    assert answers[-1].status_code == HTTPStatus.TOO_MANY_REQUESTS
-    assert "Too many attempts</h1>" in page_of(answers[-1])
-
-
 def test_signing_out_asks_first(inside):
     assert "Sign out?</h1>" in page_of(inside.get(reverse("account_logout")))
     assert is_signed_in(inside)

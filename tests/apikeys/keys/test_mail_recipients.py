@@ -1,14 +1,18 @@
 """Who gets which emails about keys: owners get the kinds that they chose, and those about looks from new addresses."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys import secret_storage, services
+from apikeys.lifetimes.ends import change_end
+from apikeys.lifetimes.notices import send_due_notices
 from apikeys.models import ApiKey
 from projects.audit_log.kinds import all_kinds
 from projects.models import Membership, Project
@@ -43,18 +47,21 @@ def test_whose_account_is_deactivated_is_not_mailed(key, owner, told):
     assert told(services.delete_key, key=key, by=None) == []
 
 
-@pytest.mark.parametrize("off", ALL)
+@pytest.mark.parametrize("off", ["created", "revealed", "ending", "reported", "deleted"])
 def test_each_kind_of_mail_can_be_switched_off_by_itself(off, project, owner, told):
     choose_mails(project=project, by=owner, **ALL | {off: False})
     found = told(services.create_key, project=project, name="Production server", by=owner, address=HOME)
     key = project.api_keys.get()
     secret = services.reveal_secret(key=key, by=owner, address=HOME)
     found += told(services.copy_secret, key=key, by=owner, address=OFFICE)
+    change_end(key=key, expires_at=timezone.now() + timedelta(days=3), by=owner)
+    found += told(send_due_notices, timezone.now())
     found += told(services.report_leak, secret=secret)
     found += told(services.delete_key, key=key, by=owner)
-    kinds = ["created", "revealed", "reported", "deleted"]
-    words = {"created": "created:", "revealed": "copied", "reported": "reported", "deleted": "deleted:"}
-    assert len(found) == 3
+    kinds = ["created", "revealed", "ending", "reported", "deleted"]
+    words = {"created": "created:", "revealed": "copied", "ending": "ends in 3 days"}
+    words |= {"reported": "reported", "deleted": "deleted:"}
+    assert len(found) == 4
     expected = [words[kind] for kind in kinds if kind != off]
     assert all(word in message.subject for word, message in zip(expected, found, strict=True))
 
@@ -67,7 +74,8 @@ def test_without_the_mail_of_deleted_keys_a_deleted_project_is_no_mail_either(ke
 @pytest.mark.slow
 def test_the_sample_account_is_mailed_nothing(told):
     assert told(call_command, "demo", verbosity=0) == []
-    assert {getattr(m, f"mail_{about}") for m in Membership.objects.all() for about in ALL} == {True}
+    chosen = [{about: getattr(m, f"mail_{about}") for about in ALL} for m in Membership.objects.all()]
+    assert chosen == [ALL] * len(chosen)
 
 
 # A new address
@@ -208,7 +216,8 @@ def test_an_owner_chooses_on_the_settings_page(project, owner, signed_in):
     answer = client.post(mails_page(project), {"created": "on", "reported": "on"}, follow=True)
     assert answer.redirect_chain == [(f"{page}#mails", 302)]
     assert "Notification settings saved." in answer.content.decode()
-    assert boxes(answer) == {"created": True, "deleted": False, "revealed": False, "reported": True}
+    off = {"deleted": False, "revealed": False, "ending": False, "new_address": False}
+    assert boxes(answer) == {"created": True, "reported": True, **off}
     client.post(mails_page(project))
     assert boxes(client.get(page)) == dict.fromkeys(ALL, False)
 
@@ -241,6 +250,15 @@ def test_a_viewer_who_becomes_an_owner_is_mailed(project, viewer):
 def test_every_choice_is_a_column_and_every_mail_has_its_choice():
     columns = {field.name.removeprefix("mail_") for field in Membership._meta.fields if field.name.startswith("mail_")}
     emails = {kind.code: kind.email for kind in all_kinds() if kind.email}
-    assert columns == set(ALL) == {email.switch for email in emails.values() if email.switch}
-    without_a_choice = {"resumed_reported", "shown_again", "member_added", "member_changed", "member_removed"}
+    # Emails about time are about no event (apikeys/lifetimes, apikeys/usage).
+    of_time = {"ending", "new_address"}
+    assert columns == set(ALL) == {email.switch for email in emails.values() if email.switch} | of_time
+    without_a_choice = {
+        "resumed_reported",
+        "revived",
+        "shown_again",
+        "member_added",
+        "member_changed",
+        "member_removed",
+    }
     assert {code for code, email in emails.items() if not email.switch} == without_a_choice

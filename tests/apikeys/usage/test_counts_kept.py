@@ -62,5 +62,6 @@ def test_a_batch_that_a_frozen_server_was_sent_is_not_written_twice(api_key, mon
         os.kill(server, signal.SIGCONT)
     while os.path.exists(f"/proc/{server}"):
         time.sleep(0.05)
+    monkeypatch.undo()
     counting.flush()
     assert calls_written() == 1

@@ -9,7 +9,6 @@ import pytest
 from apikeys.models import KeyUse
 from tests.support.calls.api_helpers import assert_error, get_request, send_raw
 from tests.support.environment import ON_SQLITE, REPOSITORY
-from tests.support.programs.postgres import free_port
 from tests.support.programs.servers import database_url
 from tests.support.settings.production import production_environment
 
@@ -128,9 +127,8 @@ def test_the_processes_load_nothing_that_only_pages_need():
     assert loaded & PAGES_MODULES == set()
 
 
-def test_the_processes_of_the_check_answer_health(start_server):
+def test_the_processes_of_the_check_answer_health(server):
     """T39: for the check's processes, with their own connections."""
-    server = start_server()
     for path, state in (("/health/live", b"live"), ("/health/ready", b"ready")):
         answer = server.request("GET", path, port=server.check_port)
         assert (answer.status, answer.body) == (200, b'{"status": "%s"}' % state)
@@ -138,9 +136,10 @@ def test_the_processes_of_the_check_answer_health(start_server):
         assert server.request("HEAD", path, port=server.check_port).body == b""
 
 
-def test_without_its_database_the_check_is_live_but_not_ready(start_server):
+@pytest.mark.nodb
+def test_without_its_database_the_check_is_live_but_not_ready(without_database):
     """T39"""
-    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    server = without_database
     assert server.request("GET", "/health/live", port=server.check_port).status == 200
     assert server.request("GET", "/health/ready", port=server.check_port).status == 503
 
@@ -149,7 +148,7 @@ def test_without_its_database_the_check_is_live_but_not_ready(start_server):
 def test_production_refuses_a_key_that_came_over_plain_http(start_server, api_key):
     """T27"""
     environment = {**production_environment(), "DATABASE_URL": database_url()}
-    server = start_server(**{**environment, "ALLOWED_HOSTS": "127.0.0.1"})
+    server = start_server(**{**environment, "ALLOWED_HOSTS": "127.0.0.1", "HOUSEKEEPING_SECONDS": "3600"})
     bearer = {"Authorization": f"Bearer {api_key.secret}"}
     for scheme, status in (("http", 403), (None, 403), ("http, https", 403), ("https", 401), ("https, http", 403)):
         headers = {**bearer, "X-Forwarded-Proto": scheme} if scheme else bearer

@@ -65,7 +65,7 @@ def test_a_check_finds_its_key_by_an_index(api_key, project, owner):
         cursor.execute(f"ANALYZE {ApiKey._meta.db_table}")
         if not ON_SQLITE:
             cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"{explain} {_LOOKUP.format(placeholders='%s')}", [bytes(api_key.digest)])
+        cursor.execute(f"{explain} {_LOOKUP[connection.vendor].format(placeholders='%s')}", [bytes(api_key.digest)])
         plan = str(cursor.fetchall())
     assert re.search(r"USING INDEX \S+ \(digest=" if ON_SQLITE else r"Index Scan (?:using|on) \S*digest", plan), plan
 

@@ -1,18 +1,21 @@
 """/verify: a gateway calls it before it forwards a request."""
 
 import time
+from datetime import timedelta
+from email.utils import formatdate
 from typing import Any, NoReturn
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apikeys.keys import services
+from apikeys.lifetimes.ends import change_end
 from apikeys.secrets import secret_format
 from apikeys.usage import counting
 from projects.services import delete_project
 from tests.support.calls.api_helpers import assert_error, get_request, send_raw
 from tests.support.environment import ON_SQLITE
-from tests.support.programs.postgres import free_port
 from tests.support.stored.statements import assert_statements
 
 VERIFY = "/api/v1/verify"
@@ -40,6 +43,16 @@ def assert_lets_in(response: Any, api_key: Any) -> None:
 def test_a_good_key_is_answered_with_three_headers(client, api_key, bearer):
     """P2"""
     assert_lets_in(client.get(VERIFY, headers=bearer), api_key)
+
+
+def test_a_key_that_ends_within_30_days_says_when(client, api_key, owner, bearer):
+    """P14 X-Latchkey-Expires is an HTTP date, also in the answer below the path."""
+    for days, says in ((31, False), (29, True)):
+        end = timezone.now() + timedelta(days=days)
+        change_end(key=api_key, expires_at=end, by=owner)
+        for path in (VERIFY, f"{VERIFY}/v1/orders"):
+            said = client.get(path, headers=bearer).headers.get("X-Latchkey-Expires")
+            assert said == (formatdate(end.timestamp(), usegmt=True) if says else None)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -229,9 +242,9 @@ def test_the_log_names_the_key_and_never_its_secret(server, api_key):
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite is a file, not a server that can be away")
-def test_without_its_database_the_server_lets_nobody_in(start_server, api_key):
+def test_without_its_database_the_server_lets_nobody_in(without_database, api_key):
     """T35: one part of the promise."""
-    server = start_server(DATABASE_URL=f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey")
+    server = without_database
     for path in (VERIFY, "/api/v1/me", "/api/v1/files", "/api/v1/files/file_0000000000000000"):
         assert_error(send_raw(server, get_request(path, f"Bearer {api_key.secret}".encode())), 503, "unavailable")
         assert_error(send_raw(server, get_request(path, b"Bearer x")), 401, "key_malformed")

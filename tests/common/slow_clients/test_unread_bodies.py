@@ -30,7 +30,7 @@ REFUSED = [
 
 def post(server: Server, method: str, path: str, *, port: int, chunked: bool = False) -> tuple[int, int]:
     """The statuses of a rejected call and of the next call on the same connection."""
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, path, iter([BODY[:50_000]] * 100) if chunked else BODY, WRONG)
         answer = connection.getresponse()
         answer.read()
@@ -73,7 +73,7 @@ def test_a_client_that_sends_slowly_is_answered_at_once(server, api_key):
                 ("POST", api_key.secret, 204),
             ):
                 head = f"{method} /api/v1/verify HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n"
-                slow = clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+                slow = clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
                 slow.sendall(f"{head}Content-Length: 5000000\r\n\r\nslow".encode())
                 assert slow.recv(12) == f"HTTP/1.1 {status}".encode(), (method, port)
 

@@ -1,4 +1,6 @@
-"""Settings with which a server starts, and settings with which it refuses to. Each start is a separate process."""
+"""Settings with which a server starts, and settings with which it refuses to. Each start is a separate process. Those
+that differ only in their environment are forks of one process.
+"""
 
 import re
 import stat
@@ -10,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.environment.given_addresses import refuse_foreign_host
 from tests.support.environment import REPOSITORY
+from tests.support.programs.forks import Outcome, run_each
 from tests.support.settings.production import production_environment
 
 pytestmark = pytest.mark.nodb
@@ -28,6 +31,14 @@ def manage(tmp_path, *arguments: str, **environment: str) -> subprocess.Complete
     )
 
 
+def in_each(tmp_path, arguments: list[str], environments: list[dict[str, str]]) -> list[Outcome]:
+    """Like `manage`, in each environment. The data directories are empty."""
+    folders = [{"DATA_DIR": str(tmp_path / f"data-{number}")} for number in range(len(environments))]
+    return run_each(
+        arguments, [folder | environment for folder, environment in zip(folders, environments, strict=True)]
+    )
+
+
 def test_production_names_everything_that_is_missing(tmp_path):
     result = manage(tmp_path, "check", ENV="production")
     assert result.returncode != 0
@@ -36,13 +47,13 @@ def test_production_names_everything_that_is_missing(tmp_path):
     assert not (tmp_path / "data" / "secrets").exists()
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING"])
-def test_production_names_the_one_thing_that_is_missing(tmp_path, name):
-    environment = production_environment()
-    del environment[name]
-    result = manage(tmp_path, "check", **environment)
-    assert result.returncode != 0
-    assert re.findall(r"(\w+) is missing", result.stderr.splitlines()[-1]) == [name]
+def test_production_names_the_one_thing_that_is_missing(tmp_path):
+    names = ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING"]
+    whole = production_environment()
+    environments = [{key: value for key, value in whole.items() if key != name} for name in names]
+    for name, outcome in zip(names, in_each(tmp_path, ["check"], environments), strict=True):
+        assert outcome.status != 0
+        assert re.findall(r"(\w+) is missing", outcome.stderr.splitlines()[-1]) == [name]
 
 
 # A slash that is not percent-encoded ends the host, so the password is read as the port.
@@ -59,28 +70,28 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("change", UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_an_address_that_cannot_be_read_is_refused_without_repeating_it(tmp_path, change):
+def test_an_address_that_cannot_be_read_is_refused_without_repeating_it(tmp_path):
     """T29: this holds on a local server too, and for every program that loads the settings. Only manage.py hides
     tracebacks.
     """
-    [name] = change
-    result = manage(tmp_path, "check", **change)
-    assert_refused(result, name)
-    assert "%2F" in result.stderr
-    command = [sys.executable, "-c", "import config.settings"]
-    environment = {"DATA_DIR": str(tmp_path), **change}
-    loaded = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    assert f"ImproperlyConfigured: {name} cannot be read" in loaded.stderr
-    assert "hunter2" not in loaded.stderr
+    checked, loaded = (
+        in_each(tmp_path, arguments, list(UNREADABLE.values()))
+        for arguments in (["check"], ["-c", "import config.settings"])
+    )
+    for (case, [name]), check, load in zip(UNREADABLE.items(), checked, loaded, strict=True):
+        assert_refused(check, name, case)
+        assert "%2F" in check.stderr, case
+        assert f"ImproperlyConfigured: {name} cannot be read" in load.stderr, case
+        assert "Traceback" in load.stderr, case
+        assert "hunter2" not in load.stderr, case
 
 
-def assert_refused(result, named):
+def assert_refused(outcome, named, case):
     """The message names the variable, without other lines around it and without its value."""
-    assert result.returncode != 0
-    assert re.search(rf"\b{named}\b", result.stderr)
-    assert "Traceback" not in result.stderr
-    assert "hunter2" not in result.stdout + result.stderr
+    assert outcome.status != 0, case
+    assert re.search(rf"\b{named}\b", outcome.stderr), case
+    assert "Traceback" not in outcome.stderr, case
+    assert "hunter2" not in outcome.stdout + outcome.stderr, case
 
 
 def test_production_takes_what_is_unusual_but_right(tmp_path):
@@ -149,14 +160,12 @@ def test_servers_that_start_at_once_agree_on_their_secrets(tmp_path):
     assert {path.name for path in (tmp_path / "secrets").iterdir()} == SECRETS
 
 
-@pytest.mark.parametrize(
-    "url", ["memcached://hunter2@127.0.0.1", "locmem://", "redis.example.com:6379", "http://redis"]
-)
-def test_a_cache_of_another_kind_is_refused_without_repeating_its_address(tmp_path, url):
-    result = manage(tmp_path, "check", CACHE_URL=url)
-    assert result.returncode != 0
-    assert "CACHE_URL must be empty, or a redis:// or rediss:// address" in result.stderr.splitlines()[-1]
-    assert "hunter2" not in result.stdout + result.stderr
+def test_a_cache_of_another_kind_is_refused_without_repeating_its_address(tmp_path):
+    urls = ["memcached://hunter2@127.0.0.1", "locmem://", "redis.example.com:6379", "http://redis"]
+    for url, outcome in zip(urls, in_each(tmp_path, ["check"], [{"CACHE_URL": url} for url in urls]), strict=True):
+        assert outcome.status != 0, url
+        assert "CACHE_URL must be empty, or a redis:// or rediss:// address" in outcome.stderr.splitlines()[-1], url
+        assert "hunter2" not in outcome.stdout + outcome.stderr, url
 
 
 def test_redis_without_its_package_is_refused_with_what_to_do(tmp_path):
@@ -193,12 +202,11 @@ BASES = {
 }
 
 
-@pytest.mark.parametrize(("environment", "base"), BASES.values(), ids=BASES.keys())
-def test_links_in_mails_lead_to_where_people_find_the_server(tmp_path, environment, base):
-    command = [sys.executable, "-c", "from config import settings as s; print(s.BASE_URL, s.EMAIL_TIMEOUT)"]
-    environment = {"DATA_DIR": str(tmp_path), **environment}
-    output = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True).stdout
-    assert output == f"{base} 10\n"
+def test_links_in_mails_lead_to_where_people_find_the_server(tmp_path):
+    show = ["-c", "from config import settings as s; print(s.BASE_URL, s.EMAIL_TIMEOUT)"]
+    outcomes = in_each(tmp_path, show, [environment for environment, _ in BASES.values()])
+    for (case, (_, base)), outcome in zip(BASES.items(), outcomes, strict=True):
+        assert outcome == (0, f"{base} 10\n", ""), case
 
 
 def test_links_in_emails_lead_to_a_host_that_is_answered():

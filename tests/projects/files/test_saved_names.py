@@ -79,5 +79,5 @@ def test_curl_saves_a_file_under_its_name(server, api_key, tmp_path):
         folder.mkdir()
         address = f"{server.url}/api/v1/files/{file.public_id}/content"
         command = [curl, "-sSf", "-OJ", "-H", f"Authorization: Bearer {api_key.secret}", address]
-        subprocess.run(command, cwd=folder, check=True, timeout=30)
+        subprocess.run(command, cwd=folder, check=True, timeout=120)
         assert [path.name for path in folder.iterdir()] == [SAVED[name]]

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support.programs.servers import Server
 
-SECONDS_TO_ANSWER = 30
+SECONDS_TO_ANSWER = 60
 
 _CHALLENGES = {"key_missing": None}
 _SECRET = re.compile(r"[a-z][a-z0-9]{0,11}_[0-9A-Za-z]{36}")
@@ -71,7 +71,7 @@ def _assert_repeats_no_secret(response: Any) -> None:
 def send_raw(server: Server, *parts: bytes, port: int | None = None) -> RawAnswer:
     """The first answer to these bytes, from the pages' port unless `port` is given.
 
-    Raises TimeoutError if neither an answer nor the end of the connection comes within 30 seconds.
+    Raises TimeoutError if neither an answer nor the end of the connection comes within a minute.
     """
     with socket.create_connection(("127.0.0.1", port or server.port), timeout=SECONDS_TO_ANSWER) as connection:
         received = b""

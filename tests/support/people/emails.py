@@ -10,7 +10,7 @@ from common.outbox.models import Email
 
 HOME, OFFICE = "203.0.113.7", "2001:db8:40::17"
 SOURCE = "https://github.com/acme/weather/blob/main/.env#L3"
-ALL = {"created": True, "deleted": True, "revealed": True, "reported": True}
+ALL = {"created": True, "deleted": True, "revealed": True, "reported": True, "ending": True, "new_address": False}
 
 
 def mails_of(capture: Callable[..., Any], act: Callable[..., Any], /, *words: Any, **arguments: Any) -> list[Any]:

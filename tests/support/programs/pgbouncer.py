@@ -15,7 +15,7 @@ from django.db import connection
 from tests.support.environment import lacking
 from tests.support.programs.postgres import free_port, unprivileged_user
 
-SECONDS_TO_START = 30
+SECONDS_TO_START = 60
 
 CONFIG = """
 [databases]

@@ -1,10 +1,13 @@
 """docs/gateways: each proxy as documented, in front of an API, with a real Latchkey."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 
 import pytest
 
 from apikeys.keys import services
+from apikeys.lifetimes.ends import change_end
 from apikeys.secrets import secret_format
 from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.environment import lacking
@@ -17,7 +20,7 @@ from tests.support.programs.servers import Server
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 STRIPPED = ["X-Latchkey-Key", "x-latchkey-project", "X-LATCHKEY-USER", "X_Latchkey_Key", "X-Latchkey_Project"]
-STRIPPED += ["X_LATCHKEY-USER", "X-Latchkey-Refusal"]
+STRIPPED += ["X_LATCHKEY-USER", "X-Latchkey-Refusal", "X-Latchkey-Expires", "X_Latchkey_Expires"]
 
 
 @pytest.fixture
@@ -42,6 +45,15 @@ def test_a_good_key_leads_through_and_says_whose_request_it_is(gateway, api, api
         "x-latchkey-project": api_key.project.public_id,
         "x-latchkey-user": api_key.created_by.public_id,
     }
+
+
+def test_a_key_that_ends_soon_says_so_to_the_api(gateway, api, api_key, owner, bearer):
+    """P14"""
+    end = datetime.now(UTC) + timedelta(days=3)
+    change_end(key=api_key, expires_at=end, by=owner)
+    assert gateway.request(headers={**bearer, "X-Latchkey-Expires": "forged"}).status_code == 200
+    [seen] = api.received
+    assert seen.header("X-Latchkey-Expires") == formatdate(end.timestamp(), usegmt=True)
 
 
 def test_method_and_body_arrive_as_they_were_sent(gateway, api, bearer):
@@ -298,13 +310,6 @@ def test_without_latchkey_nobody_is_let_in(gateway_to, api, bearer):
     assert api.received == []
 
 
-@pytest.fixture(scope="module")
-def without_database(django_db_setup, static_files) -> Iterator[Server]:
-    url = f"postgresql://latchkey@127.0.0.1:{free_port()}/latchkey"
-    with Server.started(DATABASE_URL=url) as server:
-        yield server
-
-
 def test_without_latchkeys_database_nobody_is_let_in(without_database, gateway_to, api, bearer):
     assert_unavailable(gateway_to(without_database.check_port).request(headers=bearer))
     assert api.received == []
@@ -312,7 +317,7 @@ def test_without_latchkeys_database_nobody_is_let_in(without_database, gateway_t
 
 def test_a_latchkey_that_does_not_answer_is_not_waited_for(gateway_to, api, bearer):
     with Witness.running(seconds=50) as witness:
-        gateway = gateway_to(witness.server_port)
+        gateway = gateway_to(witness.server_port, changes={" 10s": " 1s"})
         assert_unavailable(gateway.request(headers=bearer))
         assert not witness.has_spoken
     assert api.received == []
