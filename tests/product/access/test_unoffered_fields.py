@@ -14,6 +14,8 @@ from tests.support.factories import MembershipFactory
 from tests.support.places.access import ACCESS, BODIES, MODELS, OURS, recently_signed_in
 from tests.support.places.routes import NEVER
 
+pytestmark = pytest.mark.nodb
+
 PROTECTED = ("project", "digest", "state", "created_by", "ciphertext", "role", "is_staff")
 
 
