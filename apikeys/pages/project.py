@@ -24,6 +24,8 @@ from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS
+from apikeys.usage.caller_bounds import days_kept
+from apikeys.usage.callers import Callers, used_from
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
 from common.answers.announcements import announce
 from common.answers.paging import page_of
@@ -237,8 +239,14 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
         "ranges": usage_charts.WORDS.items(),
         "events": _events(key),
     }
-    context |= usage_charts.context(history([key.pk], period), period)
+    context |= usage_charts.context(history([key.pk], period), period) | callers_context(key, days_kept())
     return render(request, "apikeys/key.html", context)
+
+
+def callers_context(key: ApiKey, days: int) -> dict[str, Any]:
+    """The addresses that used the key, which has its figures, in the last `days` days for which they are stored."""
+    days = min(days, days_kept())
+    return {"callers": used_from(key, days=days) if days else Callers([]), "caller_days": days}
 
 
 def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:
