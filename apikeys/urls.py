@@ -1,13 +1,15 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from apikeys.pages import actions, project, secret_visibility, usage_pages
+from apikeys.pages.times import edit_and_end
 from projects.audit_log import activity
 
 app_name = "apikeys"
 
 key_actions: list[URLPattern] = [
     path("", project.key_page, name="key"),
-    path("edit/", actions.rename, name="rename"),
+    path("edit/", edit_and_end.edit, name="edit"),
+    path("end/", edit_and_end.end, name="end"),
     path("pause/", actions.pause, name="pause"),
     path("resume/", actions.resume, name="resume"),
     path("copy/", actions.copy, name="copy"),

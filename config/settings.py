@@ -36,6 +36,8 @@ KEY_PREFIX = env.given("KEY_PREFIX") or "lk_"
 KEY_PEPPERS = env.secret("KEY_PEPPERS", "key_peppers", local_secrets.new_ring)
 KEY_RING = env.secret("KEY_RING", "key_ring", local_secrets.new_ring)
 MAX_KEYS_PER_PROJECT = env.whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
+# 0: a key may work without end. The most is what a key's end may lie ahead (apikeys/keys/end_limits.py).
+MAX_KEY_DAYS = env.whole_number("MAX_KEY_DAYS", 0, least=0, most=3650)
 FAILED_KEYS_PER_MINUTE = env.whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
 USAGE_FLUSH_SECONDS = env.seconds("USAGE_FLUSH_SECONDS", 1.0)
 CALLER_DAYS = env.whole_number("CALLER_DAYS", 30, least=0, most=3650)

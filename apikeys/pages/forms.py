@@ -4,8 +4,7 @@ from django import forms
 
 from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, EXPIRED, PAUSED, REPORTED, Standing
 from apikeys.usage.figures import Period
-from common.names import NameField
-from projects.forms import ConfirmNameForm, FormTokenField, ListForm, PageForm
+from projects.forms import ConfirmNameForm, ListForm
 
 # What the list of keys can be filtered by, each with its standings.
 STANDINGS_OF: dict[str, tuple[Standing, ...]] = {
@@ -17,18 +16,6 @@ STANDINGS_OF: dict[str, tuple[Standing, ...]] = {
 }
 STATE_CHOICES = [("", "All but deleted"), *((code, of[0].label) for code, of in STANDINGS_OF.items())]
 SORT_CHOICES = [("", "Newest first"), ("name", "By name"), ("used", "Last used first")]
-_NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus": True}
-
-
-class CreateKeyForm(PageForm):
-    id_prefix = "create-key"
-    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
-    form_token = FormTokenField()
-
-
-class RenameKeyForm(PageForm):
-    id_prefix = "rename-key"
-    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
 
 
 class FocusedNameForm(ConfirmNameForm):

@@ -13,10 +13,16 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apikeys.models import ApiKey
 from apikeys.standing import Standing
 from apikeys.usage.callers import Callers
 from apikeys.usage.figures import Calls
+<<<<<<< HEAD
 from common.page_tags import when
+||||||| f405434
+=======
+from common.instants import briefly, time_left
+>>>>>>> main
 from projects.permissions import Permission
 
 register = template.Library()
@@ -59,6 +65,7 @@ def from_address(address: str | None) -> str:
     return f" from {address}" if address else ""
 
 
+<<<<<<< HEAD
 @register.filter
 def addresses(callers: Callers) -> str:
     """`1 address`, `2 addresses`; `at least 50 addresses` if others were counted together."""
@@ -76,6 +83,24 @@ def listed(callers: Callers) -> SafeString:
     return format_html("{} and {} more", line, intcomma(more)) if more > 0 else line
 
 
+||||||| f405434
+=======
+@register.simple_tag
+def end_of(key: ApiKey) -> str:
+    """When a key ends, or ended: `26 Feb 2027 at 09:30 UTC, in 90 days`, `Never`."""
+    at, now = key.expires_at, timezone.now()
+    if at is None:
+        return "Never"
+    return briefly(at) if key.is_expired else f"{briefly(at)}, {time_left(at - now)}"
+
+
+@register.filter
+def left(at: datetime) -> str:
+    """`in 3 days`, as forms and emails say it."""
+    return time_left(at - timezone.now())
+
+
+>>>>>>> main
 @register.simple_tag(takes_context=True)
 def advice(context: dict[str, Any], standing: Standing) -> str:
     """What to do about a key; whoever may create a new key gets a link to the form. Takes `project` and `can`."""

@@ -2,6 +2,7 @@
 import {announce, dismiss, fade, focusBack, makeRoom, repeatIn} from './announce.js';
 import './menus.js';
 import {copy} from './clipboard.js';
+import {sayEnds} from './ends.js';
 import {inOwnTimeZone} from './times.js';
 
 // The back/forward cache may hold a page of someone who has signed out since.
@@ -12,6 +13,7 @@ function enhance(root) {
   root.querySelectorAll('.announcement').forEach(fade)
   rememberTabs(root)
   inOwnTimeZone(root)
+  sayEnds(root)
 }
 
 // Tabs remember the language, and nothing else is stored. A browser may refuse to store anything.

@@ -66,8 +66,8 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
         assert client.get(action("delete", api_key)).status_code == 200
     with django_assert_num_queries(8, info="apikeys:key"):
         assert client.get(action("key", api_key)).status_code == 200
-    with django_assert_num_queries(5, info="apikeys:rename"):
-        assert client.get(action("rename", api_key)).status_code == 200
+    with django_assert_num_queries(5, info="apikeys:edit"):
+        assert client.get(action("edit", api_key)).status_code == 200
     with django_assert_num_queries(4, info="apikeys:first_request"):
         assert client.get(action("first_request", api_key), headers=HTMX).status_code == 204
     with django_assert_num_queries(QUERIES["apikeys:settings"] - 1, info="the section alone, without a sidebar"):

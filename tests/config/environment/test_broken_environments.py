@@ -148,6 +148,8 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "no thread": ({"THREADS": "0"}, "THREADS"),
     "more threads than a database has connections": ({"THREADS": "513"}, "THREADS"),
     "no keys": ({"MAX_KEYS_PER_PROJECT": "0"}, "MAX_KEYS_PER_PROJECT"),
+    "a negative limit of a key's days": ({"MAX_KEY_DAYS": "-1"}, "MAX_KEY_DAYS"),
+    "more days than a key's end may lie ahead": ({"MAX_KEY_DAYS": "3651"}, "MAX_KEY_DAYS"),
     "more keys than can be counted": ({"MAX_KEYS_PER_PROJECT": "9" * 30}, "MAX_KEYS_PER_PROJECT"),
     **{f"a limit of nothing, {name}": ({name: "0"}, name) for name in LIMITS},
     "no files": ({"MAX_FILE_SIZE": "-1"}, "MAX_FILE_SIZE"),

@@ -45,6 +45,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     PROJECT + "keys/new/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY: {"GET": (LOGIN, 404, 200, 200, 404)},
     KEY + "edit/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "end/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "pause/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "copy/": {"POST": (LOGIN, 404, 403, 200, 404)},
