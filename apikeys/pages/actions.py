@@ -26,8 +26,7 @@ from apikeys.pages.answers import (
     swapped,
     wants_partial,
 )
-<<<<<<< HEAD
-from apikeys.pages.forms import CreateKeyForm, DeleteKeyForm, RenameKeyForm
+from apikeys.pages.forms import DeleteKeyForm
 from apikeys.pages.project import (
     callers_context,
     keys_context,
@@ -36,14 +35,7 @@ from apikeys.pages.project import (
     propose_name,
     snippet_context,
 )
-||||||| f405434
-from apikeys.pages.forms import CreateKeyForm, DeleteKeyForm, RenameKeyForm
-from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
-=======
-from apikeys.pages.forms import DeleteKeyForm
-from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
 from apikeys.pages.times.end_forms import OF_AN_END, CreateKeyForm, words_of_end
->>>>>>> main
 from apikeys.secrets import vault
 from apikeys.standing import PauseReason
 from apikeys.usage.figures import with_figures

@@ -17,12 +17,8 @@ from apikeys.models import ApiKey
 from apikeys.standing import Standing
 from apikeys.usage.callers import Callers
 from apikeys.usage.figures import Calls
-<<<<<<< HEAD
-from common.page_tags import when
-||||||| f405434
-=======
 from common.instants import briefly, time_left
->>>>>>> main
+from common.page_tags import when
 from projects.permissions import Permission
 
 register = template.Library()
@@ -65,7 +61,6 @@ def from_address(address: str | None) -> str:
     return f" from {address}" if address else ""
 
 
-<<<<<<< HEAD
 @register.filter
 def addresses(callers: Callers) -> str:
     """`1 address`, `2 addresses`; `at least 50 addresses` if others were counted together."""
@@ -83,8 +78,6 @@ def listed(callers: Callers) -> SafeString:
     return format_html("{} and {} more", line, intcomma(more)) if more > 0 else line
 
 
-||||||| f405434
-=======
 @register.simple_tag
 def end_of(key: ApiKey) -> str:
     """When a key ends, or ended: `26 Feb 2027 at 09:30 UTC, in 90 days`, `Never`."""
@@ -100,7 +93,6 @@ def left(at: datetime) -> str:
     return time_left(at - timezone.now())
 
 
->>>>>>> main
 @register.simple_tag(takes_context=True)
 def advice(context: dict[str, Any], standing: Standing) -> str:
     """What to do about a key; whoever may create a new key gets a link to the form. Takes `project` and `can`."""
