@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "projects",
     "accounts",
     "common.outbox",
+    "common.housekeeping",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -248,6 +249,9 @@ EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
 MAIL_RETRY_SECONDS = env.seconds("MAIL_RETRY_SECONDS", 10.0)
+
+# What is due without a request; no verdict depends on it.
+HOUSEKEEPING_SECONDS = env.seconds("HOUSEKEEPING_SECONDS", 60.0)
 
 # Static files
 STATIC_URL = "static/"

@@ -94,6 +94,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "snippets without a host": ({"API_URL": "/api/v1"}, "API_URL"),
     "snippets with a query": ({"API_URL": "https://keys.example.com/api/v1?x=1"}, "API_URL"),
     "mails that are never sent": ({"MAIL_RETRY_SECONDS": "0"}, "MAIL_RETRY_SECONDS"),
+    "housekeeping that is never done": ({"HOUSEKEEPING_SECONDS": "0"}, "HOUSEKEEPING_SECONDS"),
     "mails to the log": ({"EMAIL_URL": "console://"}, "EMAIL_URL"),
     "mails to a file": ({"EMAIL_URL": "file:///tmp/mails"}, "EMAIL_URL"),
     "mails to memory": ({"EMAIL_URL": "memory://"}, "EMAIL_URL"),
