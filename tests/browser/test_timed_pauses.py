@@ -18,6 +18,7 @@ from tests.browser.places import (
     dashboard,
     key_page,
     more,
+    open_deletion,
     row,
     said,
     settings_page,
@@ -59,6 +60,25 @@ def test_p15_a_pause_ends_by_itself(server, owners_page, owner, project, api_key
         write_down_ended_pauses(timezone.now())
     owners_page.goto(activity(project))
     expect(owners_page.get_by_text("was re-enabled by itself when its pause ended")).to_have_count(1)
+
+
+@EACH_BROWSER
+def test_p16_a_rehearsal_names_who_missed_the_key(server, owners_page, project, api_key):
+    """P16: **Pause for 5 minutes instead** of deleting; the row, the key's page and the dialog say who missed it."""
+    owners_page.goto(settings_page(project))
+    open_deletion(owners_page, "Production server")
+    button(owners_page.get_by_role("dialog"), "Pause for 5 minutes instead").click()
+    said(owners_page, "Paused Production server for 5 minutes. Requests using it are rejected.")
+    line = row(owners_page, "Production server")
+    expect(line).to_contain_text("Rehearsal: no request was rejected so far.")
+    assert [call(server, api_key.secret).code for _ in range(2)] == ["key_paused"] * 2
+    until(lambda: owners_page.reload() and "2 rejected requests" in line.inner_text())
+    missed = re.compile(r"Rehearsal:\s+2 rejected requests from 1 address:\s+127\.0\.0\.1 \(2\)")
+    expect(line).to_contain_text(missed)
+    open_deletion(owners_page, "Production server")
+    expect(owners_page.get_by_role("dialog")).to_contain_text(missed)
+    owners_page.goto(key_page(api_key, "key"))
+    expect(owners_page.get_by_role("region", name="Status and requests")).to_contain_text(missed)
 
 
 def test_pause_for_by_keyboard_and_keep_paused_in_the_row(on_settings):
