@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -98,6 +98,39 @@ def test_pausekey_resumekey_and_deletekey_change_what_a_request_is_told(api_key)
 def test_pausekey_names_the_whole_command_that_undoes_it(api_key):
     undo = run("pausekey", api_key.public_id).partition("Undo with: manage.py ")[2]
     assert undo.split() == ["resumekey", api_key.public_id]
+
+
+def test_pausekey_takes_an_end_and_a_note(api_key):
+    """P15"""
+    answer = run_json("pausekey", api_key.public_id, "--for", "1h", "--note", "Trying it")
+    assert answer["pause_note"] == "Trying it"
+    assert timedelta(minutes=55) < datetime.fromisoformat(answer["resumes_at"]) - timezone.now() <= timedelta(hours=1)
+    assert "was paused already, until" in run("pausekey", api_key.public_id)
+    run("resumekey", api_key.public_id)
+    assert "is paused until 26 February 2030, 08:30 UTC" in run(
+        "pausekey", api_key.public_id, "--until", "2030-02-26T09:30:00+01:00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--until", "2030-02-26T09:30"], "has no time zone. Add Z for UTC"),
+        (["--until", "2020-02-26T09:30Z"], "in the past"),
+        (["--until", "9999-12-31T23:59-14:00"], "at most 3,650 days"),
+        (["--until", "soon"], "'soon' is no time. Write a time such as"),
+        (["--until", ""], "is no time"),
+        (["--for", "2h"], "invalid choice"),
+        (["--for", "1h", "--until", "2030-02-26T09:30Z"], "not allowed with"),
+        (["--note", "x" * 201], "Use at most 200 characters"),
+        (["--note", "a\u202eb"], "invisible characters"),
+    ],
+)
+def test_pausekey_rejects_what_the_page_rejects(api_key, arguments, error):
+    with pytest.raises(CommandError, match=re.escape(error)):
+        run("pausekey", api_key.public_id, *arguments)
+    api_key.refresh_from_db()
+    assert api_key.is_active
 
 
 @pytest.mark.parametrize("command", ["pausekey", "resumekey", "deletekey"])
