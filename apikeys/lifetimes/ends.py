@@ -1,6 +1,7 @@
 """Changes of the instant at which a key stops working."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,7 +10,8 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
-from apikeys.keys.services import KeyGone, write_down_end_of_pause
+from apikeys.keys.services import KeyGone, rename_key, write_down_end_of_pause
+from apikeys.lifetimes.models import Notice
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
 from common.instants import in_words_or_never
@@ -32,16 +34,16 @@ def change_end(
     """
     with transaction.atomic():
         project = lock_project(key.project)
-        row = _locked(key)
+        row = lock_key(key)
         if row.expires_at == expires_at and not row.is_expired:
             return False
-        check_end(expires_at, created_at=row.created_at)
+        check_end(expires_at, created_at=row.created_at, had_end=row.expires_at is not None)
         if row.is_expired and not may_revive:
             raise HasExpired
         if row.is_expired and not row.is_paused:
             creation_limits.refuse_more(project)
         state = KeyState.ACTIVE if row.state == KeyState.ENDED else row.state
-        _give_end(row, expires_at, state=state, end_reason=_reason(row, expires_at))
+        give_end(row, expires_at, state=state, end_reason=_reason(row, expires_at))
         kind = audit_kinds.REVIVED if row.is_expired else audit_kinds.END_CHANGED
         before, after = in_words_or_never(row.expires_at), in_words_or_never(expires_at)
         record(kind, key=row, by=by, address=address, before=before, after=after)
@@ -49,10 +51,44 @@ def change_end(
     return True
 
 
+class NewEnd(NamedTuple):
+    """The end that a key gets; None for never."""
+
+    expires_at: datetime | None
+
+
+class Edited(NamedTuple):
+    """Which parts of a key an edit has changed."""
+
+    name: bool
+    end: bool
+
+
+def edit_key(
+    *,
+    key: ApiKey,
+    by: User | None,
+    address: str | None = None,
+    name: str | None = None,
+    end: NewEnd | None = None,
+    may_revive: bool = False,
+) -> Edited:
+    """Changes name and end together, or neither; None keeps what the key has.
+
+    Raises what rename_key and change_end raise.
+    """
+    with transaction.atomic():
+        renamed = name is not None and rename_key(key=key, name=name, by=by, address=address)
+        ended = end is not None and change_end(
+            key=key, expires_at=end.expires_at, by=by, address=address, may_revive=may_revive
+        )
+    return Edited(renamed, ended)
+
+
 def end_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key now. It can be given another end later. False if its end has come already; raises KeyGone."""
     with transaction.atomic():
-        row = _locked(key)
+        row = lock_key(key)
         if row.is_expired:
             return False
         end_now(row, row.end_reason or EndReason.CHOSEN)
@@ -68,15 +104,31 @@ def end_now(row: ApiKey, reason: str) -> None:
     it is re-enabled.
     """
     state = row.state if row.is_paused else KeyState.ENDED
-    _give_end(row, timezone.now(), state=state, end_reason=reason)
+    give_end(row, timezone.now(), state=state, end_reason=reason)
+    # The event of this change tells of the end. write_down_end has nothing to add.
+    row.notices.create(kind=Notice.EXPIRED)
 
 
-def _locked(key: ApiKey) -> ApiKey:
+def write_down_end(row: ApiKey) -> bool:
+    """Whether the key's end had come by itself and no event said so; now one does. The first caller alone gets True.
+
+    Called for a key that has ended, in the transaction that has locked its row.
+    """
+    if row.notices.filter(kind=Notice.EXPIRED).exists():
+        return False
+    row.notices.create(kind=Notice.EXPIRED)
+    record(audit_kinds.EXPIRED, key=row, by=None, address=None)
+    return True
+
+
+def lock_key(key: ApiKey) -> ApiKey:
     """The key's row, locked, after time has done to it what was due. Raises KeyGone."""
     write_down_end_of_pause(key, timezone.now())
     row = ApiKey.objects.select_for_update().get(pk=key.pk)
     if row.is_deleted:
         raise KeyGone
+    if row.is_expired:
+        write_down_end(row)
     return row
 
 
@@ -86,9 +138,14 @@ def _reason(row: ApiKey, expires_at: datetime | None) -> str:
     return row.end_reason or EndReason.CHOSEN.value
 
 
-def _give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> None:
+def give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> None:
+    """Called in the transaction that has locked the row. The owners are told of the new end anew.
+
+    A key that was to end when quiet has a fixed end from now on, unless `columns` say otherwise.
+    """
     rejected: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
     if row.is_paused:
         rejected = {}
-    ApiKey.objects.filter(pk=row.pk).update(expires_at=expires_at, ends_when_quiet=False, **rejected, **columns)
+    columns = {"ends_when_quiet": False, **rejected, **columns}
+    ApiKey.objects.filter(pk=row.pk).update(expires_at=expires_at, **columns)
     row.notices.all().delete()

@@ -187,7 +187,7 @@ def keys_and_members(world, secrets):
     client.post(page("apikeys:create", project), {"name": "Second"})
     for name in ("copy", "reveal", "pause", "resume"):
         client.post(action(name, key))
-    client.post(action("rename", key), {"name": "Renamed"})
+    client.post(action("edit", key), {"name": "Renamed"})
     client.post(page("projects:mails", project), {"created": "on"})
     file = FileFactory(project=project)
     browser().delete(f"/api/v1/files/{file.public_id}", headers=bearer(secret_of(key)))
