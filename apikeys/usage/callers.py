@@ -4,7 +4,7 @@ An address is an IPv4 address or the /64 network of an IPv6 address. Days are da
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -118,9 +118,8 @@ def _first_of(days: int, now: datetime) -> datetime:
     return _day(now) - timedelta(days=days - 1)
 
 
-def forget_old_callers(now: datetime) -> int:
-    """Deletes the rows that CALLER_DAYS does not keep, and returns their number. After a kill, the next call deletes
-    the rest.
+def forget_old_callers(now: datetime) -> Iterator[int]:
+    """Deletes the rows that CALLER_DAYS does not keep; each step is a statement and gives its number of rows.
 
     With CALLER_DAYS=0 that is every address. The sums of rehearsals stay for REHEARSALS_KEPT.
     """
@@ -129,7 +128,5 @@ def forget_old_callers(now: datetime) -> int:
     too_old |= Q(span=CallerSpan.REHEARSAL, starts_at__lt=now - max(timedelta(days=days), REHEARSALS_KEPT))
     if not days:
         too_old |= ~Q(address=OTHERS)
-    forgotten = 0
     while pks := list(KeyCaller.objects.filter(too_old).values_list("pk", flat=True)[:ROWS_A_STATEMENT]):
-        forgotten += KeyCaller.objects.filter(pk__in=pks).delete()[0]
-    return forgotten
+        yield KeyCaller.objects.filter(pk__in=pks).delete()[0]
