@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django import template
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html
@@ -36,6 +37,16 @@ def _light(draw: Callable[..., str]) -> Callable[..., str]:
 
 for _draw in (heroicons.heroicon_mini, heroicons.heroicon_outline):
     register.simple_tag(_light(_draw), name=_draw.__name__)
+
+
+@register.simple_tag
+@lru_cache(maxsize=64)
+def sprite_icon(style: str, name: str, css_class: str = "") -> SafeString:
+    """An icon of static/icons.svg, which browsers keep: every page has the sidebar, and every key a badge."""
+    attributes = format_html(' class="{}"', css_class) if css_class else ""
+    address = f"{static('icons.svg')}#{style}-{name}"
+    return format_html('<svg{} aria-hidden="true"><use href="{}"/></svg>', attributes, address)
+
 
 # How long a unit is, and its name for one and for several. The largest unit that is contained is said, alone.
 _UNITS = [
