@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
 from apikeys.keys import services
-from apikeys.models import ApiKey
+from apikeys.models import RECENTLY, ApiKey
 from apikeys.pages.answers import (
     FORMS_OF_PAGES,
     find_key,
@@ -25,7 +25,14 @@ from apikeys.pages.answers import (
 )
 from apikeys.pages.forms import DeleteKeyForm
 from apikeys.pages.lifetimes.end_forms import OF_AN_END, CreateKeyForm, words_of_end
-from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
+from apikeys.pages.project import (
+    callers_context,
+    keys_context,
+    living_names,
+    project_context,
+    propose_name,
+    snippet_context,
+)
 from apikeys.secrets import vault
 from apikeys.usage.figures import with_figures
 from common import outages
@@ -160,6 +167,7 @@ def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         announce(request, f"Deleted {key.name}. Requests using it are now rejected.")
         return keys_section(request, project) if wants_partial(request) else go_back(request, project)
     context = project_context(project) | {"key": with_figures([key])[0], "delete_form": form}
+    context |= callers_context(key, RECENTLY.days)
     status = 422 if form.is_bound else 200
     template = "apikeys/delete_form.html" if request.htmx else "apikeys/delete.html"
     return render(request, template, context, status=status)

@@ -26,6 +26,8 @@ from apikeys.pages.lifetimes.end_forms import CreateKeyForm
 from apikeys.pages.lifetimes.roll_panels import rolls_context
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS
+from apikeys.usage.caller_bounds import days_kept
+from apikeys.usage.callers import Callers, used_from
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
 from common.answers.announcements import announce
 from common.answers.paging import page_of
@@ -247,8 +249,14 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
         "events": _events(key),
         **rolls_context(project, key),
     }
-    context |= usage_charts.context(history([key.pk], period), period)
+    context |= usage_charts.context(history([key.pk], period), period) | callers_context(key, days_kept())
     return render(request, "apikeys/key.html", context)
+
+
+def callers_context(key: ApiKey, days: int) -> dict[str, Any]:
+    """The addresses that used the key, which has its figures, in the last `days` days for which they are stored."""
+    days = min(days, days_kept())
+    return {"callers": used_from(key, days=days) if days else Callers([]), "caller_days": days}
 
 
 def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:
