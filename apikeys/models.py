@@ -298,8 +298,8 @@ class ApiKey(models.Model):
     @property
     def facts(self) -> Facts:
         """The facts that decide the key's standing. This is a query if `created_by` was not selected with the key."""
-        instants = [at and at.timestamp() for at in (self.resumes_at, self.expires_at)]
-        return Facts(self.state, self.pause_reason, self.created_by.is_active, *instants)
+        resumes_at, expires_at = (at.timestamp() if at else None for at in (self.resumes_at, self.expires_at))
+        return Facts(self.state, self.pause_reason, self.created_by.is_active, resumes_at, expires_at)
 
     @property
     def standing(self) -> Standing:

@@ -47,6 +47,7 @@ os.environ["FAILED_KEYS_PER_MINUTE"] = "0"  # all tests have one address; tests 
 os.environ["REPORTS_PER_MINUTE"] = "0"  # likewise
 os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread runs during tests; they call flush() themselves
 os.environ["MAIL_RETRY_SECONDS"] = "0"  # likewise: they call senders.send_due()
+os.environ["HOUSEKEEPING_SECONDS"] = "0"  # likewise: they call the tasks themselves
 
 
 def lacking(what: str) -> NoReturn:

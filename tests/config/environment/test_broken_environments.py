@@ -94,6 +94,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "snippets without a host": ({"API_URL": "/api/v1"}, "API_URL"),
     "snippets with a query": ({"API_URL": "https://keys.example.com/api/v1?x=1"}, "API_URL"),
     "mails that are never sent": ({"MAIL_RETRY_SECONDS": "0"}, "MAIL_RETRY_SECONDS"),
+    "housekeeping that is never done": ({"HOUSEKEEPING_SECONDS": "0"}, "HOUSEKEEPING_SECONDS"),
     "mails to the log": ({"EMAIL_URL": "console://"}, "EMAIL_URL"),
     "mails to a file": ({"EMAIL_URL": "file:///tmp/mails"}, "EMAIL_URL"),
     "mails to memory": ({"EMAIL_URL": "memory://"}, "EMAIL_URL"),
@@ -136,6 +137,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "fewer proxies than none": ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES"),
     "more proxies than anybody has": ({"TRUSTED_PROXIES": "1000"}, "TRUSTED_PROXIES"),
     "fewer failed keys than none": ({"FAILED_KEYS_PER_MINUTE": "-5"}, "FAILED_KEYS_PER_MINUTE"),
+    "addresses that are kept for ever": ({"CALLER_DAYS": "100000"}, "CALLER_DAYS"),
     "being asked for ever": ({"REAUTHENTICATION_SECONDS": "0"}, "REAUTHENTICATION_SECONDS"),
     "a short secret key from before": ({"SECRET_KEY_FALLBACKS": f"{'a' * 60},hunter2"}, "SECRET_KEY_FALLBACKS"),
     "a secret key that is also one from before": (
