@@ -1,8 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from apikeys.pages import actions, project, rolls, secret_visibility, usage_pages
-from apikeys.pages.lifetimes import pausing
-from apikeys.pages.times import edit_and_end
+from apikeys.pages.lifetimes import edit_and_end, pausing
 from projects.audit_log import activity
 
 app_name = "apikeys"

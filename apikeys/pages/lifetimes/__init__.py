@@ -1,1 +1,1 @@
-"""The pages and buttons of what lifetimes does: pauses that end."""
+"""The pages and buttons of what lifetimes does: ends of keys, and pauses that end."""
