@@ -1,4 +1,4 @@
-"""V6: successful calls after the answer to a pause or a delete, while four workers are under load."""
+"""V6: successful calls after the answer to a pause, "end now" or a delete, while four workers are under load."""
 
 import threading
 import time
@@ -7,6 +7,7 @@ from http.client import HTTPConnection
 
 from accounts.models import User
 from apikeys.keys import services
+from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.models import ApiKey
 from bench import servers
 from bench.load import LoadFailed
@@ -71,15 +72,17 @@ def while_under_load(url: str, owner: User, plan: Plan) -> Row:
         for _ in range(plan.stop_rounds):
             new = services.create_key(project=project, name="Key", by=owner)
             clients.header = f"Bearer {new.secret}"
-            passed += _stop_twice(new.key, clients)
-    raw = {"pauses and deletes": 2 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
-    return Row("V6", "allowed calls after the answer to pause or delete", "none", float(passed), Goal(most=0), raw=raw)
+            passed += _stop_thrice(new.key, clients)
+    raw = {"pauses, ends and deletes": 3 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
+    return Row(
+        "V6", "allowed calls after the answer to pause, end now or delete", "none", float(passed), Goal(most=0), raw=raw
+    )
 
 
-def _stop_twice(key: ApiKey, clients: Clients) -> int:
-    """Successes of calls that started after the answer to the pause, and after the answer to the delete."""
+def _stop_thrice(key: ApiKey, clients: Clients) -> int:
+    """Successes of calls that started after the answer to the pause, to "end now", and to the delete."""
     passed = 0
-    for stop in (services.pause_key, services.delete_key):
+    for stop in (services.pause_key, end_key, services.delete_key):
         started = time.monotonic()
         clients.calls.clear()
         clients.wait(since=started, status=204)
@@ -89,4 +92,6 @@ def _stop_twice(key: ApiKey, clients: Clients) -> int:
         passed += clients.count(since=stopped, status=204)
         if stop is services.pause_key:
             services.resume_key(key=key, by=None)
+        if stop is end_key:
+            change_end(key=key, expires_at=None, by=None, may_revive=True)
     return passed

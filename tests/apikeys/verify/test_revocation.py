@@ -1,10 +1,13 @@
-"""Delete and pause hold as soon as they are answered: no later call succeeds, on four workers under load."""
+"""Delete, pause and "end now" hold as soon as they are answered: no later call succeeds, on four workers under load."""
 
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.lifetimes.ends import change_end, end_key
 from tests.support.programs.load import call_before_and_after
 
 KEYS = 100
@@ -12,7 +15,18 @@ PROGRAMS = 4
 BUSY = 503  # with few cores a check may be rejected because the database is slow; that lets nobody in
 
 
-@pytest.mark.parametrize("stop", [pause_key, delete_key], ids=["T11-pause", "T10-delete"])
+def end_in_either_way(*, key, by):
+    """By "end now", and by an end that is over before the answer is given."""
+    if key.pk % 2:
+        assert end_key(key=key, by=by)
+        return
+    at = timezone.now() + timedelta(milliseconds=20)
+    assert change_end(key=key, expires_at=at, by=by)
+    while timezone.now() <= at:
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("stop", [pause_key, delete_key, end_in_either_way], ids=["T11-pause", "T10-delete", "T10-end"])
 def test_no_success_begins_after_the_answer(start_server, project, owner, stop):
     """T10, T11, V6"""
     server = start_server(check_workers=4)
