@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest, path_that_asked
+from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
@@ -123,7 +124,7 @@ def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
         if not (choice["q"] or choice["state"]):
             paginator.count = living  # known, so that nobody has to ask for it
         page = paginator.get_page(choice["page"])
-    page.object_list = with_figures(page.object_list)
+    page.object_list = with_rehearsals(with_figures(page.object_list))
     return page
 
 
@@ -242,7 +243,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
     choice = list_choice(request.GET, RangeForm)
     period = choice["range"] if request.GET.get("range") else Period.MONTH
     context = project_context(project) | {
-        "key": with_figures([key])[0],
+        "key": with_rehearsals(with_figures([key]))[0],
         "period": period,
         "words": usage_charts.WORDS[period],
         "ranges": usage_charts.WORDS.items(),
