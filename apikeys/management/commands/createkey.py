@@ -3,15 +3,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.models import User
 from apikeys.keys.services import create_key
-from apikeys.management.key_commands import facts
+from apikeys.management.key_commands import facts, find_creator
 from apikeys.pages.snippets import ENVIRONMENT_VARIABLE
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
-from projects.management.operator_command import Answer, OperatorCommand, find_project, find_user, named_user
-from projects.models import Project
-from projects.permissions import Permission
+from projects.management.operator_command import Answer, OperatorCommand, find_project, named_user
 
 
 class Command(OperatorCommand):
@@ -30,7 +27,7 @@ class Command(OperatorCommand):
     @sensitive_variables()
     def answer(self, **options: Any) -> Answer:
         project = find_project(options["project_id"])
-        by = _creator(project, options["by"])
+        by = find_creator(project, options["by"])
         try:
             key, secret = create_key(project=project, name=options["name"], by=by)
         except ProjectGone as error:
@@ -44,21 +41,3 @@ class Command(OperatorCommand):
             "Keep it in an environment variable or a secret manager, out of source control:\n"
             f"    export {ENVIRONMENT_VARIABLE}=<the secret>",
         )
-
-
-def _creator(project: Project, email: str | None) -> User:
-    """The account that the key will speak for. Raises CommandError if it may not create keys in the project."""
-    creators = project.memberships.that(Permission.MANAGE_KEYS)
-    if email is None:
-        active = creators.filter(user__is_active=True).select_related("user")
-        first = active.order_by("created_at", "pk").first()
-        if first is None:
-            raise CommandError(f"{project.name} has no active owner. Add one at /admin/projects/membership/add/")
-        return first.user
-    user = find_user(email)
-    if not creators.filter(user=user).exists():
-        raise CommandError(
-            f"{named_user(user)} may not make keys in {project.name}. "
-            "Leave out --by for its owner, or make them one at /admin/projects/membership/"
-        )
-    return user
