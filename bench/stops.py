@@ -1,4 +1,4 @@
-"""V6: successful calls after the answer to a pause, a roll without overlap or a delete, with four workers under load."""
+"""V6: successful calls after the answer to a pause, a roll without overlap or a delete. Four workers are under load."""
 
 import threading
 import time
