@@ -74,16 +74,30 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "created_by",
         "state",
         "pause_reason",
+        "expires_at",
+        "end_reason",
         "last_report",
         "found_at",
         "mask",
         "created_at",
         "paused_at",
+        "resumes_at",
+        "pause_note",
         "deleted_at",
         "last_used_at",
         "last_used_address",
     )
-    list_display = ("name", "public_id", "project", "standing", "mask", "created_by", "created_at", "last_used_at")
+    list_display = (
+        "name",
+        "public_id",
+        "project",
+        "standing",
+        "expires_at",
+        "mask",
+        "created_by",
+        "created_at",
+        "last_used_at",
+    )
     list_filter = (StateFilter, "pause_reason", "created_at", "last_used_at")
     list_select_related = ("project", "created_by")
     search_fields = ("name", "public_id", "project__name", "project__public_id", "created_by__email")

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from apikeys.usage.figures import KeyFigures
 
 RECENTLY = timedelta(days=7)
+# How long before a key's end pages warn of it.
+SOON = timedelta(days=7)
 QUIET_AFTER = timedelta(hours=24)
 
 
@@ -92,6 +94,10 @@ def _has_come(at: datetime | None) -> bool:
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def ending_soon(self) -> ApiKeyQuerySet:
+        """Keys whose end comes in the next 7 days, the first one first."""
+        return self.not_ended().filter(expires_at__lte=Now() + SOON).order_by("expires_at", "pk")
+
     def alive(self) -> ApiKeyQuerySet:
         """Keys that their owners still manage: all but deleted keys.
 
@@ -252,6 +258,13 @@ class ApiKey(models.Model):
         return self.is_active and self.is_unused_lately
 
     @property
+    def ends_soon(self) -> bool:
+        """Whether the key's end comes in the next 7 days."""
+        if self.expires_at is None or self.is_deleted or self.is_expired:
+            return False
+        return self.expires_at <= timezone.now() + SOON
+
+    @property
     def stopped_at(self) -> datetime | None:
         """When the key's requests began to be rejected; None while they are allowed."""
         if self.is_deleted:
@@ -285,8 +298,8 @@ class ApiKey(models.Model):
     @property
     def facts(self) -> Facts:
         """The facts that decide the key's standing. This is a query if `created_by` was not selected with the key."""
-        instants = [at and at.timestamp() for at in (self.resumes_at, self.expires_at)]
-        return Facts(self.state, self.pause_reason, self.created_by.is_active, *instants)
+        resumes_at, expires_at = (at.timestamp() if at else None for at in (self.resumes_at, self.expires_at))
+        return Facts(self.state, self.pause_reason, self.created_by.is_active, resumes_at, expires_at)
 
     @property
     def standing(self) -> Standing:

@@ -40,20 +40,23 @@ _answered_at = 0.0
 _next_try: float | None = None
 
 
-def begin() -> None:
-    """Gives this thread a new budget of SECONDS for the database."""
-    _mine.left = SECONDS
+def begin(seconds: float | None = None) -> None:
+    """Gives this thread a new budget for the database, of SECONDS unless given."""
+    _mine.left = SECONDS if seconds is None else seconds
 
 
 class Begun:
-    """A context with a budget of SECONDS; an outer context's budget goes on."""
+    """A context with a budget of SECONDS unless given; an outer context's budget goes on."""
 
-    __slots__ = ("_is_first",)
+    __slots__ = ("_is_first", "_seconds")
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._seconds = seconds
 
     def __enter__(self) -> None:
         self._is_first = _mine.left is None
         if self._is_first:
-            begin()
+            begin(self._seconds)
 
     def __exit__(self, *exception: object) -> None:
         if self._is_first:

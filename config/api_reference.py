@@ -29,7 +29,12 @@ _FILE = {
     "links": {"self": f"/api/v1/files/{_FILE_ID}", "content": f"/api/v1/files/{_FILE_ID}/content"},
 }
 _ME = {
-    "key": {"id": "key_4mXc7RtB9wLs2KfP", "name": "Production server"},
+    "key": {
+        "id": "key_4mXc7RtB9wLs2KfP",
+        "name": "Production server",
+        "standing": "active",
+        "expires_at": "2027-02-26T09:30:00Z",
+    },
     "project": {"id": "prj_6kDv1HnZ8sQy3TgM", "name": "Acme Weather API"},
     "user": {"id": "usr_8Yt3NcVq0PdR5hGe", "email": "ada@example.com"},
 }
@@ -72,7 +77,7 @@ EXAMPLES = {
         ("-i",),
         "204 No Content",
         plain="X-Latchkey-Key: key_4mXc7RtB9wLs2KfP\nX-Latchkey-Project: prj_6kDv1HnZ8sQy3TgM\n"
-        "X-Latchkey-User: usr_8Yt3NcVq0PdR5hGe",
+        "X-Latchkey-User: usr_8Yt3NcVq0PdR5hGe\nX-Latchkey-Expires: Fri, 26 Feb 2027 09:30:00 GMT",
     ),
     "reportLeak": Example("/report", ("--json " + shlex.quote(_REPORT),), "202 Accepted", _THANKS, has_key=False),
     "reportLeaksFromGithub": Example(

@@ -13,12 +13,15 @@ class LatchkeyConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import security_events as _accounts  # noqa: F401  registers receivers
+        from common.housekeeping import housekeeper
         from config import admin_events as _admin  # noqa: F401
+        from config import housekeeping
         from config import older_database as _older_database  # noqa: F401  registers a check
         from config.serving.private_files import mend
         from projects import security_events as _projects  # noqa: F401
         from projects.audit_log import lost_emails  # noqa: F401
 
+        housekeeper.give(*housekeeping.TASKS)
         database = settings.DATABASES["default"]
         sqlite = Path(database["NAME"]) if database["ENGINE"].endswith("sqlite3") else None
         mend(DATA_DIR, sqlite, settings.UMASK)

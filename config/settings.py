@@ -36,8 +36,11 @@ KEY_PREFIX = env.given("KEY_PREFIX") or "lk_"
 KEY_PEPPERS = env.secret("KEY_PEPPERS", "key_peppers", local_secrets.new_ring)
 KEY_RING = env.secret("KEY_RING", "key_ring", local_secrets.new_ring)
 MAX_KEYS_PER_PROJECT = env.whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
+# 0: a key may work without end. The most is what a key's end may lie ahead (apikeys/keys/end_limits.py).
+MAX_KEY_DAYS = env.whole_number("MAX_KEY_DAYS", 0, least=0, most=3650)
 FAILED_KEYS_PER_MINUTE = env.whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
 USAGE_FLUSH_SECONDS = env.seconds("USAGE_FLUSH_SECONDS", 1.0)
+CALLER_DAYS = env.whole_number("CALLER_DAYS", 30, least=0, most=3650)
 BASE_URL = given_addresses.base_url("BASE_URL")
 # Locally, what a page shows is the address that the browser asked for; the Host header of a production is not believed.
 API_URL = given_addresses.web_address("API_URL") or (
@@ -75,6 +78,7 @@ INSTALLED_APPS = [
     "projects",
     "accounts",
     "common.outbox",
+    "common.housekeeping",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -245,6 +249,9 @@ EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
 MAIL_RETRY_SECONDS = env.seconds("MAIL_RETRY_SECONDS", 10.0)
+
+# What is due without a request; no verdict depends on it.
+HOUSEKEEPING_SECONDS = env.seconds("HOUSEKEEPING_SECONDS", 60.0)
 
 # Static files
 STATIC_URL = "static/"

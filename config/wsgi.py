@@ -11,6 +11,7 @@ _django = get_wsgi_application()
 from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
 from common.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
+from common.housekeeping import housekeeper  # noqa: E402
 from common.outbox import senders  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config.serving import readiness  # noqa: E402
@@ -47,8 +48,11 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
 
 
 def begin_worker() -> None:
-    """Starts the threads that send emails. Our own server calls it in each worker; with others, the first page does."""
+    """Starts the threads that send emails and do the housekeeping. Our own server calls it in each worker; with others,
+    the first page does.
+    """
     senders.start()
+    housekeeper.start()
 
 
 def _simplify_content_type(environ: dict[str, Any]) -> None:

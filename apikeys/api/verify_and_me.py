@@ -1,5 +1,6 @@
 """The calls of a key about itself: `/verify` and `/me`."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -7,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from ninja import Router, Schema
 
+from apikeys.standing import ACTIVE
 from apikeys.verify import gateway
 from apikeys.verify.verification import Identity
 from common.answers.envelope import envelope
@@ -47,6 +49,9 @@ VERIFY_DOCUMENT: dict[str, Any] = {
                 "X-Latchkey-Key": _header("The key's id."),
                 "X-Latchkey-Project": _header("The id of the key's project."),
                 "X-Latchkey-User": _header("The id of the user who created the key."),
+                "X-Latchkey-Expires": _header(
+                    "When the key stops working, as an HTTP date. Only in the last 30 days before that."
+                ),
             },
         },
     },
@@ -56,6 +61,8 @@ VERIFY_DOCUMENT: dict[str, Any] = {
 class KeyPart(Schema):
     id: str
     name: str
+    standing: str
+    expires_at: datetime | None
 
 
 class ProjectPart(Schema):
@@ -89,8 +96,15 @@ router = Router(tags=["Keys"])
 def me(request: KeyRequest) -> dict[str, Any]:
     """Who the key is: the key itself, its project, and the user who created it."""
     identity = request.identity
+    at = identity.key_expires_at
     data = {
-        "key": {"id": identity.key_id, "name": identity.key_name},
+        "key": {
+            "id": identity.key_id,
+            "name": identity.key_name,
+            # Every other standing rejects the call.
+            "standing": ACTIVE.code,
+            "expires_at": at and datetime.fromtimestamp(at, UTC),
+        },
         "project": {"id": identity.project_id, "name": identity.project_name},
         "user": {"id": identity.user_id, "email": identity.user_email},
     }

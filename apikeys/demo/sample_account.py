@@ -143,7 +143,7 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     born = now - sample.age - 5 * MINUTE
     project = Project.objects.create(name=sample.name, created_by=user, created_at=born)
     # Nobody is emailed about invented history, so emails are switched on at the end.
-    mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported")
+    mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported", "mail_ending")
     Membership.objects.create(project=project, user=user, created_at=born, **dict.fromkeys(mails, False))
     joined = AuditEvent(project=project, kind=project_kinds.MEMBER_ADDED.code, member=user, role=Role.OWNER, by=user)
     joined.at, joined.address = born, _OFFICE

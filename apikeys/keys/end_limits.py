@@ -1,11 +1,23 @@
-"""Which instants a key may end at, and a pause."""
+"""Which instants a key may end at, and a pause; and how people write them down."""
 
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from common.instants import in_words
+
 MOST_DAYS = 3650
+# The codes of the errors below, so that a form shows them beside the right field.
+ABOUT_THE_END = {"in_the_past", "too_far_ahead", "end_required", "not_an_instant", "unknown_zone"}
+
+# How people write an end on the command line, for read_expires.
+WHEN = "30d, a time such as 2027-02-26T09:30:00Z or 2027-02-26T10:30:00+01:00, or never"
+
+_DAYS = re.compile(r"(\d{1,6})d")
+_ZONE = re.compile(r"Z|[+-](0\d|1[0-4]):[0-5]\d")
 
 
 def check_instant(at: datetime, now: datetime) -> None:
@@ -16,7 +28,103 @@ def check_instant(at: datetime, now: datetime) -> None:
         raise ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead")
 
 
-def check_end(at: datetime | None, *, created_at: datetime) -> None:
-    """Raises ValidationError for an end that a key created at `created_at` cannot have; None means never."""
-    if at:
-        check_instant(at, timezone.now())
+def check_end(at: datetime | None, *, created_at: datetime, had_end: bool = True) -> None:
+    """Raises ValidationError for an end that a key created at `created_at` cannot have; None means never.
+
+    MAX_KEY_DAYS makes an end compulsory and limits it. `had_end` is False for a key that has no end yet, because it is
+    older than the setting: if its own limit is over, the limit counts from now.
+    """
+    now = timezone.now()
+    if at is None:
+        if settings.MAX_KEY_DAYS:
+            raise ValidationError(
+                f"Choose when the key stops working: in at most {_days(settings.MAX_KEY_DAYS)}.", code="end_required"
+            )
+        return
+    check_instant(at, now)
+    latest = latest_end(created_at=created_at, had_end=had_end)
+    if latest and at > latest:
+        raise ValidationError(
+            f"Keys of this server work for at most {_days(settings.MAX_KEY_DAYS)}. "
+            + (f"Choose a time up to {in_words(latest)}." if latest > now else "Create a new key instead."),
+            code="too_far_ahead",
+        )
+
+
+def latest_end(*, created_at: datetime, had_end: bool = True) -> datetime | None:
+    """The latest end that MAX_KEY_DAYS allows a key; None without that setting."""
+    if not settings.MAX_KEY_DAYS:
+        return None
+    longest, now = timedelta(days=settings.MAX_KEY_DAYS), timezone.now()
+    latest = created_at + longest
+    return latest if had_end or latest > now else now + longest
+
+
+def in_days(days: int, since: datetime | None = None) -> datetime:
+    """So many days ahead, at a whole minute, because words name no seconds; after `since` if that lies ahead."""
+    now = timezone.now()
+    if since and since > now:
+        return since + timedelta(days=days)
+    return (now + timedelta(days=days)).replace(second=0, microsecond=0)
+
+
+def read_local(text: str, zone: str) -> datetime:
+    """The instant of a date and time that has `zone` (such as +01:00; UTC if it is empty) unless it names another one.
+
+    Raises ValidationError.
+    """
+    at = _parsed(text)
+    if at.tzinfo is None:
+        if zone and not _ZONE.fullmatch(zone):
+            raise ValidationError(
+                "This time zone is not known. Add one to the time, such as 2027-02-26T09:30Z.", code="unknown_zone"
+            )
+        at = _parsed(at.isoformat() + (zone or "Z"))
+    return _in_utc(at)
+
+
+def read_expires(text: str) -> datetime | None:
+    """The instant of `30d`, or of ISO 8601 with an offset; None for `never`. Raises ValidationError."""
+    if text == "never":
+        return None
+    if days := _DAYS.fullmatch(text):
+        # More days than anything may have are rejected with the words of too many days.
+        return in_days(min(int(days[1]), MOST_DAYS + 1))
+    try:
+        return read_exact(text)
+    except ValidationError as error:
+        if error.code != "not_an_instant":
+            raise
+        raise ValidationError(f"{text!r} is no time. Write {WHEN}.", code="not_an_instant") from None
+
+
+def read_exact(text: str) -> datetime:
+    """The instant of ISO 8601 with an offset. Raises ValidationError."""
+    at = _parsed(text)
+    if at.tzinfo is None:
+        raise ValidationError(
+            f"{text} has no time zone. Add Z for UTC, or an offset: {at.isoformat()}Z.", code="unknown_zone"
+        )
+    return _in_utc(at)
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValidationError(
+            "Enter a date and time, such as 2027-02-26T09:30." if text else "Enter a date and time.",
+            code="not_an_instant",
+        ) from None
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        # The first or the last day that a calendar of four digits has.
+        raise ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead") from None
+
+
+def _days(number: int) -> str:
+    return f"{number:,} day{'' if number == 1 else 's'}"

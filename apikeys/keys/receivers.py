@@ -6,6 +6,7 @@ from accounts.models import User
 from apikeys.audit_kinds import CHECK_ACCOUNTS
 from apikeys.keys.services import delete_keys_of
 from apikeys.models import KeyUse, ProjectUse
+from apikeys.usage.models import KeyCaller
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import tell_of_deleted_project
 from projects.models import Project
@@ -32,4 +33,5 @@ def delete_keys_of_project(project: Project, by: User | None, address: str | Non
     # Also for a project without living keys: its files are destroyed.
     tell_of_deleted_project(project, _PROJECT_DELETED, by, address)
     KeyUse.objects.filter(key__in=project.api_keys.all()).delete()
+    KeyCaller.objects.filter(key__in=project.api_keys.all()).delete()
     ProjectUse.objects.filter(project=project).delete()

@@ -1,6 +1,7 @@
 """Changes of the instant at which a key stops working."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,7 +10,8 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
-from apikeys.keys.services import KeyGone, write_down_end_of_pause
+from apikeys.keys.services import KeyGone, rename_key, write_down_end_of_pause
+from apikeys.lifetimes.models import Notice
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
 from common.instants import in_words_or_never
@@ -35,7 +37,7 @@ def change_end(
         row = lock_key(key)
         if row.expires_at == expires_at and not row.is_expired:
             return False
-        check_end(expires_at, created_at=row.created_at)
+        check_end(expires_at, created_at=row.created_at, had_end=row.expires_at is not None)
         if row.is_expired and not may_revive:
             raise HasExpired
         if row.is_expired and not row.is_paused:
@@ -47,6 +49,40 @@ def change_end(
         record(kind, key=row, by=by, address=address, before=before, after=after)
     key.refresh_from_db()
     return True
+
+
+class NewEnd(NamedTuple):
+    """The end that a key gets; None for never."""
+
+    expires_at: datetime | None
+
+
+class Edited(NamedTuple):
+    """Which parts of a key an edit has changed."""
+
+    name: bool
+    end: bool
+
+
+def edit_key(
+    *,
+    key: ApiKey,
+    by: User | None,
+    address: str | None = None,
+    name: str | None = None,
+    end: NewEnd | None = None,
+    may_revive: bool = False,
+) -> Edited:
+    """Changes name and end together, or neither; None keeps what the key has.
+
+    Raises what rename_key and change_end raise.
+    """
+    with transaction.atomic():
+        renamed = name is not None and rename_key(key=key, name=name, by=by, address=address)
+        ended = end is not None and change_end(
+            key=key, expires_at=end.expires_at, by=by, address=address, may_revive=may_revive
+        )
+    return Edited(renamed, ended)
 
 
 def end_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
@@ -69,6 +105,20 @@ def end_now(row: ApiKey, reason: str) -> None:
     """
     state = row.state if row.is_paused else KeyState.ENDED
     give_end(row, timezone.now(), state=state, end_reason=reason)
+    # The event of this change tells of the end. write_down_end has nothing to add.
+    row.notices.create(kind=Notice.EXPIRED)
+
+
+def write_down_end(row: ApiKey) -> bool:
+    """Whether the key's end had come by itself and no event said so; now one does. The first caller alone gets True.
+
+    Called for a key that has ended, in the transaction that has locked its row.
+    """
+    if row.notices.filter(kind=Notice.EXPIRED).exists():
+        return False
+    row.notices.create(kind=Notice.EXPIRED)
+    record(audit_kinds.EXPIRED, key=row, by=None, address=None)
+    return True
 
 
 def lock_key(key: ApiKey) -> ApiKey:
@@ -77,6 +127,8 @@ def lock_key(key: ApiKey) -> ApiKey:
     row = ApiKey.objects.select_for_update().get(pk=key.pk)
     if row.is_deleted:
         raise KeyGone
+    if row.is_expired:
+        write_down_end(row)
     return row
 
 

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from accounts.models import User
 from apikeys.keys.services import KeyGone
 from apikeys.models import ApiKey
+from common.instants import briefly
 from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user
 from projects.models import Project
 from projects.permissions import Permission
@@ -33,7 +34,11 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "id": key.public_id,
         "name": key.name,
         "state": str(key.state),
+        "standing": key.standing.code,
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "pause_reason": key.pause_reason,
+        "resumes_at": key.resumes_at.isoformat() if key.resumes_at else None,
+        "pause_note": key.pause_note,
         "mask": key.mask,
         "project": key.project.public_id,
         "created_by": key.created_by.email,
@@ -41,6 +46,13 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "created_at": key.created_at.isoformat(),
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
     }
+
+
+def end_in_words(key: ApiKey) -> str:
+    """Such as "ends 26 Feb 2027 at 09:30 UTC"; "" for a key that works without end."""
+    if key.expires_at is None:
+        return ""
+    return f"{'ended' if key.is_expired else 'ends'} {briefly(key.expires_at)}"
 
 
 def counted(number: int, noun: str = "key") -> str:

@@ -2,8 +2,6 @@
 contains. A browser without script is redirected to that page.
 """
 
-from functools import partial
-
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
@@ -21,15 +19,14 @@ from apikeys.pages.answers import (
     go_back,
     key_address,
     key_gone,
-    key_row,
     keys_section,
     swapped,
     wants_partial,
 )
-from apikeys.pages.forms import CreateKeyForm, DeleteKeyForm, RenameKeyForm
+from apikeys.pages.forms import DeleteKeyForm
 from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
+from apikeys.pages.times.end_forms import OF_AN_END, CreateKeyForm, words_of_end
 from apikeys.secrets import vault
-from apikeys.standing import PauseReason
 from apikeys.usage.figures import with_figures
 from common import outages
 from common.answers.announcements import announce, warn
@@ -49,8 +46,8 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
     if question := ask_who_it_is(request, back_to=_create_page(request, project), again=_press_create(request)):
         return question
     if not form.is_bound:
-        name = _name_in(request.GET) or propose_name(living_names(project))
-        return _create_form(request, project, CreateKeyForm(initial={"name": name}))
+        proposed = {"name": propose_name(living_names(project))}
+        return _create_form(request, project, CreateKeyForm(initial=proposed | _typed(request.GET)))
     try:
         new = services.create_key(
             project=project,
@@ -58,15 +55,16 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
             by=request.user,
             form_token=form.cleaned_data["form_token"],
             address=client_address(request),
+            expires_at=form.expires_at,
         )
     except ValidationError as error:
-        form.add_error("name", error)
+        form.add_error(form.field_of(error), error)
         return _create_form(request, project, form)
     except services.ShownOnce as error:
         return shown_before(request, project, error.key)
     if not new.key.can_be_shown:
         return show_once(request, project, new)
-    announce(request, f"Created {new.key.name}. Copy it now, or whenever you need it.")
+    announce(request, f"Created {new.key.name}.{_end_in_words(new.key)} Copy it now, or whenever you need it.")
     if wants_partial(request):
         return section_with_new_key(request, project, new.key)
     return go_back(request, project, created=new.key.public_id)
@@ -75,10 +73,14 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
 def _create_page(request: PageRequest, project: Project) -> str:
     """The address of the form for a new key with the typed values, because the person has to send it again."""
     given = request.POST if request.method == "POST" else request.GET
-    query = {"name": _name_in(given)}
+    query = _typed(given)
     if given.get("next") in FORMS_OF_PAGES:
         query["next"] = given["next"]
-    return reverse("apikeys:create", args=[project.public_id], query={k: v for k, v in query.items() if v})
+    return reverse("apikeys:create", args=[project.public_id], query=query)
+
+
+def _end_in_words(key: ApiKey) -> str:
+    return f" {words_of_end(key.expires_at)}." if key.expires_at else ""
 
 
 def _press_create(request: PageRequest) -> str:
@@ -86,10 +88,11 @@ def _press_create(request: PageRequest) -> str:
     return f"press {'Generate Key' if request.POST.get('next') == 'onboarding' else 'Create key'} again"
 
 
-def _name_in(given: QueryDict) -> str:
-    """The key's name in a form or an address; "" for text that cannot be a name, such as a pasted secret."""
+def _typed(given: QueryDict) -> dict[str, str]:
+    """What was typed into the form, or is in an address, without text that cannot be a name, such as a secret."""
     form = CreateKeyForm(given)
-    return form.cleaned_data["name"] if form.is_valid() else ""
+    form.full_clean()
+    return {name: value for name in ("name", *OF_AN_END) if (value := form.cleaned_data.get(name))}
 
 
 def section_with_new_key(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
@@ -110,7 +113,7 @@ def show_once(request: PageRequest, project: Project, new: services.NewKey) -> H
         if goes_on
         else f"{key_address(project, new.key)}#name-{new.key.public_id}",  # the focus goes to the heading
     }
-    announce(request, f"Created {new.key.name}.")
+    announce(request, f"Created {new.key.name}.{_end_in_words(new.key)}")
     if not request.htmx:
         return render(request, "apikeys/secret.html", context)
     # The page after the dialog shows the announcement.
@@ -138,80 +141,6 @@ def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) ->
         context |= snippet_context(request) | {"key": None}
         return render(request, "apikeys/onboarding.html", context, status=status)
     return render(request, "apikeys/create.html", context | {"origin": origin or "create"}, status=status)
-
-
-@require_POST
-def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    said = "Paused {}. Requests using it are {}."
-    return _switch(request, project_id, key_id, services.pause_key, said, undo="apikeys:resume")
-
-
-@require_POST
-def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = find_key(project, key_id)
-    # Undo and pages that are older than the report do not send it.
-    although_reported = key.is_reported and request.POST.get("seen") == PauseReason.REPORTED
-    if although_reported:
-        back_to = f"{page_that_asked(request)}#row-{key.public_id}"
-        if question := ask_who_it_is(request, back_to=back_to, again="press Re-enable again"):
-            return question
-    change = partial(services.resume_key, although_reported=although_reported)
-    return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests using it are {}.")
-
-
-def _switch(
-    request: PageRequest, project_id: str, key_id: str, change: services.ChangeState, said: str, undo: str = ""
-) -> HttpResponse:
-    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = find_key(project, key_id)
-    try:
-        changed = change(key=key, by=request.user, address=client_address(request))
-    except services.KeyGone:
-        return key_gone(request, project, key)
-    if changed:
-        said = said.format(key.name, "allowed" if key.standing.lets_in else "rejected")
-        announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
-    else:
-        # Without Undo, because it would undo somebody else's change.
-        warn(request, _unchanged(key))
-    return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
-
-
-def _unchanged(key: ApiKey) -> str:
-    """The key's current standing, for somebody whose page was older."""
-    if key.is_reported:
-        return (
-            f"{key.name} was reported as leaked in the meantime and stays paused. Nothing was changed. "
-            "Re-enable it only if you are sure that nobody else has the secret."
-        )
-    return f"{key.name} was {key.get_state_display().lower()} already. Nothing was changed."
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def rename(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """A GET shows the form: in a dialog for htmx, otherwise as a page."""
-    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = find_key(project, key_id)
-    if key.is_deleted:
-        return key_gone(request, project, key)
-    old, posted = key.name, request.method == "POST"
-    form = RenameKeyForm(request.POST if posted else None, initial={"name": old})
-    if form.is_valid():
-        try:
-            changed = services.rename_key(
-                key=key, name=form.cleaned_data["name"], by=request.user, address=client_address(request)
-            )
-        except ValidationError as error:
-            form.add_error("name", error)
-        except services.KeyGone:
-            return key_gone(request, project, key)
-        else:
-            announce(request, f"Renamed {old} to {key.name}." if changed else f"{key.name} keeps its name.")
-            return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
-    context = project_context(project) | {"key": key, "rename_form": form, "old_name": old}
-    template = "apikeys/rename_form.html" if request.htmx else "apikeys/rename.html"
-    return render(request, template, context, status=422 if form.is_bound else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

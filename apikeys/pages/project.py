@@ -21,8 +21,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
-from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, CreateKeyForm, KeyListForm, RangeForm
+from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
 from apikeys.pages.roll_panels import rolls_context
+from apikeys.pages.times.end_forms import CreateKeyForm
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
@@ -148,6 +149,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "key": key,
         "keys": keys,
         "stopped": reported_or_tried(project, besides=key),
+        "ending": _ending_soon(project, besides=key),
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
@@ -172,6 +174,11 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     keys = project.api_keys.select_related("created_by").filter(tried | holds(REPORTED)).standing_as(*stopped)
     keys = keys.exclude(pk=besides.pk if besides else 0)
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
+
+
+def _ending_soon(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
+    """The other keys that end in the next 7 days, the first one first."""
+    return project.api_keys.ending_soon().exclude(pk=besides.pk if besides else 0)[:STOPPED_SHOWN]
 
 
 @require_safe

@@ -13,8 +13,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apikeys.models import ApiKey
 from apikeys.standing import Standing
 from apikeys.usage.figures import Calls
+from common.instants import briefly, time_left
 from projects.permissions import Permission
 
 register = template.Library()
@@ -54,6 +56,21 @@ def in_words(calls: Calls) -> str:
 def from_address(address: str | None) -> str:
     """` from 192.0.2.7`, to stand behind a moment; nothing where the address is not known."""
     return f" from {address}" if address else ""
+
+
+@register.simple_tag
+def end_of(key: ApiKey) -> str:
+    """When a key ends, or ended: `26 Feb 2027 at 09:30 UTC, in 90 days`, `Never`."""
+    at, now = key.expires_at, timezone.now()
+    if at is None:
+        return "Never"
+    return briefly(at) if key.is_expired else f"{briefly(at)}, {time_left(at - now)}"
+
+
+@register.filter
+def left(at: datetime) -> str:
+    """`in 3 days`, as forms and emails say it."""
+    return time_left(at - timezone.now())
 
 
 @register.simple_tag(takes_context=True)

@@ -1,6 +1,7 @@
 """Folds hours into days. Every request is counted in its day too, so folding only deletes old hours."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.utils import timezone
@@ -24,14 +25,19 @@ class Folded(NamedTuple):
 
 def fold_hours() -> Folded:
     """Every statement is independent: after a kill, the next run does the rest."""
-    now = timezone.now()
-    before, hours, last_pk = now - HOURS_KEPT, 0, 0
+    steps = list(fold_in_steps(timezone.now()))
+    return Folded(sum(step.hours for step in steps), sum(step.unmatched_hours for step in steps))
+
+
+def fold_in_steps(now: datetime) -> Iterator[Folded]:
+    """Deletes the old hours of a few keys at each step, and of requests that matched no key at the last one."""
+    before, last_pk = now - HOURS_KEPT, 0
     while pks := list(
         ApiKey.objects.filter(pk__gt=last_pk).order_by("pk").values_list("pk", flat=True)[:KEYS_A_STATEMENT]
     ):
         # A list of keys, because a range of keys would also read the days and the young hours between them.
         old = KeyUse.objects.filter(key__in=pks, span=Span.HOUR, starts_at__lt=before)
-        hours += old.delete()[0]
+        yield Folded(old.delete()[0], 0)
         last_pk = pks[-1]
     unmatched, _ = UnmatchedUse.objects.filter(starts_at__lt=now - UNMATCHED_KEPT).delete()
-    return Folded(hours, unmatched)
+    yield Folded(0, unmatched)

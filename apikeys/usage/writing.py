@@ -1,4 +1,4 @@
-"""Adds counts to the database: one message on PostgreSQL, four statements in one transaction on SQLite.
+"""Adds counts to the database: one message on PostgreSQL, five statements in one transaction on SQLite.
 
 Both databases read the batch as JSON, so a statement's text does not depend on its size. On PostgreSQL the rows of the
 keys are locked first, in the order of their ids, so that two processes never wait for each other. A deletion of a
@@ -15,6 +15,8 @@ from django.db import connection, transaction
 
 from apikeys.models import ApiKey, KeyUse, ProjectUse, Span, UnmatchedUse
 from apikeys.refusals import LET_IN
+from apikeys.usage import writing_callers
+from apikeys.usage.caller_bounds import Callers
 from projects.models import Project
 
 HOUR_SECONDS = 3600
@@ -29,6 +31,7 @@ class Noted(NamedTuple):
     calls: int
     last_at: float
     last_address: str | None
+    callers: Callers = {}  # never changed
 
 
 _USE = {"key_id": "bigint", "span": "text", "starts_at": "timestamptz", "outcome": "text", "calls": "bigint"}
@@ -102,10 +105,12 @@ def write(batch: Iterable[Noted]) -> None:
     (docs/decisions/0007-hours-and-days.md).
     """
     batch = list(batch)
-    parameters = [json.dumps(_use_rows(batch)), json.dumps(_key_rows(batch))]
+    parameters = [json.dumps(made(batch)) for made in (_use_rows, _key_rows, _caller_rows)]
     rows = f"WITH noted AS ({_source(_USE)}), touched AS ({_source(_KEYS)}), living AS ({_LIVING})"
+    rows += f", callers AS ({_source(writing_callers.COLUMNS)}), {writing_callers.CTES}"
+    parts = (_COUNT, _COUNT_OF_PROJECTS, _COUNT_UNMATCHED, writing_callers.COUNT)
     if connection.vendor == "postgresql":
-        counting = f"a AS ({_COUNT}), b AS ({_COUNT_OF_PROJECTS}), c AS ({_COUNT_UNMATCHED})"
+        counting = ", ".join(f"part{number} AS ({part})" for number, part in enumerate(parts))
         pks = [noted.key_pk for noted in batch if noted.key_pk is not None]
         with connection.cursor() as cursor:
             # One message, which is one transaction: the locks end with the server's work. With several messages, a
@@ -113,7 +118,7 @@ def write(batch: Iterable[Noted]) -> None:
             cursor.execute(f"{_LOCK}; {rows}, {counting} {_TOUCH}", [pks, *parameters])
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        for part in (_COUNT, _COUNT_OF_PROJECTS, _COUNT_UNMATCHED, _TOUCH):
+        for part in (*parts, _TOUCH):
             cursor.execute(f"{rows} {part}", parameters)
 
 
@@ -154,6 +159,12 @@ def _use_rows(batch: list[Noted]) -> list[dict[str, Any]]:
         }
         for (key_pk, span, start, outcome), noted in rows.items()
     ]
+
+
+def _caller_rows(batch: list[Noted]) -> list[dict[str, Any]]:
+    instants = [name for name, kind in writing_callers.COLUMNS.items() if kind == "timestamptz"]
+    rows = [dict(zip(writing_callers.COLUMNS, row, strict=True)) for row in writing_callers.rows(batch)]
+    return [row | {name: _time(row[name]) for name in instants} for row in rows]
 
 
 def _merged(first: Noted, second: Noted) -> Noted:

@@ -5,7 +5,9 @@ It needs no session, form token, template or host name. So it runs in front of D
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -25,6 +27,9 @@ logger = structlog.get_logger(__name__)
 PATH = "/api/v1/verify"
 # Envoy appends the client's path and query to the path of the check, and accepts only 200 as a yes.
 BELOW = f"{PATH}/"
+
+# How many seconds before a key's end its requests are told of it.
+_ANNOUNCED = 30 * 24 * 60 * 60
 
 Environ = Mapping[str, Any]
 
@@ -50,6 +55,7 @@ def answer(environ: Environ, request_id: str) -> Answer:
     if identity is None:
         return _refusal(refusal, request_id, message)
     headers = [
+        *_expires(identity.key_expires_at),
         ("X-Latchkey-Key", identity.key_id),
         ("X-Latchkey-Project", identity.project_id),
         ("X-Latchkey-User", identity.user_id),
@@ -59,6 +65,13 @@ def answer(environ: Environ, request_id: str) -> Answer:
     if environ["PATH_INFO"] == PATH:
         return Answer(204, headers, b"")
     return Answer(200, [*headers, ("Content-Length", "0")], b"")
+
+
+def _expires(at: float | None) -> list[tuple[str, str]]:
+    """The instant of the key's end as an HTTP date, in the last 30 days before it."""
+    if at is None or at - time.time() > _ANNOUNCED:
+        return []
+    return [("X-Latchkey-Expires", formatdate(at, usegmt=True))]
 
 
 def is_asked(path: str) -> bool:

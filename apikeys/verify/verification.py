@@ -213,7 +213,7 @@ def _judge(row: Row, address: str | None) -> Verdict:
     facts, project_is_deleted = Facts(*row[_FIRST_FACT:-1]), row[-1]
     if project_is_deleted:
         return _unmatched(KEY_DELETED)  # its use was deleted with it
-    identity = Identity(*row[:_FIRST_FACT], facts.expires_at)
+    identity = Identity._make((*row[:_FIRST_FACT], facts.expires_at))
     now = time.time()
     standing = standing_of(facts, now)
     if standing is UNKNOWN:

@@ -23,6 +23,7 @@ from apikeys.secrets import integrity
 from common import database_deadline, outages
 from common.postgresql import pooler
 from config import older_database
+from config.serving import clock
 
 # These are checked once: they cost more than a supervisor's request may, and only a restart changes them.
 _settled: set[str] = set()
@@ -31,18 +32,23 @@ _settled: set[str] = set()
 def problem() -> str | None:
     """The first reason not to serve; None if there is none."""
     try:
-        return _files_problem() or _database_problem()
+        return _files_problem() or _database_problem() or clock.problem()
     except Error as error:
         return f"DATABASE_URL: the database cannot be asked: {outages.words(error)}"
 
 
 def refusal() -> str | None:
-    """Why `serve` must not start, on one line; None if it may. A database that is away is no reason."""
+    """Why `serve` must not start, on one line; None if it may. A database that is away, or a clock that is wrong, is no
+    reason: both pass without a restart.
+    """
     if wrong := [message for message in checks.run_checks() if message.is_serious() and not message.is_silenced()]:
         return " ".join(outages.words(f"{message.msg} {message.hint or ''}") for message in wrong)
     try:
         with database_deadline.Begun():
-            return _files_problem() or _probe_folder() or _database_problem()
+            found = _files_problem() or _probe_folder() or _database_problem()
+            if not found and (wrong_clock := clock.problem()):
+                outages.log("not_ready", wrong_clock)
+            return found
     except Error as error:
         outages.log("not_ready", f"DATABASE_URL: the database cannot be asked: {outages.words(error)}")
         return None

@@ -4,7 +4,8 @@
 local VERIFY = "http://latchkey/api/v1/verify"
 local FRONTEND = "abns@latchkey"
 local TIMEOUT_MS = 15000
-local IDENTITY = { "x-latchkey-key", "x-latchkey-project", "x-latchkey-user" }
+-- The last one is only in the answer if the key ends soon.
+local IDENTITY = { "x-latchkey-key", "x-latchkey-project", "x-latchkey-user", "x-latchkey-expires" }
 local REFUSALS = { [401] = true, [403] = true, [429] = true, [503] = true }
 -- What a refusal consists of, besides its status and body.
 local RELAYED = { "content-type", "www-authenticate", "retry-after", "cache-control", "x-request-id" }
@@ -51,7 +52,10 @@ core.register_action("latchkey", { "http-req" }, function(txn)
     local answer = ask(txn)
     if answer.status == 204 and first(answer.headers, IDENTITY[1]) then
         for _, name in ipairs(IDENTITY) do
-            txn.http:req_set_header(name, first(answer.headers, name))
+            local value = first(answer.headers, name)
+            if value then
+                txn.http:req_set_header(name, value)
+            end
         end
         txn:set_var("txn.latchkey", "passed")
     elseif REFUSALS[answer.status] then

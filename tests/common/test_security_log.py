@@ -38,6 +38,8 @@ from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, S
 from tests.support.people.sessions import log_in as sign_in_recently
 from tests.support.places.pages import action, page
 
+pytestmark = pytest.mark.nodb
+
 ADDRESS = "203.0.113.7"
 TYPED_BY_MISTAKE = "my-secret-pass phrase 99"
 # These tests cause these events without a page.
@@ -185,7 +187,7 @@ def keys_and_members(world, secrets):
     client.post(page("apikeys:create", project), {"name": "Second"})
     for name in ("copy", "reveal", "pause", "resume"):
         client.post(action(name, key))
-    client.post(action("rename", key), {"name": "Renamed"})
+    client.post(action("edit", key), {"name": "Renamed"})
     client.post(page("projects:mails", project), {"created": "on"})
     file = FileFactory(project=project)
     browser().delete(f"/api/v1/files/{file.public_id}", headers=bearer(secret_of(key)))

@@ -17,7 +17,7 @@ from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-OURS = {"accounts", "apikeys", "outbox", "projects"}
+OURS = {"accounts", "apikeys", "housekeeping", "outbox", "projects"}
 has_a_time_limit = pytest.mark.skipif(ON_SQLITE, reason="SQLite has no time limit")
 
 

@@ -33,7 +33,7 @@ for name in (
     *("ENV", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "LOG_JSON", "LOG_LEVEL"),
     *("KEY_PEPPERS", "KEY_RING", "KEY_PREFIX", "MAX_KEYS_PER_PROJECT", "API_URL", "MAX_FILE_SIZE", "PROJECT_QUOTA"),
     *("CHECK_PORT", "CHECK_WORKERS", "MAX_PROJECTS_PER_USER", "MAX_DELETED_PROJECTS_PER_USER", "USER_QUOTA"),
-    *("MAX_NEW_KEYS_PER_DAY", "MAX_DELETED_KEYS_PER_PROJECT", "MAX_FILES_PER_PROJECT"),
+    *("MAX_NEW_KEYS_PER_DAY", "MAX_DELETED_KEYS_PER_PROJECT", "MAX_FILES_PER_PROJECT", "MAX_KEY_DAYS"),
     *("SESSION_IDLE_SECONDS", "SECURITY_CONTACT", "SECRET_KEY_FALLBACKS", "UMASK"),
     *("EMAIL_URL", "EMAIL_VERIFICATION", "REAUTHENTICATION_SECONDS", "CACHE_URL", "BASE_URL", "GITHUB_PUBLIC_KEYS"),
 ):
@@ -47,6 +47,7 @@ os.environ["FAILED_KEYS_PER_MINUTE"] = "0"  # all tests have one address; tests 
 os.environ["REPORTS_PER_MINUTE"] = "0"  # likewise
 os.environ["USAGE_FLUSH_SECONDS"] = "0"  # no writer thread runs during tests; they call flush() themselves
 os.environ["MAIL_RETRY_SECONDS"] = "0"  # likewise: they call senders.send_due()
+os.environ["HOUSEKEEPING_SECONDS"] = "0"  # likewise: they call the tasks themselves
 
 
 def lacking(what: str) -> NoReturn:

@@ -1,11 +1,15 @@
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from apikeys.keys.end_limits import WHEN, read_expires
 from apikeys.keys.services import create_key
 from apikeys.management.key_commands import facts, find_creator
+from apikeys.models import ApiKey
 from apikeys.pages.snippets import ENVIRONMENT_VARIABLE
+from common.instants import stops_working
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
 from projects.management.operator_command import Answer, OperatorCommand, find_project, named_user
@@ -24,12 +28,17 @@ class Command(OperatorCommand):
             help="The user who creates the key: email or id (default: the project's first owner).",
         )
 
+        parser.add_argument(
+            "--expires", metavar="WHEN", default="never", help=f"When the key stops working (default: never): {WHEN}."
+        )
+
     @sensitive_variables()
     def answer(self, **options: Any) -> Answer:
         project = find_project(options["project_id"])
         by = find_creator(project, options["by"])
         try:
-            key, secret = create_key(project=project, name=options["name"], by=by)
+            end = read_expires(options["expires"])
+            key, secret = create_key(project=project, name=options["name"], by=by, expires_at=end)
         except ProjectGone as error:
             raise CommandError(f"{project.public_id} was deleted in the meantime.") from error
         except VaultUnavailable as error:
@@ -37,7 +46,12 @@ class Command(OperatorCommand):
         return Answer(
             facts(key) | {"secret": secret},
             f"Created {key.name} ({key.public_id}) in {project.name}. Its creator is {named_user(by)}.\n"
+            f"{_words_of_end(key)}"
             f"Its secret:\n\n    {secret}\n\n"
             "Keep it in an environment variable or a secret manager, out of source control:\n"
             f"    export {ENVIRONMENT_VARIABLE}=<the secret>",
         )
+
+
+def _words_of_end(key: ApiKey) -> str:
+    return f"{stops_working(key.expires_at, timezone.now())}.\n" if key.expires_at else ""

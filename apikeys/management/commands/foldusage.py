@@ -7,7 +7,8 @@ from projects.management.operator_command import Answer, OperatorCommand
 class Command(OperatorCommand):
     help = (
         f"Fold the hours of use that are older than {HOURS_KEPT.days} days into their days, and forget calls that "
-        f"matched no key after {UNMATCHED_KEPT.days} days. Run it daily; it may be stopped at any time and run again."
+        f"matched no key after {UNMATCHED_KEPT.days} days. The server does that by itself, once a day. The command "
+        "may be stopped at any time and run again."
     )
 
     def answer(self, **options: Any) -> Answer:

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timesince import timesince
 
-from apikeys.management.key_commands import facts
+from apikeys.management.key_commands import end_in_words, facts
 from apikeys.models import ApiKey
 from apikeys.standing import STANDINGS
 from projects.management.operator_command import Answer, OperatorCommand, find_project
@@ -35,4 +35,6 @@ _WIDEST = max(len(standing.label) for standing in STANDINGS)
 def _line(key: ApiKey) -> str:
     used = f"used {timesince(key.last_used_at, depth=1)} ago" if key.last_used_at else "never used"
     standings = ", ".join(standing.label for standing in key.standings)
-    return f"{key.public_id}  {standings:<{_WIDEST}}  {key.mask}  {key.name}  ({used})"
+    end = "" if key.is_deleted else end_in_words(key)
+    told = f"{used}, {end}" if end else used
+    return f"{key.public_id}  {standings:<{_WIDEST}}  {key.mask}  {key.name}  ({told})"

@@ -58,7 +58,7 @@ def test_a_key_identifies_its_user_and_its_project(call, api_key, project, owner
     """P2"""
     answer = call("GET", "/api/v1/me").json()
     assert answer["data"] == {
-        "key": {"id": api_key.public_id, "name": "Production server"},
+        "key": {"id": api_key.public_id, "name": "Production server", "standing": "active", "expires_at": None},
         "project": {"id": project.public_id, "name": "Acme Weather"},
         "user": {"id": owner.public_id, "email": "owner@example.com"},
     }

@@ -1,14 +1,18 @@
 """Who gets which emails about keys: owners get the kinds that they chose, and those about looks from new addresses."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys import secret_storage, services
+from apikeys.lifetimes.ends import change_end
+from apikeys.lifetimes.notices import send_due_notices
 from apikeys.models import ApiKey
 from projects.audit_log.kinds import all_kinds
 from projects.models import Membership, Project
@@ -43,18 +47,21 @@ def test_whose_account_is_deactivated_is_not_mailed(key, owner, told):
     assert told(services.delete_key, key=key, by=None) == []
 
 
-@pytest.mark.parametrize("off", ["created", "revealed", "reported", "deleted"])
+@pytest.mark.parametrize("off", ["created", "revealed", "ending", "reported", "deleted"])
 def test_each_kind_of_mail_can_be_switched_off_by_itself(off, project, owner, told):
     choose_mails(project=project, by=owner, **ALL | {off: False})
     found = told(services.create_key, project=project, name="Production server", by=owner, address=HOME)
     key = project.api_keys.get()
     secret = services.reveal_secret(key=key, by=owner, address=HOME)
     found += told(services.copy_secret, key=key, by=owner, address=OFFICE)
+    change_end(key=key, expires_at=timezone.now() + timedelta(days=3), by=owner)
+    found += told(send_due_notices, timezone.now())
     found += told(services.report_leak, secret=secret)
     found += told(services.delete_key, key=key, by=owner)
-    kinds = ["created", "revealed", "reported", "deleted"]
-    words = {"created": "created:", "revealed": "copied", "reported": "reported", "deleted": "deleted:"}
-    assert len(found) == 3
+    kinds = ["created", "revealed", "ending", "reported", "deleted"]
+    words = {"created": "created:", "revealed": "copied", "ending": "ends in 3 days"}
+    words |= {"reported": "reported", "deleted": "deleted:"}
+    assert len(found) == 4
     expected = [words[kind] for kind in kinds if kind != off]
     assert all(word in message.subject for word, message in zip(expected, found, strict=True))
 

@@ -79,7 +79,7 @@ def test_a_viewer_reads_why_there_are_no_buttons(viewer, signed_in, api_key):
 
 
 def rename(client: Client, key: ApiKey, name: str, **headers: Any) -> Any:
-    return client.post(action("rename", key), {"name": name}, headers=headers)
+    return client.post(action("edit", key), {"name": name}, headers=headers)
 
 
 def test_a_key_is_renamed_and_an_event_says_so(client, api_key):
@@ -126,8 +126,8 @@ def test_a_name_that_is_taken_is_refused_beside_its_field_and_stays_typed(client
         assert answer.status_code == 422
         assert said in text(answer) or "hidden" in text(answer)
         assert f'value="{name}"' in answer.content.decode() or not name
-        assert 'aria-describedby="rename-key-name_error"' in answer.content.decode()
-        assert 'id="rename-key-name_error"' in answer.content.decode()
+        assert 'aria-describedby="edit-key-name_error"' in answer.content.decode()
+        assert 'id="edit-key-name_error"' in answer.content.decode()
     api_key.refresh_from_db()
     assert api_key.name == "Production server"
     assert not AuditEvent.objects.filter(kind="renamed").exists()

@@ -148,7 +148,7 @@ def test_without_its_database_the_check_is_live_but_not_ready(without_database):
 def test_production_refuses_a_key_that_came_over_plain_http(start_server, api_key):
     """T27"""
     environment = {**production_environment(), "DATABASE_URL": database_url()}
-    server = start_server(**{**environment, "ALLOWED_HOSTS": "127.0.0.1"})
+    server = start_server(**{**environment, "ALLOWED_HOSTS": "127.0.0.1", "HOUSEKEEPING_SECONDS": "3600"})
     bearer = {"Authorization": f"Bearer {api_key.secret}"}
     for scheme, status in (("http", 403), (None, 403), ("http, https", 403), ("https", 401), ("https, http", 403)):
         headers = {**bearer, "X-Forwarded-Proto": scheme} if scheme else bearer

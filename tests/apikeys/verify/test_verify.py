@@ -1,12 +1,16 @@
 """/verify: a gateway calls it before it forwards a request."""
 
 import time
+from datetime import timedelta
+from email.utils import formatdate
 from typing import Any, NoReturn
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apikeys.keys import services
+from apikeys.lifetimes.ends import change_end
 from apikeys.secrets import secret_format
 from apikeys.usage import counting
 from projects.services import delete_project
@@ -39,6 +43,16 @@ def assert_lets_in(response: Any, api_key: Any) -> None:
 def test_a_good_key_is_answered_with_three_headers(client, api_key, bearer):
     """P2"""
     assert_lets_in(client.get(VERIFY, headers=bearer), api_key)
+
+
+def test_a_key_that_ends_within_30_days_says_when(client, api_key, owner, bearer):
+    """P14 X-Latchkey-Expires is an HTTP date, also in the answer below the path."""
+    for days, says in ((31, False), (29, True)):
+        end = timezone.now() + timedelta(days=days)
+        change_end(key=api_key, expires_at=end, by=owner)
+        for path in (VERIFY, f"{VERIFY}/v1/orders"):
+            said = client.get(path, headers=bearer).headers.get("X-Latchkey-Expires")
+            assert said == (formatdate(end.timestamp(), usegmt=True) if says else None)
 
 
 @pytest.mark.parametrize("method", METHODS)

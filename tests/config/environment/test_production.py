@@ -25,7 +25,7 @@ def production(start_server):
     # The tests' own liveness probe uses the IP address.
     hosts = "keys.example.com,127.0.0.1"
     environment = {**production_environment(), "ALLOWED_HOSTS": hosts, "DATABASE_URL": database_url()}
-    return start_server(**environment)
+    return start_server(HOUSEKEEPING_SECONDS="3600", **environment)
 
 
 class Visitor:

@@ -143,7 +143,7 @@ def test_the_database_refuses(name, column, break_it):
 def test_every_constraint_is_broken_by_a_case_above():
     ours = [
         model
-        for label in ("accounts", "projects", "apikeys", "outbox")
+        for label in ("accounts", "projects", "apikeys", "outbox", "housekeeping")
         for model in apps.get_app_config(label).get_models()
     ]
     assert {constraint.name for model in ours for constraint in model._meta.constraints} == {

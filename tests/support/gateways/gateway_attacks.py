@@ -19,7 +19,7 @@ HANDSHAKE = ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub2
 WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket", *HANDSHAKE)
 
 # Headers that only a gateway may send: the identity of the caller and the origin of the request.
-IDENTITY = ["X-Latchkey-Key", "X-Latchkey-Project", "X-Latchkey-User", "X-Latchkey-Refusal"]
+IDENTITY = ["X-Latchkey-Key", "X-Latchkey-Project", "X-Latchkey-User", "X-Latchkey-Expires", "X-Latchkey-Refusal"]
 ORIGIN = ["X-Real-IP", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"]
 # The other headers that the nginx file names.
 WORDS = ["By", "Email", "Groups", "Host", "Method", "Path", "Port", "Preferred-Username", "Prefix", "Protocol"]

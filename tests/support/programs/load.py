@@ -13,11 +13,12 @@ SECONDS_TO_START = 120
 
 
 class Call(NamedTuple):
-    """One answer. `began` is the time at which the request was sent, on a clock that all processes share."""
+    """One answer. `began` and `ended` are the times before and after it, on a clock that all processes share."""
 
     secret: str
     began: float
     status: int
+    ended: float
 
 
 class _Times(NamedTuple):
@@ -99,7 +100,7 @@ def call_in_turn(port: int, secrets: Iterable[str]) -> list[Call]:
             status = _read_answer(reader)
             if not status:
                 break
-            calls.append(Call(secret, began, status))
+            calls.append(Call(secret, began, status, time.monotonic()))
     return calls
 
 

@@ -1,10 +1,13 @@
 """docs/gateways: each proxy as documented, in front of an API, with a real Latchkey."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 
 import pytest
 
 from apikeys.keys import services
+from apikeys.lifetimes.ends import change_end
 from apikeys.secrets import secret_format
 from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.environment import lacking
@@ -17,7 +20,7 @@ from tests.support.programs.servers import Server
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 STRIPPED = ["X-Latchkey-Key", "x-latchkey-project", "X-LATCHKEY-USER", "X_Latchkey_Key", "X-Latchkey_Project"]
-STRIPPED += ["X_LATCHKEY-USER", "X-Latchkey-Refusal"]
+STRIPPED += ["X_LATCHKEY-USER", "X-Latchkey-Refusal", "X-Latchkey-Expires", "X_Latchkey_Expires"]
 
 
 @pytest.fixture
@@ -42,6 +45,15 @@ def test_a_good_key_leads_through_and_says_whose_request_it_is(gateway, api, api
         "x-latchkey-project": api_key.project.public_id,
         "x-latchkey-user": api_key.created_by.public_id,
     }
+
+
+def test_a_key_that_ends_soon_says_so_to_the_api(gateway, api, api_key, owner, bearer):
+    """P14"""
+    end = datetime.now(UTC) + timedelta(days=3)
+    change_end(key=api_key, expires_at=end, by=owner)
+    assert gateway.request(headers={**bearer, "X-Latchkey-Expires": "forged"}).status_code == 200
+    [seen] = api.received
+    assert seen.header("X-Latchkey-Expires") == formatdate(end.timestamp(), usegmt=True)
 
 
 def test_method_and_body_arrive_as_they_were_sent(gateway, api, bearer):

@@ -1,0 +1,1 @@
+"""The pages and buttons of what lifetimes does: pauses that end."""

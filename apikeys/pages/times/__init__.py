@@ -1,0 +1,1 @@
+"""Pages about what time does to a key: the choice of its end, Edit, and End now."""

@@ -1,0 +1,105 @@
+"""Edit, which changes a key's name and its end, and End now.
+
+A GET shows a form: in a dialog for htmx, otherwise as a page.
+"""
+
+from urllib.parse import urlencode
+
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from accounts.requests import PageRequest
+from accounts.sign_in.recent_authentication import ask_who_it_is
+from apikeys.keys.services import KeyGone
+from apikeys.lifetimes.ends import Edited, HasExpired, edit_key, end_key
+from apikeys.models import ApiKey
+from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
+from apikeys.pages.project import project_context
+from apikeys.pages.times.end_forms import OF_AN_END, EditKeyForm, words_of_end
+from apikeys.usage.figures import with_figures
+from common.answers.announcements import announce, warn
+from common.client_address import client_address
+from projects.access import get_project
+from projects.models import Project
+from projects.permissions import Permission
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    if key.is_deleted:
+        return key_gone(request, project, key)
+    old = key.name
+    typed = {name: request.GET[name] for name in ("name", *OF_AN_END) if name in request.GET}
+    form = EditKeyForm(request.POST if request.method == "POST" else None, initial={"name": old} | typed, key=key)
+    if form.is_valid():
+        revives = form.new_end is not None and key.is_expired
+        if revives and (question := _ask_before_reviving(request, form)):
+            return question
+        try:
+            edited = edit_key(
+                key=key,
+                by=request.user,
+                address=client_address(request),
+                name=form.cleaned_data["name"],
+                end=form.new_end,
+                may_revive=revives,
+            )
+        except ValidationError as error:
+            form.add_error(form.field_of(error), error)
+        except HasExpired:
+            # The key's end came while the form was sent.
+            form.add_error("end", "The key has expired in the meantime. Press Save again.")
+        except KeyGone:
+            return key_gone(request, project, key)
+        else:
+            announce(request, _done(key, old, edited))
+            return _answer(request, project, key)
+    context = project_context(project) | {"key": key, "edit_form": form, "old_name": old}
+    template = "apikeys/edit_form.html" if request.htmx else "apikeys/edit.html"
+    return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+def _ask_before_reviving(request: PageRequest, form: EditKeyForm) -> HttpResponse | None:
+    """A key that has expired may be in the wrong hands by now. The form's own page shows what was typed."""
+    typed = {name: form.cleaned_data[name] for name in ("name", *OF_AN_END) if form.cleaned_data.get(name)}
+    back_to = f"{request.path}?{urlencode(typed)}"
+    return ask_who_it_is(request, back_to=back_to, again="press Save again")
+
+
+def _done(key: ApiKey, old: str, edited: Edited) -> str:
+    said = [f"Renamed {old} to {key.name}."] if edited.name else []
+    if edited.end:
+        said.append(f"{key.name}: {words_of_end(key.expires_at)}.")
+    return " ".join(said) or f"{key.name} keeps its name and its end."
+
+
+def _answer(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+    return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def end(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """A GET shows the confirmation with current facts.
+
+    Like a pause, it asks for no recent sign-in: it takes access away, and can be taken back.
+    """
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    if key.is_deleted:
+        return key_gone(request, project, key)
+    if request.method == "POST":
+        try:
+            ended = end_key(key=key, by=request.user, address=client_address(request))
+        except KeyGone:
+            return key_gone(request, project, key)
+        if ended:
+            announce(request, f"Ended {key.name}. Requests using it are now rejected.")
+        else:
+            warn(request, f"{key.name} has expired already. Nothing was changed.")
+        return _answer(request, project, key)
+    context = project_context(project) | {"key": with_figures([key])[0]}
+    return render(request, "apikeys/end_form.html" if request.htmx else "apikeys/end.html", context)

@@ -1,0 +1,127 @@
+"""Which addresses used a key: the figures for pages and emails, and their deletion.
+
+An address is an IPv4 address or the /64 network of an IPv6 address. Days are days of UTC.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Max, Min, Q, Sum
+from django.utils import timezone
+
+from apikeys.models import ApiKey
+from apikeys.usage.caller_bounds import OTHERS, days_kept
+from apikeys.usage.models import CallerSpan, KeyCaller
+
+# A rehearsal takes at most an hour, and pages show it for a day after it.
+REHEARSALS_KEPT = timedelta(days=2)
+ROWS_A_STATEMENT = 500
+
+
+class Caller(NamedTuple):
+    """The requests with a key from one address."""
+
+    address: str
+    allowed: int
+    rejected: int
+    first_at: datetime
+    last_at: datetime
+
+    @property
+    def calls(self) -> int:
+        return self.allowed + self.rejected
+
+
+class Callers(NamedTuple):
+    """The addresses that used a key, the latest use first. `others` are the requests of all addresses that were not
+    stored one by one.
+    """
+
+    rows: list[Caller]
+    others: Caller | None = None
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether there were requests from addresses that are not listed. Each figure of the rows then says so."""
+        return self.others is not None
+
+    @property
+    def allowed(self) -> int:
+        return sum(caller.allowed for caller in self.all)
+
+    @property
+    def rejected(self) -> int:
+        return sum(caller.rejected for caller in self.all)
+
+    @property
+    def calls(self) -> int:
+        return self.allowed + self.rejected
+
+    @property
+    def all(self) -> list[Caller]:
+        return [*self.rows, *([self.others] if self.others else [])]
+
+
+def used_from(key: ApiKey, *, days: int | None = None, since: datetime | None = None) -> Callers:
+    """The addresses that used the key in the last `days` days, or since an instant; without both, all that are stored.
+
+    An address that was used since then is listed with all its requests of the first day, because requests are counted
+    by days.
+    """
+    rows = KeyCaller.objects.filter(key=key, span=CallerSpan.DAY)
+    if days is not None:
+        since = timezone.now() - timedelta(days=days)
+    if since is not None:
+        rows = rows.filter(starts_at__gte=_day(since), last_at__gte=since)
+    return _callers(
+        Caller(*row)
+        for row in rows.values_list("address").annotate(
+            Sum("allowed"), Sum("rejected"), Min("first_at"), Max("last_at")
+        )
+    )
+
+
+def missed(key: ApiKey) -> Callers:
+    """Whose requests were rejected in the key's last rehearsal."""
+    return missed_by_key([key])[key.pk]
+
+
+def missed_by_key(keys: Iterable[ApiKey]) -> dict[int, Callers]:
+    """The same for any number of keys by one query, by the key's primary key."""
+    keys, found = list(keys), defaultdict(list)
+    began = {key.pk: key.rehearsal_began_at for key in keys if key.rehearsal_began_at}
+    # The keys' newest rehearsals. Older ones of the same keys are left out below.
+    rows = KeyCaller.objects.filter(key__in=began, span=CallerSpan.REHEARSAL, starts_at__in={*began.values()})
+    for row in rows if began else ():
+        if row.starts_at == began[row.key_id]:
+            found[row.key_id].append(Caller(row.address, row.allowed, row.rejected, row.first_at, row.last_at))
+    return {key.pk: _callers(found[key.pk]) for key in keys}
+
+
+def _callers(rows: Iterable[Caller]) -> Callers:
+    latest_first = sorted(rows, key=lambda caller: (-caller.last_at.timestamp(), caller.address))
+    others = next((caller for caller in latest_first if caller.address == OTHERS), None)
+    return Callers([caller for caller in latest_first if caller.address != OTHERS], others)
+
+
+def _day(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def forget_old_callers(now: datetime) -> int:
+    """Deletes the rows that CALLER_DAYS does not keep, and returns their number. After a kill, the next call deletes
+    the rest.
+
+    With CALLER_DAYS=0 that is every address. The sums of rehearsals stay for REHEARSALS_KEPT.
+    """
+    days = days_kept()
+    too_old = Q(span=CallerSpan.DAY, starts_at__lt=_day(now) - timedelta(days=days - 1))
+    too_old |= Q(span=CallerSpan.REHEARSAL, starts_at__lt=now - max(timedelta(days=days), REHEARSALS_KEPT))
+    if not days:
+        too_old |= ~Q(address=OTHERS)
+    forgotten = 0
+    while pks := list(KeyCaller.objects.filter(too_old).values_list("pk", flat=True)[:ROWS_A_STATEMENT]):
+        forgotten += KeyCaller.objects.filter(pk__in=pks).delete()[0]
+    return forgotten

@@ -1,0 +1,66 @@
+// The choice of a key's end: says what it means, and takes a date in the reader's own time zone. Without script a date
+// is in UTC, and the answer says what the choice means.
+const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR
+const WORDS = {day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23'}
+const IN_UTC = new Intl.DateTimeFormat('en-GB', {...WORDS, timeZone: 'UTC'})
+
+function counted(number, noun) {
+  return `in ${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
+}
+
+// As common/instants.py says it.
+function timeLeft(left) {
+  if (left < MINUTE) return 'in less than a minute'
+  if (left < 2 * HOUR) return counted(Math.round(left / MINUTE), 'minute')
+  if (left < 2 * DAY) return counted(Math.round(left / HOUR), 'hour')
+  return counted(Math.round(left / DAY), 'day')
+}
+
+function briefly(at) {
+  const part = Object.fromEntries(IN_UTC.formatToParts(at).map(({type, value}) => [type, value]))
+  // Intl says "Sept" in British English.
+  return `${part.day} ${part.month.slice(0, 3)} ${part.year} at ${part.hour}:${part.minute} UTC`
+}
+
+// The offset of the reader's time zone at that moment, such as +01:00.
+function offsetAt(at) {
+  const minutes = -at.getTimezoneOffset(), size = Math.abs(minutes)
+  const two = number => String(number).padStart(2, '0')
+  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`
+}
+
+function chosenEnd(select, date) {
+  const now = Date.now()
+  if (select.value === 'at') return new Date(date.value)
+  const days = Number(select.value)
+  const since = select.value.startsWith('+') ? Date.parse(select.dataset.end) : NaN
+  if (since > now) return new Date(since + days * DAY)
+  return new Date(Math.floor((now + days * DAY) / MINUTE) * MINUTE)
+}
+
+function sayEnd(form) {
+  const [select, date, zone, words] = ['end', 'end-at', 'end-zone', 'end-words']
+    .map(name => form.querySelector(`[data-${name}]`))
+  const at = chosenEnd(select, date)
+  if (select.value === 'at' && !isNaN(at)) {
+    zone.value = offsetAt(at)
+    form.querySelector('.end-at .help').textContent = `In your time zone, UTC${zone.value}.`
+  }
+  if (select.value === 'never') words.textContent = 'Works until somebody ends, pauses or deletes it'
+  else if (select.value === 'keep') words.textContent = select.dataset.kept ?? ''
+  else if (isNaN(at)) words.textContent = ''
+  else if (at <= Date.now()) words.textContent = 'This time is in the past.'
+  else words.textContent = `Stops working on ${briefly(at)}, ${timeLeft(at - Date.now())}`
+}
+
+export function sayEnds(root) {
+  root.querySelectorAll('[data-end-form]').forEach(form => {
+    form.querySelector('[data-end]').dataset.kept ??= form.querySelector('[data-end-words]').textContent
+    sayEnd(form)
+  })
+}
+
+document.addEventListener('input', ({target}) => {
+  const form = target.closest('[data-end-form]')
+  if (form) sayEnd(form)
+})
