@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from apikeys.pages import actions, project, rolls, secret_visibility, usage_pages
-from apikeys.pages.lifetimes import pausing
+from apikeys.pages import actions, project, secret_visibility, usage_pages
+from apikeys.pages.lifetimes import pausing, rolls
 from apikeys.pages.times import edit_and_end
 from projects.audit_log import activity
 
@@ -20,7 +20,6 @@ key_actions: list[URLPattern] = [
     path("reveal/", actions.reveal, name="reveal"),
     path("delete/", actions.delete, name="delete"),
     path("roll/", rolls.roll, name="roll"),
-    path("roll/end/", rolls.end_old, name="end_old"),
     path("roll/extend/", rolls.extend_old, name="extend_old"),
     path("first-request/", project.first_request, name="first_request"),
 ]

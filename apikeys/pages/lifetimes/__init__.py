@@ -1,1 +1,1 @@
-"""The pages and buttons of what lifetimes does: pauses that end."""
+"""The pages and buttons of what lifetimes does: pauses that end, and rolls."""
