@@ -1,8 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from apikeys.pages import actions, project, secret_visibility, usage_pages
-from apikeys.pages.lifetimes import pausing, rolls
-from apikeys.pages.times import edit_and_end
+from apikeys.pages.lifetimes import edit_and_end, pausing, rolls
 from projects.audit_log import activity
 
 app_name = "apikeys"

@@ -24,8 +24,8 @@ from apikeys.pages.answers import (
     wants_partial,
 )
 from apikeys.pages.forms import DeleteKeyForm
+from apikeys.pages.lifetimes.end_forms import OF_AN_END, CreateKeyForm, words_of_end
 from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
-from apikeys.pages.times.end_forms import OF_AN_END, CreateKeyForm, words_of_end
 from apikeys.secrets import vault
 from apikeys.usage.figures import with_figures
 from common import outages

@@ -1,1 +1,1 @@
-"""The pages and buttons of what lifetimes does: pauses that end, and rolls."""
+"""The pages and buttons of what time does to keys: ends, timed pauses, rolls."""
