@@ -4,7 +4,7 @@ An address is an IPv4 address or the /64 network of an IPv6 address. Days are da
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -86,6 +86,28 @@ def used_from(key: ApiKey, *, days: int | None = None, since: datetime | None = 
     return found
 
 
+def used_since(since: Mapping[int, datetime]) -> dict[int, Callers]:
+    """The same for any number of keys by one query. Each key, given by its primary key, has an instant of its own."""
+    if not since:
+        return {}
+    found: dict[int, list[Caller]] = defaultdict(list)
+    days = KeyCaller.objects.filter(key__in=since, span=CallerSpan.DAY, last_at__gte=min(since.values()))
+    for row in days:
+        if row.starts_at >= _day(since[row.key_id]):
+            found[row.key_id].append(Caller(row.address, row.allowed, row.rejected, row.first_at, row.last_at))
+    return {pk: _callers(_added_up(found[pk], since[pk])) for pk in since}
+
+
+def _added_up(days: Iterable[Caller], since: datetime) -> list[Caller]:
+    """Each address once, without those that were last used before the instant."""
+    found: dict[str, Caller] = {}
+    for day in sorted(days, key=lambda day: day.last_at):
+        first = found.get(day.address, day._replace(allowed=0, rejected=0))
+        allowed, rejected = first.allowed + day.allowed, first.rejected + day.rejected
+        found[day.address] = first._replace(allowed=allowed, rejected=rejected, last_at=day.last_at)
+    return [caller for caller in found.values() if caller.last_at >= since]
+
+
 def missed(key: ApiKey) -> Callers:
     """Whose requests were rejected in the key's last rehearsal."""
     return missed_by_key([key])[key.pk]
@@ -118,9 +140,8 @@ def _first_of(days: int, now: datetime) -> datetime:
     return _day(now) - timedelta(days=days - 1)
 
 
-def forget_old_callers(now: datetime) -> int:
-    """Deletes the rows that CALLER_DAYS does not keep, and returns their number. After a kill, the next call deletes
-    the rest.
+def forget_old_callers(now: datetime) -> Iterator[int]:
+    """Deletes the rows that CALLER_DAYS does not keep; each step is a statement and gives its number of rows.
 
     With CALLER_DAYS=0 that is every address. The sums of rehearsals stay for REHEARSALS_KEPT.
     """
@@ -129,7 +150,5 @@ def forget_old_callers(now: datetime) -> int:
     too_old |= Q(span=CallerSpan.REHEARSAL, starts_at__lt=now - max(timedelta(days=days), REHEARSALS_KEPT))
     if not days:
         too_old |= ~Q(address=OTHERS)
-    forgotten = 0
     while pks := list(KeyCaller.objects.filter(too_old).values_list("pk", flat=True)[:ROWS_A_STATEMENT]):
-        forgotten += KeyCaller.objects.filter(pk__in=pks).delete()[0]
-    return forgotten
+        yield KeyCaller.objects.filter(pk__in=pks).delete()[0]
