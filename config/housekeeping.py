@@ -1,10 +1,14 @@
 """The tasks of housekeeping, in their order. common/housekeeping does them, in one process at a time."""
 
 from accounts.sessions.old_sessions import delete_old_sessions
+from apikeys.lifetimes.notices import send_due_notices
+from apikeys.usage.callers import forget_old_callers
 from apikeys.usage.folding import fold_in_steps
 from common.housekeeping.housekeeper import Task
 
 TASKS = (
+    Task("send_due_notices", send_due_notices),
+    Task("forget_old_callers", forget_old_callers),
     Task("delete_old_sessions", delete_old_sessions),
     Task("fold_usage", fold_in_steps, daily=True),
 )
