@@ -7,7 +7,7 @@ holder was killed, the claim ends, and any other process takes it.
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import DateTimeField, ExpressionWrapper, Q
+from django.db.models import DateTimeField, Expression, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from common.housekeeping.models import Claim
@@ -41,7 +41,7 @@ def _move_end(holder: str) -> int:
     return free.update(holder=holder, ends_at=_ahead(claim_length()))
 
 
-def _ahead(time: timedelta) -> ExpressionWrapper:
+def _ahead(time: timedelta) -> Expression:
     return ExpressionWrapper(Now() + time, DateTimeField())
 
 
