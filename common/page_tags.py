@@ -1,11 +1,13 @@
 """Tags that every template has without loading them."""
 
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django import template
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html
@@ -36,6 +38,16 @@ def _light(draw: Callable[..., str]) -> Callable[..., str]:
 for _draw in (heroicons.heroicon_mini, heroicons.heroicon_outline):
     register.simple_tag(_light(_draw), name=_draw.__name__)
 
+
+@register.simple_tag
+@lru_cache(maxsize=64)
+def sprite_icon(style: str, name: str, css_class: str = "") -> SafeString:
+    """An icon of static/icons.svg, which browsers keep: every page has the sidebar, and every key a badge."""
+    attributes = format_html(' class="{}"', css_class) if css_class else ""
+    address = f"{static('icons.svg')}#{style}-{name}"
+    return format_html('<svg{} aria-hidden="true"><use href="{}"/></svg>', attributes, address)
+
+
 # How long a unit is, and its name for one and for several. The largest unit that is contained is said, alone.
 _UNITS = [
     (timedelta(days=365), "year", "years"),
@@ -47,6 +59,7 @@ _UNITS = [
     (timedelta(seconds=1), "s", "s"),
 ]
 _JUST_NOW = timedelta(seconds=5)
+_A_DAY = timedelta(days=1)
 
 
 def how_long(span: timedelta) -> str:
@@ -73,6 +86,21 @@ def when(at: datetime) -> SafeString:
     exact = date_format(local, "j F Y, H:i:s")
     told = ago(at, timezone.now())
     return format_html('<time datetime="{}" title="{} UTC">{}</time>', local.isoformat(), exact, told)
+
+
+@register.simple_tag
+def until(at: datetime) -> SafeString:
+    """`until 14:05 UTC (in 4 min)`. times.js says the time in the reader's own time zone, and counts down."""
+    local, now = timezone.localtime(at), timezone.localtime()
+    clock = "H:i" if at - now < _A_DAY else "j M, H:i" if local.year == now.year else "j M Y, H:i"
+    return format_html(
+        'until <time datetime="{}" title="{} UTC" data-clock>{} UTC</time> <span data-left="{}">({})</span>',
+        local.isoformat(),
+        date_format(local, "j F Y, H:i:s"),
+        date_format(local, clock),
+        max(1, math.ceil((at - now).total_seconds())),
+        ago(at, now),
+    )
 
 
 @register.simple_block_tag

@@ -67,7 +67,8 @@ class ReadSecret(Protocol):
 
 
 @sensitive_variables()
-def _insert_key(project: Project, by: User, **columns: Any) -> NewKey:
+def insert_key(project: Project, by: User, **columns: Any) -> NewKey:
+    """Writes a key's row, without its event. Called in the transaction that has locked the project."""
     secret = secret_format.generate(settings.KEY_PREFIX)
     key = ApiKey(project=project, created_by=by, **columns)
     key.mask = secret_format.mask(secret, settings.KEY_PREFIX)
@@ -76,6 +77,20 @@ def _insert_key(project: Project, by: User, **columns: Any) -> NewKey:
         key.ring_key_id, key.ciphertext = vault.encrypt(secret, key_id=key.public_id, project_id=project.public_id)
     key.save(force_insert=True)
     return NewKey(key, secret)
+
+
+@sensitive_variables()
+def key_of_form(project: Project, form_token: str | None) -> NewKey | None:
+    """The key that this form created before. Called in the transaction that has locked the project.
+
+    Raises ShownOnce if its secret is not stored, and ValidationError if the key was deleted.
+    """
+    key = project.api_keys.filter(form_token=form_token).first() if form_token else None
+    if key is None:
+        return None
+    if key.is_deleted:
+        raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
+    return NewKey(key, _decrypt(key))
 
 
 @sensitive_variables()
@@ -98,16 +113,14 @@ def create_key(
     end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
     with transaction.atomic():
         project = lock_project(project)
-        if form_token and (key := project.api_keys.filter(form_token=form_token).first()):
-            if key.is_deleted:
-                raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
-            return NewKey(key, _decrypt(key))
+        if before := key_of_form(project, form_token):
+            return before
         check_end(expires_at, created_at=timezone.now())
         creation_limits.refuse_name(name, project)
         creation_limits.refuse_too_many(project)
         try:
             with transaction.atomic():
-                new = _insert_key(project, by, name=name, form_token=form_token or None, **end)
+                new = insert_key(project, by, name=name, form_token=form_token or None, **end)
         except IntegrityError as error:
             # The database's constraint has the last word.
             raise ValidationError("This project already has a key of that name.", code="name_taken") from error
@@ -164,13 +177,13 @@ def _paused(now: datetime, reason: str = "") -> dict[str, object]:
     return {"state": KeyState.PAUSED, "paused_at": now, "pause_reason": reason, **_NO_END_OF_PAUSE, **_NOTHING_REFUSED}
 
 
-def _resumed(at: object) -> dict[str, object]:
-    """The columns of a key whose pause ended at the instant, or column, `at`."""
+def _resumed(at: datetime) -> dict[str, object]:
+    """The columns of a key whose pause ended at `at`."""
     nothing = {"paused_at": None, "pause_reason": "", **_NO_END_OF_PAUSE, **_NOTHING_REFUSED}
     return {"state": KeyState.ACTIVE, "rehearsal_ended_at": _end_of_rehearsal(at), **nothing}
 
 
-def _end_of_rehearsal(at: object) -> Case:
+def _end_of_rehearsal(at: datetime) -> Case:
     """The column's value once a pause ended, or is no rehearsal any more."""
     going_on = Q(rehearsal_began_at__isnull=False, rehearsal_ended_at__isnull=True)
     return Case(When(going_on, then=at), default=F("rehearsal_ended_at"))
@@ -182,9 +195,11 @@ def write_down_end_of_pause(key: ApiKey, now: datetime) -> bool:
     Called in the transaction of a change, before the change. The first caller alone gets True.
     """
     lapsed = ApiKey.objects.filter(pk=key.pk, state=KeyState.PAUSED, resumes_at__lte=now)
-    if not lapsed.update(**_resumed(F("resumes_at"))):
+    ended_at = lapsed.select_for_update(no_key=True).values_list("resumes_at", flat=True).first()
+    if ended_at is None:
         return False
-    record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None)
+    ApiKey.objects.filter(pk=key.pk).update(**_resumed(ended_at))
+    record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None, at=ended_at)
     return True
 
 

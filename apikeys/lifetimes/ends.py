@@ -34,7 +34,7 @@ def change_end(
     """
     with transaction.atomic():
         project = lock_project(key.project)
-        row = _locked(key)
+        row = lock_key(key)
         if row.expires_at == expires_at and not row.is_expired:
             return False
         check_end(expires_at, created_at=row.created_at, had_end=row.expires_at is not None)
@@ -43,7 +43,7 @@ def change_end(
         if row.is_expired and not row.is_paused:
             creation_limits.refuse_more(project)
         state = KeyState.ACTIVE if row.state == KeyState.ENDED else row.state
-        _give_end(row, expires_at, state=state, end_reason=_reason(row, expires_at))
+        give_end(row, expires_at, state=state, end_reason=_reason(row, expires_at))
         kind = audit_kinds.REVIVED if row.is_expired else audit_kinds.END_CHANGED
         before, after = in_words_or_never(row.expires_at), in_words_or_never(expires_at)
         record(kind, key=row, by=by, address=address, before=before, after=after)
@@ -88,7 +88,7 @@ def edit_key(
 def end_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key now. It can be given another end later. False if its end has come already; raises KeyGone."""
     with transaction.atomic():
-        row = _locked(key)
+        row = lock_key(key)
         if row.is_expired:
             return False
         end_now(row, row.end_reason or EndReason.CHOSEN)
@@ -104,7 +104,7 @@ def end_now(row: ApiKey, reason: str) -> None:
     it is re-enabled.
     """
     state = row.state if row.is_paused else KeyState.ENDED
-    _give_end(row, timezone.now(), state=state, end_reason=reason)
+    give_end(row, timezone.now(), state=state, end_reason=reason)
     # The event of this change tells of the end. write_down_end has nothing to add.
     row.notices.create(kind=Notice.EXPIRED)
 
@@ -121,7 +121,7 @@ def write_down_end(row: ApiKey) -> bool:
     return True
 
 
-def _locked(key: ApiKey) -> ApiKey:
+def lock_key(key: ApiKey) -> ApiKey:
     """The key's row, locked, after time has done to it what was due. Raises KeyGone."""
     write_down_end_of_pause(key, timezone.now())
     row = ApiKey.objects.select_for_update().get(pk=key.pk)
@@ -138,9 +138,14 @@ def _reason(row: ApiKey, expires_at: datetime | None) -> str:
     return row.end_reason or EndReason.CHOSEN.value
 
 
-def _give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> None:
+def give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> None:
+    """Called in the transaction that has locked the row. The owners are told of the new end anew.
+
+    A key that was to end when quiet has a fixed end from now on, unless `columns` say otherwise.
+    """
     rejected: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
     if row.is_paused:
         rejected = {}
-    ApiKey.objects.filter(pk=row.pk).update(expires_at=expires_at, ends_when_quiet=False, **rejected, **columns)
+    columns = {"ends_when_quiet": False, **rejected, **columns}
+    ApiKey.objects.filter(pk=row.pk).update(expires_at=expires_at, **columns)
     row.notices.all().delete()

@@ -22,7 +22,8 @@ from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
-from apikeys.pages.times.end_forms import CreateKeyForm
+from apikeys.pages.lifetimes.end_forms import CreateKeyForm
+from apikeys.pages.lifetimes.roll_panels import rolls_context
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
@@ -102,6 +103,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": not_ended >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
+        **rolls_context(project),
     }
 
 
@@ -243,6 +245,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
         "words": usage_charts.WORDS[period],
         "ranges": usage_charts.WORDS.items(),
         "events": _events(key),
+        **rolls_context(project, key),
     }
     context |= usage_charts.context(history([key.pk], period), period)
     return render(request, "apikeys/key.html", context)

@@ -58,6 +58,15 @@ def tell_of_deleted_project(project: Project, email: Email, by: User | None, add
     _send(_addresses(owners), email, "", circumstances(by, address))
 
 
+def tell_owners(project: Project, email: Email, about: str, lines: list[Line]) -> None:
+    """An email about something that time did, which nobody's action caused. Called in the transaction that notes it.
+
+    `about` is the name of the key that it is about.
+    """
+    owners = Membership.objects.mailed(email.switch).filter(project=project, project__deleted_at=None)
+    _send(_addresses(owners), email, about, lines)
+
+
 def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> MembershipQuerySet:
     """The owners who got no email before that the same person did something from the same address.
 

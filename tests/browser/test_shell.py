@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from apikeys.keys.services import pause_key
 from tests.browser.places import (
+    EACH_BROWSER,
     activity,
     button,
     create_key_in_dialog,
@@ -266,3 +267,13 @@ def test_pages_print_facts_with_exact_times_and_no_controls(inside, owner, proje
             assert heading.evaluate("heading => getComputedStyle(heading).breakAfter") == "avoid"
         inside.emulate_media(media="screen")
     assert dated >= {activity(project)}
+
+
+@EACH_BROWSER
+def test_each_shared_icon_is_drawn(on_settings):
+    """The icons of the sidebar and of badges stand in a file of their own, which the content security policy allows."""
+    undrawn = (
+        "() => [...document.querySelectorAll('use')].filter(icon => icon.checkVisibility() && !icon.getBBox().width)"
+    )
+    on_settings.wait_for_function(f"!({undrawn})().length")
+    assert on_settings.locator(".nav use, .badge use").count() > 10

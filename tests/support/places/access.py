@@ -47,11 +47,18 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "edit/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "end/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "pause/": {"POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "pause-for/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "keep-paused/": {"POST": (LOGIN, 404, 403, 302, 404)},
+    # The key is not paused, so its page follows, and says so.
+    KEY + "pause-end/": {"GET": (LOGIN, 404, 403, 302, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "copy/": {"POST": (LOGIN, 404, 403, 200, 404)},
     KEY + "reveal/": {"POST": (LOGIN, 404, 403, 200, 404)},
     KEY + "first-request/": {"GET": (LOGIN, 404, 302, 302, 404)},
     KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "roll/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "roll/end/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "roll/extend/": {"POST": (LOGIN, 404, 403, 302, 404)},
     # The API accepts only keys: a signed-in person gets the same answer as a stranger.
     "api/v1/verify": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
     "api/v1/verify/<the_clients:below>": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
@@ -76,6 +83,9 @@ BODIES = {
     PROJECT + "show-once/": {"confirmation": "Acme Weather"},
     PROJECT + "keys/new/": {"name": "Staging"},
     KEY + "edit/": {"name": "Renamed"},
+    KEY + "roll/": {"overlap": "24h"},
+    KEY + "pause-for/": {"length": "5m"},
+    KEY + "pause-end/": {"length": "5m"},
 }
 
 ROUTES = {route.pattern: route for route in all_routes()}

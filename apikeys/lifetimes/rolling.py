@@ -1,0 +1,187 @@
+"""A roll: a new key takes over from an old key, which ends later. Both work until then."""
+
+import itertools
+import re
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from apikeys import audit_kinds
+from apikeys.keys import creation_limits
+from apikeys.keys.end_limits import MOST_DAYS, check_end
+from apikeys.keys.services import NewKey, insert_key, key_of_form
+from apikeys.lifetimes.ends import HasExpired, end_now, give_end, lock_key
+from apikeys.models import ApiKey
+from apikeys.standing import EndReason
+from common.instants import in_words
+from common.names import MAX_LENGTH, without_hidden_characters
+from projects.audit_log.recording import record
+from projects.locks import lock_project
+from projects.models import Project
+
+
+class Overlap(StrEnum):
+    """How long the old key works on; the value is the word in forms and commands."""
+
+    NONE = "0"
+    HOUR = "1h"
+    DAY = "24h"
+    WEEK = "7d"
+    QUIET = "quiet"
+
+
+# For a key that ends when it is quiet, the longest time.
+LENGTHS = {
+    Overlap.HOUR: timedelta(hours=1),
+    Overlap.DAY: timedelta(hours=24),
+    Overlap.WEEK: timedelta(days=7),
+    Overlap.QUIET: timedelta(days=30),
+}
+EXTENSION = timedelta(hours=24)
+_ROLLED_NAME = re.compile(r" \(rolled \d{1,2} [A-Z][a-z]{2}\)( \d+)?\Z")
+
+
+class Names(NamedTuple):
+    old: str
+    new: str
+
+
+@sensitive_variables()
+def roll_key(
+    *, key: ApiKey, overlap: Overlap, by: User, address: str | None = None, form_token: str | None = None
+) -> NewKey:
+    """Returns a new key with the name and the settings of `key`, and its secret; the same key again for a form that is
+    submitted twice. `key` gets another name, and ends after `overlap` or at its own end, whichever is earlier.
+
+    Raises ValidationError for a key that has ended or is being rolled, or at one of the project's limits; KeyGone if
+    the key was deleted; ShownOnce, ProjectGone and VaultUnavailable as `create_key` does.
+    """
+    with transaction.atomic():
+        project = lock_project(key.project)
+        if same := key_of_form(project, form_token):
+            return same
+        row = lock_key(key)
+        refuse_roll(row)
+        _refuse_more(project, overlap)
+        creation_limits.refuse_too_many(project)
+        new = _replace(row, project, by, form_token)
+        _end_old_key(row, overlap, new.key.created_at)
+        key.refresh_from_db()
+        before, after = row.name, new.key.name
+        record(audit_kinds.ROLLED, project=project, key=key, by=by, address=address, before=before, after=after)
+        record(audit_kinds.CREATED, project=project, key=new.key, by=by, address=address)
+    return new
+
+
+def refuse_roll(key: ApiKey) -> None:
+    """Raises ValidationError, with a way out, for a key that cannot be rolled as it is now."""
+    if key.is_expired:
+        raise ValidationError(
+            f"{key.name} has ended already. Create a new key, or change the end of this key first.", code="has_ended"
+        )
+    if replacement := key.replaced_by.not_ended().first():
+        raise ValidationError(
+            f"{key.name} is being rolled already: {replacement.name} replaces it. End the old key now. If the new key "
+            "has leaked too, roll the new key.",
+            code="being_rolled",
+        )
+
+
+def _refuse_more(project: Project, overlap: Overlap) -> None:
+    """Raises ValidationError if the project would exceed its limit on keys by more than one. A key that ends now makes
+    room for its replacement.
+    """
+    number, limit = project.api_keys.not_ended().count(), settings.MAX_KEYS_PER_PROJECT
+    if overlap != Overlap.NONE and number > limit:
+        raise ValidationError(
+            f"This project has {number} keys, more than its limit of {limit}. End or delete one first, or let the old "
+            "key end now.",
+            code="too_many_keys",
+        )
+
+
+@sensitive_variables()
+def _replace(row: ApiKey, project: Project, by: User, form_token: str | None) -> NewKey:
+    """Renames the old key, and gives its name to a new key."""
+    now = timezone.now()
+    names = names_after(row, project, now)
+    expires_at = _end_of_new_key(row, now)
+    check_end(expires_at, created_at=now)
+    end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
+    try:
+        with transaction.atomic():
+            ApiKey.objects.filter(pk=row.pk).update(name=names.old)
+            columns = {"name": names.new, "replaces": row, "created_at": now, "form_token": form_token or None}
+            return insert_key(project, by, **columns, **end)
+    except IntegrityError as error:
+        # The database's constraint has the last word.
+        raise ValidationError("This project already has a key of that name.", code="name_taken") from error
+
+
+def names_after(row: ApiKey, project: Project, now: datetime) -> Names:
+    """The names of both keys after the roll: "NAME (rolled 28 Nov)", and NAME.
+
+    A key that was rolled before gives its replacement the name that it had at first, if that is free.
+    """
+    others = project.api_keys.alive().exclude(pk=row.pk)
+    taken = {name.casefold() for name in others.values_list("name", flat=True)}
+    first = _ROLLED_NAME.sub("", row.name)
+    new = row.name if first.casefold() in taken else first
+    rolled = f" (rolled {now.day} {now:%b})"
+    endings = itertools.chain([rolled], (f"{rolled} {number}" for number in itertools.count(2)))
+    fitting = (_shortened(first, MAX_LENGTH - len(ending)) + ending for ending in endings)
+    taken.add(new.casefold())
+    return Names(old=next(name for name in fitting if name.casefold() not in taken), new=new)
+
+
+def _shortened(name: str, most: int) -> str:
+    """A character that joins two others may be the last one after the cut. Then it is removed."""
+    return name if len(name) <= most else without_hidden_characters(name[: most - 1]) + "…"
+
+
+def _end_of_new_key(row: ApiKey, now: datetime) -> datetime | None:
+    """The new key lives as long as the old one was to live."""
+    # The end of a key that was rolled before is the end of that roll. Its replacement got the length of its own end.
+    while row.end_reason == EndReason.ROLLED and (replacement := row.replaced_by.first()):
+        row = replacement
+    if row.expires_at is None:
+        return None
+    return now + min(row.expires_at - row.created_at, timedelta(days=MOST_DAYS))
+
+
+def _end_old_key(row: ApiKey, overlap: Overlap, now: datetime) -> None:
+    if overlap == Overlap.NONE:
+        end_now(row, EndReason.ROLLED)
+        return
+    ends = now + LENGTHS[overlap]
+    own_end = row.expires_at or ends
+    give_end(row, min(ends, own_end), end_reason=EndReason.ROLLED, ends_when_quiet=overlap == Overlap.QUIET)
+
+
+def extend_overlap(*, key: ApiKey, seen: datetime, by: User | None, address: str | None = None) -> bool:
+    """Gives an old key 24 more hours. A key that ends when it is quiet still does, and counts from now.
+
+    `seen` is the end that the person saw. False if the key has another end by now. Raises HasExpired, KeyGone,
+    ProjectGone, and ValidationError for an end that is not allowed.
+    """
+    with transaction.atomic():
+        lock_project(key.project)
+        row = lock_key(key)
+        if row.is_expired:
+            raise HasExpired
+        if row.expires_at != seen:
+            return False
+        expires_at = seen + EXTENSION
+        check_end(expires_at, created_at=row.created_at)
+        give_end(row, expires_at, end_reason=row.end_reason, ends_when_quiet=row.ends_when_quiet)
+        before, after = in_words(seen), in_words(expires_at)
+        record(audit_kinds.END_CHANGED, key=row, by=by, address=address, before=before, after=after)
+    key.refresh_from_db()
+    return True

@@ -1,0 +1,163 @@
+"""Rolling a key, and the buttons of the panel that shows a roll."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.requests import PageRequest, page_that_asked, path_that_asked
+from accounts.sign_in.recent_authentication import ask_who_it_is
+from apikeys.keys import services
+from apikeys.lifetimes.ends import HasExpired, end_key
+from apikeys.lifetimes.rolling import Overlap, extend_overlap, refuse_roll, roll_key
+from apikeys.models import ApiKey
+from apikeys.pages import actions
+from apikeys.pages.answers import find_key, go_back, key_address, key_gone, keys_section, wants_partial
+from apikeys.pages.project import project_context
+from common.answers.announcements import announce, warn
+from common.client_address import client_address
+from common.instants import in_words
+from projects.access import get_project
+from projects.forms import FormTokenField, PageForm
+from projects.models import Project
+from projects.permissions import Permission
+
+OVERLAPS = [
+    (Overlap.NONE.value, "Now: the old key has leaked"),
+    (Overlap.HOUR.value, "In 1 hour"),
+    (Overlap.DAY.value, "In 24 hours"),
+    (Overlap.WEEK.value, "In 7 days"),
+    (Overlap.QUIET.value, "When it has been quiet, in 30 days at the latest"),
+]
+
+
+class RollForm(PageForm):
+    id_prefix = "roll-key"
+    overlap = forms.ChoiceField(
+        label="The old key ends",
+        choices=OVERLAPS,
+        initial=Overlap.DAY.value,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose when the old key ends."},
+    )
+    form_token = FormTokenField()
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables("new")
+def roll(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """A GET shows the form: in a dialog for htmx, otherwise as a page."""
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    if key.is_deleted:
+        return key_gone(request, project, key)
+    dialog = f"{page_that_asked(request)}#open-roll-{key.public_id}"
+    if question := ask_who_it_is(
+        request, back_to=dialog if request.htmx else request.path, again="press Roll key again"
+    ):
+        return question
+    form = RollForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            new = roll_key(
+                key=key,
+                overlap=Overlap(form.cleaned_data["overlap"]),
+                by=request.user,
+                address=client_address(request),
+                form_token=form.cleaned_data["form_token"],
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        except services.KeyGone:
+            return key_gone(request, project, key)
+        except services.ShownOnce as error:
+            return actions.shown_before(request, project, error.key)
+        else:
+            return _rolled(request, project, key, new)
+    return _roll_form(request, project, key, form)
+
+
+def _roll_form(request: PageRequest, project: Project, key: ApiKey, form: RollForm) -> HttpResponse:
+    context: dict[str, Any] = project_context(project) | {"key": key, "roll_form": form}
+    try:
+        refuse_roll(key)
+    except ValidationError as error:
+        context["refused"], context["being_rolled"] = error.message, error.code == "being_rolled"
+    template = "apikeys/roll_form.html" if request.htmx else "apikeys/roll.html"
+    return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+@sensitive_variables("new")
+def _rolled(request: PageRequest, project: Project, key: ApiKey, new: services.NewKey) -> HttpResponse:
+    if not new.key.can_be_shown:
+        return actions.show_once(request, project, new)
+    key.refresh_from_db()
+    announce(request, f"Rolled {new.key.name}. The old key is now called {key.name}.")
+    if wants_partial(request):
+        return actions.section_with_new_key(request, project, new.key)
+    return go_back(request, project, created=new.key.public_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def end_old(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """A GET shows the confirmation: in a dialog for htmx, otherwise as a page."""
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    if key.is_deleted:
+        return key_gone(request, project, key)
+    if request.method != "POST":
+        template = "apikeys/end_old_form.html" if request.htmx else "apikeys/end_old.html"
+        return render(request, template, project_context(project) | {"key": key})
+    try:
+        ended = end_key(key=key, by=request.user, address=client_address(request))
+    except services.KeyGone:
+        return key_gone(request, project, key)
+    if ended:
+        announce(request, f"Ended {key.name}. Requests using it are now rejected.")
+    else:
+        warn(request, f"{key.name} had ended already. Nothing was changed.")
+    return _page_with_rolls(request, project, key)
+
+
+@require_POST
+def extend_old(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    try:
+        seen = parse_datetime(request.POST.get("seen", ""))
+    except ValueError:
+        seen = None
+    try:
+        address = client_address(request)
+        changed = seen is not None and extend_overlap(key=key, seen=seen, by=request.user, address=address)
+    except (HasExpired, ValidationError, services.KeyGone) as error:
+        changed = False
+        warn(request, _why_not_extended(key, error))
+    else:
+        if changed and key.expires_at:
+            latest = " at the latest" if key.ends_when_quiet else ""
+            announce(request, f"{key.name} now ends on {in_words(key.expires_at)}{latest}.")
+        else:
+            warn(request, f"The end of {key.name} was changed in the meantime. Nothing was changed.")
+    return _page_with_rolls(request, project, key)
+
+
+def _why_not_extended(key: ApiKey, error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)
+    how = "was deleted" if isinstance(error, services.KeyGone) else "has ended"
+    return f"{key.name} {how} in the meantime. Nothing was changed."
+
+
+def _page_with_rolls(request: PageRequest, project: Project, old: ApiKey) -> HttpResponse:
+    """The list, or the page of one of the two keys, whichever asked."""
+    if wants_partial(request):
+        return keys_section(request, project)
+    asked = {path_that_asked(request), page_that_asked(request).partition("?")[0]}
+    both = [old, *project.api_keys.filter(replaces=old)]
+    return go_back(request, project, next((key for key in both if key_address(project, key) in asked), old))

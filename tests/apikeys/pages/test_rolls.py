@@ -1,0 +1,247 @@
+"""The pages of a roll: the form, its answer, and the panel with both keys."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apikeys.keys import services
+from apikeys.lifetimes.ends import end_key
+from apikeys.lifetimes.rolling import Overlap, roll_key
+from apikeys.models import ApiKey
+from apikeys.usage import counting
+from tests.support.factories import ApiKeyFactory
+from tests.support.people.confirmation import asks
+from tests.support.places.pages import HTMX, action, page, text
+from tests.support.stored.rows import many_keys
+
+TOKEN = {"form_token": "t" * 22}
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+@pytest.fixture
+def rolled(api_key, owner) -> ApiKey:
+    """The old key of a roll that began just now."""
+    roll_key(key=api_key, overlap=Overlap.DAY, by=owner)
+    return api_key
+
+
+def settings_page(key: ApiKey) -> str:
+    return page("apikeys:settings", key.project)
+
+
+def asked_from(address: str) -> dict[str, str]:
+    """The headers of a script on that page."""
+    return HTMX | {"HX-Current-URL": f"http://testserver{address}"}
+
+
+def used(key: ApiKey, number: int, ago: timedelta = timedelta()) -> None:
+    for _ in range(number):
+        counting.record(key.pk, "ok", (timezone.now() - ago).timestamp(), "198.51.100.7")
+    counting.flush()
+
+
+# The form
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_the_form_offers_five_ends(client, api_key, headers):
+    """P17: also without script."""
+    answer = client.get(action("roll", api_key), headers=headers)
+    said = text(answer)
+    assert "The new key gets the same name and settings as the old one." in said
+    for choice in ("Now: the old key has leaked", "In 1 hour", "In 24 hours", "In 7 days", "When it has been quiet"):
+        assert choice in said
+    assert re.search(r'value="24h"[^>]*checked', answer.content.decode())
+
+
+def test_without_script_the_roll_leads_to_the_new_keys_panel(client, api_key):
+    """P17"""
+    answer = client.post(action("roll", api_key), {"overlap": "1h"}, follow=True)
+    new = api_key.replaced_by.get()
+    assert "Rolled Production server. The old key is now called Production server (rolled" in text(answer)
+    assert f'aria-label="New API key {new.name}"' in answer.content.decode()
+    assert f'id="row-{api_key.public_id}"' in answer.content.decode()
+
+
+def test_with_script_the_section_has_the_new_keys_panel(client, api_key):
+    answer = client.post(action("roll", api_key), {"overlap": "7d"}, headers=asked_from(settings_page(api_key)))
+    assert answer.headers["HX-Retarget"] == "#api-keys"
+    assert 'aria-label="New API key Production server"' in answer.content.decode()
+    assert "Rolling “Production server”" in text(answer)
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_where_secrets_are_shown_once_the_answer_has_the_new_secret(client, once, api_key, headers):
+    """P17: the second submission of the form shows no secret and creates no key."""
+    answer = client.post(action("roll", api_key), {"overlap": "24h"} | TOKEN, headers=headers)
+    new = api_key.replaced_by.get()
+    assert not new.can_be_shown
+    [secret] = {*re.findall(r"lk_[0-9A-Za-z]{36}", answer.content.decode())}
+    assert client.get("/api/v1/me", headers={"Authorization": f"Bearer {secret}"}).json()["data"]["key"]["id"] == (
+        new.public_id
+    )
+    again = client.post(action("roll", api_key), {"overlap": "24h"} | TOKEN, headers=headers)
+    assert secret not in again.content.decode()
+    assert once.api_keys.count() == 2
+
+
+def test_a_form_that_is_posted_twice_rolls_once(client, api_key, project):
+    for _ in range(2):
+        answer = client.post(action("roll", api_key), {"overlap": "24h"} | TOKEN)
+        assert "created=" in answer.headers["Location"]
+    assert project.api_keys.count() == 2
+
+
+def test_an_end_that_is_not_offered_is_an_error_and_rolls_nothing(client, api_key, project):
+    answer = client.post(action("roll", api_key), {"overlap": "2h"})
+    assert answer.status_code == 422
+    assert "Select a valid choice" in text(answer)
+    assert project.api_keys.count() == 1
+
+
+def test_a_key_that_is_being_rolled_offers_the_way_out(client, rolled):
+    """P17"""
+    for answer in (client.get(action("roll", rolled)), client.post(action("roll", rolled), {"overlap": "24h"})):
+        assert "is being rolled already" in text(answer)
+        assert action("end_old", rolled) in answer.content.decode()
+        assert "Roll key" not in text(answer)
+    assert answer.status_code == 422
+
+
+def test_a_key_that_has_ended_or_was_deleted_cannot_be_rolled(client, api_key, owner):
+    end_key(key=api_key, by=owner)
+    assert "has ended already" in text(client.get(action("roll", api_key)))
+    services.delete_key(key=api_key, by=owner)
+    answer = client.post(action("roll", api_key), {"overlap": "24h"}, follow=True)
+    assert "was deleted in the meantime" in text(answer)
+
+
+def test_rolling_asks_for_a_recent_sign_in(aged, api_key, project):
+    """P17, T52"""
+    assert asks(aged.get(action("roll", api_key)))
+    assert asks(aged.post(action("roll", api_key), {"overlap": "24h"}))
+    assert project.api_keys.count() == 1
+
+
+def test_a_key_offers_its_roll_until_it_has_ended(client, api_key, owner):
+    for address in (settings_page(api_key), action("key", api_key)):
+        assert f'id="open-roll-{api_key.public_id}"' in client.get(address).content.decode()
+    end_key(key=api_key, by=owner)
+    for address in (settings_page(api_key), action("key", api_key)):
+        assert f'id="open-roll-{api_key.public_id}"' not in client.get(address).content.decode()
+
+
+# The panel
+
+
+def places(old: ApiKey) -> list[str]:
+    """The pages that have the panel."""
+    return [settings_page(old), action("key", old), action("key", old.replaced_by.get())]
+
+
+def test_the_list_and_both_keys_pages_show_the_roll(client, rolled, project):
+    """P17"""
+    other = ApiKeyFactory(project=project)
+    for address in places(rolled):
+        said = text(client.get(address))
+        assert "Rolling “Production server”" in said
+        assert "The old key ends on" in said
+        assert "End old key now" in said
+    assert "Rolling" not in text(client.get(action("key", other)))
+
+
+def test_the_panel_says_who_is_still_on_the_old_key(client, rolled):
+    """P17"""
+    used(rolled, 3)
+    used(rolled.replaced_by.get(), 5)
+    for address in places(rolled):
+        answer = client.get(address)
+        assert re.search(r"Still on the old key: 198\.51\.100\.7 \( ?3 requests, ", text(answer))
+        assert "5 with the new key, 3 with the old key." in answer.content.decode()
+
+
+def test_the_panel_says_since_when_the_old_key_is_quiet(client, rolled):
+    """P17: the time of the roll, or of the last request after it."""
+    ApiKey.objects.filter(replaces=rolled).update(created_at=timezone.now() - timedelta(hours=5))
+    assert "Quiet since" in text(client.get(settings_page(rolled)))
+    at = timezone.now() - timedelta(hours=2)
+    ApiKey.objects.filter(pk=rolled.pk).update(last_used_at=at)
+    assert f'title="{at.day} {at:%B %Y, %H:%M:%S} UTC"' in client.get(settings_page(rolled)).content.decode()
+
+
+def test_a_viewer_sees_the_roll_and_no_buttons(signed_in, viewer, rolled):
+    said = text(signed_in(viewer).get(settings_page(rolled)))
+    assert "Rolling “Production server”" in said
+    assert "End old key now" not in said
+    assert "+ 24 hours" not in said
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["without script", "with script"])
+def test_the_old_key_can_be_ended_now(client, rolled, headers):
+    """P17: after a confirmation, which is a page without script."""
+    asked = client.get(action("end_old", rolled), headers=headers)
+    assert "Requests using this key will be rejected at once" in text(asked)
+    client.post(action("end_old", rolled), headers=headers)
+    rolled.refresh_from_db()
+    assert (rolled.is_expired, rolled.end_reason) == (True, "rolled")
+    again = text(client.post(action("end_old", rolled), follow=True))
+    assert "had ended already. Nothing was changed" in again
+    assert rolled.events.filter(kind="ended").count() == 1
+
+
+@pytest.mark.parametrize("asked_on", [0, 1, 2], ids=["list", "old key", "new key"])
+def test_24_more_hours_come_once_for_each_page(client, rolled, asked_on):
+    """P17: two clicks on one page are one extension, and lead back to that page."""
+    address = places(rolled)[asked_on]
+    end = rolled.expires_at
+    form = client.get(address).content.decode()
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', form)
+    for words in ("now ends on", "was changed in the meantime"):
+        answer = client.post(
+            action("extend_old", rolled), {"seen": seen}, headers={"Referer": f"http://testserver{address}"}
+        )
+        assert answer.headers["Location"].split("#")[0] == address
+        assert words in text(client.get(address))
+        rolled.refresh_from_db()
+        assert rolled.expires_at == end + timedelta(days=1)
+
+
+@pytest.mark.parametrize("seen", ["", "x", "2026-13-45T99:99:99Z", "9999-12-31T23:59:59+00:00"])
+def test_an_end_that_no_page_showed_changes_nothing(client, rolled, seen):
+    end = rolled.expires_at
+    answer = client.post(action("extend_old", rolled), {"seen": seen}, follow=True)
+    assert "Nothing was changed" in text(answer)
+    rolled.refresh_from_db()
+    assert rolled.expires_at == end
+
+
+def test_the_list_shows_three_rolls_with_a_fixed_number_of_queries(client, project, owner):
+    """P17"""
+    ApiKeyFactory(project=project)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(page("apikeys:settings", project))
+        assert answer.status_code == 200
+        return len(captured)
+
+    roll_key(key=project.api_keys.get(), overlap=Overlap.DAY, by=owner)
+    queries()
+    one = queries()
+    many_keys(project, 5)
+    for key in project.api_keys.filter(name__startswith="Row"):
+        roll_key(key=key, overlap=Overlap.QUIET, by=owner)
+    assert queries() == one
+    said = text(client.get(page("apikeys:settings", project)))
+    assert said.count("Rolling “") == 3
+    assert "More keys are being rolled" in said
