@@ -2,11 +2,16 @@
 
 from accounts.sessions.old_sessions import delete_old_sessions
 from apikeys.lifetimes.notices import send_due_notices
+from apikeys.lifetimes.pauses import write_down_ended_pauses
+from apikeys.lifetimes.quiet import end_quiet_keys, send_roll_notices
 from apikeys.usage.callers import forget_old_callers
 from apikeys.usage.folding import fold_in_steps
 from common.housekeeping.housekeeper import Task
 
 TASKS = (
+    Task("write_down_ended_pauses", write_down_ended_pauses),
+    Task("end_quiet_keys", end_quiet_keys),
+    Task("send_roll_notices", send_roll_notices),
     Task("send_due_notices", send_due_notices),
     Task("forget_old_callers", forget_old_callers),
     Task("delete_old_sessions", delete_old_sessions),
