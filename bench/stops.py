@@ -1,6 +1,4 @@
-"""V6: successful calls after the answer to a pause, "end now", a roll without overlap or a delete. Four workers are under
-load.
-"""
+"""V6: successful calls after the answer to a pause, "end now", a roll without overlap or a delete, under load."""
 
 import threading
 import time
