@@ -1,4 +1,4 @@
-"""V6: successful calls after the answer to a pause, a roll without overlap or a delete. Four workers are under load."""
+"""V6: successful calls after the answer to a pause, "end now", a roll without overlap or a delete, with 4 workers."""
 
 import threading
 import time
@@ -9,6 +9,7 @@ from http.client import HTTPConnection
 
 from accounts.models import User
 from apikeys.keys import services
+from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
 from bench import servers
@@ -75,16 +76,17 @@ def while_under_load(url: str, owner: User, plan: Plan) -> Row:
             new = services.create_key(project=project, name="Key", by=owner)
             clients.header = f"Bearer {new.secret}"
             passed += _stop_in_every_way(new.key, owner, clients)
-    raw = {"pauses, rolls and deletes": 3 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
-    return Row(
-        "V6", "allowed calls after the answer to pause, roll or delete", "none", float(passed), Goal(most=0), raw=raw
-    )
+    raw = {"pauses, ends, rolls and deletes": 4 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
+    measured = "allowed calls after the answer to pause, end now, roll or delete"
+    return Row("V6", measured, "none", float(passed), Goal(most=0), raw=raw)
 
 
 def _stop_in_every_way(key: ApiKey, owner: User, clients: Clients) -> int:
-    """Successes of calls that started after the answer to the pause, the roll or the deletion."""
+    """Successes of calls that started after the answer to the pause, to "end now", to the roll, and to the delete."""
     passed = _stop(partial(services.pause_key, key=key, by=None), clients)
     services.resume_key(key=key, by=None)
+    passed += _stop(partial(end_key, key=key, by=None), clients)
+    change_end(key=key, expires_at=None, by=None, may_revive=True)
     rolled: list[services.NewKey] = []
     passed += _stop(lambda: rolled.append(roll_key(key=key, overlap=Overlap.NONE, by=owner)), clients)
     new = rolled[0]

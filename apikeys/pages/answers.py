@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from accounts.requests import PageRequest, page_that_asked, path_that_asked
+from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import ApiKey
 from apikeys.pages.project import keys_context, project_context
 from apikeys.usage.figures import with_figures
@@ -75,7 +76,7 @@ def keys_section(request: PageRequest, project: Project, **also: Any) -> HttpRes
 
 def key_row(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The key's current row."""
-    context = project_context(project) | {"key": with_figures([key])[0]}
+    context = project_context(project) | {"key": with_rehearsals(with_figures([key]))[0]}
     return swapped(f"#row-{key.public_id}", render(request, "apikeys/key_row_answer.html", context))
 
 

@@ -1,12 +1,15 @@
-"""Delete, pause and a roll without overlap hold as soon as they are answered: no later call succeeds, on four workers
-under load. A roll with an overlap rejects no call with either key.
+"""Delete, pause, "end now" and a roll without overlap hold as soon as they are answered: no later call succeeds, on four
+workers under load. A roll with an overlap rejects no call with either key.
 """
 
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from tests.support.programs.load import Call, call_before_and_after, call_in_turn
 
@@ -16,11 +19,21 @@ ROLLS = 20
 BUSY = 503  # with few cores a check may be rejected because the database is slow; that lets nobody in
 
 
-def roll_now(key, by):
-    roll_key(key=key, overlap=Overlap.NONE, by=by)
+def end_in_each_way(*, key, by):
+    """By "end now", by a roll without overlap, and by an end that is over before the answer is given."""
+    if key.pk % 3 == 0:
+        assert end_key(key=key, by=by)
+        return
+    if key.pk % 3 == 1:
+        roll_key(key=key, overlap=Overlap.NONE, by=by)
+        return
+    at = timezone.now() + timedelta(milliseconds=20)
+    assert change_end(key=key, expires_at=at, by=by)
+    while timezone.now() <= at:
+        time.sleep(0.005)
 
 
-@pytest.mark.parametrize("stop", [pause_key, delete_key, roll_now], ids=["T11-pause", "T10-delete", "roll"])
+@pytest.mark.parametrize("stop", [pause_key, delete_key, end_in_each_way], ids=["T11-pause", "T10-delete", "T10-end"])
 def test_no_success_begins_after_the_answer(start_server, project, owner, stop):
     """T10, T11, V6"""
     server = start_server(check_workers=4)

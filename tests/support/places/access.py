@@ -82,9 +82,9 @@ BODIES = {
     PROJECT + "show-once/": {"confirmation": "Acme Weather"},
     PROJECT + "keys/new/": {"name": "Staging"},
     KEY + "edit/": {"name": "Renamed"},
-    KEY + "roll/": {"overlap": "24h"},
     KEY + "pause-for/": {"length": "5m"},
     KEY + "pause-end/": {"length": "5m"},
+    KEY + "roll/": {"overlap": "24h"},
 }
 
 ROUTES = {route.pattern: route for route in all_routes()}
