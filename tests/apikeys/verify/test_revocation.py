@@ -1,5 +1,5 @@
-"""Delete, pause, "end now" and a roll without overlap hold as soon as they are answered: no later call succeeds, on four
-workers under load. A roll with an overlap rejects no call with either key.
+"""Delete, pause, "end now" and a roll without overlap hold as soon as they are answered: no later call succeeds, on
+four workers under load. A roll with an overlap rejects no call with either key.
 """
 
 import time
