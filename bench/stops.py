@@ -1,4 +1,4 @@
-"""V6: successful calls after the answer to a pause, "end now", a roll without overlap or a delete, with 4 workers."""
+"""V6: successful calls after the answer to a pause, "end now", a roll without overlap or a delete, under load."""
 
 import threading
 import time
@@ -77,12 +77,18 @@ def while_under_load(url: str, owner: User, plan: Plan) -> Row:
             clients.header = f"Bearer {new.secret}"
             passed += _stop_in_every_way(new.key, owner, clients)
     raw = {"pauses, ends, rolls and deletes": 4 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
-    measured = "allowed calls after the answer to pause, end now, roll or delete"
-    return Row("V6", measured, "none", float(passed), Goal(most=0), raw=raw)
+    return Row(
+        "V6",
+        "allowed calls after the answer to pause, end now, roll or delete",
+        "none",
+        float(passed),
+        Goal(most=0),
+        raw=raw,
+    )
 
 
 def _stop_in_every_way(key: ApiKey, owner: User, clients: Clients) -> int:
-    """Successes of calls that started after the answer to the pause, to "end now", to the roll, and to the delete."""
+    """Successes of calls that started after the answer to the pause, "end now", the roll or the deletion."""
     passed = _stop(partial(services.pause_key, key=key, by=None), clients)
     services.resume_key(key=key, by=None)
     passed += _stop(partial(end_key, key=key, by=None), clients)
