@@ -31,6 +31,7 @@ from common.public_ids import new_public_id
 from projects.models import Project
 
 if TYPE_CHECKING:
+    from apikeys.lifetimes.rehearsals import Rehearsal
     from apikeys.usage.figures import KeyFigures
 
 RECENTLY = timedelta(days=7)
@@ -94,10 +95,6 @@ def _has_come(at: datetime | None) -> bool:
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    def ending_soon(self) -> ApiKeyQuerySet:
-        """Keys whose end comes in the next 7 days, the first one first."""
-        return self.not_ended().filter(expires_at__lte=Now() + SOON).order_by("expires_at", "pk")
-
     def alive(self) -> ApiKeyQuerySet:
         """Keys that their owners still manage: all but deleted keys.
 
@@ -182,6 +179,8 @@ class ApiKey(models.Model):
 
     # Set by `figures.with_figures`; None if the key was loaded in another way.
     figures: KeyFigures | None = None
+    # Set by `rehearsals.with_rehearsals`.
+    rehearsal: Rehearsal | None = None
 
     class Meta:
         verbose_name = "API key"

@@ -44,8 +44,13 @@ for _draw in (heroicons.heroicon_mini, heroicons.heroicon_outline):
 def sprite_icon(style: str, name: str, css_class: str = "") -> SafeString:
     """An icon of static/icons.svg, which browsers keep: every page has the sidebar, and every key a badge."""
     attributes = format_html(' class="{}"', css_class) if css_class else ""
-    address = f"{static('icons.svg')}#{style}-{name}"
-    return format_html('<svg{} aria-hidden="true"><use href="{}"/></svg>', attributes, address)
+    return format_html('<svg{} aria-hidden="true">{}</svg>', attributes, sprite_use(style, name))
+
+
+@register.simple_tag
+@lru_cache(maxsize=64)
+def sprite_use(style: str, name: str) -> SafeString:
+    return format_html('<use href="{}#{}-{}"/>', static("icons.svg"), style, name)
 
 
 # How long a unit is, and its name for one and for several. The largest unit that is contained is said, alone.

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest, path_that_asked
+from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
@@ -123,7 +125,7 @@ def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
         if not (choice["q"] or choice["state"]):
             paginator.count = living  # known, so that nobody has to ask for it
         page = paginator.get_page(choice["page"])
-    page.object_list = with_figures(page.object_list)
+    page.object_list = with_rehearsals(with_figures(page.object_list))
     return page
 
 
@@ -151,7 +153,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "key": key,
         "keys": keys,
         "stopped": reported_or_tried(project, besides=key),
-        "ending": _ending_soon(project, besides=key),
+        "ending": _ending_soon(living, besides=key),
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
@@ -178,9 +180,10 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
 
-def _ending_soon(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
+def _ending_soon(living: list[ApiKey], *, besides: ApiKey | None) -> list[ApiKey]:
     """The other keys that end in the next 7 days, the first one first."""
-    return project.api_keys.ending_soon().exclude(pk=besides.pk if besides else 0)[:STOPPED_SHOWN]
+    ending = [key for key in living if key.ends_soon and not key.is_paused and key != besides]
+    return sorted(ending, key=attrgetter("expires_at"))[:STOPPED_SHOWN]
 
 
 @require_safe
@@ -242,7 +245,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
     choice = list_choice(request.GET, RangeForm)
     period = choice["range"] if request.GET.get("range") else Period.MONTH
     context = project_context(project) | {
-        "key": with_figures([key])[0],
+        "key": with_rehearsals(with_figures([key]))[0],
         "period": period,
         "words": usage_charts.WORDS[period],
         "ranges": usage_charts.WORDS.items(),

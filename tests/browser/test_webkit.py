@@ -86,7 +86,7 @@ def test_from_sign_up_to_sign_out(screen, server):
 
     assert not browser.execute_script("return 'commandForElement' in HTMLButtonElement.prototype")
     screen.find("nav a", "Settings").click()
-    until(lambda: browser.execute_script("return document.querySelector('.badge use')?.getBBox().width"))
+    until(lambda: browser.execute_script("return document.querySelector('.key-mask use')?.getBBox().width"))
     screen.button("+ Create Key")
     secret = screen.pasted(screen.find("dialog input", "Name"))
     assert SECRET.fullmatch(secret)

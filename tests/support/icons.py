@@ -1,6 +1,7 @@
 """`python -m tests.support.icons` draws static/icons.svg anew.
 
-The file has the icons of the sidebar, of the badges of keys, and of each `sprite_icon` with a name in a template.
+The file has the icons of the sidebar, of the badges of keys, and of each `sprite_icon` and `sprite_use` with a name
+in a template.
 """
 
 import re
@@ -10,7 +11,7 @@ from heroicons.templatetags.heroicons import heroicon_mini, heroicon_outline
 
 SPRITE = settings.BASE_DIR / "static" / "icons.svg"
 _STYLES = {"outline": heroicon_outline, "mini": heroicon_mini}
-_NAMED = re.compile(r'sprite_icon "(\w+)" "([\w-]+)"')
+_NAMED = re.compile(r'sprite_(?:icon|use) "(\w+)" "([\w-]+)"')
 _LINK = re.compile(r' icon="([\w-]+)"')  # what a template of the sidebar passes to its link.html
 
 
