@@ -27,7 +27,8 @@ called AS (
   SELECT c.key_id, c.span, CASE c.span WHEN 'day' THEN c.starts_at ELSE k.rehearsal_began_at END AS starts_at,
     c.address, sum(c.allowed) AS allowed, sum(c.rejected) AS rejected,
     min(c.first_at) AS first_at, max(c.last_at) AS last_at
-  FROM callers c JOIN {ApiKey._meta.db_table} k ON k.id = c.key_id JOIN {Project._meta.db_table} p ON p.id = k.project_id
+  FROM callers c JOIN {ApiKey._meta.db_table} k ON k.id = c.key_id
+    JOIN {Project._meta.db_table} p ON p.id = k.project_id
   WHERE p.deleted_at IS NULL AND (c.span = 'day' OR ({_IN_THE_REHEARSAL}))
   GROUP BY 1, 2, 3, 4
 ), placed AS (
