@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -152,7 +153,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "key": key,
         "keys": keys,
         "stopped": reported_or_tried(project, besides=key),
-        "ending": _ending_soon(project, besides=key),
+        "ending": _ending_soon(living, besides=key),
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
@@ -179,9 +180,10 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
 
-def _ending_soon(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
+def _ending_soon(living: list[ApiKey], *, besides: ApiKey | None) -> list[ApiKey]:
     """The other keys that end in the next 7 days, the first one first."""
-    return project.api_keys.ending_soon().exclude(pk=besides.pk if besides else 0)[:STOPPED_SHOWN]
+    ending = [key for key in living if key.ends_soon and not key.is_paused and key != besides]
+    return sorted(ending, key=attrgetter("expires_at"))[:STOPPED_SHOWN]
 
 
 @require_safe

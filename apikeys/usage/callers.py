@@ -4,7 +4,7 @@ An address is an IPv4 address or the /64 network of an IPv6 address. Days are da
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -84,6 +84,28 @@ def used_from(key: ApiKey, *, days: int | None = None, since: datetime | None = 
         counted = sum(day.all for day in key.figures.days[-days:])
         found = found._replace(before=max(0, counted - found.calls))
     return found
+
+
+def used_since(since: Mapping[int, datetime]) -> dict[int, Callers]:
+    """The same for any number of keys by one query. Each key, given by its primary key, has an instant of its own."""
+    if not since:
+        return {}
+    found: dict[int, list[Caller]] = defaultdict(list)
+    days = KeyCaller.objects.filter(key__in=since, span=CallerSpan.DAY, last_at__gte=min(since.values()))
+    for row in days:
+        if row.starts_at >= _day(since[row.key_id]):
+            found[row.key_id].append(Caller(row.address, row.allowed, row.rejected, row.first_at, row.last_at))
+    return {pk: _callers(_added_up(found[pk], since[pk])) for pk in since}
+
+
+def _added_up(days: Iterable[Caller], since: datetime) -> list[Caller]:
+    """Each address once, without those that were last used before the instant."""
+    found: dict[str, Caller] = {}
+    for day in sorted(days, key=lambda day: day.last_at):
+        first = found.get(day.address, day._replace(allowed=0, rejected=0))
+        allowed, rejected = first.allowed + day.allowed, first.rejected + day.rejected
+        found[day.address] = first._replace(allowed=allowed, rejected=rejected, last_at=day.last_at)
+    return [caller for caller in found.values() if caller.last_at >= since]
 
 
 def missed(key: ApiKey) -> Callers:

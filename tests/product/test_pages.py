@@ -45,12 +45,12 @@ def test_every_page_has_its_number_of_queries():
     only_posted = {
         pattern
         for pattern in pages
-        if re.search(r"(pause|resume|keep-paused|copy|reveal|mails|keep-secrets)/$", pattern)
+        if re.search(r"(pause|resume|keep-paused|extend|copy|reveal|mails|keep-secrets)/$", pattern)
     }
     of_a_key = {
         pattern
         for pattern in pages
-        if re.search(r"key_id>/((delete|edit|first-request|pause-for|pause-end)/)?$", pattern)
+        if re.search(r"key_id>/((delete|edit|end|first-request|pause-for|pause-end|roll)/)?$", pattern)
     }
     assert len(pages - only_posted - of_a_key) == len(QUERIES)
     assert max(QUERIES.values()) <= 10

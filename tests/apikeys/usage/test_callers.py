@@ -52,6 +52,20 @@ def test_each_address_of_a_key_is_counted_by_day_with_its_first_and_last_time(ap
     assert not callers.used_from(api_key).is_incomplete
 
 
+def test_many_keys_have_their_callers_by_one_query_each_since_its_own_instant(project, django_assert_num_queries):
+    one, other = ApiKeyFactory.create_batch(2, project=project)
+    for key in (one, other):
+        use(key, "198.51.100.7", at=NOON - timedelta(days=2))
+        use(key, "198.51.100.7", "198.51.100.7", at=NOON - timedelta(hours=1))
+        use(key, "203.0.113.9", at=NOON - timedelta(hours=5))
+    counting.flush()
+    with django_assert_num_queries(1):
+        found = callers.used_since({one.pk: NOON - timedelta(hours=2), other.pk: NOON - timedelta(days=3)})
+    assert listed(found[one.pk]) == [("198.51.100.7", 2, 0)]
+    assert listed(found[other.pk]) == [("198.51.100.7", 3, 0), ("203.0.113.9", 1, 0)]
+    assert callers.used_since({}) == {}
+
+
 def test_an_address_is_listed_only_if_it_was_used_in_the_time_that_is_asked_for(api_key):
     use(api_key, "198.51.100.7", at=NOON - timedelta(days=7))
     use(api_key, "198.51.100.8", at=NOON - timedelta(days=6))

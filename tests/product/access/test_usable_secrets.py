@@ -60,6 +60,8 @@ WAYS: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
     "create": ("owner", "create", {"name": "Thief"}, {}),
     "create with script": ("owner", "create", {"name": "Thief"}, HTMX),
     "create the first key": ("owner", "create", {"name": "Thief", "next": "onboarding"}, {}),
+    "roll": ("owner", "roll", {"overlap": "24h"}, {}),
+    "roll with script": ("owner", "roll", {"overlap": "24h"}, HTMX),
     "copy": ("owner", "copy", {}, FETCH),
     "reveal": ("owner", "reveal", {}, {}),
     "re-enable a reported key": ("owner", "resume", SEEN, {}),

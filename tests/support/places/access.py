@@ -57,7 +57,6 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "first-request/": {"GET": (LOGIN, 404, 302, 302, 404)},
     KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "roll/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
-    KEY + "roll/end/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "roll/extend/": {"POST": (LOGIN, 404, 403, 302, 404)},
     # The API accepts only keys: a signed-in person gets the same answer as a stranger.
     "api/v1/verify": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
