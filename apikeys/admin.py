@@ -81,6 +81,8 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "mask",
         "created_at",
         "paused_at",
+        "resumes_at",
+        "pause_note",
         "deleted_at",
         "last_used_at",
         "last_used_address",

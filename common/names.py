@@ -134,3 +134,14 @@ class NameField(forms.CharField):
 
     def clean(self, value: object) -> str:
         return clean_name("" if value is None else str(value))
+
+
+class NoteField(forms.CharField):
+    """A form field for a note. `clean_note` alone decides."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**{"required": False, "strip": False, **kwargs})  # type: ignore[arg-type]
+        self.widget.attrs |= {"maxlength": MAX_NOTE, "autocomplete": "off"}
+
+    def clean(self, value: object) -> str:
+        return clean_note("" if value is None else str(value))

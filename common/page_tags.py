@@ -1,5 +1,6 @@
 """Tags that every template has without loading them."""
 
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -63,6 +64,7 @@ _UNITS = [
     (timedelta(seconds=1), "s", "s"),
 ]
 _JUST_NOW = timedelta(seconds=5)
+_A_DAY = timedelta(days=1)
 
 
 def how_long(span: timedelta) -> str:
@@ -89,6 +91,21 @@ def when(at: datetime) -> SafeString:
     exact = date_format(local, "j F Y, H:i:s")
     told = ago(at, timezone.now())
     return format_html('<time datetime="{}" title="{} UTC">{}</time>', local.isoformat(), exact, told)
+
+
+@register.simple_tag
+def until(at: datetime) -> SafeString:
+    """`until 14:05 UTC (in 4 min)`. times.js says the time in the reader's own time zone, and counts down."""
+    local, now = timezone.localtime(at), timezone.localtime()
+    clock = "H:i" if at - now < _A_DAY else "j M, H:i" if local.year == now.year else "j M Y, H:i"
+    return format_html(
+        'until <time datetime="{}" title="{} UTC" data-clock>{} UTC</time> <span data-left="{}">({})</span>',
+        local.isoformat(),
+        date_format(local, "j F Y, H:i:s"),
+        date_format(local, clock),
+        max(1, math.ceil((at - now).total_seconds())),
+        ago(at, now),
+    )
 
 
 @register.simple_block_tag

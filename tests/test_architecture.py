@@ -91,8 +91,9 @@ def is_in(module: str, packages: set[str]) -> bool:
 
 
 def rooms_used(tree: ast.AST, but: str) -> set[str]:
-    """The imports from apikeys: rooms, and modules directly in apikeys."""
-    return {module.split(".")[1] for module in imported(tree) if module.startswith("apikeys.")} - {but}
+    """The imports from apikeys: rooms, and modules directly in apikeys. A room's models count as models."""
+    places = [module.split(".") for module in imported(tree) if module.startswith("apikeys.")]
+    return {"models" if place[2:3] == ["models"] else place[1] for place in places} - {but}
 
 
 def database_writes(tree: ast.AST) -> Iterator[str]:

@@ -91,9 +91,16 @@ def read_expires(text: str) -> datetime | None:
         # More days than anything may have are rejected with the words of too many days.
         return in_days(min(int(days[1]), MOST_DAYS + 1))
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        return read_exact(text)
+    except ValidationError as error:
+        if error.code != "not_an_instant":
+            raise
         raise ValidationError(f"{text!r} is no time. Write {WHEN}.", code="not_an_instant") from None
+
+
+def read_exact(text: str) -> datetime:
+    """The instant of ISO 8601 with an offset. Raises ValidationError."""
+    at = _parsed(text)
     if at.tzinfo is None:
         raise ValidationError(
             f"{text} has no time zone. Add Z for UTC, or an offset: {at.isoformat()}Z.", code="unknown_zone"
@@ -105,7 +112,10 @@ def _parsed(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ValidationError("Enter a date and time, such as 2027-02-26T09:30.", code="not_an_instant") from None
+        raise ValidationError(
+            "Enter a date and time, such as 2027-02-26T09:30." if text else "Enter a date and time.",
+            code="not_an_instant",
+        ) from None
 
 
 def _in_utc(at: datetime) -> datetime:

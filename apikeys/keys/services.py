@@ -177,13 +177,13 @@ def _paused(now: datetime, reason: str = "") -> dict[str, object]:
     return {"state": KeyState.PAUSED, "paused_at": now, "pause_reason": reason, **_NO_END_OF_PAUSE, **_NOTHING_REFUSED}
 
 
-def _resumed(at: object) -> dict[str, object]:
-    """The columns of a key whose pause ended at the instant, or column, `at`."""
+def _resumed(at: datetime) -> dict[str, object]:
+    """The columns of a key whose pause ended at `at`."""
     nothing = {"paused_at": None, "pause_reason": "", **_NO_END_OF_PAUSE, **_NOTHING_REFUSED}
     return {"state": KeyState.ACTIVE, "rehearsal_ended_at": _end_of_rehearsal(at), **nothing}
 
 
-def _end_of_rehearsal(at: object) -> Case:
+def _end_of_rehearsal(at: datetime) -> Case:
     """The column's value once a pause ended, or is no rehearsal any more."""
     going_on = Q(rehearsal_began_at__isnull=False, rehearsal_ended_at__isnull=True)
     return Case(When(going_on, then=at), default=F("rehearsal_ended_at"))
@@ -195,9 +195,11 @@ def write_down_end_of_pause(key: ApiKey, now: datetime) -> bool:
     Called in the transaction of a change, before the change. The first caller alone gets True.
     """
     lapsed = ApiKey.objects.filter(pk=key.pk, state=KeyState.PAUSED, resumes_at__lte=now)
-    if not lapsed.update(**_resumed(F("resumes_at"))):
+    ended_at = lapsed.select_for_update(no_key=True).values_list("resumes_at", flat=True).first()
+    if ended_at is None:
         return False
-    record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None)
+    ApiKey.objects.filter(pk=key.pk).update(**_resumed(ended_at))
+    record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None, at=ended_at)
     return True
 
 

@@ -34,6 +34,8 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "standing": key.standing.code,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "pause_reason": key.pause_reason,
+        "resumes_at": key.resumes_at.isoformat() if key.resumes_at else None,
+        "pause_note": key.pause_note,
         "mask": key.mask,
         "project": key.project.public_id,
         "created_by": key.created_by.email,

@@ -2,8 +2,6 @@
 contains. A browser without script is redirected to that page.
 """
 
-from functools import partial
-
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
@@ -21,16 +19,14 @@ from apikeys.pages.answers import (
     go_back,
     key_address,
     key_gone,
-    key_row,
     keys_section,
     swapped,
     wants_partial,
 )
 from apikeys.pages.forms import DeleteKeyForm
+from apikeys.pages.lifetimes.end_forms import OF_AN_END, CreateKeyForm, words_of_end
 from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
-from apikeys.pages.times.end_forms import OF_AN_END, CreateKeyForm, words_of_end
 from apikeys.secrets import vault
-from apikeys.standing import PauseReason
 from apikeys.usage.figures import with_figures
 from common import outages
 from common.answers.announcements import announce, warn
@@ -145,54 +141,6 @@ def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) ->
         context |= snippet_context(request) | {"key": None}
         return render(request, "apikeys/onboarding.html", context, status=status)
     return render(request, "apikeys/create.html", context | {"origin": origin or "create"}, status=status)
-
-
-@require_POST
-def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    said = "Paused {}. Requests using it are {}."
-    return _switch(request, project_id, key_id, services.pause_key, said, undo="apikeys:resume")
-
-
-@require_POST
-def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = find_key(project, key_id)
-    # Undo and pages that are older than the report do not send it.
-    although_reported = key.is_reported and request.POST.get("seen") == PauseReason.REPORTED
-    if although_reported:
-        back_to = f"{page_that_asked(request)}#row-{key.public_id}"
-        if question := ask_who_it_is(request, back_to=back_to, again="press Re-enable again"):
-            return question
-    change = partial(services.resume_key, although_reported=although_reported)
-    return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests using it are {}.")
-
-
-def _switch(
-    request: PageRequest, project_id: str, key_id: str, change: services.ChangeState, said: str, undo: str = ""
-) -> HttpResponse:
-    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = find_key(project, key_id)
-    try:
-        changed = change(key=key, by=request.user, address=client_address(request))
-    except services.KeyGone:
-        return key_gone(request, project, key)
-    if changed:
-        said = said.format(key.name, "allowed" if key.standing.lets_in else "rejected")
-        announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
-    else:
-        # Without Undo, because it would undo somebody else's change.
-        warn(request, _unchanged(key))
-    return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
-
-
-def _unchanged(key: ApiKey) -> str:
-    """The key's current standing, for somebody whose page was older."""
-    if key.is_reported:
-        return (
-            f"{key.name} was reported as leaked in the meantime and stays paused. Nothing was changed. "
-            "Re-enable it only if you are sure that nobody else has the secret."
-        )
-    return f"{key.name} was {key.get_state_display().lower()} already. Nothing was changed."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

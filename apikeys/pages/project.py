@@ -22,8 +22,8 @@ from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
-from apikeys.pages.roll_panels import rolls_context
-from apikeys.pages.times.end_forms import CreateKeyForm
+from apikeys.pages.lifetimes.end_forms import CreateKeyForm
+from apikeys.pages.lifetimes.roll_panels import rolls_context
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures

@@ -1,6 +1,7 @@
 """Writing events, with the emails and the lines of the security log that belong to them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Protocol
 
 from django.db import transaction
@@ -40,11 +41,13 @@ def record(
     source: str = "",
     before: str = "",
     after: str = "",
+    at: datetime | None = None,
 ) -> AuditEvent:
     """Writes one event, and has the emails and the line of the security log sent once the change is committed.
 
     Called in the transaction of the change. `by` is None for an operator's command. An event of a key needs no
-    `project`, but the line of the security log names the project only if it is given.
+    `project`, but the line of the security log names the project only if it is given. `at` is the instant of an event
+    that is written down later.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An event is recorded in the transaction of the change.")
@@ -55,6 +58,8 @@ def record(
         event.project_id = key.project_id
     event.key_id = key.pk if key else None
     event.before, event.after = before, after
+    if at:
+        event.at = at
     # Before the event is written: an email about a new address asks whether the address was there before.
     owner_emails.tell(kind, event, key)
     event.save(force_insert=True)

@@ -140,6 +140,7 @@ function whatNow(event) {
 document.addEventListener('htmx:responseError', event => {
   const {status} = event.detail.xhr
   // Nobody pressed anything: a question without an answer is asked again, or not at all where there is none.
+  if (event.target.matches('[data-left]')) return
   if (event.target.matches('[data-listen]')) return void (status < 500 && event.target.removeAttribute('data-listen'))
   if (status === 403) announce('This is not allowed, or the page has expired. Reload it and try again.')
   else if (status === 404) announce('This no longer exists. Reload the page.')
@@ -147,7 +148,7 @@ document.addEventListener('htmx:responseError', event => {
   else announce(`Something broke. ${whatNow(event)}`)
 })
 document.addEventListener('htmx:sendError', event => {
-  if (!event.target.matches('[data-listen]')) announce(`The server cannot be reached. ${whatNow(event)}`)
+  if (!event.target.matches('[data-listen], [data-left]')) announce(`The server cannot be reached. ${whatNow(event)}`)
 })
 
 // A dialog that asked who is there is open again when the person comes back to its page; a reload leaves it closed.

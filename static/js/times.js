@@ -5,6 +5,55 @@ const EXACT = new Intl.DateTimeFormat('en-GB', {
 
 export function inOwnTimeZone(root) {
   root.querySelectorAll('time[datetime][title$=" UTC"]').forEach(time => {
-    time.title = EXACT.format(new Date(time.dateTime)).replace(' at ', ', ')
+    const at = new Date(time.dateTime)
+    time.title = EXACT.format(at).replace(' at ', ', ')
+    if (time.matches('[data-clock]')) time.textContent = clock(at)
   })
+  root.querySelectorAll('[data-left]').forEach(left => { if (!ends.has(left)) ends.set(left, Date.now() + left.dataset.left * 1000) })
+  root.querySelectorAll('[data-zone]').forEach(useOwnZone)
+}
+
+// The same words as the server's, in page_tags.py.
+const DAY = 86_400_000
+function clock(at) {
+  const day = at - Date.now() < DAY ? {} : {day: 'numeric', month: 'short'}
+  if (day.day && at.getFullYear() !== new Date().getFullYear()) day.year = 'numeric'
+  return new Intl.DateTimeFormat('en-GB', {...day, hour: '2-digit', minute: '2-digit'}).format(at)
+}
+
+const UNITS = [[365 * DAY, 'year'], [30 * DAY, 'month'], [7 * DAY, 'week'], [DAY, 'day'], [3_600_000, ' h'], [60_000, ' min'], [1000, ' s']]
+function inWords(left) {
+  if (left < 5000) return 'just now'
+  const [length, name] = UNITS.find(([length]) => left >= length)
+  const number = Math.floor(left / length)
+  return `in ${number}${name[0] === ' ' ? name : ` ${name}${number === 1 ? '' : 's'}`}`
+}
+
+// What is left of a pause, by the server's clock. When nothing is left, the place is fetched anew; if that fails, it is
+// tried again half a minute later, and an open menu is not taken away.
+const ends = new WeakMap()
+const AGAIN = 30_000
+
+function countDown(left) {
+  const words = `(${inWords(ends.get(left) - Date.now())})`
+  if (left.textContent !== words) left.textContent = words
+  const place = left.closest('.key-row, [data-anew]')
+  if (ends.get(left) > Date.now() || !place || document.hidden || place.querySelector(':popover-open')) return
+  ends.set(left, Date.now() + AGAIN)
+  htmx.ajax('GET', location.href, {source: left, target: place, select: `#${place.id}`, swap: 'outerHTML'})
+}
+setInterval(() => document.querySelectorAll('[data-left]').forEach(left => { if (ends.has(left)) countDown(left) }), 1000)
+
+// A typed time is in the reader's zone: the form sends how far that zone is from UTC at that time.
+function useOwnZone(zone) {
+  const typed = zone.parentElement.querySelector('input[type="datetime-local"]')
+  const label = typed.labels[0]
+  label.textContent = label.textContent.replace('(UTC)', `(${Intl.DateTimeFormat().resolvedOptions().timeZone})`)
+  const tell = () => {
+    const minutes = -new Date(typed.value || Date.now()).getTimezoneOffset()
+    const two = number => String(Math.floor(number)).padStart(2, '0')
+    zone.value = `${minutes < 0 ? '-' : '+'}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`
+  }
+  typed.oninput = tell
+  tell()
 }

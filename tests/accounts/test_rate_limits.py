@@ -18,7 +18,7 @@ from config.errors import LIMIT_SECONDS
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
 REAUTHENTICATE, PASSKEY = reverse("account_reauthenticate"), reverse("mfa_login_webauthn")

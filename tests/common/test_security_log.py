@@ -38,6 +38,8 @@ from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, S
 from tests.support.people.sessions import log_in as sign_in_recently
 from tests.support.places.pages import action, page
 
+pytestmark = pytest.mark.nodb
+
 ADDRESS = "203.0.113.7"
 TYPED_BY_MISTAKE = "my-secret-pass phrase 99"
 # These tests cause these events without a page.

@@ -12,6 +12,8 @@ from tests.fuzz.budget import SECONDS, attempt, counts, turns
 from tests.fuzz.stage import Stage
 from tests.fuzz.wire import SECONDS_TO_ANSWER, answers
 
+pytestmark = pytest.mark.nodb
+
 UNTIL = 0.75
 EXAMPLES = 60 if not SECONDS else 200
 

@@ -15,6 +15,8 @@ from apikeys.usage import counting
 from tests.support.people.accounts import PASSWORD
 from tests.support.places.pages import action, page
 
+pytestmark = pytest.mark.nodb
+
 NAMING = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "commandfor", "popovertarget", "form")
 SIGNED_OUT = ("account_login", "account_signup", "account_reset_password", "account_inactive", "apikeys:help")
 ACCOUNT = (

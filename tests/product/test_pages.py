@@ -43,9 +43,15 @@ def test_every_page_has_its_number_of_queries():
         r.pattern for r in all_routes() if r.is_page and not r.pattern.startswith(("health", "favicon", ".well-known"))
     }
     only_posted = {
-        pattern for pattern in pages if re.search(r"(pause|resume|copy|reveal|mails|keep-secrets)/$", pattern)
+        pattern
+        for pattern in pages
+        if re.search(r"(pause|resume|keep-paused|copy|reveal|mails|keep-secrets)/$", pattern)
     }
-    of_a_key = {pattern for pattern in pages if re.search(r"key_id>/((delete|edit|first-request)/)?$", pattern)}
+    of_a_key = {
+        pattern
+        for pattern in pages
+        if re.search(r"key_id>/((delete|edit|first-request|pause-for|pause-end)/)?$", pattern)
+    }
     assert len(pages - only_posted - of_a_key) == len(QUERIES)
     assert max(QUERIES.values()) <= 10
 
@@ -68,6 +74,8 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
         assert client.get(action("key", api_key)).status_code == 200
     with django_assert_num_queries(5, info="apikeys:edit"):
         assert client.get(action("edit", api_key)).status_code == 200
+    with django_assert_num_queries(5, info="apikeys:pause_for"):
+        assert client.get(action("pause_for", api_key)).status_code == 200
     with django_assert_num_queries(4, info="apikeys:first_request"):
         assert client.get(action("first_request", api_key), headers=HTMX).status_code == 204
     with django_assert_num_queries(QUERIES["apikeys:settings"] - 1, info="the section alone, without a sidebar"):

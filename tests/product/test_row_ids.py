@@ -26,6 +26,8 @@ from tests.support.people.accounts import PASSWORD, log_in
 from tests.support.places.pages import FETCH
 from tests.support.places.routes import all_routes
 
+pytestmark = pytest.mark.nodb
+
 # Rows are numbered from here, table by table, so that their numbers are like no other number on a page.
 FIRST, APART = 1_731_000_000, 10_000
 ROW = re.compile(r"(?<!\d)1731\d{6}(?!\d)")

@@ -18,6 +18,8 @@ from config.environment.local_secrets import new_secret_key
 from tests.support.calls.api_client import bearer, secret_of
 from tests.support.people.accounts import PASSWORD, is_signed_in, log_in, mailed_code, page_of, totp_code
 
+pytestmark = pytest.mark.nodb
+
 SESSIONS = reverse("usersessions_list")
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 

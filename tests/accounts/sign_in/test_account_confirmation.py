@@ -18,6 +18,8 @@ from tests.support.people.sessions import age
 from tests.support.places.pages import text
 from tests.support.stored.tables import everything
 
+pytestmark = pytest.mark.nodb
+
 
 @pytest.fixture
 def client(owner, signed_in) -> Client:

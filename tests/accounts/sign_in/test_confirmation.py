@@ -24,6 +24,8 @@ from tests.support.places.access import BODIES
 from tests.support.places.pages import FETCH, HTMX, action, text
 from tests.support.places.routes import all_routes
 
+pytestmark = pytest.mark.nodb
+
 
 @pytest.fixture
 def client(owner, signed_in) -> Client:

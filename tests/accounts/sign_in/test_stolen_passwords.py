@@ -17,6 +17,8 @@ from tests.support.environment import REPOSITORY
 from tests.support.people.accounts import PASSWORD, SIGN_UP, mailed_code
 from tests.support.places.pages import text
 
+pytestmark = pytest.mark.nodb
+
 # Not in Django's list. It has more than ten characters, with capitals and digits.
 STOLEN = "Liverpool2010"
 SAYS = "This password is in lists of stolen passwords, which attackers try first. Choose another one."

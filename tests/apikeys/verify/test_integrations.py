@@ -28,7 +28,7 @@ from tests.support.programs.postgres import free_port
 from tests.support.programs.servers import database_url
 from tests.support.stored.statements import assert_statements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 EXAMPLE = "docs/examples/django_api/manage.py"
 PATHS = ["/plain/", "/ninja/", "/rest/"]

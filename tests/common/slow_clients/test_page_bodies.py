@@ -12,6 +12,8 @@ from tests.support.calls.uploads import FORM, form
 from tests.support.places.routes import all_routes
 from tests.support.programs.servers import session_headers
 
+pytestmark = pytest.mark.nodb
+
 MOST = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 TYPES = [FORM, "application/x-www-form-urlencoded", "application/json", ""]
 

@@ -12,6 +12,8 @@ from tests.support.places.access import MODELS, ROUTES, recently_signed_in
 from tests.support.places.routes import Route
 from tests.support.stored.tables import everything
 
+pytestmark = pytest.mark.nodb
+
 
 @pytest.fixture
 def stored_file(project) -> File:

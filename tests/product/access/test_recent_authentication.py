@@ -17,6 +17,8 @@ from tests.support.places.pages import FETCH, HTMX, action
 from tests.support.places.routes import all_routes
 from tests.support.stored.tables import everything
 
+pytestmark = pytest.mark.nodb
+
 PROJECT = "projects/<project_id:project_id>/"
 KEY = PROJECT + "keys/<key_id:key_id>/"
 

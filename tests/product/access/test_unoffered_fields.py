@@ -14,6 +14,8 @@ from tests.support.factories import MembershipFactory
 from tests.support.places.access import ACCESS, BODIES, MODELS, OURS, recently_signed_in
 from tests.support.places.routes import NEVER
 
+pytestmark = pytest.mark.nodb
+
 PROTECTED = ("project", "digest", "state", "created_by", "ciphertext", "role", "is_staff")
 
 
@@ -95,7 +97,7 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
 
 
 def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key):
-    assert len(forms_of(project, api_key)) == 15
+    assert len(forms_of(project, api_key)) == 18
 
 
 def test_an_upload_takes_its_project_and_its_creator_from_the_key(api_key, outsider):

@@ -25,6 +25,8 @@ from tests.support.people.sessions import age
 from tests.support.places.pages import FETCH, HTMX, action, page, text
 from tests.support.stored.tables import everything
 
+pytestmark = pytest.mark.nodb
+
 SEEN = {"seen": "reported"}
 
 

@@ -47,6 +47,10 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "edit/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "end/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "pause/": {"POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "pause-for/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
+    KEY + "keep-paused/": {"POST": (LOGIN, 404, 403, 302, 404)},
+    # The key is not paused, so its page follows, and says so.
+    KEY + "pause-end/": {"GET": (LOGIN, 404, 403, 302, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "copy/": {"POST": (LOGIN, 404, 403, 200, 404)},
     KEY + "reveal/": {"POST": (LOGIN, 404, 403, 200, 404)},
@@ -80,6 +84,8 @@ BODIES = {
     PROJECT + "keys/new/": {"name": "Staging"},
     KEY + "edit/": {"name": "Renamed"},
     KEY + "roll/": {"overlap": "24h"},
+    KEY + "pause-for/": {"length": "5m"},
+    KEY + "pause-end/": {"length": "5m"},
 }
 
 ROUTES = {route.pattern: route for route in all_routes()}

@@ -16,8 +16,8 @@ from apikeys.keys.services import KeyGone
 from apikeys.lifetimes.ends import Edited, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
+from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, words_of_end
 from apikeys.pages.project import project_context
-from apikeys.pages.times.end_forms import OF_AN_END, EditKeyForm, words_of_end
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce, warn
 from common.client_address import client_address

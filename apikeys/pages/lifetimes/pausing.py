@@ -1,0 +1,134 @@
+"""The buttons that stop a key and let it work again: Pause, Pause for…, Keep paused, another end, Re-enable."""
+
+from functools import partial
+
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.requests import PageRequest, page_that_asked
+from accounts.sign_in.recent_authentication import ask_who_it_is
+from apikeys.keys import services
+from apikeys.lifetimes.pauses import re_enabled_itself
+from apikeys.models import ApiKey
+from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
+from apikeys.pages.forms import EndOfPauseForm, PauseForForm
+from apikeys.pages.project import project_context
+from apikeys.standing import PauseReason
+from common.answers.announcements import announce, warn
+from common.client_address import client_address
+from common.instants import in_words
+from projects.access import get_project
+from projects.models import Project
+from projects.permissions import Permission
+
+
+@require_POST
+def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    said = "Paused {}. Requests using it are {}."
+    return _switch(request, project_id, key_id, services.pause_key, said, undo="apikeys:resume")
+
+
+@require_POST
+def keep_paused(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    change = partial(services.change_end_of_pause, until=None)
+    return _switch(request, project_id, key_id, change, "{} stays paused until someone re-enables it.")
+
+
+@require_POST
+def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    # Undo and pages that are older than the report do not send it.
+    although_reported = key.is_reported and request.POST.get("seen") == PauseReason.REPORTED
+    if although_reported:
+        back_to = f"{page_that_asked(request)}#row-{key.public_id}"
+        if question := ask_who_it_is(request, back_to=back_to, again="press Re-enable again"):
+            return question
+    change = partial(services.resume_key, although_reported=although_reported)
+    return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests using it are {}.")
+
+
+def _switch(
+    request: PageRequest, project_id: str, key_id: str, change: services.ChangeState, said: str, undo: str = ""
+) -> HttpResponse:
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    try:
+        changed = change(key=key, by=request.user, address=client_address(request))
+    except services.KeyGone:
+        return key_gone(request, project, key)
+    except ValidationError as error:
+        # The end of a pause went by while its form was sent.
+        warn(request, f"{' '.join(error.messages)} Nothing was changed.")
+        return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
+    return _answer(request, project, key, said if changed else "", undo)
+
+
+def _answer(request: PageRequest, project: Project, key: ApiKey, said: str, undo: str = "") -> HttpResponse:
+    """`said` is empty if nothing was changed."""
+    if said:
+        said = said.format(key.name, "allowed" if key.standing.lets_in else "rejected")
+        announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
+    else:
+        # Without Undo, because it would undo somebody else's change.
+        warn(request, _unchanged(key))
+    return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
+
+
+def _unchanged(key: ApiKey) -> str:
+    """The key's current standing, for somebody whose page was older."""
+    if key.is_reported:
+        return (
+            f"{key.name} was reported as leaked in the meantime and stays paused. Nothing was changed. "
+            "Re-enable it only if you are sure that nobody else has the secret."
+        )
+    if key.is_paused and key.resumes_at:
+        return f"{key.name} was paused already, until {in_words(key.resumes_at)}. Nothing was changed."
+    if key.is_paused:
+        return f"{key.name} was paused already. Nothing was changed."
+    if key.is_expired:
+        return f"{key.name} has expired. Nothing was changed."
+    if re_enabled_itself(key):
+        return f"The pause of {key.name} ended by itself, and requests using it are allowed. Nothing was changed."
+    return f"{key.name} was active already. Nothing was changed."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def pause_for(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """A GET shows the form: in a dialog for htmx, otherwise as a page."""
+    form = PauseForForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        ends_at, words, note = (form.cleaned_data[name] for name in ("ends_at", "words", "note"))
+        change = partial(services.pause_key, until=ends_at, note=note)
+        said = f"Paused {{}} {words}. Requests using it are {{}}."
+        return _switch(request, project_id, key_id, change, said, undo="apikeys:resume")
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    return _ask(request, project, key, form, "pause_for", key.is_active)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_end(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """The same for another end of a pause."""
+    form = EndOfPauseForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        change = partial(services.change_end_of_pause, until=form.cleaned_data["ends_at"])
+        return _switch(request, project_id, key_id, change, f"{{}} stays paused {form.cleaned_data['words']}.")
+    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
+    key = find_key(project, key_id)
+    return _ask(request, project, key, form, "end_of_pause", key.is_paused and not key.is_reported)
+
+
+def _ask(
+    request: PageRequest, project: Project, key: ApiKey, form: EndOfPauseForm, name: str, is_possible: bool
+) -> HttpResponse:
+    if key.is_deleted:
+        return key_gone(request, project, key)
+    if not is_possible:
+        return _answer(request, project, key, "")
+    template = f"apikeys/{name}_form.html" if request.htmx else f"apikeys/{name}.html"
+    context = project_context(project) | {"key": key, "form": form}
+    return render(request, template, context, status=422 if form.is_bound else 200)

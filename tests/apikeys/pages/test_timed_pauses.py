@@ -1,0 +1,260 @@
+"""Pause for…, Keep paused and another end of a pause, on the pages."""
+
+import html
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.keys.services import delete_key, pause_key, report_leak, resume_key
+from apikeys.models import ApiKey
+from common.instants import in_words
+from tests.support.calls.api_client import bearer, secret_of
+from tests.support.places.pages import HTMX, action, page, text
+
+NOTE = "Trying it <b>with</b> the night job"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def client(owner, signed_in) -> Client:
+    signed: Client = signed_in(owner)
+    return signed
+
+
+@pytest.fixture
+def paused(api_key, owner):
+    pause_key(key=api_key, by=owner, until=timezone.now() + HOUR, note=NOTE)
+    return api_key
+
+
+def let_lapse(key):
+    """The pause of the key ended by itself a minute ago."""
+    now = timezone.now()
+    ApiKey.objects.filter(pk=key.pk).update(resumes_at=now - timedelta(minutes=1), paused_at=now - 2 * HOUR)
+
+
+def everywhere(client, key) -> list[str]:
+    pages = [page("apikeys:settings", key.project), action("key", key), page("apikeys:dashboard", key.project)]
+    return [text(client.get(path)) for path in pages]
+
+
+# Pause for…
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_the_form_offers_a_rehearsal_first_and_times_in_utc_without_script(client, api_key, headers):
+    shown = client.get(action("pause_for", api_key), headers=headers)
+    for words in ("5 minutes", "1 hour", "24 hours", "Until a date and time", "Until (UTC)", "Note (optional)"):
+        assert words in text(shown)
+    assert 'value="5m" id="pause-for-length_0" checked' in " ".join(shown.content.decode().split()).replace(
+        "required ", ""
+    )
+
+
+@pytest.mark.parametrize(("length", "words"), [("5m", "5 minutes"), ("1h", "1 hour"), ("24h", "24 hours")])
+def test_a_pause_for_a_length_of_time(client, api_key, length, words):
+    before = timezone.now()
+    answer = client.post(action("pause_for", api_key), {"length": length, "note": NOTE}, headers=HTMX)
+    assert f"Paused Production server for {words}. Requests using it are rejected." in text(answer)
+    api_key.refresh_from_db()
+    took = {"5m": timedelta(minutes=5), "1h": HOUR, "24h": 24 * HOUR}[length]
+    assert before + took <= api_key.resumes_at <= timezone.now() + took
+    assert (api_key.rehearsal_began_at is not None) is (length != "24h")
+    assert api_key.pause_note == NOTE
+
+
+def test_a_typed_time_is_in_the_zone_that_the_form_sends(client, api_key):
+    at = (timezone.now() + timedelta(days=3)).replace(hour=14, minute=5, second=0, microsecond=0)
+    fields = {"length": "until", "until": f"{at:%Y-%m-%dT%H:%M}", "zone": "+01:30"}
+    answer = client.post(action("pause_for", api_key), fields, headers=HTMX)
+    api_key.refresh_from_db()
+    assert api_key.resumes_at == at - timedelta(hours=1, minutes=30)
+    assert f"Paused Production server until {in_words(api_key.resumes_at)}." in text(answer)
+
+
+def test_without_script_a_typed_time_is_utc_and_the_next_page_is_the_one_that_asked(client, api_key):
+    at = (timezone.now() + timedelta(days=3)).replace(second=0, microsecond=0)
+    answer = client.post(action("pause_for", api_key), {"length": "until", "until": f"{at:%Y-%m-%dT%H:%M}", "zone": ""})
+    assert answer.status_code == 302
+    api_key.refresh_from_db()
+    assert api_key.resumes_at == at
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"until": "2026-01-01T10:00"}, "This time is in the past. Choose a later one."),
+        ({"until": "9999-12-31T23:59", "zone": "-14:00"}, "Choose a time in at most 3,650 days."),
+        ({"until": "0001-01-01T00:00", "zone": "+14:00"}, "Choose a time in at most 3,650 days."),
+        ({"until": "2027-01-01T10:00", "zone": "Mars/Olympus"}, "This time zone is not known."),
+        ({"until": "2027-01-01T10:00", "zone": "+99:00"}, "This time zone is not known."),
+        ({"until": "soon"}, "Enter a date and time, such as 2027-02-26T09:30."),
+        ({"until": ""}, "Enter a date and time."),
+        ({"length": "1h", "note": "x" * 201}, "Use at most 200 characters. This note has 201."),
+        ({"length": "1h", "note": "a\u202eb"}, "This note contains invisible characters. Remove them."),
+        ({"length": "1h", "note": "lk_" + "a" * 36}, "This looks like an API key."),
+        ({"length": "2h"}, "Choose one of these."),
+        ({"length": ""}, "Choose one of these."),
+    ],
+)
+def test_what_cannot_be_is_said_beside_its_field_and_what_was_typed_stays(client, api_key, fields, error):
+    sent = {"length": "until", "note": "Why", **fields}
+    answer = client.post(action("pause_for", api_key), sent, headers=HTMX)
+    assert answer.status_code == 422
+    assert error in text(answer)
+    assert 'aria-invalid="true"' in answer.content.decode()
+    for name in {"until", "note"} & {name for name in sent if sent[name]}:
+        assert f'value="{html.escape(sent[name])}"' in answer.content.decode()
+    api_key.refresh_from_db()
+    assert api_key.is_active
+
+
+def test_undo_of_a_timed_pause(client, api_key):
+    answer = client.post(action("pause_for", api_key), {"length": "5m"}, headers=HTMX)
+    assert f'action="{action("resume", api_key)}" data-undo' in answer.content.decode()
+    assert "Re-enabled Production server. Requests using it are allowed." in text(
+        client.post(action("resume", api_key), headers=HTMX)
+    )
+    api_key.refresh_from_db()
+    assert (api_key.is_active, api_key.resumes_at) == (True, None)
+
+
+def test_pause_itself_stays_one_click_without_an_end(client, api_key):
+    client.post(action("pause", api_key))
+    api_key.refresh_from_db()
+    assert (api_key.is_paused, api_key.resumes_at) == (True, None)
+
+
+def test_the_dialog_that_deletes_offers_a_rehearsal_instead(client, api_key):
+    shown = client.get(action("delete", api_key), headers=HTMX).content.decode()
+    assert "Pause for 5 minutes instead" in shown
+    assert f'hx-post="{action("pause_for", api_key)}"' in shown
+    answer = client.post(action("pause_for", api_key), {"length": "5m"}, headers=HTMX)
+    assert answer.headers["HX-Trigger-After-Swap"] == "key-dialog-done"
+
+
+# What pages say
+
+
+def test_pages_count_down_and_show_the_note_to_members(client, paused, viewer, signed_in):
+    at = paused.resumes_at
+    for member in (client, signed_in(viewer)):
+        for said in everywhere(member, paused):
+            assert f"Paused until {at:%H:%M} UTC (in 59 min)" in said
+            assert NOTE in said
+    for said in everywhere(client, paused):
+        assert "Keep paused" in said
+    for said in everywhere(signed_in(viewer), paused):
+        assert "Keep paused" not in said
+        assert "Change end" not in said
+
+
+def test_no_program_sees_the_note(paused, client):
+    for path in ("/api/v1/verify", "/api/v1/me"):
+        answer = client.get(path, headers=bearer(secret_of(paused)))
+        assert answer.json()["error"]["code"] == "key_paused"
+        assert "night job" not in answer.content.decode() + str(answer.headers)
+
+
+def test_a_reload_after_the_end_shows_a_key_that_works(client, paused):
+    """P15: nobody has written the end down."""
+    let_lapse(paused)
+    for said in everywhere(client, paused):
+        assert "Active" in said
+        assert NOTE not in said
+        assert "Paused until" not in said
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (timedelta(minutes=4, seconds=30), "until 12:04 UTC (in 4 min)"),
+        (timedelta(days=2), "until 30 Nov, 12:00 UTC (in 2 days)"),
+        (timedelta(days=60), "until 27 Jan 2027, 12:00 UTC (in 2 months)"),
+    ],
+)
+def test_the_badge_names_the_day_where_it_is_not_near(client, api_key, time_machine, ahead, words):
+    time_machine.move_to(datetime(2026, 11, 28, 12, tzinfo=UTC), tick=False)
+    ApiKey.objects.filter(pk=api_key.pk).update(
+        state="paused", paused_at=timezone.now(), resumes_at=timezone.now() + ahead
+    )
+    assert f"Paused {words}" in text(client.get(action("key", api_key)))
+
+
+# Another end
+
+
+def test_keep_paused_and_another_end(client, paused):
+    answer = client.post(action("keep_paused", paused), headers=HTMX)
+    assert "Production server stays paused until someone re-enables it." in text(answer)
+    paused.refresh_from_db()
+    assert (paused.is_paused, paused.resumes_at) == (True, None)
+    assert "Keep “Production server” paused for…" in text(client.get(action("change_end_of_pause", paused)))
+    answer = client.post(action("change_end_of_pause", paused), {"length": "24h"}, headers=HTMX)
+    assert "Production server stays paused for 24 hours." in text(answer)
+    paused.refresh_from_db()
+    assert paused.resumes_at is not None
+    assert paused.pause_note == NOTE
+
+
+def test_a_wrong_end_is_said_beside_its_field(client, paused):
+    fields = {"length": "until", "until": "2026-01-01T10:00"}
+    answer = client.post(action("change_end_of_pause", paused), fields)
+    assert answer.status_code == 422
+    assert "This time is in the past." in text(answer)
+
+
+# Pages that are older than the key
+
+
+def test_pause_on_a_key_that_is_paused_until_a_time(client, paused):
+    said = f"Production server was paused already, until {in_words(paused.resumes_at)}. Nothing was changed."
+    for answer in (
+        client.post(action("pause", paused), headers=HTMX),
+        client.get(action("pause_for", paused), headers=HTMX),
+        client.post(action("pause_for", paused), {"length": "24h"}, headers=HTMX),
+        client.post(action("pause_for", paused), {"length": "24h"}, follow=True),
+    ):
+        assert answer.status_code == 200
+        assert said in text(answer)
+        assert "data-undo" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["resume", "keep_paused", "change_end_of_pause"])
+def test_a_button_of_a_pause_that_has_ended_by_itself(client, paused, name):
+    let_lapse(paused)
+    for headers in (HTMX, {}):
+        answer = client.post(action(name, paused), {"length": "1h"}, headers=headers, follow=True)
+        said = "The pause of Production server ended by itself, and requests using it are allowed. Nothing was changed."
+        assert said in text(answer)
+    paused.refresh_from_db()
+    assert paused.is_active
+    assert paused.events.filter(kind="resumed_itself").count() == 1
+
+
+@pytest.mark.parametrize("name", ["keep_paused", "change_end_of_pause"])
+def test_another_end_for_a_key_that_someone_re_enabled(client, paused, owner, name):
+    resume_key(key=paused, by=owner)
+    answer = client.post(action(name, paused), {"length": "1h"}, headers=HTMX)
+    assert "Production server was active already. Nothing was changed." in text(answer)
+
+
+def test_a_reported_key_has_no_end_and_gets_none(client, api_key):
+    report_leak(secret=secret_of(api_key))
+    for name in ("keep_paused", "change_end_of_pause"):
+        answer = client.post(action(name, api_key), {"length": "5m"}, headers=HTMX)
+        assert "was reported as leaked in the meantime and stays paused. Nothing was changed." in text(answer)
+    api_key.refresh_from_db()
+    assert api_key.is_reported
+    shown = text(client.get(action("key", api_key)))
+    assert "Set an end" not in shown
+    assert "Keep paused" not in shown
+
+
+@pytest.mark.parametrize("name", ["pause_for", "keep_paused", "change_end_of_pause"])
+def test_a_key_that_was_deleted_in_the_meantime(client, api_key, owner, name):
+    delete_key(key=api_key, by=owner)
+    answer = client.post(action(name, api_key), {"length": "5m"}, headers=HTMX)
+    assert "Production server was deleted in the meantime. Nothing was changed." in text(answer)
