@@ -19,7 +19,7 @@ from tests.browser.places import (
     usage_page,
     used,
 )
-from tests.browser.visits import Place
+from tests.browser.visits import Place, delete_project_dialog
 from tests.support.factories import FileFactory, MembershipFactory, UserFactory
 
 WIDTHS = range(320, 1921, 20)
@@ -130,7 +130,7 @@ def places(worst):
         Place("onboarding", onboarding(project)),
         Place("settings", settings),
         Place("settings, deleted keys", f"{settings}?state={KeyState.DELETED}"),
-        Place("settings, dialog", settings, lambda page: button(page, "Delete project").click()),
+        Place("settings, dialog", settings, delete_project_dialog),
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
         Place("stop storing secrets", show_once_page(project)),
