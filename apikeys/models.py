@@ -31,6 +31,7 @@ from common.public_ids import new_public_id
 from projects.models import Project
 
 if TYPE_CHECKING:
+    from apikeys.lifetimes.rehearsals import Rehearsal
     from apikeys.usage.figures import KeyFigures
 
 RECENTLY = timedelta(days=7)
@@ -182,6 +183,8 @@ class ApiKey(models.Model):
 
     # Set by `figures.with_figures`; None if the key was loaded in another way.
     figures: KeyFigures | None = None
+    # Set by `rehearsals.with_rehearsals`.
+    rehearsal: Rehearsal | None = None
 
     class Meta:
         verbose_name = "API key"

@@ -19,7 +19,6 @@ key_actions: list[URLPattern] = [
     path("reveal/", actions.reveal, name="reveal"),
     path("delete/", actions.delete, name="delete"),
     path("roll/", rolls.roll, name="roll"),
-    path("roll/end/", rolls.end_old, name="end_old"),
     path("roll/extend/", rolls.extend_old, name="extend_old"),
     path("first-request/", project.first_request, name="first_request"),
 ]

@@ -1,12 +1,16 @@
-"""V6: successful calls after the answer to a pause or a delete, while four workers are under load."""
+"""V6: successful calls after the answer to a pause, "end now", a roll without overlap or a delete, under load."""
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from http.client import HTTPConnection
 
 from accounts.models import User
 from apikeys.keys import services
+from apikeys.lifetimes.ends import change_end, end_key
+from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
 from bench import servers
 from bench.load import LoadFailed
@@ -71,22 +75,36 @@ def while_under_load(url: str, owner: User, plan: Plan) -> Row:
         for _ in range(plan.stop_rounds):
             new = services.create_key(project=project, name="Key", by=owner)
             clients.header = f"Bearer {new.secret}"
-            passed += _stop_twice(new.key, clients)
-    raw = {"pauses and deletes": 2 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
-    return Row("V6", "allowed calls after the answer to pause or delete", "none", float(passed), Goal(most=0), raw=raw)
+            passed += _stop_in_every_way(new.key, owner, clients)
+    raw = {"pauses, ends, rolls and deletes": 4 * plan.stop_rounds, "workers": WORKERS, "clients": CLIENTS}
+    return Row(
+        "V6",
+        "allowed calls after the answer to pause, end now, roll or delete",
+        "none",
+        float(passed),
+        Goal(most=0),
+        raw=raw,
+    )
 
 
-def _stop_twice(key: ApiKey, clients: Clients) -> int:
-    """Successes of calls that started after the answer to the pause, and after the answer to the delete."""
-    passed = 0
-    for stop in (services.pause_key, services.delete_key):
-        started = time.monotonic()
-        clients.calls.clear()
-        clients.wait(since=started, status=204)
-        stop(key=key, by=None)
-        stopped = time.monotonic()
-        clients.wait(since=stopped, status=401)
-        passed += clients.count(since=stopped, status=204)
-        if stop is services.pause_key:
-            services.resume_key(key=key, by=None)
-    return passed
+def _stop_in_every_way(key: ApiKey, owner: User, clients: Clients) -> int:
+    """Successes of calls that started after the answer to the pause, "end now", the roll or the deletion."""
+    passed = _stop(partial(services.pause_key, key=key, by=None), clients)
+    services.resume_key(key=key, by=None)
+    passed += _stop(partial(end_key, key=key, by=None), clients)
+    change_end(key=key, expires_at=None, by=None, may_revive=True)
+    rolled: list[services.NewKey] = []
+    passed += _stop(lambda: rolled.append(roll_key(key=key, overlap=Overlap.NONE, by=owner)), clients)
+    new = rolled[0]
+    clients.header = f"Bearer {new.secret}"
+    return passed + _stop(partial(services.delete_key, key=new.key, by=None), clients)
+
+
+def _stop(stop: Callable[[], object], clients: Clients) -> int:
+    started = time.monotonic()
+    clients.calls.clear()
+    clients.wait(since=started, status=204)
+    stop()
+    stopped = time.monotonic()
+    clients.wait(since=stopped, status=401)
+    return clients.count(since=stopped, status=204)

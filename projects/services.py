@@ -115,7 +115,7 @@ def choose_mails(
 
 def _switched_on(owner: Membership) -> str:
     """The kinds of emails that the owner gets, as words."""
-    kinds = ("created", "deleted", "revealed", "reported", "ending")
+    kinds = ("created", "deleted", "revealed", "reported", "ending", "new_address")
     return ", ".join(kind for kind in kinds if getattr(owner, f"mail_{kind}")) or "none"
 
 

@@ -28,7 +28,7 @@ LAYERS = ["config", "apikeys", "projects", "accounts", "common"]
 PURE = {"standing", "refusals"}
 ROOMS = {
     "secrets": {"models"},
-    "keys": {"models", "secrets", "audit_kinds"},
+    "keys": {"models", "secrets", "usage", "audit_kinds"},
     "lifetimes": {"models", "secrets", "keys", "usage", "audit_kinds"},
     "usage": {"models", "writer_thread"},
     "verify": {"models", "secrets", "usage", "writer_thread"},

@@ -13,8 +13,9 @@ MOST_DAYS = 3650
 # The codes of the errors below, so that a form shows them beside the right field.
 ABOUT_THE_END = {"in_the_past", "too_far_ahead", "end_required", "not_an_instant", "unknown_zone"}
 
-# How people write an end on the command line, for read_expires.
-WHEN = "30d, a time such as 2027-02-26T09:30:00Z or 2027-02-26T10:30:00+01:00, or never"
+# How people write an instant on the command line, and an end, for read_expires.
+EXACT = "a time such as 2027-02-26T09:30:00Z or 2027-02-26T10:30:00+01:00"
+WHEN = f"30d, {EXACT}, or never"
 
 _DAYS = re.compile(r"(\d{1,6})d")
 _ZONE = re.compile(r"Z|[+-](0\d|1[0-4]):[0-5]\d")
@@ -90,17 +91,15 @@ def read_expires(text: str) -> datetime | None:
     if days := _DAYS.fullmatch(text):
         # More days than anything may have are rejected with the words of too many days.
         return in_days(min(int(days[1]), MOST_DAYS + 1))
+    return read_exact(text, WHEN)
+
+
+def read_exact(text: str, way: str = EXACT) -> datetime:
+    """The instant of ISO 8601 with an offset. Raises ValidationError, which names `way`: how to write it."""
     try:
-        return read_exact(text)
-    except ValidationError as error:
-        if error.code != "not_an_instant":
-            raise
-        raise ValidationError(f"{text!r} is no time. Write {WHEN}.", code="not_an_instant") from None
-
-
-def read_exact(text: str) -> datetime:
-    """The instant of ISO 8601 with an offset. Raises ValidationError."""
-    at = _parsed(text)
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValidationError(f"{text!r} is no time. Write {way}.", code="not_an_instant") from None
     if at.tzinfo is None:
         raise ValidationError(
             f"{text} has no time zone. Add Z for UTC, or an offset: {at.isoformat()}Z.", code="unknown_zone"
@@ -112,10 +111,7 @@ def _parsed(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ValidationError(
-            "Enter a date and time, such as 2027-02-26T09:30." if text else "Enter a date and time.",
-            code="not_an_instant",
-        ) from None
+        raise ValidationError("Enter a date and time, such as 2027-02-26T09:30.", code="not_an_instant") from None
 
 
 def _in_utc(at: datetime) -> datetime:

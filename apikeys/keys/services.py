@@ -317,7 +317,8 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
         now = timezone.now()
         write_down_end_of_pause(key, now)
         # Nobody notices it if a reported key works again by itself.
-        reported = {"pause_reason": PauseReason.REPORTED, "resumes_at": None}
+        reported: dict[str, object] = {"pause_reason": PauseReason.REPORTED, "resumes_at": None}
+        reported["rehearsal_ended_at"] = _end_of_rehearsal(now)
         ApiKey.objects.filter(pk=key.pk).update(**(reported if key.is_paused else _paused(now, PauseReason.REPORTED)))
         record(audit_kinds.REPORTED, key=key, by=None, address=address, source=source)
     key.refresh_from_db()

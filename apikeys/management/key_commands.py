@@ -5,10 +5,13 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from accounts.models import User
 from apikeys.keys.services import KeyGone
 from apikeys.models import ApiKey
 from common.instants import briefly
-from projects.management.operator_command import Answer, OperatorCommand
+from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user
+from projects.models import Project
+from projects.permissions import Permission
 
 _KEY_ID = re.compile(r"key_[0-9A-Za-z]{16}")
 _NAMED_AT_MOST = 20
@@ -71,6 +74,24 @@ def find_key(key_id: str) -> ApiKey:
     if key is None:
         raise CommandError(f"No key {key_id!r}: list a project's keys with: manage.py listkeys PROJECT_ID")
     return key
+
+
+def find_creator(project: Project, email: str | None) -> User:
+    """The account that the key will speak for. Raises CommandError if it may not create keys in the project."""
+    creators = project.memberships.that(Permission.MANAGE_KEYS)
+    if email is None:
+        active = creators.filter(user__is_active=True).select_related("user")
+        first = active.order_by("created_at", "pk").first()
+        if first is None:
+            raise CommandError(f"{project.name} has no active owner. Add one at /admin/projects/membership/add/")
+        return first.user
+    user = find_user(email)
+    if not creators.filter(user=user).exists():
+        raise CommandError(
+            f"{named_user(user)} may not make keys in {project.name}. "
+            "Leave out --by for its owner, or make them one at /admin/projects/membership/"
+        )
+    return user
 
 
 class KeyStateCommand(OperatorCommand):

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
 from apikeys.keys import services
-from apikeys.models import ApiKey
+from apikeys.lifetimes.rehearsals import with_rehearsals
+from apikeys.models import RECENTLY, ApiKey
 from apikeys.pages.answers import (
     FORMS_OF_PAGES,
     find_key,
@@ -25,7 +26,14 @@ from apikeys.pages.answers import (
 )
 from apikeys.pages.forms import DeleteKeyForm
 from apikeys.pages.lifetimes.end_forms import OF_AN_END, CreateKeyForm, words_of_end
-from apikeys.pages.project import keys_context, living_names, project_context, propose_name, snippet_context
+from apikeys.pages.project import (
+    callers_context,
+    keys_context,
+    living_names,
+    project_context,
+    propose_name,
+    snippet_context,
+)
 from apikeys.secrets import vault
 from apikeys.usage.figures import with_figures
 from common import outages
@@ -159,7 +167,9 @@ def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         services.delete_key(key=key, by=request.user, address=client_address(request))
         announce(request, f"Deleted {key.name}. Requests using it are now rejected.")
         return keys_section(request, project) if wants_partial(request) else go_back(request, project)
-    context = project_context(project) | {"key": with_figures([key])[0], "delete_form": form}
+    [key] = with_rehearsals(with_figures([key]), older=True)
+    context = project_context(project) | {"key": key, "delete_form": form}
+    context |= callers_context(key, RECENTLY.days)
     status = 422 if form.is_bound else 200
     template = "apikeys/delete_form.html" if request.htmx else "apikeys/delete.html"
     return render(request, template, context, status=status)

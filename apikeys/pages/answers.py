@@ -8,7 +8,8 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
-from accounts.requests import PageRequest, path_that_asked
+from accounts.requests import PageRequest, page_that_asked, path_that_asked
+from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import ApiKey
 from apikeys.pages.project import keys_context, project_context
 from apikeys.usage.figures import with_figures
@@ -75,8 +76,17 @@ def keys_section(request: PageRequest, project: Project, **also: Any) -> HttpRes
 
 def key_row(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The key's current row."""
-    context = project_context(project) | {"key": with_figures([key])[0]}
+    context = project_context(project) | {"key": with_rehearsals(with_figures([key]))[0]}
     return swapped(f"#row-{key.public_id}", render(request, "apikeys/key_row_answer.html", context))
+
+
+def page_with_rolls(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+    """The list with its panels of rolls, or the page of the key or of its replacement, whichever asked."""
+    if wants_partial(request):
+        return keys_section(request, project)
+    asked = {path_that_asked(request), page_that_asked(request).partition("?")[0]}
+    keys = [key, *project.api_keys.filter(replaces=key)]
+    return go_back(request, project, next((each for each in keys if key_address(project, each) in asked), key))
 
 
 def key_gone(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:

@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest, path_that_asked
+from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
@@ -26,6 +27,8 @@ from apikeys.pages.lifetimes.end_forms import CreateKeyForm
 from apikeys.pages.lifetimes.roll_panels import rolls_context
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS
+from apikeys.usage.caller_bounds import days_kept
+from apikeys.usage.callers import Callers, used_from
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
 from common.answers.announcements import announce
 from common.answers.paging import page_of
@@ -121,7 +124,7 @@ def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
         if not (choice["q"] or choice["state"]):
             paginator.count = living  # known, so that nobody has to ask for it
         page = paginator.get_page(choice["page"])
-    page.object_list = with_figures(page.object_list)
+    page.object_list = with_rehearsals(with_figures(page.object_list))
     return page
 
 
@@ -239,15 +242,21 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
     choice = list_choice(request.GET, RangeForm)
     period = choice["range"] if request.GET.get("range") else Period.MONTH
     context = project_context(project) | {
-        "key": with_figures([key])[0],
+        "key": with_rehearsals(with_figures([key]))[0],
         "period": period,
         "words": usage_charts.WORDS[period],
         "ranges": usage_charts.WORDS.items(),
         "events": _events(key),
         **rolls_context(project, key),
     }
-    context |= usage_charts.context(history([key.pk], period), period)
+    context |= usage_charts.context(history([key.pk], period), period) | callers_context(key, days_kept())
     return render(request, "apikeys/key.html", context)
+
+
+def callers_context(key: ApiKey, days: int) -> dict[str, Any]:
+    """The addresses that used the key, which has its figures, in the last `days` days for which they are stored."""
+    days = min(days, days_kept())
+    return {"callers": used_from(key, days=days) if days else Callers([]), "caller_days": days}
 
 
 def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:

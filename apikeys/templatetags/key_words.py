@@ -10,19 +10,22 @@ from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apikeys.models import ApiKey
 from apikeys.standing import Standing
+from apikeys.usage.callers import Callers
 from apikeys.usage.figures import Calls
 from common.instants import briefly, time_left
+from common.page_tags import when
 from projects.permissions import Permission
 
 register = template.Library()
 
 _NEW_KEY = "Create a new key"
 _HEIGHT = 24
+_LISTED = 3  # addresses on one line
 _STEP = 4  # a day's width; latchkey.css leaves the last quarter empty, so that each day is a bar
 
 
@@ -56,6 +59,23 @@ def in_words(calls: Calls) -> str:
 def from_address(address: str | None) -> str:
     """` from 192.0.2.7`, to stand behind a moment; nothing where the address is not known."""
     return f" from {address}" if address else ""
+
+
+@register.filter
+def addresses(callers: Callers) -> str:
+    """`1 address`, `2 addresses`; `at least 50 addresses` if others were counted together."""
+    number = len(callers.rows)
+    words = f"{intcomma(number)} {'address' if number == 1 else 'addresses'}"
+    return f"at least {words}" if callers.is_incomplete else words
+
+
+@register.filter
+def listed(callers: Callers) -> SafeString:
+    """The last addresses on one line: `198.51.100.7 (412 requests, 20 s ago), 2001:db8::/64 (3 requests, 2 h ago)`."""
+    each = ((caller.address, requests(caller.calls), when(caller.last_at)) for caller in callers.rows[:_LISTED])
+    line = format_html_join(", ", "<code>{}</code> ({}, {})", each)
+    more = len(callers.rows) - _LISTED
+    return format_html("{} and {} more", line, intcomma(more)) if more > 0 else line
 
 
 @register.simple_tag

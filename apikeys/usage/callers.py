@@ -4,7 +4,7 @@ An address is an IPv4 address or the /64 network of an IPv6 address. Days are da
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -35,17 +35,20 @@ class Caller(NamedTuple):
 
 
 class Callers(NamedTuple):
-    """The addresses that used a key, the latest use first. `others` are the requests of all addresses that were not
-    stored one by one.
+    """The addresses that used a key, the latest use first.
+
+    `others` are the requests of all addresses that were not stored one by one. `before` is the number of requests that
+    were counted while no addresses were stored, as in an earlier release.
     """
 
     rows: list[Caller]
     others: Caller | None = None
+    before: int = 0
 
     @property
     def is_incomplete(self) -> bool:
         """Whether there were requests from addresses that are not listed. Each figure of the rows then says so."""
-        return self.others is not None
+        return bool(self.others or self.before)
 
     @property
     def allowed(self) -> int:
@@ -65,22 +68,44 @@ class Callers(NamedTuple):
 
 
 def used_from(key: ApiKey, *, days: int | None = None, since: datetime | None = None) -> Callers:
-    """The addresses that used the key in the last `days` days, or since an instant; without both, all that are stored.
+    """The addresses that used the key: in the last `days` days, with today; or since an instant; or all.
 
-    An address that was used since then is listed with all its requests of the first day, because requests are counted
-    by days.
+    Requests are counted by days, so an address that was used since an instant is listed with all its requests of that
+    day. Only a key with its figures (`with_figures`) and a number of days tell how many requests came `before`.
     """
     rows = KeyCaller.objects.filter(key=key, span=CallerSpan.DAY)
     if days is not None:
-        since = timezone.now() - timedelta(days=days)
+        rows = rows.filter(starts_at__gte=_first_of(days, timezone.now()))
     if since is not None:
         rows = rows.filter(starts_at__gte=_day(since), last_at__gte=since)
-    return _callers(
-        Caller(*row)
-        for row in rows.values_list("address").annotate(
-            Sum("allowed"), Sum("rejected"), Min("first_at"), Max("last_at")
-        )
-    )
+    figures = Sum("allowed"), Sum("rejected"), Min("first_at"), Max("last_at")
+    found = _callers(Caller(*row) for row in rows.values_list("address").annotate(*figures))
+    if key.figures and days and since is None:
+        counted = sum(day.all for day in key.figures.days[-days:])
+        found = found._replace(before=max(0, counted - found.calls))
+    return found
+
+
+def used_since(since: Mapping[int, datetime]) -> dict[int, Callers]:
+    """The same for any number of keys by one query. Each key, given by its primary key, has an instant of its own."""
+    if not since:
+        return {}
+    found: dict[int, list[Caller]] = defaultdict(list)
+    days = KeyCaller.objects.filter(key__in=since, span=CallerSpan.DAY, last_at__gte=min(since.values()))
+    for row in days:
+        if row.starts_at >= _day(since[row.key_id]):
+            found[row.key_id].append(Caller(row.address, row.allowed, row.rejected, row.first_at, row.last_at))
+    return {pk: _callers(_added_up(found[pk], since[pk])) for pk in since}
+
+
+def _added_up(days: Iterable[Caller], since: datetime) -> list[Caller]:
+    """Each address once, without those that were last used before the instant."""
+    found: dict[str, Caller] = {}
+    for day in sorted(days, key=lambda day: day.last_at):
+        first = found.get(day.address, day._replace(allowed=0, rejected=0))
+        allowed, rejected = first.allowed + day.allowed, first.rejected + day.rejected
+        found[day.address] = first._replace(allowed=allowed, rejected=rejected, last_at=day.last_at)
+    return [caller for caller in found.values() if caller.last_at >= since]
 
 
 def missed(key: ApiKey) -> Callers:
@@ -110,18 +135,20 @@ def _day(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def forget_old_callers(now: datetime) -> int:
-    """Deletes the rows that CALLER_DAYS does not keep, and returns their number. After a kill, the next call deletes
-    the rest.
+def _first_of(days: int, now: datetime) -> datetime:
+    """When the first of the last `days` days began, with today as the last."""
+    return _day(now) - timedelta(days=days - 1)
+
+
+def forget_old_callers(now: datetime) -> Iterator[int]:
+    """Deletes the rows that CALLER_DAYS does not keep; each step is a statement and gives its number of rows.
 
     With CALLER_DAYS=0 that is every address. The sums of rehearsals stay for REHEARSALS_KEPT.
     """
     days = days_kept()
-    too_old = Q(span=CallerSpan.DAY, starts_at__lt=_day(now) - timedelta(days=days - 1))
+    too_old = Q(span=CallerSpan.DAY, starts_at__lt=_first_of(days, now))
     too_old |= Q(span=CallerSpan.REHEARSAL, starts_at__lt=now - max(timedelta(days=days), REHEARSALS_KEPT))
     if not days:
         too_old |= ~Q(address=OTHERS)
-    forgotten = 0
     while pks := list(KeyCaller.objects.filter(too_old).values_list("pk", flat=True)[:ROWS_A_STATEMENT]):
-        forgotten += KeyCaller.objects.filter(pk__in=pks).delete()[0]
-    return forgotten
+        yield KeyCaller.objects.filter(pk__in=pks).delete()[0]

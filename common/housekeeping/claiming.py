@@ -7,7 +7,7 @@ holder was killed, the claim ends, and any other process takes it.
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import DateTimeField, ExpressionWrapper, Q
+from django.db.models import DateTimeField, Expression, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from common.housekeeping.models import Claim
@@ -15,6 +15,8 @@ from common.housekeeping.models import Claim
 NAME = "housekeeping"
 # How long a claim lasts, in multiples of HOUSEKEEPING_SECONDS.
 TURNS_A_CLAIM = 3
+# Longer than any claim lasts. A claim that ends later was taken while the database's clock was wrong.
+LONGEST = timedelta(days=4)
 
 
 def claim_length() -> timedelta:
@@ -34,8 +36,13 @@ def hold(holder: str) -> datetime | None:
 
 
 def _move_end(holder: str) -> int:
-    free = Claim.objects.filter(Q(holder=holder) | Q(ends_at__lte=Now()), pk=NAME)
-    return free.update(holder=holder, ends_at=ExpressionWrapper(Now() + claim_length(), DateTimeField()))
+    is_over = Q(ends_at__lte=Now()) | Q(ends_at__gt=_ahead(LONGEST))
+    free = Claim.objects.filter(Q(holder=holder) | is_over, pk=NAME)
+    return free.update(holder=holder, ends_at=_ahead(claim_length()))
+
+
+def _ahead(time: timedelta) -> Expression:
+    return ExpressionWrapper(Now() + time, DateTimeField())
 
 
 def give_back(holder: str) -> None:

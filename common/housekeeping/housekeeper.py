@@ -128,7 +128,7 @@ def _hold(holder: str) -> datetime:
 
 def _do(task: Task, now: datetime, holder: str) -> None:
     with database_deadline.Begun():
-        if task.daily and DailyTask.objects.filter(pk=task.name, finished_at__gt=now - DAY).exists():
+        if task.daily and DailyTask.objects.filter(pk=task.name, finished_at__range=(now - DAY, now)).exists():
             return
     steps, renewed_at = _steps(task, now), time.monotonic()
     while _goes_on(steps):

@@ -58,9 +58,18 @@ export function sayEnds(root) {
     form.querySelector('[data-end]').dataset.kept ??= form.querySelector('[data-end-words]').textContent
     sayEnd(form)
   })
+  root.querySelectorAll('[data-local-time]').forEach(sayZone)
+}
+
+// The end of a pause.
+function sayZone(place) {
+  const zone = place.querySelector('[data-zone]')
+  zone.value = offsetAt(new Date(place.querySelector('[type="datetime-local"]').value || Date.now()))
+  place.querySelector('.help').textContent = `In your time zone, UTC${zone.value}.`
 }
 
 document.addEventListener('input', ({target}) => {
-  const form = target.closest('[data-end-form]')
+  const form = target.closest('[data-end-form]'), place = target.closest('[data-local-time]')
   if (form) sayEnd(form)
+  if (place) sayZone(place)
 })

@@ -26,11 +26,11 @@ dialog.addEventListener('close', () => { document.getElementById(opener)?.focus(
 // another Enter would pause a key that nobody chose.
 let next = null
 document.addEventListener('htmx:beforeRequest', ({target}) => {
-  const [, change, key] = target.id.match(/^(delete|end-old)-form-(.+)/) ?? []
+  const [, change, key] = target.id.match(/^(delete|end)-form-(.+)/) ?? []
   const row = document.getElementById(`row-${key}`)
   next = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
   // The panel of a roll is gone after its end. The key's row stays.
-  if (change === 'end-old') next = {id: `row-${key}`}
+  if (change === 'end') next = {id: `row-${key}`}
 })
 
 const close = () => { if (dialog.open) dialog.close() }

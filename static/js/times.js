@@ -10,7 +10,6 @@ export function inOwnTimeZone(root) {
     if (time.matches('[data-clock]')) time.textContent = clock(at)
   })
   root.querySelectorAll('[data-left]').forEach(left => { if (!ends.has(left)) ends.set(left, Date.now() + left.dataset.left * 1000) })
-  root.querySelectorAll('[data-zone]').forEach(useOwnZone)
 }
 
 // The same words as the server's, in page_tags.py.
@@ -43,17 +42,3 @@ function countDown(left) {
   htmx.ajax('GET', location.href, {source: left, target: place, select: `#${place.id}`, swap: 'outerHTML'})
 }
 setInterval(() => document.querySelectorAll('[data-left]').forEach(left => { if (ends.has(left)) countDown(left) }), 1000)
-
-// A typed time is in the reader's zone: the form sends how far that zone is from UTC at that time.
-function useOwnZone(zone) {
-  const typed = zone.parentElement.querySelector('input[type="datetime-local"]')
-  const label = typed.labels[0]
-  label.textContent = label.textContent.replace('(UTC)', `(${Intl.DateTimeFormat().resolvedOptions().timeZone})`)
-  const tell = () => {
-    const minutes = -new Date(typed.value || Date.now()).getTimezoneOffset()
-    const two = number => String(Math.floor(number)).padStart(2, '0')
-    zone.value = `${minutes < 0 ? '-' : '+'}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`
-  }
-  typed.oninput = tell
-  tell()
-}

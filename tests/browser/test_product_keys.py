@@ -1,11 +1,14 @@
-"""P8 to P11 of product.md, the actions on a key. test_product.py has the others."""
+"""P8 to P11 and P18 of product.md, the actions on a key and its use. test_product.py has the others."""
 
 import threading
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
 from apikeys.keys.services import create_key
 from apikeys.standing import KeyState
+from apikeys.usage import callers
 from tests.browser.places import (
     EACH_BROWSER,
     button,
@@ -13,6 +16,7 @@ from tests.browser.places import (
     copied_with,
     create_key_in_dialog,
     dashboard,
+    key_page,
     more,
     names,
     open_deletion,
@@ -155,3 +159,28 @@ def test_p11_a_roll_has_no_downtime(server, owners_page, project, api_key):
         program.end()
     assert program.refusals == []
     assert program.codes == {"Production server", "Production server 2"}
+
+
+def check_from(server, secret: str, address: str) -> int:
+    """The status of a check that a program at one of this machine's own addresses makes."""
+    connection = HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=60, source_address=(address, 0))
+    try:
+        connection.request("GET", "/api/v1/verify", headers={"Authorization": f"Bearer {secret}"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_p18_a_key_says_from_which_addresses_it_is_used(server, owners_page, project, api_key):
+    """P18: a key that is used from two addresses shows both, on its page and before it is deleted."""
+    assert [check_from(server, api_key.secret, f"127.0.0.{number}") for number in (2, 2, 3)] == [204] * 3
+    until(lambda: callers.used_from(api_key).allowed == 3)
+    owners_page.goto(key_page(api_key, "key"))
+    section = owners_page.get_by_role("region", name="Used from", exact=True)
+    expect(section.get_by_role("row", name="127.0.0.2 2 0")).to_be_visible()
+    expect(section.get_by_role("row", name="127.0.0.3 1 0")).to_be_visible()
+    owners_page.goto(settings_page(project))
+    open_deletion(owners_page, "Production server")
+    dialog = owners_page.get_by_role("dialog", name="Delete “Production server”?")
+    expect(dialog).to_contain_text("Used from 2 addresses in the last 7 days")
+    expect(dialog).to_contain_text("127.0.0.2 (2 requests")

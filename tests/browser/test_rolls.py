@@ -55,7 +55,7 @@ def test_the_panel_gives_24_more_hours_and_ends_the_old_key(on_settings, owner, 
     assert api_key.expires_at == end + timedelta(hours=24)
     button(page, "End old key now").press("Enter")
     expect(button(page, "Cancel")).to_be_focused()
-    button(page, "End key now").click()
+    button(page, "End now").click()
     said(page, "Requests using it are now rejected")
     expect(panel(page)).to_have_count(0)
     expect(page.locator("body")).not_to_be_focused()

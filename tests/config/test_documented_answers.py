@@ -17,7 +17,7 @@ from tests.support.calls.github import SIGNER
 from tests.support.calls.openapi import document_of, operations
 from tests.support.environment import ON_SQLITE
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 NEVER = "file_0000000000000000"
 

@@ -99,12 +99,19 @@ def checked(**environment: str) -> dict[str, object]:
     return answer
 
 
+@pytest.fixture(scope="module")
+def first_backup(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("backup") / "first"
+
+
 @pytest.fixture
-def saved(secrets, tmp_path) -> Path:
-    folder = tmp_path / "backup"
-    result = backup("save", folder)
-    assert (result.returncode, result.stderr) == (0, "")
-    return folder
+def saved(request, transactional_db, first_backup, tmp_path) -> Path:
+    """A backup of `secrets`. The first test saves it, and each test has a copy of its own."""
+    if not first_backup.exists():
+        request.getfixturevalue("secrets")
+        result = backup("save", first_backup)
+        assert (result.returncode, result.stderr) == (0, "")
+    return Path(shutil.copytree(first_backup, tmp_path / "backup"))
 
 
 def lose_everything() -> None:
@@ -148,7 +155,7 @@ def test_backup_and_secrets_restored_apart_bring_every_key_back(
     assert (content.status, content.body) == (200, b"1,2,3\n")
 
 
-def test_the_backup_alone_brings_nothing_back(secrets, saved, elsewhere, kept_apart):
+def test_the_backup_alone_brings_nothing_back(saved, elsewhere, kept_apart):
     """T9: first with a server that makes new secrets, then with the right secrets."""
     result = backup("restore", saved, **elsewhere)
     assert result.returncode == 1
@@ -159,7 +166,7 @@ def test_the_backup_alone_brings_nothing_back(secrets, saved, elsewhere, kept_ap
 
 
 @pytest.mark.parametrize("missing", ["key_ring", "key_peppers"])
-def test_ring_and_peppers_are_both_needed(missing, secrets, saved, elsewhere, kept_apart):
+def test_ring_and_peppers_are_both_needed(missing, saved, elsewhere, kept_apart):
     """T9"""
     del kept_apart[f"{missing.upper()}_FILE"]
     result = backup("restore", saved, **elsewhere, **kept_apart)
@@ -178,8 +185,10 @@ def test_without_the_servers_environment_nothing_is_saved(tmp_path):
     assert not (tmp_path / "backup").exists()
 
 
-def test_the_backup_holds_no_secret(secrets, saved):
+def test_the_backup_holds_no_secret(secrets, tmp_path):
     """T4, T9"""
+    saved = tmp_path / "backup"
+    assert backup("save", saved).returncode == 0
     content = b"".join(path.read_bytes() for path in saved.iterdir())
     if not ON_SQLITE:
         plain = saved.parent / "plain"
@@ -217,7 +226,7 @@ def test_a_backup_leaves_sessions_and_the_cache_out(owner, client, tmp_path, els
     assert not any(row.session_data.encode() in saved for row in Session.objects.all()), "not in free pages either"
 
 
-def test_nothing_is_restored_over_files_and_no_backup_over_another(secrets, saved):
+def test_nothing_is_restored_over_files_and_no_backup_over_another(saved):
     FileFactory()
     over = backup("restore", saved)
     assert (over.returncode, "is not empty. Name another DATA_DIR" in over.stderr) == (1, True)
@@ -226,7 +235,7 @@ def test_nothing_is_restored_over_files_and_no_backup_over_another(secrets, save
     assert [(path, path.read_bytes()) for path in sorted(saved.iterdir())] == before
 
 
-def test_a_database_that_is_not_empty_stays_as_it_is(secrets, saved, elsewhere, kept_apart):
+def test_a_database_that_is_not_empty_stays_as_it_is(saved, elsewhere, kept_apart):
     url = elsewhere["DATABASE_URL"]
     if ON_SQLITE:
         file = Path(url.removeprefix("sqlite:///"))
@@ -243,11 +252,10 @@ def test_a_database_that_is_not_empty_stays_as_it_is(secrets, saved, elsewhere, 
         assert tables == [(AuditEvent._meta.db_table,)]
 
 
+@pytest.mark.skipif(not ON_SQLITE, reason="PostgreSQL keeps its journal itself")
 @pytest.mark.parametrize("left", ["-wal", "-journal"])
-def test_nothing_is_restored_beside_the_journal_of_an_earlier_database(left, secrets, saved, elsewhere, kept_apart):
+def test_nothing_is_restored_beside_the_journal_of_an_earlier_database(left, saved, elsewhere, kept_apart):
     """T9: SQLite would apply the journal's later changes to the restored database."""
-    if not ON_SQLITE:
-        pytest.skip("PostgreSQL keeps its journal itself.")
     database = elsewhere["DATABASE_URL"].removeprefix("sqlite:///")
     Path(database + left).write_bytes(b"changes")
     over = backup("restore", saved, **elsewhere, **kept_apart)

@@ -4,18 +4,15 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.models import User
 from apikeys.keys.end_limits import WHEN, read_expires
 from apikeys.keys.services import create_key
-from apikeys.management.key_commands import facts
+from apikeys.management.key_commands import facts, find_creator
 from apikeys.models import ApiKey
 from apikeys.pages.snippets import ENVIRONMENT_VARIABLE
 from common.instants import stops_working
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
-from projects.management.operator_command import Answer, OperatorCommand, find_project, find_user, named_user
-from projects.models import Project
-from projects.permissions import Permission
+from projects.management.operator_command import Answer, OperatorCommand, find_project, named_user
 
 
 class Command(OperatorCommand):
@@ -38,7 +35,7 @@ class Command(OperatorCommand):
     @sensitive_variables()
     def answer(self, **options: Any) -> Answer:
         project = find_project(options["project_id"])
-        by = _creator(project, options["by"])
+        by = find_creator(project, options["by"])
         try:
             end = read_expires(options["expires"])
             key, secret = create_key(project=project, name=options["name"], by=by, expires_at=end)
@@ -58,21 +55,3 @@ class Command(OperatorCommand):
 
 def _words_of_end(key: ApiKey) -> str:
     return f"{stops_working(key.expires_at, timezone.now())}.\n" if key.expires_at else ""
-
-
-def _creator(project: Project, email: str | None) -> User:
-    """The account that the key will speak for. Raises CommandError if it may not create keys in the project."""
-    creators = project.memberships.that(Permission.MANAGE_KEYS)
-    if email is None:
-        active = creators.filter(user__is_active=True).select_related("user")
-        first = active.order_by("created_at", "pk").first()
-        if first is None:
-            raise CommandError(f"{project.name} has no active owner. Add one at /admin/projects/membership/add/")
-        return first.user
-    user = find_user(email)
-    if not creators.filter(user=user).exists():
-        raise CommandError(
-            f"{named_user(user)} may not make keys in {project.name}. "
-            "Leave out --by for its owner, or make them one at /admin/projects/membership/"
-        )
-    return user

@@ -21,7 +21,7 @@ class Command(KeyStateCommand):
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--for", dest="length", choices=LENGTHS, help="The key re-enables itself after this time.")
         end.add_argument(
-            "--until", metavar="ISO 8601", help="The key re-enables itself then: 2027-02-26T09:30Z or with an offset."
+            "--until", metavar="TIME", help="The key re-enables itself then: 2027-02-26T09:30Z or with an offset."
         )
         parser.add_argument("--note", default="", help="Why; only members of the project see it.")
 

@@ -15,7 +15,7 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys.services import KeyGone
 from apikeys.lifetimes.ends import Edited, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
-from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
+from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial
 from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, words_of_end
 from apikeys.pages.project import project_context
 from apikeys.usage.figures import with_figures
@@ -78,6 +78,8 @@ def _done(key: ApiKey, old: str, edited: Edited) -> str:
 
 
 def _answer(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
+    if key.replaced_by.exists():
+        return page_with_rolls(request, project, key)
     return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
 
 

@@ -61,6 +61,8 @@ class EndForm(PageForm):
             self.fields["end"].widget.attrs["data-end"] = key.expires_at.isoformat()
 
     def clean(self) -> None:
+        if self.cleaned_data.get("end") != ON_A_DATE:
+            self.cleaned_data |= {"end_at": "", "end_zone": ""}
         try:
             self.new_end = self._chosen()
             if self.new_end:

@@ -14,7 +14,7 @@ from apikeys.keys import services
 from apikeys.lifetimes.pauses import re_enabled_itself
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
-from apikeys.pages.forms import EndOfPauseForm, PauseForForm
+from apikeys.pages.lifetimes.pause_forms import EndOfPauseForm, PauseForForm
 from apikeys.pages.project import project_context
 from apikeys.standing import PauseReason
 from common.answers.announcements import announce, warn

@@ -13,6 +13,7 @@ from apikeys.lifetimes.quiet import Quiet, quiet_of
 from apikeys.models import ApiKey
 from apikeys.pages import charts, usage_charts
 from apikeys.pages.charts import Chart, Label, Slot
+from apikeys.usage.callers import Caller, Callers, used_since
 from apikeys.usage.figures import Bucket, Calls, Period, starts, use_of
 from projects.models import Project
 
@@ -20,6 +21,7 @@ from projects.models import Project
 PANELS_SHOWN = 3
 # A key that had a request in this time is still in use, for the words of the panel.
 IN_USE = timedelta(hours=1)
+CALLERS_SHOWN = 3
 
 
 class RollChart(NamedTuple):
@@ -36,13 +38,23 @@ class Roll(NamedTuple):
     new: ApiKey
     quiet: Quiet
     chart: RollChart | None  # None without requests
-    old_requests: int
+    callers: Callers  # of the old key in the last 24 hours, but after the roll
+    counted_from: datetime
 
     @property
     def is_in_use(self) -> bool:
-        """Whether a program has just used the old key."""
-        used, since = self.old.last_used_at, self.quiet.since
-        return used is not None and used >= since and timezone.now() - used < IN_USE
+        """Whether a program used the old key in the last hour, after the roll."""
+        return self.quiet.since > max(self.new.created_at, timezone.now() - IN_USE)
+
+    @property
+    def shown(self) -> list[Caller]:
+        """The addresses that used the old key last."""
+        return self.callers.rows[:CALLERS_SHOWN] or self.callers.all
+
+    @property
+    def more(self) -> int:
+        """How many further addresses are stored."""
+        return len(self.callers.rows) - len(self.shown) if self.callers.rows else 0
 
     @property
     def quiet_time(self) -> str:
@@ -69,8 +81,11 @@ def _rolls(new: Sequence[ApiKey]) -> list[Roll]:
         return []
     quiet = quiet_of([old for old, _ in pairs])
     calls = _calls([key for pair in pairs for key in pair])
+    yesterday = timezone.now() - timedelta(days=1)
+    since = {old.pk: max(key.created_at, yesterday) for old, key in pairs}
+    callers = used_since(since)
     return [
-        Roll(old, key, quiet[old.pk], _chart(calls[key.pk], calls[old.pk]), sum(calls[old.pk].values()))
+        Roll(old, key, quiet[old.pk], _chart(calls[key.pk], calls[old.pk]), callers[old.pk], since[old.pk])
         for old, key in pairs
     ]
 

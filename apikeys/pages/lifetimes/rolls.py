@@ -1,4 +1,4 @@
-"""Rolling a key, and the buttons of the panel that shows a roll."""
+"""Rolling a key, and 24 more hours for its old key."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.requests import PageRequest, page_that_asked, path_that_asked
+from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import services
-from apikeys.lifetimes.ends import HasExpired, end_key
+from apikeys.lifetimes.ends import HasExpired
 from apikeys.lifetimes.rolling import Overlap, extend_overlap, refuse_roll, roll_key
 from apikeys.models import ApiKey
 from apikeys.pages import actions
-from apikeys.pages.answers import find_key, go_back, key_address, key_gone, keys_section, wants_partial
+from apikeys.pages.answers import find_key, go_back, key_gone, page_with_rolls, wants_partial
 from apikeys.pages.project import project_context
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
@@ -103,27 +103,6 @@ def _rolled(request: PageRequest, project: Project, key: ApiKey, new: services.N
     return go_back(request, project, created=new.key.public_id)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def end_old(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """A GET shows the confirmation: in a dialog for htmx, otherwise as a page."""
-    project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = find_key(project, key_id)
-    if key.is_deleted:
-        return key_gone(request, project, key)
-    if request.method != "POST":
-        template = "apikeys/end_old_form.html" if request.htmx else "apikeys/end_old.html"
-        return render(request, template, project_context(project) | {"key": key})
-    try:
-        ended = end_key(key=key, by=request.user, address=client_address(request))
-    except services.KeyGone:
-        return key_gone(request, project, key)
-    if ended:
-        announce(request, f"Ended {key.name}. Requests using it are now rejected.")
-    else:
-        warn(request, f"{key.name} had ended already. Nothing was changed.")
-    return _page_with_rolls(request, project, key)
-
-
 @require_POST
 def extend_old(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
@@ -144,7 +123,7 @@ def extend_old(request: PageRequest, project_id: str, key_id: str) -> HttpRespon
             announce(request, f"{key.name} now ends on {in_words(key.expires_at)}{latest}.")
         else:
             warn(request, f"The end of {key.name} was changed in the meantime. Nothing was changed.")
-    return _page_with_rolls(request, project, key)
+    return page_with_rolls(request, project, key)
 
 
 def _why_not_extended(key: ApiKey, error: Exception) -> str:
@@ -152,12 +131,3 @@ def _why_not_extended(key: ApiKey, error: Exception) -> str:
         return " ".join(error.messages)
     how = "was deleted" if isinstance(error, services.KeyGone) else "has ended"
     return f"{key.name} {how} in the meantime. Nothing was changed."
-
-
-def _page_with_rolls(request: PageRequest, project: Project, old: ApiKey) -> HttpResponse:
-    """The list, or the page of one of the two keys, whichever asked."""
-    if wants_partial(request):
-        return keys_section(request, project)
-    asked = {path_that_asked(request), page_that_asked(request).partition("?")[0]}
-    both = [old, *project.api_keys.filter(replaces=old)]
-    return go_back(request, project, next((key for key in both if key_address(project, key) in asked), old))

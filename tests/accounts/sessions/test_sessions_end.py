@@ -30,7 +30,7 @@ from tests.support.people.accounts import NEW_PASSWORD, PASSWORD, log_in, mailed
 from tests.support.places.pages import HTMX, page, text
 from tests.support.places.routes import NO_ROW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 PROJECTS, SESSIONS = "/projects/", reverse("usersessions_list")
 START = datetime(2030, 1, 1, 9, tzinfo=UTC)

@@ -21,6 +21,8 @@ from common.outbox.models import Email
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP
 
+pytestmark = pytest.mark.nodb
+
 RESET, RESET_CODE = reverse("account_reset_password"), reverse("account_confirm_password_reset_code")
 ADDRESS = reverse("account_email")
 WRONG = {"code": "WRONG1"}

@@ -21,7 +21,7 @@ from projects.services import choose_mails, delete_project
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.people.emails import ALL, HOME, OFFICE
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
 
 @pytest.fixture

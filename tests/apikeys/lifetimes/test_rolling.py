@@ -1,9 +1,13 @@
 """A roll: the new key, the old key, their names and ends, and who is refused."""
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apikeys.keys import services
@@ -12,6 +16,7 @@ from apikeys.lifetimes.rolling import LENGTHS, Names, Overlap, extend_overlap, n
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from apikeys.verify.verification import verify
+from common.instants import in_words
 from common.names import clean_name
 from projects.audit_log.models import AuditEvent
 from tests.support.factories import ApiKeyFactory, UserFactory
@@ -242,3 +247,49 @@ def test_24_more_hours_keep_what_the_roll_chose(api_key, owner):
     assert (api_key.expires_at, api_key.end_reason, api_key.ends_when_quiet) == (end + DAY, "rolled", True)
     assert not extend_overlap(key=api_key, seen=end, by=owner), "the second click of a double click"
     assert api_key.events.filter(kind="end_changed").count() == 1
+
+
+# The command
+
+
+def rolled_by_command(key: ApiKey, *arguments: str) -> str:
+    out = StringIO()
+    call_command("rollkey", key.public_id, *arguments, stdout=out)
+    key.refresh_from_db()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("overlap", Overlap)
+def test_rollkey_prints_the_new_key_and_the_old_ones_end(api_key, overlap):
+    """P17"""
+    answer = json.loads(rolled_by_command(api_key, "--overlap", overlap, "--json"))
+    assert [*answer] == ["id", "secret", "replaces", "old_expires_at"]
+    new = ApiKey.objects.get(public_id=answer["id"])
+    assert (new.replaces, answer["replaces"]) == (api_key, api_key.public_id)
+    assert datetime.fromisoformat(answer["old_expires_at"]) == api_key.expires_at
+    assert allowed(answer["secret"])
+    assert allowed(api_key.secret) is (overlap != Overlap.NONE)
+
+
+def test_rollkey_says_the_secret_once_and_when_the_old_key_ends(api_key):
+    said = rolled_by_command(api_key)
+    assert len(re.findall(r"lk_\w{36}", said)) == 1
+    assert "export LATCHKEY_API_KEY=<the secret>" in said
+    assert f"({api_key.public_id}), ends on {in_words(api_key.expires_at)}." in said
+
+
+def test_rollkey_makes_the_new_key_one_of_somebody_who_may_have_keys(api_key, owner):
+    """The old key's creator is not a member any more."""
+    left = UserFactory()
+    ApiKey.objects.update(created_by=left)
+    answer = json.loads(rolled_by_command(api_key, "--json"))
+    assert ApiKey.objects.get(public_id=answer["id"]).created_by == owner
+
+
+def test_rollkey_says_why_a_key_cannot_be_rolled(api_key, owner):
+    roll(api_key)
+    with pytest.raises(CommandError, match="is being rolled already"):
+        rolled_by_command(api_key)
+    services.delete_key(key=api_key, by=owner)
+    with pytest.raises(CommandError, match="createkey"):
+        rolled_by_command(api_key)

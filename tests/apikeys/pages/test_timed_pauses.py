@@ -46,7 +46,14 @@ def everywhere(client, key) -> list[str]:
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
 def test_the_form_offers_a_rehearsal_first_and_times_in_utc_without_script(client, api_key, headers):
     shown = client.get(action("pause_for", api_key), headers=headers)
-    for words in ("5 minutes", "1 hour", "24 hours", "Until a date and time", "Until (UTC)", "Note (optional)"):
+    for words in (
+        "5 minutes",
+        "1 hour",
+        "24 hours",
+        "Until a date and time",
+        "Date and time In UTC.",
+        "Note (optional)",
+    ):
         assert words in text(shown)
     assert 'value="5m" id="pause-for-length_0" checked' in " ".join(shown.content.decode().split()).replace(
         "required ", ""
@@ -91,7 +98,7 @@ def test_without_script_a_typed_time_is_utc_and_the_next_page_is_the_one_that_as
         ({"until": "2027-01-01T10:00", "zone": "Mars/Olympus"}, "This time zone is not known."),
         ({"until": "2027-01-01T10:00", "zone": "+99:00"}, "This time zone is not known."),
         ({"until": "soon"}, "Enter a date and time, such as 2027-02-26T09:30."),
-        ({"until": ""}, "Enter a date and time."),
+        ({"until": ""}, "Enter a date and time, such as"),
         ({"length": "1h", "note": "x" * 201}, "Use at most 200 characters. This note has 201."),
         ({"length": "1h", "note": "a\u202eb"}, "This note contains invisible characters. Remove them."),
         ({"length": "1h", "note": "lk_" + "a" * 36}, "This looks like an API key."),

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apikeys.keys import services
 from apikeys.usage import caller_bounds, callers, counting, writing
+from apikeys.usage.figures import with_figures
 from apikeys.usage.models import KeyCaller
 from apikeys.verify.verification import verify
 from projects.services import delete_project
@@ -51,8 +52,22 @@ def test_each_address_of_a_key_is_counted_by_day_with_its_first_and_last_time(ap
     assert not callers.used_from(api_key).is_incomplete
 
 
+def test_many_keys_have_their_callers_by_one_query_each_since_its_own_instant(project, django_assert_num_queries):
+    one, other = ApiKeyFactory.create_batch(2, project=project)
+    for key in (one, other):
+        use(key, "198.51.100.7", at=NOON - timedelta(days=2))
+        use(key, "198.51.100.7", "198.51.100.7", at=NOON - timedelta(hours=1))
+        use(key, "203.0.113.9", at=NOON - timedelta(hours=5))
+    counting.flush()
+    with django_assert_num_queries(1):
+        found = callers.used_since({one.pk: NOON - timedelta(hours=2), other.pk: NOON - timedelta(days=3)})
+    assert listed(found[one.pk]) == [("198.51.100.7", 2, 0)]
+    assert listed(found[other.pk]) == [("198.51.100.7", 3, 0), ("203.0.113.9", 1, 0)]
+    assert callers.used_since({}) == {}
+
+
 def test_an_address_is_listed_only_if_it_was_used_in_the_time_that_is_asked_for(api_key):
-    use(api_key, "198.51.100.7", at=NOON - timedelta(days=8))
+    use(api_key, "198.51.100.7", at=NOON - timedelta(days=7))
     use(api_key, "198.51.100.8", at=NOON - timedelta(days=6))
     use(api_key, "198.51.100.9", at=NOON - timedelta(minutes=2))
     counting.flush()
@@ -81,6 +96,18 @@ def test_requests_with_an_address_that_cannot_be_read_make_the_list_incomplete(a
     found = callers.used_from(api_key)
     assert listed(found) == [("198.51.100.7", 1, 0), ("2001:db8::/64", 2, 0), ("", 1, 0)]
     assert (found.is_incomplete, found.calls) == (True, 4)
+
+
+def test_requests_from_before_addresses_were_stored_make_the_list_incomplete(api_key):
+    use(api_key, "198.51.100.7", "198.51.100.8", at=NOON - timedelta(days=2))
+    counting.flush()
+    KeyCaller.objects.all().delete()
+    use(api_key, "198.51.100.7")
+    counting.flush()
+    key = with_figures([api_key])[0]
+    assert callers.used_from(key, days=2).before == 0
+    found = callers.used_from(key, days=7)
+    assert (found.before, found.is_incomplete, len(found.rows)) == (2, True, 1)
 
 
 # Bounds
@@ -256,6 +283,10 @@ def test_the_last_rehearsals_of_many_keys_are_read_by_one_query(project, owner, 
 # Deletion
 
 
+def forgotten(now: datetime) -> int:
+    return sum(callers.forget_old_callers(now))
+
+
 def test_addresses_are_deleted_after_their_days(api_key, owner, settings):
     settings.CALLER_DAYS = 3
     rehearse(api_key, owner)
@@ -263,10 +294,10 @@ def test_addresses_are_deleted_after_their_days(api_key, owner, settings):
         use(api_key, "198.51.100.7", at=NOON - timedelta(days=days))
     use(api_key, "198.51.100.7", outcome="paused")
     counting.flush()
-    assert callers.forget_old_callers(NOON) == 2
+    assert forgotten(NOON) == 2
     assert callers.used_from(api_key).allowed == 3
     assert callers.missed(api_key).rejected == 1
-    assert callers.forget_old_callers(NOON + timedelta(days=4)) == 4
+    assert forgotten(NOON + timedelta(days=4)) == 4
     assert not KeyCaller.objects.exists()
 
 
@@ -278,17 +309,17 @@ def test_without_days_no_address_is_stored_and_rehearsals_are_counted_as_sums(ap
     rehearse(api_key, owner)
     use(api_key, "198.51.100.7", "198.51.100.8", outcome="paused")
     counting.flush()
-    assert callers.forget_old_callers(NOON) == 1
+    assert forgotten(NOON) == 1
     assert listed(callers.missed(api_key)) == [("", 0, 2)]
     assert KeyCaller.objects.count() == 1
-    assert callers.forget_old_callers(NOON + timedelta(days=3)) == 1
+    assert forgotten(NOON + timedelta(days=3)) == 1
 
 
 def test_old_addresses_are_deleted_in_small_statements(api_key, monkeypatch):
     monkeypatch.setattr(callers, "ROWS_A_STATEMENT", 2)
     use(api_key, *(f"198.51.100.{number}" for number in range(5)))
     counting.flush()
-    assert callers.forget_old_callers(NOON + timedelta(days=31)) == 5
+    assert list(callers.forget_old_callers(NOON + timedelta(days=31))) == [2, 2, 1]
 
 
 # The check

@@ -1,18 +1,43 @@
-"""Delete and pause hold as soon as they are answered: no later call succeeds, on four workers under load."""
+"""Delete, pause, "end now" and a roll without overlap hold as soon as they are answered: no later call succeeds, on
+four workers under load. A roll with an overlap rejects no call with either key.
+"""
 
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key, pause_key
-from tests.support.programs.load import call_before_and_after
+from apikeys.lifetimes.ends import change_end, end_key
+from apikeys.lifetimes.rolling import Overlap, roll_key
+from tests.support.programs.load import Call, call_before_and_after, call_in_turn
 
 KEYS = 100
 PROGRAMS = 4
+ROLLS = 20
 BUSY = 503  # with few cores a check may be rejected because the database is slow; that lets nobody in
 
 
-@pytest.mark.parametrize("stop", [pause_key, delete_key], ids=["T11-pause", "T10-delete"])
+def end_in_either_way(*, key, by):
+    """By "end now", and by an end that is over before the answer is given."""
+    if key.pk % 2:
+        assert end_key(key=key, by=by)
+        return
+    at = timezone.now() + timedelta(milliseconds=20)
+    assert change_end(key=key, expires_at=at, by=by)
+    while timezone.now() <= at:
+        time.sleep(0.005)
+
+
+def roll_now(*, key, by):
+    roll_key(key=key, overlap=Overlap.NONE, by=by)
+
+
+STOPS = {"T11-pause": pause_key, "T10-delete": delete_key, "T10-end": end_in_either_way, "T10-roll": roll_now}
+
+
+@pytest.mark.parametrize("stop", STOPS.values(), ids=[*STOPS])
 def test_no_success_begins_after_the_answer(start_server, project, owner, stop):
     """T10, T11, V6"""
     server = start_server(check_workers=4)
@@ -34,3 +59,20 @@ def test_no_success_begins_after_the_answer(start_server, project, owner, stop):
     after = {call.secret for call in calls if call.began > stopped[call.secret]}
     assert before == after == set(stopped), "there was load on every key, before and after"
     print(f"{len(stopped)} keys stopped amid {len(calls)} calls: 0 successes after the answer")
+
+
+def test_a_roll_under_load_rejects_no_call(server, project, owner):
+    """L3: some programs use the new key right after the answer, and others still use the old key."""
+    old = [create_key(project=project, name=f"Key {number}", by=owner) for number in range(ROLLS)]
+    new: list[str] = []
+    with_new_keys: list[Call] = []
+
+    def roll_one_after_the_other():
+        for key, _ in old:
+            new.append(roll_key(key=key, overlap=Overlap.HOUR, by=owner).secret)
+            with_new_keys.extend(call_in_turn(server.check_port, new))
+
+    secrets = [secret for _, secret in old]
+    calls = call_before_and_after(server.check_port, secrets, 2, roll_one_after_the_other) + with_new_keys
+    assert [call for call in calls if call.status not in {204, BUSY}] == []
+    assert {call.secret for call in calls if call.status == 204} == {*secrets, *new}

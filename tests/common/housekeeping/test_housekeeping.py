@@ -73,6 +73,16 @@ def test_the_claim_ends_by_the_databases_clock():
             began = renewed
 
 
+def test_a_wrong_clock_of_the_past_stops_no_housekeeping():
+    """While the database's clock was a year ahead, a claim was taken and a task finished."""
+    work, year = Work(), timezone.now() + timedelta(days=365)
+    housekeeper.give(Task("work", work, daily=True))
+    Claim.objects.create(name=claiming.NAME, holder="b", ends_at=year)
+    DailyTask.objects.create(name="work", finished_at=year)
+    assert take_turn("a")
+    assert len(work.turns) == 1
+
+
 def test_a_claim_that_is_given_back_is_free_at_once():
     claiming.hold("a")
     claiming.give_back("b")

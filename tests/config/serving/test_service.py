@@ -10,10 +10,11 @@ import pytest
 from tests.scripts.test_backup import everything
 from tests.support.environment import REPOSITORY, lacking
 
+pytestmark = pytest.mark.nodb
+
 DOCUMENTED = (REPOSITORY / "docs" / "running.md").read_text().partition("\n## As a service\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.nodb
 def test_systemd_accepts_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
         lacking("systemd-analyze")

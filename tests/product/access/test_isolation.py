@@ -14,6 +14,8 @@ from projects.permissions import Role
 from tests.support.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.support.places.routes import all_routes
 
+pytestmark = pytest.mark.nodb
+
 
 class Side(NamedTuple):
     """A project with everything that belongs to it."""

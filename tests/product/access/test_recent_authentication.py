@@ -28,6 +28,8 @@ ASKS = {
     ("POST", PROJECT + "delete/"),
     ("GET", KEY + "delete/"),
     ("POST", KEY + "delete/"),
+    ("GET", KEY + "roll/"),
+    ("POST", KEY + "roll/"),
     ("POST", KEY + "copy/"),
     ("POST", KEY + "reveal/"),
     ("GET", PROJECT + "keys/new/"),

@@ -35,15 +35,18 @@ def head(*lines: str, first: str = "GET /a HTTP/1.1") -> bytes:
 
 
 def send(gateway: Gateway, *parts: bytes) -> bytes:
-    """Everything that the gateway sends until it hangs up or is silent for two seconds."""
+    """Everything that the gateway sends until it hangs up or is silent for two seconds. The first byte may take 20,
+    because the machine may be busy.
+    """
     with gateway.connect() as connection:
-        connection.settimeout(2)
+        connection.settimeout(20)
         received = b""
         with suppress(ConnectionResetError, BrokenPipeError, TimeoutError):
             for part in parts:
                 connection.sendall(part)
             while more := connection.recv(65536):
                 received += more
+                connection.settimeout(2)
     return received
 
 
@@ -77,7 +80,7 @@ def exchange_in_http2(gateway: Gateway, headers: list[tuple[str, str]]) -> int:
     client = _client()
     client.initiate_connection()
     with gateway.connect() as connection, suppress(ConnectionResetError, BrokenPipeError, TimeoutError):
-        connection.settimeout(5)
+        connection.settimeout(20)
         client.send_headers(1, headers, end_stream=True)
         connection.sendall(client.data_to_send())
         while more := connection.recv(65536):

@@ -57,7 +57,6 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "first-request/": {"GET": (LOGIN, 404, 302, 302, 404)},
     KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "roll/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
-    KEY + "roll/end/": {"GET": (LOGIN, 404, 403, 200, 404), "POST": (LOGIN, 404, 403, 302, 404)},
     KEY + "roll/extend/": {"POST": (LOGIN, 404, 403, 302, 404)},
     # The API accepts only keys: a signed-in person gets the same answer as a stranger.
     "api/v1/verify": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (401,) * 5),
@@ -83,9 +82,9 @@ BODIES = {
     PROJECT + "show-once/": {"confirmation": "Acme Weather"},
     PROJECT + "keys/new/": {"name": "Staging"},
     KEY + "edit/": {"name": "Renamed"},
-    KEY + "roll/": {"overlap": "24h"},
     KEY + "pause-for/": {"length": "5m"},
     KEY + "pause-end/": {"length": "5m"},
+    KEY + "roll/": {"overlap": "24h"},
 }
 
 ROUTES = {route.pattern: route for route in all_routes()}

@@ -73,7 +73,7 @@ def _call_each(port: int, secrets: Sequence[str]) -> list[Call]:
         _times.all_began.wait(SECONDS_TO_START)
         yield from secrets
 
-    return _call(port, plan())
+    return call_in_turn(port, plan())
 
 
 def _call_all_along(port: int, secrets: Sequence[str]) -> list[Call]:
@@ -84,10 +84,11 @@ def _call_all_along(port: int, secrets: Sequence[str]) -> list[Call]:
             yield from secrets
         yield from secrets
 
-    return _call(port, plan())
+    return call_in_turn(port, plan())
 
 
-def _call(port: int, secrets: Iterable[str]) -> list[Call]:
+def call_in_turn(port: int, secrets: Iterable[str]) -> list[Call]:
+    """One connection of this process sends one /verify for each secret."""
     calls: list[Call] = []
     connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     with connection, suppress(ConnectionError):

@@ -1,0 +1,75 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from apikeys.keys.services import KeyGone
+from apikeys.lifetimes.rolling import Overlap, roll_key
+from apikeys.management.key_commands import find_creator, find_key
+from apikeys.models import ApiKey
+from apikeys.pages.snippets import ENVIRONMENT_VARIABLE
+from common.instants import in_words_or_never
+from common.key_ring import VaultUnavailable
+from projects.locks import ProjectGone
+from projects.management.operator_command import Answer, OperatorCommand, named_user
+from projects.permissions import Permission
+
+
+class Command(OperatorCommand):
+    help = "Replace an API key by a new one without downtime, and print the new key's secret, once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("key_id", help="The old key's id, key_…; listkeys prints it.")
+        parser.add_argument(
+            "--overlap",
+            choices=[overlap.value for overlap in Overlap],
+            default=Overlap.DAY.value,
+            help="When the old key ends: 0 for now, quiet for when no program uses it any more (default: 24h).",
+        )
+        parser.add_argument(
+            "--by",
+            metavar="EMAIL",
+            help="The user whom the new key belongs to: email or id (default: the old key's creator, or the project's "
+            "first owner if the creator may not create keys any more).",
+        )
+
+    @sensitive_variables()
+    def answer(self, **options: Any) -> Answer:
+        key, overlap = find_key(options["key_id"]), Overlap(options["overlap"])
+        by = _creator(key, options["by"])
+        try:
+            new, secret = roll_key(key=key, overlap=overlap, by=by)
+        except (KeyGone, ProjectGone) as error:
+            raise CommandError(
+                f"{key.name} ({key.public_id}) was deleted for good. Make a new key with: "
+                f"manage.py createkey {key.project.public_id} --name NAME"
+            ) from error
+        except VaultUnavailable as error:
+            raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
+        return Answer(
+            {
+                "id": new.public_id,
+                "secret": secret,
+                "replaces": key.public_id,
+                "old_expires_at": key.expires_at and key.expires_at.isoformat(),
+            },
+            f"Created {new.name} ({new.public_id}) in {key.project.name}. Its creator is {named_user(by)}.\n"
+            f"Its secret:\n\n    {secret}\n\n"
+            "Keep it in an environment variable or a secret manager, out of source control:\n"
+            f"    export {ENVIRONMENT_VARIABLE}=<the secret>\n\n"
+            f"The old key, {key.name} ({key.public_id}), {_end(key)}.",
+        )
+
+
+def _creator(key: ApiKey, email: str | None) -> User:
+    may = key.project.memberships.that(Permission.MANAGE_KEYS).filter(user=key.created_by, user__is_active=True)
+    return key.created_by if email is None and may.exists() else find_creator(key.project, email)
+
+
+def _end(key: ApiKey) -> str:
+    if key.is_expired:
+        return "has ended"
+    end = in_words_or_never(key.expires_at)
+    return f"ends when it is quiet, on {end} at the latest" if key.ends_when_quiet else f"ends on {end}"

@@ -1,0 +1,84 @@
+"""P14 of product.md: a key's end, chosen at its creation, extended on Edit, and set to now."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from apikeys.models import ApiKey
+from tests.browser.places import EACH_BROWSER, button, call, key_page, more, row, said, settings_page
+
+
+def ended_in_words(key: ApiKey) -> str:
+    key.refresh_from_db()
+    assert key.expires_at
+    return f"expired on {key.expires_at:%-d %B %Y, %H:%M} UTC"
+
+
+def stops_in(place: Page | Locator, days: int) -> None:
+    words = place.get_by_text(re.compile(rf"Stops working on \d+ \w{{3}} \d{{4}} at \d\d:\d\d UTC, in {days} days"))
+    expect(words.first).to_be_visible()
+
+
+@EACH_BROWSER
+def test_p14_an_end_is_chosen_spelled_out_extended_and_set_to_now(server, owners_page, project, api_key):
+    """P14: the form says what a choice means, and a program is rejected at once with the instant."""
+    owners_page.goto(settings_page(project))
+    button(owners_page, "+ Create Key").click()
+    dialog = owners_page.get_by_role("dialog", name="Create an API key")
+    dialog.get_by_label("Name").fill("Nightly backup")
+    dialog.get_by_text("Options").click()
+    dialog.get_by_label("Stops working").select_option("30")
+    stops_in(dialog, 30)
+    expect(dialog.get_by_label("Date and time")).to_be_hidden()
+    dialog.get_by_label("Stops working").select_option("at")
+    dialog.get_by_label("Date and time").fill("2020-01-31T09:30")
+    expect(dialog.get_by_text("This time is in the past.")).to_be_visible()
+    dialog.get_by_label("Stops working").select_option("30")
+    button(dialog, "Create key").click()
+    said(owners_page, "Created Nightly backup. Stops working on")
+    more(owners_page, "Nightly backup").click()
+    button(row(owners_page, "Nightly backup"), "Edit").click()
+    edit = owners_page.get_by_role("dialog", name="Edit “Nightly backup”")
+    stops_in(edit, 30)
+    edit.get_by_label("Stops working").select_option("+30")
+    stops_in(edit, 60)
+    button(edit, "Save").click()
+    said(owners_page, "Nightly backup: Stops working on")
+    more(owners_page, "Production server").click()
+    button(row(owners_page, "Production server"), "Edit").click()
+    owners_page.get_by_role("link", name="End now…").click()
+    asked = owners_page.get_by_role("dialog", name="End “Production server” now?")
+    expect(button(asked, "Cancel")).to_be_focused()
+    assert call(server, api_key.secret).status == 200
+    button(asked, "End now").click()
+    said(owners_page, "Ended Production server.")
+    refused = call(server, api_key.secret)
+    assert (refused.status, refused.code) == (401, "key_expired")
+    assert ended_in_words(api_key) in refused.error["message"]
+    expect(row(owners_page, "Production server").locator(".badge")).to_have_text("Expired")
+    button(row(owners_page, "Production server"), "Extend").click()
+    again = owners_page.get_by_role("dialog", name="Edit “Production server”")
+    again.get_by_label("Stops working").select_option("never")
+    button(again, "Save").click()
+    said(owners_page, "Production server: Works until somebody ends, pauses or deletes it.")
+    assert call(server, api_key.secret).status == 200
+
+
+@pytest.mark.parametrize("browser", ["chromium"], indirect=True)
+def test_without_script_a_date_is_in_utc_and_the_answer_spells_it_out(new_page, sign_in, server, owner, api_key):
+    """P14"""
+    page = new_page(java_script_enabled=False)
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, owner)
+    page.goto(key_page(api_key, "edit"))
+    page.get_by_label("Stops working").select_option("at")
+    page.get_by_label("Date and time").fill("2035-02-26T09:30")
+    expect(page.get_by_text("In UTC.")).to_be_visible()
+    button(page, "Save").click()
+    said(page, "Production server: Stops working on 26 Feb 2035 at 09:30 UTC, in")
+    page.goto(key_page(api_key, "edit"))
+    page.get_by_role("link", name="End now…").click()
+    button(page, "End now").click()
+    said(page, "Ended Production server.")
+    assert call(server, api_key.secret).code == "key_expired"
