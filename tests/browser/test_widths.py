@@ -9,7 +9,6 @@ from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
 from apikeys.standing import KeyState
 from tests.browser.places import (
     activity,
-    button,
     dashboard,
     key_page,
     many_calls,
