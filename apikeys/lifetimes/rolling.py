@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
-from apikeys.keys.end_limits import MOST_DAYS, check_end
+from apikeys.keys.end_limits import MOST_DAYS, check_end, latest_end
 from apikeys.keys.services import NewKey, insert_key, key_of_form
 from apikeys.lifetimes.ends import HasExpired, end_now, give_end, lock_key
 from apikeys.models import ApiKey
@@ -112,7 +112,7 @@ def _replace(row: ApiKey, project: Project, by: User, form_token: str | None) ->
     """Renames the old key, and gives its name to a new key."""
     now = timezone.now()
     names = names_after(row, project, now)
-    expires_at = _end_of_new_key(row, now)
+    expires_at = end_of_new_key(row, now)
     check_end(expires_at, created_at=now)
     end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
     try:
@@ -146,14 +146,16 @@ def _shortened(name: str, most: int) -> str:
     return name if len(name) <= most else without_hidden_characters(name[: most - 1]) + "…"
 
 
-def _end_of_new_key(row: ApiKey, now: datetime) -> datetime | None:
-    """The new key lives as long as the old one was to live."""
+def end_of_new_key(row: ApiKey, now: datetime) -> datetime | None:
+    """The new key is to live as long as the old one was to live, but no longer than MAX_KEY_DAYS; None for ever."""
     # The end of a key that was rolled before is the end of that roll. Its replacement got the length of its own end.
     while row.end_reason == EndReason.ROLLED and (replacement := row.replaced_by.first()):
         row = replacement
+    latest = latest_end(created_at=now)
     if row.expires_at is None:
-        return None
-    return now + min(row.expires_at - row.created_at, timedelta(days=MOST_DAYS))
+        return latest
+    end = now + min(row.expires_at - row.created_at, timedelta(days=MOST_DAYS))
+    return min(end, latest or end)
 
 
 def _end_old_key(row: ApiKey, overlap: Overlap, now: datetime) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from apikeys.keys.services import copy_secret
 from apikeys.lifetimes.quiet import end_quiet_keys
 from apikeys.lifetimes.rolling import Overlap, roll_key
-from tests.browser.places import button, call, more, said, settings_page
+from tests.browser.places import EACH_BROWSER, button, call, more, said, settings_page
 from tests.support.places.pages import action
 
 OLD = re.compile(r"Production server \(rolled \d+ \w+\)")
@@ -19,6 +19,7 @@ def panel(page: Page) -> Locator:
     return page.get_by_role("region", name="Rolling “")
 
 
+@EACH_BROWSER
 def test_a_roll_from_the_dialog_to_its_automatic_end(on_settings, server, owner, api_key):
     """P17"""
     page = on_settings

@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
@@ -14,7 +15,7 @@ from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import services
 from apikeys.lifetimes.ends import HasExpired
-from apikeys.lifetimes.rolling import Overlap, extend_overlap, refuse_roll, roll_key
+from apikeys.lifetimes.rolling import Overlap, end_of_new_key, extend_overlap, refuse_roll, roll_key
 from apikeys.models import ApiKey
 from apikeys.pages import actions
 from apikeys.pages.answers import find_key, go_back, key_gone, page_with_rolls, wants_partial
@@ -84,6 +85,7 @@ def roll(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 
 def _roll_form(request: PageRequest, project: Project, key: ApiKey, form: RollForm) -> HttpResponse:
     context: dict[str, Any] = project_context(project) | {"key": key, "roll_form": form}
+    context["new_end"] = end_of_new_key(key, timezone.now())
     try:
         refuse_roll(key)
     except ValidationError as error:

@@ -105,6 +105,17 @@ def test_a_key_that_was_rolled_before_passes_on_the_length_of_its_own_end(api_ke
     assert roll(api_key).key.expires_at is None
 
 
+@pytest.mark.parametrize(("length", "days"), [(None, 90), (30, 30), (365, 90)])
+def test_the_new_key_obeys_the_longest_life_that_the_operator_allows(project, settings, length, days):
+    """P17: also the replacement of a key that is older than the setting."""
+    now = timezone.now()
+    end = {"expires_at": now + DAY, "end_reason": "chosen"} if length else {}
+    key = ApiKeyFactory(project=project, created_at=now + DAY - (length or 0) * DAY, **end)
+    settings.MAX_KEY_DAYS = 90
+    new = roll(key).key
+    assert new.expires_at - new.created_at == days * DAY
+
+
 def test_a_length_of_more_than_ten_years_is_cut(project):
     key = ApiKeyFactory(project=project, created_at=timezone.now() - 10 * DAY, expires_at=timezone.now() + 3645 * DAY)
     new = roll(key).key

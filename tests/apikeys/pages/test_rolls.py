@@ -170,13 +170,22 @@ def test_the_panel_says_who_is_still_on_the_old_key(client, rolled):
         assert "5 with the new key, 3 with the old key." in answer.content.decode()
 
 
-def test_the_panel_says_since_when_the_old_key_is_quiet(client, rolled):
+def test_the_panel_says_since_when_the_old_key_is_quiet(client, rolled, time_machine):
     """P17: the time of the roll, or of the last request after it."""
-    ApiKey.objects.filter(replaces=rolled).update(created_at=timezone.now() - timedelta(hours=5))
-    assert "Quiet since" in text(client.get(settings_page(rolled)))
-    at = timezone.now() - timedelta(hours=2)
-    ApiKey.objects.filter(pk=rolled.pk).update(last_used_at=at)
-    assert f'title="{at.day} {at:%B %Y, %H:%M:%S} UTC"' in client.get(settings_page(rolled)).content.decode()
+    day = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    ApiKey.objects.filter(pk=rolled.pk).update(expires_at=day + timedelta(days=7))
+    ApiKey.objects.filter(replaces=rolled).update(created_at=day + timedelta(hours=9))
+
+    def seen(used: timedelta | None, now: timedelta) -> str:
+        time_machine.move_to(day + now, tick=False)
+        ApiKey.objects.filter(pk=rolled.pk).update(last_used_at=used and day + used)
+        return text(client.get(settings_page(rolled)))
+
+    evening, half_past_seven = timedelta(hours=20), timedelta(hours=19, minutes=30)
+    assert "Quiet since 09:00 ." in seen(None, evening)
+    assert "Quiet since 14:02 ." in seen(timedelta(hours=14, minutes=2), evening)
+    assert "Still on the old key" in seen(half_past_seven, evening)
+    assert "Quiet since 19:30 yesterday ." in seen(half_past_seven, timedelta(hours=31))
 
 
 def test_a_viewer_sees_the_roll_and_no_buttons(signed_in, viewer, rolled):
