@@ -23,6 +23,7 @@ from apikeys.demo.sample_usage import Story, write_use
 from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, resume_key
 from apikeys.lifetimes.ends import end_key, write_down_end
+from apikeys.lifetimes.models import Notice
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
 from common.instants import in_words
@@ -125,8 +126,11 @@ def _create_key(sample: SampleKey, project: Project, people: _People, now: datet
     fields |= _rehearsed(sample, key, by, now) | _changed(sample, DemoKey(key, secret), by, now)
     ApiKey.objects.filter(pk=key.pk).update(**fields)
     key.refresh_from_db()
+    # Nobody is told of an invented end.
     if key.is_expired:
-        write_down_end(key)  # so that nobody is told of it
+        write_down_end(key)
+    elif key.ends_soon:
+        key.notices.create(kind=Notice.WEEK)
     key.events.all().delete()
     AuditEvent.objects.bulk_create(
         AuditEvent(
@@ -185,7 +189,8 @@ def _history(sample: SampleKey, now: datetime) -> Iterator[_Happened]:
     """A copy at once, then one look about every seven weeks, and what became of the key."""
     yield _Happened(audit_kinds.CREATED, sample.age)
     yield _Happened(audit_kinds.COPIED, sample.age - MINUTE)
-    end = sample.ended or -(sample.expires or timedelta())
+    expired = max(-(sample.expires or timedelta()), timedelta())
+    end = sample.ended or expired
     looks = [audit_kinds.COPIED, audit_kinds.REVEALED]
     for number in range(1, (sample.age - end) // (47 * DAY) + 1):
         yield _Happened(looks[number % 2], sample.age - number * 47 * DAY + number * HOUR)
@@ -196,8 +201,8 @@ def _history(sample: SampleKey, now: datetime) -> Iterator[_Happened]:
         until = sample.rehearsed - REHEARSAL
         yield _Happened(audit_kinds.PAUSED_UNTIL, sample.rehearsed, in_words(now - until))
         yield _Happened(audit_kinds.RESUMED_ITSELF, until)
-    if sample.expires:
-        yield _Happened(audit_kinds.EXPIRED, end)
+    if expired:
+        yield _Happened(audit_kinds.EXPIRED, expired)
     elif sample.resumes:
         yield _Happened(audit_kinds.PAUSED_UNTIL, end, in_words(now + sample.resumes))
     elif sample.ended is not None:

@@ -70,7 +70,7 @@ PROJECTS = (
             ),
             SampleKey("Production server", 126 * DAY, 3 * MINUTE, SampleUse(9_800, growth=2.2)),
             SampleKey("Mobile backend", 96 * DAY, 41 * MINUTE, SampleUse(3_100, growth=3.0), pauses=(20 * DAY,)),
-            SampleKey("CI", 64 * DAY, 1 * DAY, SampleUse(420, Rhythm.OFFICE)),
+            SampleKey("CI", 64 * DAY, 1 * DAY, SampleUse(420, Rhythm.OFFICE), expires=5 * DAY),
             SampleKey(
                 *("Partner preview", 36 * DAY, 6 * DAY + 9 * MINUTE, SampleUse(160, Rhythm.OFFICE, retries=24)),
                 expires=-6 * DAY,

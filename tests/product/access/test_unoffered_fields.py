@@ -97,7 +97,7 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
 
 
 def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key):
-    assert len(forms_of(project, api_key)) == 18
+    assert len(forms_of(project, api_key)) == 21
 
 
 def test_an_upload_takes_its_project_and_its_creator_from_the_key(api_key, outsider):
