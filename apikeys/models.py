@@ -95,10 +95,6 @@ def _has_come(at: datetime | None) -> bool:
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    def ending_soon(self) -> ApiKeyQuerySet:
-        """Keys whose end comes in the next 7 days, the first one first."""
-        return self.not_ended().filter(expires_at__lte=Now() + SOON).order_by("expires_at", "pk")
-
     def alive(self) -> ApiKeyQuerySet:
         """Keys that their owners still manage: all but deleted keys.
 

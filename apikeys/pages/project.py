@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -88,8 +89,10 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, by the search and filter in `query`."""
     choice = list_choice(query, KeyListForm)
     any_deleted = project.api_keys.deleted().exists()
-    living = list(project.api_keys.alive().only("project", "name", "state", "resumes_at", "expires_at"))
-    names, not_ended = [key.name for key in living], sum(not key.is_expired for key in living)
+    columns = ("project", "name", "state", "resumes_at", "expires_at", "replaces")
+    living = list(project.api_keys.alive().only(*columns))
+    names, not_ended = [key.name for key in living], {key.pk for key in living if not key.is_expired}
+    any_rolls = any(key.replaces_id in not_ended for key in living)
     kept = query.copy()
     kept.pop("created", None)  # a new key is shown once, and not on each page of the list
     return {
@@ -102,11 +105,11 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "states": [c for c in STATE_CHOICES if any_deleted or c[0] != DELETED.code or choice["state"] == c[0]],
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
-        "living": not_ended,
+        "living": len(not_ended),
         "limit": settings.MAX_KEYS_PER_PROJECT,
-        "at_limit": not_ended >= settings.MAX_KEYS_PER_PROJECT,
+        "at_limit": len(not_ended) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
-        **rolls_context(project),
+        **(rolls_context(project) if any_rolls else {}),
     }
 
 
@@ -152,7 +155,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "key": key,
         "keys": keys,
         "stopped": reported_or_tried(project, besides=key),
-        "ending": _ending_soon(project, besides=key),
+        "ending": _ending_soon(living, besides=key),
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
@@ -179,9 +182,10 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
 
-def _ending_soon(project: Project, *, besides: ApiKey | None) -> QuerySet[ApiKey]:
+def _ending_soon(living: list[ApiKey], *, besides: ApiKey | None) -> list[ApiKey]:
     """The other keys that end in the next 7 days, the first one first."""
-    return project.api_keys.ending_soon().exclude(pk=besides.pk if besides else 0)[:STOPPED_SHOWN]
+    ending = [key for key in living if key.ends_soon and not key.is_paused and key != besides]
+    return sorted(ending, key=attrgetter("expires_at"))[:STOPPED_SHOWN]
 
 
 @require_safe

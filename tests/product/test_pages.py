@@ -45,12 +45,12 @@ def test_every_page_has_its_number_of_queries():
     only_posted = {
         pattern
         for pattern in pages
-        if re.search(r"(pause|resume|keep-paused|copy|reveal|mails|keep-secrets)/$", pattern)
+        if re.search(r"(pause|resume|keep-paused|extend|copy|reveal|mails|keep-secrets)/$", pattern)
     }
     of_a_key = {
         pattern
         for pattern in pages
-        if re.search(r"key_id>/((delete|edit|first-request|pause-for|pause-end)/)?$", pattern)
+        if re.search(r"key_id>/((delete|edit|end|first-request|pause-for|pause-end|roll)/)?$", pattern)
     }
     assert len(pages - only_posted - of_a_key) == len(QUERIES)
     assert max(QUERIES.values()) <= 10
@@ -68,9 +68,9 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
         asked = django_assert_num_queries(number, info=f"{name} with {rows} rows")
         with asked, downloaded(client.get(path)) as answer:
             assert answer.status_code in {200, 302}
-    with django_assert_num_queries(6, info="apikeys:delete"):
+    with django_assert_num_queries(7, info="apikeys:delete"):
         assert client.get(action("delete", api_key)).status_code == 200
-    with django_assert_num_queries(8, info="apikeys:key"):
+    with django_assert_num_queries(10, info="apikeys:key"):
         assert client.get(action("key", api_key)).status_code == 200
     with django_assert_num_queries(5, info="apikeys:edit"):
         assert client.get(action("edit", api_key)).status_code == 200
