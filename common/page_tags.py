@@ -90,7 +90,7 @@ def when(at: datetime) -> SafeString:
     local = timezone.localtime(at)
     exact = date_format(local, "j F Y, H:i:s")
     told = ago(at, timezone.now())
-    return format_html('<time datetime="{}" title="{} UTC">{}</time>', local.isoformat(), exact, told)
+    return format_html('<time datetime="{}" title="{} UTC">{}</time>', local.isoformat(timespec="seconds"), exact, told)
 
 
 @register.simple_tag

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from common.answers.announcements import announce
 from common.client_address import client_address
@@ -81,13 +81,15 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
 def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
     """The confirmation: in the dialog of the settings page for htmx, otherwise as a page."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_PROJECT)
-    if question := ask_who_it_is(request, back_to=request.path, again="press Delete project again"):
+    dialog = f"{page_that_asked(request)}#open-delete-project"
+    back_to = dialog if request.htmx else request.path
+    if question := ask_who_it_is(request, back_to=back_to, again="press Delete project again"):
         return question
     form = ConfirmNameForm(request.POST if request.method == "POST" else None, name=project.name)
     if form.is_valid():
         services.delete_project(project=project, by=request.user, address=client_address(request))
         announce(request, f"Deleted {project.name}. Requests using its keys are now rejected.")
         return redirect("projects:list")
-    context = {"project": project, "delete_form": form, "dialog": "delete-project" if request.htmx else ""}
+    context = {"project": project, "delete_form": form, "in_dialog": bool(request.htmx)}
     template = "projects/delete_form.html" if request.htmx else "projects/delete.html"
     return render(request, template, context, status=422 if form.is_bound else 200)

@@ -41,7 +41,7 @@ from projects.access import get_project
 from projects.audit_log.activity import sentence
 from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
-from projects.forms import ConfirmNameForm, MailsForm, RenameProjectForm, list_choice
+from projects.forms import MailsForm, RenameProjectForm, list_choice
 from projects.models import Project
 from projects.permissions import Permission, permissions_of, reason
 
@@ -227,8 +227,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
         announce(request, f"Renamed the project to {project.name}." if changed else f"{project.name} keeps its name.")
         return redirect("apikeys:settings", project.public_id)
     context = project_context(project) | keys_context(project, request.GET)
-    context |= {"rename_form": rename_form, "delete_project_form": ConfirmNameForm(name=project.name)}
-    context["mails_form"] = MailsForm.of(project.membership)
+    context |= {"rename_form": rename_form, "mails_form": MailsForm.of(project.membership)}
     if created := request.GET.get("created"):
         context["new_key"] = next((key for key in context["page"] if key.public_id == created), None)
     template = "apikeys/settings.html"

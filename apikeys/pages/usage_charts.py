@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
+
+from django.utils.safestring import SafeString, mark_safe
 
 from apikeys.models import Span
 from apikeys.pages import charts
@@ -14,14 +16,6 @@ WORDS = {Period.DAY: "24 hours", Period.MONTH: "30 days", Period.YEAR: "12 month
 _LABEL_EVERY = {Period.DAY: 3, Period.MONTH: 5}
 # A label that begins further right would be cut off.
 _LAST_LABEL_AT = 0.95
-
-
-class Row(NamedTuple):
-    """A line of the table behind the chart, as text."""
-
-    when: str
-    allowed: str
-    refused: str
 
 
 def is_hourly(period: Period) -> bool:
@@ -92,13 +86,18 @@ def slots(buckets: Sequence[Bucket], period: Period) -> list[Slot]:
     ]
 
 
-def rows(buckets: Sequence[Bucket], period: Period) -> list[Row]:
-    """The newest first, without the hours and days that had no requests."""
-    return [
-        Row(when(at, period), f"{calls.allowed:,}", f"{calls.refused:,}")
-        for at, calls in reversed(buckets)
-        if calls.all
-    ]
+def rows(buckets: Sequence[Bucket], period: Period) -> SafeString:
+    """The lines of the table behind the chart, the newest first, without the hours and days that had no requests.
+
+    They are drawn here, because a loop in the template took half the time of the page of a year.
+    """
+    return mark_safe(  # noqa: S308  only dates and numbers
+        "\n".join(
+            f'<tr><th scope="row">{when(at, period)}</th><td>{calls.allowed:,}</td><td>{calls.refused:,}</td></tr>'
+            for at, calls in reversed(buckets)
+            if calls.all
+        )
+    )
 
 
 def context(buckets: Sequence[Bucket], period: Period) -> dict[str, Any]:

@@ -1,6 +1,9 @@
-// The forms of one key, in a dialog that is filled when it is opened: its facts are true then.
+// The forms of one key or of the project, in a dialog that is filled when it is opened: its facts are true then.
+import {repeatIn} from './announce.js';
+
 const dialog = document.getElementById('key-dialog')
 let opener = null
+let isNamed = false
 
 // What the focus goes back to: the button, or the menu that the button stood in.
 function placeOf(button) {
@@ -12,6 +15,8 @@ document.addEventListener('htmx:afterSwap', ({detail}) => {
   if (detail.target.id !== 'key-dialog-body' || dialog.open) return
   opener = placeOf(detail.requestConfig.triggeringEvent.submitter)?.id
   dialog.showModal()
+  if (isNamed) repeatIn(dialog)
+  isNamed = false
 })
 
 // The menu is hidden by then, and what is hidden takes no focus.
@@ -53,6 +58,7 @@ function openNamed() {
   const button = document.getElementById(location.hash.slice(1))
   if (!button?.matches('[form="open-key"]')) return
   history.replaceState(history.state, '', location.pathname + location.search)
+  isNamed = true
   button.click()
 }
 addEventListener('load', openNamed)

@@ -1,4 +1,5 @@
 // What makes every page smoother. All of it works without this file.
+import './htmx_settings.js';
 import {announce, dismiss, fade, focusBack, makeRoom, repeatIn} from './announce.js';
 import './menus.js';
 import {copy} from './clipboard.js';

@@ -11,8 +11,10 @@ THREE_LINES = 55  # px, of a badge's words
 WIDTHS = [*range(320, 1921, 100), 1080, 1149, 1280]
 
 # Every pair of elements in a row that overlap, and every element that reaches out of the page or its cell.
-FAULTS = """() => {
+FAULTS = """async () => {
   const found = []
+  // A new size is laid out before the second frame.
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
   if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways')
   for (const row of document.querySelectorAll('.key-row')) {
     const cells = [...row.children].filter(cell => cell.getBoundingClientRect().width)

@@ -166,7 +166,7 @@ def test_a_dialog_that_opens_again_repeats_what_was_announced(on_settings, proje
     page = on_settings
     page.goto("about:blank")
     page.route("**/settings/", _with_announcement)
-    page.goto(f"{settings_page(project)}#delete-project")
+    page.goto(f"{settings_page(project)}#open-delete-project")
     expect(page.get_by_role("dialog").get_by_text("Confirmed. Press Delete project again.")).to_be_in_viewport()
 
 

@@ -10,7 +10,6 @@ from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
 from apikeys.standing import KeyState
 from tests.browser.places import (
     activity,
-    button,
     dashboard,
     key_page,
     many_calls,
@@ -20,7 +19,7 @@ from tests.browser.places import (
     usage_page,
     used,
 )
-from tests.browser.visits import Place, until_a_date
+from tests.browser.visits import Place, delete_project_dialog, until_a_date
 from tests.support.factories import FileFactory, MembershipFactory, UserFactory
 
 WIDTHS = range(320, 1921, 20)
@@ -131,7 +130,7 @@ def places(worst):
         Place("onboarding", onboarding(project)),
         Place("settings", settings),
         Place("settings, deleted keys", f"{settings}?state={KeyState.DELETED}"),
-        Place("settings, dialog", settings, lambda page: button(page, "Delete project").click()),
+        Place("settings, dialog", settings, delete_project_dialog),
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
         Place("pause for", key_page(busy, "pause_for"), until_a_date),

@@ -50,6 +50,11 @@ def delete_dialog(page, key):
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def delete_project_dialog(page):
+    button(page, "Delete project").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 def wrong_name(page, key):
     delete_dialog(page, key)
     page.get_by_role("dialog").get_by_role("textbox").fill("wrong")
@@ -147,7 +152,7 @@ def owners_places(furnished, owner):
         Place("settings, new key", settings, create_another),
         Place("settings, delete dialog", settings, lambda page: delete_dialog(page, paused)),
         Place("settings, wrong name", f"{settings}?q=mobile", lambda page: wrong_name(page, busy)),
-        Place("settings, delete project", settings, lambda page: button(page, "Delete project").click()),
+        Place("settings, delete project", settings, delete_project_dialog),
         Place("settings, rename refused", f"{settings}?", lambda page: submit(page, "Rename")),
         Place("settings, no key", settings_page(bereft)),
         Place("settings, at the limit", settings_page(full)),

@@ -3,10 +3,13 @@
 import json
 import re
 import shlex
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
+from apikeys.lifetimes.ends import change_end
 from apikeys.refusals import ALL
 from config.api_reference import ERROR, EXAMPLES, request_of, response_of
 from tests.support.calls.api_client import API, bearer, downloaded, secret_of
@@ -26,7 +29,8 @@ def shape(thing):
 
 @pytest.fixture
 def answers(client, api_key):
-    """The real answer to each example call."""
+    """The real answer to each example call. The key ends soon, as the key of the examples does."""
+    change_end(key=api_key, expires_at=timezone.now() + timedelta(days=3), by=None)
     key = bearer(secret_of(api_key))
     made = client.post(f"{API}/files", {"file": SimpleUploadedFile("readings.csv", b"time,value\n1,2\n")}, headers=key)
     file = f"{API}/files/{made.json()['data']['id']}"

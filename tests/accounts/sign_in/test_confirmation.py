@@ -102,6 +102,20 @@ def test_a_delete_in_the_dialog_comes_back_to_the_dialog(aged, project, api_key)
     assert api_key.is_active
 
 
+def test_a_delete_of_the_project_in_the_dialog_comes_back_to_the_dialog(aged, project, api_key):
+    """T21"""
+    page = settings_of(project)
+    for ask in (aged.get, aged.post):
+        answer = ask(reverse_delete(project), headers=HTMX | {"Referer": f"http://testserver{page}"})
+        assert asks(answer)
+        back = confirm(aged, answer.headers["HX-Redirect"])
+        assert back.headers["Location"] == f"{page}#open-delete-project"
+        age(aged)
+    shown = aged.get(page).content.decode()
+    assert 'id="open-delete-project"' in shown, "the script presses this button"
+    assert "confirmation" not in shown, "the form is fetched"
+
+
 def test_a_deletion_without_script_is_confirmed_again_after_the_question(aged, api_key):
     """T21: the deletion never continues by itself, because the person may have changed their mind. They type the name
     again.

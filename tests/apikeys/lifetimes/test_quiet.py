@@ -13,6 +13,7 @@ from apikeys.models import ApiKey, KeyUse
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent
 from projects.models import Membership
+from tests.support.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -84,14 +85,18 @@ def test_a_weekly_job_is_not_quiet(rolled):
 def test_a_longer_gap_before_the_last_30_days_does_not_count(rolled):
     key = rolled(ago=2 * DAY)
     use(key, 3 * DAY, 3 * DAY + HOUR, 3 * DAY + 40 * HOUR, 60 * DAY)
-    quiet = quiet_of([key])[key.pk]
+    older = ApiKeyFactory(project=key.project, created_at=timezone.now() - 100 * DAY)
+    quiet = quiet_of([key, older])[key.pk]
     assert timedelta(hours=74) < quiet.after <= timedelta(hours=78)
 
 
 def test_a_program_whose_requests_are_rejected_keeps_a_paused_key_from_being_quiet(rolled, owner):
     key = rolled(ago=2 * DAY)
     services.pause_key(key=key, by=owner)
-    ApiKey.objects.update(last_refused_at=timezone.now() - HOUR)
+    rejected = timezone.now() - HOUR
+    ApiKey.objects.update(last_refused_at=rejected)
+    key.refresh_from_db()
+    assert quiet_of([key])[key.pk].since == rejected
     assert end_quiet_keys(timezone.now()) == 0
     assert end_quiet_keys(timezone.now() + DAY) == 1
     key.refresh_from_db()

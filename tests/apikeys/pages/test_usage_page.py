@@ -1,9 +1,11 @@
 """The Usage page and its CSV over HTTP, at a fixed time."""
 
+import cProfile
 import csv
 import html
 import io
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +22,7 @@ from apikeys.standing import KeyState
 from apikeys.usage import counting
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
+from tests.support.stored.rows import many_keys
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
@@ -192,6 +195,25 @@ def test_a_year_has_no_element_for_each_bar(client, project, api_key):
     assert len(chart) < 12_000
     assert chart.count("<path") < 10
     assert page.count('<th scope="row">') == 365 + 1
+
+
+def test_a_year_of_calls_takes_little_more_work_than_a_day(client, project, api_key):
+    """V8 measures the time. The number of function calls is the same on any machine."""
+    calls(api_key, 1)
+    many_keys(project, 20)
+    page = f"{address(project)}?range=12m"
+    client.get(page)  # this fills the caches of templates
+    of_a_day = _function_calls(lambda: client.get(page))
+    for days in range(1, 365):
+        counting.record(api_key.pk, "ok", (NOW - timedelta(days=days)).timestamp(), None)
+    counting.flush()
+    assert _function_calls(lambda: client.get(page)) < 1.5 * of_a_day
+
+
+def _function_calls(work: Callable[[], object]) -> int:
+    with cProfile.Profile() as profile:
+        work()
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 # The file
