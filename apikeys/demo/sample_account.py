@@ -21,8 +21,9 @@ from apikeys import audit_kinds
 from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
 from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
+from apikeys.lifetimes.ends import end_key
 from apikeys.models import ApiKey
-from apikeys.standing import KeyState
+from apikeys.standing import EndReason, KeyState
 from projects import audit_kinds as project_kinds
 from projects.audit_log.kinds import Kind, kind_of
 from projects.audit_log.models import AuditEvent
@@ -37,7 +38,9 @@ _OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
 
 @dataclass(frozen=True)
 class SampleKey:
-    """`used` and `ended` are ages. A key reached its `state` at `ended`; a `leaked` key was paused by a report."""
+    """`used` and `ended` are ages. A key reached its `state` at `ended`; a `leaked` key was paused by a report.
+    `ends_in` is how far ahead the key's end is.
+    """
 
     name: str
     age: timedelta
@@ -47,6 +50,7 @@ class SampleKey:
     ended: timedelta | None = None
     pauses: tuple[timedelta, ...] = ()
     leaked: bool = False
+    ends_in: timedelta | None = None
 
 
 class SampleFile(NamedTuple):
@@ -84,7 +88,10 @@ PROJECTS = (
             ),
             SampleKey("Production server", 126 * DAY, 3 * MINUTE, SampleUse(9_800, growth=2.2)),
             SampleKey("Mobile backend", 96 * DAY, 41 * MINUTE, SampleUse(3_100, growth=3.0), pauses=(20 * DAY,)),
-            SampleKey("CI", 64 * DAY, 1 * DAY, SampleUse(420, Rhythm.OFFICE)),
+            SampleKey("CI", 64 * DAY, 1 * DAY, SampleUse(420, Rhythm.OFFICE), ends_in=5 * DAY),
+            SampleKey(
+                *("Load test", 30 * DAY, 16 * DAY, SampleUse(260, retries=9)), state=KeyState.ENDED, ended=16 * DAY
+            ),
         ),
         files=(
             SampleFile("stations.csv", "text/csv", "id,name,lat,lon\n1,Harbour,53.54,9.98\n", 201 * DAY),
@@ -158,7 +165,7 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     for file in sample.files:
         _create_file(file, project, user, now)
     alive = [demo_key for demo_key in keys if not demo_key.key.is_deleted]
-    return project, sorted(alive, key=lambda demo_key: (demo_key.key.is_paused, demo_key.key.name != _best(sample)))
+    return project, sorted(alive, key=lambda demo_key: (not demo_key.key.is_active, demo_key.key.name != _best(sample)))
 
 
 def _best(sample: SampleProject) -> str:
@@ -178,6 +185,11 @@ def _create_key(sample: SampleKey, project: Project, user: User, now: datetime) 
         else:
             pause_key(key=key, by=user)
         fields["paused_at"] = now - sample.ended
+    if sample.state == KeyState.ENDED and sample.ended:
+        end_key(key=key, by=user)
+        fields["expires_at"] = now - sample.ended
+    if sample.ends_in:
+        fields |= {"expires_at": now + sample.ends_in, "end_reason": EndReason.CHOSEN}
     if sample.state == KeyState.DELETED and sample.ended:
         delete_key(key=key, by=user)
         fields["deleted_at"] = now - sample.ended

@@ -204,7 +204,7 @@ class TestDemo(TestCase):
 
     def test_it_prints_keys_whose_secrets_hold_what_their_states_say(self):
         keys = [key for project in self.demo["projects"] for key in project["keys"]]
-        expected = {"active": None, "paused": "key_paused"}
+        expected = {"active": None, "paused": "key_paused", "ended": "key_expired"}
         assert {key["state"] for key in keys} == set(expected)
         for key in keys:
             assert verify(f"Bearer {key['secret']}").code == expected[key["state"]]
@@ -228,6 +228,9 @@ class TestDemo(TestCase):
         missing = {"shown_again", "resumed_reported", "member_changed", "member_removed"}
         # Nothing in the demo was renamed, no email choice was changed, and no file was deleted.
         missing |= {"renamed", "project_renamed", "notifications_changed", "file_deleted"}
+        # Its keys were made with the ends that they have, and no pause has an end.
+        missing |= {"paused_until", "pause_changed", "resumed_itself", "rolled"}
+        missing |= {"end_changed", "expired", "ended_quiet", "revived"}
         assert set(AuditEvent.objects.values_list("kind", flat=True)) == set(codes_of()) - missing
         assert ApiKey.objects.get(pause_reason="reported").is_reported
         assert AuditEvent.objects.get(kind="shown_once").at == AuditEvent.objects.get(kind="forgotten").at
@@ -270,7 +273,7 @@ class TestDemo(TestCase):
             assert all(use.last_at < timezone.now() for use in [*let_in, *refused])
             if key.stopped_at:
                 assert all(use.last_at > key.stopped_at for use in refused)
-                assert {use.outcome for use in refused} == {key.state}
+                assert {use.outcome for use in refused} == {key.standing.outcome}
 
     def test_it_stays_when_another_is_made_whose_password_is_printed_once(self):
         text = run("demo")
