@@ -1,4 +1,4 @@
-"""V1 to V5: checks per second, beside the peers, and with many keys."""
+"""V1 to V5 and L5: checks per second, beside the peers, with many keys, and with addresses counted."""
 
 from contextlib import ExitStack
 
@@ -115,6 +115,21 @@ def with_many_keys(url: str, headers: list[str], plan: Plan) -> tuple[list[Row],
     measured, goal = f"checks per second at {count:,} keys", Goal(least=0.9)
     row = Row("V5", measured, f"at {plan.few_keys:,}", pairs.ratio, goal, raw=raw)
     return [row], {"bytes for a key": size / count}
+
+
+def with_callers(url: str, headers: list[str], plan: Plan) -> Row:
+    """L5: what it costs to count the addresses that use a key, in the check and in the thread that writes them."""
+    called = headers[: plan.keys_called]
+    with (
+        servers.check_alone(servers.CHECK_APPLICATION, url) as counting,
+        servers.check_alone(servers.WITHOUT_CALLERS, url) as without,
+    ):
+        other = Contender("without", without.url + VERIFY, called, unknown_header())
+        counted = Contender("counting", counting.url + VERIFY, called, unknown_header())
+        pairs = side_by_side(counted, [other], plan)["without"]
+    raw = {"per second with addresses": rate(pairs.ours), "without": rate(pairs.theirs)}
+    measured, goal = "time of a check that counts addresses", Goal(most=1.05)
+    return Row("L5", measured, "the check without that", 1 / pairs.ratio, goal, raw=raw)
 
 
 def on_sqlite(plan: Plan) -> list[Row]:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bench import processes
@@ -20,6 +20,8 @@ SECONDS_TO_STOP = 30
 
 PEERS = "bench.peers.wsgi:application"
 LIMIT = "bench.peers.limit:application"
+CHECK_APPLICATION = "config.check:application"
+WITHOUT_CALLERS = "bench.peers.without_callers:application"
 
 
 class Server:
@@ -90,10 +92,18 @@ def product(database_url: str, *, check_workers: int = 1, **environment: str) ->
 
 
 @contextmanager
-def peer(application: str, database_url: str, settings: str = "bench.peers.settings") -> Iterator[Server]:
+def peer(
+    application: str, database_url: str, settings: str = "bench.peers.settings", **environment: str
+) -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--workers", "1"]
     command += ["--blocking-threads", str(THREADS), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--log-level", "error", application]
-    with _running(command, port, {"DATABASE_URL": database_url, "PEERS_SETTINGS": settings}) as server:
+    environment |= {"DATABASE_URL": database_url, "PEERS_SETTINGS": settings}
+    with _running(command, port, environment) as server:
         yield server
+
+
+def check_alone(application: str, database_url: str) -> AbstractContextManager[Server]:
+    """The check as one of `manage.py serve`'s workers runs it, or a variant of it."""
+    return peer(application, database_url, DJANGO_SETTINGS_MODULE="config.check_settings", USAGE_FLUSH_SECONDS="1")

@@ -250,7 +250,7 @@ EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
 MAIL_RETRY_SECONDS = env.seconds("MAIL_RETRY_SECONDS", 10.0)
 
-# What is due without a request; no verdict depends on it.
+# How often a process looks for work that is due without a request (config/housekeeping.py)
 HOUSEKEEPING_SECONDS = env.seconds("HOUSEKEEPING_SECONDS", 60.0)
 
 # Static files

@@ -6,11 +6,11 @@ no other module may do. It makes projects and members itself, because the servic
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
@@ -18,98 +18,22 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import audit_kinds
-from apikeys.demo.sample_usage import Rhythm, SampleUse, Story, write_use
+from apikeys.demo.sample_projects import DAY, HOUR, MINUTE, PROJECTS, REHEARSAL, SampleFile, SampleKey, SampleProject
+from apikeys.demo.sample_usage import Story, write_use
 from apikeys.keys.secret_storage import show_secrets_once
-from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
+from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, resume_key
+from apikeys.lifetimes.ends import end_key, write_down_end
 from apikeys.models import ApiKey
-from apikeys.standing import KeyState
+from apikeys.standing import EndReason, KeyState
+from common.instants import in_words
 from projects import audit_kinds as project_kinds
 from projects.audit_log.kinds import Kind, kind_of
 from projects.audit_log.models import AuditEvent
 from projects.models import File, Membership, Project
 from projects.permissions import Role
 
-DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
-
 # Addresses that RFC 5737 and RFC 3849 reserve for examples.
 _OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
-
-
-@dataclass(frozen=True)
-class SampleKey:
-    """`used` and `ended` are ages. A key reached its `state` at `ended`; a `leaked` key was paused by a report."""
-
-    name: str
-    age: timedelta
-    used: timedelta | None = None
-    use: SampleUse | None = None
-    state: KeyState = KeyState.ACTIVE
-    ended: timedelta | None = None
-    pauses: tuple[timedelta, ...] = ()
-    leaked: bool = False
-
-
-class SampleFile(NamedTuple):
-    name: str
-    content_type: str
-    content: str
-    age: timedelta
-
-
-@dataclass(frozen=True)
-class SampleProject:
-    name: str
-    age: timedelta
-    keys: tuple[SampleKey, ...]
-    files: tuple[SampleFile, ...] = ()
-    shown_once_since: timedelta | None = None
-
-
-# The richest first, also by name, because pages list projects by name.
-PROJECTS = (
-    SampleProject(
-        "Acme Weather API",
-        214 * DAY,
-        keys=(
-            SampleKey(
-                *("Production server (old)", 214 * DAY, 123 * DAY, SampleUse(5_200, growth=1.9, retries=4)),
-                state=KeyState.DELETED,
-                ended=121 * DAY,
-            ),
-            SampleKey("Staging", 208 * DAY, 5 * HOUR, SampleUse(640, Rhythm.OFFICE, 1.4), pauses=(77 * DAY,)),
-            SampleKey(
-                *("Data import (old)", 190 * DAY, 37 * DAY, SampleUse(1_900, Rhythm.NIGHTLY, retries=1_150)),
-                state=KeyState.PAUSED,
-                ended=33 * DAY,
-            ),
-            SampleKey("Production server", 126 * DAY, 3 * MINUTE, SampleUse(9_800, growth=2.2)),
-            SampleKey("Mobile backend", 96 * DAY, 41 * MINUTE, SampleUse(3_100, growth=3.0), pauses=(20 * DAY,)),
-            SampleKey("CI", 64 * DAY, 1 * DAY, SampleUse(420, Rhythm.OFFICE)),
-        ),
-        files=(
-            SampleFile("stations.csv", "text/csv", "id,name,lat,lon\n1,Harbour,53.54,9.98\n", 201 * DAY),
-            SampleFile("forecast-north.json", "application/json", '{"high": 14, "low": 7}\n', 9 * DAY),
-            SampleFile("forecast-south.json", "application/json", '{"high": 19, "low": 11}\n', 2 * DAY),
-            SampleFile("alerts.txt", "text/plain", "No alerts.\n", 4 * HOUR),
-        ),
-    ),
-    SampleProject(
-        "Storefront",
-        88 * DAY,
-        keys=(
-            SampleKey("Checkout service", 88 * DAY, 12 * MINUTE, SampleUse(2_400, growth=1.6)),
-            SampleKey("Warehouse sync", 52 * DAY, 9 * HOUR, SampleUse(700, Rhythm.NIGHTLY)),
-            SampleKey(
-                *("Agency trial", 45 * DAY, 24 * DAY, SampleUse(180, Rhythm.OFFICE, retries=12)),
-                state=KeyState.PAUSED,
-                ended=21 * DAY,
-                leaked=True,
-            ),
-        ),
-        files=(SampleFile("price-list.csv", "text/csv", "sku,price\nA-100,12.50\n", 6 * DAY),),
-    ),
-    SampleProject("Internal tools", 12 * DAY, keys=(SampleKey("Laptop", 12 * DAY),), shown_once_since=11 * DAY),
-)
 
 
 class DemoKey(NamedTuple):
@@ -125,21 +49,44 @@ class Demo(NamedTuple):
     projects: list[tuple[Project, list[DemoKey]]]
 
 
+class _People(NamedTuple):
+    """The account's owner, and somebody whose account is deactivated."""
+
+    owner: User
+    former: User
+
+
+class _Happened(NamedTuple):
+    """What somebody did with a key, and how long ago."""
+
+    kind: Kind
+    ago: timedelta
+    before: str = ""
+
+
 @sensitive_variables()
 def create_demo() -> Demo:
     """Makes a new account at every call. Earlier ones stay as they are."""
-    now = timezone.now()
-    email, password = f"demo-{secrets.token_hex(3)}@example.com", secrets.token_urlsafe(12)
+    now, number, password = timezone.now(), secrets.token_hex(3), secrets.token_urlsafe(12)
     with transaction.atomic():
-        user = User.objects.create_user(email, password)
-        EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
-        User.objects.filter(pk=user.pk).update(date_joined=now - PROJECTS[0].age - HOUR)
-        projects = [_create_project(sample, user, now) for sample in PROJECTS]
-    return Demo(email, password, projects)
+        owner = _create_person(f"demo-{number}@example.com", password, now)
+        former = _create_person(f"former-{number}@example.com", None, now)
+        User.objects.filter(pk=former.pk).update(is_active=False)
+        projects = [_create_project(sample, _People(owner, former), now) for sample in PROJECTS]
+    return Demo(owner.email, password, projects)
 
 
 @sensitive_variables()
-def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[Project, list[DemoKey]]:
+def _create_person(email: str, password: str | None, now: datetime) -> User:
+    person = User.objects.create_user(email, password)
+    EmailAddress.objects.create(user=person, email=email, verified=True, primary=True)
+    User.objects.filter(pk=person.pk).update(date_joined=now - PROJECTS[0].age - HOUR)
+    return person
+
+
+@sensitive_variables()
+def _create_project(sample: SampleProject, people: _People, now: datetime) -> tuple[Project, list[DemoKey]]:
+    user = people.owner
     born = now - sample.age - 5 * MINUTE
     project = Project.objects.create(name=sample.name, created_by=user, created_at=born)
     # Nobody is emailed about invented history, so emails are switched on at the end.
@@ -148,7 +95,7 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     joined = AuditEvent(project=project, kind=project_kinds.MEMBER_ADDED.code, member=user, role=Role.OWNER, by=user)
     joined.at, joined.address = born, _OFFICE
     joined.save()
-    keys = [_create_key(key, project, user, now) for key in sample.keys]
+    keys = [_create_key(key, project, people, now) for key in sample.keys]
     project.memberships.update(**dict.fromkeys(mails, True))
     write_use(_stories(sample, keys, now), now)
     if sample.shown_once_since:
@@ -158,7 +105,7 @@ def _create_project(sample: SampleProject, user: User, now: datetime) -> tuple[P
     for file in sample.files:
         _create_file(file, project, user, now)
     alive = [demo_key for demo_key in keys if not demo_key.key.is_deleted]
-    return project, sorted(alive, key=lambda demo_key: (demo_key.key.is_paused, demo_key.key.name != _best(sample)))
+    return project, sorted(alive, key=lambda each: (not each.key.standing.lets_in, each.key.name != _best(sample)))
 
 
 def _best(sample: SampleProject) -> str:
@@ -167,57 +114,94 @@ def _best(sample: SampleProject) -> str:
 
 
 @sensitive_variables()
-def _create_key(sample: SampleKey, project: Project, user: User, now: datetime) -> DemoKey:
-    key, secret = create_key(project=project, name=sample.name, by=user)
+def _create_key(sample: SampleKey, project: Project, people: _People, now: datetime) -> DemoKey:
+    by = people.former if sample.former else people.owner
+    # Some servers give every key an end. The sample keys are older than that.
+    end = timezone.now() + timedelta(days=settings.MAX_KEY_DAYS) if settings.MAX_KEY_DAYS else None
+    key, secret = create_key(project=project, name=sample.name, by=by, expires_at=end)
     fields: dict[str, object] = {"created_at": now - sample.age}
     if sample.used is not None:
         fields |= {"last_used_at": now - sample.used, "last_used_address": _SERVER}
-    if sample.state == KeyState.PAUSED and sample.ended:
-        if sample.leaked:
-            report_leak(secret=secret)
-        else:
-            pause_key(key=key, by=user)
-        fields["paused_at"] = now - sample.ended
-    if sample.state == KeyState.DELETED and sample.ended:
-        delete_key(key=key, by=user)
-        fields["deleted_at"] = now - sample.ended
+    fields |= _rehearsed(sample, key, by, now) | _changed(sample, DemoKey(key, secret), by, now)
     ApiKey.objects.filter(pk=key.pk).update(**fields)
+    key.refresh_from_db()
+    if key.is_expired:
+        write_down_end(key)  # so that nobody is told of it
     key.events.all().delete()
     AuditEvent.objects.bulk_create(
         AuditEvent(
             project=project,
             key=key,
-            kind=kind.code,
-            by=None if kind.by_anybody else user,
-            at=now - ago,
-            address=_address(number),
+            kind=happened.kind.code,
+            before=happened.before,
+            by=None if happened.kind.by_anybody else by,
+            at=now - happened.ago,
+            address=None if happened.kind == audit_kinds.RESUMED_ITSELF else _address(number),
         )
-        for number, (kind, ago) in enumerate(_history(sample))
+        for number, happened in enumerate(_history(sample, now))
     )
-    key.refresh_from_db()
     return DemoKey(key, secret)
+
+
+def _rehearsed(sample: SampleKey, key: ApiKey, by: User, now: datetime) -> dict[str, object]:
+    """The columns of the key's rehearsal, after services have made one."""
+    if sample.rehearsed is None:
+        return {}
+    pause_key(key=key, by=by, until=timezone.now() + REHEARSAL)
+    resume_key(key=key, by=by)
+    began = now - sample.rehearsed
+    return {"rehearsal_began_at": began, "rehearsal_ended_at": began + REHEARSAL}
+
+
+@sensitive_variables()
+def _changed(sample: SampleKey, new: DemoKey, by: User, now: datetime) -> dict[str, object]:
+    """The columns that move the key's end into the past, after services have ended it."""
+    expires_at = now + sample.expires if sample.expires else None
+    columns: dict[str, object] = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
+    if sample.ended is None:
+        return columns
+    at = now - sample.ended
+    if sample.state == KeyState.DELETED:
+        delete_key(key=new.key, by=by)
+        return columns | {"deleted_at": at}
+    if sample.state == KeyState.ENDED:
+        end_key(key=new.key, by=by)
+        return {"expires_at": at}
+    if sample.leaked:
+        report_leak(secret=new.secret)
+    else:
+        pause_key(key=new.key, by=by, until=now + sample.resumes if sample.resumes else None, note=sample.note)
+    return columns | {"paused_at": at}
 
 
 def _stories(sample: SampleProject, keys: list[DemoKey], now: datetime) -> Iterator[Story]:
     for of, (key, _) in zip(sample.keys, keys, strict=True):
         if of.use and key.last_used_at:
-            pauses = tuple(now - ago for ago in of.pauses)
-            yield Story(key, of.use, key.created_at, key.last_used_at, key.stopped_at, pauses, _SERVER)
+            pauses = tuple(now - ago for ago in (*of.pauses, of.rehearsed) if ago)
+            yield Story(key, of.use, key.created_at, key.last_used_at, key.stopped_at, pauses, _SERVER, _OFFICE)
 
 
-def _history(sample: SampleKey) -> Iterator[tuple[Kind, timedelta]]:
-    """What people did with the key, and how long ago: a copy at once, then one look about every seven weeks."""
-    yield audit_kinds.CREATED, sample.age
-    yield audit_kinds.COPIED, sample.age - MINUTE
-    end = sample.ended or timedelta()
+def _history(sample: SampleKey, now: datetime) -> Iterator[_Happened]:
+    """A copy at once, then one look about every seven weeks, and what became of the key."""
+    yield _Happened(audit_kinds.CREATED, sample.age)
+    yield _Happened(audit_kinds.COPIED, sample.age - MINUTE)
+    end = sample.ended or -(sample.expires or timedelta())
     looks = [audit_kinds.COPIED, audit_kinds.REVEALED]
     for number in range(1, (sample.age - end) // (47 * DAY) + 1):
-        yield looks[number % 2], sample.age - number * 47 * DAY + number * HOUR
+        yield _Happened(looks[number % 2], sample.age - number * 47 * DAY + number * HOUR)
     for ago in sample.pauses:
-        yield audit_kinds.PAUSED, ago
-        yield audit_kinds.RESUMED, ago - 18 * MINUTE
-    if sample.ended is not None:
-        yield audit_kinds.REPORTED if sample.leaked else kind_of(sample.state), sample.ended
+        yield _Happened(audit_kinds.PAUSED, ago)
+        yield _Happened(audit_kinds.RESUMED, ago - 18 * MINUTE)
+    if sample.rehearsed:
+        until = sample.rehearsed - REHEARSAL
+        yield _Happened(audit_kinds.PAUSED_UNTIL, sample.rehearsed, in_words(now - until))
+        yield _Happened(audit_kinds.RESUMED_ITSELF, until)
+    if sample.expires:
+        yield _Happened(audit_kinds.EXPIRED, end)
+    elif sample.resumes:
+        yield _Happened(audit_kinds.PAUSED_UNTIL, end, in_words(now + sample.resumes))
+    elif sample.ended is not None:
+        yield _Happened(audit_kinds.REPORTED if sample.leaked else kind_of(sample.state), end)
 
 
 def _address(number: int) -> str:

@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from apikeys.models import ApiKey, KeyUse, ProjectUse, Span
 from apikeys.refusals import KEY_PAUSED, LET_IN
+from apikeys.usage.caller_bounds import days_kept
 from apikeys.usage.folding import HOURS_KEPT
+from apikeys.usage.models import CallerSpan, KeyCaller
 from projects.models import Project
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 class Rhythm(Enum):
@@ -57,6 +59,7 @@ class Story(NamedTuple):
     ended: datetime | None
     pauses: tuple[datetime, ...]
     address: str
+    other_address: str
 
 
 def _noise(*what: object) -> float:
@@ -102,12 +105,14 @@ def write_use(stories: Iterable[Story], now: datetime) -> None:
     """Writes hours as far back as they are kept, days for a key's whole life, and the figures of the key's own row."""
     rows: list[KeyUse] = []
     keys: list[ApiKey] = []
+    stories = list(stories)
     for story in stories:
         found = list(counted(story, now))
         rows += _rows(story, found, now)
         keys.append(_refusals_told(story, found))
     KeyUse.objects.bulk_create(rows, batch_size=1_000)
     ProjectUse.objects.bulk_create(_project_rows(rows))
+    KeyCaller.objects.bulk_create(_caller_rows(stories, rows, now))
     ApiKey.objects.bulk_update(keys, ["refused_calls", "last_refused_at", "last_refused_address"])
 
 
@@ -124,6 +129,34 @@ def _rows(story: Story, found: list[Counted], now: datetime) -> Iterator[KeyUse]
             last[place] = max(each, last.get(place, each))
     for (span, start, outcome), latest in last.items():
         yield _row(story, span, start, latest, sums[span, start, outcome])
+
+
+def _caller_rows(stories: list[Story], rows: list[KeyUse], now: datetime) -> list[KeyCaller]:
+    """One address a day for as long as addresses are stored, and those that missed a key in its rehearsal."""
+    days: dict[tuple[int, datetime], KeyCaller] = {}
+    for row in rows:
+        if row.span != Span.DAY or row.starts_at <= now - timedelta(days=days_kept()):
+            continue
+        new = KeyCaller(key=row.key, span=CallerSpan.DAY, starts_at=row.starts_at, address=row.last_address or "")
+        new.first_at = new.last_at = row.last_at
+        caller = days.setdefault((row.key.pk, row.starts_at), new)
+        caller.first_at, caller.last_at = min(row.last_at, caller.first_at), max(row.last_at, caller.last_at)
+        if row.outcome == LET_IN:
+            caller.allowed += row.calls
+        else:
+            caller.rejected += row.calls
+    return [*days.values(), *(_rehearsal_rows(stories) if days_kept() else ())]
+
+
+def _rehearsal_rows(stories: list[Story]) -> Iterator[KeyCaller]:
+    for story in stories:
+        began = story.key.rehearsal_began_at
+        if began is None:
+            continue
+        for address, calls in ((story.address, 2), (story.other_address, 1)):
+            row = KeyCaller(key=story.key, span=CallerSpan.REHEARSAL, starts_at=began, address=address, rejected=calls)
+            row.first_at, row.last_at = began + MINUTE, began + 4 * MINUTE
+            yield row
 
 
 def _project_rows(rows: list[KeyUse]) -> list[ProjectUse]:

@@ -25,6 +25,7 @@ from apikeys.standing import EndReason, KeyState
 from apikeys.usage.figures import with_figures
 from common.instants import briefly, in_words, stops_working, time_left
 from common.outbox.enqueueing import enqueue
+from common.postgresql.just_in_time import no_compilation
 from projects.locks import ProjectGone, lock_project
 from projects.models import Membership, Project
 
@@ -42,9 +43,11 @@ def send_due_notices(now: datetime) -> int:
     A project's emails before an end come at most once in 24 hours. So each also lists the keys whose turn comes in the
     24 hours after it, with the time that each has left. The email at an end waits for nothing.
     """
-    projects = Project.objects.alive().filter(pk__in=_due(now).values("project")).order_by("pk")
+    with no_compilation():
+        due = Project.objects.alive().filter(pk__in=_due(now).values("project")).order_by("pk")
+        projects = list(due[:MOST_PROJECTS])
     told = 0
-    for project in projects[:MOST_PROJECTS]:
+    for project in projects:
         try:
             with transaction.atomic():
                 told += _tell_owners(lock_project(project), now)

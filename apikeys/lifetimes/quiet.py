@@ -17,6 +17,7 @@ from apikeys.models import QUIET_AFTER, ApiKey, ApiKeyQuerySet, KeyUse, Span
 from apikeys.standing import EndReason
 from apikeys.usage.figures import Period, history
 from common.instants import in_words
+from common.postgresql.just_in_time import no_compilation
 from projects.audit_log.kinds import Email
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import Line, tell_owners
@@ -132,12 +133,15 @@ def send_roll_notices(now: datetime) -> int:
     quiet. Returns the number of keys. Each is told once for each end that the key has.
     """
     ending = _rolled(now).filter(expires_at__lte=now + LAST_HOUR, last_used_at__gt=now - QUIET_AFTER)
-    number = _each(ending.exclude(notices__kind=Notice.LAST_HOUR), lambda row: _warn(row, now))
     quiet = _rolled(now).filter(_without_requests_since(now - QUIET_AFTER), ends_when_quiet=False)
-    return number + _each(_quiet(quiet.exclude(notices__kind=Notice.QUIET), now), lambda row: _tell_if_quiet(row, now))
+    with no_compilation():
+        to_warn = list(ending.exclude(notices__kind=Notice.LAST_HOUR))
+        may_be_quiet = list(quiet.exclude(notices__kind=Notice.QUIET))
+    number = _each(to_warn, lambda row: _warn(row, now))
+    return number + _each(_quiet(may_be_quiet, now), lambda row: _tell_if_quiet(row, now))
 
 
-def _quiet(keys: ApiKeyQuerySet, now: datetime) -> Iterable[ApiKey]:
+def _quiet(keys: Iterable[ApiKey], now: datetime) -> Iterable[ApiKey]:
     found = list(keys)
     for first in range(0, len(found), _KEYS_A_QUERY):
         some = found[first : first + _KEYS_A_QUERY]

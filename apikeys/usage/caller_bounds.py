@@ -20,7 +20,7 @@ OTHERS = ""
 MOST_A_DAY = 50
 MOST_NEW = 8
 # The bounds of all keys together, in one process: addresses that the process knows, and counts that wait for the
-# database. They take about 40 MB (docs/scaling.md).
+# database. They take about 45 MB (docs/scaling.md).
 MOST_KNOWN = 50_000
 MOST_WAITING = 50_000
 # The default for projects that embed only the check (docs/django.md).

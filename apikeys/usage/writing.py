@@ -6,6 +6,7 @@ project holds these locks too. The statement that waited for them starts after t
 use is not written again.
 """
 
+import functools
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -162,9 +163,12 @@ def _use_rows(batch: list[Noted]) -> list[dict[str, Any]]:
 
 
 def _caller_rows(batch: list[Noted]) -> list[dict[str, Any]]:
-    instants = [name for name, kind in writing_callers.COLUMNS.items() if kind == "timestamptz"]
-    rows = [dict(zip(writing_callers.COLUMNS, row, strict=True)) for row in writing_callers.rows(batch)]
-    return [row | {name: _time(row[name]) for name in instants} for row in rows]
+    names = writing_callers.COLUMNS
+    time = functools.cache(_time)  # many rows have the same day, and many addresses called once
+    return [
+        dict(zip(names, (key, span, time(start), address, allowed, rejected, time(first), time(last)), strict=True))
+        for key, span, start, address, allowed, rejected, first, last in writing_callers.rows(batch)
+    ]
 
 
 def _merged(first: Noted, second: Noted) -> Noted:

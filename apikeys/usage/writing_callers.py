@@ -10,6 +10,7 @@ from apikeys.models import ApiKey
 from apikeys.refusals import KEY_PAUSED, LET_IN
 from apikeys.usage.caller_bounds import DAY_SECONDS, MOST_A_DAY, OTHERS, Callers, days_kept
 from apikeys.usage.models import CallerSpan, KeyCaller
+from projects.models import Project
 
 COLUMNS = {"key_id": "bigint", "span": "text", "starts_at": "timestamptz", "address": "text", "allowed": "bigint"}
 COLUMNS |= {"rejected": "bigint", "first_at": "timestamptz", "last_at": "timestamptz"}
@@ -26,8 +27,9 @@ called AS (
   SELECT c.key_id, c.span, CASE c.span WHEN 'day' THEN c.starts_at ELSE k.rehearsal_began_at END AS starts_at,
     c.address, sum(c.allowed) AS allowed, sum(c.rejected) AS rejected,
     min(c.first_at) AS first_at, max(c.last_at) AS last_at
-  FROM callers c JOIN living ON living.id = c.key_id JOIN {ApiKey._meta.db_table} k ON k.id = c.key_id
-  WHERE c.span = 'day' OR ({_IN_THE_REHEARSAL})
+  FROM callers c JOIN {ApiKey._meta.db_table} k ON k.id = c.key_id
+    JOIN {Project._meta.db_table} p ON p.id = k.project_id
+  WHERE p.deleted_at IS NULL AND (c.span = 'day' OR ({_IN_THE_REHEARSAL}))
   GROUP BY 1, 2, 3, 4
 ), placed AS (
   SELECT called.*, called.address = '{OTHERS}' OR stored.address IS NOT NULL AS has_a_row, row_number() OVER (

@@ -1,7 +1,7 @@
 """The thread that does the housekeeping. Each process that serves pages has one; the holder of the claim works.
 
 Each turn does the tasks that config/housekeeping.py lists, then waits for HOUSEKEEPING_SECONDS. A turn may be late by
-minutes, for example after the holder was killed: no verdict depends on it.
+minutes, for example after the holder was killed, so no instant of a key depends on it.
 
 A task is a function of the time. It does a bounded piece of work, or returns an iterator that does one piece at each
 step. A process may be killed at any step, and a process that was stopped for a while may work beside its successor, so

@@ -37,8 +37,9 @@ function countDown(left) {
   const words = `(${inWords(ends.get(left) - Date.now())})`
   if (left.textContent !== words) left.textContent = words
   const place = left.closest('.key-row, [data-anew]')
-  if (ends.get(left) > Date.now() || !place || document.hidden || place.querySelector(':popover-open')) return
-  ends.set(left, Date.now() + AGAIN)
+  const due = Math.max(ends.get(left), left.nextTry ?? 0)
+  if (due > Date.now() || !place || document.hidden || place.querySelector(':popover-open')) return
+  left.nextTry = Date.now() + AGAIN
   htmx.ajax('GET', location.href, {source: left, target: place, select: `#${place.id}`, swap: 'outerHTML'})
 }
 setInterval(() => document.querySelectorAll('[data-left]').forEach(left => { if (ends.has(left)) countDown(left) }), 1000)

@@ -160,6 +160,7 @@ def key_of(facts: Facts, **given: Any) -> ApiKey:
 
 @pytest.mark.django_db
 def test_the_database_sorts_keys_by_the_standing_that_the_judge_gives_them():
+    """L2"""
     for facts in STORED:
         key_of(facts)
     keys = ApiKey.objects.select_related("created_by").annotate(place=STANDING_ORDER).order_by("place")

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
@@ -18,7 +19,7 @@ from tests.browser.places import (
     usage_page,
     used,
 )
-from tests.browser.visits import Place, delete_project_dialog
+from tests.browser.visits import Place, delete_project_dialog, until_a_date
 from tests.support.factories import FileFactory, MembershipFactory, UserFactory
 
 WIDTHS = range(320, 1921, 20)
@@ -110,7 +111,7 @@ def worst(project, owner):
     report_leak(secret=create_key(project=project, name="Reported " + "R" * 55, by=owner).secret)
     many_calls(busy, hours=24 * 33)
     many_calls(paused, hours=5, refused_as="paused")
-    pause_key(key=paused, by=owner)
+    pause_key(key=paused, by=owner, until=timezone.now() + timedelta(days=400), note="N" * 200)
     delete_key(key=gone, by=owner)
     User.objects.filter(pk=colleague.pk).update(is_active=False)
     FileFactory(project=project, created_by=owner, name="a-file-name-without-any-space-in-it-" * 3 + ".csv")
@@ -132,6 +133,8 @@ def places(worst):
         Place("settings, dialog", settings, delete_project_dialog),
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
+        Place("pause for", key_page(busy, "pause_for"), until_a_date),
+        Place("paused key", key_page(paused, "key")),
         Place("stop storing secrets", show_once_page(project)),
         Place("usage", usage_page(project)),
         Place("usage of a key", f"{usage_page(project)}?range=12m&key={busy.public_id}"),

@@ -117,6 +117,10 @@ def without_csrf_token(page):
     expect(page.get_by_role("heading", name="The cookie is missing")).to_be_visible()
 
 
+def until_a_date(page):
+    page.get_by_label("Until a date and time").check()
+
+
 def owners_places(furnished, owner):
     project, active, paused, busy, _gone = furnished
     settings = settings_page(project)
@@ -155,6 +159,8 @@ def owners_places(furnished, owner):
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
         Place("settings, stop storing secrets", settings, lambda page: button(page, "Stop storing secrets…").click()),
+        Place("pause for", key_page(active, "pause_for"), until_a_date),
+        Place("end of pause", key_page(paused, "change_end_of_pause"), until_a_date),
         Place("stop storing secrets", show_once_page(project)),
         Place("settings, shown once", settings_page(once)),
         Place("settings, new key shown once", settings_page(once), create_another),

@@ -52,7 +52,11 @@ class Installation:
 
     def start_server(self, *, workers: int = 1, **environment: str) -> Server:
         """With as many workers for the check as for the pages."""
-        server = Server(workers=workers, check_workers=workers, **{"DATABASE_URL": self.postgres.url, **environment})
+        server = Server(
+            workers=workers,
+            check_workers=workers,
+            **{"DATABASE_URL": self.postgres.url, "HOUSEKEEPING_SECONDS": "1", **environment},
+        )
         self.servers.append(server)
         server.start()
         return server

@@ -5,9 +5,12 @@ from django.core.management.base import CommandError
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys.demo.sample_account import Demo, create_demo
+from apikeys.standing import STANDINGS
 from common.key_ring import VaultUnavailable
 from common.security_log import muted
 from projects.management.operator_command import Answer, OperatorCommand
+
+_WIDEST = max(len(standing.label) for standing in STANDINGS)
 
 
 class Command(OperatorCommand):
@@ -32,7 +35,13 @@ def _data(demo: Demo) -> dict[str, Any]:
             "id": project.public_id,
             "name": project.name,
             "keys": [
-                {"id": key.public_id, "name": key.name, "state": str(key.state), "secret": secret}
+                {
+                    "id": key.public_id,
+                    "name": key.name,
+                    "state": str(key.state),
+                    "standing": key.standing.code,
+                    "secret": secret,
+                }
                 for key, secret in keys
             ],
         }
@@ -50,5 +59,5 @@ def _text(demo: Demo) -> str:
     ]
     for project, keys in demo.projects:
         lines.append(f"{project.name}  {project.public_id}")
-        lines += [f"    {key.public_id}  {key.state:<7}  {key.name}" for key, _ in keys]
+        lines += [f"    {key.public_id}  {key.standing.label.lower():<{_WIDEST}}  {key.name}" for key, _ in keys]
     return "\n".join([*lines, "Copy the keys' secrets on the pages; a run with --json prints those of its account."])

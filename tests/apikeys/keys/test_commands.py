@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -16,8 +16,11 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys.keys import services
 from apikeys.keys.services import delete_key
+from apikeys.lifetimes.notices import send_due_notices
+from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import ApiKey, KeyUse
-from apikeys.standing import KeyState
+from apikeys.standing import STANDINGS, UNKNOWN
+from apikeys.usage.models import KeyCaller
 from apikeys.verify.verification import verify
 from projects.audit_log.kinds import codes_of
 from projects.audit_log.models import AuditEvent
@@ -98,6 +101,39 @@ def test_pausekey_resumekey_and_deletekey_change_what_a_request_is_told(api_key)
 def test_pausekey_names_the_whole_command_that_undoes_it(api_key):
     undo = run("pausekey", api_key.public_id).partition("Undo with: manage.py ")[2]
     assert undo.split() == ["resumekey", api_key.public_id]
+
+
+def test_pausekey_takes_an_end_and_a_note(api_key):
+    """P15"""
+    answer = run_json("pausekey", api_key.public_id, "--for", "1h", "--note", "Trying it")
+    assert answer["pause_note"] == "Trying it"
+    assert timedelta(minutes=55) < datetime.fromisoformat(answer["resumes_at"]) - timezone.now() <= timedelta(hours=1)
+    assert "was paused already, until" in run("pausekey", api_key.public_id)
+    run("resumekey", api_key.public_id)
+    assert "is paused until 26 February 2030, 08:30 UTC" in run(
+        "pausekey", api_key.public_id, "--until", "2030-02-26T09:30:00+01:00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--until", "2030-02-26T09:30"], "has no time zone. Add Z for UTC"),
+        (["--until", "2020-02-26T09:30Z"], "in the past"),
+        (["--until", "9999-12-31T23:59-14:00"], "at most 3,650 days"),
+        (["--until", "soon"], "'soon' is no time. Write a time such as"),
+        (["--until", ""], "is no time"),
+        (["--for", "2h"], "invalid choice"),
+        (["--for", "1h", "--until", "2030-02-26T09:30Z"], "not allowed with"),
+        (["--note", "x" * 201], "Use at most 200 characters"),
+        (["--note", "a\u202eb"], "invisible characters"),
+    ],
+)
+def test_pausekey_rejects_what_the_page_rejects(api_key, arguments, error):
+    with pytest.raises(CommandError, match=re.escape(error)):
+        run("pausekey", api_key.public_id, *arguments)
+    api_key.refresh_from_db()
+    assert api_key.is_active
 
 
 @pytest.mark.parametrize("command", ["pausekey", "resumekey", "deletekey"])
@@ -204,10 +240,10 @@ class TestDemo(TestCase):
 
     def test_it_prints_keys_whose_secrets_hold_what_their_states_say(self):
         keys = [key for project in self.demo["projects"] for key in project["keys"]]
-        expected = {"active": None, "paused": "key_paused"}
-        assert {key["state"] for key in keys} == set(expected)
+        expected = {standing.code: standing.refusal and standing.refusal.code for standing in STANDINGS}
+        assert {key["standing"] for key in keys} == set(expected) - {"deleted", "unknown"}
         for key in keys:
-            assert verify(f"Bearer {key['secret']}").code == expected[key["state"]]
+            assert verify(f"Bearer {key['secret']}").code == expected[key["standing"]]
             assert ApiKey.objects.get(public_id=key["id"]).name == key["name"]
 
     def test_its_richest_project_comes_first_on_pages_too(self):
@@ -220,14 +256,17 @@ class TestDemo(TestCase):
         assert max(keys, key=keys.__getitem__) == listed[0]
 
     def test_it_prints_an_active_key_first_in_every_project(self):
-        assert {project["keys"][0]["state"] for project in self.demo["projects"]} == {"active"}
+        assert {project["keys"][0]["standing"] for project in self.demo["projects"]} == {"active"}
 
     def test_it_has_keys_in_every_state_files_and_months_of_events(self):
-        assert set(ApiKey.objects.values_list("state", flat=True)) == set(KeyState)
+        assert {key.standing for key in ApiKey.objects.select_related("created_by")} == {*STANDINGS} - {UNKNOWN}
+        assert ApiKey.objects.filter(resumes_at__gt=timezone.now()).exclude(pause_note="").count() == 1
         # The demo sends no emails and has no other members. Owners would have to be told of these events.
         missing = {"shown_again", "resumed_reported", "member_changed", "member_removed"}
         # Nothing in the demo was renamed, no email choice was changed, and no file was deleted.
         missing |= {"renamed", "project_renamed", "notifications_changed", "file_deleted"}
+        # No end was changed, and no key was rolled.
+        missing |= {"pause_changed", "end_changed", "revived", "rolled", "ended_quiet"}
         assert set(AuditEvent.objects.values_list("kind", flat=True)) == set(codes_of()) - missing
         assert ApiKey.objects.get(pause_reason="reported").is_reported
         assert AuditEvent.objects.get(kind="shown_once").at == AuditEvent.objects.get(kind="forgotten").at
@@ -244,7 +283,8 @@ class TestDemo(TestCase):
             assert story[0] == "created"
             assert key.events.earliest("at").at == key.created_at
             assert (story[-1] == "deleted") == key.is_deleted
-            assert (story[-1] in {"paused", "reported"}) == key.is_paused
+            assert (story[-1] in {"paused", "paused_until", "reported"}) == key.is_paused
+            assert (story[-1] in {"expired", "ended"}) == (key.is_expired and not key.is_deleted)
 
     def test_it_counts_calls_whose_days_are_the_sums_of_their_hours(self):
         hours, days = (KeyUse.objects.filter(span=span) for span in ("hour", "day"))
@@ -270,7 +310,18 @@ class TestDemo(TestCase):
             assert all(use.last_at < timezone.now() for use in [*let_in, *refused])
             if key.stopped_at:
                 assert all(use.last_at > key.stopped_at for use in refused)
-                assert {use.outcome for use in refused} == {key.state}
+                assert {use.outcome for use in refused} <= {key.standing.outcome}
+
+    def test_it_shows_a_rehearsal_and_where_keys_are_used_from(self):
+        [rehearsed] = with_rehearsals(ApiKey.objects.exclude(rehearsal_began_at=None))
+        assert rehearsed.rehearsal
+        assert rehearsed.rehearsal.missed.rejected == 3
+        for day in KeyCaller.objects.filter(span="day"):
+            uses = day.key.use.filter(span="day", starts_at=day.starts_at)
+            assert sum(use.calls for use in uses) == day.allowed + day.rejected
+
+    def test_nobody_is_told_of_an_invented_end(self):
+        assert send_due_notices(timezone.now()) == 0
 
     def test_it_stays_when_another_is_made_whose_password_is_printed_once(self):
         text = run("demo")

@@ -76,7 +76,10 @@ def test_editkey_changes_name_and_end_together_or_neither(project, api_key, owne
     create_key(project=project, name="Taken", by=owner)
     with pytest.raises(CommandError, match="already has a key of that name"):
         run("editkey", api_key.public_id, "--name", "Taken", "--expires", "30d")
+    with pytest.raises(CommandError, match="at most 3,650 days"):
+        run("editkey", api_key.public_id, "--name", "Web", "--expires", "3651d")
     assert end_of(api_key) is None
+    assert api_key.name == "Production server"
     answer = run_json("editkey", api_key.public_id, "--name", "Web", "--expires", "2035-02-26T09:30:00Z")
     assert (answer["name"], answer["expires_at"], answer["changed"]) == ("Web", "2035-02-26T09:30:00+00:00", True)
     assert run_json("editkey", api_key.public_id, "--name", "Web")["changed"] is False

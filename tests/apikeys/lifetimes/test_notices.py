@@ -115,7 +115,10 @@ def test_one_email_lists_every_key_of_the_project_that_ends_within_a_day_of_it(k
 def test_a_key_that_is_made_on_the_day_of_an_email_waits_for_the_next_days(key, due, project):
     assert len(due(23 * DAY)) == 1
     new_key(project, "Short", 3 * DAY)
-    assert due(23 * DAY + HOUR) == []
+    new_key(project, "Tiny", MINUTE)
+    (message,) = due(23 * DAY + HOUR)
+    assert subjects([message]) == ["API key expired: Tiny (Acme Weather)"]
+    assert "Short" not in message.body
     assert subjects(due(24 * DAY)) == ["API key ends in 2 days: Short (Acme Weather)"]
     assert due(25 * DAY) == [], "the email of two days before stands for that of one day before"
     assert len(due(26 * DAY)) == 1

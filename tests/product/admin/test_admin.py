@@ -107,6 +107,23 @@ def test_the_actions_are_called_pause_and_re_enable(site, api_key):
     assert re.findall(r"<option value=\"\w+\">([^<]+)</option>", page) == ["Pause", "Re-enable"]
 
 
+def test_the_admin_shows_the_end_and_the_note_of_a_pause(site, api_key):
+    pause_key(key=api_key, by=None, until=timezone.now() + timedelta(hours=1), note="Trying the night job")
+    shown = site.get(url("apikeys_apikey_change", api_key.pk)).content.decode()
+    assert "Trying the night job" in shown
+    assert "Resumes at" in shown
+    assert "1 API key was re-enabled." in act(site, "re_enable", api_key)
+
+
+def test_a_key_whose_pause_has_ended_can_be_paused_in_the_admin(site, api_key):
+    pause_key(key=api_key, by=None, until=timezone.now() + timedelta(hours=1))
+    lapsed = {"paused_at": timezone.now() - timedelta(hours=1), "resumes_at": timezone.now() - timedelta(minutes=1)}
+    ApiKey.objects.filter(pk=api_key.pk).update(**lapsed)
+    assert "is active already" in act(site, "re_enable", api_key)
+    ApiKey.objects.filter(pk=api_key.pk).update(state="paused", **lapsed)
+    assert "1 API key was paused." in act(site, "pause", api_key)
+
+
 @pytest.mark.parametrize(("action", "answer"), [("pause", "is paused already"), ("re_enable", "is active already")])
 def test_an_action_that_changes_nothing_says_so_and_leaves_no_event(site, api_key, action, answer):
     if action == "pause":

@@ -70,7 +70,7 @@ def test_another_choice_of_emails_is_an_event_and_the_same_choice_is_none(projec
     page = reverse("projects:mails", args=[project.public_id])
     for _ in range(2):
         assert signed_in(owner).post(page, {"created": "on", "reported": "on"}).status_code == 302
-    before = "created, deleted, revealed, reported"
+    before = "created, deleted, revealed, reported, ending"
     assert last() == ("notifications_changed", before, "created, reported", "127.0.0.1", owner)
     assert AuditEvent.objects.count() == 1
     choose_mails(project=project, by=owner, **dict.fromkeys(ALL, False))
