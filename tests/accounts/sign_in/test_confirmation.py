@@ -166,6 +166,7 @@ NOT_DONE = "Thanks for confirming it's you. Nothing has been done yet: "
 AGAIN = {
     PROJECT + "delete/": "press Delete project again",
     KEY + "delete/": "press Delete key again",
+    KEY + "roll/": "press Roll key again",
     PROJECT + "keys/new/": "press Create key again",
     PROJECT + "show-once/": "press Destroy stored secrets again",
     PROJECT + "keep-secrets/": "press Store new secrets again",
