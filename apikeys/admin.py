@@ -16,7 +16,8 @@ from django.urls import URLPattern, path, reverse
 from accounts.admin import ViewOnlyAdmin
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys import audit_kinds
-from apikeys.keys.services import KeyGone, pause_key, resume_key
+from apikeys.keys.errors import KeyGone
+from apikeys.keys.pausing import pause_key, resume_key
 from apikeys.models import LIVING, STANDING_ORDER, ApiKey, UnmatchedUse
 from apikeys.standing import KeyState
 from common.client_address import client_address

@@ -8,7 +8,7 @@ from functools import partial
 from http.client import HTTPConnection
 
 from accounts.models import User
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
@@ -89,8 +89,8 @@ def while_under_load(url: str, owner: User, plan: Plan) -> Row:
 
 def _stop_in_every_way(key: ApiKey, owner: User, clients: Clients) -> int:
     """Successes of calls that started after the answer to the pause, "end now", the roll or the deletion."""
-    passed = _stop(partial(services.pause_key, key=key, by=None), clients)
-    services.resume_key(key=key, by=None)
+    passed = _stop(partial(pausing.pause_key, key=key, by=None), clients)
+    pausing.resume_key(key=key, by=None)
     passed += _stop(partial(end_key, key=key, by=None), clients)
     change_end(key=key, expires_at=None, by=None, may_revive=True)
     rolled: list[services.NewKey] = []

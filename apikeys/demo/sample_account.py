@@ -20,8 +20,9 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.demo.sample_projects import DAY, HOUR, MINUTE, PROJECTS, REHEARSAL, SampleFile, SampleKey, SampleProject
 from apikeys.demo.sample_usage import Story, write_use
+from apikeys.keys.pausing import pause_key, resume_key
 from apikeys.keys.secret_storage import show_secrets_once
-from apikeys.keys.services import create_key, delete_key, pause_key, report_leak, resume_key
+from apikeys.keys.services import create_key, delete_key, report_leak
 from apikeys.lifetimes.ends import end_key, write_down_end
 from apikeys.lifetimes.models import Notice
 from apikeys.models import ApiKey

@@ -1,63 +1,46 @@
-"""Every change of a key, and every look at its secret. Its end and rolls are in apikeys/lifetimes.
+"""Every change of a key, and every look at its secret. Pauses are in pausing.py, ends and rolls in apikeys/lifetimes.
 
 Each is one keyword-only function that takes the person as `by` (None: an operator's command) and the `address` of the
 request. Each is atomic and writes its event in the same transaction. State changes are conditional UPDATEs: a pause
 that races a deletion changes nothing instead of bringing the key back.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
-from apikeys.keys.end_limits import check_end, check_instant
+from apikeys.keys.end_limits import check_end
+from apikeys.keys.errors import KeyGone, ShownOnce
+from apikeys.keys.pausing import (
+    NO_END_OF_PAUSE,
+    NOTHING_REFUSED,
+    Change,
+    end_of_rehearsal,
+    paused,
+    write_down_end_of_pause,
+)
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
 from apikeys.standing import EndReason, KeyState, PauseReason
-from common.gone import Gone
-from common.instants import in_words, in_words_or_never
-from common.names import clean_name, clean_note
+from common.names import clean_name
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record, record_for_keys
 from projects.locks import lock_project
 from projects.models import Project
 
-# The longest pause that is a rehearsal of the key's deletion.
-REHEARSAL = timedelta(hours=1)
-_NO_END_OF_PAUSE: dict[str, object] = {"resumes_at": None, "pause_note": ""}
-# Rejected requests are counted from the change that rejects them.
-_NOTHING_REFUSED: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
-
-
-class KeyGone(Gone):
-    """The key was deleted in the meantime."""
-
-
-class ShownOnce(Exception):
-    """The secret of `key` was shown at its creation and is stored nowhere."""
-
-    def __init__(self, key: ApiKey) -> None:
-        super().__init__(key.public_id)
-        self.key = key
-
 
 class NewKey(NamedTuple):
     key: ApiKey
     secret: str
-
-
-class ChangeState(Protocol):
-    """The common signature of `pause_key` and `resume_key`."""
-
-    def __call__(self, *, key: ApiKey, by: User | None, address: str | None) -> bool: ...
 
 
 class ReadSecret(Protocol):
@@ -153,120 +136,6 @@ def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None =
     return changed
 
 
-class _Change(NamedTuple):
-    """A change of a key's state, and who makes it."""
-
-    key: ApiKey
-    by: User | None
-    address: str | None
-    now: datetime
-
-    def make(self, before: Q, kind: Kind, fields: dict[str, object], until: str = "") -> bool:
-        """Whether the key matched `before` and now has `fields`; then an event is recorded."""
-        with transaction.atomic():
-            write_down_end_of_pause(self.key, self.now)
-            changed = bool(ApiKey.objects.filter(before, pk=self.key.pk).update(**fields))
-            if changed:
-                record(kind, key=self.key, by=self.by, address=self.address, before=until)
-        self.key.refresh_from_db()
-        return changed
-
-
-def _paused(now: datetime, reason: str = "") -> dict[str, object]:
-    """The columns of a key that worked until now."""
-    return {"state": KeyState.PAUSED, "paused_at": now, "pause_reason": reason, **_NO_END_OF_PAUSE, **_NOTHING_REFUSED}
-
-
-def _resumed(at: datetime) -> dict[str, object]:
-    """The columns of a key whose pause ended at `at`."""
-    nothing = {"paused_at": None, "pause_reason": "", **_NO_END_OF_PAUSE, **_NOTHING_REFUSED}
-    return {"state": KeyState.ACTIVE, "rehearsal_ended_at": _end_of_rehearsal(at), **nothing}
-
-
-def _end_of_rehearsal(at: datetime) -> Case:
-    """The column's value once a pause ended, or is no rehearsal any more."""
-    going_on = Q(rehearsal_began_at__isnull=False, rehearsal_ended_at__isnull=True)
-    return Case(When(going_on, then=at), default=F("rehearsal_ended_at"))
-
-
-def write_down_end_of_pause(key: ApiKey, now: datetime) -> bool:
-    """Whether a pause of the key had ended by itself. The key worked since; now its row says so, with an event.
-
-    Called in the transaction of a change, before the change. The first caller alone gets True.
-    """
-    lapsed = ApiKey.objects.filter(pk=key.pk, state=KeyState.PAUSED, resumes_at__lte=now)
-    ended_at = lapsed.select_for_update(no_key=True).values_list("resumes_at", flat=True).first()
-    if ended_at is None:
-        return False
-    ApiKey.objects.filter(pk=key.pk).update(**_resumed(ended_at))
-    record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None, at=ended_at)
-    return True
-
-
-def pause_key(
-    *, key: ApiKey, by: User | None, address: str | None = None, until: datetime | None = None, note: str = ""
-) -> bool:
-    """Stops the key, reversibly; with `until`, until that instant. A pause of at most REHEARSAL is a rehearsal.
-
-    False if the key was paused already, or its end has come. Raises KeyGone if it was deleted, and ValidationError for
-    an `until` that is over or too far ahead.
-    """
-    now = timezone.now()
-    fields = _paused(now) | {"resumes_at": until, "pause_note": clean_note(note)}
-    if until:
-        check_instant(until, now)
-        if until - now <= REHEARSAL:
-            fields |= {"rehearsal_began_at": now, "rehearsal_ended_at": None}
-    works = Q(state=KeyState.ACTIVE) & (Q(expires_at=None) | Q(expires_at__gt=now))
-    kind = audit_kinds.PAUSED_UNTIL if until else audit_kinds.PAUSED
-    changed = _Change(key, by, address, now).make(works, kind, fields, in_words(until) if until else "")
-    if key.is_deleted:
-        raise KeyGone
-    return changed
-
-
-def change_end_of_pause(*, key: ApiKey, until: datetime | None, by: User | None, address: str | None = None) -> bool:
-    """Keeps a paused key paused, or gives its pause another end. It is no rehearsal from then on.
-
-    False if the key is not paused, is reported as leaked, or has that end. Raises KeyGone and ValidationError as
-    `pause_key` does.
-    """
-    now = timezone.now()
-    if until:
-        check_instant(until, now)
-    with transaction.atomic():
-        write_down_end_of_pause(key, now)
-        row = ApiKey.objects.select_for_update().get(pk=key.pk)
-        changed = row.state == KeyState.PAUSED and not row.pause_reason and row.resumes_at != until
-        if changed:
-            ApiKey.objects.filter(pk=key.pk).update(resumes_at=until, rehearsal_ended_at=_end_of_rehearsal(now))
-            before, after = in_words_or_never(row.resumes_at), in_words_or_never(until)
-            record(audit_kinds.PAUSE_CHANGED, key=key, by=by, address=address, before=before, after=after)
-    key.refresh_from_db()
-    if key.is_deleted:
-        raise KeyGone
-    return changed
-
-
-def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, although_reported: bool = False) -> bool:
-    """Lets a paused key work again. False if it was not paused, or is reported as leaked and has to stay paused;
-    raises KeyGone if it was deleted.
-
-    `although_reported` means that the person has seen the report and has just confirmed who they are. All owners then
-    get an email.
-    """
-    now = timezone.now()
-    fields = _resumed(now)
-    paused, reported = Q(state=KeyState.PAUSED), Q(pause_reason=PauseReason.REPORTED)
-    change = _Change(key, by, address, now)
-    changed = change.make(paused & ~reported, audit_kinds.RESUMED, fields)
-    if although_reported and not changed:
-        changed = change.make(paused & reported, audit_kinds.RESUMED_REPORTED, fields)
-    if key.is_deleted:
-        raise KeyGone
-    return changed
-
-
 def _deleted() -> dict[str, object]:
     """The columns of a key that is deleted now."""
     return {
@@ -274,16 +143,16 @@ def _deleted() -> dict[str, object]:
         "deleted_at": timezone.now(),
         "paused_at": None,
         "pause_reason": "",
-        **_NO_END_OF_PAUSE,
+        **NO_END_OF_PAUSE,
         "ciphertext": None,
         "ring_key_id": "",
-        **_NOTHING_REFUSED,
+        **NOTHING_REFUSED,
     }
 
 
 def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key for good and destroys its ciphertext. False if it was deleted already."""
-    change = _Change(key, by, address, timezone.now())
+    change = Change(key, by, address, timezone.now())
     return change.make(~Q(state=KeyState.DELETED), audit_kinds.DELETED, _deleted())
 
 
@@ -318,8 +187,8 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
         write_down_end_of_pause(key, now)
         # Nobody notices it if a reported key works again by itself.
         reported: dict[str, object] = {"pause_reason": PauseReason.REPORTED, "resumes_at": None}
-        reported["rehearsal_ended_at"] = _end_of_rehearsal(now)
-        ApiKey.objects.filter(pk=key.pk).update(**(reported if key.is_paused else _paused(now, PauseReason.REPORTED)))
+        reported["rehearsal_ended_at"] = end_of_rehearsal(now)
+        ApiKey.objects.filter(pk=key.pk).update(**(reported if key.is_paused else paused(now, PauseReason.REPORTED)))
         record(audit_kinds.REPORTED, key=key, by=None, address=address, source=source)
     key.refresh_from_db()
     return key

@@ -10,7 +10,9 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
-from apikeys.keys.services import KeyGone, rename_key, write_down_end_of_pause
+from apikeys.keys.errors import KeyGone
+from apikeys.keys.pausing import write_down_end_of_pause
+from apikeys.keys.services import rename_key
 from apikeys.lifetimes.models import Notice
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
@@ -40,7 +42,7 @@ def change_end(
         check_end(expires_at, created_at=row.created_at, had_end=row.expires_at is not None)
         if row.is_expired and not may_revive:
             raise HasExpired
-        if row.is_expired and not row.is_paused:
+        if row.is_expired:
             creation_limits.refuse_more(project)
         state = KeyState.ACTIVE if row.state == KeyState.ENDED else row.state
         give_end(row, expires_at, state=state, end_reason=_reason(row, expires_at))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from apikeys import audit_kinds
-from apikeys.keys.services import write_down_end_of_pause
+from apikeys.keys.pausing import write_down_end_of_pause
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
 from apikeys.keys import services
+from apikeys.keys.errors import KeyGone, ShownOnce
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import RECENTLY, ApiKey
 from apikeys.pages.answers import (
@@ -68,7 +69,7 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
     except ValidationError as error:
         form.add_error(form.field_of(error), error)
         return _create_form(request, project, form)
-    except services.ShownOnce as error:
+    except ShownOnce as error:
         return shown_before(request, project, error.key)
     if not new.key.can_be_shown:
         return show_once(request, project, new)
@@ -201,9 +202,9 @@ def _secret_for_script(request: PageRequest, key: ApiKey, read: services.ReadSec
         return question
     try:
         return JsonResponse({"secret": read(key=key, by=request.user, address=client_address(request))})
-    except services.KeyGone:
+    except KeyGone:
         return JsonResponse({"message": f"{key.name} was deleted in the meantime. Reload the page."}, status=410)
-    except services.ShownOnce:
+    except ShownOnce:
         message = f"The secret of {key.name} was shown once and is not stored. If you lost it, create a new key."
         return JsonResponse({"message": message}, status=409)
     except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
@@ -218,9 +219,9 @@ def _secret_page(request: PageRequest, project: Project, key: ApiKey, read: serv
     context = project_context(project) | {"key": key}
     try:
         context["secret"] = read(key=key, by=request.user, address=client_address(request))
-    except services.KeyGone:
+    except KeyGone:
         return key_gone(request, project, key)
-    except services.ShownOnce:
+    except ShownOnce:
         return shown_before(request, project, key)
     except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
         outages.explain(error)

@@ -15,7 +15,8 @@ from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
-from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key, report_leak
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from apikeys.usage import counting

@@ -2,7 +2,8 @@
 
 from playwright.sync_api import expect
 
-from apikeys.keys.services import create_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key
 from tests.browser.places import activity
 
 

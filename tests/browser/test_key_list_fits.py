@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.keys.services import create_key, pause_key, report_leak
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, report_leak
 from tests.browser.places import button, key_page, many_calls, said, settings_page, used
 
 NAMES = ["W" * 64, "checkout_service_eu_west_1_prod", "Leaked"]

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.keys.services import create_key, pause_key, report_leak
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, report_leak
 from apikeys.standing import KeyState
 from projects.audit_log.models import AuditEvent
 from tests.browser.places import (

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.keys.services import pause_key
+from apikeys.keys.pausing import pause_key
 from tests.browser.places import (
     EACH_BROWSER,
     activity,

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from apikeys.keys.services import pause_key
+from apikeys.keys.pausing import pause_key
 from tests.browser.places import button, clipboard, dashboard, said
 from tests.support.factories import FileFactory
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from apikeys.keys.services import change_end_of_pause, pause_key
+from apikeys.keys.pausing import change_end_of_pause, pause_key
 from apikeys.lifetimes.pauses import write_down_ended_pauses
 from apikeys.models import ApiKey
 from tests.browser.places import (

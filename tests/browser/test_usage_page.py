@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from apikeys.keys.services import create_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key
 from tests.browser.places import many_calls, settled, usage_page
 
 RANGES = ["24 hours", "30 days", "12 months"]

@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.keys.services import create_key, delete_key, pause_key, report_leak
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key, report_leak
 from apikeys.standing import KeyState
 from tests.browser.places import (
     activity,

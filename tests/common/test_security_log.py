@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.security_events import whose
 from apikeys import audit_kinds
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.lifetimes import ends
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
@@ -203,7 +203,7 @@ def keys_and_members(world, secrets):
     with_token.post(action("pause", key))
     other, secret = services.create_key(project=project, name="Third", by=world["owner"])
     services.report_leak(secret=secret)
-    services.resume_key(key=other, by=world["owner"], although_reported=True)
+    pausing.resume_key(key=other, by=world["owner"], although_reported=True)
     for role in (Role.VIEWER, Role.OWNER, None):
         change_member(project=project, user=world["person"], role=role, by=world["owner"])
 
@@ -253,10 +253,10 @@ def ends_and_pauses(world, secrets):
     new = services.create_key(project=world["project"], name="Ending", by=world["owner"])
     secrets.append(new.secret)
     key, now = new.key, timezone.now()
-    assert services.pause_key(key=key, by=None, until=now + timedelta(hours=1))
-    assert services.change_end_of_pause(key=key, by=None, until=None)
-    assert services.resume_key(key=key, by=None)
-    assert services.pause_key(key=key, by=None, until=now + timedelta(hours=1))
+    assert pausing.pause_key(key=key, by=None, until=now + timedelta(hours=1))
+    assert pausing.change_end_of_pause(key=key, by=None, until=None)
+    assert pausing.resume_key(key=key, by=None)
+    assert pausing.pause_key(key=key, by=None, until=now + timedelta(hours=1))
     ApiKey.objects.filter(pk=key.pk).update(resumes_at=now - timedelta(seconds=1))
     assert ends.change_end(key=key, expires_at=now + timedelta(days=1), by=None)
     assert ends.end_key(key=key, by=None)
@@ -375,7 +375,7 @@ def test_every_kind_of_event_has_its_own_line_of_the_log():
 def test_a_change_that_is_rolled_back_leaves_no_line(world, lines, monkeypatch):
     monkeypatch.setattr(AuditEvent, "save", None)
     with pytest.raises(TypeError):
-        services.pause_key(key=world["key"], by=world["owner"])
+        pausing.pause_key(key=world["key"], by=world["owner"])
     assert lines.of(Event.KEY_PAUSED) == []
 
 

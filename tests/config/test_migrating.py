@@ -10,7 +10,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models import CharField
 from django.utils import timezone
 
-from apikeys.keys.services import delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import delete_key
 from apikeys.lifetimes.ends import end_key
 from apikeys.models import ApiKey, KeyUse
 from tests.support.environment import ON_SQLITE

@@ -7,7 +7,8 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey, KeyUse
 from apikeys.usage.models import CallerSpan, KeyCaller

@@ -1,6 +1,6 @@
 """Paths and names of code on the pages exist.
 
-A page names a file as `apikeys/urls.py`, a folder as `apikeys/verify`, and code as `apikeys.keys.services.pause_key`.
+A page names a file as `apikeys/urls.py`, a folder as `apikeys/verify`, and code as `apikeys.keys.pausing.pause_key`.
 """
 
 import ast
@@ -82,7 +82,7 @@ def test_every_place_and_name_exists(page):
 
 
 @pytest.mark.parametrize(
-    "name", ["apikeys.keys.services.pause_key", "apikeys.models.ApiKey.Meta", "config.settings.THREADS"]
+    "name", ["apikeys.keys.pausing.pause_key", "apikeys.models.ApiKey.Meta", "config.settings.THREADS"]
 )
 def test_names_are_found(name):
     assert exists(name)

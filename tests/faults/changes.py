@@ -12,7 +12,7 @@ def main(name: str, rounds: int) -> None:
     from django.db import DatabaseError
 
     from accounts.models import User
-    from apikeys.keys import services
+    from apikeys.keys import pausing, services
     from projects.files.storage import add_file, delete_file
     from projects.services import create_project
 
@@ -22,8 +22,8 @@ def main(name: str, rounds: int) -> None:
     for number in range(rounds):
         try:
             key = services.create_key(project=project, name=f"{name} {number}", by=owner).key
-            services.pause_key(key=key, by=owner)
-            services.resume_key(key=key, by=owner)
+            pausing.pause_key(key=key, by=owner)
+            pausing.resume_key(key=key, by=owner)
             services.delete_key(key=key, by=owner)
             file = add_file(project=project, upload=SimpleUploadedFile("a.txt", b"hello"), by=owner)
             delete_file(file=file, by=owner)

@@ -17,7 +17,7 @@ def main(keys: int) -> None:
     from django.test import Client
 
     from accounts.models import User
-    from apikeys.keys import services
+    from apikeys.keys import pausing, services
     from projects.services import create_project
     from tests.support.people.sessions import log_in
 
@@ -26,7 +26,7 @@ def main(keys: int) -> None:
     project = create_project(name="Acme Weather", owner=owner, by=owner)
     made = [services.create_key(project=project, name=f"Key {number}", by=owner) for number in range(keys)]
     paused = services.create_key(project=project, name="Paused", by=owner)
-    services.pause_key(key=paused.key, by=owner)
+    pausing.pause_key(key=paused.key, by=owner)
     browser = Client()
     log_in(browser, owner)
     print(

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
 from accounts.models import User
-from apikeys.keys import secret_storage, services
+from apikeys.keys import pausing, secret_storage, services
+from apikeys.keys.errors import KeyGone, ShownOnce
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.locks import ProjectGone
@@ -118,17 +119,17 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
     def pause(self, key: Key, by: int, address: str | None) -> None:
-        self.switch(services.pause_key, key, [ACTIVE], PAUSED, ("paused", self.people[by].pk, address))
+        self.switch(pausing.pause_key, key, [ACTIVE], PAUSED, ("paused", self.people[by].pk, address))
 
     @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
     def resume(self, key: Key, by: int, address: str | None) -> None:
         """A key that was reported as leaked stays paused."""
         before = [] if key.is_reported else [PAUSED]
-        self.switch(services.resume_key, key, before, ACTIVE, ("resumed", self.people[by].pk, address))
+        self.switch(pausing.resume_key, key, before, ACTIVE, ("resumed", self.people[by].pk, address))
 
     @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
     def resume_although_reported(self, key: Key, by: int, address: str | None) -> None:
-        service = partial(services.resume_key, although_reported=True)
+        service = partial(pausing.resume_key, although_reported=True)
         kind = "resumed_reported" if key.is_reported else "resumed"
         self.switch(service, key, [PAUSED], ACTIVE, (kind, self.people[by].pk, address))
 
@@ -141,7 +142,7 @@ class LifeCycle(RuleBasedStateMachine):
         _, by, address = event
         options = {"key": key.row, "by": User.objects.get(pk=by) if by else None, "address": address}
         if key.state == DELETED and after != DELETED:
-            with pytest.raises(services.KeyGone):
+            with pytest.raises(KeyGone):
                 service(**options)
             return
         assert service(**options) is (key.state in before)
@@ -153,7 +154,7 @@ class LifeCycle(RuleBasedStateMachine):
         service: services.ReadSecret = services.copy_secret if copies else services.reveal_secret
         options = {"key": key.row, "by": self.people[by], "address": address}
         if not key.can_be_shown:
-            with pytest.raises(services.KeyGone if key.state == DELETED else services.ShownOnce):
+            with pytest.raises(KeyGone if key.state == DELETED else ShownOnce):
                 service(**options)  # type: ignore[arg-type]
             return
         assert service(**options) == key.secret  # type: ignore[arg-type]

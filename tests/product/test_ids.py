@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.usage import counting
 from tests.support.people.accounts import PASSWORD
 from tests.support.places.pages import action, page

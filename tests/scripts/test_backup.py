@@ -21,7 +21,7 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent
@@ -46,7 +46,7 @@ def secrets(transactional_db, project, owner) -> dict[str, str]:
     keys += [ApiKeyFactory(project=project, name=name) for name in ("shown once", "gone")]
     found = {key.name: services.copy_secret(key=key, by=owner) for key in keys}
     for key in keys[:PAUSED]:
-        services.pause_key(key=key, by=owner)
+        pausing.pause_key(key=key, by=owner)
     ApiKey.objects.filter(name="shown once").update(ciphertext=None, ring_key_id="")
     services.delete_key(key=keys[-1], by=owner)
     return found

@@ -5,7 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from apikeys.keys.end_limits import read_exact
-from apikeys.keys.services import pause_key
+from apikeys.keys.pausing import pause_key
 from apikeys.lifetimes.pauses import LENGTHS
 from apikeys.management.key_commands import KeyStateCommand
 from apikeys.models import ApiKey

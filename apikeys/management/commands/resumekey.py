@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from apikeys import audit_kinds
-from apikeys.keys.services import resume_key
+from apikeys.keys.pausing import resume_key
 from apikeys.management.key_commands import KeyStateCommand
 from apikeys.models import ApiKey
 from projects.management.operator_command import Answer

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
-from apikeys.keys import services
+from apikeys.keys import pausing
+from apikeys.keys.errors import KeyGone
 from apikeys.lifetimes.pauses import re_enabled_itself
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
@@ -28,12 +29,12 @@ from projects.permissions import Permission
 @require_POST
 def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     said = "Paused {}. Requests using it are {}."
-    return _switch(request, project_id, key_id, services.pause_key, said, undo="apikeys:resume")
+    return _switch(request, project_id, key_id, pausing.pause_key, said, undo="apikeys:resume")
 
 
 @require_POST
 def keep_paused(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    change = partial(services.change_end_of_pause, until=None)
+    change = partial(pausing.change_end_of_pause, until=None)
     return _switch(request, project_id, key_id, change, "{} stays paused until someone re-enables it.")
 
 
@@ -47,18 +48,18 @@ def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         back_to = f"{page_that_asked(request)}#row-{key.public_id}"
         if question := ask_who_it_is(request, back_to=back_to, again="press Re-enable again"):
             return question
-    change = partial(services.resume_key, although_reported=although_reported)
+    change = partial(pausing.resume_key, although_reported=although_reported)
     return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests using it are {}.")
 
 
 def _switch(
-    request: PageRequest, project_id: str, key_id: str, change: services.ChangeState, said: str, undo: str = ""
+    request: PageRequest, project_id: str, key_id: str, change: pausing.ChangeState, said: str, undo: str = ""
 ) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)
     try:
         changed = change(key=key, by=request.user, address=client_address(request))
-    except services.KeyGone:
+    except KeyGone:
         return key_gone(request, project, key)
     except ValidationError as error:
         # The end of a pause went by while its form was sent.
@@ -102,7 +103,7 @@ def pause_for(request: PageRequest, project_id: str, key_id: str) -> HttpRespons
     form = PauseForForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         ends_at, words, note = (form.cleaned_data[name] for name in ("ends_at", "words", "note"))
-        change = partial(services.pause_key, until=ends_at, note=note)
+        change = partial(pausing.pause_key, until=ends_at, note=note)
         said = f"Paused {{}} {words}. Requests using it are {{}}."
         return _switch(request, project_id, key_id, change, said, undo="apikeys:resume")
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
@@ -115,7 +116,7 @@ def change_end(request: PageRequest, project_id: str, key_id: str) -> HttpRespon
     """The same for another end of a pause."""
     form = EndOfPauseForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        change = partial(services.change_end_of_pause, until=form.cleaned_data["ends_at"])
+        change = partial(pausing.change_end_of_pause, until=form.cleaned_data["ends_at"])
         return _switch(request, project_id, key_id, change, f"{{}} stays paused {form.cleaned_data['words']}.")
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import services
+from apikeys.keys.errors import KeyGone, ShownOnce
 from apikeys.lifetimes.ends import HasExpired
 from apikeys.lifetimes.rolling import Overlap, end_of_new_key, extend_overlap, refuse_roll, roll_key
 from apikeys.models import ApiKey
@@ -74,9 +75,9 @@ def roll(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
             )
         except ValidationError as error:
             form.add_error(None, error)
-        except services.KeyGone:
+        except KeyGone:
             return key_gone(request, project, key)
-        except services.ShownOnce as error:
+        except ShownOnce as error:
             return actions.shown_before(request, project, error.key)
         else:
             return _rolled(request, project, key, new)
@@ -116,7 +117,7 @@ def extend_old(request: PageRequest, project_id: str, key_id: str) -> HttpRespon
     try:
         address = client_address(request)
         changed = seen is not None and extend_overlap(key=key, seen=seen, by=request.user, address=address)
-    except (HasExpired, ValidationError, services.KeyGone) as error:
+    except (HasExpired, ValidationError, KeyGone) as error:
         changed = False
         warn(request, _why_not_extended(key, error))
     else:
@@ -131,5 +132,5 @@ def extend_old(request: PageRequest, project_id: str, key_id: str) -> HttpRespon
 def _why_not_extended(key: ApiKey, error: Exception) -> str:
     if isinstance(error, ValidationError):
         return " ".join(error.messages)
-    how = "was deleted" if isinstance(error, services.KeyGone) else "has ended"
+    how = "was deleted" if isinstance(error, KeyGone) else "has ended"
     return f"{key.name} {how} in the meantime. Nothing was changed."

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from django.test import Client
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.secrets import secret_format
 from projects.services import delete_project
 from tests.support.calls.api_client import call_with, downloaded, files_of, new_file
@@ -141,11 +141,11 @@ def test_an_unknown_key_is_refused_after_one_query(client, method, path):
 @every_call
 def test_a_paused_key_is_told_so_until_it_is_re_enabled(call, api_key, owner, method, path):
     """P9"""
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     response = call(method, path)
     assert "re-enable" in assert_error(response, 401, "key_paused")
     assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     assert call(method, path).status_code not in {401, 403}
 
 
@@ -177,7 +177,7 @@ def test_a_signed_in_browser_without_a_key_is_refused(signed_in, owner, project,
 
 
 def test_a_refused_call_names_no_project(client, call, api_key, owner):
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     for response in (call("GET", FILES), client.get(FILES)):
         assert response.json()["meta"]["project_id"] is None
 

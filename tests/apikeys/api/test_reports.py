@@ -8,7 +8,7 @@ from django.test import Client
 from django.views.debug import ExceptionReporter
 
 from apikeys.api import leak_reports
-from apikeys.keys import secret_storage, services
+from apikeys.keys import pausing, secret_storage, services
 from apikeys.secrets import secret_format
 from apikeys.standing import PauseReason
 from tests.support.calls.api_client import API, assert_envelope, bearer, new_secret
@@ -52,7 +52,7 @@ def test_white_space_around_the_secret_is_no_part_of_it(api_key, around):
 def test_the_answer_is_the_same_whatever_was_reported(project, owner):
     """T34"""
     active, paused, deleted, reported, shown_once = (new_secret(project, name) for name in "abcde")
-    services.pause_key(key=project.api_keys.get(name="b"), by=owner)
+    pausing.pause_key(key=project.api_keys.get(name="b"), by=owner)
     services.delete_key(key=project.api_keys.get(name="c"), by=owner)
     services.report_leak(secret=reported)
     secret_storage.show_secrets_once(project=project, by=owner)

@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from apikeys.keys.deactivation import SHOWN
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey
 from projects.audit_log.models import AuditEvent
 from projects.permissions import Role

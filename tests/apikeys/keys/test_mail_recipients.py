@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.keys import secret_storage, services
+from apikeys.keys import pausing, secret_storage, services
 from apikeys.lifetimes.ends import change_end
 from apikeys.lifetimes.notices import send_due_notices
 from apikeys.models import ApiKey
@@ -115,8 +115,8 @@ def test_pausing_from_an_address_does_not_make_it_known(key, owner, told):
     """Otherwise a thief of a session would pause and re-enable a key, which sends no email, and then reveal it
     unnoticed.
     """
-    services.pause_key(key=key, by=owner, address=OFFICE)
-    services.resume_key(key=key, by=owner, address=OFFICE)
+    pausing.pause_key(key=key, by=owner, address=OFFICE)
+    pausing.resume_key(key=key, by=owner, address=OFFICE)
     assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
 
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.keys import secret_storage, services
+from apikeys.keys import pausing, secret_storage, services
 from apikeys.models import ApiKey
 from apikeys.standing import PauseReason
 from projects.models import Project
@@ -37,8 +37,8 @@ def settings_of(project: Project) -> str:
 
 
 def re_enabled_although_reported(key: ApiKey, by: User) -> None:
-    ApiKey.objects.filter(pk=key.pk).update(**services._paused(timezone.now(), PauseReason.REPORTED))
-    assert services.resume_key(key=key, by=by, address=HOME, although_reported=True)
+    ApiKey.objects.filter(pk=key.pk).update(**pausing.paused(timezone.now(), PauseReason.REPORTED))
+    assert pausing.resume_key(key=key, by=by, address=HOME, although_reported=True)
 
 
 WHEN = r"When: \d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d:\d\d UTC\n"
@@ -146,7 +146,7 @@ def test_an_operators_command_is_told_of_as_such(key, told):
 
 
 def test_pausing_re_enabling_and_showing_secrets_once_are_no_mails(key, owner, told):
-    for change in (services.pause_key, services.resume_key):
+    for change in (pausing.pause_key, pausing.resume_key):
         assert told(change, key=key, by=owner, address=OFFICE) == []
     assert told(secret_storage.show_secrets_once, project=key.project, by=owner, address=OFFICE) == []
 

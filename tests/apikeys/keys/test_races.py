@@ -8,7 +8,8 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
+from apikeys.keys.errors import KeyGone
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from projects.audit_log.models import AuditEvent
@@ -26,13 +27,13 @@ ROUNDS = 60 if ON_SQLITE else 300
 POSTS = 20
 
 
-@pytest.mark.parametrize("change", [services.pause_key, services.resume_key], ids=["pause", "resume"])
+@pytest.mark.parametrize("change", [pausing.pause_key, pausing.resume_key], ids=["pause", "resume"])
 def test_no_race_brings_a_deleted_key_back(transactional_db, project, owner, change):
     """T12"""
     keys = ApiKeyFactory.create_batch(ROUNDS, project=project)
-    if change is services.resume_key:
+    if change is pausing.resume_key:
         for key in keys:
-            services.pause_key(key=key, by=owner)
+            pausing.pause_key(key=key, by=owner)
     copies = zip(ApiKey.objects.order_by("pk"), ApiKey.objects.order_by("pk"), strict=True)
     rounds = [
         [partial(services.delete_key, key=one, by=owner), partial(change, key=another, by=owner)]
@@ -42,7 +43,7 @@ def test_no_race_brings_a_deleted_key_back(transactional_db, project, owner, cha
         assert deletion is True
         # The other action came first, or it was told that the key is gone. Where the two overlap, True and KeyGone are
         # both right.
-        assert other is True or isinstance(other, services.KeyGone)
+        assert other is True or isinstance(other, KeyGone)
     assert not ApiKey.objects.exclude(state=KeyState.DELETED, ciphertext=None).exists()
     assert AuditEvent.objects.filter(kind="deleted").count() == ROUNDS
     # A key's deletion is its last event.
@@ -130,7 +131,7 @@ def test_a_key_that_uploads_does_not_hold_up_its_own_end(transactional_db, proje
     """T11, T34: an upload locks the project while it adds up the files. A pause needs the same lock for its event."""
     paused, reported = (services.create_key(project=project, name=name, by=owner) for name in ("One", "Two"))
     stop = [
-        partial(services.pause_key, key=paused.key, by=owner),
+        partial(pausing.pause_key, key=paused.key, by=owner),
         partial(services.report_leak, secret=reported.secret),
     ]
     with transaction.atomic():

@@ -5,7 +5,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from apikeys.keys import secret_storage, services
+from apikeys.keys import pausing, secret_storage, services
+from apikeys.keys.errors import KeyGone
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from projects.audit_log.kinds import codes_of
@@ -116,25 +117,25 @@ def test_a_deleted_project_takes_no_keys(project, owner):
 
 
 def test_pausing_twice_writes_one_event(api_key, owner):
-    assert services.pause_key(key=api_key, by=owner) is True
-    assert services.pause_key(key=api_key, by=owner) is False
+    assert pausing.pause_key(key=api_key, by=owner) is True
+    assert pausing.pause_key(key=api_key, by=owner) is False
     assert api_key.is_paused
     assert kinds(api_key) == ["created", "paused"]
 
 
 def test_re_enabling_twice_writes_one_event(api_key, owner):
-    services.pause_key(key=api_key, by=owner)
-    assert services.resume_key(key=api_key, by=owner) is True
-    assert services.resume_key(key=api_key, by=owner) is False
+    pausing.pause_key(key=api_key, by=owner)
+    assert pausing.resume_key(key=api_key, by=owner) is True
+    assert pausing.resume_key(key=api_key, by=owner) is False
     assert api_key.is_active
     assert api_key.paused_at is None
     assert kinds(api_key) == ["created", "paused", "resumed"]
 
 
 def test_pausing_twice_keeps_the_time_of_the_first(api_key, owner):
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     paused_at = api_key.paused_at
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert api_key.paused_at == paused_at
 
 
@@ -148,7 +149,7 @@ def test_deleting_twice_writes_one_event(api_key, owner):
 def test_a_tombstone_has_no_ciphertext_but_keeps_its_digest(api_key, owner, paused_before):
     digest = bytes(api_key.digest)
     if paused_before:
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
     services.delete_key(key=api_key, by=owner)
     row = ApiKey.objects.get(pk=api_key.pk)
     assert (row.state, row.ciphertext, row.ring_key_id, row.paused_at) == (KeyState.DELETED, None, "", None)
@@ -156,11 +157,11 @@ def test_a_tombstone_has_no_ciphertext_but_keeps_its_digest(api_key, owner, paus
     assert bytes(row.digest) == digest
 
 
-@pytest.mark.parametrize("change", [services.pause_key, services.resume_key])
+@pytest.mark.parametrize("change", [pausing.pause_key, pausing.resume_key])
 def test_a_deleted_key_stays_deleted(api_key, owner, change):
     stale = ApiKey.objects.get(pk=api_key.pk)
     services.delete_key(key=api_key, by=owner)
-    with pytest.raises(services.KeyGone):
+    with pytest.raises(KeyGone):
         change(key=stale, by=owner)
     assert ApiKey.objects.get(pk=api_key.pk).is_deleted
     assert kinds(api_key) == ["created", "deleted"]
@@ -170,7 +171,7 @@ def test_a_deleted_key_stays_deleted(api_key, owner, change):
 def test_a_deleted_keys_secret_cannot_be_read(api_key, owner, read):
     stale = ApiKey.objects.get(pk=api_key.pk)
     services.delete_key(key=api_key, by=owner)
-    with pytest.raises(services.KeyGone):
+    with pytest.raises(KeyGone):
         read(key=stale, by=owner)
     assert kinds(api_key) == ["created", "deleted"]
 
@@ -178,7 +179,7 @@ def test_a_deleted_keys_secret_cannot_be_read(api_key, owner, read):
 def test_deleting_a_project_deletes_its_keys_and_files_and_nobody_elses(
     project, owner, api_key, django_capture_on_commit_callbacks
 ):
-    services.pause_key(key=ApiKeyFactory(project=project, name="Paused"), by=owner)
+    pausing.pause_key(key=ApiKeyFactory(project=project, name="Paused"), by=owner)
     file, foreign_file = FileFactory(project=project), FileFactory()
     foreign_key = ApiKeyFactory()
     with django_capture_on_commit_callbacks(execute=True):
@@ -219,14 +220,14 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
     for act in (
         services.copy_secret,
         services.reveal_secret,
-        services.pause_key,
-        services.resume_key,
+        pausing.pause_key,
+        pausing.resume_key,
         partial(services.rename_key, name="Renamed"),
     ):
         act(key=key, **who)
     secret_storage.show_secrets_once(project=project, **who)
     services.report_leak(secret=secret, address=ADDRESS)
-    services.resume_key(key=key, although_reported=True, **who)
+    pausing.resume_key(key=key, although_reported=True, **who)
     services.delete_key(key=key, **who)
     secret_storage.keep_secrets(project=project, **who)
     for role in (Role.VIEWER, Role.OWNER, None):
@@ -250,7 +251,7 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
 
 def test_no_event_holds_the_secret(api_key, owner):
     """T15"""
-    for act in (services.copy_secret, services.reveal_secret, services.pause_key, services.delete_key):
+    for act in (services.copy_secret, services.reveal_secret, pausing.pause_key, services.delete_key):
         act(key=api_key, by=owner, address=ADDRESS)
     written = repr(list(AuditEvent.objects.values()))
     assert "revealed" in written
@@ -259,7 +260,7 @@ def test_no_event_holds_the_secret(api_key, owner):
 
 
 def test_an_operators_command_leaves_an_event_without_a_person(api_key):
-    services.pause_key(key=api_key, by=None)
+    pausing.pause_key(key=api_key, by=None)
     assert api_key.events.get(kind="paused").by is None
 
 
@@ -286,9 +287,9 @@ CHANGES = {
     "create": lambda key, by: services.create_key(project=key.project, name="Another", by=by),
     "copy": lambda key, by: services.copy_secret(key=key, by=by),
     "reveal": lambda key, by: services.reveal_secret(key=key, by=by),
-    "pause": lambda key, by: services.pause_key(key=key, by=by),
-    "re-enable": lambda key, by: services.resume_key(key=key, by=by),
-    "re-enable although reported": lambda key, by: services.resume_key(key=key, by=by, although_reported=True),
+    "pause": lambda key, by: pausing.pause_key(key=key, by=by),
+    "re-enable": lambda key, by: pausing.resume_key(key=key, by=by),
+    "re-enable although reported": lambda key, by: pausing.resume_key(key=key, by=by, although_reported=True),
     "rename": lambda key, by: services.rename_key(key=key, name="Another", by=by),
     "delete": lambda key, by: services.delete_key(key=key, by=by),
     "report": lambda key, by: services.report_leak(secret=key.secret),
@@ -302,7 +303,7 @@ CHANGES = {
 def test_nothing_remains_of_a_change_whose_event_cannot_be_written(without_events, api_key, owner, change):
     """T15"""
     if change == "re-enable":
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
     if change == "re-enable although reported":
         services.report_leak(secret=api_key.secret)
     if change == "keep secrets":
@@ -321,7 +322,7 @@ def test_an_event_of_an_unknown_kind_is_refused_by_the_database(api_key, owner):
 def test_re_enabling_a_reported_key_takes_the_reason_back(api_key, owner):
     """T13"""
     services.report_leak(secret=api_key.secret)
-    assert services.resume_key(key=api_key, by=owner) is False
+    assert pausing.resume_key(key=api_key, by=owner) is False
     assert api_key.is_reported
-    assert services.resume_key(key=api_key, by=owner, although_reported=True) is True
+    assert pausing.resume_key(key=api_key, by=owner, although_reported=True) is True
     assert api_key.pause_reason == ""

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from tests.support.programs.parallel import in_parallel
@@ -31,7 +31,7 @@ def have_lapsed(key: ApiKey) -> None:
 
 @pytest.fixture
 def paused(api_key, owner):
-    assert services.pause_key(key=api_key, by=owner, until=timezone.now() + HOUR, note="A test of the new billing")
+    assert pausing.pause_key(key=api_key, by=owner, until=timezone.now() + HOUR, note="A test of the new billing")
     return api_key
 
 
@@ -45,24 +45,24 @@ def test_a_pause_ends_at_its_instant_and_nothing_has_to_run_for_that(paused):
 @pytest.mark.django_db
 def test_a_pause_that_is_over_is_written_down_once_before_the_next_change(paused, owner):
     have_lapsed(paused)
-    assert services.pause_key(key=paused, by=owner)
+    assert pausing.pause_key(key=paused, by=owner)
     assert code_of(paused) == "key_paused"
     assert kinds(paused) == ["created", "paused_until", "resumed_itself", "paused"]
     assert (paused.resumes_at, paused.pause_note) == (None, "")
-    assert services.write_down_end_of_pause(paused, timezone.now()) is False
+    assert pausing.write_down_end_of_pause(paused, timezone.now()) is False
 
 
 @pytest.mark.django_db
 def test_re_enabling_a_key_whose_pause_is_over_changes_nothing(paused, owner):
     have_lapsed(paused)
-    assert services.resume_key(key=paused, by=owner) is False
+    assert pausing.resume_key(key=paused, by=owner) is False
     assert kinds(paused) == ["created", "paused_until", "resumed_itself"]
 
 
 @pytest.mark.django_db
 def test_a_paused_key_can_be_kept_paused(paused, owner):
-    assert services.change_end_of_pause(key=paused, until=None, by=owner)
-    assert services.change_end_of_pause(key=paused, until=None, by=owner) is False
+    assert pausing.change_end_of_pause(key=paused, until=None, by=owner)
+    assert pausing.change_end_of_pause(key=paused, until=None, by=owner) is False
     assert (paused.resumes_at, paused.pause_note) == (None, "A test of the new billing")
     have_ended = paused.events.order_by("pk").last()
     assert (have_ended.kind, have_ended.after) == ("pause_changed", "never")
@@ -71,7 +71,7 @@ def test_a_paused_key_can_be_kept_paused(paused, owner):
 @pytest.mark.django_db
 def test_a_key_whose_pause_is_over_cannot_be_kept_paused(paused, owner):
     have_lapsed(paused)
-    assert services.change_end_of_pause(key=paused, until=None, by=owner) is False
+    assert pausing.change_end_of_pause(key=paused, until=None, by=owner) is False
     assert code_of(paused) is None
 
 
@@ -87,22 +87,22 @@ def test_a_report_stops_a_key_for_good_whatever_end_its_pause_had(paused, is_ove
 
 @pytest.mark.django_db
 def test_a_short_pause_is_a_rehearsal_until_it_ends_or_is_kept(api_key, owner):
-    for hours, ends in ((1, services.resume_key), (1, None), (2, None)):
+    for hours, ends in ((1, pausing.resume_key), (1, None), (2, None)):
         ApiKey.objects.update(rehearsal_began_at=None, rehearsal_ended_at=None)
-        services.pause_key(key=api_key, by=owner, until=timezone.now() + hours * HOUR)
+        pausing.pause_key(key=api_key, by=owner, until=timezone.now() + hours * HOUR)
         assert (api_key.rehearsal_began_at is not None) is (hours == 1)
         assert api_key.rehearsal_ended_at is None
         if ends:
             ends(key=api_key, by=owner)
         else:
-            services.change_end_of_pause(key=api_key, until=None, by=owner)
+            pausing.change_end_of_pause(key=api_key, until=None, by=owner)
         assert (api_key.rehearsal_ended_at is not None) is (hours == 1)
-        services.resume_key(key=api_key, by=owner)
+        pausing.resume_key(key=api_key, by=owner)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_end_of_a_pause_is_one_event_however_many_write_it_down(transactional_db, paused, owner):
     have_lapsed(paused)
     copies = [ApiKey.objects.get(pk=paused.pk) for _ in range(4)]
-    in_parallel([partial(services.resume_key, key=key, by=owner) for key in copies])
+    in_parallel([partial(pausing.resume_key, key=key, by=owner) for key in copies])
     assert kinds(paused) == ["created", "paused_until", "resumed_itself"]

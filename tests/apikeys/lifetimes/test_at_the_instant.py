@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from tests.support.environment import ON_SQLITE

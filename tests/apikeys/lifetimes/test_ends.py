@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.lifetimes.ends import HasExpired, change_end, end_key
 from apikeys.lifetimes.models import KeyNotice
 from apikeys.models import ApiKey
@@ -95,13 +95,17 @@ def test_a_key_that_has_ended_works_again_only_after_a_confirmation(api_key, own
 
 
 @pytest.mark.django_db
-def test_a_key_that_works_again_counts_towards_the_limit(api_key, owner, settings):
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_a_key_that_works_again_counts_towards_the_limit(api_key, owner, settings, is_paused):
     settings.MAX_KEYS_PER_PROJECT = 1
+    if is_paused:
+        pausing.pause_key(key=api_key, by=owner)
     end_key(key=api_key, by=owner)
     services.create_key(project=api_key.project, name="Another", by=owner)
     with pytest.raises(ValidationError, match="limit of 1 key"):
         change_end(key=api_key, expires_at=None, by=owner, may_revive=True)
-    assert code_of(api_key) == "key_expired"
+    api_key.refresh_from_db()
+    assert api_key.is_expired
 
 
 @pytest.mark.django_db
@@ -119,7 +123,7 @@ def test_an_end_in_the_past_or_too_far_ahead_changes_nothing(api_key, owner, ahe
     for change in (
         lambda: change_end(key=api_key, expires_at=at, by=owner),
         lambda: services.create_key(project=api_key.project, name="New", by=owner, expires_at=at),
-        lambda: services.pause_key(key=api_key, by=owner, until=at),
+        lambda: pausing.pause_key(key=api_key, by=owner, until=at),
     ):
         with pytest.raises(ValidationError, match=message):
             change()
@@ -130,11 +134,11 @@ def test_an_end_in_the_past_or_too_far_ahead_changes_nothing(api_key, owner, ahe
 
 @pytest.mark.django_db
 def test_a_paused_key_that_is_ended_stays_paused_and_has_ended_when_it_is_re_enabled(api_key, owner):
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert end_key(key=api_key, by=owner)
     assert code_of(api_key) == "key_paused"
     assert [standing.code for standing in api_key.standings] == ["paused", "expired"]
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     assert code_of(api_key) == "key_expired"
 
 
@@ -144,7 +148,7 @@ def test_a_report_of_a_key_that_has_ended_is_kept(api_key, owner):
     assert services.report_leak(secret=api_key.secret)
     api_key.refresh_from_db()
     assert [standing.code for standing in api_key.standings] == ["reported", "expired"]
-    services.resume_key(key=api_key, by=owner, although_reported=True)
+    pausing.resume_key(key=api_key, by=owner, although_reported=True)
     assert code_of(api_key) == "key_expired"
 
 

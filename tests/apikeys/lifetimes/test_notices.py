@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.lifetimes.models import KeyNotice
 from apikeys.lifetimes.notices import send_due_notices

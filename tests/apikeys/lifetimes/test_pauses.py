@@ -8,16 +8,9 @@ import time_machine
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apikeys.keys.services import (
-    KeyGone,
-    change_end_of_pause,
-    create_key,
-    delete_key,
-    pause_key,
-    rename_key,
-    report_leak,
-    resume_key,
-)
+from apikeys.keys.errors import KeyGone
+from apikeys.keys.pausing import change_end_of_pause, pause_key, resume_key
+from apikeys.keys.services import create_key, delete_key, rename_key, report_leak
 from apikeys.lifetimes.ends import end_key
 from apikeys.lifetimes.pauses import write_down_ended_pauses
 from apikeys.models import ApiKey

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from apikeys.keys import services
+from apikeys.keys import pausing
 from apikeys.lifetimes.models import KeyNotice
 from apikeys.lifetimes.quiet import end_quiet_keys, quiet_of, send_roll_notices
 from apikeys.lifetimes.rolling import Overlap, extend_overlap, roll_key
@@ -92,7 +92,7 @@ def test_a_longer_gap_before_the_last_30_days_does_not_count(rolled):
 
 def test_a_program_whose_requests_are_rejected_keeps_a_paused_key_from_being_quiet(rolled, owner):
     key = rolled(ago=2 * DAY)
-    services.pause_key(key=key, by=owner)
+    pausing.pause_key(key=key, by=owner)
     rejected = timezone.now() - HOUR
     ApiKey.objects.update(last_refused_at=rejected)
     key.refresh_from_db()

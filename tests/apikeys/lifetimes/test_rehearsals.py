@@ -7,7 +7,8 @@ from django.conf import settings as product
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.keys.services import change_end_of_pause, pause_key, report_leak, resume_key
+from apikeys.keys.pausing import change_end_of_pause, pause_key, resume_key
+from apikeys.keys.services import report_leak
 from apikeys.lifetimes.pauses import write_down_ended_pauses
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import ApiKey

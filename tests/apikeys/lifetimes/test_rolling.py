@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
+from apikeys.keys.errors import KeyGone
 from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.lifetimes.rolling import LENGTHS, Names, Overlap, extend_overlap, names_after, roll_key
 from apikeys.models import ApiKey
@@ -125,13 +126,13 @@ def test_a_length_of_more_than_ten_years_is_cut(project):
 @pytest.mark.parametrize("overlap", [Overlap.NONE, Overlap.DAY])
 def test_a_paused_key_stays_paused_and_its_replacement_works(api_key, owner, overlap):
     """P17: neither the pause nor its note is copied."""
-    services.pause_key(key=api_key, by=owner, note="Runaway costs")
+    pausing.pause_key(key=api_key, by=owner, note="Runaway costs")
     new = roll(api_key, overlap)
     assert allowed(new.secret)
     assert (new.key.state, new.key.pause_note) == (KeyState.ACTIVE, "")
     assert verify(f"Bearer {api_key.secret}").code == "key_paused"
     assert api_key.pause_note == "Runaway costs"
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     assert allowed(api_key.secret) is (overlap == Overlap.DAY)
 
 
@@ -185,7 +186,7 @@ def test_a_name_is_not_cut_within_joined_emoji(project):
 
 def test_a_deleted_key_cannot_be_rolled(api_key, owner):
     services.delete_key(key=ApiKey.objects.get(), by=owner)
-    with pytest.raises(services.KeyGone):
+    with pytest.raises(KeyGone):
         roll(api_key)
 
 

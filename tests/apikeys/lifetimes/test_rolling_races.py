@@ -6,7 +6,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
+from apikeys.keys.errors import KeyGone
 from apikeys.lifetimes.quiet import end_quiet_keys
 from apikeys.lifetimes.rolling import LENGTHS, Overlap, roll_key
 from apikeys.models import ApiKey
@@ -48,7 +49,7 @@ def test_no_roll_brings_a_deleted_key_back(transactional_db, project, owner):
     ]
     for deletion, roll in rounds_in_parallel(rounds):
         assert deletion is True
-        assert isinstance(roll, services.NewKey | services.KeyGone)
+        assert isinstance(roll, services.NewKey | KeyGone)
     old = ApiKey.objects.filter(replaces=None)
     assert {key.state for key in old} == {KeyState.DELETED}
     assert not old.exclude(ciphertext=None).exists()
@@ -59,7 +60,7 @@ def test_a_pause_at_the_same_time_as_a_roll_is_not_lost(transactional_db, projec
     ApiKeyFactory.create_batch(ROUNDS, project=project)
     keys = ApiKey.objects.order_by("pk")
     rounds = [
-        [partial(services.pause_key, key=one, by=owner), partial(roll_key, key=same, overlap=Overlap.DAY, by=owner)]
+        [partial(pausing.pause_key, key=one, by=owner), partial(roll_key, key=same, overlap=Overlap.DAY, by=owner)]
         for one, same in zip(keys.all(), keys.all(), strict=True)
     ]
     for pause, roll in rounds_in_parallel(rounds):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apikeys.keys.services import pause_key, resume_key
+from apikeys.keys.pausing import pause_key, resume_key
 from tests.support.places.pages import HTMX, action, page, text
 
 

@@ -8,7 +8,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, delete_key, pause_key, resume_key
+from apikeys.keys.pausing import pause_key, resume_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey
 from apikeys.templatetags.key_words import in_words, requests, since, sparkline
 from apikeys.usage import counting

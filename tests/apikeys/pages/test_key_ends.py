@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key
 from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, KeyUse
 from apikeys.usage import counting
 from projects.audit_log.models import AuditEvent

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from apikeys.usage import counting

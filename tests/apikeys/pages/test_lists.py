@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, KeyUse
 from apikeys.usage.figures import Period, starts
 from projects.models import Membership

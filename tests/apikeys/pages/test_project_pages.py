@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.keys.services import pause_key
+from apikeys.keys.pausing import pause_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.models import File, Membership, Project

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.models import Project
@@ -128,7 +128,7 @@ def test_a_deleted_key_is_shown_as_deleted(reported, owner, signed_in):
 
 
 def test_the_row_that_an_action_returns_says_it_too(reported, owner, signed_in):
-    services.pause_key(key=reported, by=owner)
+    pausing.pause_key(key=reported, by=owner)
     path = reverse("apikeys:pause", args=[reported.project.public_id, reported.public_id])
     assert BADGE in words(signed_in(owner).post(path, headers={"HX-Request": "true"}))
 
@@ -156,11 +156,11 @@ def admins_row(client: Client, key: ApiKey) -> str:
 def test_the_admins_list_names_the_standing_that_the_projects_page_shows(api_key, owner, admin, signed_in):
     client = signed_in(admin)
     assert admins_row(client, api_key) == "Active"
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert admins_row(client, api_key) == "Paused"
     services.report_leak(secret=api_key.secret)
     assert admins_row(client, api_key) == "Reported as leaked"
-    services.resume_key(key=api_key, by=owner, although_reported=True)
+    pausing.resume_key(key=api_key, by=owner, although_reported=True)
     User.objects.filter(pk=owner.pk).update(is_active=False)
     assert admins_row(client, api_key) == "Creator deactivated"
     services.delete_key(key=api_key, by=owner)

@@ -8,7 +8,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import User
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from tests.support.factories import MembershipFactory, UserFactory

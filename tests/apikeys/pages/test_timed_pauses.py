@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.keys.services import delete_key, pause_key, report_leak, resume_key
+from apikeys.keys.pausing import pause_key, resume_key
+from apikeys.keys.services import delete_key, report_leak
 from apikeys.models import ApiKey
 from common.instants import in_words
 from tests.support.calls.api_client import bearer, secret_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity
 from config.environment.local_secrets import new_ring
@@ -35,7 +35,7 @@ def wrong(data: dict[str, Any]) -> dict[str, list[str]]:
 def keys(project, owner) -> list[ApiKey]:
     """Four keys: proven, paused but proven, show-once, deleted."""
     keys: list[ApiKey] = ApiKeyFactory.create_batch(4, project=project)
-    services.pause_key(key=keys[1], by=owner)
+    pausing.pause_key(key=keys[1], by=owner)
     ApiKey.objects.filter(pk=keys[2].pk).update(ciphertext=None, ring_key_id="")
     services.delete_key(key=keys[3], by=owner)
     return keys

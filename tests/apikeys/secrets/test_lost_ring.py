@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from config.environment.local_secrets import new_ring
 from projects.audit_log.models import AuditEvent
@@ -69,7 +69,7 @@ def test_without_the_ring_every_key_verifies_and_none_is_shown(
     assert AuditEvent.objects.count() == events
     # Other actions still work: a pause takes effect at once.
     key = ApiKey.objects.get(public_id=next(iter(secrets)))
-    services.pause_key(key=key, by=owner)
+    pausing.pause_key(key=key, by=owner)
     assert [verified(server, secret) for secret in secrets.values()] == [401] + [204] * (KEYS - 1)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity, rotation
 from apikeys.standing import KeyState
@@ -72,7 +72,7 @@ def keys(project) -> list[ApiKey]:
         new = services.create_key(project=project, name=name, by=project.created_by)
         new.key.secret = new.secret  # type: ignore[attr-defined]
         keys.append(new.key)
-    services.pause_key(key=keys[1], by=None)
+    pausing.pause_key(key=keys[1], by=None)
     show_once(keys[2])
     services.delete_key(key=keys[3], by=None)
     return keys
@@ -259,7 +259,7 @@ def test_a_concurrent_change_wins_over_the_rotation(keys, settings, project, own
     target = rotation.find_target()
     changes = [(key, rotation._moved(key, target)) for key in next(integrity.slices()) if target.concerns(key)]
     services.delete_key(key=keys[0], by=owner)
-    services.pause_key(key=keys[2], by=owner)
+    pausing.pause_key(key=keys[2], by=owner)
     ApiKey.objects.filter(pk=keys[3].pk).update(ciphertext=flipped(keys[3].ciphertext))
     assert rotation._write(changes) == 2
     found = {name: rest for name, *rest in ApiKey.objects.values_list("name", "state", "ring_key_id")}
@@ -269,7 +269,7 @@ def test_a_concurrent_change_wins_over_the_rotation(keys, settings, project, own
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("change", [services.delete_key, services.pause_key], ids=["delete", "pause"])
+@pytest.mark.parametrize("change", [services.delete_key, pausing.pause_key], ids=["delete", "pause"])
 def test_no_race_with_a_rotation_undoes_a_change(transactional_db, project, owner, settings, change):
     """T7, T12"""
     state = KeyState.DELETED if change is services.delete_key else KeyState.PAUSED

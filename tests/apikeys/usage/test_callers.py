@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.usage import caller_bounds, callers, counting, writing
 from apikeys.usage.figures import with_figures
 from apikeys.usage.models import KeyCaller
@@ -212,7 +212,7 @@ def test_a_deleted_key_keeps_its_addresses_and_a_deleted_project_none(api_key, p
 
 
 def rehearse(key, owner, minutes=5):
-    assert services.pause_key(key=key, by=owner, until=timezone.now() + timedelta(minutes=minutes))
+    assert pausing.pause_key(key=key, by=owner, until=timezone.now() + timedelta(minutes=minutes))
 
 
 def test_a_rehearsal_has_counters_of_its_own(api_key, owner, clock):
@@ -235,7 +235,7 @@ def test_what_is_written_after_a_rehearsal_still_counts_for_it(api_key, owner, c
     clock.shift(1)
     verify(f"Bearer {api_key.secret}", "198.51.100.7")
     clock.shift(1)
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     counting.flush()
     assert callers.missed(api_key).rejected == 1
 
@@ -247,22 +247,22 @@ def test_after_a_rehearsal_nothing_more_counts_for_it(api_key, owner, clock):
         counting.flush()
         api_key.refresh_from_db()
 
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     try_it()  # a pause without an end is no rehearsal
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     rehearse(api_key, owner)
     clock.shift(5 * 60)
     try_it()  # it works again by itself
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     try_it()
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     assert callers.missed(api_key).rejected == 0
     rehearse(api_key, owner)
     try_it()
-    services.change_end_of_pause(key=api_key, until=None, by=owner)
+    pausing.change_end_of_pause(key=api_key, until=None, by=owner)
     try_it()  # it is kept paused
     assert callers.missed(api_key).rejected == 1
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     rehearse(api_key, owner)
     services.report_leak(secret=api_key.secret)
     try_it()

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apikeys import writer_thread
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.keys.services import create_key
 from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
 from apikeys.secrets import secret_format
@@ -32,7 +32,7 @@ def secrets(project, owner):
     for outcome in ("ok", "paused", "deleted"):
         key, found[outcome] = create_key(project=project, name=outcome, by=owner)
         if outcome == "paused":
-            services.pause_key(key=key, by=owner)
+            pausing.pause_key(key=key, by=owner)
         if outcome == "deleted":
             services.delete_key(key=key, by=owner)
     return found
@@ -221,11 +221,11 @@ def test_refused_calls_are_counted_from_the_pause_or_the_deletion_on(api_key, ow
         api_key.refresh_from_db()
         return api_key.refused_calls
 
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert (tried(2), tried(1)) == (2, 3)
     assert api_key.last_refused_address == "203.0.113.0"
-    services.resume_key(key=api_key, by=owner)
-    services.pause_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert (api_key.refused_calls, api_key.last_refused_at) == (0, None)
     assert tried(2) == 2
     services.delete_key(key=api_key, by=owner)
@@ -233,9 +233,9 @@ def test_refused_calls_are_counted_from_the_pause_or_the_deletion_on(api_key, ow
 
 
 def test_a_refusal_that_is_written_after_the_re_enabling_is_none_of_the_next_pause(api_key, owner):
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     verify(f"Bearer {api_key.secret}")
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     counting.flush()
     api_key.refresh_from_db()
     assert api_key.refused_calls == 0

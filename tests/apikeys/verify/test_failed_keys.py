@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.http import HttpResponse
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.secrets import secret_format
 from apikeys.verify import failed_keys, verification
 from apikeys.verify.integrations.decorators import api_key_required
@@ -68,7 +68,7 @@ def test_malformed_ones_count_without_a_query(client):
 
 def test_known_and_missing_keys_do_not_count_and_keep_their_codes(client, api_key, owner):
     """T22: the holder of a known key is known, and a call without a key guesses nothing."""
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     for _ in range(LIMIT + 1):
         assert_error(client.get(WAYS[0]), 401, "key_missing")
         assert_error(client.get(WAYS[0], headers=bearer(api_key.secret)), 401, "key_paused")

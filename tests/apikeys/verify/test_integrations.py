@@ -17,7 +17,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.secrets import secret_format
 from apikeys.verify.integrations.decorators import api_key_required
 from apikeys.verify.integrations.rest_framework import ApiKeyAuthentication
@@ -117,9 +117,9 @@ def test_every_other_request_is_refused_at_once(transactional_db, example_port, 
     refused("key_missing", None)
     refused("key_malformed", "x")
     refused("key_unknown", secret_format.generate("lk_"))
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     refused("key_paused", api_key.secret)
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     assert _ask(example_port, path, api_key.secret).status_code == 200
     services.delete_key(key=api_key, by=owner)
     refused("key_deleted", api_key.secret)

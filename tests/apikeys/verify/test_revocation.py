@@ -10,7 +10,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from tests.support.programs.load import Call, call_before_and_after, call_in_turn

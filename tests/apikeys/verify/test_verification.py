@@ -5,7 +5,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from apikeys.usage import counting
@@ -38,7 +38,7 @@ def test_a_check_costs_one_query(api_key, owner, state):
     """T3"""
     secret = api_key.secret
     if state == "paused":
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
     if state == "deleted":
         services.delete_key(key=api_key, by=owner)
     if state == "unknown":
@@ -73,9 +73,9 @@ def test_a_check_finds_its_key_by_an_index(api_key, project, owner):
 def test_pausing_and_re_enabling_hold_for_the_very_next_check(api_key, owner):
     """P9, T11"""
     for _ in range(3):
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
         assert check(api_key.secret).code == "key_paused"
-        services.resume_key(key=api_key, by=owner)
+        pausing.resume_key(key=api_key, by=owner)
         assert check(api_key.secret).identity
 
 
@@ -120,7 +120,7 @@ def test_a_deactivated_creators_keys_are_refused_until_they_are_back(api_key, ow
 
 @pytest.mark.parametrize("state", ["paused", "deleted"])
 def test_a_state_is_told_only_to_who_holds_the_whole_secret(api_key, owner, state):
-    {"paused": services.pause_key, "deleted": services.delete_key}[state](key=api_key, by=owner)
+    {"paused": pausing.pause_key, "deleted": services.delete_key}[state](key=api_key, by=owner)
     body = api_key.secret[:-7] + ("A" if api_key.secret[-7] != "A" else "B")
     assert check(body + secret_format.checksum(body)).code == "key_unknown"
 
@@ -144,7 +144,7 @@ def test_verification_goes_on_without_the_key_ring(api_key, owner, settings):
     assert check(api_key.secret).identity
     with pytest.raises(VaultUnavailable):
         services.reveal_secret(key=api_key, by=owner)
-    assert services.pause_key(key=api_key, by=owner)
+    assert pausing.pause_key(key=api_key, by=owner)
     assert check(api_key.secret).code == "key_paused"
 
 
@@ -159,7 +159,7 @@ def test_a_check_writes_nothing_itself_and_the_use_is_written_later(api_key):
 
 
 def test_refused_calls_are_no_use(api_key, owner):
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     check(api_key.secret)
     counting.flush()
     api_key.refresh_from_db()

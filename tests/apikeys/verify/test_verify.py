@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.lifetimes.ends import change_end
 from apikeys.secrets import secret_format
 from apikeys.usage import counting
@@ -71,7 +71,7 @@ def test_a_check_costs_one_query(client, api_key, owner, bearer, state):
     if state == "unknown":
         bearer = {"Authorization": f"Bearer {secret_format.generate('lk_')}"}
     if state == "paused":
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
     if state == "deleted":
         services.delete_key(key=api_key, by=owner)
     client.get(VERIFY)  # the first request of a process loads modules
@@ -103,9 +103,9 @@ def test_no_refusal_carries_the_three_headers(client, api_key, owner, bearer):
         assert response.status_code in {401, 403}
         return set(HEADERS) & set(response.headers)
 
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert headers_of_refusal() == set()
-    services.resume_key(key=api_key, by=owner)
+    pausing.resume_key(key=api_key, by=owner)
     owner.is_active = False
     owner.save()
     assert headers_of_refusal() == set()
@@ -163,7 +163,7 @@ def test_a_call_that_is_let_in_sets_when_and_from_where(client, api_key, bearer)
 
 @pytest.mark.parametrize("path", [VERIFY, "/api/v1/me", "/api/v1/files"])
 def test_a_call_that_is_refused_is_no_use(client, api_key, owner, bearer, path):
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert_error(client.get(path, headers=bearer), 401, "key_paused")
     client.get(path, headers={"Authorization": f"Bearer {api_key.secret} x"})
     counting.flush()

@@ -5,7 +5,8 @@ from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_
 from django.test import Client
 from django.urls import reverse
 
-from apikeys.keys.services import delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import delete_key
 from apikeys.models import ApiKey
 from projects.audit_log.models import AuditEvent
 from projects.models import Project

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts.models import User
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.keys.services import report_leak
 from apikeys.lifetimes.ends import end_key
 from apikeys.models import ApiKey
@@ -159,7 +159,7 @@ def test_a_key_that_nobody_reported_is_re_enabled_at_once_also_by_undo(aged, own
     """Undo has to be quick. Undo does not undo a report that came in between
     (tests/apikeys/pages/test_reported_keys.py).
     """
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert not asks(aged.post(action("resume", api_key), SEEN))
     assert state_of(api_key).is_active
     report_leak(secret=api_key.secret)
@@ -202,7 +202,7 @@ def test_every_owner_is_told_of_a_reported_key_that_is_re_enabled(
 
 
 def test_a_key_that_nobody_reported_is_re_enabled_without_an_email(client, owner, api_key, told):
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert told(by_page, api_key, client) == []
     assert api_key.events.latest("pk").kind == "resumed"
 
@@ -218,7 +218,7 @@ def choose(site: Client, *keys: ApiKey) -> Any:
 def test_the_admin_shows_the_report_first(site, project, owner, reported):
     """T52: keys that nobody reported are re-enabled at once."""
     paused = services.create_key(project=project, name="Paused", by=owner).key
-    services.pause_key(key=paused, by=owner)
+    pausing.pause_key(key=paused, by=owner)
     answer = choose(site, reported, paused)
     assert state_of(paused).is_active
     assert state_of(reported).is_reported
@@ -298,6 +298,6 @@ def test_the_command_prints_whom_it_tells(reported, owner, capsys):
 
 
 def test_the_command_tells_nobody_of_a_key_that_nobody_reported(api_key, capsys):
-    services.pause_key(key=api_key, by=None)
+    pausing.pause_key(key=api_key, by=None)
     call_command("resumekey", api_key.public_id, "--although-reported")
     assert "Emailed:" not in capsys.readouterr().out

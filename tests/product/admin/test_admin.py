@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys import admin as apikeys_admin
-from apikeys.keys.services import create_key, delete_key, pause_key
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey, UnmatchedUse
 from projects.audit_log.models import AuditEvent
 from projects.models import Project

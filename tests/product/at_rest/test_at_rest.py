@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.sessions.store import data_of
-from apikeys.keys import secret_storage, services
+from apikeys.keys import pausing, secret_storage, services
 from apikeys.models import ApiKey
 from tests.support.environment import DATA_DIR, ON_SQLITE, postgres
 from tests.support.factories import FileFactory
@@ -45,7 +45,7 @@ def secrets(server, signed_in, project, owner) -> list[str]:
         for value in (f"Bearer {secret}", f"Basic {secret}", f"{secret}, {secret}"):
             server.request("GET", "/api/v1/me", headers={"Authorization": value})
         server.request("GET", "/no-such-page", headers={"X-Api-Key": secret})
-    for secret, change in zip(known, (services.pause_key, services.delete_key), strict=False):
+    for secret, change in zip(known, (pausing.pause_key, services.delete_key), strict=False):
         key = ApiKey.objects.get(mask__endswith=secret[-4:], mask__startswith=secret[:7])
         change(key=key, by=owner)
         server.request("GET", "/api/v1/me", headers={"Authorization": f"Bearer {secret}"})

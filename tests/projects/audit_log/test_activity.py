@@ -11,7 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apikeys.keys.services import copy_secret, create_key, delete_key, pause_key, report_leak
+from apikeys.keys.pausing import pause_key
+from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
 from projects.audit_log import activity
 from projects.audit_log.models import AuditEvent
 from projects.memberships import change_member

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from apikeys.keys import services
+from apikeys.keys import pausing
 from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.environment import REPOSITORY
 from tests.support.gateways.gateway_attacks import SPELLINGS, assert_the_gateways_own, head, send
@@ -116,6 +116,6 @@ def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
         assert_error(answer, 401, "key_missing" if lines[0].startswith("X_") else "key_malformed")
         assert answer.headers["Access-Control-Allow-Origin"] == SITE
         assert "Origin" in listed(answer, "Vary")
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     assert_error(ask(gateway, x_api_key), 401, "key_paused")
     assert api.received == []

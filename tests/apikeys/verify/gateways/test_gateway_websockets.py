@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from apikeys.keys import services
+from apikeys.keys import pausing
 from apikeys.secrets import secret_format
 from tests.support.gateways import gateway_attacks as attacks
 from tests.support.gateways.gateway_attacks import HANDSHAKE, HTTP2_SETTINGS, SPELLINGS, WEBSOCKET, head
@@ -67,7 +67,7 @@ def test_the_check_of_a_websocket_is_an_ordinary_request(server, gateway_to, api
 
 
 def test_a_websocket_without_a_good_key_is_refused(gateway, api, api_key, owner):
-    services.pause_key(key=api_key, by=owner)
+    pausing.pause_key(key=api_key, by=owner)
     for key in (api_key.secret, secret_format.generate("lk_"), "wrong"):
         request = head("Host: api", f"Authorization: Bearer {key}", *WEBSOCKET)
         assert attacks.status_of(attacks.send(gateway, request, attacks.http2())) == 401
@@ -108,7 +108,7 @@ def test_an_open_websocket_outlives_a_pause_and_ends_with_the_proxy(server, gate
     """The key is checked only at the handshake. docs/gateways.md says so."""
     gateway = gateway_to(server.check_port)
     with opened(gateway, handshake) as connection:
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
         assert echo(connection, b"hello") == b"hello"
         assert attacks.status_of(attacks.send(gateway, handshake)) == 401
         gateway.stop()

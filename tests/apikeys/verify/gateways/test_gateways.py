@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import pytest
 
-from apikeys.keys import services
+from apikeys.keys import pausing, services
 from apikeys.lifetimes.ends import change_end
 from apikeys.secrets import secret_format
 from tests.support.calls.api_helpers import RawAnswer, assert_error
@@ -144,7 +144,7 @@ def test_an_envoy_that_adds_the_clients_path_is_answered_alike(server, tmp_path,
                 assert [seen.path for seen in api.received] == [path] * 3
                 api.received.clear()
             assert_error(gateway.request(path=f"/?key={api_key.secret}"), 401, "key_missing")
-            services.pause_key(key=api_key, by=owner)
+            pausing.pause_key(key=api_key, by=owner)
             assert_error(gateway.request(path="/v1/orders?x=1", headers=bearer), 401, "key_paused")
         finally:
             gateway.stop()
@@ -162,7 +162,7 @@ def test_the_secret_goes_no_further_than_the_check(gateway, api, api_key, bearer
 def test_a_refusal_is_latchkeys_own(gateway, api, api_key, owner, bearer, state):
     """assert_error checks the body, WWW-Authenticate, X-Request-Id and Cache-Control."""
     if state == "paused":
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
     if state == "deleted":
         services.delete_key(key=api_key, by=owner)
     sent = {
@@ -237,9 +237,9 @@ def test_one_failed_key_too_many_is_429_and_a_good_key_is_let_in(start_server, g
 def test_a_pause_holds_for_the_very_next_request(gateway, api, api_key, owner, bearer):
     for _ in range(5):
         assert gateway.request(headers=bearer).status_code == 200
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
         assert_error(gateway.request(headers=bearer), 401, "key_paused")
-        services.resume_key(key=api_key, by=owner)
+        pausing.resume_key(key=api_key, by=owner)
     assert len(api.received) == 5
 
 
@@ -268,7 +268,7 @@ def test_each_request_is_one_question_without_its_body(server, gateway_to, api, 
         gateway = gateway_to(witness.server_port)
         forged = {"X-Forwarded-For": "198.51.100.1", "X-Forwarded-Proto": "https", "Cookie": "a=b"}
         assert gateway.request("POST", "/", body="x" * 10_000, headers={**bearer, **forged}).status_code == 200
-        services.pause_key(key=api_key, by=owner)
+        pausing.pause_key(key=api_key, by=owner)
         assert_error(gateway.request("POST", "/", body="x", headers=bearer), 401, "key_paused")
         assert_error(gateway.request(), 401, "key_missing")
     assert [(asked.path, asked.body) for asked in witness.received] == [(gateway.check_path, "")] * 3

@@ -1,0 +1,145 @@
+"""Pausing a key, re-enabling it, and the ends of pauses. Each change is a conditional UPDATE with its event."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from django.db import transaction
+from django.db.models import Case, F, Q, When
+from django.utils import timezone
+
+from accounts.models import User
+from apikeys import audit_kinds
+from apikeys.keys.end_limits import check_instant
+from apikeys.keys.errors import KeyGone
+from apikeys.models import ApiKey
+from apikeys.standing import KeyState, PauseReason
+from common.instants import in_words, in_words_or_never
+from common.names import clean_note
+from projects.audit_log.kinds import Kind
+from projects.audit_log.recording import record
+
+# The longest pause that is a rehearsal of the key's deletion.
+REHEARSAL = timedelta(hours=1)
+NO_END_OF_PAUSE: dict[str, object] = {"resumes_at": None, "pause_note": ""}
+# Rejected requests are counted from the change that rejects them.
+NOTHING_REFUSED: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
+
+
+class ChangeState(Protocol):
+    """The common signature of `pause_key` and `resume_key`."""
+
+    def __call__(self, *, key: ApiKey, by: User | None, address: str | None) -> bool: ...
+
+
+class Change(NamedTuple):
+    """A change of a key's state, and who makes it."""
+
+    key: ApiKey
+    by: User | None
+    address: str | None
+    now: datetime
+
+    def make(self, before: Q, kind: Kind, fields: dict[str, object], until: str = "") -> bool:
+        """Whether the key matched `before` and now has `fields`; then an event is recorded."""
+        with transaction.atomic():
+            write_down_end_of_pause(self.key, self.now)
+            changed = bool(ApiKey.objects.filter(before, pk=self.key.pk).update(**fields))
+            if changed:
+                record(kind, key=self.key, by=self.by, address=self.address, before=until)
+        self.key.refresh_from_db()
+        return changed
+
+
+def paused(now: datetime, reason: str = "") -> dict[str, object]:
+    """The columns of a key that worked until now."""
+    return {"state": KeyState.PAUSED, "paused_at": now, "pause_reason": reason, **NO_END_OF_PAUSE, **NOTHING_REFUSED}
+
+
+def _resumed(at: datetime) -> dict[str, object]:
+    """The columns of a key whose pause ended at `at`."""
+    nothing = {"paused_at": None, "pause_reason": "", **NO_END_OF_PAUSE, **NOTHING_REFUSED}
+    return {"state": KeyState.ACTIVE, "rehearsal_ended_at": end_of_rehearsal(at), **nothing}
+
+
+def end_of_rehearsal(at: datetime) -> Case:
+    """The column's value once a pause ended, or is no rehearsal any more."""
+    going_on = Q(rehearsal_began_at__isnull=False, rehearsal_ended_at__isnull=True)
+    return Case(When(going_on, then=at), default=F("rehearsal_ended_at"))
+
+
+def write_down_end_of_pause(key: ApiKey, now: datetime) -> bool:
+    """Whether a pause of the key had ended by itself. The key worked since; now its row says so, with an event.
+
+    Called in the transaction of a change, before the change. The first caller alone gets True.
+    """
+    lapsed = ApiKey.objects.filter(pk=key.pk, state=KeyState.PAUSED, resumes_at__lte=now)
+    ended_at = lapsed.select_for_update(no_key=True).values_list("resumes_at", flat=True).first()
+    if ended_at is None:
+        return False
+    ApiKey.objects.filter(pk=key.pk).update(**_resumed(ended_at))
+    record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None, at=ended_at)
+    return True
+
+
+def pause_key(
+    *, key: ApiKey, by: User | None, address: str | None = None, until: datetime | None = None, note: str = ""
+) -> bool:
+    """Stops the key, reversibly; with `until`, until that instant. A pause of at most REHEARSAL is a rehearsal.
+
+    False if the key was paused already, or its end has come. Raises KeyGone if it was deleted, and ValidationError for
+    an `until` that is over or too far ahead.
+    """
+    now = timezone.now()
+    fields = paused(now) | {"resumes_at": until, "pause_note": clean_note(note)}
+    if until:
+        check_instant(until, now)
+        if until - now <= REHEARSAL:
+            fields |= {"rehearsal_began_at": now, "rehearsal_ended_at": None}
+    works = Q(state=KeyState.ACTIVE) & (Q(expires_at=None) | Q(expires_at__gt=now))
+    kind = audit_kinds.PAUSED_UNTIL if until else audit_kinds.PAUSED
+    changed = Change(key, by, address, now).make(works, kind, fields, in_words(until) if until else "")
+    if key.is_deleted:
+        raise KeyGone
+    return changed
+
+
+def change_end_of_pause(*, key: ApiKey, until: datetime | None, by: User | None, address: str | None = None) -> bool:
+    """Keeps a paused key paused, or gives its pause another end. It is no rehearsal from then on.
+
+    False if the key is not paused, is reported as leaked, or has that end. Raises KeyGone and ValidationError as
+    `pause_key` does.
+    """
+    now = timezone.now()
+    if until:
+        check_instant(until, now)
+    with transaction.atomic():
+        write_down_end_of_pause(key, now)
+        row = ApiKey.objects.select_for_update().get(pk=key.pk)
+        changed = row.state == KeyState.PAUSED and not row.pause_reason and row.resumes_at != until
+        if changed:
+            ApiKey.objects.filter(pk=key.pk).update(resumes_at=until, rehearsal_ended_at=end_of_rehearsal(now))
+            before, after = in_words_or_never(row.resumes_at), in_words_or_never(until)
+            record(audit_kinds.PAUSE_CHANGED, key=key, by=by, address=address, before=before, after=after)
+    key.refresh_from_db()
+    if key.is_deleted:
+        raise KeyGone
+    return changed
+
+
+def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, although_reported: bool = False) -> bool:
+    """Lets a paused key work again. False if it was not paused, or is reported as leaked and has to stay paused;
+    raises KeyGone if it was deleted.
+
+    `although_reported` means that the person has seen the report and has just confirmed who they are. All owners then
+    get an email.
+    """
+    now = timezone.now()
+    fields = _resumed(now)
+    paused, reported = Q(state=KeyState.PAUSED), Q(pause_reason=PauseReason.REPORTED)
+    change = Change(key, by, address, now)
+    changed = change.make(paused & ~reported, audit_kinds.RESUMED, fields)
+    if although_reported and not changed:
+        changed = change.make(paused & reported, audit_kinds.RESUMED_REPORTED, fields)
+    if key.is_deleted:
+        raise KeyGone
+    return changed
