@@ -18,8 +18,9 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys import audit_kinds
 from apikeys.keys.errors import KeyGone
 from apikeys.keys.pausing import pause_key, resume_key
-from apikeys.models import LIVING, STANDING_ORDER, ApiKey, UnmatchedUse
+from apikeys.models import LIVING, STANDING_ORDER, ApiKey
 from apikeys.standing import KeyState
+from apikeys.usage.models import UnmatchedUse
 from common.client_address import client_address
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import FOUND_AT

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.models import KeyUse, Span
+from apikeys.usage.models import KeyUse, Span
 from bench import databases, servers
 from bench.pages import GOAL, Reader, owned_project
 from bench.plan import Plan

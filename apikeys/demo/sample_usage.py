@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
-from apikeys.models import ApiKey, KeyUse, ProjectUse, Span
+from apikeys.models import ApiKey
 from apikeys.refusals import KEY_PAUSED, LET_IN
 from apikeys.usage.caller_bounds import days_kept
 from apikeys.usage.folding import HOURS_KEPT
-from apikeys.usage.models import CallerSpan, KeyCaller
+from apikeys.usage.models import CallerSpan, KeyCaller, KeyUse, ProjectUse, Span
 from projects.models import Project
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

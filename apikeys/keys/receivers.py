@@ -5,8 +5,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from apikeys.audit_kinds import CHECK_ACCOUNTS
 from apikeys.keys.services import delete_keys_of
-from apikeys.models import KeyUse, ProjectUse
-from apikeys.usage.models import KeyCaller
+from apikeys.usage.models import KeyCaller, KeyUse, ProjectUse
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import tell_of_deleted_project
 from projects.models import Project

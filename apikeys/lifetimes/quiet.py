@@ -13,9 +13,10 @@ from apikeys import audit_kinds
 from apikeys.keys.errors import KeyGone
 from apikeys.lifetimes.ends import end_now, lock_key
 from apikeys.lifetimes.models import KeyNotice, Notice
-from apikeys.models import QUIET_AFTER, ApiKey, ApiKeyQuerySet, KeyUse, Span
+from apikeys.models import QUIET_AFTER, ApiKey, ApiKeyQuerySet
 from apikeys.standing import EndReason
 from apikeys.usage.figures import Period, history
+from apikeys.usage.models import KeyUse, Span
 from common.instants import in_words
 from common.postgresql.just_in_time import no_compilation
 from projects.audit_log.kinds import Email

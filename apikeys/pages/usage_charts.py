@@ -6,10 +6,10 @@ from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
-from apikeys.models import Span
 from apikeys.pages import charts
 from apikeys.pages.charts import Chart, Label, Slot
 from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
+from apikeys.usage.models import Span
 
 WORDS = {Period.DAY: "24 hours", Period.MONTH: "30 days", Period.YEAR: "12 months"}
 # The distance of labels, in slots. The labels of a year are its months.

@@ -10,9 +10,10 @@ from django.db.models import DateField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Greatest, TruncDate
 from django.utils import timezone
 
-from apikeys.models import STORED_FACTS, ApiKey, KeyUse, ProjectUse, Span
+from apikeys.models import STORED_FACTS, ApiKey
 from apikeys.refusals import LET_IN
 from apikeys.standing import KeyState
+from apikeys.usage.models import KeyUse, ProjectUse, Span
 from projects.models import Project
 
 # How many deleted keys the figures list one by one.

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyUse, Span, UnmatchedUse
+from apikeys.models import ApiKey
+from apikeys.usage.models import KeyUse, Span, UnmatchedUse
 
 HOURS_KEPT = timedelta(days=90)
 # Requests that matched no key have no days. They are kept longer than a season, because somebody may investigate

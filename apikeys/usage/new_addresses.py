@@ -12,10 +12,10 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from apikeys.models import ApiKey, KeyUse, Span
+from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from apikeys.usage.caller_bounds import OTHERS, days_kept
-from apikeys.usage.models import CallersCompared, CallerSpan, KeyCaller
+from apikeys.usage.models import CallersCompared, CallerSpan, KeyCaller, KeyUse, Span
 from common.instants import in_words
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import Line, tell_owners

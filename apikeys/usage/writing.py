@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from apikeys.models import ApiKey, KeyUse, ProjectUse, Span, UnmatchedUse
+from apikeys.models import ApiKey
 from apikeys.refusals import LET_IN
 from apikeys.usage import writing_callers
 from apikeys.usage.caller_bounds import Callers
+from apikeys.usage.models import KeyUse, ProjectUse, Span, UnmatchedUse
 from projects.models import Project
 
 HOUR_SECONDS = 3600

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from apikeys import refusals
-from apikeys.models import KeyUse
 from apikeys.refusals import ALL, LET_IN, OF_A_KEY, OUTCOMES
+from apikeys.usage.models import KeyUse
 from common.answers.envelope import error_body, error_headers
 from common.answers.refusals import UNAVAILABLE
 from tests.support.calls.openapi import document_of, operations

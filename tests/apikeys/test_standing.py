@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apikeys.models import STANDING_ORDER, ApiKey, KeyUse
+from apikeys.models import STANDING_ORDER, ApiKey
 from apikeys.secrets import secret_format
 from apikeys.standing import (
     PASSED,
@@ -26,6 +26,7 @@ from apikeys.standing import (
     standings_of,
 )
 from apikeys.usage import counting
+from apikeys.usage.models import KeyUse
 from apikeys.verify.verification import verify
 from common import outages
 from common.answers.refusals import UNAVAILABLE

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from apikeys import writer_thread
-from apikeys.models import KeyUse
 from apikeys.usage import counting
+from apikeys.usage.models import KeyUse
 from apikeys.verify import failed_keys
 from tests.support.factories import ApiKeyFactory
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import delete_key
 from apikeys.lifetimes.ends import end_key
-from apikeys.models import ApiKey, KeyUse
+from apikeys.models import ApiKey
+from apikeys.usage.models import KeyUse
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key
 from apikeys.lifetimes.rolling import Overlap, roll_key
-from apikeys.models import ApiKey, KeyUse
-from apikeys.usage.models import CallerSpan, KeyCaller
+from apikeys.models import ApiKey
+from apikeys.usage.models import CallerSpan, KeyCaller, KeyUse
 from common.housekeeping import housekeeper
 from common.outbox.models import Email
 from config.housekeeping import TASKS

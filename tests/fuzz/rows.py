@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyUse, ProjectUse, UnmatchedUse
+from apikeys.models import ApiKey
+from apikeys.usage.models import KeyUse, ProjectUse, UnmatchedUse
 from common.outbox.models import Email
 from projects.models import Project
 

@@ -18,9 +18,9 @@ from apikeys.keys import services
 from apikeys.keys.services import delete_key
 from apikeys.lifetimes.notices import send_due_notices
 from apikeys.lifetimes.rehearsals import with_rehearsals
-from apikeys.models import ApiKey, KeyUse
+from apikeys.models import ApiKey
 from apikeys.standing import STANDINGS, UNKNOWN
-from apikeys.usage.models import KeyCaller
+from apikeys.usage.models import KeyCaller, KeyUse
 from apikeys.verify.verification import verify
 from projects.audit_log.kinds import codes_of
 from projects.audit_log.models import AuditEvent

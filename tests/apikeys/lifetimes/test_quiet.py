@@ -9,7 +9,8 @@ from apikeys.keys import pausing
 from apikeys.lifetimes.models import KeyNotice
 from apikeys.lifetimes.quiet import end_quiet_keys, quiet_of, send_roll_notices
 from apikeys.lifetimes.rolling import Overlap, extend_overlap, roll_key
-from apikeys.models import ApiKey, KeyUse
+from apikeys.models import ApiKey
+from apikeys.usage.models import KeyUse
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent
 from projects.models import Membership

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, KeyUse
+from apikeys.models import ApiKey
 from apikeys.usage import counting
+from apikeys.usage.models import KeyUse
 from projects.audit_log.models import AuditEvent
 from tests.support.places.pages import HTMX, action, page, text
 

@@ -12,8 +12,9 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, KeyUse
+from apikeys.models import ApiKey
 from apikeys.usage.figures import Period, starts
+from apikeys.usage.models import KeyUse
 from projects.models import Membership
 from tests.support.factories import ProjectFactory
 from tests.support.places.pages import HTMX, action, page, text

@@ -17,9 +17,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, KeyUse
+from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from apikeys.usage import counting
+from apikeys.usage.models import KeyUse
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
 from tests.support.stored.rows import many_keys

@@ -9,8 +9,9 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys.models import ApiKey, KeyUse
+from apikeys.models import ApiKey
 from apikeys.pages.usage_pages import KEYS_A_QUERY
+from apikeys.usage.models import KeyUse
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import ApiKeyFactory
 from tests.support.programs.servers import Server, session_headers

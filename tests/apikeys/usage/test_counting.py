@@ -14,9 +14,9 @@ from django.utils import timezone
 from apikeys import writer_thread
 from apikeys.keys import pausing, services
 from apikeys.keys.services import create_key
-from apikeys.models import KeyUse, ProjectUse, UnmatchedUse
 from apikeys.secrets import secret_format
 from apikeys.usage import counting, writing
+from apikeys.usage.models import KeyUse, ProjectUse, UnmatchedUse
 from apikeys.verify.verification import verify
 from projects.services import delete_project
 from tests.support.environment import ON_SQLITE, postgres

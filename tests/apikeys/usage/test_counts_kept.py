@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from apikeys.models import KeyUse
 from apikeys.usage import counting
+from apikeys.usage.models import KeyUse
 from common import database_deadline
 from tests.support.environment import ON_SQLITE
 

@@ -6,9 +6,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from apikeys.models import KeyUse, ProjectUse, Span
 from apikeys.usage import counting
 from apikeys.usage.figures import PERIODS, Calls, Period, history, project_history, totals, with_figures
+from apikeys.usage.models import KeyUse, ProjectUse, Span
 from tests.support.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db

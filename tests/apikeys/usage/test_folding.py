@@ -7,9 +7,9 @@ import time_machine
 from django.db.models import QuerySet, Sum
 
 from apikeys.keys.services import delete_key
-from apikeys.models import KeyUse, UnmatchedUse
 from apikeys.usage import counting, folding
 from apikeys.usage.folding import HOURS_KEPT, UNMATCHED_KEPT, Folded, fold_hours
+from apikeys.usage.models import KeyUse, UnmatchedUse
 from projects.services import delete_project
 from tests.apikeys.keys.test_commands import run, run_json
 from tests.support.factories import ApiKeyFactory

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from apikeys.models import KeyUse
+from apikeys.usage.models import KeyUse
 from tests.support.calls.api_helpers import assert_error, get_request, send_raw
 from tests.support.environment import ON_SQLITE, REPOSITORY
 from tests.support.programs.servers import database_url

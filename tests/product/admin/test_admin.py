@@ -19,7 +19,8 @@ from accounts.models import User
 from apikeys import admin as apikeys_admin
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key
-from apikeys.models import ApiKey, UnmatchedUse
+from apikeys.models import ApiKey
+from apikeys.usage.models import UnmatchedUse
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from projects.services import create_project

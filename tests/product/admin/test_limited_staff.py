@@ -19,7 +19,7 @@ from django.urls import resolve, reverse
 
 from accounts.models import User
 from accounts.sessions.store import SessionStore
-from apikeys.models import UnmatchedUse
+from apikeys.usage.models import UnmatchedUse
 from common.gone import Gone
 from projects.audit_log.models import AuditEvent
 from projects.memberships import change_member

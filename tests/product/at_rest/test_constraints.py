@@ -8,7 +8,8 @@ from django.db.models import UniqueConstraint
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.models import ApiKey, KeyUse
+from apikeys.models import ApiKey
+from apikeys.usage.models import KeyUse
 from common.outbox.claims import WIPED
 from common.outbox.enqueueing import enqueue
 from common.outbox.models import Email
