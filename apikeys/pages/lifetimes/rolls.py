@@ -110,6 +110,8 @@ def _rolled(request: PageRequest, project: Project, key: ApiKey, new: services.N
 def extend_old(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)
+    if key.is_deleted:
+        return key_gone(request, project, key)
     try:
         seen = parse_datetime(request.POST.get("seen", ""))
     except ValueError:

@@ -1,5 +1,6 @@
 """A key's end on the pages: chosen at creation, changed on Edit, ended now, and shown wherever the key is."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -299,3 +300,45 @@ def test_me_says_standing_and_end(client, api_key, owner):
     end_key(key=api_key, by=owner)
     answer = Client().get("/api/v1/me", headers={"Authorization": f"Bearer {api_key.secret}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "key_expired")
+
+
+# A page that is older than somebody else's change
+
+
+def seen_on(client: Client, key: ApiKey) -> str:
+    form = client.get(action("edit", key)).content.decode()
+    found = re.search(r'name="seen" value="([^"]+)"', form)
+    assert found
+    return found[1]
+
+
+def test_an_older_form_does_not_undo_an_end_that_somebody_chose_meanwhile(client, api_key, owner):
+    ends_in(api_key, 30 * DAY)
+    seen = seen_on(client, api_key)
+    end_key(key=api_key, by=owner)
+    for choice in ("never", "+90"):
+        answer = edit(client, api_key, end=choice, seen=seen)
+        assert answer.status_code == 422
+        assert "Somebody changed the end in the meantime. Nothing was changed." in text(answer)
+    assert verify(f"Bearer {api_key.secret}").code == "key_expired"
+    again = re.search(r'name="seen" value="([^"]+)"', answer.content.decode())
+    assert edit(client, api_key, end="never", seen=again[1]).status_code == 302
+    assert verify(f"Bearer {api_key.secret}").code is None
+
+
+def test_a_form_that_is_sent_twice_moves_the_end_once(client, api_key):
+    ends_in(api_key, 30 * DAY)
+    seen = seen_on(client, api_key)
+    assert edit(client, api_key, end="+30", seen=seen).status_code == 302
+    moved = end_of(api_key)
+    assert edit(client, api_key, end="+30", seen=seen).status_code == 422
+    assert end_of(api_key) == moved
+    assert edit(client, api_key, name="Renamed", seen=seen).status_code == 302, "the name alone is no change of the end"
+
+
+@pytest.mark.parametrize("seen", ["x", "2026-13-01T00:00", "never", "\u0661"])
+def test_an_end_that_nobody_saw_changes_nothing(client, api_key, seen):
+    ends_in(api_key, 30 * DAY)
+    before = end_of(api_key)
+    assert edit(client, api_key, end="+30", seen=seen).status_code == 422
+    assert end_of(api_key) == before
