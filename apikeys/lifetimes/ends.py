@@ -47,8 +47,9 @@ def change_end(
     """Gives the key another end, or none. False if it has that end already. Its owners are told of the new end anew.
 
     A key whose end has come works again; `may_revive` means that the person has just confirmed who they are. `seen` is
-    the end that the person saw. Raises EndChanged if the key has another one by now, HasExpired without `may_revive`, ValidationError for an end that is not allowed or a project at its limit of keys, KeyGone
-    if the key was deleted, and ProjectGone if the project was.
+    the end that the person saw. Raises EndChanged if the key has another one by now, HasExpired without `may_revive`,
+    ValidationError for an end that is not allowed or a project at its limit of keys, KeyGone if the key was deleted,
+    and ProjectGone if the project was.
     """
     with transaction.atomic():
         project = lock_project(key.project)
