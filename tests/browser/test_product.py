@@ -245,7 +245,7 @@ def test_p13_help_explains_all_of_it_with_the_products_own_snippets(owners_page,
     text = owners_page.get_by_role("main").inner_text()
     labels = ("Generate Key", "Copy", "Quick Start", "Settings", "Manage", "API Keys", "Pause", "Re-enable")
     words = ("Delete key", "+ Create Key", "cannot be undone", "without downtime", "source control")
-    codes = ("key_missing", "key_malformed", "key_unknown", "key_paused", "key_expired", "key_deleted", "forbidden", "unavailable")
+    codes = ("key_missing", "key_malformed", "key_unknown", "key_paused", "key_expired", "key_deleted", "forbidden")
     assert [word for word in (*labels, *words, *codes) if word not in text] == []
     for link in owners_page.get_by_role("navigation", name="On this page").get_by_role("link").all():
         link.click()
