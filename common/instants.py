@@ -1,5 +1,6 @@
 """Instants in words."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -10,29 +11,28 @@ def in_words(at: datetime) -> str:
     return f"{at.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
 
 
+def read_words(words: str) -> datetime:
+    """The instant that `in_words` wrote. Raises ValueError for other words."""
+    return datetime.strptime(words, "%d %B %Y, %H:%M UTC").replace(tzinfo=UTC)
+
+
 def in_words_or_never(at: datetime | None) -> str:
     return in_words(at) if at else "never"
 
 
-def briefly(at: datetime) -> str:
-    """Such as "26 Feb 2027 at 09:30 UTC"."""
-    return f"{at.astimezone(UTC):%-d %b %Y at %H:%M} UTC"
-
-
 def stops_working(at: datetime, now: datetime) -> str:
-    """What an end means: "Stops working on 26 Feb 2027 at 09:30 UTC, in 90 days"."""
-    return f"Stops working on {briefly(at)}, {time_left(at - now)}"
+    """What an end means: "Stops working on 26 February 2027, 09:30 UTC, in 90 days"."""
+    return f"Stops working on {in_words(at)}, {time_left(at - now)}"
 
 
 def time_left(left: timedelta) -> str:
-    """How far ahead something is, rounded: "in 90 days", "in 26 hours", "in 1 minute". ends.js says the same."""
+    """How far ahead something is, rounded up: "in 90 days", "in 48 hours", "in 5 minutes". times.js says the same."""
     if left < _MINUTE:
         return "in less than a minute"
-    # A unit is used up to twice the next larger one, as in "in 90 minutes".
-    for unit, noun, most in ((_MINUTE, "minute", 2 * _HOUR), (_HOUR, "hour", 2 * _DAY)):
-        if left < most:
-            return _counted(round(left / unit), noun)
-    return _counted(round(left / _DAY), "day")
+    for unit, noun, most in ((_MINUTE, "minute", 2 * _HOUR), (_HOUR, "hour", 3 * _DAY)):
+        if left <= most - unit:
+            return _counted(math.ceil(left / unit), noun)
+    return _counted(math.ceil(left / _DAY), "day")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -14,8 +14,12 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from heroicons.templatetags import heroicons
 
+from common.instants import in_words, read_words, time_left
+
 register = template.Library()
 
+# An instant as `in_words` says it.
+_INSTANT = re.compile(r"\b\d{1,2} [A-Z][a-z]{2,8} \d{4}, \d\d:\d\d UTC\b")
 _BREAKS = re.compile(r"\s*\n\s*")
 # What all icons of a style have in common. latchkey.css says it once.
 _COMMON = re.compile(
@@ -79,9 +83,9 @@ def how_long(span: timedelta) -> str:
 def ago(at: datetime, now: datetime) -> str:
     """`just now`, `4 min ago`, `in 3 days`."""
     span = now - at
-    if abs(span) < _JUST_NOW:
-        return "just now"
-    return f"{how_long(span)} ago" if span > timedelta() else f"in {how_long(-span)}"
+    if span < timedelta():
+        return time_left(-span)
+    return "just now" if span < _JUST_NOW else f"{how_long(span)} ago"
 
 
 @register.simple_tag
@@ -94,8 +98,29 @@ def when(at: datetime) -> SafeString:
 
 
 @register.simple_tag
+def moment(at: datetime) -> SafeString:
+    """`26 February 2027, 09:30 UTC`. times.js says it in the reader's own time zone, and the tooltip stays in UTC."""
+    return with_moments(in_words(at))
+
+
+@register.filter
+def with_moments(text: object) -> SafeString:
+    """`text`, escaped, with each instant in words as `moment` writes it."""
+    return mark_safe(_INSTANT.sub(_as_time, conditional_escape(str(text))))  # noqa: S308  escaped
+
+
+def _as_time(found: re.Match[str]) -> str:
+    words = found[0]
+    try:
+        at = read_words(words)
+    except ValueError:
+        return words
+    return format_html('<time datetime="{}" title="{}" data-clock="exact">{}</time>', at.isoformat(), words, words)
+
+
+@register.simple_tag
 def until(at: datetime) -> SafeString:
-    """`until 14:05 UTC (in 4 min)`. times.js says the time in the reader's own time zone, and counts down."""
+    """`until 14:05 UTC (in 4 minutes)`. times.js says the time in the reader's own time zone, and counts down."""
     local, now = timezone.localtime(at), timezone.localtime()
     clock = "H:i" if at - now < _A_DAY else "j M, H:i" if local.year == now.year else "j M Y, H:i"
     return format_html(

@@ -23,7 +23,7 @@ from apikeys.lifetimes.models import KeyNotice, Notice
 from apikeys.models import ApiKey, ApiKeyQuerySet
 from apikeys.standing import EndReason, KeyState
 from apikeys.usage.figures import with_figures
-from common.instants import briefly, in_words, stops_working, time_left
+from common.instants import in_words, stops_working, time_left
 from common.outbox.enqueueing import enqueue
 from common.postgresql.just_in_time import no_compilation
 from projects.locks import ProjectGone, lock_project
@@ -165,7 +165,7 @@ def _subject(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey]
 def _facts(project: Project, key: ApiKey, now: datetime) -> dict[str, Any]:
     """What the email says of a key."""
     at = key.expires_at
-    end = at and (stops_working(at, now) if at > now else f"Expired on {briefly(at)}")
+    end = at and (stops_working(at, now) if at > now else f"Expired on {in_words(at)}")
     used = "Never used"
     if key.last_used_at:
         used = f"Last used {in_words(key.last_used_at)}"

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from accounts.models import User
 from apikeys.keys.errors import KeyGone
 from apikeys.models import ApiKey
-from common.instants import briefly
+from common.instants import in_words
 from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user
 from projects.models import Project
 from projects.permissions import Permission
@@ -49,10 +49,10 @@ def facts(key: ApiKey) -> dict[str, Any]:
 
 
 def end_in_words(key: ApiKey) -> str:
-    """Such as "ends 26 Feb 2027 at 09:30 UTC"; "" for a key that works without end."""
+    """Such as "ends 26 February 2027, 09:30 UTC"; "" for a key that works without end."""
     if key.expires_at is None:
         return ""
-    return f"{'ended' if key.is_expired else 'ends'} {briefly(key.expires_at)}"
+    return f"{'ended' if key.is_expired else 'ends'} {in_words(key.expires_at)}"
 
 
 def counted(number: int, noun: str = "key") -> str:

@@ -17,8 +17,8 @@ from apikeys.models import ApiKey
 from apikeys.standing import Standing
 from apikeys.usage.callers import Callers
 from apikeys.usage.figures import Calls
-from common.instants import briefly, time_left
-from common.page_tags import when
+from common.instants import time_left
+from common.page_tags import moment, when
 from projects.permissions import Permission
 
 register = template.Library()
@@ -80,11 +80,11 @@ def listed(callers: Callers) -> SafeString:
 
 @register.simple_tag
 def end_of(key: ApiKey) -> str:
-    """When a key ends, or ended: `26 Feb 2027 at 09:30 UTC, in 90 days`, `Never`."""
+    """When a key ends, or ended: `26 February 2027, 09:30 UTC, in 90 days`, `Never`."""
     at, now = key.expires_at, timezone.now()
     if at is None:
         return "Never"
-    return briefly(at) if key.is_expired else f"{briefly(at)}, {time_left(at - now)}"
+    return moment(at) if key.is_expired else format_html("{}, {}", moment(at), time_left(at - now))
 
 
 @register.filter

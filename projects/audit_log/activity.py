@@ -15,6 +15,7 @@ from accounts.requests import PageRequest
 from common.answers import csv_files
 from common.answers.csv_files import as_text
 from common.answers.paging import page_of
+from common.page_tags import with_moments
 from projects.access import get_project
 from projects.audit_log import filters
 from projects.audit_log.filters import AN_OPERATOR, Chosen
@@ -47,7 +48,7 @@ def sentence(event: AuditEvent) -> SafeString:
         "before": event.before,
         "after": event.after,
     }
-    strong = {slot: format_html("<strong>{}</strong>", name) for slot, name in names.items()}
+    strong = {slot: format_html("<strong>{}</strong>", with_moments(name)) for slot, name in names.items()}
     role = Role(event.role).phrase if event.role in Role.values else ""
     return format_html(kind_of(event.kind).sentence, **strong, role=role)
 

@@ -1,26 +1,8 @@
 // The choice of a key's end: says what it means, and takes a date in the reader's own time zone. Without script a date
 // is in UTC, and the answer says what the choice means.
-const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR
-const WORDS = {day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23'}
-const IN_UTC = new Intl.DateTimeFormat('en-GB', {...WORDS, timeZone: 'UTC'})
+import {exactly, timeLeft} from './times.js';
 
-function counted(number, noun) {
-  return `in ${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
-}
-
-// As common/instants.py says it.
-function timeLeft(left) {
-  if (left < MINUTE) return 'in less than a minute'
-  if (left < 2 * HOUR) return counted(Math.round(left / MINUTE), 'minute')
-  if (left < 2 * DAY) return counted(Math.round(left / HOUR), 'hour')
-  return counted(Math.round(left / DAY), 'day')
-}
-
-function briefly(at) {
-  const part = Object.fromEntries(IN_UTC.formatToParts(at).map(({type, value}) => [type, value]))
-  // Intl says "Sept" in British English.
-  return `${part.day} ${part.month.slice(0, 3)} ${part.year} at ${part.hour}:${part.minute} UTC`
-}
+const MINUTE = 60_000, DAY = 24 * 60 * MINUTE
 
 // The offset of the reader's time zone at that moment, such as +01:00.
 function offsetAt(at) {
@@ -50,7 +32,7 @@ function sayEnd(form) {
   else if (select.value === 'keep') words.textContent = select.dataset.kept ?? ''
   else if (isNaN(at)) words.textContent = ''
   else if (at <= Date.now()) words.textContent = 'This time is in the past.'
-  else words.textContent = `Stops working on ${briefly(at)}, ${timeLeft(at - Date.now())}`
+  else words.textContent = `Stops working on ${exactly(at)}, ${timeLeft(at - Date.now())}`
 }
 
 export function sayEnds(root) {

@@ -19,8 +19,13 @@ document.addEventListener('htmx:afterSwap', ({detail}) => {
   isNamed = false
 })
 
-// The menu is hidden by then, and what is hidden takes no focus.
-dialog.addEventListener('close', () => { document.getElementById(opener)?.focus() })
+// The menu is hidden by then, and what is hidden takes no focus. A button that has no place in the key's new row, such as
+// Extend, gives way to the key's name.
+dialog.addEventListener('close', () => {
+  const key = opener?.match(/key_[0-9A-Za-z]+/)?.[0]
+  const place = document.getElementById(opener) ?? document.getElementById(`name-${key}`)
+  place?.focus()
+})
 
 // After a deletion the focus goes to the next row, or to the section's heading. It does not go to the row's switch:
 // another Enter would pause a key that nobody chose.

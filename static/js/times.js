@@ -1,13 +1,19 @@
-// The tooltip of a time in the reader's own time zone. Without script it is UTC, and says so.
-const EXACT = new Intl.DateTimeFormat('en-GB', {
-  day: 'numeric', month: 'long', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short',
-})
+// Times in the reader's own time zone, which they name. Without script they are in UTC, and say so. The tooltip of a time of
+// day stays in UTC.
+const CLOCK = {hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short'}
+const DATE = {day: 'numeric', month: 'long', year: 'numeric'}
+const EXACT = new Intl.DateTimeFormat('en-GB', {...DATE, ...CLOCK})
+const TO_THE_SECOND = new Intl.DateTimeFormat('en-GB', {...DATE, ...CLOCK, second: '2-digit'})
+
+export function exactly(at) {
+  return EXACT.format(at).replace(' at ', ', ')
+}
 
 export function inOwnTimeZone(root) {
   root.querySelectorAll('time[datetime][title$=" UTC"]').forEach(time => {
     const at = new Date(time.dateTime)
-    time.title = EXACT.format(at).replace(' at ', ', ')
-    if (time.matches('[data-clock]')) time.textContent = clock(at)
+    if (!time.matches('[data-clock]')) time.title = TO_THE_SECOND.format(at).replace(' at ', ', ')
+    else time.textContent = time.dataset.clock === 'exact' ? exactly(at) : clock(at)
   })
   root.querySelectorAll('[data-left]').forEach(left => { if (!ends.has(left)) ends.set(left, Date.now() + left.dataset.left * 1000) })
 }
@@ -17,15 +23,20 @@ const DAY = 86_400_000
 function clock(at) {
   const day = at - Date.now() < DAY ? {} : {day: 'numeric', month: 'short'}
   if (day.day && at.getFullYear() !== new Date().getFullYear()) day.year = 'numeric'
-  return new Intl.DateTimeFormat('en-GB', {...day, hour: '2-digit', minute: '2-digit'}).format(at)
+  return new Intl.DateTimeFormat('en-GB', {...day, ...CLOCK}).format(at)
 }
 
-const UNITS = [[365 * DAY, 'year'], [30 * DAY, 'month'], [7 * DAY, 'week'], [DAY, 'day'], [3_600_000, ' h'], [60_000, ' min'], [1000, ' s']]
-function inWords(left) {
-  if (left < 5000) return 'just now'
-  const [length, name] = UNITS.find(([length]) => left >= length)
-  const number = Math.floor(left / length)
-  return `in ${number}${name[0] === ' ' ? name : ` ${name}${number === 1 ? '' : 's'}`}`
+const MINUTE = 60_000, HOUR = 60 * MINUTE
+function counted(number, noun) {
+  return `in ${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
+}
+
+// As common/instants.py says it.
+export function timeLeft(left) {
+  if (left < MINUTE) return 'in less than a minute'
+  if (left <= 2 * HOUR - MINUTE) return counted(Math.ceil(left / MINUTE), 'minute')
+  if (left <= 3 * DAY - HOUR) return counted(Math.ceil(left / HOUR), 'hour')
+  return counted(Math.ceil(left / DAY), 'day')
 }
 
 // What is left of a pause, by the server's clock. When nothing is left, the place is fetched anew; if that fails, it is
@@ -34,7 +45,7 @@ const ends = new WeakMap()
 const AGAIN = 30_000
 
 function countDown(left) {
-  const words = `(${inWords(ends.get(left) - Date.now())})`
+  const words = `(${timeLeft(ends.get(left) - Date.now())})`
   if (left.textContent !== words) left.textContent = words
   const place = left.closest('.key-row, [data-anew]')
   const due = Math.max(ends.get(left), left.nextTry ?? 0)

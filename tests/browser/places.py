@@ -148,7 +148,7 @@ MEET = """lines => lines.forEach(line => {
 })"""
 
 
-def said(page: Page, text: str) -> None:
+def said(page: Page, text: str | re.Pattern[str]) -> None:
     """Waits until the live region of the page, or of its open dialog, says `text`. The page is then ready for the next
     action. An announcement is met once, so the same words later mean a new announcement.
     """

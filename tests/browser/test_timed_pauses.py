@@ -94,7 +94,7 @@ def test_pause_for_by_keyboard_and_keep_paused_in_the_row(on_settings):
     on_settings.keyboard.press("Enter")
     said(on_settings, "Paused Production server for 5 minutes. Requests using it are rejected.")
     line = row(on_settings, "Production server")
-    expect(line.locator(".badge")).to_contain_text("in 4 min")
+    expect(line.locator(".badge")).to_contain_text("in 5 minutes")
     expect(line).to_contain_text("Trying it")
     button(line, "Keep paused").click()
     said(on_settings, "Production server stays paused until someone re-enables it.")
@@ -110,9 +110,9 @@ def test_the_page_counts_down_and_shows_the_key_anew_when_its_pause_has_ended(
     page.clock.install()
     page.goto(key_page(api_key, "key") if place is key_page else place(project))
     badge = page.locator(".badge").first
-    expect(badge).to_contain_text(re.compile(r"in [34] min"))
+    expect(badge).to_contain_text(re.compile(r"in [45] minutes"))
     page.clock.fast_forward("02:00")
-    expect(badge).to_contain_text(re.compile(r"in [12] min"))
+    expect(badge).to_contain_text(re.compile(r"in [23] minutes"))
     end_a_minute_ago(api_key)
     page.clock.fast_forward("05:00")
     expect(badge).to_have_text("Active")
@@ -132,8 +132,13 @@ def test_times_are_the_readers_own_and_the_form_sends_the_zone(new_page, sign_in
     for typed, utc in ((f"{year}-07-01T12:00", "10:00"), (f"{year}-01-15T12:00", "11:00")):
         dialog.get_by_label("Date and time", exact=True).fill(typed)
         button(dialog, "Pause key").click()
-        said(page, f"Paused Production server until {datetime.fromisoformat(typed):%-d %B %Y}, {utc} UTC.")
-        expect(row(page, "Production server").locator(".badge")).to_contain_text(", 12:00 (in")
+        day = f"{datetime.fromisoformat(typed):%-d %B %Y}"
+        # Each place names the zone, and the tooltip has the time in UTC.
+        said(page, re.compile(rf"Paused Production server until {day}, 12:00 CES?T\."))
+        expect(page.locator(f'.announcement [title="{day}, {utc} UTC"]')).to_be_visible()
+        badge = row(page, "Production server").locator(".badge")
+        expect(badge).to_contain_text(re.compile(r", 12:00 CES?T \(in"))
+        expect(badge.locator("time")).to_have_attribute("title", f"{day}, {utc}:00 UTC")
         switch(page, "Production server").click()
         said(page, "Re-enabled Production server.")
         dialog = open_pause_for(page, "Production server")

@@ -1,11 +1,11 @@
 """How pages show a time."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
-from common.page_tags import ago, when
+from common.page_tags import ago, moment, when, with_moments
 
 NOW = timezone.now()
 
@@ -22,7 +22,14 @@ NOW = timezone.now()
         (timedelta(days=100), "3 months ago"),
         (timedelta(days=364), "12 months ago"),
         (timedelta(days=800), "2 years ago"),
-        (-timedelta(days=3, hours=1), "in 3 days"),
+        (-timedelta(seconds=20), "in less than a minute"),
+        (-timedelta(minutes=4, seconds=1), "in 5 minutes"),
+        (-timedelta(hours=23, seconds=1), "in 24 hours"),
+        (-timedelta(hours=48), "in 48 hours"),
+        (-timedelta(days=3, hours=-1, seconds=1), "in 3 days"),
+        (-timedelta(days=3, hours=1), "in 4 days"),
+        (-timedelta(days=32), "in 32 days"),
+        (-timedelta(days=400), "in 400 days"),
     ],
     ids=str,
 )
@@ -35,3 +42,11 @@ def test_the_exact_time_is_in_the_tooltip_and_says_that_it_is_utc(time_machine):
     assert when(timezone.now() - timedelta(hours=2)) == (
         '<time datetime="2026-03-10T13:30:00+00:00" title="10 March 2026, 13:30:00 UTC">2 h ago</time>'
     )
+
+
+def test_an_instant_in_a_text_is_a_time_that_scripts_can_read_and_the_rest_is_escaped():
+    time = '<time datetime="2027-02-26T09:30:00+00:00" title="{0}" data-clock="exact">{0}</time>'
+    at = "26 February 2027, 09:30 UTC"
+    assert with_moments(f"<b>: {at}.") == f"&lt;b&gt;: {time.format(at)}."
+    assert moment(datetime(2027, 2, 26, 9, 30, tzinfo=UTC)) == time.format(at)
+    assert with_moments("31 February 2027, 09:30 UTC") == "31 February 2027, 09:30 UTC"

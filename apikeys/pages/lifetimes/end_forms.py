@@ -11,7 +11,7 @@ from django.utils import timezone
 from apikeys.keys.end_limits import ABOUT_THE_END, check_end, in_days, read_local
 from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
-from common.instants import briefly, stops_working
+from common.instants import in_words, stops_working
 from common.names import NameField
 from projects.forms import FormTokenField, PageForm
 
@@ -121,10 +121,10 @@ def _choices_of(key: ApiKey) -> list[Choice]:
     if end is None:
         kept = [] if settings.MAX_KEY_DAYS else [(KEEP, "Never")]
         return [*kept, *_day_choices(), date]
-    kept = [(KEEP, f"Expired on {briefly(end)}" if key.is_expired else f"On {briefly(end)}")]
+    kept = [(KEEP, f"Expired on {in_words(end)}" if key.is_expired else f"On {in_words(end)}")]
     since = None if key.is_expired else end
     more = [
-        (f"+{days}", f"In {days} days" if key.is_expired else f"{days} days later, on {briefly(in_days(days, since))}")
+        (f"+{days}", f"In {days} days" if key.is_expired else f"{days} days later, on {in_words(in_days(days, since))}")
         for days in _MORE_DAYS
     ]
     return [*kept, *more, *([] if settings.MAX_KEY_DAYS else [(NEVER, "Never")]), date]

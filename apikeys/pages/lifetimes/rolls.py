@@ -16,8 +16,8 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import services
 from apikeys.keys.errors import KeyGone, ShownOnce
 from apikeys.lifetimes.ends import HasExpired
-from apikeys.lifetimes.rolling import Overlap, end_of_new_key, extend_overlap, refuse_roll, roll_key
-from apikeys.models import ApiKey
+from apikeys.lifetimes.rolling import LENGTHS, Overlap, end_of_new_key, extend_overlap, refuse_roll, roll_key
+from apikeys.models import QUIET_AFTER, ApiKey
 from apikeys.pages import actions
 from apikeys.pages.answers import find_key, go_back, key_gone, page_with_rolls, wants_partial
 from apikeys.pages.project import project_context
@@ -29,25 +29,60 @@ from projects.forms import FormTokenField, PageForm
 from projects.models import Project
 from projects.permissions import Permission
 
-OVERLAPS = [
-    (Overlap.NONE.value, "Now: the old key has leaked"),
-    (Overlap.HOUR.value, "In 1 hour"),
-    (Overlap.DAY.value, "In 24 hours"),
-    (Overlap.WEEK.value, "In 7 days"),
-    (Overlap.QUIET.value, "When it has been quiet, in 30 days at the latest"),
-]
+# How long the old key works on. "Now" is the last choice: it stops programs, and cannot be taken back.
+OVERLAPS = {
+    Overlap.HOUR: "In 1 hour",
+    Overlap.DAY: "In 24 hours",
+    Overlap.WEEK: "In 7 days",
+    Overlap.QUIET: "When it has been quiet, in 30 days at the latest",
+    Overlap.NONE: "Now: the old key has leaked",
+}
+
+
+def _overlaps_of(key: ApiKey) -> list[tuple[str, str]]:
+    """The choices of a key. One with an end of its own ends then, whichever later time is chosen, so one choice says
+    that in place of the times beyond it.
+    """
+    if key.expires_at is None:
+        return [(overlap.value, words) for overlap, words in OVERLAPS.items()]
+    left = key.expires_at - timezone.now()
+    times = [overlap for overlap in (Overlap.HOUR, Overlap.DAY, Overlap.WEEK) if LENGTHS[overlap] < left]
+    choices = [(overlap.value, OVERLAPS[overlap]) for overlap in times]
+    if later := next((overlap for overlap in LENGTHS if LENGTHS[overlap] >= left and overlap != Overlap.QUIET), None):
+        choices.append((later.value, f"At its own end, {in_words(key.expires_at)}"))
+    if left >= LENGTHS[Overlap.QUIET]:
+        choices.append((Overlap.QUIET.value, OVERLAPS[Overlap.QUIET]))
+    elif left > QUIET_AFTER:
+        choices.append((Overlap.QUIET.value, "When it has been quiet, at its own end at the latest"))
+    return [*choices, (Overlap.NONE.value, OVERLAPS[Overlap.NONE])]
+
+
+class Choices(forms.RadioSelect):
+    """The choice that is made has the focus as the dialog opens: a key press that was meant for another must not change
+    it.
+    """
+
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(*args, **kwargs)
+        if option["selected"]:
+            option["attrs"]["autofocus"] = True
+        return option
 
 
 class RollForm(PageForm):
+    """Takes `key`, the key to roll."""
+
     id_prefix = "roll-key"
     overlap = forms.ChoiceField(
-        label="The old key ends",
-        choices=OVERLAPS,
-        initial=Overlap.DAY.value,
-        widget=forms.RadioSelect,
-        error_messages={"required": "Choose when the old key ends."},
+        label="The old key ends", widget=Choices, error_messages={"required": "Choose when the old key ends."}
     )
     form_token = FormTokenField()
+
+    def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = _overlaps_of(key)
+        self.fields["overlap"].choices = choices  # type: ignore[attr-defined]
+        self.fields["overlap"].initial = Overlap.DAY.value if Overlap.DAY in dict(choices) else choices[0][0]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -63,7 +98,7 @@ def roll(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         request, back_to=dialog if request.htmx else request.path, again="press Roll key again"
     ):
         return question
-    form = RollForm(request.POST if request.method == "POST" else None)
+    form = RollForm(request.POST if request.method == "POST" else None, key=key)
     if form.is_valid():
         try:
             new = roll_key(

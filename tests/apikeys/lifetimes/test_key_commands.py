@@ -123,7 +123,7 @@ def test_max_key_days_holds_for_commands(project, api_key, settings):
 def test_listkeys_says_standing_and_end(project, owner):
     end = timezone.now().replace(microsecond=0) + 3 * DAY
     key = create_key(project=project, name="CI", by=owner, expires_at=end).key
-    assert f", ends {end.astimezone(UTC):%-d %b %Y at %H:%M} UTC)" in run("listkeys", project.public_id)
+    assert f", ends {end.astimezone(UTC):%-d %B %Y, %H:%M} UTC)" in run("listkeys", project.public_id)
     (facts,) = run_json("listkeys", project.public_id)["keys"]
     assert (facts["standing"], facts["expires_at"]) == ("active", end.isoformat())
     ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now() - DAY)

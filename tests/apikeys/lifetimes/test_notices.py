@@ -84,7 +84,7 @@ def test_the_email_says_when_the_key_ends_and_how_it_is_used(key, due, project):
     assert message.body == (
         "An API key stops working soon. Requests using it are rejected from then on.\n\n"
         f"Production server, {key.mask}\n"
-        "  Stops working on 31 Mar 2027 at 09:30 UTC, in 7 days\n"
+        "  Stops working on 31 March 2027, 09:30 UTC, in 7 days\n"
         "  Last used 24 March 2027, 08:30 UTC from 203.0.113.7. 3 requests (1 rejected) in the last 24 hours\n"
         f"  Change its end: {url}/keys/{key.public_id}/edit/\n\n"
         "If a program still needs a key, give the key another end, or create a new key and switch the program to it."
@@ -120,7 +120,7 @@ def test_a_key_that_is_made_on_the_day_of_an_email_waits_for_the_next_days(key, 
     (message,) = due(23 * DAY + HOUR)
     assert subjects([message]) == ["API key expired: Tiny (Acme Weather)"]
     assert "Short" not in message.body
-    assert subjects(due(24 * DAY)) == ["API key ends in 2 days: Short (Acme Weather)"]
+    assert subjects(due(24 * DAY)) == ["API key ends in 48 hours: Short (Acme Weather)"]
     assert due(25 * DAY) == [], "the email of two days before stands for that of one day before"
     assert len(due(26 * DAY)) == 1
 

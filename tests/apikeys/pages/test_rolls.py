@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys.keys import services
+from apikeys.keys.pausing import pause_key
 from apikeys.lifetimes.ends import end_key
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
@@ -61,7 +62,49 @@ def test_the_form_offers_five_ends(client, api_key, headers):
     assert "The new key gets the same name and settings as the old one." in said
     for choice in ("Now: the old key has leaked", "In 1 hour", "In 24 hours", "In 7 days", "When it has been quiet"):
         assert choice in said
-    assert re.search(r'value="24h"[^>]*checked', answer.content.decode())
+    choices = re.findall(r'<input type="radio"[^>]*>', answer.content.decode())
+    assert [re.search('value="(.*?)"', each)[1] for each in choices] == ["1h", "24h", "7d", "quiet", "0"]
+    # The choice that is made has the focus: Space must not choose "Now".
+    assert [("checked" in each, "autofocus" in each) for each in choices] == [(False, False), (True, True)] + [
+        (False, False)
+    ] * 3
+    assert "Both keys work until the old one ends." in said
+
+
+@pytest.mark.parametrize(
+    ("left", "offered", "chosen"),
+    [
+        (timedelta(minutes=30), {"1h": "At its own end", "0": "Now"}, "1h"),
+        (timedelta(hours=5), {"1h": "In 1 hour", "24h": "At its own end", "0": "Now"}, "24h"),
+        (
+            timedelta(days=5),
+            {
+                "1h": "In 1 hour",
+                "24h": "In 24 hours",
+                "7d": "At its own end",
+                "quiet": "When it has been quiet, at its own end at the latest",
+                "0": "Now",
+            },
+            "24h",
+        ),
+    ],
+)
+def test_no_end_is_offered_beyond_the_keys_own(client, api_key, left, offered, chosen):
+    ApiKey.objects.filter(pk=api_key.pk).update(expires_at=timezone.now() + left, end_reason="chosen")
+    choices = client.get(action("roll", api_key)).context["roll_form"]["overlap"]
+    assert [choice.data["value"] for choice in choices] == [*offered]
+    assert all(choice.choice_label.startswith(offered[choice.data["value"]]) for choice in choices)
+    assert [choice.data["value"] for choice in choices if choice.data["selected"]] == [chosen]
+    client.post(action("roll", api_key), {"overlap": chosen})
+    api_key.refresh_from_db()
+    assert api_key.expires_at - timezone.now() <= min(left, timedelta(days=1))
+
+
+def test_a_paused_key_is_not_said_to_work_until_its_end(client, api_key, owner):
+    pause_key(key=api_key, by=owner)
+    said = text(client.get(action("roll", api_key)))
+    assert "Both keys work" not in said
+    assert "The old key stays paused." in said
 
 
 def test_without_script_the_roll_leads_to_the_new_keys_panel(client, api_key):

@@ -150,7 +150,7 @@ def test_pages_count_down_and_show_the_note_to_members(client, paused, viewer, s
     at = paused.resumes_at
     for member in (client, signed_in(viewer)):
         for said in everywhere(member, paused):
-            assert f"Paused until {at:%H:%M} UTC (in 59 min)" in said
+            assert f"Paused until {at:%H:%M} UTC (in 60 minutes)" in said
             assert NOTE in said
     for said in everywhere(client, paused):
         assert "Keep paused" in said
@@ -178,9 +178,9 @@ def test_a_reload_after_the_end_shows_a_key_that_works(client, paused):
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [
-        (timedelta(minutes=4, seconds=30), "until 12:04 UTC (in 4 min)"),
-        (timedelta(days=2), "until 30 Nov, 12:00 UTC (in 2 days)"),
-        (timedelta(days=60), "until 27 Jan 2027, 12:00 UTC (in 2 months)"),
+        (timedelta(minutes=4, seconds=30), "until 12:04 UTC (in 5 minutes)"),
+        (timedelta(days=2), "until 30 Nov, 12:00 UTC (in 48 hours)"),
+        (timedelta(days=60), "until 27 Jan 2027, 12:00 UTC (in 60 days)"),
     ],
 )
 def test_the_badge_names_the_day_where_it_is_not_near(client, api_key, time_machine, ahead, words):

@@ -23,4 +23,6 @@ def action(name: str, key: ApiKey) -> str:
 
 def text(answer: Any) -> str:
     """The words of an answer, as a person reads them."""
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.content.decode())).split())
+    # A time of day stands in a sentence.
+    content = re.sub(r"<time[^>]* data-clock=[^>]*>(.*?)</time>", r"\1", answer.content.decode())
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", content)).split())
