@@ -142,6 +142,14 @@ class CreateKeyForm(EndForm):
 
 
 class EditKeyForm(EndForm):
+    """The focus is on the end if an end is given: Extend chooses one."""
+
     id_prefix = "edit-key"
     field_order = ("name",)
     name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "end" in self.initial:
+            del self.fields["name"].widget.attrs["autofocus"]
+            self.fields["end"].widget.attrs["autofocus"] = True

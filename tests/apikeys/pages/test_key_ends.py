@@ -1,5 +1,6 @@
 """A key's end on the pages: chosen at creation, changed on Edit, ended now, and shown wherever the key is."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,6 +180,32 @@ def test_an_end_is_extended_from_where_it_is_removed_and_kept(client, api_key):
     api_key.refresh_from_db()
     assert api_key.expires_at is None
     assert [event.kind for event in api_key.events.all()] == ["end_changed", "end_changed", "created"]
+
+
+def test_extend_chooses_30_more_days_and_leads_back_to_where_it_began(client, project, api_key):
+    dashboard = page("apikeys:dashboard", project)
+    for left, chosen in ((5 * DAY, "30 days later, on"), (-DAY, "In 30 days")):
+        ends_in(api_key, left)
+        link = f"{action('edit', api_key)}?end=%2B30&amp;next=dashboard"
+        assert f'href="{link}"' in client.get(dashboard).content.decode()
+        form = client.get(link.replace("&amp;", "&"))
+        assert re.search(rf'value="\+30" selected>{chosen}', form.content.decode())
+        assert re.findall(r'id="([\w-]+)"[^>]*autofocus|autofocus[^>]*id="([\w-]+)"', form.content.decode()) == [
+            ("", "edit-key-end")
+        ]
+        assert f'href="{dashboard}"' in form.content.decode(), "Cancel"
+        end = end_of(api_key)
+        answer = client.post(action("edit", api_key), {"name": api_key.name, "end": "+30", "next": "dashboard"})
+        assert answer.headers["Location"] == dashboard
+        assert end_of(api_key) > end
+    ends_in(api_key, -DAY)
+    for address in (page("apikeys:settings", project), action("key", api_key)):
+        button = re.search(r"<button[^>]*id=\"extend-[^>]*>", client.get(address).content.decode())
+        assert button
+        assert 'name="end" value="+30"' in " ".join(button[0].split())
+    age(client)
+    asked = client.post(action("edit", api_key), {"name": api_key.name, "end": "+30", "next": "dashboard"})
+    assert "dashboard" in asked.headers["Location"], "after the sign-in too"
 
 
 def test_a_name_that_is_taken_keeps_the_end_too(client, project, owner, api_key):
