@@ -263,12 +263,16 @@ def test_a_key_is_ended_after_a_confirmation(client, project, api_key):
 @pytest.mark.parametrize("days", [2, 6])
 def test_a_key_that_ends_within_7_days_is_warned_of_everywhere(client, project, api_key, days):
     """P14"""
-    end = briefly(end_of(ends_in(api_key, days * DAY + 9 * MINUTE)))
-    listed = text(client.get(page("apikeys:settings", project)))
+    at = end_of(ends_in(api_key, days * DAY + 9 * MINUTE))
+    answer = client.get(page("apikeys:settings", project))
+    listed = text(answer)
     assert f"Expires in {days} days" in listed
-    for address in (page("apikeys:settings", project), action("key", api_key), page("apikeys:dashboard", project)):
+    assert f'title="{at:%-d %B %Y, %H:%M:%S} UTC"' in answer.content.decode()
+    assert "Stops working on" not in listed.partition("Danger zone")[0].partition("Production server")[2]
+    assert "Extend" in listed
+    for address in (action("key", api_key), page("apikeys:dashboard", project)):
         said = text(client.get(address))
-        assert f"{end}, in {days} days" in said
+        assert said.count(f"{briefly(at)}, in {days} days") == 1, "Details do not repeat it"
         assert "Extend" in said
 
 
