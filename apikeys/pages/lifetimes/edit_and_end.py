@@ -61,7 +61,7 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         else:
             announce(request, _done(key, old, edited))
             return _answer(request, project, key)
-    context = project_context(project) | {"key": key, "edit_form": form, "old_name": old}
+    context = project_context(project) | {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request)}
     template = "apikeys/edit_form.html" if request.htmx else "apikeys/edit.html"
     return render(request, template, context, status=422 if form.is_bound else 200)
 
@@ -78,9 +78,17 @@ def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:
     return form
 
 
+def _origin(request: PageRequest) -> str:
+    """The page that has the link Extend, if Save and Cancel lead back to it."""
+    given = request.POST if request.method == "POST" else request.GET
+    return "dashboard" if given.get("next") == "dashboard" else ""
+
+
 def _ask_before_reviving(request: PageRequest, form: EditKeyForm) -> HttpResponse | None:
     """A key that has expired may be in the wrong hands by now. The form's own page shows what was typed."""
     typed = {name: form.cleaned_data[name] for name in ("name", *OF_AN_END) if form.cleaned_data.get(name)}
+    if origin := _origin(request):
+        typed["next"] = origin
     back_to = f"{request.path}?{urlencode(typed)}"
     return ask_who_it_is(request, back_to=back_to, again="press Save again")
 

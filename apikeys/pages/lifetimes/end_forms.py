@@ -147,6 +147,8 @@ def seen_of(key: ApiKey) -> str:
 
 
 class EditKeyForm(EndForm):
+    """The focus is on the end if an end is given: Extend chooses one."""
+
     id_prefix = "edit-key"
     field_order = ("name",)
     name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
@@ -155,6 +157,9 @@ class EditKeyForm(EndForm):
     def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
         super().__init__(*args, key=key, **kwargs)
         self.fields["seen"].initial = seen_of(key)
+        if "end" in self.initial:
+            del self.fields["name"].widget.attrs["autofocus"]
+            self.fields["end"].widget.attrs["autofocus"] = True
 
     def clean_seen(self) -> str:
         seen: str = self.cleaned_data["seen"]
