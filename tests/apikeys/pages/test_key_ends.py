@@ -73,7 +73,7 @@ def test_a_key_is_created_with_an_end_and_the_answer_says_what_that_means(client
     answer = create(client, project, end="90")
     key = project.api_keys.get()
     at = end_of(key)
-    assert abs(at - timezone.now() - 90 * DAY) < MINUTE
+    assert abs(at - timezone.now() - 90 * DAY) < 10 * MINUTE
     assert (at.second, at.microsecond) == (0, 0), "the words name no seconds"
     said = text(client.get(answer.headers["Location"]))
     assert f"Created Staging. Stops working on {in_words(at)}, in 90 days." in said
@@ -151,7 +151,7 @@ def test_a_key_from_before_max_key_days_works_on_and_edit_asks_for_an_end(client
     assert edit(client, api_key, end="keep").status_code == 422
     ApiKey.objects.filter(pk=api_key.pk).update(created_at=timezone.now() - 100 * DAY)
     assert edit(client, api_key, end="60").status_code == 302, "its limit is over, and counts from now"
-    assert abs(end_of(api_key) - timezone.now() - 60 * DAY) < MINUTE
+    assert abs(end_of(api_key) - timezone.now() - 60 * DAY) < 10 * MINUTE
     assert "Create a new key instead." in text(edit(client, api_key, end="+30"))
 
 
@@ -232,7 +232,7 @@ def test_an_expired_key_that_is_extended_works_at_once(client, api_key):
     ends_in(api_key, -DAY)
     edit(client, api_key, end="+30")
     assert verify(f"Bearer {api_key.secret}").code is None
-    assert abs(end_of(api_key) - timezone.now() - 30 * DAY) < MINUTE, "from now"
+    assert abs(end_of(api_key) - timezone.now() - 30 * DAY) < 10 * MINUTE, "from now"
 
 
 # End now
