@@ -176,7 +176,7 @@ REVIVED = register(
         Email(
             None,
             "Expired API key extended",
-            "An API key that had expired was extended. Requests using it are allowed again.",
+            "An API key that had expired was extended. Unless it is paused, requests using it are allowed again.",
             f"If this was not you or someone you trust, end the key, then {CHECK_ACCOUNTS}.",
         ),
         names=True,

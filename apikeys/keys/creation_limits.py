@@ -29,11 +29,11 @@ def refuse_name(name: str, project: Project) -> None:
 
 def refuse_more(project: Project) -> None:
     """Raises ValidationError if the project has as many keys as it may. Keys that have ended do not count."""
-    number = project.api_keys.not_ended().count()
-    if number >= settings.MAX_KEYS_PER_PROJECT:
-        keys = "key" if number == 1 else "keys"
+    limit = settings.MAX_KEYS_PER_PROJECT
+    if project.api_keys.not_ended().count() >= limit:
+        keys = "key" if limit == 1 else "keys"
         raise ValidationError(
-            f"This project has reached its limit of {number} {keys}. Delete one that is no longer used.",
+            f"This project has reached its limit of {limit} {keys}. Delete one that is no longer used.",
             code="too_many_keys",
         )
 

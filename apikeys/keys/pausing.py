@@ -73,11 +73,13 @@ def write_down_end_of_pause(key: ApiKey, now: datetime) -> bool:
     Called in the transaction of a change, before the change. The first caller alone gets True.
     """
     lapsed = ApiKey.objects.filter(pk=key.pk, state=KeyState.PAUSED, resumes_at__lte=now)
-    ended_at = lapsed.select_for_update(no_key=True).values_list("resumes_at", flat=True).first()
-    if ended_at is None:
+    row = lapsed.select_for_update(no_key=True).first()
+    if row is None or row.resumes_at is None:
         return False
-    ApiKey.objects.filter(pk=key.pk).update(**_resumed(ended_at))
-    record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None, at=ended_at)
+    ApiKey.objects.filter(pk=key.pk).update(**_resumed(row.resumes_at))
+    # A key whose end came during the pause did not work again.
+    if row.expires_at is None or row.expires_at > row.resumes_at:
+        record(audit_kinds.RESUMED_ITSELF, key=key, by=None, address=None, at=row.resumes_at)
     return True
 
 

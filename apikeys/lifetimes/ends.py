@@ -25,18 +25,37 @@ class HasExpired(Exception):
     """The key's end has come, and nobody has confirmed that the key is to work again."""
 
 
+class EndChanged(Exception):
+    """Somebody else has changed the key's end since the person saw it."""
+
+
+class NewEnd(NamedTuple):
+    """The end that a key gets, or that a person saw; None for never."""
+
+    expires_at: datetime | None
+
+
 def change_end(
-    *, key: ApiKey, expires_at: datetime | None, by: User | None, address: str | None = None, may_revive: bool = False
+    *,
+    key: ApiKey,
+    expires_at: datetime | None,
+    by: User | None,
+    address: str | None = None,
+    may_revive: bool = False,
+    seen: NewEnd | None = None,
 ) -> bool:
     """Gives the key another end, or none. False if it has that end already. Its owners are told of the new end anew.
 
-    A key whose end has come works again; `may_revive` means that the person has just confirmed who they are. Raises
-    HasExpired without that, ValidationError for an end that is not allowed or a project at its limit of keys, KeyGone
-    if the key was deleted, and ProjectGone if the project was.
+    A key whose end has come works again; `may_revive` means that the person has just confirmed who they are. `seen` is
+    the end that the person saw. Raises EndChanged if the key has another one by now, HasExpired without `may_revive`,
+    ValidationError for an end that is not allowed or a project at its limit of keys, KeyGone if the key was deleted,
+    and ProjectGone if the project was.
     """
     with transaction.atomic():
         project = lock_project(key.project)
         row = lock_key(key)
+        if seen and row.expires_at != seen.expires_at:
+            raise EndChanged
         if row.expires_at == expires_at and not row.is_expired:
             return False
         check_end(expires_at, created_at=row.created_at, had_end=row.expires_at is not None)
@@ -51,12 +70,6 @@ def change_end(
         record(kind, key=row, by=by, address=address, before=before, after=after)
     key.refresh_from_db()
     return True
-
-
-class NewEnd(NamedTuple):
-    """The end that a key gets; None for never."""
-
-    expires_at: datetime | None
 
 
 class Edited(NamedTuple):
@@ -74,6 +87,7 @@ def edit_key(
     name: str | None = None,
     end: NewEnd | None = None,
     may_revive: bool = False,
+    seen: NewEnd | None = None,
 ) -> Edited:
     """Changes name and end together, or neither; None keeps what the key has.
 
@@ -82,7 +96,7 @@ def edit_key(
     with transaction.atomic():
         renamed = name is not None and rename_key(key=key, name=name, by=by, address=address)
         ended = end is not None and change_end(
-            key=key, expires_at=end.expires_at, by=by, address=address, may_revive=may_revive
+            key=key, expires_at=end.expires_at, by=by, address=address, may_revive=may_revive, seen=seen
         )
     return Edited(renamed, ended)
 

@@ -71,9 +71,10 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
         return _create_form(request, project, form)
     except ShownOnce as error:
         return shown_before(request, project, error.key)
+    said = f"Created {new.key.name}.{_end_in_words(new.key)}"
     if not new.key.can_be_shown:
-        return show_once(request, project, new)
-    announce(request, f"Created {new.key.name}.{_end_in_words(new.key)} Copy it now, or whenever you need it.")
+        return show_once(request, project, new, said)
+    announce(request, f"{said} Copy it now, or whenever you need it.")
     if wants_partial(request):
         return section_with_new_key(request, project, new.key)
     return go_back(request, project, created=new.key.public_id)
@@ -112,8 +113,8 @@ def section_with_new_key(request: PageRequest, project: Project, key: ApiKey) ->
 
 
 @sensitive_variables("new", "context")
-def show_once(request: PageRequest, project: Project, new: services.NewKey) -> HttpResponse:
-    """The only answer that ever contains the secret: a dialog for htmx, otherwise a page."""
+def show_once(request: PageRequest, project: Project, new: services.NewKey, said: str) -> HttpResponse:
+    """The only answer that ever contains the secret: a dialog for htmx, otherwise a page. It says `said`."""
     goes_on = request.POST.get("next") == "onboarding"
     context = project_context(project) | {
         "key": new.key,
@@ -122,10 +123,11 @@ def show_once(request: PageRequest, project: Project, new: services.NewKey) -> H
         if goes_on
         else f"{key_address(project, new.key)}#name-{new.key.public_id}",  # the focus goes to the heading
     }
-    announce(request, f"Created {new.key.name}.{_end_in_words(new.key)}")
     if not request.htmx:
-        return render(request, "apikeys/secret.html", context)
+        # An announcement would lie on the button below the secret.
+        return render(request, "apikeys/secret.html", context | {"done": said})
     # The page after the dialog shows the announcement.
+    announce(request, said)
     response = render(request, "apikeys/show_once_dialog.html", context)
     response["HX-Retarget"], response["HX-Reswap"] = "body", "beforeend"
     return response

@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.requests import PageRequest, page_that_asked, path_that_asked
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import ApiKey
-from apikeys.pages.project import keys_context, project_context
+from apikeys.pages.project import keys_context, project_context, row_address
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import warn
 from projects.models import Project
@@ -38,7 +38,7 @@ def wants_partial(request: PageRequest) -> bool:
 
 
 def go_back(request: PageRequest, project: Project, key: ApiKey | None = None, **query: str) -> HttpResponse:
-    """Leads to the page that a form names (`next=dashboard`), otherwise to the API Keys section.
+    """Leads to the page that a form names (`next=dashboard`), otherwise to the key's row, or to the API Keys section.
 
     After a deletion it leads to the list, because the deleted key's page has nothing more to offer.
     """
@@ -47,6 +47,8 @@ def go_back(request: PageRequest, project: Project, key: ApiKey | None = None, *
         return redirect(f"apikeys:{origin}", project.public_id)
     if key and not key.is_deleted and key_address(project, key) in {_page_of_form(request), path_that_asked(request)}:
         return redirect(key_address(project, key))
+    if key and not key.is_deleted:
+        return redirect(row_address(project, key))
     return redirect(reverse("apikeys:settings", args=[project.public_id], query=query, fragment="api-keys"))
 
 

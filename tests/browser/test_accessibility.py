@@ -143,7 +143,7 @@ def test_titles_name_page_and_project(page, sign_in, owner, furnished):
         expect(page).to_have_title(title)
         expect(page.locator("[role=status]#announcements")).to_be_empty()
         for dialog in page.locator("dialog").all():
-            assert dialog.locator("[role=status]").count() == 1
+            assert dialog.locator("[role=status][data-dialog-status]").count() == 1
 
 
 def test_the_first_tab_stop_skips_to_the_content_and_focus_is_visible(page, sign_in, owner, furnished):

@@ -59,6 +59,8 @@ def test_p14_an_end_is_chosen_spelled_out_extended_and_set_to_now(server, owners
     expect(row(owners_page, "Production server").locator(".badge")).to_have_text("Expired")
     button(row(owners_page, "Production server"), "Extend").click()
     again = owners_page.get_by_role("dialog", name="Edit “Production server”")
+    expect(again.get_by_label("Stops working")).to_have_value("+30")
+    expect(again.get_by_label("Stops working")).to_be_focused()
     again.get_by_label("Stops working").select_option("never")
     button(again, "Save").press("Enter")
     said(owners_page, "Production server: Works until somebody ends, pauses or deletes it.")

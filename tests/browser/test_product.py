@@ -73,7 +73,7 @@ def test_p02_the_key_identifies_its_creator_and_its_project(server, owners_page,
     me = call(server, secret, "/me").body["data"]
     key = project.api_keys.get(name="Mine")
     assert me == {
-        "key": {"id": key.public_id, "name": "Mine"},
+        "key": {"id": key.public_id, "name": "Mine", "standing": "active", "expires_at": None},
         "project": {"id": project.public_id, "name": "Acme Weather"},
         "user": {"id": owner.public_id, "email": "owner@example.com"},
     }
@@ -244,8 +244,8 @@ def test_p13_help_explains_all_of_it_with_the_products_own_snippets(owners_page,
     assert shown_snippets(owners_page) == own
     text = owners_page.get_by_role("main").inner_text()
     labels = ("Generate Key", "Copy", "Quick Start", "Settings", "Manage", "API Keys", "Pause", "Re-enable")
-    words = ("Delete key", "+ Create Key", "cannot be undone", "side by side", "source control", "source control")
-    codes = ("key_missing", "key_malformed", "key_unknown", "key_paused", "key_deleted", "forbidden", "unavailable")
+    words = ("Delete key", "+ Create Key", "cannot be undone", "without downtime", "source control")
+    codes = ("key_missing", "key_malformed", "key_unknown", "key_paused", "key_expired", "key_deleted", "forbidden")
     assert [word for word in (*labels, *words, *codes) if word not in text] == []
     for link in owners_page.get_by_role("navigation", name="On this page").get_by_role("link").all():
         link.click()

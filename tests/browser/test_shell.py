@@ -220,10 +220,8 @@ def test_forced_colours_show_what_is_chosen_and_every_swatch(new_page, sign_in, 
     current = page.locator(".segments a[aria-current]").evaluate(colours, "borderTopColor")
     assert current != page.locator(".segments a:not([aria-current])").first.evaluate(colours, "borderTopColor")
     page.goto(settings_page(project))
-    painted = "e => [null, '::after'].map(part => getComputedStyle(e, part).backgroundColor)"
-    on, off = (
-        page.locator(f".switch{state} .switch-track").first.evaluate(painted) for state in (".is-on", ":not(.is-on)")
-    )
+    painted = "e => ['::before', '::after'].map(part => getComputedStyle(e, part).backgroundColor)"
+    on, off = (page.locator(f".switch{state}").first.evaluate(painted) for state in (".is-on", ":not(.is-on)"))
     assert on[0] != on[1], "the knob is seen"
     assert off[0] != off[1], "the knob is seen"
     assert on[0] != off[0]

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys.errors import KeyGone
-from apikeys.lifetimes.ends import Edited, HasExpired, edit_key, end_key
+from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial
-from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, words_of_end
+from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, seen_of, words_of_end
 from apikeys.pages.project import project_context
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce, warn
@@ -47,25 +47,48 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
                 name=form.cleaned_data["name"],
                 end=form.new_end,
                 may_revive=revives,
+                seen=form.seen_end,
             )
         except ValidationError as error:
             form.add_error(form.field_of(error), error)
         except HasExpired:
             # The key's end came while the form was sent.
             form.add_error("end", "The key has expired in the meantime. Press Save again.")
+        except EndChanged:
+            form = _with_the_new_end(request, key)
         except KeyGone:
             return key_gone(request, project, key)
         else:
             announce(request, _done(key, old, edited))
             return _answer(request, project, key)
-    context = project_context(project) | {"key": key, "edit_form": form, "old_name": old}
+    context = project_context(project) | {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request)}
     template = "apikeys/edit_form.html" if request.htmx else "apikeys/edit.html"
     return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:
+    """The form that was sent, with the end that the key has by now."""
+    key.refresh_from_db()
+    given = request.POST.copy()
+    given["seen"] = seen_of(key)
+    form = EditKeyForm(given, initial={"name": key.name}, key=key)
+    form.add_error(
+        "end", "Somebody changed the end in the meantime. Nothing was changed. Check it, then press Save again."
+    )
+    return form
+
+
+def _origin(request: PageRequest) -> str:
+    """The page that has the link Extend, if Save and Cancel lead back to it."""
+    given = request.POST if request.method == "POST" else request.GET
+    return "dashboard" if given.get("next") == "dashboard" else ""
 
 
 def _ask_before_reviving(request: PageRequest, form: EditKeyForm) -> HttpResponse | None:
     """A key that has expired may be in the wrong hands by now. The form's own page shows what was typed."""
     typed = {name: form.cleaned_data[name] for name in ("name", *OF_AN_END) if form.cleaned_data.get(name)}
+    if origin := _origin(request):
+        typed["next"] = origin
     back_to = f"{request.path}?{urlencode(typed)}"
     return ask_who_it_is(request, back_to=back_to, again="press Save again")
 

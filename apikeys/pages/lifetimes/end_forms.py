@@ -141,7 +141,34 @@ class CreateKeyForm(EndForm):
         return self.new_end and self.new_end.expires_at
 
 
+def seen_of(key: ApiKey) -> str:
+    """The key's end as the form of Edit remembers it, so that nobody undoes a change that they did not see."""
+    return key.expires_at.isoformat() if key.expires_at else NEVER
+
+
 class EditKeyForm(EndForm):
+    """The focus is on the end if an end is given: Extend chooses one."""
+
     id_prefix = "edit-key"
     field_order = ("name",)
     name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
+    seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
+        super().__init__(*args, key=key, **kwargs)
+        self.fields["seen"].initial = seen_of(key)
+        if "end" in self.initial:
+            del self.fields["name"].widget.attrs["autofocus"]
+            self.fields["end"].widget.attrs["autofocus"] = True
+
+    def clean_seen(self) -> str:
+        seen: str = self.cleaned_data["seen"]
+        if seen and seen != NEVER:
+            read_local(seen, "Z")
+        return seen
+
+    @property
+    def seen_end(self) -> NewEnd | None:
+        """The end that the person saw; None if the form does not say it."""
+        seen = self.cleaned_data.get("seen")
+        return NewEnd(None if seen == NEVER else read_local(seen, "Z")) if seen else None

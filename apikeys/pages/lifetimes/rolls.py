@@ -132,10 +132,11 @@ def _roll_form(request: PageRequest, project: Project, key: ApiKey, form: RollFo
 
 @sensitive_variables("new")
 def _rolled(request: PageRequest, project: Project, key: ApiKey, new: services.NewKey) -> HttpResponse:
-    if not new.key.can_be_shown:
-        return actions.show_once(request, project, new)
     key.refresh_from_db()
-    announce(request, f"Rolled {new.key.name}. The old key is now called {key.name}.")
+    said = f"Rolled {new.key.name}. The old key is now called {key.name}."
+    if not new.key.can_be_shown:
+        return actions.show_once(request, project, new, said)
+    announce(request, said)
     if wants_partial(request):
         return actions.section_with_new_key(request, project, new.key)
     return go_back(request, project, created=new.key.public_id)
@@ -145,6 +146,8 @@ def _rolled(request: PageRequest, project: Project, key: ApiKey, new: services.N
 def extend_old(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)
+    if key.is_deleted:
+        return key_gone(request, project, key)
     try:
         seen = parse_datetime(request.POST.get("seen", ""))
     except ValueError:

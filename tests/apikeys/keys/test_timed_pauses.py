@@ -60,6 +60,17 @@ def test_re_enabling_a_key_whose_pause_is_over_changes_nothing(paused, owner):
 
 
 @pytest.mark.django_db
+def test_a_key_whose_end_came_during_its_pause_did_not_work_again(paused):
+    now = timezone.now()
+    have_lapsed(paused)
+    ApiKey.objects.filter(pk=paused.pk).update(expires_at=now - timedelta(seconds=6))
+    pausing.write_down_end_of_pause(paused, now)
+    assert kinds(paused) == ["created", "paused_until"]
+    paused.refresh_from_db()
+    assert (paused.state, code_of(paused)) == ("active", "key_expired")
+
+
+@pytest.mark.django_db
 def test_a_paused_key_can_be_kept_paused(paused, owner):
     assert pausing.change_end_of_pause(key=paused, until=None, by=owner)
     assert pausing.change_end_of_pause(key=paused, until=None, by=owner) is False

@@ -1,5 +1,6 @@
 """A key's end on the pages: chosen at creation, changed on Edit, ended now, and shown wherever the key is."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -181,6 +182,32 @@ def test_an_end_is_extended_from_where_it_is_removed_and_kept(client, api_key):
     assert [event.kind for event in api_key.events.all()] == ["end_changed", "end_changed", "created"]
 
 
+def test_extend_chooses_30_more_days_and_leads_back_to_where_it_began(client, project, api_key):
+    dashboard = page("apikeys:dashboard", project)
+    for left, chosen in ((5 * DAY, "30 days later, on"), (-DAY, "In 30 days")):
+        ends_in(api_key, left)
+        link = f"{action('edit', api_key)}?end=%2B30&amp;next=dashboard"
+        assert f'href="{link}"' in client.get(dashboard).content.decode()
+        form = client.get(link.replace("&amp;", "&"))
+        assert re.search(rf'value="\+30" selected>{chosen}', form.content.decode())
+        assert re.findall(r'id="([\w-]+)"[^>]*autofocus|autofocus[^>]*id="([\w-]+)"', form.content.decode()) == [
+            ("", "edit-key-end")
+        ]
+        assert f'href="{dashboard}"' in form.content.decode(), "Cancel"
+        end = end_of(api_key)
+        answer = client.post(action("edit", api_key), {"name": api_key.name, "end": "+30", "next": "dashboard"})
+        assert answer.headers["Location"] == dashboard
+        assert end_of(api_key) > end
+    ends_in(api_key, -DAY)
+    for address in (page("apikeys:settings", project), action("key", api_key)):
+        button = re.search(r"<button[^>]*id=\"extend-[^>]*>", client.get(address).content.decode())
+        assert button
+        assert 'name="end" value="+30"' in " ".join(button[0].split())
+    age(client)
+    asked = client.post(action("edit", api_key), {"name": api_key.name, "end": "+30", "next": "dashboard"})
+    assert "dashboard" in asked.headers["Location"], "after the sign-in too"
+
+
 def test_a_name_that_is_taken_keeps_the_end_too(client, project, owner, api_key):
     create_key(project=project, name="Taken", by=owner)
     assert edit(client, api_key, name="Taken", end="30").status_code == 422
@@ -236,12 +263,16 @@ def test_a_key_is_ended_after_a_confirmation(client, project, api_key):
 @pytest.mark.parametrize(("days", "left"), [(2, "48 hours"), (6, "6 days")])
 def test_a_key_that_ends_within_7_days_is_warned_of_everywhere(client, project, api_key, days, left):
     """P14"""
-    end = in_words(end_of(ends_in(api_key, days * DAY - 9 * MINUTE)))
-    listed = text(client.get(page("apikeys:settings", project)))
+    at = end_of(ends_in(api_key, days * DAY - 9 * MINUTE))
+    answer = client.get(page("apikeys:settings", project))
+    listed = text(answer)
     assert f"Expires in {left}" in listed
-    for address in (page("apikeys:settings", project), action("key", api_key), page("apikeys:dashboard", project)):
+    assert f'title="{at:%-d %B %Y, %H:%M:%S} UTC"' in answer.content.decode()
+    assert "Stops working on" not in listed.partition("Danger zone")[0].partition("Production server")[2]
+    assert "Extend" in listed
+    for address in (action("key", api_key), page("apikeys:dashboard", project)):
         said = text(client.get(address))
-        assert f"{end}, in {left}" in said
+        assert said.count(f"{in_words(at)}, in {left}") == 1, "Details do not repeat it"
         assert "Extend" in said
 
 
@@ -305,3 +336,45 @@ def test_me_says_standing_and_end(client, api_key, owner):
     end_key(key=api_key, by=owner)
     answer = Client().get("/api/v1/me", headers={"Authorization": f"Bearer {api_key.secret}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "key_expired")
+
+
+# A page that is older than somebody else's change
+
+
+def seen_on(client: Client, key: ApiKey) -> str:
+    form = client.get(action("edit", key)).content.decode()
+    found = re.search(r'name="seen" value="([^"]+)"', form)
+    assert found
+    return found[1]
+
+
+def test_an_older_form_does_not_undo_an_end_that_somebody_chose_meanwhile(client, api_key, owner):
+    ends_in(api_key, 30 * DAY)
+    seen = seen_on(client, api_key)
+    end_key(key=api_key, by=owner)
+    for choice in ("never", "+90"):
+        answer = edit(client, api_key, end=choice, seen=seen)
+        assert answer.status_code == 422
+        assert "Somebody changed the end in the meantime. Nothing was changed." in text(answer)
+    assert verify(f"Bearer {api_key.secret}").code == "key_expired"
+    again = re.search(r'name="seen" value="([^"]+)"', answer.content.decode())
+    assert edit(client, api_key, end="never", seen=again[1]).status_code == 302
+    assert verify(f"Bearer {api_key.secret}").code is None
+
+
+def test_a_form_that_is_sent_twice_moves_the_end_once(client, api_key):
+    ends_in(api_key, 30 * DAY)
+    seen = seen_on(client, api_key)
+    assert edit(client, api_key, end="+30", seen=seen).status_code == 302
+    moved = end_of(api_key)
+    assert edit(client, api_key, end="+30", seen=seen).status_code == 422
+    assert end_of(api_key) == moved
+    assert edit(client, api_key, name="Renamed", seen=seen).status_code == 302, "the name alone is no change of the end"
+
+
+@pytest.mark.parametrize("seen", ["x", "2026-13-01T00:00", "never", "\u0661"])
+def test_an_end_that_nobody_saw_changes_nothing(client, api_key, seen):
+    ends_in(api_key, 30 * DAY)
+    before = end_of(api_key)
+    assert edit(client, api_key, end="+30", seen=seen).status_code == 422
+    assert end_of(api_key) == before

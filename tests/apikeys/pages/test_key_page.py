@@ -111,7 +111,7 @@ def test_on_the_keys_own_page_htmx_swaps_its_content(client, api_key):
     assert followed.headers["HX-Retarget"] == followed.headers["HX-Reselect"] == "#content"
     assert followed.headers["HX-Push-Url"] == "false"
     elsewhere = rename(client, api_key, "Back", **HTMX, **{"HX-Current-URL": here["HX-Current-URL"] + "delete/"})
-    assert elsewhere.headers["HX-Redirect"].endswith("#api-keys")
+    assert elsewhere.headers["HX-Redirect"].endswith(f"#row-{api_key.public_id}")
 
 
 def test_another_range_by_htmx_gets_an_address_of_its_own(client, api_key):

@@ -130,6 +130,17 @@ def test_the_pager_keeps_search_and_filter(client, project):
     assert links == ["?q=row&page=1#api-keys", "?q=row&page=3#api-keys"]
 
 
+@pytest.mark.parametrize("place", [0, 9, 10, 20])
+def test_without_script_an_action_leads_back_to_the_keys_row(client, project, place):
+    """It leads to the page of the list that has the row. The place is counted from the newest key."""
+    many_keys(project, 21)
+    key = project.api_keys.order_by("-created_at", "-pk")[place]
+    for name, form in (("pause_for", {"length": "5m"}), ("keep_paused", {}), ("resume", {}), ("edit", {"name": "New"})):
+        address, _, fragment = client.post(action(name, key), form).headers["Location"].partition("#")
+        assert fragment == f"row-{key.public_id}"
+        assert f'id="{fragment}"' in client.get(address).content.decode()
+
+
 def test_htmx_gets_the_section_as_its_page_was_searched(client, project, three_keys):
     url = f"http://testserver{page('apikeys:settings', project)}?state=paused"
     answer = client.post(action("delete", three_keys["Alpha"]), headers=HTMX | {"HX-Current-URL": url})

@@ -129,6 +129,10 @@ def test_where_secrets_are_shown_once_the_answer_has_the_new_secret(client, once
     answer = client.post(action("roll", api_key), {"overlap": "24h"} | TOKEN, headers=headers)
     new = api_key.replaced_by.get()
     assert not new.can_be_shown
+    said = text(answer if not headers else client.get(action("key", new)))
+    assert "Rolled Production server. The old key is now called Production server (rolled" in said
+    assert "Created Production server." not in said
+    assert 'class="announcement"' not in answer.content.decode(), "it would lie on the button below the secret"
     [secret] = {*re.findall(r"lk_[0-9A-Za-z]{36}", answer.content.decode())}
     assert client.get("/api/v1/me", headers={"Authorization": f"Bearer {secret}"}).json()["data"]["key"]["id"] == (
         new.public_id

@@ -64,8 +64,8 @@ SHOWN = {
     "/projects/?q=" + quote(ATTACK): 3,  # and the search
     "{project}": 6,  # title, switcher, heading, key, Copy's description, file
     "{project}start/": 4,
-    "{project}settings/": 10,  # title, row, aria-labels, dialogs, the name to be typed, rename form
-    "{project}settings/?q=" + quote(ATTACK): 11,
+    "{project}settings/": 9,  # title, row, aria-labels, dialogs, rename form
+    "{project}settings/?q=" + quote(ATTACK): 10,
     "{project}activity/": 3,
     "{project}usage/": 3,  # title, switcher, the list of keys
     "{project}usage/?key={id}": 4,
