@@ -188,7 +188,7 @@ ROLLED = register(
         "rolled",
         Subject.KEY,
         "Key rolled",
-        "{by} rolled {key}, which was called {before}. The new key is called {after}",
+        "{by} rolled {before} (the old key is now called {key})",
         "arrow-path",
         Event.KEY_ROLLED,
         NOBODY,

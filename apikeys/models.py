@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Case, Q, When
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.models import User
 from apikeys.standing import (
@@ -253,6 +254,11 @@ class ApiKey(models.Model):
         if self.expires_at is None or self.is_deleted or self.is_expired:
             return False
         return self.expires_at <= timezone.now() + SOON
+
+    @cached_property
+    def is_being_rolled(self) -> bool:
+        """Whether another key replaces this one and works. Lists set it; otherwise it is a query."""
+        return not (self.is_deleted or self.is_expired) and self.replaced_by.not_ended().exists()
 
     @property
     def stopped_at(self) -> datetime | None:

@@ -36,6 +36,8 @@ from projects.permissions import Role
 
 # Addresses that RFC 5737 and RFC 3849 reserve for examples.
 _OFFICE, _HOME, _SERVER = "203.0.113.24", "2001:db8:40::17", "198.51.100.8"
+# No person did it, so the event has no address.
+_DONE_BY_TIME = (audit_kinds.RESUMED_ITSELF, audit_kinds.EXPIRED)
 
 
 class DemoKey(NamedTuple):
@@ -141,7 +143,7 @@ def _create_key(sample: SampleKey, project: Project, people: _People, now: datet
             before=happened.before,
             by=None if happened.kind.by_anybody else by,
             at=now - happened.ago,
-            address=None if happened.kind == audit_kinds.RESUMED_ITSELF else _address(number),
+            address=None if happened.kind in _DONE_BY_TIME else _address(number),
         )
         for number, happened in enumerate(_history(sample, now))
     )

@@ -27,7 +27,7 @@ from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyLi
 from apikeys.pages.lifetimes.end_forms import CreateKeyForm
 from apikeys.pages.lifetimes.roll_panels import rolls_context
 from apikeys.refusals import OF_A_KEY
-from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS
+from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS, EndReason
 from apikeys.usage.caller_bounds import days_kept
 from apikeys.usage.callers import Callers, used_from
 from apikeys.usage.figures import Period, history, keys_counted, project_history, with_figures
@@ -92,11 +92,14 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     columns = ("project", "name", "state", "resumes_at", "expires_at", "replaces")
     living = list(project.api_keys.alive().only(*columns))
     names, not_ended = [key.name for key in living], {key.pk for key in living if not key.is_expired}
-    any_rolls = any(key.replaces_id in not_ended for key in living)
+    replaced = {key.replaces_id for key in living if key.pk in not_ended}
     kept = query.copy()
     kept.pop("created", None)  # a new key is shown once, and not on each page of the list
+    page = _page_of_keys(project, choice, len(names))
+    for key in page:
+        key.is_being_rolled = key.pk in replaced
     return {
-        "page": _page_of_keys(project, choice, len(names)),
+        "page": page,
         "q": choice["q"],
         "state": choice["state"],
         "sort": choice["sort"],
@@ -109,7 +112,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(not_ended) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
-        **(rolls_context(project) if any_rolls else {}),
+        **(rolls_context(project) if not_ended & replaced else {}),
     }
 
 
@@ -146,7 +149,8 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     counted = keys_counted(project, Period.DAY).keys
     living = [key for key in counted if not key.is_deleted]
     counts = {
-        "living": len(living),
+        "all": len(living),
+        "living": sum(not key.is_expired for key in living),
         "paused": sum(key.is_paused for key in living),
         "expired": sum(key.is_expired and not key.is_paused for key in living),
     }
@@ -157,7 +161,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     alive = project.api_keys.alive().select_related("created_by")
     keys = list(alive.order_by("-created_by__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
-    key = next((key for key in keys if key.public_id == chosen), keys[0] if keys else None)
+    key = next((key for key in keys if key.public_id == chosen), None) or _newest_of_roll(keys[0] if keys else None)
     files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
     context |= snippet_context(request) | {
         "key": key,
@@ -170,6 +174,15 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         **_day_chart(project, counted),
     }
     return render(request, "apikeys/dashboard.html", context)
+
+
+def _newest_of_roll(key: ApiKey | None) -> ApiKey | None:
+    """The key, or the key that takes over from it: nobody should copy a key that is being replaced."""
+    newest = key
+    while key and key.end_reason == EndReason.ROLLED:
+        key = key.replaced_by.alive().select_related("created_by").first()
+        newest = key if key and not key.is_expired else newest
+    return newest
 
 
 def _day_chart(project: Project, counted: list[ApiKey]) -> dict[str, Any]:
@@ -261,6 +274,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
         "events": _events(key),
         **rolls_context(project, key),
     }
+    key.is_being_rolled = any(roll.old.pk == key.pk for roll in context["rolls"])
     context |= usage_charts.context(history([key.pk], period), period) | callers_context(key, days_kept())
     return render(request, "apikeys/key.html", context)
 

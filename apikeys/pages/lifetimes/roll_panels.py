@@ -47,6 +47,11 @@ class Roll(NamedTuple):
         return self.quiet.since > max(self.new.created_at, timezone.now() - IN_USE)
 
     @property
+    def is_unused(self) -> bool:
+        """Whether no request with the old key came after the roll."""
+        return self.quiet.since <= self.new.created_at
+
+    @property
     def shown(self) -> list[Caller]:
         """The addresses that used the old key last."""
         return self.callers.rows[:CALLERS_SHOWN] or self.callers.all
@@ -58,10 +63,10 @@ class Roll(NamedTuple):
 
     @property
     def quiet_since(self) -> str:
-        """In UTC: `14:02`, `14:02 yesterday`, `14:02 on 26 November`."""
+        """`14:02 UTC`, `14:02 UTC yesterday`, `14:02 UTC on 26 November`."""
         at = self.quiet.since.astimezone(UTC)
         days = (timezone.now().date() - at.date()).days
-        return f"{at:%H:%M}" + ("" if days == 0 else " yesterday" if days == 1 else f" on {at.day} {at:%B}")
+        return f"{at:%H:%M} UTC" + ("" if days == 0 else " yesterday" if days == 1 else f" on {at.day} {at:%B}")
 
     @property
     def quiet_time(self) -> str:

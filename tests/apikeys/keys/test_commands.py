@@ -270,6 +270,8 @@ class TestDemo(TestCase):
         assert set(AuditEvent.objects.values_list("kind", flat=True)) == set(codes_of()) - missing
         assert ApiKey.objects.get(pause_reason="reported").is_reported
         assert AuditEvent.objects.get(kind="shown_once").at == AuditEvent.objects.get(kind="forgotten").at
+        by_time = AuditEvent.objects.filter(kind__in=["expired", "resumed_itself"])
+        assert {*by_time.values_list("address", flat=True)} == {None}
         now = timezone.now()
         assert (now - AuditEvent.objects.earliest("at").at).days > 180
         assert not AuditEvent.objects.filter(at__gt=now).exists()

@@ -63,10 +63,12 @@ def test_row_and_page_say_who_missed_the_key(client, rehearsed):
     for said in row_and_page(client, rehearsed):
         assert "Rehearsal: no request was rejected so far." in said
     miss(rehearsed, a=3, b=9)
-    missed = "12 rejected requests from 2 addresses: 198.51.100.11 (9), 198.51.100.10 (3)"
+    missed = "12 rejected requests from 2 addresses: 198.51.100.11 (9), 198.51.100.10 (3)."
     for said in row_and_page(client, rehearsed):
         assert f"Rehearsal: {missed}" in said
         assert said.count("rejected request") == 1
+    # Nobody has used the key, so its page says "Tried".
+    assert "Tried from Last 30 days" in text(client.get(action("key", rehearsed)))
     let_end(rehearsed, 23 * HOUR)
     for said in row_and_page(client, rehearsed):
         assert f"Rehearsal, ended 23 h ago : {missed}" in said
@@ -102,6 +104,18 @@ def test_three_addresses_are_named_and_the_others_counted(client, rehearsed):
     said = "15 rejected requests from 5 addresses: 198.51.100.14 (5), 198.51.100.13 (4), 198.51.100.12 (3) and 2 more"
     for shown in row_and_page(client, rehearsed):
         assert said in shown
+
+
+def test_the_requests_of_a_rehearsal_are_told_once(client, rehearsed, owner):
+    miss(rehearsed, a=2)
+    change_end_of_pause(key=rehearsed, by=owner, until=None)
+    said = text(client.get(action("delete", rehearsed), headers=HTMX))
+    assert "Never used. Rehearsal, ended just now : 2 rejected requests from 1 address: 198.51.100.10 (2). " in said
+    for told in [*row_and_page(client, rehearsed), said]:
+        assert told.count("2 rejected requests") == 1
+    miss(rehearsed, a=1)
+    said = text(client.get(action("delete", rehearsed), headers=HTMX))
+    assert "Never used. 3 rejected requests in the last 24 hours . Tried from 1 address" in said
 
 
 def test_a_server_that_stores_no_addresses_tells_the_number(client, rehearsed, settings):

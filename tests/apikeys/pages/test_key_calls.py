@@ -213,9 +213,23 @@ def test_a_key_that_had_calls_and_has_none_for_24_hours_is_quiet(browser, projec
 def test_a_quiet_key_shows_no_request_in_the_hours_that_it_was_quiet(signed_in, owner, project, api_key, time_machine):
     time_machine.move_to(timezone.now().replace(minute=30), tick=False)
     call(api_key)
+
+    def seen() -> list[str]:
+        client = signed_in(owner)
+        places = [url("settings", project), *(url(name, project, api_key) for name in ("key", "delete"))]
+        return [text(client.get(place)) for place in places]
+
+    # The hour in which the last 24 hours begin is counted.
     time_machine.move_to(timezone.now() + timedelta(hours=24, minutes=10), tick=False)
-    assert QUIET in text(signed_in(owner).get(url("settings", project)))
-    before_deletion = text(signed_in(owner).get(url("delete", project, api_key)))
+    listed, shown, before_deletion = seen()
+    assert QUIET not in listed + shown
+    assert "Requests, last 24 hours 1 since" in shown
+    assert "Last used 1 day ago from 203.0.113.7. 1 request in the last 24 hours." in before_deletion
+    time_machine.move_to(timezone.now() + timedelta(minutes=20), tick=False)
+    listed, shown, before_deletion = seen()
+    assert QUIET in listed
+    assert QUIET in shown
+    assert "Requests, last 24 hours 0 since" in shown
     assert "Last used 1 day ago from 203.0.113.7. No requests in the last 24 hours." in before_deletion
 
 

@@ -276,6 +276,12 @@ def test_a_key_that_ends_within_7_days_is_warned_of_everywhere(client, project, 
         assert "Extend" in said
 
 
+def test_the_dashboard_counts_keys_as_the_limit_does(client, project, owner, api_key):
+    ends_in(create_key(project=project, name="Other", by=owner).key, -MINUTE)
+    said = text(client.get(page("apikeys:dashboard", project)))
+    assert "API keys 1 none paused 1 expired" in said
+
+
 def test_other_keys_that_end_soon_are_on_the_dashboard(client, project, owner, api_key):
     ends_in(create_key(project=project, name="Other", by=owner).key, 2 * DAY + MINUTE)
     ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now())

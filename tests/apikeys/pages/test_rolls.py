@@ -180,6 +180,36 @@ def test_rolling_asks_for_a_recent_sign_in(aged, api_key, project):
     assert project.api_keys.count() == 1
 
 
+def test_an_old_key_offers_no_roll_while_its_replacement_works(client, rolled, owner):
+    new = rolled.replaced_by.get()
+
+    def offers(key: ApiKey) -> list[bool]:
+        row = client.post(action("pause", key), headers=asked_from(settings_page(key)))
+        client.post(action("resume", key))
+        answers = [client.get(settings_page(key)), client.get(action("key", key)), row]
+        return [f'id="open-roll-{key.public_id}"' in answer.content.decode() for answer in answers]
+
+    assert offers(new) == [True] * 3
+    assert offers(rolled) == [False] * 3
+    end_key(key=new, by=owner)
+    assert offers(rolled) == [True] * 3
+
+
+def test_quick_start_shows_the_new_key_of_a_roll(client, rolled, project, owner):
+    """Nobody should copy a key that is being replaced, although it is the key that was used last."""
+    used(rolled, 1)
+    new = rolled.replaced_by.get()
+    newest = roll_key(key=new, overlap=Overlap.NONE, by=owner).key
+
+    def shown(query: str = "") -> ApiKey:
+        return client.get(page("apikeys:dashboard", project) + query).context["key"]
+
+    assert shown() == newest
+    assert shown(f"?key={rolled.public_id}") == rolled
+    services.delete_key(key=newest, by=owner)
+    assert shown() == rolled
+
+
 def test_a_key_offers_its_roll_until_it_has_ended(client, api_key, owner):
     for address in (settings_page(api_key), action("key", api_key)):
         assert f'id="open-roll-{api_key.public_id}"' in client.get(address).content.decode()
@@ -199,6 +229,7 @@ def places(old: ApiKey) -> list[str]:
 def test_the_list_and_both_keys_pages_show_the_roll(client, rolled, project):
     """P17"""
     other = ApiKeyFactory(project=project)
+    assert "(the old key is now" in text(client.get(action("key", rolled)))
     for address in places(rolled):
         said = text(client.get(address))
         assert "Rolling “Production server”" in said
@@ -217,6 +248,14 @@ def test_the_panel_says_who_is_still_on_the_old_key(client, rolled):
         assert "5 with the new key, 3 with the old key." in answer.content.decode()
 
 
+def test_the_panel_counts_no_request_from_before_the_roll(client, api_key, owner):
+    """Requests are counted by days, so an address of that day has no number."""
+    used(api_key, 3, timedelta(seconds=1))
+    roll_key(key=api_key, overlap=Overlap.DAY, by=owner)
+    used(api_key, 2)
+    assert re.search(r"Still on the old key: 198\.51\.100\.7 \( just now \)", text(client.get(action("key", api_key))))
+
+
 def test_the_panel_says_since_when_the_old_key_is_quiet(client, rolled, time_machine):
     """P17: the time of the roll, or of the last request after it."""
     day = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -229,10 +268,10 @@ def test_the_panel_says_since_when_the_old_key_is_quiet(client, rolled, time_mac
         return text(client.get(settings_page(rolled)))
 
     evening, half_past_seven = timedelta(hours=20), timedelta(hours=19, minutes=30)
-    assert "Quiet since 09:00 ." in seen(None, evening)
-    assert "Quiet since 14:02 ." in seen(timedelta(hours=14, minutes=2), evening)
+    assert "No requests on the old key since the roll ( 09:00 UTC )." in seen(None, evening)
+    assert "No requests on the old key since 14:02 UTC ." in seen(timedelta(hours=14, minutes=2), evening)
     assert "Still on the old key" in seen(half_past_seven, evening)
-    assert "Quiet since 19:30 yesterday ." in seen(half_past_seven, timedelta(hours=31))
+    assert "No requests on the old key since 19:30 UTC yesterday ." in seen(half_past_seven, timedelta(hours=31))
 
 
 def test_a_viewer_sees_the_roll_and_no_buttons(signed_in, viewer, rolled):
