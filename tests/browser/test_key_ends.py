@@ -44,7 +44,7 @@ def test_p14_an_end_is_chosen_spelled_out_extended_and_set_to_now(server, owners
     edit.get_by_label("Stops working").select_option("+30")
     stops_in(edit, 60)
     button(edit, "Save").click()
-    said(owners_page, "Nightly backup: Stops working on")
+    said(owners_page, "Saved. Nightly backup stops working on")
     more(owners_page, "Production server").click()
     button(row(owners_page, "Production server"), "Edit").click()
     owners_page.get_by_role("link", name="End now…").click()
@@ -63,7 +63,7 @@ def test_p14_an_end_is_chosen_spelled_out_extended_and_set_to_now(server, owners
     expect(again.get_by_label("Stops working")).to_be_focused()
     again.get_by_label("Stops working").select_option("never")
     button(again, "Save").click()
-    said(owners_page, "Production server: Works until somebody ends, pauses or deletes it.")
+    said(owners_page, "Saved. Production server works until somebody ends, pauses or deletes it.")
     assert call(server, api_key.secret).status == 200
 
 
@@ -78,7 +78,7 @@ def test_without_script_a_date_is_in_utc_and_the_answer_spells_it_out(new_page, 
     page.get_by_label("Date and time").fill("2035-02-26T09:30")
     expect(page.get_by_text("In UTC.")).to_be_visible()
     button(page, "Save").click()
-    said(page, "Production server: Stops working on 26 Feb 2035 at 09:30 UTC, in")
+    said(page, "Saved. Production server stops working on 26 Feb 2035 at 09:30 UTC, in")
     page.goto(key_page(api_key, "edit"))
     page.get_by_role("link", name="End now…").click()
     button(page, "End now").click()

@@ -165,7 +165,7 @@ def test_name_and_end_are_changed_by_one_form(client, api_key):
     assert api_key.name == "Web"
     said = text(client.get(answer.headers["Location"]))
     assert "Renamed Production server to Web." in said
-    assert f"Web: Stops working on {briefly(at)}, in 30 days." in said
+    assert f"Web stops working on {briefly(at)}, in 30 days." in said
     assert f"Ends {briefly(at)}, in 30 days" in said
     assert "changed the end of Web from never to" in said
 
