@@ -111,7 +111,7 @@ def _parsed(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ValidationError("Enter a date and time, such as 2027-02-26T09:30.", code="not_an_instant") from None
+        raise ValidationError("Choose a date and time.", code="not_an_instant") from None
 
 
 def _in_utc(at: datetime) -> datetime:

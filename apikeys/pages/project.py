@@ -162,6 +162,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     keys = list(alive.order_by("-created_by__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), None) or _newest_of_roll(keys[0] if keys else None)
+    with_rehearsals([key] if key else [])
     files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
     context |= snippet_context(request) | {
         "key": key,

@@ -24,14 +24,15 @@ function sayEnd(form) {
   const [select, date, zone, words] = ['end', 'end-at', 'end-zone', 'end-words']
     .map(name => form.querySelector(`[data-${name}]`))
   const at = chosenEnd(select, date)
-  if (select.value === 'at' && !isNaN(at)) {
-    zone.value = offsetAt(at)
+  if (select.value === 'at') {
+    zone.value = offsetAt(isNaN(at) ? new Date() : at)
     form.querySelector('.end-at .help').textContent = `In your time zone, UTC${zone.value}.`
   }
   if (select.value === 'never') words.textContent = 'Works until somebody ends, pauses or deletes it'
   else if (select.value === 'keep') words.textContent = select.dataset.kept ?? ''
   else if (isNaN(at)) words.textContent = ''
-  else if (at <= Date.now()) words.textContent = 'This time is in the past.'
+  // The answer has said it beside the field.
+  else if (at <= Date.now()) words.textContent = date.hasAttribute('aria-invalid') ? '' : 'This time is in the past.'
   else words.textContent = `Stops working on ${exactly(at)}, ${timeLeft(at - Date.now())}`
 }
 

@@ -113,7 +113,7 @@ def test_the_secret_comes_by_a_post_alone(client, api_key):
         assert answer.json() == {"secret": api_key.secret}
         assert "no-store" in answer.headers["Cache-Control"]
         shown = client.post(action(name, api_key))
-        assert f'value="{api_key.secret}"' in shown.content.decode()
+        assert f">{api_key.secret}</textarea>" in shown.content.decode()
         assert "no-store" in shown.headers["Cache-Control"]
 
 

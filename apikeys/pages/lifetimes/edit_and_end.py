@@ -94,10 +94,11 @@ def _ask_before_reviving(request: PageRequest, form: EditKeyForm) -> HttpRespons
 
 
 def _done(key: ApiKey, old: str, edited: Edited) -> str:
-    said = [f"Renamed {old} to {key.name}."] if edited.name else []
+    said = [f"Renamed {old} to {key.name}." if edited.name else "Saved."]
     if edited.end:
-        said.append(f"{key.name}: {words_of_end(key.expires_at)}.")
-    return " ".join(said) or f"{key.name} keeps its name and its end."
+        words = words_of_end(key.expires_at)
+        said.append(f"{key.name} {words[0].lower()}{words[1:]}.")
+    return " ".join(said) if edited.name or edited.end else f"{key.name} keeps its name and its end."
 
 
 def _answer(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:

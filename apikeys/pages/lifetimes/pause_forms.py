@@ -60,5 +60,5 @@ class PauseForForm(EndOfPauseForm):
     id_prefix = "pause-for"
     note = NoteField(
         label="Note (optional)",
-        help_text="Why it is paused. Members of the project see it; programs never do.",
+        help_text="Why it is paused. Only members of this project see it.",
     )

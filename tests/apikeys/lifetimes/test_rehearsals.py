@@ -60,12 +60,14 @@ def row_and_page(client, key):
 
 def test_row_and_page_say_who_missed_the_key(client, rehearsed):
     """P16: during the rehearsal and for a day after it, although nobody has written its end down."""
-    for said in row_and_page(client, rehearsed):
+    quick_start = page("apikeys:dashboard", rehearsed.project)
+    for said in [*row_and_page(client, rehearsed), text(client.get(quick_start))]:
         assert "Rehearsal: no request was rejected so far." in said
     miss(rehearsed, a=3, b=9)
     missed = "12 rejected requests from 2 addresses: 198.51.100.11 (9), 198.51.100.10 (3)."
-    for said in row_and_page(client, rehearsed):
+    for said in [*row_and_page(client, rehearsed), text(client.get(quick_start))]:
         assert f"Rehearsal: {missed}" in said
+        assert said.count("12 rejected requests") == 1
         assert said.count("rejected request") == 1
     # Nobody has used the key, so its page says "Tried".
     assert "Tried from Last 30 days" in text(client.get(action("key", rehearsed)))

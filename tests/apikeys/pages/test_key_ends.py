@@ -27,8 +27,8 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "too far ahead": ({"end": "at", "end_at": "2099-01-31T09:30"}, "at most 3,650 days"),
     "year 9999": ({"end": "at", "end_at": "9999-12-31T23:59", "end_zone": "-12:00"}, "at most 3,650 days"),
     "year 1": ({"end": "at", "end_at": "0001-01-01T00:00", "end_zone": "+14:00"}, "at most 3,650 days"),
-    "no date": ({"end": "at", "end_at": ""}, "Enter a date and time"),
-    "no such date": ({"end": "at", "end_at": "2035-02-30T09:30"}, "Enter a date and time"),
+    "no date": ({"end": "at", "end_at": ""}, "Choose a date and time."),
+    "no such date": ({"end": "at", "end_at": "2035-02-30T09:30"}, "Choose a date and time."),
     "a time zone that nobody knows": (
         {"end": "at", "end_at": "2035-02-26T09:30", "end_zone": "Mars/Olympus"},
         "time zone is not known",
@@ -165,7 +165,7 @@ def test_name_and_end_are_changed_by_one_form(client, api_key):
     assert api_key.name == "Web"
     said = text(client.get(answer.headers["Location"]))
     assert "Renamed Production server to Web." in said
-    assert f"Web: Stops working on {in_words(at)}, in 30 days." in said
+    assert f"Web stops working on {in_words(at)}, in 30 days." in said
     assert f"Ends {in_words(at)}, in 30 days" in said
     assert "changed the end of Web from never to" in said
 
