@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from accounts.admin import ViewOnlyAdmin
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys import audit_kinds
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.pausing import pause_key, resume_key
 from apikeys.models import LIVING, STANDING_ORDER, ApiKey
 from apikeys.standing import KeyState

@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from apikeys.pages import actions, project, secret_visibility, usage_pages
-from apikeys.pages.lifetimes import edit_and_end, pausing, rolls
+from apikeys.pages.lifetimes import edit_and_end, pause_pages, rolls
 from projects.audit_log import activity
 
 app_name = "apikeys"
@@ -10,11 +10,11 @@ key_actions: list[URLPattern] = [
     path("", project.key_page, name="key"),
     path("edit/", edit_and_end.edit, name="edit"),
     path("end/", edit_and_end.end, name="end"),
-    path("pause/", pausing.pause, name="pause"),
-    path("pause-for/", pausing.pause_for, name="pause_for"),
-    path("keep-paused/", pausing.keep_paused, name="keep_paused"),
-    path("pause-end/", pausing.change_end, name="change_end_of_pause"),
-    path("resume/", pausing.resume, name="resume"),
+    path("pause/", pause_pages.pause, name="pause"),
+    path("pause-for/", pause_pages.pause_for, name="pause_for"),
+    path("keep-paused/", pause_pages.keep_paused, name="keep_paused"),
+    path("pause-end/", pause_pages.change_end, name="change_end_of_pause"),
+    path("resume/", pause_pages.resume, name="resume"),
     path("copy/", actions.copy, name="copy"),
     path("reveal/", actions.reveal, name="reveal"),
     path("delete/", actions.delete, name="delete"),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys.end_limits import check_instant
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState, PauseReason
 from common.instants import in_words, in_words_or_never

@@ -19,7 +19,7 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
-from apikeys.keys.errors import KeyGone, ShownOnce
+from apikeys.keys.key_errors import KeyGone, ShownOnce
 from apikeys.keys.pausing import (
     NO_END_OF_PAUSE,
     NOTHING_REFUSED,

@@ -10,7 +10,7 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.pausing import write_down_end_of_pause
 from apikeys.keys.services import rename_key
 from apikeys.lifetimes.models import Notice

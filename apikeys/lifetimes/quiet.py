@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 
 from apikeys import audit_kinds
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.ends import end_now, lock_key
 from apikeys.lifetimes.models import KeyNotice, Notice
 from apikeys.models import QUIET_AFTER, ApiKey, ApiKeyQuerySet

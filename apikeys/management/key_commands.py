@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import User
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from common.instants import in_words
 from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user

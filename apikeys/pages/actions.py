@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
 from apikeys.keys import services
-from apikeys.keys.errors import KeyGone, ShownOnce
+from apikeys.keys.key_errors import KeyGone, ShownOnce
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import RECENTLY, ApiKey
 from apikeys.pages.answers import (

@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from accounts.models import User
 from apikeys.keys import pausing, secret_storage, services
-from apikeys.keys.errors import KeyGone, ShownOnce
+from apikeys.keys.key_errors import KeyGone, ShownOnce
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.locks import ProjectGone

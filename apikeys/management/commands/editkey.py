@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from apikeys.keys.end_limits import WHEN, read_expires
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.ends import Edited, NewEnd, edit_key, end_key
 from apikeys.management.key_commands import end_in_words, facts, find_key
 from apikeys.models import ApiKey

@@ -4,7 +4,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.management.key_commands import find_creator, find_key
 from apikeys.models import ApiKey

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial

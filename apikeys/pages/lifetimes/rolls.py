@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import services
-from apikeys.keys.errors import KeyGone, ShownOnce
+from apikeys.keys.key_errors import KeyGone, ShownOnce
 from apikeys.lifetimes.ends import HasExpired
 from apikeys.lifetimes.rolling import LENGTHS, Overlap, end_of_new_key, extend_overlap, refuse_roll, roll_key
 from apikeys.models import QUIET_AFTER, ApiKey

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apikeys.keys import pausing, services
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from projects.audit_log.models import AuditEvent

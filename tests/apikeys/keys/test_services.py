@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from apikeys.keys import pausing, secret_storage, services
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from projects.audit_log.kinds import codes_of

@@ -8,7 +8,7 @@ import time_machine
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.pausing import change_end_of_pause, pause_key, resume_key
 from apikeys.keys.services import create_key, delete_key, rename_key, report_leak
 from apikeys.lifetimes.ends import end_key

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apikeys.keys import pausing, services
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.lifetimes.rolling import LENGTHS, Names, Overlap, extend_overlap, names_after, roll_key
 from apikeys.models import ApiKey

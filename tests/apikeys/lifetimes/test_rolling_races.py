@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apikeys.keys import pausing, services
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.quiet import end_quiet_keys
 from apikeys.lifetimes.rolling import LENGTHS, Overlap, roll_key
 from apikeys.models import ApiKey

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import pausing
-from apikeys.keys.errors import KeyGone
+from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.pauses import re_enabled_itself
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
