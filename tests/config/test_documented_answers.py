@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
+from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from common.answers.schemas import ErrorAnswer
 from projects.models import Project
@@ -182,6 +185,8 @@ def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
 ):
     settings.MEDIA_ROOT = tmp_path
     peppers = settings.KEY_PEPPERS
+    # Only the check of a key that ends soon has every documented header.
+    ApiKey.objects.update(expires_at=timezone.now() + timedelta(days=3))
     for *_, operation in operations(document):
         for status, answer in operation["responses"].items():
             if status == "503":

@@ -65,7 +65,7 @@ def test_a_key_reaches_everything_of_its_own_project(mine, theirs):
     """P3"""
     me = mine.call("get", "/me").json()["data"]
     assert me == {
-        "key": {"id": mine.key.public_id, "name": mine.key.name},
+        "key": {"id": mine.key.public_id, "name": mine.key.name, "standing": "active", "expires_at": None},
         "project": {"id": mine.project.public_id, "name": mine.project.name},
         "user": {"id": mine.owner.public_id, "email": mine.owner.email},
     }

@@ -8,8 +8,9 @@ from django.db.models import UniqueConstraint
 from django.utils import timezone
 
 from accounts.models import User
+from apikeys.lifetimes.models import KeyNotice
 from apikeys.models import ApiKey
-from apikeys.usage.models import KeyUse
+from apikeys.usage.models import KeyCaller, KeyUse
 from common.outbox.claims import WIPED
 from common.outbox.enqueueing import enqueue
 from common.outbox.models import Email
@@ -85,6 +86,16 @@ def use(**fields):
     KeyUse.objects.create(**{**row, "last_at": timezone.now(), **fields})
 
 
+def notices(*kinds):
+    key = ApiKeyFactory()
+    KeyNotice.objects.bulk_create(KeyNotice(key=key, kind=kind) for kind in kinds)
+
+
+def caller(**fields):
+    now = timezone.now()
+    KeyCaller.objects.create(key=ApiKeyFactory(), starts_at=now, first_at=now, last_at=now, **fields)
+
+
 # The name of the constraint, the column or index that SQLite names instead, and each way to break it.
 BROKEN = [
     ("apikey_name_unique_among_living", "", second_name),
@@ -95,6 +106,15 @@ BROKEN = [
     ("apikey_paused_at_while_paused", "", lambda: change(paused_key(), paused_at=None)),
     ("apikey_pause_reason_while_paused", "", lambda: change(paused_key(), pause_reason="mood")),
     ("apikey_pause_reason_while_paused", "", lambda: change(ApiKeyFactory(), pause_reason="reported")),
+    ("apikey_pause_ends_while_paused", "", lambda: change(ApiKeyFactory(), resumes_at=timezone.now())),
+    ("apikey_pause_ends_while_paused", "", lambda: change(ApiKeyFactory(), pause_note="A test")),
+    ("apikey_end_has_an_instant", "", lambda: change(ApiKeyFactory(), state="ended")),
+    ("apikey_end_has_an_instant", "", lambda: change(ApiKeyFactory(), end_reason="chosen")),
+    ("apikey_end_has_an_instant", "", lambda: change(ApiKeyFactory(), ends_when_quiet=True)),
+    ("apikey_end_reason_is_known", "", lambda: change(ApiKeyFactory(), expires_at=timezone.now(), end_reason="mood")),
+    ("keynotice_once", "kind", lambda: notices("week", "week")),
+    ("keynotice_kind_is_known", "", lambda: notices("month")),
+    ("keycaller_span_is_known", "", lambda: caller(span="week")),
     ("apikey_tombstone_has_no_ciphertext", "", lambda: change(deleted_key(), ciphertext=b"x", ring_key_id="k1")),
     ("apikey_tombstone_has_no_ciphertext", "", lambda: change(deleted_key(), deleted_at=None)),
     ("apikey_tombstone_has_no_ciphertext", "", lambda: change(ApiKeyFactory(), deleted_at=timezone.now())),
