@@ -159,7 +159,7 @@ def owners_places(furnished, owner):
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
         Place("settings, stop storing secrets", settings, lambda page: button(page, "Stop storing secrets…").click()),
-        Place("pause for", key_page(active, "pause_for"), until_a_date),
+        Place("pause for", key_page(busy, "pause_for"), until_a_date),
         Place("end of pause", key_page(paused, "change_end_of_pause"), until_a_date),
         Place("stop storing secrets", show_once_page(project)),
         Place("settings, shown once", settings_page(once)),
