@@ -48,9 +48,9 @@ function countDown(left) {
   const words = `(${timeLeft(ends.get(left) - Date.now())})`
   if (left.textContent !== words) left.textContent = words
   const place = left.closest('.key-row, [data-anew]')
-  const due = Math.max(ends.get(left), left.nextTry ?? 0)
+  const due = Math.max(ends.get(left), place?.nextTry ?? 0)
   if (due > Date.now() || !place || document.hidden || place.querySelector(':popover-open')) return
-  left.nextTry = Date.now() + AGAIN
-  htmx.ajax('GET', location.href, {source: left, target: place, select: `#${place.id}`, swap: 'outerHTML'})
+  place.nextTry = Date.now() + AGAIN
+  htmx.ajax('GET', location.href, {source: place, target: place, select: `#${place.id}`, swap: 'outerHTML'})
 }
 setInterval(() => document.querySelectorAll('[data-left]').forEach(left => { if (ends.has(left)) countDown(left) }), 1000)

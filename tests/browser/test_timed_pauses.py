@@ -73,7 +73,7 @@ def test_p16_a_rehearsal_names_who_missed_the_key(server, owners_page, project, 
     expect(line).to_contain_text("Rehearsal: no request was rejected so far.")
     assert [call(server, api_key.secret).code for _ in range(2)] == ["key_paused"] * 2
     until(lambda: owners_page.reload() and "2 rejected requests" in line.inner_text())
-    missed = re.compile(r"Rehearsal:\s+2 rejected requests from 1 address:\s+127\.0\.0\.1 \(2\)")
+    missed = re.compile(r"Rehearsal:\s+2 rejected requests from 1 address:\s+127\.0\.0\.1\s+\(2\)")
     expect(line).to_contain_text(missed)
     open_deletion(owners_page, "Production server")
     expect(owners_page.get_by_role("dialog")).to_contain_text(missed)
