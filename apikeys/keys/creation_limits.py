@@ -1,9 +1,12 @@
 """Whether a project may have one more key, or a key of this name. Callers have locked the project."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apikeys.standing import KeyState
@@ -19,6 +22,16 @@ def refuse_taken(name: str, project: Project, *, besides: int = 0) -> None:
     names = dict(project.api_keys.alive().values_list("pk", "name"))
     if name.casefold() in {other.casefold() for pk, other in names.items() if pk != besides}:
         raise ValidationError("This project already has a key of that name. Choose another.", code="name_taken")
+
+
+@contextmanager
+def unique_name() -> Iterator[None]:
+    """Around the statement that writes a name: the database's constraint has the last word. Raises ValidationError."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise ValidationError("This project already has a key of that name.", code="name_taken") from error
 
 
 def refuse_name(name: str, project: Project) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -101,12 +101,8 @@ def create_key(
         check_end(expires_at, created_at=timezone.now())
         creation_limits.refuse_name(name, project)
         creation_limits.refuse_too_many(project)
-        try:
-            with transaction.atomic():
-                new = insert_key(project, by, name=name, form_token=form_token or None, **end)
-        except IntegrityError as error:
-            # The database's constraint has the last word.
-            raise ValidationError("This project already has a key of that name.", code="name_taken") from error
+        with creation_limits.unique_name():
+            new = insert_key(project, by, name=name, form_token=form_token or None, **end)
         record(audit_kinds.CREATED, project=project, key=new.key, by=by, address=address)
         return new
 
@@ -122,12 +118,8 @@ def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None =
         project = lock_project(key.project)
         creation_limits.refuse_taken(name, project, besides=key.pk)
         before = project.api_keys.values_list("name", flat=True).get(pk=key.pk)
-        try:
-            with transaction.atomic():
-                changed = bool(ApiKey.objects.alive().filter(pk=key.pk).exclude(name=name).update(name=name))
-        except IntegrityError as error:
-            # The database's constraint has the last word.
-            raise ValidationError("This project already has a key of that name.", code="name_taken") from error
+        with creation_limits.unique_name():
+            changed = bool(ApiKey.objects.alive().filter(pk=key.pk).exclude(name=name).update(name=name))
         key.refresh_from_db()
         if key.is_deleted:
             raise KeyGone

@@ -11,7 +11,7 @@ from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
 from apikeys.keys.key_errors import KeyGone
-from apikeys.keys.pausing import write_down_end_of_pause
+from apikeys.keys.pausing import NOTHING_REFUSED, write_down_end_of_pause
 from apikeys.keys.services import rename_key
 from apikeys.lifetimes.models import Notice
 from apikeys.models import ApiKey
@@ -159,9 +159,8 @@ def give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> Non
 
     A key that was to end when quiet has a fixed end from now on, unless `columns` say otherwise.
     """
-    rejected: dict[str, object] = {"refused_calls": 0, "last_refused_at": None, "last_refused_address": None}
-    if row.is_paused:
-        rejected = {}
+    # The requests that a paused key rejects are those of its pause.
+    rejected = {} if row.is_paused else NOTHING_REFUSED
     columns = {"ends_when_quiet": False, **rejected, **columns}
     ApiKey.objects.filter(pk=row.pk).update(expires_at=expires_at, **columns)
     row.notices.all().delete()

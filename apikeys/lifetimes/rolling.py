@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -115,14 +115,10 @@ def _replace(row: ApiKey, project: Project, by: User, form_token: str | None) ->
     expires_at = end_of_new_key(row, now)
     check_end(expires_at, created_at=now)
     end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
-    try:
-        with transaction.atomic():
-            ApiKey.objects.filter(pk=row.pk).update(name=names.old)
-            columns = {"name": names.new, "replaces": row, "created_at": now, "form_token": form_token or None}
-            return insert_key(project, by, **columns, **end)
-    except IntegrityError as error:
-        # The database's constraint has the last word.
-        raise ValidationError("This project already has a key of that name.", code="name_taken") from error
+    columns = {"name": names.new, "replaces": row, "created_at": now, "form_token": form_token or None}
+    with creation_limits.unique_name():
+        ApiKey.objects.filter(pk=row.pk).update(name=names.old)
+        return insert_key(project, by, **columns, **end)
 
 
 def names_after(row: ApiKey, project: Project, now: datetime) -> Names:

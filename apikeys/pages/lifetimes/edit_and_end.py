@@ -47,7 +47,7 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
                 name=form.cleaned_data["name"],
                 end=form.new_end,
                 may_revive=revives,
-                seen=form.seen_end,
+                seen=form.cleaned_data["seen"],
             )
         except ValidationError as error:
             form.add_error(form.field_of(error), error)

@@ -161,14 +161,7 @@ class EditKeyForm(EndForm):
             del self.fields["name"].widget.attrs["autofocus"]
             self.fields["end"].widget.attrs["autofocus"] = True
 
-    def clean_seen(self) -> str:
-        seen: str = self.cleaned_data["seen"]
-        if seen and seen != NEVER:
-            read_local(seen, "Z")
-        return seen
-
-    @property
-    def seen_end(self) -> NewEnd | None:
+    def clean_seen(self) -> NewEnd | None:
         """The end that the person saw; None if the form does not say it."""
-        seen = self.cleaned_data.get("seen")
+        seen: str = self.cleaned_data["seen"]
         return NewEnd(None if seen == NEVER else read_local(seen, "Z")) if seen else None
