@@ -126,7 +126,7 @@ def row_address(project: Project, key: ApiKey) -> str:
 
 def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
     """The chosen page of the chosen keys, with their figures. `living` keys are there without a choice."""
-    keys = project.api_keys.select_related("created_by").order_by(*_SORTED[choice["sort"]])
+    keys = project.api_keys.select_related("responsible").order_by(*_SORTED[choice["sort"]])
     keys = keys.standing_as(*STANDINGS_OF[choice["state"]]) if choice["state"] else keys.alive()
     if choice["q"]:
         keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
@@ -158,8 +158,8 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     if not counted and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
     # Keys of active accounts first, then the key that was used last; among keys that were never used, the newest.
-    alive = project.api_keys.alive().select_related("created_by")
-    keys = list(alive.order_by("-created_by__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
+    alive = project.api_keys.alive().select_related("responsible")
+    keys = list(alive.order_by("-responsible__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), None) or _newest_of_roll(keys[0] if keys else None)
     with_rehearsals([key] if key else [])
@@ -181,7 +181,7 @@ def _newest_of_roll(key: ApiKey | None) -> ApiKey | None:
     """The key, or the key that takes over from it: nobody should copy a key that is being replaced."""
     newest = key
     while key and key.end_reason == EndReason.ROLLED:
-        key = key.replaced_by.alive().select_related("created_by").first()
+        key = key.replaced_by.alive().select_related("responsible").first()
         newest = key if key and not key.is_expired else newest
     return newest
 
@@ -199,7 +199,7 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     """
     tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
     stopped = [standing for standing in STANDINGS if standing not in (ACTIVE, CREATOR_DEACTIVATED)]
-    keys = project.api_keys.select_related("created_by").filter(tried | holds(REPORTED)).standing_as(*stopped)
+    keys = project.api_keys.select_related("responsible").filter(tried | holds(REPORTED)).standing_as(*stopped)
     keys = keys.exclude(pk=besides.pk if besides else 0)
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
@@ -229,7 +229,7 @@ def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpRes
 def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
     """The step after the creation of a project: its first key, then that key's own panel. People may return to it."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = project.api_keys.alive().select_related("created_by").first()
+    key = project.api_keys.alive().select_related("responsible").first()
     context = project_context(project) | snippet_context(request)
     context |= {"key": key, "create_form": CreateKeyForm(initial={"name": propose_name([])})}
     return render(request, "apikeys/onboarding.html", context)
@@ -264,7 +264,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
 @require_safe
 def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    key = get_object_or_404(project.api_keys.select_related("created_by"), public_id=key_id)
+    key = get_object_or_404(project.api_keys.select_related("responsible"), public_id=key_id)
     choice = list_choice(request.GET, RangeForm)
     period = choice["range"] if request.GET.get("range") else Period.MONTH
     context = project_context(project) | {
