@@ -42,7 +42,12 @@ class EndForm(PageForm):
     script writes the reader's own offset into `end_zone`.
     """
 
-    end = forms.ChoiceField(required=False, label="Stops working", widget=forms.Select(attrs={"data-end": True}))
+    end = forms.ChoiceField(
+        required=False,
+        label="Stops working",
+        widget=forms.Select(attrs={"data-end": True}),
+        error_messages={"invalid_choice": "Choose one of these."},
+    )
     end_at = forms.CharField(
         required=False, max_length=40, label="Date and time", help_text="In UTC.", widget=forms.TextInput(attrs=_AT)
     )
