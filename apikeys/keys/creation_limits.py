@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apikeys.standing import KeyState
+from common.plurals import counted
 from projects.models import Project
 
 
@@ -44,9 +45,8 @@ def refuse_more(project: Project) -> None:
     """Raises ValidationError if the project has as many keys as it may. Keys that have ended do not count."""
     limit = settings.MAX_KEYS_PER_PROJECT
     if project.api_keys.not_ended().count() >= limit:
-        keys = "key" if limit == 1 else "keys"
         raise ValidationError(
-            f"This project has reached its limit of {limit} {keys}. Delete one that is no longer used.",
+            f"This project has reached its limit of {counted(limit, 'key')}. Delete one that is no longer used.",
             code="too_many_keys",
         )
 

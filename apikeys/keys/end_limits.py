@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from common.instants import in_words
+from common.plurals import counted
 
 MOST_DAYS = 3650
 # The codes of the errors below, so that a form shows them beside the right field.
@@ -39,14 +40,15 @@ def check_end(at: datetime | None, *, created_at: datetime, had_end: bool = True
     if at is None:
         if settings.MAX_KEY_DAYS:
             raise ValidationError(
-                f"Choose when the key stops working: in at most {_days(settings.MAX_KEY_DAYS)}.", code="end_required"
+                f"Choose when the key stops working: in at most {counted(settings.MAX_KEY_DAYS, 'day')}.",
+                code="end_required",
             )
         return
     check_instant(at, now)
     latest = latest_end(created_at=created_at, had_end=had_end)
     if latest and at > latest:
         raise ValidationError(
-            f"Keys of this server work for at most {_days(settings.MAX_KEY_DAYS)}. "
+            f"Keys of this server work for at most {counted(settings.MAX_KEY_DAYS, 'day')}. "
             + (f"Choose a time up to {in_words(latest)}." if latest > now else "Create a new key instead."),
             code="too_far_ahead",
         )
@@ -120,7 +122,3 @@ def _in_utc(at: datetime) -> datetime:
     except OverflowError:
         # The first or the last day that a calendar of four digits has.
         raise ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead") from None
-
-
-def _days(number: int) -> str:
-    return f"{number:,} day{'' if number == 1 else 's'}"
