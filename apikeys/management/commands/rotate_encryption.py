@@ -165,8 +165,8 @@ def _pepper_lacks(need: Need) -> str:
     if need.configured or not living:
         return ""
     text = (
-        f"Pepper {need.id} is not in KEY_PEPPERS, so requests using {counted(living, 'key')} are rejected as unknown: put "
-        "it back."
+        f"Pepper {need.id} is not in KEY_PEPPERS, so requests using {counted(living, 'key')} are rejected as unknown: "
+        "put it back."
     )
     return text + (f" If it is lost, --lost-pepper {need.id} brings {need.keys:,} of them back." if need.keys else "")
 
