@@ -1,7 +1,7 @@
 """Which instants a key may end at, and a pause; and how people write them down."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MINYEAR, UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -25,9 +25,9 @@ _ZONE = re.compile(r"Z|[+-](0\d|1[0-4]):[0-5]\d")
 def check_instant(at: datetime, now: datetime) -> None:
     """Raises ValidationError for an instant that is over, or more than MOST_DAYS ahead."""
     if at <= now:
-        raise ValidationError("This time is in the past. Choose a later one.", code="in_the_past")
+        raise _in_the_past()
     if at > now + timedelta(days=MOST_DAYS):
-        raise ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead")
+        raise _too_far_ahead()
 
 
 def check_end(at: datetime | None, *, created_at: datetime, had_end: bool = True) -> None:
@@ -121,4 +121,12 @@ def _in_utc(at: datetime) -> datetime:
         return at.astimezone(UTC)
     except OverflowError:
         # The first or the last day that a calendar of four digits has.
-        raise ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead") from None
+        raise (_in_the_past() if at.year == MINYEAR else _too_far_ahead()) from None
+
+
+def _in_the_past() -> ValidationError:
+    return ValidationError("This time is in the past. Choose a later one.", code="in_the_past")
+
+
+def _too_far_ahead() -> ValidationError:
+    return ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead")

@@ -152,7 +152,7 @@ def test_a_form_that_is_posted_twice_rolls_once(client, api_key, project):
 def test_an_end_that_is_not_offered_is_an_error_and_rolls_nothing(client, api_key, project):
     answer = client.post(action("roll", api_key), {"overlap": "2h"})
     assert answer.status_code == 422
-    assert "Select a valid choice" in text(answer)
+    assert "Choose when the old key ends." in text(answer)
     assert project.api_keys.count() == 1
 
 
