@@ -46,8 +46,8 @@ def _refuse_too_many(owner: User) -> None:
     living = Project.objects.of(owner, can=Permission.OWN_PROJECT).count()
     if living >= settings.MAX_PROJECTS_PER_USER:
         raise ValidationError(
-            f"This account owns {counted(living, 'project')} and can own {settings.MAX_PROJECTS_PER_USER}. Delete one that is no "
-            "longer used, or ask the operators of this server for more.",
+            f"This account owns {counted(living, 'project')} and can own {settings.MAX_PROJECTS_PER_USER}. Delete one "
+            "that is no longer used, or ask the operators of this server for more.",
             code="too_many_projects",
         )
     deleted = Project.objects.filter(created_by=owner, deleted_at__isnull=False).count()
