@@ -24,6 +24,8 @@ register_converter(TheClients, "the_clients")
 register_converter(converter_for("prj"), "project_id")
 register_converter(converter_for("key"), "key_id")
 register_converter(converter_for("file"), "file_id")
+register_converter(converter_for("usr"), "user_id")
+register_converter(converter_for("inv"), "invitation_id")
 register_converter(converter_for_rows("session"), "session_row")
 register_converter(converter_for_rows("passkey"), "passkey_row")
 

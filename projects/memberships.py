@@ -31,7 +31,7 @@ def change_member(
         if before and _is_owner(before) and not _is_owner(role):
             _refuse_to_lose_last_owner(project, user)
         _write(project, user, membership, role)
-        kind = _kind_of_change(before, role)
+        kind = _kind_of_change(before, role, by_themselves=by == user)
         record(kind, project=project, member=user, role=role or before or "", by=by, address=address)
     return True
 
@@ -40,9 +40,9 @@ def _is_owner(role: Role | None) -> bool:
     return role is not None and Permission.OWN_PROJECT in permissions_of(role)
 
 
-def _kind_of_change(before: Role | None, role: Role | None) -> Kind:
+def _kind_of_change(before: Role | None, role: Role | None, *, by_themselves: bool) -> Kind:
     if role is None:
-        return audit_kinds.MEMBER_REMOVED
+        return audit_kinds.MEMBER_LEFT if by_themselves else audit_kinds.MEMBER_REMOVED
     return audit_kinds.MEMBER_CHANGED if before else audit_kinds.MEMBER_ADDED
 
 

@@ -44,6 +44,8 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "project": key.project.public_id,
         "created_by": key.created_by.email,
         "created_by_id": key.created_by.public_id,
+        "responsible": key.responsible.email,
+        "responsible_id": key.responsible.public_id,
         "created_at": key.created_at.isoformat(),
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
     }
@@ -67,7 +69,7 @@ def find_key(key_id: str) -> ApiKey:
     """The key, deleted ones too. Raises CommandError if there is none."""
     key = None
     if _KEY_ID.fullmatch(key_id):
-        key = ApiKey.objects.select_related("project", "created_by").filter(public_id=key_id).first()
+        key = ApiKey.objects.select_related("project", "responsible", "creator").filter(public_id=key_id).first()
     if key is None:
         raise CommandError(f"No key {key_id!r}: list a project's keys with: manage.py listkeys PROJECT_ID")
     return key

@@ -229,7 +229,7 @@ def used(key: ApiKey, ago: timedelta) -> None:
 
 def many_keys(project: Project, number: int, **fields: Any) -> list[ApiKey]:
     """`number` living keys, more than any limit allows, as `create_key` would write them."""
-    keys = ApiKeyFactory.build_batch(number, project=project, created_by=project.created_by, **fields)
+    keys = ApiKeyFactory.build_batch(number, project=project, responsible=project.created_by, **fields)
     return ApiKey.objects.bulk_create(keys)
 
 

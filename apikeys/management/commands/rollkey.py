@@ -64,8 +64,8 @@ class Command(OperatorCommand):
 
 
 def _creator(key: ApiKey, email: str | None) -> User:
-    may = key.project.memberships.that(Permission.MANAGE_KEYS).filter(user=key.created_by, user__is_active=True)
-    return key.created_by if email is None and may.exists() else find_creator(key.project, email)
+    may = key.project.memberships.that(Permission.MANAGE_KEYS).filter(user=key.responsible, user__is_active=True)
+    return key.responsible if email is None and may.exists() else find_creator(key.project, email)
 
 
 def _end(key: ApiKey) -> str:

@@ -142,7 +142,7 @@ def test_a_filter_that_no_link_of_ours_has_is_refused(name, query, client, busy)
 def test_a_person_or_a_key_of_another_project_is_as_unknown_as_one_that_never_existed(name, client, busy, outsider):
     """T16: the filters do not reveal who has an account on this server."""
     staff = UserFactory(is_staff=True)
-    elsewhere = ApiKeyFactory(created_by=outsider, project=ProjectFactory(created_by=outsider))
+    elsewhere = ApiKeyFactory(responsible=outsider, project=ProjectFactory(created_by=outsider))
     unknown = [("person", outsider.public_id), ("person", staff.public_id), ("person", "usr_0000000000000000")]
     unknown += [("key", elsewhere.public_id), ("key", "key_0000000000000000")]
     for filter_, value in unknown:

@@ -12,7 +12,7 @@ from projects.models import File, Membership, Project
 
 
 def many_keys(project: Project, number: int, **fields: Any) -> None:
-    plain = {"project": project, "created_by": project.created_by, "pepper_id": "k1", "ring_key_id": "k1"}
+    plain = {"project": project, "responsible": project.created_by, "pepper_id": "k1", "ring_key_id": "k1"}
     ApiKey.objects.bulk_create(
         ApiKey(
             **plain | {"name": f"Row {n}", "mask": "lk_abcd••••••••wxyz", "ciphertext": b"c"} | fields,
