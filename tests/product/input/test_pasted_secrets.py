@@ -48,7 +48,8 @@ class Forms(HTMLParser):
 
 
 def part_of(key: ApiKey) -> str:
-    return str(key.secret).partition("_")[2][:30]
+    secret: str = key.secret  # type: ignore[attr-defined]
+    return secret.partition("_")[2][:30]
 
 
 def comes_back(answer: Any, key: ApiKey) -> bool:
