@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "config.middleware.every_request.request_id",
     "config.middleware.every_request.no_features_no_embedding",
     "config.middleware.every_request.api_over_https_only",
+    "config.middleware.pasted_secrets.PastedSecrets",
     "django.middleware.security.SecurityMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.gzip.GZipMiddleware",
@@ -135,6 +136,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+FORM_RENDERER = "common.answers.withheld.WithoutSecrets"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -227,6 +229,7 @@ MFA_FORMS = {
     "add_webauthn": "accounts.sign_in.forms.AddWebAuthnForm",
     "authenticate": "accounts.second_factors.totp.AuthenticateForm",
     "authenticate_webauthn": "accounts.sign_in.forms.AuthenticateWebAuthnForm",
+    "edit_webauthn": "accounts.sign_in.forms.EditWebAuthnForm",
     "login_webauthn": "accounts.sign_in.forms.LoginWebAuthnForm",
     "reauthenticate": "accounts.second_factors.totp.ReauthenticateForm",
     "reauthenticate_webauthn": "accounts.sign_in.forms.ReauthenticateWebAuthnForm",
