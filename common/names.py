@@ -105,10 +105,10 @@ def without_hidden_characters(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(visible.split()))
 
 
-def named_like(text: str) -> Q:
-    """Rows whose `name` contains `text`. Either may be written in any Unicode form."""
+def named_like(text: str, column: str = "name") -> Q:
+    """Rows whose `column` contains `text`. Either may be written in any Unicode form."""
     composed, decomposed = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
-    return Q(name__icontains=composed) | Q(name__icontains=decomposed)
+    return Q(**{f"{column}__icontains": composed}) | Q(**{f"{column}__icontains": decomposed})
 
 
 def clean_name(value: str) -> str:

@@ -12,7 +12,7 @@ from projects import audit_kinds
 from projects.audit_log.recording import record
 from projects.files.storage import delete_bytes_on_commit
 from projects.locks import lock_users
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import CREATORS_ROLE, Permission
 from projects.signals import project_deleted

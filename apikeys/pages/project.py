@@ -37,13 +37,13 @@ from common.answers.refusals import UNAVAILABLE
 from common.client_address import client_address
 from common.names import named_like
 from projects import services as project_services
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.audit_log.activity import sentence
 from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
 from projects.forms import MailsForm, RenameProjectForm, list_choice
 from projects.models import Project
-from projects.permissions import Permission, permissions_of, reason
+from projects.permissions import Permission
 
 KEYS_A_PAGE = 10
 FILES_SHOWN = 5
@@ -60,12 +60,8 @@ _SORTED: dict[str, tuple[str | OrderBy | Lower, ...]] = {
 
 
 def project_context(project: Project) -> dict[str, Any]:
-    """The context of every page of a project: the project, and the rights of its viewer."""
-    return {
-        "project": project,
-        "can": permissions_of(project.role or ""),
-        "reasons": {permission.value: reason(permission) for permission in Permission},
-    }
+    """The context of every page of a project with its keys."""
+    return rights(project)
 
 
 def snippet_context(request: PageRequest) -> dict[str, Any]:

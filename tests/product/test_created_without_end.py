@@ -16,7 +16,7 @@ from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from apikeys.standing import KeyState
 from projects.files import storage
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.models import File, Project
 from projects.permissions import Role
 from projects.services import create_project, delete_project
