@@ -142,7 +142,7 @@ CREATOR_DEACTIVATED = Standing(
     badge="reported",
     icon="no-symbol",
     sentence="Rejected: the account of the person responsible for it is deactivated.",
-    advice="Take the key over, or create a new key.",
+    advice="Create a new key, or take this one over.",
     refusal=refusals.FORBIDDEN,
 )
 DELETED = Standing(
