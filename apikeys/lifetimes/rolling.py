@@ -61,7 +61,8 @@ def roll_key(
     submitted twice. `key` gets another name, and ends after `overlap` or at its own end, whichever is earlier.
 
     Raises ValidationError for a key that has ended or is being rolled, at one of the project's limits, or for a form
-    that was used for something else; KeyGone if the key was deleted; ShownOnce, ProjectGone and VaultUnavailable as `create_key` does.
+    that was used for something else; KeyGone if the key was deleted; ShownOnce, ProjectGone and VaultUnavailable as
+    `create_key` does.
     """
     with transaction.atomic():
         project = lock_project(key.project)
@@ -90,8 +91,8 @@ def _refuse_another_roll(key: ApiKey, overlap: Overlap, new: ApiKey) -> None:
     old = ApiKey.objects.get(pk=key.pk)
     if not _ends_as_chosen(old, overlap, new.created_at):
         raise ValidationError(
-            f"This form has rolled the key already: {new.name} replaces {old.name}, which {end_of_old_key(old)}. Nothing "
-            "was changed now." + ("" if old.is_expired else " You can end the old key now, or change its end."),
+            f"This form has rolled the key already: {new.name} replaces {old.name}, which {end_of_old_key(old)}. "
+            "Nothing was changed now." + ("" if old.is_expired else " You can end the old key now, or change its end."),
             code="rolled_already",
         )
 

@@ -42,6 +42,12 @@ def since(at: datetime) -> str:
 
 
 @register.filter
+def pause_seen(key: ApiKey) -> str:
+    """Which pause a button saw, as pages/lifetimes/seen.py reads it."""
+    return f"{'reported@' if key.is_reported else ''}{key.paused_at.isoformat() if key.paused_at else ''}"
+
+
+@register.filter
 def requests(number: int, kind: str = "") -> str:
     """`1 request`, `1,204 requests`; with a kind `1,204 rejected requests`."""
     return counted(number, f"{kind} request".strip())

@@ -16,7 +16,8 @@ from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial
-from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, seen_of, words_of_end
+from apikeys.pages.lifetimes import seen
+from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, words_of_end
 from apikeys.pages.project import project_context
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce, warn
@@ -78,7 +79,7 @@ def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:
     """The form that was sent, with the end that the key has by now."""
     key.refresh_from_db()
     given = request.POST.copy()
-    given["seen"] = seen_of(key)
+    given["seen"] = seen.written(key.expires_at)
     form = EditKeyForm(given, initial={"name": key.name}, key=key)
     form.add_error(
         "end", "Somebody changed the end in the meantime. Nothing was changed. Check it, then press Save again."

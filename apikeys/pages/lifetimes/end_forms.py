@@ -11,6 +11,7 @@ from django.utils import timezone
 from apikeys.keys.end_limits import ABOUT_THE_END, check_end, in_days, read_local
 from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
+from apikeys.pages.lifetimes import seen
 from common.instants import in_words, stops_working
 from common.names import NameField
 from common.plurals import counted
@@ -20,7 +21,7 @@ _NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus":
 _AT = {"type": "datetime-local", "data-end-at": True}
 _DAYS = (7, 30, 90, 365)
 _MORE_DAYS = (30, 90)
-NEVER, KEEP, ON_A_DATE = "never", "keep", "at"
+NEVER, KEEP, ON_A_DATE = seen.NEVER, "keep", "at"
 WITHOUT_END = "Works until somebody ends, pauses or deletes it"
 
 # The fields that say when a key stops working.
@@ -147,11 +148,6 @@ class CreateKeyForm(EndForm):
         return self.new_end and self.new_end.expires_at
 
 
-def seen_of(key: ApiKey) -> str:
-    """The key's end as the form of Edit remembers it, so that nobody undoes a change that they did not see."""
-    return key.expires_at.isoformat() if key.expires_at else NEVER
-
-
 class EditKeyForm(EndForm):
     """The focus is on the end if an end is given: Extend chooses one."""
 
@@ -162,12 +158,12 @@ class EditKeyForm(EndForm):
 
     def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
         super().__init__(*args, key=key, **kwargs)
-        self.fields["seen"].initial = seen_of(key)
+        self.fields["seen"].initial = seen.written(key.expires_at)
         if "end" in self.initial:
             del self.fields["name"].widget.attrs["autofocus"]
             self.fields["end"].widget.attrs["autofocus"] = True
 
     def clean_seen(self) -> NewEnd | None:
         """The end that the person saw; None if the form does not say it."""
-        seen: str = self.cleaned_data["seen"]
-        return NewEnd(None if seen == NEVER else read_local(seen, "Z")) if seen else None
+        text: str = self.cleaned_data["seen"]
+        return NewEnd(seen.read(text)) if text else None
