@@ -272,10 +272,14 @@ class ApiKey(models.Model):
 
     @property
     def stopped_at(self) -> datetime | None:
-        """When the key's requests began to be rejected; None while they are allowed."""
+        """When the key's requests began to be rejected; None while they are allowed.
+
+        A key may have expired during its pause, or soon after it. Until the end of the pause is written down, the
+        rejected requests are counted since the pause.
+        """
         if self.is_deleted:
             return self.deleted_at
-        return self.paused_at if self.is_paused else self.expires_at if self.is_expired else None
+        return (self.paused_at or self.expires_at) if self.is_paused or self.is_expired else None
 
     @property
     def is_active(self) -> bool:

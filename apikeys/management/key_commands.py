@@ -94,7 +94,10 @@ def find_creator(project: Project, email: str | None) -> User:
 
 
 class KeyStateCommand(OperatorCommand):
-    """Changes one key's state. Subclasses say how, and what to print; {key} stands for name and id, {id} for the id."""
+    """Changes one key's state. Subclasses say how, and what to print; {key} stands for name and id, {id} for the id.
+
+    A command fails if the key is not as the command was to make it. A key that was so already is no failure.
+    """
 
     done: str
     unchanged: str

@@ -12,7 +12,7 @@ from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import pausing
 from apikeys.keys.key_errors import EndOfPauseChanged, KeyGone, PausedAgain
-from apikeys.lifetimes.pauses import re_enabled_itself
+from apikeys.lifetimes.pauses import re_enabled_itself, what_requests_are
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
 from apikeys.pages.lifetimes.pause_forms import ChangeEndForm, EndOfPauseForm, PauseForForm
@@ -84,7 +84,7 @@ def _answer(request: PageRequest, project: Project, key: ApiKey, said: str, undo
     if said:
         announce(
             request,
-            said.format(key.name, _answered(key)),
+            said.format(key.name, what_requests_are(key)),
             # Undo takes this pause back, and no later one.
             undo=undo
             and reverse(undo, args=[project.public_id, key.public_id], query={"seen": written(key.paused_at)}),
@@ -93,13 +93,6 @@ def _answer(request: PageRequest, project: Project, key: ApiKey, said: str, undo
         # Without Undo, because it would undo somebody else's change.
         warn(request, _unchanged(key))
     return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
-
-
-def _answered(key: ApiKey) -> str:
-    """What happens to requests using the key: "allowed", "rejected". A pause is not the only reason to reject them."""
-    if key.standing.lets_in:
-        return "allowed"
-    return "rejected" if key.is_paused else f"still rejected: its status is {key.standing.label}"
 
 
 def _unchanged(key: ApiKey) -> str:
@@ -116,7 +109,8 @@ def _unchanged(key: ApiKey) -> str:
     if key.is_expired:
         return f"{key.name} has expired. Nothing was changed."
     if re_enabled_itself(key):
-        return f"The pause of {key.name} ended by itself. Requests using it are {_answered(key)}. Nothing was changed."
+        are = what_requests_are(key)
+        return f"The pause of {key.name} ended by itself. Requests using it are {are}. Nothing was changed."
     status = "active already" if key.standing.lets_in else f"not paused, and its status is {key.standing.label}"
     return f"{key.name} was {status}. Nothing was changed."
 

@@ -154,7 +154,7 @@ def test_pages_count_down_and_show_the_note_to_members(client, paused, viewer, s
     at = paused.resumes_at
     for member in (client, signed_in(viewer)):
         for said in everywhere(member, paused):
-            assert f"Paused until {at:%H:%M} UTC (in 60 minutes)" in said
+            assert re.search(rf"Paused until (\d+ \w{{3}}, )?{at:%H:%M} UTC \(in 60 minutes\)", said)
             assert NOTE in said
     for said in everywhere(client, paused):
         assert "Keep paused" in said
@@ -183,16 +183,41 @@ def test_a_reload_after_the_end_shows_a_key_that_works(client, paused):
     ("ahead", "words"),
     [
         (timedelta(minutes=4, seconds=30), "until 12:04 UTC (in 5 minutes)"),
+        (timedelta(hours=12), "until 29 Nov, 00:00 UTC (in 12 hours)"),
+        (timedelta(hours=24), "until 29 Nov, 12:00 UTC (in 24 hours)"),
         (timedelta(days=2), "until 30 Nov, 12:00 UTC (in 48 hours)"),
         (timedelta(days=60), "until 27 Jan 2027, 12:00 UTC (in 60 days)"),
     ],
 )
-def test_the_badge_names_the_day_where_it_is_not_near(client, api_key, time_machine, ahead, words):
+def test_the_badge_names_the_day_unless_it_is_today(client, api_key, time_machine, ahead, words):
     time_machine.move_to(datetime(2026, 11, 28, 12, tzinfo=UTC), tick=False)
     ApiKey.objects.filter(pk=api_key.pk).update(
         state="paused", paused_at=timezone.now(), resumes_at=timezone.now() + ahead
     )
     assert f"Paused {words}" in text(client.get(action("key", api_key)))
+
+
+@pytest.mark.parametrize("name", ["pause_for", "change_end_of_pause"])
+def test_the_forms_promise_no_key_back_whose_own_end_comes_first(client, api_key, owner, name):
+    if name == "change_end_of_pause":
+        pause_key(key=api_key, by=owner)
+    assert "end" not in text(client.get(action(name, api_key))).partition("re-enables itself.")[2].split("A pause")[0]
+    end = timezone.now() + HOUR
+    ApiKey.objects.filter(pk=api_key.pk).update(expires_at=end, end_reason="chosen")
+    said = text(client.get(action(name, api_key)))
+    assert f"Its own end is {in_words(end)}. If that comes first, the key has expired, and requests stay" in said
+
+
+def test_requests_of_a_pause_are_not_said_to_have_come_since_the_key_expired(client, paused):
+    """The key's end came during the pause. Nobody has written the end of the pause down yet."""
+    let_lapse(paused)
+    now = timezone.now()
+    ApiKey.objects.filter(pk=paused.pk).update(
+        expires_at=now - HOUR, end_reason="chosen", refused_calls=3, last_refused_at=now - 90 * timedelta(minutes=1)
+    )
+    for said in everywhere(client, paused):
+        assert "3 rejected requests since" in said
+        assert "since it expired" not in said
 
 
 # Another end
