@@ -21,8 +21,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.allauth_internals import consume
 from accounts.invited import opened
-from accounts.invited.confirming import is_confirmed
 from accounts.requests import PageRequest
+from accounts.single_sign_on.connections import own_of_session
+from accounts.unconfirmed import is_confirmed
+from accounts.ways import keeps_password
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from projects.invitations import services
@@ -101,7 +103,7 @@ def accept(request: PageRequest) -> HttpResponse:
         accepted = services.accept(
             digest=opened.digest(request),
             by=request.user,
-            session=request.session.session_key,
+            own=services.OwnWays(request.session.session_key, own_of_session(request, request.user)),
             address=client_address(request),
         )
     except (services.InvitationGone, services.NotInvited, ProjectGone):
@@ -116,12 +118,13 @@ def _after(request: PageRequest, accepted: services.Accepted) -> HttpResponse:
         announce(request, f"You are now {Role(accepted.role).phrase} of {project.name}.")
     else:
         announce(request, f"You are a member of {project.name} already. Your role stays as it was.")
-    if not accepted.was_cleared:
-        return redirect("apikeys:dashboard", project.public_id)
-    # The password that somebody else may know is gone, and this session goes on without it.
-    update_session_auth_hash(request, accepted.user)
-    warn(request, "Your email is confirmed. Choose a new password now.")
-    return redirect("account_set_password")
+    if accepted.was_cleared:
+        # Django ends the sessions of an account that gets another password. This one goes on.
+        update_session_auth_hash(request, accepted.user)
+    if accepted.was_cleared and accepted.had_password and keeps_password(accepted.user):
+        warn(request, "Your email is confirmed. Choose a new password now.")
+        return redirect("account_set_password")
+    return redirect("apikeys:dashboard", project.public_id)
 
 
 @login_not_required

@@ -1,7 +1,7 @@
 """Every change of an invitation. One keyword-only function each, atomic, taking who does it as `by`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.addresses import canonical, spellings
-from accounts.invited.confirming import confirm_and_clear, is_confirmed
 from accounts.models import User
+from accounts.unconfirmed import confirm_and_clear, is_confirmed
 from common.gone import Gone
 from projects import audit_kinds
 from projects.audit_log.kinds import Kind
@@ -43,14 +43,27 @@ class NotInvited(Gone):
     """The invitation is for the address of another account."""
 
 
+class OwnWays(NamedTuple):
+    """How the person who accepts is signed in: the id of the session, and the subjects of single sign-on."""
+
+    session: str | None = None
+    subjects: Collection[str] = ()
+
+
+NO_WAYS = OwnWays()
+
+
 class Accepted(NamedTuple):
-    """`user` is the account as it is now. `was_cleared`: its address was confirmed, and it lost its password."""
+    """`user` is the account as it is now. `was_cleared`: its address is confirmed now, and its password is gone, if it
+    had one (`had_password`).
+    """
 
     project: Project
     role: str
     user: User
     is_new: bool
     was_cleared: bool
+    had_password: bool
 
 
 def invite(
@@ -131,11 +144,11 @@ def revoke(*, invitation: Invitation, by: User | None, address: str | None = Non
         _note(audit_kinds.INVITATION_REVOKED, invitation, by, address)
 
 
-def accept(*, digest: bytes | None, by: User, session: str | None, address: str | None = None) -> Accepted:
+def accept(*, digest: bytes | None, by: User, own: OwnWays = NO_WAYS, address: str | None = None) -> Accepted:
     """Uses the token up, and makes a member of `by`. A person who is a member already keeps their role.
 
     The mailed token confirms the address of the account. If it was not confirmed, the account loses everything that
-    another person could know: its password, second factors, and sessions except the one with the id `session`.
+    another person could know: its password, second factors, sessions and connections, except `own`.
     Raises InvitationGone, NotInvited and ProjectGone.
     """
     found = find(digest)
@@ -153,11 +166,11 @@ def accept(*, digest: bytes | None, by: User, session: str | None, address: str 
         if not (user.is_active and is_for(invitation, user)):
             raise NotInvited
         _use_up(invitation, user, now)
-        is_cleared = way == Way.MAILED and not is_confirmed(user)
+        is_cleared, had_password = way == Way.MAILED and not is_confirmed(user), user.has_usable_password()
         if is_cleared:
-            confirm_and_clear(user, session=session)
+            confirm_and_clear(user, session=own.session, subjects=own.subjects)
         is_new = let_in(project=project, user=user, role=Role(invitation.role), address=address)
-    return Accepted(project, invitation.role, user, is_new, is_cleared)
+    return Accepted(project, invitation.role, user, is_new, is_cleared, had_password)
 
 
 def _use_up(invitation: Invitation, user: User, now: datetime) -> None:

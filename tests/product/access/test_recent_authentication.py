@@ -62,8 +62,8 @@ def test_exactly_what_would_cost_most_asks(aged, project, api_key, viewer, invit
     """T21: pausing must be quick, and so must re-enabling a key that nobody reported."""
     asking = set()
     for route in all_routes():
-        if not route.is_page:
-            continue
+        if not route.is_page or "switch-account" in route.pattern:
+            continue  # that page signs out
         ids = {"project_id": project.public_id, "key_id": api_key.public_id, "user_id": viewer.public_id}
         path = route.path(**ids, invitation_id=invitation.public_id)
         for way in ("GET", "POST"):
