@@ -1,21 +1,28 @@
 """P19 of product.md: people share a project."""
 
-import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from accounts.models import User
 from common.outbox import senders
 from config.environment import email_url
+from projects.invitations.models import Invitation
+from projects.invitations.services import copy_link
+from projects.permissions import Role
+from tests.browser.accounts import faults
 from tests.browser.places import button, call, copied_with, members_page, said
+from tests.support.factories import UserFactory
 from tests.support.people.accounts import NEW_PASSWORD
-from tests.support.people.invitations import ADDRESS, PAGE
+from tests.support.people.invitations import ADDRESS, PAGE, invited, path_of
 from tests.support.programs.mail_server import MailServer
+from tests.support.stored.rows import many_invitations
 
-SHOTS = os.environ.get("SHOTS")  # a folder for screenshots
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 LINK = re.compile(r"http\S+/invitations/[0-9a-f]{64}/")
 
@@ -107,3 +114,58 @@ def test_the_buttons_of_an_invitation_say_what_they_did_and_keep_the_focus(owner
     expect(owners_page.get_by_role("alert")).to_contain_text("nobody: Enter a valid email address.")
     expect(owners_page.get_by_label("Email addresses")).to_be_focused()
     expect(owners_page.get_by_label("Email addresses")).to_have_value(f"nobody, {ADDRESS}")
+
+
+# Layout and axe
+
+
+def copied_path(project, owner: User, address: str = ADDRESS, role: Role = Role.DEVELOPER) -> str:
+    return path_of(copy_link(invitation=invited(project, owner, address, role), by=owner)[1])
+
+
+def test_what_an_invited_person_sees_fits_and_reads_well(page, sign_in, owner, project):
+    """H6: each state of an invitation."""
+    User.objects.filter(pk=owner.pk).update(name="Grace Hopper")
+    link = copied_path(project, owner)
+    page.goto(link)
+    found = faults(page, "invitation, signed out")
+    page.get_by_role("link", name="Create account").click()
+    found |= faults(page, "invitation, sign-up")
+    sign_in(page, owner)
+    page.goto(PAGE)
+    found |= faults(page, "invitation, another account")
+    person = UserFactory(email=ADDRESS)
+    sign_in(page, person)
+    page.goto(link)
+    found |= faults(page, "invitation, to accept")
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    page.goto(PAGE)
+    found |= faults(page, "invitation, expired")
+    button(page, "Ask for a new invitation").click()
+    said(page, "The owners of the project got an email.")
+    Invitation.objects.all().delete()
+    page.goto(PAGE)
+    assert found | faults(page, "invitation, unknown") == {}
+
+
+def test_invitations_on_the_members_page_fit_and_read_well(owners_page, owner, project):
+    """H6: none, some in each state, many, a new link, and a refused form."""
+    owners_page.goto(members_page(project))
+    found = faults(owners_page, "invitations, none")
+    colleague = UserFactory(email="colleague@example.com")
+    for address in (ADDRESS, f"{'w' * 52}@example.com", "expired@example.com", "orphan@example.com"):
+        invited(project, owner, address)
+    Invitation.objects.filter(email="expired@example.com").update(expires_at=timezone.now() - timedelta(days=1))
+    Invitation.objects.filter(email="orphan@example.com").update(by=colleague)
+    owners_page.reload()
+    found |= faults(owners_page, "invitations, some")
+    button(owners_page, "Copy link").first.click()
+    said(owners_page, "The link for")
+    found |= faults(owners_page, "invitations, new link")
+    owners_page.get_by_label("Email addresses").fill(f"nobody, {ADDRESS}, {owner.email}")
+    button(owners_page, "Invite").click()
+    expect(owners_page.get_by_role("alert")).to_be_visible()
+    found |= faults(owners_page, "invitations, refused")
+    many_invitations(project, 46)
+    owners_page.reload()
+    assert found | faults(owners_page, "invitations, many") == {}
