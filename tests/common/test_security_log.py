@@ -267,6 +267,22 @@ def ends_and_pauses(world, secrets):
             record_event(kind, key=key, by=None, address=None, **names)
 
 
+def invitations(world, secrets):
+    project, client = world["project"], inside(world["owner"])
+    client.post(page("projects:invite", project), {"emails": "a@example.com, b@example.com", "role": "viewer"})
+    one, two = (page("projects:invite", project) + row.public_id for row in project.invitations.order_by("email"))
+    client.post(f"{one}/resend/")
+    shown = client.post(f"{one}/link/").content.decode()
+    link = re.search(r"/invitations/([0-9a-f]{64})/", shown)
+    client.post(f"{two}/revoke/")
+    guest, user = browser(), UserFactory(email="a@example.com")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    sign_in_recently(guest, user)
+    guest.get(link[0])
+    guest.post(reverse("projects:accept_invitation"))
+    secrets.append(link[1])
+
+
 VISITS = [
     sign_up,
     sign_in,
@@ -278,6 +294,7 @@ VISITS = [
     admin,
     calls,
     ends_and_pauses,
+    invitations,
 ]
 
 
