@@ -279,8 +279,8 @@ REPORTED = register(
         Email(
             "reported",
             "API key reported as leaked",
-            "An API key was reported as leaked, by someone who has its secret. Latchkey has paused the key: requests "
-            "using it are now rejected.",
+            "An API key was reported as leaked, by someone who has its secret. The server has paused the key: "
+            "requests using it are now rejected.",
             "Create a new key, switch your programs to it, then delete this one.",
         ),
         has_source=True,

@@ -6,7 +6,16 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 
-from config.environment import cache_url, database_url, email_url, given_addresses, local_secrets, production
+from config.environment import (
+    branding,
+    cache_url,
+    database_url,
+    email_url,
+    given_addresses,
+    local_secrets,
+    production,
+    single_sign_on,
+)
 from config.environment import variables as env
 from config.environment.variables import DATA_DIR, PRODUCTION
 from config.logs import LOGGING  # noqa: F401  Django reads it
@@ -51,6 +60,9 @@ GITHUB_PUBLIC_KEYS = env.given("GITHUB_PUBLIC_KEYS")
 # Whom to tell of a weakness of this server, as /.well-known/security.txt says (RFC 9116).
 SECURITY_CONTACT = given_addresses.contacts("SECURITY_CONTACT")
 
+# What pages, emails and snippets call the product, with its logo, colour and links
+BRAND = branding.brand()
+
 # What one account, project or address can create (docs/security.md, "Limits")
 MAX_PROJECTS_PER_USER = env.whole_number("MAX_PROJECTS_PER_USER", 50, least=1)
 MAX_DELETED_PROJECTS_PER_USER = env.whole_number("MAX_DELETED_PROJECTS_PER_USER", 1_000, least=1)
@@ -82,6 +94,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    # For its tables. Its pages are taken away (accounts/urls.py), and its provider is called by ours.
+    "allauth.socialaccount",
     "accounts.sessions.session_list_app.SessionList",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -121,6 +135,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "config.middleware.every_request.own_405",
     "config.middleware.every_request.htmx_pages",
+    "config.middleware.sign_in.WaysIn",
     "config.middleware.sign_in.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -139,7 +154,8 @@ WSGI_APPLICATION = "config.wsgi.application"
 FORM_RENDERER = "common.answers.withheld.WithoutSecrets"
 TEMPLATES = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "common.branding.branded_templates.BrandedTemplates",
+        "NAME": "django",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
@@ -178,6 +194,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "accounts.sign_in.passwords.StolenPasswordValidator"},
 ]
+SIGN_IN = single_sign_on.ways("SIGN_IN")
+OIDC_ISSUER = single_sign_on.issuer("OIDC_ISSUER")
+OIDC_CLIENT_ID = env.given("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.given("OIDC_CLIENT_SECRET")
+OIDC_NAME = single_sign_on.provider_name("OIDC_NAME")
+# Whether a verified address of the provider may open the account here that has it.
+OIDC_TRUST_EMAIL = env.flag("OIDC_TRUST_EMAIL", False)
+OIDC_SECONDS = env.seconds("OIDC_SECONDS", 4.0)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
@@ -217,13 +241,15 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_account": "100/h/key",
     "mailed_code": "20/m/ip",
     "own_code": "1/10s/key",
+    "single_sign_on": "30/m/ip",
 }
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 # Where addresses are not confirmed at sign-up, a second factor does not demand it either.
 MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_PASSKEY_LOGIN_ENABLED = True
+# Who has left the operator's organization keeps a passkey, and could sign in past the provider.
+MFA_PASSKEY_LOGIN_ENABLED = "password" in SIGN_IN
 MFA_FORMS = {
     "activate_totp": "accounts.second_factors.totp.ActivateTOTPForm",
     "add_webauthn": "accounts.sign_in.forms.AddWebAuthnForm",
@@ -234,7 +260,7 @@ MFA_FORMS = {
     "reauthenticate": "accounts.second_factors.totp.ReauthenticateForm",
     "reauthenticate_webauthn": "accounts.sign_in.forms.ReauthenticateWebAuthnForm",
 }
-MFA_TOTP_ISSUER = "Latchkey"
+MFA_TOTP_ISSUER = BRAND.name
 # One step of 30 seconds each way, for clocks and for the time it takes to type (RFC 6238, 5.2).
 MFA_TOTP_TOLERANCE = 1
 SESSION_ENGINE = "accounts.sessions.store"
@@ -247,8 +273,8 @@ vars().update(email_url.parse(env.given("EMAIL_URL")))
 # What EMAIL_URL says is for the threads that send. Everybody else only writes emails into the outbox.
 MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
 EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"
-DEFAULT_FROM_EMAIL = given_addresses.sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
-EMAIL_SUBJECT_PREFIX = "[Latchkey] "
+DEFAULT_FROM_EMAIL = given_addresses.sender("DEFAULT_FROM_EMAIL", BRAND.sender)
+EMAIL_SUBJECT_PREFIX = f"[{BRAND.name}] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
 MAIL_RETRY_SECONDS = env.seconds("MAIL_RETRY_SECONDS", 10.0)

@@ -61,7 +61,7 @@ _SORTED: dict[str, tuple[str | OrderBy | Lower, ...]] = {
 
 def project_context(project: Project) -> dict[str, Any]:
     """The context of every page of a project with its keys."""
-    return rights(project) | {"environment_variable": snippets.ENVIRONMENT_VARIABLE}
+    return rights(project)
 
 
 def snippet_context(request: PageRequest) -> dict[str, Any]:
@@ -159,7 +159,8 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), None) or _newest_of_roll(keys[0] if keys else None)
     with_rehearsals([key] if key else [])
-    files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
+    shown = FILES_SHOWN if settings.BRAND.shows_files else 0
+    files = list(project.files.annotate(number=Window(Count("pk")))[:shown])
     context |= snippet_context(request) | {
         "key": key,
         "keys": keys,
@@ -291,8 +292,7 @@ def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:
 @login_not_required
 @require_safe
 def help_page(request: PageRequest) -> HttpResponse:
-    context = snippet_context(request) | {"environment_variable": snippets.ENVIRONMENT_VARIABLE}
-    context |= {
+    context = snippet_context(request) | {
         "refusals": (*OF_A_KEY, UNAVAILABLE),
         "roles": Role,
         "rights_of_roles": rights_of_roles(),

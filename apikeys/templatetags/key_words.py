@@ -27,7 +27,7 @@ register = template.Library()
 _NEW_KEY = "Create a new key"
 _HEIGHT = 24
 _LISTED = 3  # addresses on one line
-_STEP = 4  # a day's width; latchkey.css leaves the last quarter empty, so that each day is a bar
+_STEP = 4  # a day's width; main.css leaves the last quarter empty, so that each day is a bar
 
 
 @register.filter

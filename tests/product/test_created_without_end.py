@@ -53,7 +53,7 @@ def test_everything_that_can_be_created_has_a_limit(
     new_key = reverse("apikeys:create", args=[project.public_id])
     answers = [site.post(new_key, {"name": f"Key {number}"}) for number in range(5)]
     assert [answer.status_code for answer in answers] == [302, 302, 302, 422, 422]
-    assert "This project has created 4 keys in 24 hours" in answers[-1].content.decode()
+    assert "This project has reached its limit of 4 new keys in 24 hours" in answers[-1].content.decode()
     assert [upload(form()).status_code for _ in range(2)] == [201, 201]
     assert "2 files. Delete some" in assert_error(upload(form()), 409, "too_many_files")
     report = {"secret": secret_format.generate("lk_")}

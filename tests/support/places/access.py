@@ -31,6 +31,8 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     "": {"GET": (200, 302, 302, 302, 302, 302)},
     "favicon.ico": dict.fromkeys(("GET", "OPTIONS", *UNSAFE), (302,) * 6),
     "help/": {"GET": (200,) * 6},
+    # The logo and the colours of an operator, who has none here (tests/config/test_brand_pages.py).
+    "brand/<str:name>": {"GET": (404,) * 6},
     ".well-known/security.txt": {"GET": (404,) * 6},
     ".well-known/change-password": {"GET": (302,) * 6},
     "projects/": {"GET": (LOGIN, 200, 200, 200, 200, 200)},
