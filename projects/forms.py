@@ -53,7 +53,7 @@ class RenameProjectForm(PageForm):
 
 
 class MailsForm(PageForm):
-    """The kinds of emails that an owner gets; the fields have the names that `MembershipQuerySet.mailed` uses."""
+    """The kinds of emails that a member gets. The fields have the names that `MembershipQuerySet.mailed` uses."""
 
     id_prefix = "mail"
     created = forms.BooleanField(required=False, label="A key is created")

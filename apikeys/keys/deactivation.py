@@ -46,7 +46,7 @@ def active_keys_of(user: User) -> QuerySet[ApiKey]:
 
 def projects_of_nobody_else(user: User) -> QuerySet[Project]:
     """The living projects whose only active owner is the user."""
-    owners = Membership.objects.that(Permission.OWN_PROJECT).filter(project=OuterRef("pk"), user__is_active=True)
+    owners = Membership.objects.active().that(Permission.OWN_PROJECT).filter(project=OuterRef("pk"))
     return Project.objects.of(user, can=Permission.OWN_PROJECT).filter(~Exists(owners.exclude(user=user)))
 
 
