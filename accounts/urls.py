@@ -13,6 +13,7 @@ from accounts.requests import PageRequest
 from accounts.sessions.session_list import end_session, list_sessions
 from accounts.sign_in.code_page import enter_code
 from accounts.sign_in.recent_authentication import ask_who_it_is
+from accounts.sign_up.first_password import set_first_password
 
 
 def set_password(request: PageRequest) -> HttpResponse:
@@ -26,6 +27,7 @@ allauth_internals.drop_addresses_of_passkeys()
 urlpatterns = [
     path("confirm-email/", enter_code, name="account_email_verification_sent"),
     path("password/set/", set_password, name="account_set_password"),
+    path("first-password/", set_first_password, name="account_first_password"),
     path("sessions/", reauthentication_required(list_sessions, allow_get=True), name="usersessions_list"),
     path("sessions/<session_row:pk>/end/", reauthentication_required(end_session), name="end_session"),
     path("2fa/webauthn/keys/<passkey_row:pk>/remove/", remove_webauthn, name="mfa_remove_webauthn"),

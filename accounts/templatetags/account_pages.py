@@ -5,6 +5,9 @@ from allauth.mfa import app_settings
 from django import template
 from django.forms import BoundField, CheckboxInput, PasswordInput
 
+from accounts.sign_up import sign_up_policy
+from accounts.sign_up.sign_up_policy import SignUpPage
+
 register = template.Library()
 
 FORM_ERRORS = "form-errors"  # the id in account/form_errors.html
@@ -28,6 +31,12 @@ SYSTEMS = {
     "macOS": r"Mac OS X|Macintosh",
     "Linux": r"Linux|X11",
 }
+
+
+@register.simple_tag
+def sign_up_page() -> SignUpPage:
+    """What the pages say about signing up."""
+    return sign_up_policy.page()
 
 
 @register.filter

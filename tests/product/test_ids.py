@@ -19,7 +19,10 @@ from tests.support.places.pages import action, page
 pytestmark = pytest.mark.nodb
 
 NAMING = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "commandfor", "popovertarget", "form")
-SIGNED_OUT = ("account_login", "account_signup", "account_reset_password", "account_inactive", "apikeys:help")
+SIGNED_OUT = (
+    *("account_login", "account_signup", "account_reset_password", "account_inactive", "apikeys:help"),
+    "account_first_password",
+)
 ACCOUNT = (
     *("account_email", "account_change_password", "account_reauthenticate", "account_logout", "usersessions_list"),
     *("mfa_index", "mfa_activate_totp", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_generate_recovery_codes"),
