@@ -120,8 +120,9 @@ RESUMED_REPORTED = register(
         Email(
             None,
             "Reported API key re-enabled",
-            "An API key that was reported as leaked was re-enabled. Requests using it are allowed again, also from "
-            "anyone else who has its secret.",
+            "An API key that was reported as leaked was re-enabled. Unless it has expired, or the account of the "
+            "person responsible for it is deactivated, requests using it are allowed again, also from anyone else who "
+            "has its secret.",
             f"If this was not you or someone you trust, pause the key, create a new one, then {CHECK_ACCOUNTS}.",
         ),
     )
@@ -176,7 +177,8 @@ REVIVED = register(
         Email(
             None,
             "Expired API key extended",
-            "An API key that had expired was extended. Unless it is paused, requests using it are allowed again.",
+            "An API key that had expired was extended. Unless it is paused, or the account of the person "
+            "responsible for it is deactivated, requests using it are allowed again.",
             f"If this was not you or someone you trust, end the key, then {CHECK_ACCOUNTS}.",
         ),
         names=True,
@@ -277,8 +279,8 @@ REPORTED = register(
         Email(
             "reported",
             "API key reported as leaked",
-            "An API key was reported as leaked, by someone who has its secret. Latchkey has paused the key: requests "
-            "using it are now rejected.",
+            "An API key was reported as leaked, by someone who has its secret. The server has paused the key: "
+            "requests using it are now rejected.",
             "Create a new key, switch your programs to it, then delete this one.",
         ),
         has_source=True,

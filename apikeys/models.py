@@ -75,6 +75,8 @@ def holds(standing: Standing) -> Q:
     return reduce(or_, any_of)
 
 
+NOT_ENDED = Q(state__in=[KeyState.ACTIVE, KeyState.PAUSED]) & _is("expires_at", AHEAD)
+
 # A key's place in STANDINGS, for lists that are sorted by standing. The last standing whose conditions hold is the
 # key's.
 STANDING_ORDER = Case(
@@ -96,7 +98,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def not_ended(self) -> ApiKeyQuerySet:
         """Living keys whose end has not come. They count towards the limit on keys."""
-        return self.filter(_is("expires_at", AHEAD), state__in=[KeyState.ACTIVE, KeyState.PAUSED])
+        return self.filter(NOT_ENDED)
 
     def standing_as(self, *standings: Standing) -> ApiKeyQuerySet:
         """The keys whose standing is one of these."""

@@ -57,7 +57,7 @@ class Standing:
     code: str
     where: Sequence[Mapping[str, object]]  # each of these makes it: facts with their values, PASSED or AHEAD
     label: str
-    badge: str  # the badge's class in latchkey.css
+    badge: str  # the badge's class in main.css
     icon: str  # the name of a heroicon
     sentence: str  # what it means
     advice: str = ""  # what a member can do about it
@@ -142,7 +142,7 @@ CREATOR_DEACTIVATED = Standing(
     badge="reported",
     icon="no-symbol",
     sentence="Rejected: the account of the person responsible for it is deactivated.",
-    advice="Take the key over, or create a new key.",
+    advice="Create a new key, or take this one over.",
     refusal=refusals.FORBIDDEN,
 )
 DELETED = Standing(

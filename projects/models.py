@@ -84,16 +84,19 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         """Members whose role allows `can`."""
         return self.filter(role__in=roles_that(can))
 
+    def active(self) -> MembershipQuerySet:
+        """Members who can sign in: their accounts are neither deactivated nor deleted."""
+        return self.filter(user__is_active=True, user__deleted_at=None)
+
     def mailed(self, about: str | None = None) -> MembershipQuerySet:
         """Members who get the emails about keys that were `about`: created, deleted, revealed, reported,
         ending, or used from a new address (new_address).
 
         Without `about`, all owners, because nobody can switch off some emails.
         """
-        active = self.filter(user__is_active=True)
         if about is None:
-            return active.that(Permission.OWN_PROJECT)
-        return active.that(Permission.GET_MAILS).filter(**{f"mail_{about}": True})
+            return self.active().that(Permission.OWN_PROJECT)
+        return self.active().that(Permission.GET_MAILS).filter(**{f"mail_{about}": True})
 
 
 class Membership(models.Model):

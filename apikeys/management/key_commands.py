@@ -9,6 +9,7 @@ from accounts.models import User
 from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from common.instants import in_words
+from common.plurals import counted
 from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user
 from projects.models import Project
 from projects.permissions import Permission
@@ -55,10 +56,6 @@ def end_in_words(key: ApiKey) -> str:
     if key.expires_at is None:
         return ""
     return f"{'ended' if key.is_expired else 'ends'} {in_words(key.expires_at)}"
-
-
-def counted(number: int, noun: str = "key") -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def named(key_ids: list[str], noun: str = "key") -> str:

@@ -35,7 +35,7 @@ from tests.support.factories import ApiKeyFactory, UserFactory
 from tests.support.places.pages import page
 
 NOW = datetime(2026, 3, 10, 15, 0, tzinfo=UTC).timestamp()
-CSS = (REPOSITORY / "static" / "css" / "latchkey.css").read_text()
+CSS = (REPOSITORY / "static" / "css" / "main.css").read_text()
 
 # The standing of a key with these facts: its state, the reason of its pause, whether its creator's account is active.
 EXPECTED = {
@@ -90,7 +90,7 @@ STORED = [
 @pytest.mark.nodb
 @pytest.mark.parametrize("standing", STANDINGS, ids=lambda standing: standing.code)
 def test_a_standing_has_all_that_pages_show(standing):
-    assert re.search(rf"\.badge(\.|:is\([^)]*\.){standing.badge}\b", CSS), f"latchkey.css needs .badge.{standing.badge}"
+    assert re.search(rf"\.badge(\.|:is\([^)]*\.){standing.badge}\b", CSS), f"main.css needs .badge.{standing.badge}"
     for size in ("mini", "outline"):
         icon = Template(f"{{% heroicon_{size} icon %}}").render(Context({"icon": standing.icon}))
         assert "<svg" in icon, "heroicons raises for an icon that it does not have"

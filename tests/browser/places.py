@@ -103,6 +103,10 @@ def usage_page(project: Project) -> str:
     return reverse("apikeys:usage", args=[project.public_id])
 
 
+def members_page(project: Project) -> str:
+    return reverse("projects:members", args=[project.public_id])
+
+
 def key_page(key: ApiKey, action: str = "delete") -> str:
     return reverse(f"apikeys:{action}", args=[key.project.public_id, key.public_id])
 

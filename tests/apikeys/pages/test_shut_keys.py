@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
-from tests.support.factories import MembershipFactory, UserFactory
+from tests.support.factories import ApiKeyFactory, MembershipFactory, UserFactory
 from tests.support.places.pages import HTMX, action, page, text
 
 WHY = "Rejected: the account of the person responsible for it is deactivated."
@@ -83,8 +84,19 @@ def test_re_enabling_it_does_not_promise_that_requests_are_let_in(shut, client, 
     row = client.get(page("apikeys:settings", shut.project))
     assert (badges(row), WHY in text(row)) == (["Paused"], True)
     answer = client.post(action("resume", shut), headers=headers, follow=True)
-    assert "Re-enabled Nightly backup. Requests using it are rejected." in text(answer)
+    still = "Requests using it are still rejected: its status is Account deactivated."
+    assert f"Re-enabled Nightly backup. {still}" in text(answer)
     assert (badges(answer), WHY in text(answer)) == (["Account deactivated"], True)
+    again = client.post(action("resume", shut), headers=headers, follow=True)
+    assert "Nightly backup was not paused, and its status is Account deactivated." in text(again)
+
+
+def test_a_key_that_expired_while_it_was_paused_is_said_to_be_expired(client, project, owner):
+    key = ApiKeyFactory(project=project, name="Staging")
+    pause_key(key=key, by=owner)
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now())
+    answer = client.post(action("resume", key), follow=True)
+    assert "Re-enabled Staging. Requests using it are still rejected: its status is Expired." in text(answer)
 
 
 def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):

@@ -131,7 +131,7 @@ def test_a_project_without_a_key_says_what_will_appear(client, viewer, signed_in
     project = ProjectFactory(name="New")
     MembershipFactory(project=project, user=viewer, role="viewer")
     assert "No requests yet." in text(signed_in(viewer).get(address(project)))
-    assert "Only owners of the project can create" in text(signed_in(viewer).get(address(project)))
+    assert "Only owners and developers of the project can create" in text(signed_in(viewer).get(address(project)))
     MembershipFactory(project=project, user=project.created_by)
     assert "+ Create Key" in text(signed_in(project.created_by).get(address(project)))
 

@@ -15,7 +15,7 @@ from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
 from projects.audit_log import activity
 from projects.audit_log.models import AuditEvent
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.permissions import Role
 from projects.services import rename_project
 from tests.support.calls.api_client import secret_of
