@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import structlog
 from allauth.account.models import EmailAddress
 from allauth.core import context
-from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -15,8 +15,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.urls import reverse
 
-from accounts import allauth_internals, rate_limits, security_events
+from accounts import allauth_internals, rate_limits, security_events, ways
 from accounts.addresses import canonical, canonical_or_none, look_of
 from accounts.models import User
 from accounts.second_factors import secrets_at_rest
@@ -25,6 +26,7 @@ from accounts.sign_in.code_emails import own_email_allowed, wait_for_next_email
 from accounts.sign_in.pending import ENDED
 from accounts.sign_in.recent_authentication import was_recent
 from accounts.sign_up import sign_up_policy
+from accounts.single_sign_on.connections import is_connected
 from common.client_address import client_address, network_of
 from common.security_log import Event, record
 
@@ -134,7 +136,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        said = {"signed_out_elsewhere": were_sessions_ended(self.request)}
+        said = {"signed_out_elsewhere": were_sessions_ended(self.request), "has_password": ways.keeps_password(user)}
         super().send_notification_mail(template_prefix, user, said | (context or {}), email)
 
     def set_password(self, user: User, password: str) -> None:
@@ -194,8 +196,26 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         return error
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Decides by our rule: a sign-in counts as a confirmation. allauth would ask for one right after it."""
-        return bool(super().is_reauthentication_required(app=app, **kwargs)) and not was_recent(self.request)
+        """Decides by our rule: a sign-in counts as a confirmation. allauth would ask for one right after it.
+
+        allauth asks nobody who has no password and no second factor. They confirm at the provider of single sign-on.
+        """
+        if not super().is_reauthentication_required(app=app, **kwargs) or was_recent(self.request):
+            return False
+        if self.get_reauthentication_methods(self.request.user):
+            raise ReauthenticationRequired
+        return True
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """The ways to confirm who is there, the first one first."""
+        methods = super().get_reauthentication_methods(user)
+        if not ways.keeps_password(user):
+            methods = [method for method in methods if method["id"] != "reauthenticate"]
+        if user.is_authenticated and is_connected(user):
+            description = f"Continue with {settings.OIDC_NAME}"
+            url = reverse("single_sign_on_confirm")
+            methods.append({"id": "single_sign_on", "description": description, "url": url})
+        return list(methods)
 
     def is_safe_url(self, url: str | None) -> bool:
         """Whether a `next` may be followed. allauth's own method raises for a malformed address, such as `http://[::1`."""

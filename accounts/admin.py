@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from allauth.account.admin import EmailAddress
-from allauth.account.decorators import secure_admin_login
 from allauth.mfa.admin import Authenticator
+from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.admin import UserSession
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
@@ -24,20 +24,24 @@ from django.utils.safestring import SafeString
 
 from accounts import services
 from accounts.addresses import canonical, spellings
+from accounts.admin_login import admin_login
 from accounts.models import User
 from common.client_address import client_address
 
 admin.site.site_header = "Latchkey admin"
 admin.site.site_title = "Latchkey admin"
 admin.site.index_title = "Users, projects and keys"
-# The admin's own login page knows neither second factors nor the limit on failed logins; allauth's does.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = admin_login(admin.site.login)  # type: ignore[method-assign, assignment]
 
 # allauth's own pages show TOTP seeds and session ids, and attach a confirmed address to any account: each
 # lets its reader in as somebody else. The imports above made allauth register them, to be taken out here.
 admin.site.unregister(EmailAddress)
 admin.site.unregister(Authenticator)
 admin.site.unregister(UserSession)
+# Providers come from the settings alone, and no tokens are stored. A connection that staff make opens the account.
+admin.site.unregister(SocialApp)
+admin.site.unregister(SocialToken)
+admin.site.unregister(SocialAccount)
 # Django's own page lets staff with one permission put every permission into their own group.
 admin.site.unregister(Group)
 

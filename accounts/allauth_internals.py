@@ -6,6 +6,7 @@ tests/accounts/test_allauth_contract.py holds what this module relies on. An upg
 
 from typing import Any, NamedTuple
 
+from allauth import urls as allauth_urls
 from allauth.account import auth_backends
 from allauth.account import forms as account_forms
 from allauth.account.adapter import DefaultAccountAdapter
@@ -16,6 +17,7 @@ from allauth.account.internal.flows.email_verification_by_code import (
 )
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.password_reset_by_code import PASSWORD_RESET_VERIFICATION_SESSION_KEY
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
 from allauth.account.models import Login
 from allauth.account.utils import url_str_to_user_pk
@@ -210,6 +212,16 @@ def record_password(request: HttpRequest, user: Any) -> None:
     record_authentication(request, user, method="password", email=user.email)
 
 
+def record_single_sign_on(request: HttpRequest, user: Any, **facts: Any) -> None:
+    """Notes that the provider has just said who this is. `facts` are kept with the note."""
+    record_authentication(request, user, method="socialaccount", type="single_sign_on", **facts)
+
+
+def forget_suspended_form(request: HttpRequest) -> None:
+    """Drops a form that waits in the session for a confirmation."""
+    request.session.pop(STATE_SESSION_KEY, None)
+
+
 def keep_code_used(authenticator: Any, code: str, seconds: int) -> None:
     """An authenticator app's code lets nobody in for so long."""
     cache.set(TOTP(authenticator)._get_used_cache_key(code), "y", seconds)
@@ -224,3 +236,9 @@ def drop_addresses_of_passkeys() -> None:
     A pattern before theirs would answer first, but Django would still make links from theirs.
     """
     passkeys.urlpatterns[:] = [entry for entry in passkeys.urlpatterns if "<int:pk>" not in str(entry.pattern)]
+
+
+def drop_addresses_of_social_accounts() -> None:
+    """Takes the pages of allauth's `socialaccount` away; accounts/urls.py has ours."""
+    theirs = ("3rdparty/", "social/")
+    allauth_urls.urlpatterns[:] = [x for x in allauth_urls.urlpatterns if not str(x.pattern).startswith(theirs)]

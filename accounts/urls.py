@@ -14,6 +14,7 @@ from accounts.sessions.session_list import end_session, list_sessions
 from accounts.sign_in.code_page import enter_code
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from accounts.sign_up.first_password import set_first_password
+from accounts.single_sign_on import connections, provider_pages
 
 
 def set_password(request: PageRequest) -> HttpResponse:
@@ -23,11 +24,18 @@ def set_password(request: PageRequest) -> HttpResponse:
 
 
 allauth_internals.drop_addresses_of_passkeys()
+allauth_internals.drop_addresses_of_social_accounts()
 
 urlpatterns = [
     path("confirm-email/", enter_code, name="account_email_verification_sent"),
     path("password/set/", set_password, name="account_set_password"),
     path("first-password/", set_first_password, name="account_first_password"),
+    path("single-sign-on/", provider_pages.begin, name="single_sign_on"),
+    path("single-sign-on/callback/", provider_pages.come_back, name="single_sign_on_callback"),
+    path("single-sign-on/confirm/", provider_pages.confirm, name="single_sign_on_confirm"),
+    path("connections/", connections.list_connections, name="single_sign_on_connections"),
+    path("connections/connect/", provider_pages.begin_connecting, name="single_sign_on_connect"),
+    path("connections/disconnect/", connections.disconnect, name="single_sign_on_disconnect"),
     path("sessions/", reauthentication_required(list_sessions, allow_get=True), name="usersessions_list"),
     path("sessions/<session_row:pk>/end/", reauthentication_required(end_session), name="end_session"),
     path("2fa/webauthn/keys/<passkey_row:pk>/remove/", remove_webauthn, name="mfa_remove_webauthn"),

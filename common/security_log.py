@@ -24,6 +24,7 @@ class Event(StrEnum):
     ACCOUNT_DEACTIVATED = "account_deactivated"
     ACCOUNT_REACTIVATED = "account_reactivated"
     ACCOUNT_DELETED = "account_deleted"
+    ACCOUNT_CLEARED = "account_cleared"
     SIGN_UP_REFUSED = "sign_up_refused"
     SIGNED_IN = "signed_in"
     SIGN_IN_FAILED = "sign_in_failed"
@@ -35,6 +36,9 @@ class Event(StrEnum):
     SECOND_FACTOR_REMOVED = "second_factor_removed"
     SECOND_FACTOR_FAILED = "second_factor_failed"
     MAILED_CODE_FAILED = "mailed_code_failed"
+    SINGLE_SIGN_ON_CONNECTED = "single_sign_on_connected"
+    SINGLE_SIGN_ON_DISCONNECTED = "single_sign_on_disconnected"
+    SINGLE_SIGN_ON_REFUSED = "single_sign_on_refused"
     PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105  an event's name
     PASSWORD_RESET = "password_reset"  # noqa: S105
     PASSWORD_CHANGED = "password_changed"  # noqa: S105

@@ -14,6 +14,7 @@ from config.environment import (
     given_addresses,
     local_secrets,
     production,
+    single_sign_on,
 )
 from config.environment import variables as env
 from config.environment.variables import DATA_DIR, PRODUCTION
@@ -93,6 +94,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    # For its tables. Its pages are taken away (accounts/urls.py), and its provider is called by ours.
+    "allauth.socialaccount",
     "accounts.sessions.session_list_app.SessionList",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -132,6 +135,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "config.middleware.every_request.own_405",
     "config.middleware.every_request.htmx_pages",
+    "config.middleware.sign_in.WaysIn",
     "config.middleware.sign_in.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -193,6 +197,14 @@ AUTH_PASSWORD_VALIDATORS = [
 # Who may get an account (accounts/sign_up/sign_up_policy.py)
 SIGN_UP = env.one_of("SIGN_UP", "open", "invited", "closed")
 SIGN_UP_DOMAINS = given_addresses.mail_domains("SIGN_UP_DOMAINS")
+SIGN_IN = single_sign_on.ways("SIGN_IN")
+OIDC_ISSUER = single_sign_on.issuer("OIDC_ISSUER")
+OIDC_CLIENT_ID = env.given("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.given("OIDC_CLIENT_SECRET")
+OIDC_NAME = single_sign_on.provider_name("OIDC_NAME")
+# Whether a verified address of the provider may open the account here that has it.
+OIDC_TRUST_EMAIL = env.flag("OIDC_TRUST_EMAIL", False)
+OIDC_SECONDS = env.seconds("OIDC_SECONDS", 4.0)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
@@ -232,13 +244,15 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_account": "100/h/key",
     "mailed_code": "20/m/ip",
     "own_code": "1/10s/key",
+    "single_sign_on": "30/m/ip",
 }
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 # Where addresses are not confirmed at sign-up, a second factor does not demand it either.
 MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_PASSKEY_LOGIN_ENABLED = True
+# Who has left the operator's organization keeps a passkey, and could sign in past the provider.
+MFA_PASSKEY_LOGIN_ENABLED = "password" in SIGN_IN
 MFA_FORMS = {
     "activate_totp": "accounts.second_factors.totp.ActivateTOTPForm",
     "add_webauthn": "accounts.sign_in.forms.AddWebAuthnForm",

@@ -5,6 +5,7 @@ keys and accounts alike: when its last sign-in or confirmation is older than ACC
 """
 
 import time
+from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
@@ -21,7 +22,7 @@ from accounts.models import User
 from accounts.requests import PageRequest
 
 # An emailed code, which resets a password, confirms nobody.
-CONFIRMING = {"password", "mfa"}
+CONFIRMING = {"password", "mfa", "socialaccount"}
 
 _INTERRUPTED = "interrupted_action"  # in the session
 
@@ -29,8 +30,13 @@ _INTERRUPTED = "interrupted_action"  # in the session
 def was_recent(request: HttpRequest) -> bool:
     """Whether the person signed in with this session, or confirmed who they are, within the time allowed."""
     records = get_authentication_records(request, request.user)
-    last = max((record["at"] for record in records if record["method"] in CONFIRMING), default=0)
+    last = max((_confirmed_at(record) for record in records if record["method"] in CONFIRMING), default=0)
     return bool(time.time() - last < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
+
+
+def _confirmed_at(record: dict[str, Any]) -> float:
+    """A provider of single sign-on may let people in who signed in there long ago. Their own sign-in there counts."""
+    return float(record.get("auth_time", record["at"]))
 
 
 def ask_who_it_is(request: PageRequest, *, back_to: str, again: str = "do it again") -> HttpResponse | None:
@@ -68,7 +74,7 @@ def say_what_was_not_done(request: HttpRequest, **kwargs: object) -> None:
     if not kwargs.get("reauthenticated") or not interrupted:
         return
     # Another confirmation leads elsewhere, and its interrupted form may continue by itself.
-    if interrupted["back_to"] == request.POST.get("next", request.GET.get("next")):
+    if interrupted["back_to"] == getattr(request, "leads_to", request.POST.get("next", request.GET.get("next"))):
         del request.session[_INTERRUPTED]
         text = f"Thanks for confirming it's you. Nothing has been done yet: {interrupted['again']}."
         messages.warning(request, text)

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from accounts.models import User
 from accounts.signals import invitation_asked
+from accounts.ways import has_passwords
 
 OPEN, INVITED, CLOSED = WAYS = ("open", "invited", "closed")
 
@@ -63,7 +64,7 @@ def page() -> SignUpPage:
     sentence = "An email and a password are all it takes. Your first project and its API key come next."
     if settings.SIGN_UP_DOMAINS:
         sentence += f" The email has to be an address of {_one_of(settings.SIGN_UP_DOMAINS)}."
-    return SignUpPage(True, True, "Create an account", sentence)
+    return SignUpPage(has_passwords(), True, "Create an account", sentence)
 
 
 def _is_invited(email: str) -> bool:

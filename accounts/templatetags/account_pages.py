@@ -3,8 +3,11 @@ from typing import Any
 
 from allauth.mfa import app_settings
 from django import template
+from django.conf import settings
 from django.forms import BoundField, CheckboxInput, PasswordInput
+from django.template import Context
 
+from accounts import ways
 from accounts.sign_up import sign_up_policy
 from accounts.sign_up.sign_up_policy import SignUpPage
 
@@ -37,6 +40,14 @@ SYSTEMS = {
 def sign_up_page() -> SignUpPage:
     """What the pages say about signing up."""
     return sign_up_policy.page()
+
+
+@register.simple_tag(takes_context=True)
+def ways_in(context: Context) -> dict[str, Any]:
+    """`passwords`: whether this page may speak of passwords. `provider`: the name of single sign-on, or ""."""
+    user = context.get("user")
+    has_passwords = ways.has_passwords() if user is None else ways.keeps_password(user)
+    return {"passwords": has_passwords, "provider": settings.OIDC_NAME if ways.has_single_sign_on() else ""}
 
 
 @register.filter

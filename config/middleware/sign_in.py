@@ -13,7 +13,9 @@ from django.shortcuts import resolve_url
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.pending import end_if_account_changed, remember_at_code
 from accounts.sign_in.recent_authentication import ask_who_it_is
+from accounts.ways import is_closed
 from common.answers.announcements import warn
+from config.errors import not_found
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -58,6 +60,19 @@ class LoginRequired(LoginRequiredMiddleware):
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
         return lead_to_sign_in(request)
+
+
+class WaysIn:
+    """Answers 404 on the pages of a way to sign in that SIGN_IN does not list."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        return not_found(request) if is_closed(request) else None
 
 
 class PendingSignIns:

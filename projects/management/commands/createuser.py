@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.sign_up.first_password import link_for, prepare_account
+from accounts.ways import has_passwords
 from projects.management.operator_command import Answer, OperatorCommand, named_user
 
 
@@ -29,9 +30,11 @@ class Command(OperatorCommand):
         user, is_new = prepare_account(email=email, name=name, is_confirmed=is_confirmed)
         data = {"id": user.public_id, "email": user.email, "name": user.name, "created": is_new}
         begun = f"{'Created' if is_new else 'Found'} the account {named_user(user)}.\n"
-        if "password" not in getattr(settings, "SIGN_IN", ["password"]):
+        if not has_passwords():
             address = f"{settings.BASE_URL}{reverse('account_login')}"
-            return Answer({**data, "link": address, "expires_at": None}, f"{begun}The person signs in at: {address}")
+            trust = "" if settings.OIDC_TRUST_EMAIL else "Single sign-on opens it only if OIDC_TRUST_EMAIL is on.\n"
+            words = f"{begun}{trust}The person signs in at: {address}"
+            return Answer({**data, "link": address, "expires_at": None}, words)
         link, ends = link_for(user)
         return Answer({**data, "link": link, "expires_at": ends.isoformat()}, f"{begun}{_words(user, link, ends)}")
 

@@ -1,0 +1,153 @@
+"""Which account an identity opens: the one it is connected with, one that may be connected now, or a new one."""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
+from allauth.account.signals import email_confirmed
+from allauth.account.utils import perform_login
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+
+from accounts.addresses import canonical
+from accounts.models import User
+from accounts.sessions.session_list import end_sessions
+from accounts.sign_up import sign_up_policy
+from accounts.single_sign_on import connections
+from accounts.single_sign_on.identities import Identity
+from accounts.single_sign_on.problems import Problem
+from accounts.ways import has_passwords
+from common.security_log import Event, record_on_commit
+
+
+def enter(request: HttpRequest, identity: Identity, back_to: str) -> HttpResponse:
+    """Signs the person in, as far as the provider alone may: a second factor of the account is still asked for.
+
+    Raises Problem.
+    """
+    user = connections.user_of(identity)
+    is_new = False
+    if user is None:
+        address = _address_of(identity)
+        if holder := User.objects.having(address):
+            user = _connect_holder(request, holder, identity)
+        else:
+            user, is_new = _sign_up(address, identity), True
+    if request.user.is_authenticated:
+        get_adapter().logout(request)
+    connections.record_use(request, user, identity)
+    answer: HttpResponse = perform_login(request, user, redirect_url=back_to or None, signup=is_new)
+    return answer
+
+
+def _address_of(identity: Identity) -> str:
+    if not identity.address:
+        raise _no_account("no_address", f"{settings.OIDC_NAME} did not say which email is yours.")
+    try:
+        return canonical(identity.address)
+    except ValidationError as error:
+        words = " ".join(error.messages)
+        raise _no_account(
+            "address", f"The email that {settings.OIDC_NAME} has for you cannot be used. {words}"
+        ) from None
+
+
+def _no_account(reason: str, text: str) -> Problem:
+    return Problem(reason, "No account was created", f"{text} Ask an administrator.")
+
+
+# An account that has the address
+
+
+def _connect_holder(request: HttpRequest, holder: User, identity: Identity) -> User:
+    """The account that has the identity's address, now connected with it.
+
+    Whoever could make the provider name an address would get the account of that address. So the operator has to trust
+    the provider's addresses (OIDC_TRUST_EMAIL), and the provider has to have verified this one.
+    """
+    if not holder.is_active:
+        return holder  # the sign-in answers that it is inactive
+    if not (settings.OIDC_TRUST_EMAIL and identity.is_address_verified):
+        raise _sign_in_with_both(holder)
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(pk=holder.pk)
+        if not user.is_active or user.email != holder.email:
+            raise Problem("changed_meanwhile", "You were not signed in", "The account was just changed. Try again.")
+        if not is_confirmed(user):
+            _clear(user)
+        connections.add(request, user, identity)
+    return user
+
+
+def is_confirmed(user: User) -> bool:
+    return bool(EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists())
+
+
+def _clear(user: User) -> None:
+    """Takes away everything that could let in a person who registered the address in advance and never confirmed it.
+
+    The provider has verified the address, so it is confirmed from now on.
+    """
+    user.set_unusable_password()
+    User.objects.filter(pk=user.pk).update(password=user.password)
+    EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
+    EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
+    for factor in Authenticator.objects.filter(user=user):
+        factor.delete()
+    SocialAccount.objects.filter(user=user).delete()
+    end_sessions(user, but=None)
+    record_on_commit(Event.ACCOUNT_CLEARED, account=user)
+
+
+def _sign_in_with_both(holder: User) -> Problem:
+    name = settings.OIDC_NAME
+    if has_passwords():
+        text = (
+            f"An account with your email exists, and it is not connected with {name} yet. Sign in with its password "
+            f"once. Then choose “Connect {name}” on your account's page."
+        )
+    else:
+        text = f"An account with your email exists, and it is not connected with {name}. Ask an administrator."
+    problem = Problem("not_connected", f"Connect {name} first", text)
+    problem.event, problem.account = Event.SINGLE_SIGN_ON_REFUSED, holder
+    return problem
+
+
+# A new account
+
+
+def _sign_up(address: str, identity: Identity) -> User:
+    """The new account. Its address is confirmed only if the operator trusts the provider's addresses."""
+    if refused := sign_up_policy.refusal(address):
+        problem = Problem("not_allowed", "No account was created", refused)
+        problem.event = Event.SIGN_UP_REFUSED
+        raise problem
+    is_confirmed = settings.OIDC_TRUST_EMAIL and identity.is_address_verified
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(address)
+            EmailAddress.objects.create(user=user, email=address, primary=True, verified=is_confirmed)
+            connections.insert(user, identity)
+    except IntegrityError:
+        # Somebody else took the address or the connection at the same moment: the same person, who clicked twice.
+        raise Problem("twice", "You were not signed in", "The account was just created. Try again.") from None
+    return user
+
+
+@receiver(email_confirmed)
+def keep_only_own_connection(request: HttpRequest, email_address: Any, **kwargs: object) -> None:
+    """Runs when an account's address is confirmed for the first time.
+
+    Somebody else may have signed up with it by single sign-on before, without reading its emails. Their connection must
+    not open the account of the person who reads them.
+    """
+    user = email_address.user
+    others = EmailAddress.objects.filter(user=user, verified=True).exclude(pk=email_address.pk)
+    if others.exists() or request.user.pk == user.pk:
+        return
+    connections.drop_all_except(user, connections.own_of_session(request, user))

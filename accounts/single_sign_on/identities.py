@@ -1,0 +1,80 @@
+"""Who the provider says that somebody is, once everything that it says was checked."""
+
+import hmac
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts.single_sign_on import discovery, id_tokens
+from accounts.single_sign_on.allauth_provider import Visit, token_request
+from accounts.single_sign_on.conversation import Conversation, conversation
+from accounts.single_sign_on.problems import Refused, Unavailable, cancelled
+
+
+class Identity(NamedTuple):
+    """A person is identified by issuer and subject. The address is what the provider says, in its own spelling."""
+
+    issuer: str
+    subject: str
+    address: str
+    is_address_verified: bool
+    authenticated_at: float  # 0 if the provider does not say
+
+
+def identity_of(request: HttpRequest, visit: Visit) -> Identity:
+    """Exchanges the code of the answer. Raises Problem."""
+    code = _code(request)
+    with conversation() as said:
+        found = discovery.addresses(said)
+        token, access_token = _tokens(said, found, code, visit.verifier)
+        claims = id_tokens.claims_of(
+            token,
+            keys=lambda again: discovery.keys(said, found.keys, again=again),
+            issuer=settings.OIDC_ISSUER,
+            client_id=settings.OIDC_CLIENT_ID,
+            nonce=visit.nonce,
+        )
+        about = claims if "email" in claims or not found.userinfo else _userinfo(said, found, access_token, claims)
+    address = about.get("email")
+    return Identity(
+        issuer=settings.OIDC_ISSUER,
+        subject=claims["sub"],
+        address=address if isinstance(address, str) else "",
+        is_address_verified=about.get("email_verified") in (True, "true"),  # some providers write a text
+        authenticated_at=id_tokens.authenticated_at(claims),
+    )
+
+
+def _code(request: HttpRequest) -> str:
+    if error := request.GET.get("error"):
+        raise cancelled() if error == "access_denied" else Refused(f"error_{error}")
+    # A provider that says who it is has to be ours (RFC 9207).
+    if not hmac.compare_digest(request.GET.get("iss", settings.OIDC_ISSUER).encode(), settings.OIDC_ISSUER.encode()):
+        raise Refused("issuer_of_answer")
+    code = request.GET.get("code", "")
+    if not code:
+        raise Refused("no_code")
+    return code
+
+
+def _tokens(said: Conversation, found: discovery.ProviderAddresses, code: str, verifier: str) -> tuple[Any, str]:
+    form, headers = token_request(code, verifier, found)
+    status, answer = said.post(found.token, form, **headers)
+    if status >= 500:
+        raise Unavailable(f"token_status_{status}")
+    if status != 200:
+        raise Refused(f"token_{answer.get('error')}")
+    return answer.get("id_token"), str(answer.get("access_token", ""))
+
+
+def _userinfo(
+    said: Conversation, found: discovery.ProviderAddresses, access_token: str, claims: dict[str, Any]
+) -> dict[str, Any]:
+    """Claims that the token lacks. They have to be about the same person (OpenID Connect Core 1.0, 5.3.2)."""
+    if not access_token.isascii() or not access_token.isprintable():
+        raise Refused("access_token")
+    about = said.get(found.userinfo, Authorization=f"Bearer {access_token}")
+    if about.get("sub") != claims["sub"]:
+        raise Refused("subject_of_userinfo")
+    return about

@@ -1,0 +1,45 @@
+"""The ways to sign in that SIGN_IN lists, and the pages that belong to passwords alone."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+# Beside the pages that have "password" or "signup" in their names. A passkey that signs in without a password would
+# lead past the provider.
+_OTHER_WAYS = {
+    "account_reauthenticate",
+    "account_request_login_code",
+    "account_confirm_login_code",
+    "mfa_login_webauthn",
+}
+# Superusers keep a password, for the day when the provider is away.
+_OF_SUPERUSERS = {"account_reauthenticate", "account_change_password"}
+
+
+def has_passwords() -> bool:
+    return "password" in settings.SIGN_IN
+
+
+def has_single_sign_on() -> bool:
+    return "oidc" in settings.SIGN_IN
+
+
+def is_closed(request: HttpRequest) -> bool:
+    """Whether the page belongs to a way to sign in that is switched off."""
+    match = request.resolver_match
+    if match is None or match.app_name == "admin":
+        return False
+    name = str(match.url_name)
+    if name.startswith("single_sign_on"):
+        return not has_single_sign_on()
+    if has_passwords() or (name in _OF_SUPERUSERS and keeps_password(request.user)):
+        return False
+    if name == "account_login":
+        return request.method not in {"GET", "HEAD"}
+    return name in _OTHER_WAYS or "password" in name or "signup" in name
+
+
+def keeps_password(user: Any) -> bool:
+    """Whether the person may use a password: everybody, or with SIGN_IN=oidc superusers alone."""
+    return has_passwords() or bool(user.is_authenticated and user.is_superuser)

@@ -1,0 +1,157 @@
+"""A provider that is down, slow, redirects or floods is answered in words, and blocks no other way in."""
+
+import time
+
+import pytest
+from django.urls import reverse
+
+from accounts.single_sign_on import conversation, discovery
+from tests.support.people.accounts import is_signed_in, log_in
+from tests.support.people.lying_provider import begin
+from tests.support.places.pages import text
+from tests.support.programs.postgres import free_port
+
+pytestmark = pytest.mark.django_db
+
+DISCOVERY = "/.well-known/openid-configuration"
+WORDS = "Acme cannot be used right now. Try again in a minute. You can also sign in another way."
+
+
+def redirects(handler) -> None:
+    handler.send_response(302)
+    handler.send_header("Location", "/keys")
+    handler.end_headers()
+
+
+def floods(handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    piece = b" " * 1024 * 1024
+    for _ in range(10):
+        handler.wfile.write(piece)
+
+
+def drips(handler) -> None:
+    """A header without end. Each byte comes long before the time of a single wait is over."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    for _ in range(3000):
+        handler.wfile.write(b"a")
+        time.sleep(0.02)
+
+
+def fails(handler) -> None:
+    handler.send_response(500)
+    handler.end_headers()
+    handler.wfile.write(b"{}")
+
+
+def talks_of_something_else(handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(b"<html>Welcome</html>")
+
+
+FAILURES = {
+    "redirects": redirects,
+    "floods": floods,
+    "drips": drips,
+    "fails": fails,
+    "no JSON": talks_of_something_else,
+    "a list": [1, 2],
+    "deep JSON": lambda handler: handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000),
+    "no HTTP": lambda handler: handler.wfile.write(b"\x00\x01nonsense\r\n\r\n"),
+    "no addresses": {},
+}
+
+
+def assert_in_words(client, answer) -> None:
+    assert answer.status_code == 503
+    assert WORDS in text(answer)
+    assert not is_signed_in(client)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("path", [DISCOVERY, "/token", "/keys"])
+def test_every_failure_of_the_provider_is_answered_in_words(client, provider, person, settings, path, failure):
+    """Bad input: an issuer that is slow, redirects, or sends 10 MB."""
+    if path == "/keys" and failure == "no addresses":
+        pytest.skip("A document without keys is no failure: no key fits.")
+    if failure == "drips":
+        settings.OIDC_SECONDS = 0.3
+    if path == DISCOVERY:
+        provider.answers[path] = FAILURES[failure]
+        answer = client.post("/accounts/single-sign-on/")
+    else:
+        settings.OIDC_SECONDS = 60.0
+        back = provider.come_back(begin(client))
+        settings.OIDC_SECONDS = 0.3 if failure == "drips" else 60.0
+        provider.answers[path] = FAILURES[failure]
+        answer = client.get(back)
+    if path == "/token" and failure == "no addresses":
+        assert answer.status_code == 403, "an answer without a token proves nothing"
+    else:
+        assert_in_words(client, answer)
+    log_in(client, person)
+    assert is_signed_in(client), "the password still lets the person in"
+
+
+def test_a_provider_that_cannot_be_reached_is_answered_in_words(client, provider, settings):
+    settings.OIDC_ISSUER = f"http://127.0.0.1:{free_port()}"
+    assert_in_words(client, client.post("/accounts/single-sign-on/"))
+
+
+def test_a_failure_is_remembered_so_that_the_next_person_is_answered_at_once(client, provider):
+    provider.answers[DISCOVERY] = fails
+    client.post("/accounts/single-sign-on/")
+    del provider.answers[DISCOVERY]
+    assert_in_words(client, client.post("/accounts/single-sign-on/"))
+    assert provider.asked == [DISCOVERY], "it was asked once"
+    discovery.forget()
+    assert begin(client).startswith(provider.issuer)
+
+
+def test_what_the_provider_says_of_itself_is_asked_once(client, provider):
+    begin(client)
+    begin(client)
+    assert provider.asked == [DISCOVERY]
+
+
+def test_a_new_key_of_the_provider_is_asked_for(client, provider, monkeypatch):
+    monkeypatch.setattr(discovery, "KEYS_LEAST_SECONDS", 0.0)
+    back = provider.come_back(begin(client))
+    provider.answers["/keys"] = {"keys": []}
+    assert client.get(back).status_code == 403
+    del provider.answers["/keys"]
+    assert client.get(provider.come_back(begin(client))).status_code == 302
+    assert is_signed_in(client)
+
+
+def test_few_threads_wait_for_the_provider_at_once(client, provider, person):
+    """The others are answered at once, and passwords need no thread of theirs."""
+    slots = conversation._at_once
+    taken = 0
+    while slots.take():
+        taken += 1
+    try:
+        assert_in_words(client, client.post("/accounts/single-sign-on/"))
+        assert not provider.asked
+        log_in(client, person)
+        assert is_signed_in(client)
+    finally:
+        for _ in range(taken):
+            slots.give_back()
+
+
+def test_the_sign_in_page_asks_the_provider_nothing(client, provider):
+    provider.answers[DISCOVERY] = fails
+    assert "Continue with Acme" in text(client.get(reverse("account_login")))
+    assert not provider.asked
+
+
+def test_a_stranger_cannot_send_people_to_the_provider_without_end(client, provider, settings):
+    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "single_sign_on": "2/m/ip"}
+    begin(client)
+    begin(client)
+    answer = client.post("/accounts/single-sign-on/")
+    assert answer.status_code == 429
+    assert answer["Retry-After"]
