@@ -41,6 +41,8 @@ STAGES = {
 PRIVATE = {
     "account_logout",
     "account_reauthenticate",
+    "account_profile",
+    "account_delete",
     "account_email",
     "account_change_password",
     "account_set_password",

@@ -24,7 +24,15 @@ SIGNED_OUT = (
     "account_first_password",
 )
 ACCOUNT = (
-    *("account_email", "account_change_password", "account_reauthenticate", "account_logout", "usersessions_list"),
+    *(
+        "account_profile",
+        "account_delete",
+        "account_email",
+        "account_change_password",
+        "account_reauthenticate",
+        "account_logout",
+        "usersessions_list",
+    ),
     *("mfa_index", "mfa_activate_totp", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_generate_recovery_codes"),
 )
 OF_A_PROJECT = ("dashboard", "onboarding", "settings", "usage", "activity", "create", "show_once")
