@@ -24,7 +24,7 @@ class ConfirmAddressForm(forms.Form):
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="delete-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "delete-%s", **kwargs})
         self.email = user.email
         self.fields["confirmation"].label = f"Type {self.email} to confirm"
 

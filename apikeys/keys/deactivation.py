@@ -137,5 +137,4 @@ def end_offers(user: User, address: str | None, **kwargs: Any) -> None:
         if offer.to == user:
             record(audit_kinds.OFFER_DECLINED, key=offer.key, by=user, address=address)
         else:
-            names = {"before": str(offer.to)}
-            record(audit_kinds.OFFER_WITHDRAWN, key=offer.key, by=user, address=address, **names)
+            record(audit_kinds.OFFER_WITHDRAWN, key=offer.key, by=user, address=address, before=str(offer.to))

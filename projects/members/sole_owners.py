@@ -56,8 +56,14 @@ def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
     for invitation in Invitation.objects.pending().filter(by=user).select_related("project").order_by("pk"):
         ended = Invitation.objects.pending().filter(pk=invitation.pk)
         if ended.update(revoked_at=timezone.now(), mailed_digest=None, link_digest=None):
-            names = {"role": invitation.role, "before": invitation.email}
-            record(audit_kinds.INVITATION_REVOKED, project=invitation.project, by=user, address=address, **names)
+            record(
+                audit_kinds.INVITATION_REVOKED,
+                project=invitation.project,
+                by=user,
+                address=address,
+                role=invitation.role,
+                before=invitation.email,
+            )
     _forget_address(user)
 
 

@@ -36,7 +36,7 @@ ACCOUNT = (
     *("mfa_index", "mfa_activate_totp", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_generate_recovery_codes"),
 )
 OF_A_PROJECT = ("dashboard", "onboarding", "settings", "usage", "activity", "create", "show_once")
-ANYWHERE = ("projects:list", "projects:create", "apikeys:help", "api:openapi-view")
+ANYWHERE = ("projects:notifications", "projects:list", "projects:create", "apikeys:help", "api:openapi-view")
 
 
 class Ids(HTMLParser):
