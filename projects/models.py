@@ -37,6 +37,11 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         owners = Membership.objects.active().that(Permission.OWN_PROJECT).filter(project=OuterRef("pk"))
         return self.alive().filter(~Exists(owners))
 
+    def told_apart(self, user: User) -> ProjectQuerySet:
+        """With `has_namesake`: whether another project of the user has the same name, so that pages show the ids."""
+        others = Project.objects.of(user).exclude(pk=OuterRef("pk")).annotate(folded=Lower("name"))
+        return self.annotate(has_namesake=Exists(others.filter(folded=Lower(OuterRef("name")))))
+
     def by_name(self) -> ProjectQuerySet:
         """The order in which people look for a project."""
         return self.order_by(Lower("name"), "pk")

@@ -6,6 +6,7 @@ from projects.members import member_pages
 app_name = "projects"
 urlpatterns = [
     path("projects/", views.project_list, name="list"),
+    path("notifications/", views.notifications, name="notifications"),
     path("projects/new/", views.create_project, name="create"),
     path("projects/<project_id:project_id>/mails/", views.choose_mails, name="mails"),
     path("projects/<project_id:project_id>/delete/", views.delete_project, name="delete"),

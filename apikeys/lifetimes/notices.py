@@ -28,7 +28,6 @@ from common.outbox.enqueueing import enqueue
 from common.postgresql.just_in_time import no_compilation
 from projects.locks import ProjectGone, lock_project
 from projects.models import Membership, Project
-from projects.permissions import Permission, one_who
 
 logger = structlog.get_logger(__name__)
 
@@ -146,7 +145,7 @@ def _send(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey], n
         "ended": [_facts(project, key, now) for key in ended],
         "ending": [_facts(project, key, now) for key in ending],
     }
-    context = {"project": project, "reader": one_who(Permission.GET_MAILS), "settings_url": url}
+    context = {"project": project, "settings_url": url}
     text = render_to_string("apikeys/ending_email.txt", context | parts)
     subject = settings.EMAIL_SUBJECT_PREFIX + " ".join(_subject(project, ended, ending, now).split())
     enqueue(

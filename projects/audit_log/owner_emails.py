@@ -18,7 +18,6 @@ from projects.audit_log.kinds import Email, Kind, all_kinds
 from projects.audit_log.lost_emails import note_unwritten_emails
 from projects.audit_log.models import AuditEvent
 from projects.models import Membership, MembershipQuerySet, Project
-from projects.permissions import Permission, one_who
 
 logger = structlog.get_logger(__name__)
 
@@ -148,7 +147,6 @@ def _written(project_name: str, project_id: str, words: Email, about: str, lines
     context = {
         "words": words,
         "lines": [("Project", project_name), *lines],
-        "reader": one_who(Permission.GET_MAILS),
         "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
     }
     text = render_to_string("projects/owner_email.txt", context).strip() + "\n"

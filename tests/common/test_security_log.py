@@ -166,6 +166,13 @@ def change_account(world, secrets):
     secrets += [NEW_PASSWORD, code]
 
 
+def leave_for_good(world, secrets):
+    user = UserFactory(email="leaving@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    inside(user).post(reverse("account_delete"), {"confirmation": user.email})
+    assert not User.objects.filter(email=user.email).exists()
+
+
 def reset(world, secrets):
     person = world["owner"]
     EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
@@ -272,6 +279,7 @@ VISITS = [
     sign_in,
     second_factor,
     change_account,
+    leave_for_good,
     reset,
     keys_and_members,
     projects,

@@ -141,6 +141,8 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a sender that needs SMTPUTF8": ({"DEFAULT_FROM_EMAIL": "key\u017f@example.com"}, "DEFAULT_FROM_EMAIL"),
     "a sender on two lines": ({"DEFAULT_FROM_EMAIL": "Latch\nkey <keys@example.com>"}, "DEFAULT_FROM_EMAIL"),
     "a confirmation that is none": ({"ENV": "local", "EMAIL_VERIFICATION": "mandatry"}, "EMAIL_VERIFICATION"),
+    "a way to sign up that is none": ({"SIGN_UP": "invite"}, "SIGN_UP"),
+    "a domain that is a pattern": ({"SIGN_UP_DOMAINS": "acme.com,*.acme.com"}, "SIGN_UP_DOMAINS"),
     "calls that are never counted": ({"USAGE_FLUSH_SECONDS": "0"}, "USAGE_FLUSH_SECONDS"),
     "a wait that no thread can wait": ({"USAGE_FLUSH_SECONDS": "1e300"}, "USAGE_FLUSH_SECONDS"),
     "a wait that is no number": ({"CLIENT_SECONDS": "nan"}, "CLIENT_SECONDS"),
