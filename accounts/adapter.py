@@ -279,6 +279,10 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
     def decrypt(self, encrypted_text: str) -> str:
         return secrets_at_rest.unseal(encrypted_text)
 
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Whom a browser names when it creates a passkey."""
+        return {**super().get_public_key_credential_rp_entity(), "name": settings.BRAND.name}
+
     def generate_authenticator_name(self, user: User, type: str) -> str:  # noqa: A002  allauth's name
         """The name of a new passkey, until its owner changes it."""
         others = Authenticator.objects.filter(user=user, type=type).count()

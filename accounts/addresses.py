@@ -12,6 +12,8 @@ import idna
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from common.names import refuse_secret
+
 MAX_LENGTH = 254  # of the columns, and of an address in SMTP (RFC 5321, 4.5.3.1.3)
 
 _PLAIN = re.compile(r"[-!#$%&'*+/=?^_`{|}~0-9a-z]+(\.[-!#$%&'*+/=?^_`{|}~0-9a-z]+)*")
@@ -22,6 +24,7 @@ def canonical(address: str) -> str:
 
     Raises ValidationError, in words for the person who typed it, for an address that has no such form.
     """
+    refuse_secret(address, "Enter an email address.")
     local, at, domain = address.rpartition("@")
     if not at or len(address) > MAX_LENGTH:
         raise ValidationError("Enter a valid email address.", code="invalid")

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from accounts.addresses import canonical, canonical_or_none, spellings, validate
+from common.names import MAX_LENGTH
 from common.public_ids import new_public_id
 
 
@@ -55,6 +56,10 @@ class User(AbstractUser):
     public_id = models.CharField(max_length=20, unique=True, default=new_user_id, editable=False)
     # In canonical form, except for accounts that lost a clash (accounts/address_clashes.py).
     email = models.EmailField("email", unique=True, validators=[validate])
+    # What people call the person; empty if they did not say.
+    name = models.CharField(max_length=MAX_LENGTH, blank=True, default="", db_default="")
+    # When the person deleted their account. Its row stays, because keys and events name it, with another address.
+    deleted_at = models.DateTimeField(null=True, editable=False)
     # The spelling before addresses had a canonical form; None if nothing was changed.
     former_email = models.EmailField(null=True, editable=False, db_index=True)
 

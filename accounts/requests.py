@@ -1,4 +1,4 @@
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -7,6 +7,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
+from common.names import looks_like_secret
 
 
 class PageRequest(HttpRequest):
@@ -31,12 +32,13 @@ def path_that_asked(request: HttpRequest) -> str:
 
 def page_that_asked(request: HttpRequest) -> str:
     """The page of ours whose form or script sent the request, with its search and page number; otherwise the first
-    page.
+    page. A query that contains a secret is left out, because the answer would store it or send it back.
     """
     referer = request.headers.get("Referer", "")
     if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
         parts = urlsplit(referer)
-        page = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        has_query = parts.query and not looks_like_secret(unquote(parts.query))
+        page = f"{parts.path}?{parts.query}" if has_query else parts.path
         if page.startswith("/") and url_has_allowed_host_and_scheme(page, None):
             return page
     return resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -73,7 +73,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "name",
         "public_id",
         "project",
-        "created_by",
+        "responsible",
         "state",
         "pause_reason",
         "expires_at",
@@ -96,13 +96,13 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "standing",
         "expires_at",
         "mask",
-        "created_by",
+        "responsible",
         "created_at",
         "last_used_at",
     )
     list_filter = (StateFilter, "pause_reason", "created_at", "last_used_at")
-    list_select_related = ("project", "created_by")
-    search_fields = ("name", "public_id", "project__name", "project__public_id", "created_by__email")
+    list_select_related = ("project", "responsible")
+    search_fields = ("name", "public_id", "project__name", "project__public_id", "responsible__email")
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     actions = ("pause", "re_enable")

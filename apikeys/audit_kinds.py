@@ -120,8 +120,9 @@ RESUMED_REPORTED = register(
         Email(
             None,
             "Reported API key re-enabled",
-            "An API key that was reported as leaked was re-enabled. Requests using it are allowed again, also from "
-            "anyone else who has its secret.",
+            "An API key that was reported as leaked was re-enabled. Unless it has expired, or the account of the "
+            "person responsible for it is deactivated, requests using it are allowed again, also from anyone else who "
+            "has its secret.",
             f"If this was not you or someone you trust, pause the key, create a new one, then {CHECK_ACCOUNTS}.",
         ),
     )
@@ -176,7 +177,8 @@ REVIVED = register(
         Email(
             None,
             "Expired API key extended",
-            "An API key that had expired was extended. Unless it is paused, requests using it are allowed again.",
+            "An API key that had expired was extended. Unless it is paused, or the account of the person "
+            "responsible for it is deactivated, requests using it are allowed again.",
             f"If this was not you or someone you trust, end the key, then {CHECK_ACCOUNTS}.",
         ),
         names=True,
@@ -192,6 +194,60 @@ ROLLED = register(
         "arrow-path",
         Event.KEY_ROLLED,
         NOBODY,
+        names=True,
+    )
+)
+# The person to whom the key is offered gets an email of their own.
+OFFERED = register(
+    Kind(
+        "key_offered",
+        Subject.KEY,
+        "Key offered",
+        "{by} offered {key} to {before}",
+        "arrows-right-left",
+        Event.KEY_OFFERED,
+        NOBODY,
+        names=True,
+    )
+)
+OFFER_DECLINED = register(
+    Kind(
+        "key_offer_declined",
+        Subject.KEY,
+        "Offered key declined",
+        "{by} declined to take {key} over",
+        "arrows-right-left",
+        Event.KEY_OFFER_DECLINED,
+        NOBODY,
+    )
+)
+OFFER_WITHDRAWN = register(
+    Kind(
+        "key_offer_withdrawn",
+        Subject.KEY,
+        "Offer of a key withdrawn",
+        "{by} withdrew the offer of {key} to {before}",
+        "arrows-right-left",
+        Event.KEY_OFFER_WITHDRAWN,
+        NOBODY,
+        names=True,
+    )
+)
+HANDED_OVER = register(
+    Kind(
+        "key_handed_over",
+        Subject.KEY,
+        "Key handed over",
+        "{after} took {key} over from {before}",
+        "arrows-right-left",
+        Event.KEY_HANDED_OVER,
+        # No switch: a thief of a session could switch it off first.
+        Email(
+            None,
+            "API key handed over",
+            "Another person is responsible for an API key now. The key works as before, and answers with their name.",
+            f"If this was not you or someone you trust, roll the key, then {CHECK_ACCOUNTS}.",
+        ),
         names=True,
     )
 )
@@ -223,8 +279,8 @@ REPORTED = register(
         Email(
             "reported",
             "API key reported as leaked",
-            "An API key was reported as leaked, by someone who has its secret. Latchkey has paused the key: requests "
-            "using it are now rejected.",
+            "An API key was reported as leaked, by someone who has its secret. The server has paused the key: "
+            "requests using it are now rejected.",
             "Create a new key, switch your programs to it, then delete this one.",
         ),
         has_source=True,

@@ -52,7 +52,7 @@ def new_key_id() -> str:
 _FACTS = {
     "state": "state",
     "pause_reason": "pause_reason",
-    "creator_is_active": "created_by__is_active",
+    "responsible_is_active": "responsible__is_active",
     "resumes_at": "resumes_at",
     "expires_at": "expires_at",
 }
@@ -75,6 +75,8 @@ def holds(standing: Standing) -> Q:
     return reduce(or_, any_of)
 
 
+NOT_ENDED = Q(state__in=[KeyState.ACTIVE, KeyState.PAUSED]) & _is("expires_at", AHEAD)
+
 # A key's place in STANDINGS, for lists that are sorted by standing. The last standing whose conditions hold is the
 # key's.
 STANDING_ORDER = Case(
@@ -96,7 +98,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def not_ended(self) -> ApiKeyQuerySet:
         """Living keys whose end has not come. They count towards the limit on keys."""
-        return self.filter(_is("expires_at", AHEAD), state__in=[KeyState.ACTIVE, KeyState.PAUSED])
+        return self.filter(NOT_ENDED)
 
     def standing_as(self, *standings: Standing) -> ApiKeyQuerySet:
         """The keys whose standing is one of these."""
@@ -117,7 +119,11 @@ class ApiKey(models.Model):
 
     public_id = models.CharField("id", max_length=20, unique=True, default=new_key_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="api_keys")
-    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="created_keys")
+    # The person for whom the key works: its creator, until somebody takes the key over. The column keeps its first
+    # name, because the previous release reads it.
+    responsible = models.ForeignKey(User, on_delete=models.PROTECT, related_name="keys", db_column="created_by_id")
+    # The person who created the key, if somebody has taken it over since; None otherwise.
+    creator = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     name = models.CharField(max_length=MAX_LENGTH)
     state = models.CharField(
         max_length=CODE_LENGTH,
@@ -232,6 +238,10 @@ class ApiKey(models.Model):
         return self.name
 
     @property
+    def created_by(self) -> User:
+        return self.creator or self.responsible
+
+    @property
     def was_used_recently(self) -> bool:
         """Whether a request came in the last 7 days. Then deleting the key asks for its name."""
         return self.last_used_at is not None and self.last_used_at > timezone.now() - RECENTLY
@@ -269,7 +279,7 @@ class ApiKey(models.Model):
 
     @property
     def is_active(self) -> bool:
-        """Whether only its creator's account can keep the key from working."""
+        """Whether only the account of the person responsible can keep the key from working."""
         return not (self.is_deleted or self.is_paused or self.is_expired)
 
     @property
@@ -293,9 +303,9 @@ class ApiKey(models.Model):
 
     @property
     def facts(self) -> Facts:
-        """The facts that decide the key's standing. This is a query if `created_by` was not selected with the key."""
+        """The facts that decide the key's standing. This is a query if `responsible` was not selected with the key."""
         resumes_at, expires_at = (at.timestamp() if at else None for at in (self.resumes_at, self.expires_at))
-        return Facts(self.state, self.pause_reason, self.created_by.is_active, resumes_at, expires_at)
+        return Facts(self.state, self.pause_reason, self.responsible.is_active, resumes_at, expires_at)
 
     @property
     def standing(self) -> Standing:
@@ -317,5 +327,6 @@ class ApiKey(models.Model):
 
 
 # Django finds the models of these rooms here.
+from apikeys.hand_over import models as _hand_over  # noqa: E402, F401
 from apikeys.lifetimes import models as _lifetimes  # noqa: E402, F401
 from apikeys.usage import models as _usage  # noqa: E402, F401

@@ -65,11 +65,12 @@ KEY_DELETED = Refusal(
 FORBIDDEN = Refusal(
     code="forbidden",
     status=403,
-    message="This API key may not do this: the account that created it is deactivated. Create a new key.",
-    when="the key is good, but the account that created it is deactivated",
+    message="This API key may not do this: the account of the person responsible for it is "
+    "deactivated. Take the key over, or create a new one.",
+    when="the key is good, but the account of the person responsible for it is deactivated",
     help="use a key of an active account",
     outcome="forbidden",
-    reason="creator deactivated",
+    reason="account deactivated",
 )
 TOO_MANY_FAILURES = Refusal(
     code="too_many_failures",

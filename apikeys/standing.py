@@ -40,7 +40,7 @@ class Facts(NamedTuple):
 
     state: str
     pause_reason: str
-    creator_is_active: bool
+    responsible_is_active: bool
     resumes_at: float | None = None
     expires_at: float | None = None
 
@@ -57,7 +57,7 @@ class Standing:
     code: str
     where: Sequence[Mapping[str, object]]  # each of these makes it: facts with their values, PASSED or AHEAD
     label: str
-    badge: str  # the badge's class in latchkey.css
+    badge: str  # the badge's class in main.css
     icon: str  # the name of a heroicon
     sentence: str  # what it means
     advice: str = ""  # what a member can do about it
@@ -136,13 +136,13 @@ REPORTED = Standing(
 )
 CREATOR_DEACTIVATED = Standing(
     code="creator_deactivated",
-    where=[{**facts, "creator_is_active": False} for facts in (*_WORKS, *_ENDED[:1])],
-    label="Creator deactivated",
+    where=[{**facts, "responsible_is_active": False} for facts in (*_WORKS, *_ENDED[:1])],
+    label="Account deactivated",
     short="Rejected",
     badge="reported",
     icon="no-symbol",
-    sentence="Rejected: the account that created it is deactivated.",
-    advice="Create a new key.",
+    sentence="Rejected: the account of the person responsible for it is deactivated.",
+    advice="Create a new key, or take this one over.",
     refusal=refusals.FORBIDDEN,
 )
 DELETED = Standing(

@@ -27,7 +27,7 @@ GOAL = Goal(most=1.5)
 def owned_project(owner: User, keys: int) -> Project:
     project: Project = ProjectFactory(created_by=owner)
     MembershipFactory(user=owner, project=project)
-    ApiKey.objects.bulk_create(ApiKeyFactory.build(project=project, created_by=owner) for _ in range(keys))
+    ApiKey.objects.bulk_create(ApiKeyFactory.build(project=project, responsible=owner) for _ in range(keys))
     return project
 
 

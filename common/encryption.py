@@ -1,12 +1,14 @@
 """Authenticated encryption, AES-256-GCM, the only one that the product uses."""
 
 import secrets
+from collections.abc import Callable
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
 from django.utils.encoding import force_bytes
 from django.views.decorators.debug import sensitive_variables
 
@@ -24,6 +26,19 @@ def derived_key(secret_key: str | bytes, purpose: bytes) -> bytes:
     """A key of KEY_BYTES for one purpose, from SECRET_KEY or one of its fallbacks."""
     derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose)
     return derive.derive(force_bytes(secret_key))
+
+
+@sensitive_variables()
+def with_any_secret_key(read: Callable[[str | bytes], bytes], *refused: type[Exception]) -> bytes | None:
+    """What `read` gives for SECRET_KEY, or for the first of its fallbacks that does not raise one of `refused`; None
+    if all do.
+    """
+    for secret_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        try:
+            return read(secret_key)
+        except refused:
+            continue
+    return None
 
 
 @sensitive_variables()

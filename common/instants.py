@@ -3,6 +3,8 @@
 import math
 from datetime import UTC, datetime, timedelta
 
+from common.plurals import counted
+
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -31,9 +33,5 @@ def time_left(left: timedelta) -> str:
         return "in less than a minute"
     for unit, noun, most in ((_MINUTE, "minute", 2 * _HOUR), (_HOUR, "hour", 3 * _DAY)):
         if left <= most - unit:
-            return _counted(math.ceil(left / unit), noun)
-    return _counted(math.ceil(left / _DAY), "day")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"in {number:,} {noun}{'' if number == 1 else 's'}"
+            return f"in {counted(math.ceil(left / unit), noun)}"
+    return f"in {counted(math.ceil(left / _DAY), 'day')}"

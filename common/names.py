@@ -1,4 +1,4 @@
-"""The rule for the names of projects and keys, and the width of columns that hold codes."""
+"""The rule for the names of projects and keys, what looks like a secret, and the width of columns that hold codes."""
 
 import re
 import unicodedata
@@ -84,6 +84,20 @@ def has_hidden_characters(text: str) -> bool:
     return bool(_hidden_places(text))
 
 
+def looks_like_secret(text: str) -> bool:
+    """Whether `text` contains something of the shape of a secret, also if invisible characters are in it."""
+    if "_" not in text:
+        return False
+    hidden = _hidden_places(text)
+    return bool(_SECRET.search("".join(character for at, character in enumerate(text) if at not in hidden)))
+
+
+def refuse_secret(text: str, why: str) -> None:
+    """Raises ValidationError if `text` contains something that looks like a secret. `why` says what would happen."""
+    if looks_like_secret(text):
+        raise ValidationError(f"This looks like an API key. {why}", code="secret")
+
+
 def without_hidden_characters(text: str) -> str:
     """`text` in NFC, with its white space folded and every invisible character removed."""
     hidden = _hidden_places(text)
@@ -91,10 +105,10 @@ def without_hidden_characters(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(visible.split()))
 
 
-def named_like(text: str) -> Q:
-    """Rows whose `name` contains `text`. Either may be written in any Unicode form."""
+def named_like(text: str, column: str = "name") -> Q:
+    """Rows whose `column` contains `text`. Either may be written in any Unicode form."""
     composed, decomposed = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
-    return Q(name__icontains=composed) | Q(name__icontains=decomposed)
+    return Q(**{f"{column}__icontains": composed}) | Q(**{f"{column}__icontains": decomposed})
 
 
 def clean_name(value: str) -> str:
@@ -113,6 +127,8 @@ def clean_note(value: str) -> str:
 
 
 def _clean(value: str, what: str, most: int) -> str:
+    # The first error, because a form shows such a field empty.
+    refuse_secret(value, f"Everyone in the project sees {what}s.")
     if has_hidden_characters(value):
         raise ValidationError(f"This {what} contains invisible characters. Remove them.", code="hidden_characters")
     text = unicodedata.normalize("NFC", " ".join(value.split()))
@@ -120,8 +136,6 @@ def _clean(value: str, what: str, most: int) -> str:
         raise ValidationError(f"Enter a {what}.", code="required")
     if len(text) > most:
         raise ValidationError(f"Use at most {most} characters. This {what} has {len(text)}.", code="max_length")
-    if _SECRET.search(text):
-        raise ValidationError(f"This looks like an API key. Everyone in the project sees {what}s.", code="secret")
     return text
 
 

@@ -21,7 +21,7 @@ register = template.Library()
 # An instant as `in_words` says it.
 _INSTANT = re.compile(r"\b\d{1,2} [A-Z][a-z]{2,8} \d{4}, \d\d:\d\d UTC\b")
 _BREAKS = re.compile(r"\s*\n\s*")
-# What all icons of a style have in common. latchkey.css says it once.
+# What all icons of a style have in common. main.css says it once.
 _COMMON = re.compile(
     r' fill="(?:none|currentColor)"| stroke-width="1.5"| stroke="currentColor"'
     r'| stroke-linecap="round"| stroke-linejoin="round"| clip-rule="evenodd"| width="2[04]"| height="2[04]"'

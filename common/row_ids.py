@@ -37,13 +37,14 @@ class RowIdConverter:
 
     def to_python(self, value: str) -> int:
         """Raises ValueError, which is a 404, for an address that this installation did not make."""
-        for secret_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-            try:
-                plain = _cipher(secret_key).decrypt(urlsafe_b64decode(value), [self.kind.encode()])
-            except InvalidTag:
-                continue
-            return int.from_bytes(plain, "big")
-        raise ValueError("This address names no row.")
+
+        def read(secret_key: str | bytes) -> bytes:
+            return _cipher(secret_key).decrypt(urlsafe_b64decode(value), [self.kind.encode()])
+
+        plain = encryption.with_any_secret_key(read, InvalidTag)
+        if plain is None:
+            raise ValueError("This address names no row.")
+        return int.from_bytes(plain, "big")
 
 
 def converter_for_rows(kind: str) -> type[RowIdConverter]:

@@ -5,6 +5,7 @@ from functools import cached_property, wraps
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import (
     PermissionDenied,
@@ -106,13 +107,15 @@ class Api(ninja_internals.Api):
         return reverse("api:openapi-json").removesuffix("openapi.json")
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """The document, built once: it depends on nothing but the code."""
+        """The document, built once: it depends on nothing but the code and the settings."""
         return self._document
 
     @cached_property
     def _document(self) -> OpenAPISchema:
         schema = super().get_openapi_schema()
-        schema["paths"][f"{self.get_root_path({})}verify"] = {"get": VERIFY_DOCUMENT}
+        schema["info"]["title"] = f"{settings.BRAND.name} API"
+        if settings.BRAND.shows_check:
+            schema["paths"][f"{self.get_root_path({})}verify"] = {"get": VERIFY_DOCUMENT}
         for operations in schema["paths"].values():
             for operation in operations.values():
                 _describe_answers(operation)
@@ -120,7 +123,6 @@ class Api(ninja_internals.Api):
 
 
 api = Api(
-    title="Latchkey API",
     version="1.0.0",
     description="A request needs an API key of a project, and reaches that project only. Leaked keys are reported "
     "without one.",
@@ -131,7 +133,8 @@ api = Api(
     servers=[{"url": "/", "description": "This server"}],
 )
 api.add_router("/me", me_router)
-api.add_router("/files", files_router)
+if settings.BRAND.shows_files:
+    api.add_router("/files", files_router)
 api.add_router("/report", report_router)
 answer_refusals(api)
 

@@ -4,6 +4,7 @@ import json
 import shlex
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
@@ -16,8 +17,8 @@ from pygments.lexers import get_lexer_by_name
 from apikeys.api.report import MESSAGE
 from apikeys.pages.snippets import api_url
 from apikeys.refusals import ALL, KEY_PAUSED
+from projects.refusals import OF_FILES
 
-_KEY = "Authorization: Bearer $LATCHKEY_API_KEY"
 _FILE_ID = "file_2Zk9QmT4bXw81LsA"
 _FILE = {
     "id": _FILE_ID,
@@ -104,7 +105,7 @@ def request_of(example: Example, url: str) -> str:
     """A command that can be pasted: each argument on a line of its own."""
     address = url + example.path
     words = [f"curl {shlex.quote(address) if '?' in address else address}"]
-    words += [f'-H "{_KEY}"'] if example.has_key else []
+    words += [f'-H "Authorization: Bearer ${settings.BRAND.key_variable}"'] if example.has_key else []
     return " \\\n  ".join([*words, *example.arguments])
 
 
@@ -193,7 +194,7 @@ class ReferencePage(DocsBase):
         context = {
             "operations": operations,
             "api_url": url,
-            "refusals": ALL,
+            "refusals": [refusal for refusal in ALL if settings.BRAND.shows_files or refusal not in OF_FILES],
             "error_example": highlighted(_as_json(ERROR), "json"),
         }
         return render(request, "api/docs.html", context)

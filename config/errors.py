@@ -18,6 +18,7 @@ from apikeys.refusals import FORBIDDEN
 from common import outages
 from common.answers.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 from common.answers.refusals import BAD_REQUEST, INTERNAL_ERROR, NOT_FOUND, REQUEST_TIMEOUT, UNAVAILABLE
+from common.plurals import counted
 from common.security_log import Event, record
 from common.slow_clients.bodies import BodyNotRead, TooManyBodies
 
@@ -78,8 +79,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """The answer to somebody who tries too often."""
     seconds = held_up_seconds(request) or LIMIT_SECONDS
-    number, unit = (seconds, "second") if seconds < 100 else (ceil(seconds / 60), "minute")
-    wait = f"{number} {unit}{'' if number == 1 else 's'}"
+    wait = counted(seconds, "second") if seconds < 100 else counted(ceil(seconds / 60), "minute")
     response = render(request, "errors/429.html", {"wait": wait}, status=429)
     response["Retry-After"] = str(seconds)
     return response

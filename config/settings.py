@@ -7,6 +7,7 @@ from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 
 from config.environment import (
+    branding,
     cache_url,
     database_url,
     email_url,
@@ -58,6 +59,9 @@ API_URL = given_addresses.web_address("API_URL") or (
 GITHUB_PUBLIC_KEYS = env.given("GITHUB_PUBLIC_KEYS")
 # Whom to tell of a weakness of this server, as /.well-known/security.txt says (RFC 9116).
 SECURITY_CONTACT = given_addresses.contacts("SECURITY_CONTACT")
+
+# What pages, emails and snippets call the product, with its logo, colour and links
+BRAND = branding.brand()
 
 # What one account, project or address can create (docs/security.md, "Limits")
 MAX_PROJECTS_PER_USER = env.whole_number("MAX_PROJECTS_PER_USER", 50, least=1)
@@ -113,6 +117,7 @@ MIDDLEWARE = [
     "config.middleware.every_request.request_id",
     "config.middleware.every_request.no_features_no_embedding",
     "config.middleware.every_request.api_over_https_only",
+    "config.middleware.pasted_secrets.PastedSecrets",
     "django.middleware.security.SecurityMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.gzip.GZipMiddleware",
@@ -146,9 +151,11 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+FORM_RENDERER = "common.answers.withheld.WithoutSecrets"
 TEMPLATES = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "common.branding.branded_templates.BrandedTemplates",
+        "NAME": "django",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
@@ -248,11 +255,12 @@ MFA_FORMS = {
     "add_webauthn": "accounts.sign_in.forms.AddWebAuthnForm",
     "authenticate": "accounts.second_factors.totp.AuthenticateForm",
     "authenticate_webauthn": "accounts.sign_in.forms.AuthenticateWebAuthnForm",
+    "edit_webauthn": "accounts.sign_in.forms.EditWebAuthnForm",
     "login_webauthn": "accounts.sign_in.forms.LoginWebAuthnForm",
     "reauthenticate": "accounts.second_factors.totp.ReauthenticateForm",
     "reauthenticate_webauthn": "accounts.sign_in.forms.ReauthenticateWebAuthnForm",
 }
-MFA_TOTP_ISSUER = "Latchkey"
+MFA_TOTP_ISSUER = BRAND.name
 # One step of 30 seconds each way, for clocks and for the time it takes to type (RFC 6238, 5.2).
 MFA_TOTP_TOLERANCE = 1
 SESSION_ENGINE = "accounts.sessions.store"
@@ -265,8 +273,8 @@ vars().update(email_url.parse(env.given("EMAIL_URL")))
 # What EMAIL_URL says is for the threads that send. Everybody else only writes emails into the outbox.
 MAIL_SENT_BY = vars()["EMAIL_BACKEND"]
 EMAIL_BACKEND = "common.outbox.enqueueing.EmailBackend"
-DEFAULT_FROM_EMAIL = given_addresses.sender("DEFAULT_FROM_EMAIL", "Latchkey <latchkey@localhost>")
-EMAIL_SUBJECT_PREFIX = "[Latchkey] "
+DEFAULT_FROM_EMAIL = given_addresses.sender("DEFAULT_FROM_EMAIL", BRAND.sender)
+EMAIL_SUBJECT_PREFIX = f"[{BRAND.name}] "
 # A mail server that does not answer must not hold a thread that sends for long; EMAIL_URL may say otherwise.
 EMAIL_TIMEOUT = vars().get("EMAIL_TIMEOUT") or 10
 MAIL_RETRY_SECONDS = env.seconds("MAIL_RETRY_SECONDS", 10.0)

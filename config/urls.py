@@ -9,7 +9,7 @@ from apikeys.api.verify_and_me import verify
 from apikeys.verify import gateway
 from common.public_ids import converter_for
 from common.row_ids import converter_for_rows
-from config import errors, well_known
+from config import brand_pages, errors, well_known
 from config.api import api
 from projects.views import home
 
@@ -24,6 +24,8 @@ register_converter(TheClients, "the_clients")
 register_converter(converter_for("prj"), "project_id")
 register_converter(converter_for("key"), "key_id")
 register_converter(converter_for("file"), "file_id")
+register_converter(converter_for("usr"), "user_id")
+register_converter(converter_for("inv"), "invitation_id")
 register_converter(converter_for_rows("session"), "session_row")
 register_converter(converter_for_rows("passkey"), "passkey_row")
 
@@ -35,6 +37,7 @@ urlpatterns = [
     path("favicon.ico", login_not_required(lambda request: redirect(static("favicon.svg"))), name="favicon"),
     path(".well-known/security.txt", well_known.security_txt, name="security_txt"),
     path(".well-known/change-password", well_known.change_password, name="well_known_change_password"),
+    path("brand/<str:name>", brand_pages.brand_file, name="brand_file"),
     path("", include("projects.urls")),
     path("", include("apikeys.urls")),
     path("accounts/", include("accounts.urls")),

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
@@ -24,3 +26,15 @@ def get_project(user: User, project_id: str, *, can: Permission) -> Project:
     project = membership.project
     project.role, project.membership = Role(membership.role), membership
     return project
+
+
+def rights(project: Project) -> dict[str, Any]:
+    """The context of every page of a project: the project, what its viewer may do, and why they may not do the rest.
+
+    The project comes from `get_project`.
+    """
+    return {
+        "project": project,
+        "can": permissions_of(project.role or ""),
+        "reasons": {permission.value: reason(permission) for permission in Permission},
+    }

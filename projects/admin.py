@@ -13,7 +13,7 @@ from common.client_address import client_address
 from common.names import NameField
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import FOUND_AT
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.models import File, Membership, Project
 from projects.permissions import Permission, Role, permissions_of
 from projects.services import delete_project, rename_project

@@ -50,6 +50,84 @@ MEMBER_REMOVED = register(
         _email_about_a_member("Member removed", "A person is no longer a member of a project."),
     )
 )
+MEMBER_JOINED = register(
+    Kind(
+        "member_joined",
+        Subject.MEMBER,
+        "Invitation accepted",
+        "{member} accepted an invitation and became {role}",
+        "user-plus",
+        Event.MEMBER_JOINED,
+        _email_about_a_member("Invitation accepted", "A person accepted an invitation to a project."),
+    )
+)
+MEMBER_LEFT = register(
+    Kind(
+        "member_left",
+        Subject.MEMBER,
+        "Member left",
+        "{member} left the project",
+        "user-minus",
+        Event.MEMBER_LEFT,
+        _email_about_a_member("Member left", "A person left a project."),
+    )
+)
+_INVITED_EMAIL = Email(
+    None,
+    "Person invited",
+    "A person was invited to a project. They become a member when they accept.",
+    "If you did not expect this, revoke the invitation on the project's Members page, and ask the person who sent it.",
+    section="",
+    why="You get this email because you own the project. All owners get it.",
+)
+INVITED = register(
+    Kind(
+        "invited",
+        Subject.INVITATION,
+        "Person invited",
+        "{by} invited {before} as {role}",
+        "envelope",
+        Event.INVITED,
+        _INVITED_EMAIL,
+        names=True,
+    )
+)
+INVITATION_RESENT = register(
+    Kind(
+        "invitation_resent",
+        Subject.INVITATION,
+        "Invitation sent again",
+        "{by} sent the invitation of {before} again",
+        "envelope",
+        Event.INVITATION_RESENT,
+        NOBODY,
+        names=True,
+    )
+)
+INVITATION_LINK_COPIED = register(
+    Kind(
+        "invitation_link_copied",
+        Subject.INVITATION,
+        "Invitation link copied",
+        "{by} copied the invitation link of {before}",
+        "link",
+        Event.INVITATION_LINK_COPIED,
+        NOBODY,
+        names=True,
+    )
+)
+INVITATION_REVOKED = register(
+    Kind(
+        "invitation_revoked",
+        Subject.INVITATION,
+        "Invitation revoked",
+        "{by} revoked the invitation of {before}",
+        "envelope",
+        Event.INVITATION_REVOKED,
+        NOBODY,
+        names=True,
+    )
+)
 PROJECT_RENAMED = register(
     Kind(
         "project_renamed",

@@ -84,14 +84,19 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         """Members whose role allows `can`."""
         return self.filter(role__in=roles_that(can))
 
+    def active(self) -> MembershipQuerySet:
+        """Members who can sign in: their accounts are neither deactivated nor deleted."""
+        return self.filter(user__is_active=True, user__deleted_at=None)
+
     def mailed(self, about: str | None = None) -> MembershipQuerySet:
-        """Owners who get the emails about keys that were `about`: created, deleted, revealed, reported,
+        """Members who get the emails about keys that were `about`: created, deleted, revealed, reported,
         ending, or used from a new address (new_address).
 
         Without `about`, all owners, because nobody can switch off some emails.
         """
-        owners = self.that(Permission.GET_MAILS).filter(user__is_active=True)
-        return owners.filter(**{f"mail_{about}": True}) if about else owners
+        if about is None:
+            return self.active().that(Permission.OWN_PROJECT)
+        return self.active().that(Permission.GET_MAILS).filter(**{f"mail_{about}": True})
 
 
 class Membership(models.Model):
@@ -150,3 +155,7 @@ class File(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+# Django finds the model of this room here.
+from projects.invitations import models as _invitations  # noqa: E402, F401

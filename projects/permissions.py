@@ -10,6 +10,8 @@ class Permission(StrEnum):
     MANAGE_KEYS = "manage_keys"
     READ_SECRETS = "read_secrets"
     MANAGE_PROJECT = "manage_project"
+    MANAGE_MEMBERS = "manage_members"
+    HAND_OVER_KEYS = "hand_over_keys"
     GET_MAILS = "get_mails"
     # The project counts towards this person's limits, and a project always keeps one such person.
     OWN_PROJECT = "own_project"
@@ -17,12 +19,13 @@ class Permission(StrEnum):
 
 class Role(models.TextChoices):
     OWNER = "owner", "Owner"
+    DEVELOPER = "developer", "Developer"
     VIEWER = "viewer", "Viewer"
 
     @property
     def phrase(self) -> str:
         """What sentences call a person of this role."""
-        return {Role.OWNER: "an owner", Role.VIEWER: "a viewer"}[self]
+        return {Role.OWNER: "an owner", Role.DEVELOPER: "a developer", Role.VIEWER: "a viewer"}[self]
 
     @property
     def plural(self) -> str:
@@ -32,6 +35,9 @@ class Role(models.TextChoices):
 
 _ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
+    Role.DEVELOPER: frozenset(
+        {Permission.VIEW_PROJECT, Permission.MANAGE_KEYS, Permission.READ_SECRETS, Permission.GET_MAILS}
+    ),
     Role.VIEWER: frozenset({Permission.VIEW_PROJECT}),
 }
 
@@ -44,6 +50,8 @@ _ACTIONS = {
     Permission.MANAGE_KEYS: "can create, pause or delete keys.",
     Permission.READ_SECRETS: "can copy or reveal keys.",
     Permission.MANAGE_PROJECT: "can change or delete it.",
+    Permission.MANAGE_MEMBERS: "can invite people, change roles and remove members.",
+    Permission.HAND_OVER_KEYS: "can hand keys over.",
     Permission.GET_MAILS: "get email notifications.",
     Permission.OWN_PROJECT: "are responsible for it.",
 }

@@ -7,11 +7,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.names import clean_name
+from common.plurals import counted
 from projects import audit_kinds
 from projects.audit_log.recording import record
 from projects.files.storage import delete_bytes_on_commit
 from projects.locks import lock_users
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import CREATORS_ROLE, Permission
 from projects.signals import project_deleted
@@ -45,15 +46,15 @@ def _refuse_too_many(owner: User) -> None:
     living = Project.objects.of(owner, can=Permission.OWN_PROJECT).count()
     if living >= settings.MAX_PROJECTS_PER_USER:
         raise ValidationError(
-            f"This account owns {living} projects and can own {settings.MAX_PROJECTS_PER_USER}. Delete one that is no "
-            "longer used, or ask the operators of this server for more.",
+            f"This account owns {counted(living, 'project')} and can own {settings.MAX_PROJECTS_PER_USER}. Delete one "
+            "that is no longer used, or ask the operators of this server for more.",
             code="too_many_projects",
         )
     deleted = Project.objects.filter(created_by=owner, deleted_at__isnull=False).count()
-    if deleted >= settings.MAX_DELETED_PROJECTS_PER_USER:
+    if deleted >= (limit := settings.MAX_DELETED_PROJECTS_PER_USER):
         raise ValidationError(
-            f"This account has created and deleted {deleted} projects, the most that are kept. Ask the operators of "
-            "this server for more.",
+            f"This account has reached its limit of {counted(limit, 'deleted project')}. Ask the operators of this "
+            "server for more.",
             code="too_many_deleted_projects",
         )
 

@@ -240,6 +240,13 @@ def viewer(project: Project) -> User:
 
 
 @pytest.fixture
+def developer(project: Project) -> User:
+    user: User = UserFactory(email="developer@example.com", password=PASSWORD)
+    MembershipFactory(user=user, project=project, role=Role.DEVELOPER)
+    return user
+
+
+@pytest.fixture
 def admin(db: None) -> User:
     user: User = UserFactory(email="admin@example.com", password=PASSWORD, is_staff=True, is_superuser=True)
     return user

@@ -59,16 +59,17 @@ def seal(data: dict[str, Any], digest: str) -> str:
 @sensitive_variables()
 def data_of(row: Session) -> dict[str, Any]:
     """The data of a session's row; {} if the row was changed or its data belongs to another row, as in Django."""
-    for secret_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        try:
-            sealed = urlsafe_b64decode(row.session_data.removeprefix(_SEALED))
-            plain = encryption.decrypt(_data_key(secret_key), sealed, row.session_key.encode())
-        except (encryption.CiphertextRefused, ValueError):
-            continue
-        data: dict[str, Any] = import_string(settings.SESSION_SERIALIZER)().loads(plain)
-        return data
-    logger.warning("session_data_refused")
-    return {}
+
+    def read(secret_key: str | bytes) -> bytes:
+        sealed = urlsafe_b64decode(row.session_data.removeprefix(_SEALED))
+        return encryption.decrypt(_data_key(secret_key), sealed, row.session_key.encode())
+
+    plain = encryption.with_any_secret_key(read, encryption.CiphertextRefused, ValueError)
+    if plain is None:
+        logger.warning("session_data_refused")
+        return {}
+    data: dict[str, Any] = import_string(settings.SESSION_SERIALIZER)().loads(plain)
+    return data
 
 
 def _data_key(secret_key: str | bytes) -> bytes:

@@ -20,6 +20,9 @@ from accounts.security_events import note_refused_passkey
 from accounts.sign_in.hashing import TakesSlot
 from accounts.sign_in.nobody import look_up_nobody, make_no_account, sign_in_nobody
 from accounts.sign_in.pending import remember_at_reset
+from common.names import refuse_secret
+
+IN_PLAIN_TEXT = "Names of passkeys are shown and stored as they are."
 
 
 class LoginForm(TakesSlot, allauth_internals.LoginForm):
@@ -148,8 +151,20 @@ class ReauthenticateWebAuthnForm(forms.ReauthenticateWebAuthnForm):  # type: ign
 
 
 class AddWebAuthnForm(forms.AddWebAuthnForm):  # type: ignore[misc]
+    def clean_name(self) -> str:
+        refuse_secret(self.cleaned_data["name"], IN_PLAIN_TEXT)
+        name: str = super().clean_name()
+        return name
+
     def clean(self) -> Any:
         return _refusing_other_shapes(super().clean)
+
+
+class EditWebAuthnForm(forms.EditWebAuthnForm):  # type: ignore[misc]
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        refuse_secret(name, IN_PLAIN_TEXT)
+        return name
 
 
 def _noting_failure(parse: Any, user: Any) -> Any:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apikeys.standing import KeyState
+from common.plurals import counted
 from projects.models import Project
 
 
@@ -44,9 +45,8 @@ def refuse_more(project: Project) -> None:
     """Raises ValidationError if the project has as many keys as it may. Keys that have ended do not count."""
     limit = settings.MAX_KEYS_PER_PROJECT
     if project.api_keys.not_ended().count() >= limit:
-        keys = "key" if limit == 1 else "keys"
         raise ValidationError(
-            f"This project has reached its limit of {limit} {keys}. Delete one that is no longer used.",
+            f"This project has reached its limit of {counted(limit, 'key')}. Delete one that is no longer used.",
             code="too_many_keys",
         )
 
@@ -58,16 +58,16 @@ def refuse_too_many(project: Project) -> None:
     since = timezone.now() - timedelta(days=1)
     # All states are named, so that an index finds the keys.
     new = project.api_keys.filter(state__in=[*KeyState], created_at__gt=since).count()
-    if new >= settings.MAX_NEW_KEYS_PER_DAY:
+    if new >= (limit := settings.MAX_NEW_KEYS_PER_DAY):
         raise ValidationError(
-            f"This project has created {new} keys in 24 hours, the most that it can. Try again later, or ask the "
-            "operators of this server for more.",
+            f"This project has reached its limit of {counted(limit, 'new key')} in 24 hours. Try again later, or ask "
+            "the operators of this server for more.",
             code="too_many_new_keys",
         )
     deleted = project.api_keys.filter(state=KeyState.DELETED).count()
-    if deleted >= settings.MAX_DELETED_KEYS_PER_PROJECT:
+    if deleted >= (limit := settings.MAX_DELETED_KEYS_PER_PROJECT):
         raise ValidationError(
-            f"This project has {deleted} deleted keys, the most that are kept. Create the key in another project, or "
-            "ask the operators of this server for more.",
+            f"This project has reached its limit of {counted(limit, 'deleted key')}. Create the key in another "
+            "project, or ask the operators of this server for more.",
             code="too_many_deleted_keys",
         )

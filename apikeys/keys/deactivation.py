@@ -41,7 +41,7 @@ _WORKING = _STOPPED._replace(
 
 def active_keys_of(user: User) -> QuerySet[ApiKey]:
     """The active keys of living projects that the account created. They stop with it."""
-    return ApiKey.objects.filter(created_by=user, state=KeyState.ACTIVE, project__deleted_at=None)
+    return ApiKey.objects.filter(responsible=user, state=KeyState.ACTIVE, project__deleted_at=None)
 
 
 def projects_of_nobody_else(user: User) -> QuerySet[Project]:
@@ -85,7 +85,7 @@ def tell_of_reactivation(user: User, by: User | None, address: str | None, **kwa
 def _tell_owners(user: User, words: Email, by: User | None, address: str | None) -> None:
     """One email to each owner of the projects whose keys stop or work again, also to the account itself."""
     keys = dict(active_keys_of(user).order_by().values_list("project").annotate(Count("pk")))
-    told = Membership.objects.that(Permission.GET_MAILS)
+    told = Membership.objects.that(Permission.OWN_PROJECT)
     owners = told.filter(Q(user__is_active=True) | Q(user=user), project__in=keys)
     projects = defaultdict(list)
     for email, project, name in owners.order_by("pk").values_list("user__email", "project", "project__name"):

@@ -1,13 +1,14 @@
 """Which instants a key may end at, and a pause; and how people write them down."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MINYEAR, UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from common.instants import in_words
+from common.plurals import counted
 
 MOST_DAYS = 3650
 # The codes of the errors below, so that a form shows them beside the right field.
@@ -24,9 +25,9 @@ _ZONE = re.compile(r"Z|[+-](0\d|1[0-4]):[0-5]\d")
 def check_instant(at: datetime, now: datetime) -> None:
     """Raises ValidationError for an instant that is over, or more than MOST_DAYS ahead."""
     if at <= now:
-        raise ValidationError("This time is in the past. Choose a later one.", code="in_the_past")
+        raise _in_the_past()
     if at > now + timedelta(days=MOST_DAYS):
-        raise ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead")
+        raise _too_far_ahead()
 
 
 def check_end(at: datetime | None, *, created_at: datetime, had_end: bool = True) -> None:
@@ -39,14 +40,15 @@ def check_end(at: datetime | None, *, created_at: datetime, had_end: bool = True
     if at is None:
         if settings.MAX_KEY_DAYS:
             raise ValidationError(
-                f"Choose when the key stops working: in at most {_days(settings.MAX_KEY_DAYS)}.", code="end_required"
+                f"Choose when the key stops working: in at most {counted(settings.MAX_KEY_DAYS, 'day')}.",
+                code="end_required",
             )
         return
     check_instant(at, now)
     latest = latest_end(created_at=created_at, had_end=had_end)
     if latest and at > latest:
         raise ValidationError(
-            f"Keys of this server work for at most {_days(settings.MAX_KEY_DAYS)}. "
+            f"Keys of this server work for at most {counted(settings.MAX_KEY_DAYS, 'day')}. "
             + (f"Choose a time up to {in_words(latest)}." if latest > now else "Create a new key instead."),
             code="too_far_ahead",
         )
@@ -119,8 +121,12 @@ def _in_utc(at: datetime) -> datetime:
         return at.astimezone(UTC)
     except OverflowError:
         # The first or the last day that a calendar of four digits has.
-        raise ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead") from None
+        raise (_in_the_past() if at.year == MINYEAR else _too_far_ahead()) from None
 
 
-def _days(number: int) -> str:
-    return f"{number:,} day{'' if number == 1 else 's'}"
+def _in_the_past() -> ValidationError:
+    return ValidationError("This time is in the past. Choose a later one.", code="in_the_past")
+
+
+def _too_far_ahead() -> ValidationError:
+    return ValidationError(f"Choose a time in at most {MOST_DAYS:,} days.", code="too_far_ahead")

@@ -53,7 +53,7 @@ class ReadSecret(Protocol):
 def insert_key(project: Project, by: User, **columns: Any) -> NewKey:
     """Writes a key's row, without its event. Called in the transaction that has locked the project."""
     secret = secret_format.generate(settings.KEY_PREFIX)
-    key = ApiKey(project=project, created_by=by, **columns)
+    key = ApiKey(project=project, responsible=by, **columns)
     key.mask = secret_format.mask(secret, settings.KEY_PREFIX)
     key.pepper_id, key.digest = vault.new_digest(secret)
     if not project.show_once:

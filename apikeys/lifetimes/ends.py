@@ -58,18 +58,29 @@ def change_end(
             raise EndChanged
         if row.expires_at == expires_at and not row.is_expired:
             return False
-        check_end(expires_at, created_at=row.created_at, had_end=row.expires_at is not None)
-        if row.is_expired and not may_revive:
-            raise HasExpired
         if row.is_expired:
+            if not may_revive:
+                raise HasExpired
             creation_limits.refuse_more(project)
-        state = KeyState.ACTIVE if row.state == KeyState.ENDED else row.state
-        give_end(row, expires_at, state=state, end_reason=_reason(row, expires_at))
-        kind = audit_kinds.REVIVED if row.is_expired else audit_kinds.END_CHANGED
-        before, after = in_words_or_never(row.expires_at), in_words_or_never(expires_at)
-        record(kind, key=row, by=by, address=address, before=before, after=after)
+        move_end(row, expires_at, by=by, address=address)
     key.refresh_from_db()
     return True
+
+
+def move_end(
+    row: ApiKey, expires_at: datetime | None, *, by: User | None, address: str | None, ends_when_quiet: bool = False
+) -> None:
+    """Called in the transaction that has locked the project and the row. The row works again if it had ended.
+
+    Raises ValidationError for an end that is not allowed.
+    """
+    check_end(expires_at, created_at=row.created_at, had_end=row.expires_at is not None)
+    reason = (row.end_reason or EndReason.CHOSEN.value) if expires_at else ""
+    state = KeyState.ACTIVE if row.state == KeyState.ENDED else row.state
+    give_end(row, expires_at, state=state, end_reason=reason, ends_when_quiet=ends_when_quiet)
+    kind = audit_kinds.REVIVED if row.is_expired else audit_kinds.END_CHANGED
+    before, after = in_words_or_never(row.expires_at), in_words_or_never(expires_at)
+    record(kind, key=row, by=by, address=address, before=before, after=after)
 
 
 class Edited(NamedTuple):
@@ -146,12 +157,6 @@ def lock_key(key: ApiKey) -> ApiKey:
     if row.is_expired:
         write_down_end(row)
     return row
-
-
-def _reason(row: ApiKey, expires_at: datetime | None) -> str:
-    if expires_at is None:
-        return ""
-    return row.end_reason or EndReason.CHOSEN.value
 
 
 def give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> None:

@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 
@@ -66,6 +66,11 @@ def _living(now: datetime, within: timedelta) -> ApiKeyQuerySet:
     return ApiKey.objects.filter(state__in=[KeyState.ACTIVE, KeyState.PAUSED], expires_at__lte=now + within)
 
 
+def _sent_lately(now: datetime) -> QuerySet[KeyNotice]:
+    """The notices before an end in the last 24 hours. A project that has one is told of no other end."""
+    return KeyNotice.objects.filter(kind__in=_BEFORE, sent_at__gt=now - DAY)
+
+
 def _due(now: datetime) -> ApiKeyQuerySet:
     """The keys of which owners have to be told now, if their project was not told in the last 24 hours.
 
@@ -75,7 +80,7 @@ def _due(now: datetime) -> ApiKeyQuerySet:
     def unsent(kind: Notice) -> Q:
         return ~Q(Exists(KeyNotice.objects.filter(key=OuterRef("pk"), kind=kind)))
 
-    of_project = KeyNotice.objects.filter(key__project=OuterRef("project"), kind__in=_BEFORE, sent_at__gt=now - DAY)
+    of_project = _sent_lately(now).filter(key__project=OuterRef("project"))
     ended = Q(expires_at__lte=now) & unsent(Notice.EXPIRED)
     week = unsent(Notice.WEEK)
     day = Q(expires_at__lte=now + DAY, last_used_at__isnull=False) & unsent(Notice.DAY)
@@ -89,7 +94,8 @@ def _tell_owners(project: Project, now: datetime) -> bool:
     marks = _marks(keys)
     ended = [key for key in keys if _left(key, now) <= NOTHING and write_down_end(key)]
     ending = [key for key in keys if _left(key, now) > NOTHING and _is_due(key, marks[key.pk], now + DAY)]
-    if not any(_is_due(key, marks[key.pk], now) for key in ending) or _was_told(project, now):
+    is_due = any(_is_due(key, marks[key.pk], now) for key in ending)
+    if not is_due or _sent_lately(now).filter(key__project=project).exists():
         ending = []
     KeyNotice.objects.bulk_create(
         KeyNotice(key=key, kind=kind, sent_at=now)
@@ -127,11 +133,6 @@ def _is_due(key: ApiKey, marks: set[str], at: datetime) -> bool:
 def _told_by(key: ApiKey, now: datetime) -> list[Notice]:
     """The notices that an email now stands for, because no other one follows within 24 hours."""
     return [Notice.WEEK, Notice.DAY] if _left(key, now) <= 2 * DAY else [Notice.WEEK]
-
-
-def _was_told(project: Project, now: datetime) -> bool:
-    sent = KeyNotice.objects.filter(key__project=project, kind__in=_BEFORE, sent_at__gt=now - DAY)
-    return sent.exists()
 
 
 def _send(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey], now: datetime) -> None:

@@ -17,10 +17,9 @@ from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import MOST_DAYS, check_end, latest_end
 from apikeys.keys.services import NewKey, insert_key, key_of_form
-from apikeys.lifetimes.ends import HasExpired, end_now, give_end, lock_key
+from apikeys.lifetimes.ends import HasExpired, end_now, give_end, lock_key, move_end
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason
-from common.instants import in_words
 from common.names import MAX_LENGTH, without_hidden_characters
 from projects.audit_log.recording import record
 from projects.locks import lock_project
@@ -176,10 +175,6 @@ def extend_overlap(*, key: ApiKey, seen: datetime, by: User | None, address: str
             raise HasExpired
         if row.expires_at != seen:
             return False
-        expires_at = seen + EXTENSION
-        check_end(expires_at, created_at=row.created_at)
-        give_end(row, expires_at, end_reason=row.end_reason, ends_when_quiet=row.ends_when_quiet)
-        before, after = in_words(seen), in_words(expires_at)
-        record(audit_kinds.END_CHANGED, key=row, by=by, address=address, before=before, after=after)
+        move_end(row, seen + EXTENSION, by=by, address=address, ends_when_quiet=row.ends_when_quiet)
     key.refresh_from_db()
     return True

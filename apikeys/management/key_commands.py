@@ -9,6 +9,7 @@ from accounts.models import User
 from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from common.instants import in_words
+from common.plurals import counted
 from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user
 from projects.models import Project
 from projects.permissions import Permission
@@ -43,6 +44,8 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "project": key.project.public_id,
         "created_by": key.created_by.email,
         "created_by_id": key.created_by.public_id,
+        "responsible": key.responsible.email,
+        "responsible_id": key.responsible.public_id,
         "created_at": key.created_at.isoformat(),
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
     }
@@ -53,10 +56,6 @@ def end_in_words(key: ApiKey) -> str:
     if key.expires_at is None:
         return ""
     return f"{'ended' if key.is_expired else 'ends'} {in_words(key.expires_at)}"
-
-
-def counted(number: int, noun: str = "key") -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def named(key_ids: list[str], noun: str = "key") -> str:
@@ -70,7 +69,7 @@ def find_key(key_id: str) -> ApiKey:
     """The key, deleted ones too. Raises CommandError if there is none."""
     key = None
     if _KEY_ID.fullmatch(key_id):
-        key = ApiKey.objects.select_related("project", "created_by").filter(public_id=key_id).first()
+        key = ApiKey.objects.select_related("project", "responsible", "creator").filter(public_id=key_id).first()
     if key is None:
         raise CommandError(f"No key {key_id!r}: list a project's keys with: manage.py listkeys PROJECT_ID")
     return key

@@ -4,9 +4,10 @@ from typing import Any, NamedTuple
 
 from accounts.second_factors import secrets_at_rest
 from accounts.second_factors.secrets_at_rest import FactorCensus
-from apikeys.management.key_commands import counted, named
+from apikeys.management.key_commands import named
 from common.outbox import sealed_emails
 from common.outbox.sealed_emails import EmailCensus
+from common.plurals import counted
 
 _NOT_READABLE = (
     "They cannot be read: KEY_RING lacks their entry or its entry of that id is another one, or somebody changed their "

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest, path_that_asked
 from apikeys.lifetimes.rehearsals import with_rehearsals
-from apikeys.models import RECENTLY, ApiKey, holds
+from apikeys.models import NOT_ENDED, RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
 from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
 from apikeys.pages.lifetimes.end_forms import CreateKeyForm
@@ -37,13 +37,13 @@ from common.answers.refusals import UNAVAILABLE
 from common.client_address import client_address
 from common.names import named_like
 from projects import services as project_services
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.audit_log.activity import sentence
 from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
 from projects.forms import MailsForm, RenameProjectForm, list_choice
 from projects.models import Project
-from projects.permissions import Permission, permissions_of, reason
+from projects.permissions import Permission
 
 KEYS_A_PAGE = 10
 FILES_SHOWN = 5
@@ -60,13 +60,8 @@ _SORTED: dict[str, tuple[str | OrderBy | Lower, ...]] = {
 
 
 def project_context(project: Project) -> dict[str, Any]:
-    """The context of every page of a project: the project, and the rights of its viewer."""
-    return {
-        "project": project,
-        "can": permissions_of(project.role or ""),
-        "reasons": {permission.value: reason(permission) for permission in Permission},
-        "environment_variable": snippets.ENVIRONMENT_VARIABLE,
-    }
+    """The context of every page of a project with its keys."""
+    return rights(project)
 
 
 def snippet_context(request: PageRequest) -> dict[str, Any]:
@@ -89,10 +84,11 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """The API Keys section: one page of the project's keys, by the search and filter in `query`."""
     choice = list_choice(query, KeyListForm)
     any_deleted = project.api_keys.deleted().exists()
-    columns = ("project", "name", "state", "resumes_at", "expires_at", "replaces")
-    living = list(project.api_keys.alive().only(*columns))
-    names, not_ended = [key.name for key in living], {key.pk for key in living if not key.is_expired}
-    replaced = {key.replaces_id for key in living if key.pk in not_ended}
+    # Plain values, because a project may have a thousand keys.
+    living = list(project.api_keys.alive().annotate(goes_on=NOT_ENDED).values_list("pk", "name", "replaces", "goes_on"))
+    names = [name for _, name, _, _ in living]
+    not_ended = {pk for pk, _, _, goes_on in living if goes_on}
+    replaced = {replaces for pk, _, replaces, _ in living if pk in not_ended}
     kept = query.copy()
     kept.pop("created", None)  # a new key is shown once, and not on each page of the list
     page = _page_of_keys(project, choice, len(names))
@@ -126,7 +122,7 @@ def row_address(project: Project, key: ApiKey) -> str:
 
 def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
     """The chosen page of the chosen keys, with their figures. `living` keys are there without a choice."""
-    keys = project.api_keys.select_related("created_by").order_by(*_SORTED[choice["sort"]])
+    keys = project.api_keys.select_related("responsible").order_by(*_SORTED[choice["sort"]])
     keys = keys.standing_as(*STANDINGS_OF[choice["state"]]) if choice["state"] else keys.alive()
     if choice["q"]:
         keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
@@ -158,12 +154,13 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     if not counted and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
     # Keys of active accounts first, then the key that was used last; among keys that were never used, the newest.
-    alive = project.api_keys.alive().select_related("created_by")
-    keys = list(alive.order_by("-created_by__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
+    alive = project.api_keys.alive().select_related("responsible")
+    keys = list(alive.order_by("-responsible__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), None) or _newest_of_roll(keys[0] if keys else None)
     with_rehearsals([key] if key else [])
-    files = list(project.files.annotate(number=Window(Count("pk")))[:FILES_SHOWN])
+    shown = FILES_SHOWN if settings.BRAND.shows_files else 0
+    files = list(project.files.annotate(number=Window(Count("pk")))[:shown])
     context |= snippet_context(request) | {
         "key": key,
         "keys": keys,
@@ -181,7 +178,7 @@ def _newest_of_roll(key: ApiKey | None) -> ApiKey | None:
     """The key, or the key that takes over from it: nobody should copy a key that is being replaced."""
     newest = key
     while key and key.end_reason == EndReason.ROLLED:
-        key = key.replaced_by.alive().select_related("created_by").first()
+        key = key.replaced_by.alive().select_related("responsible").first()
         newest = key if key and not key.is_expired else newest
     return newest
 
@@ -199,7 +196,7 @@ def reported_or_tried(project: Project, *, besides: ApiKey | None) -> QuerySet[A
     """
     tried = Q(refused_calls__gt=0, last_refused_at__gt=timezone.now() - RECENTLY)
     stopped = [standing for standing in STANDINGS if standing not in (ACTIVE, CREATOR_DEACTIVATED)]
-    keys = project.api_keys.select_related("created_by").filter(tried | holds(REPORTED)).standing_as(*stopped)
+    keys = project.api_keys.select_related("responsible").filter(tried | holds(REPORTED)).standing_as(*stopped)
     keys = keys.exclude(pk=besides.pk if besides else 0)
     return keys.order_by("-pause_reason", F("last_refused_at").desc(nulls_last=True))[:STOPPED_SHOWN]
 
@@ -229,7 +226,7 @@ def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpRes
 def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
     """The step after the creation of a project: its first key, then that key's own panel. People may return to it."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
-    key = project.api_keys.alive().select_related("created_by").first()
+    key = project.api_keys.alive().select_related("responsible").first()
     context = project_context(project) | snippet_context(request)
     context |= {"key": key, "create_form": CreateKeyForm(initial={"name": propose_name([])})}
     return render(request, "apikeys/onboarding.html", context)
@@ -264,7 +261,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
 @require_safe
 def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    key = get_object_or_404(project.api_keys.select_related("created_by"), public_id=key_id)
+    key = get_object_or_404(project.api_keys.select_related("responsible"), public_id=key_id)
     choice = list_choice(request.GET, RangeForm)
     period = choice["range"] if request.GET.get("range") else Period.MONTH
     context = project_context(project) | {
@@ -295,6 +292,5 @@ def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:
 @login_not_required
 @require_safe
 def help_page(request: PageRequest) -> HttpResponse:
-    context = snippet_context(request) | {"environment_variable": snippets.ENVIRONMENT_VARIABLE}
-    context["refusals"] = (*OF_A_KEY, UNAVAILABLE)
+    context = snippet_context(request) | {"refusals": (*OF_A_KEY, UNAVAILABLE)}
     return render(request, "apikeys/help.html", context)

@@ -10,16 +10,17 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-ENVIRONMENT_VARIABLE = "LATCHKEY_API_KEY"
+# The operator's variable and path take the place of these, as the address takes that of API_URL.
+_VARIABLE, _PATH = "KEY_VARIABLE", "/files"
 
 _CURL = """\
 curl API_URL/files \\
-  -H "Authorization: Bearer $LATCHKEY_API_KEY"
+  -H "Authorization: Bearer $KEY_VARIABLE"
 """
 
 _JAVASCRIPT = """\
 const API_URL = 'API_URL'
-const key = process.env.LATCHKEY_API_KEY
+const key = process.env.KEY_VARIABLE
 
 fetch(API_URL + '/files', {headers: {'Authorization': 'Bearer ' + key}})
   .then(response => response.json())
@@ -33,7 +34,7 @@ import urllib.request
 
 request = urllib.request.Request(
     "API_URL/files",
-    headers={"Authorization": f"Bearer {os.environ['LATCHKEY_API_KEY']}"},
+    headers={"Authorization": f"Bearer {os.environ['KEY_VARIABLE']}"},
 )
 with urllib.request.urlopen(request) as response:
     print(json.load(response))
@@ -42,7 +43,7 @@ with urllib.request.urlopen(request) as response:
 _PHP = """\
 <?php
 $context = stream_context_create(['http' => [
-    'header' => 'Authorization: Bearer ' . getenv('LATCHKEY_API_KEY'),
+    'header' => 'Authorization: Bearer ' . getenv('KEY_VARIABLE'),
 ]]);
 print_r(json_decode(file_get_contents('API_URL/files', false, $context), true));
 """
@@ -53,7 +54,7 @@ require 'net/http'
 
 response = Net::HTTP.get(
   URI('API_URL/files'),
-  'Authorization' => "Bearer #{ENV.fetch('LATCHKEY_API_KEY')}"
+  'Authorization' => "Bearer #{ENV.fetch('KEY_VARIABLE')}"
 )
 puts JSON.parse(response)
 """
@@ -72,7 +73,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+os.Getenv("LATCHKEY_API_KEY"))
+	request.Header.Set("Authorization", "Bearer "+os.Getenv("KEY_VARIABLE"))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		panic(err)
@@ -104,15 +105,21 @@ def api_url(request: HttpRequest) -> str:
     return settings.API_URL.rstrip("/") or request.build_absolute_uri("/api/v1")
 
 
-@lru_cache(maxsize=16)
 def snippets_for(url: str) -> tuple[Snippet, ...]:
     """A snippet for each language, with its code as text and as highlighted HTML without inline styles."""
+    return _written(url, settings.BRAND.key_variable, settings.BRAND.snippet_path)
+
+
+@lru_cache(maxsize=16)
+def _written(url: str, variable: str, path: str) -> tuple[Snippet, ...]:
     formatter = HtmlFormatter(nowrap=True)
     made = []
     for slug, label, lexer, template in _LANGUAGES:
         # Only the address is replaced. The JavaScript constant of that name stays.
         code = (
-            template.replace("'API_URL", f"'{url}")
+            template.replace(_PATH, path)
+            .replace(_VARIABLE, variable)
+            .replace("'API_URL", f"'{url}")
             .replace('"API_URL', f'"{url}')
             .replace("curl API_URL", f"curl {url}")
         )

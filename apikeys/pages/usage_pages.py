@@ -37,7 +37,7 @@ class KeyCalls(NamedTuple):
 
 
 def _chosen_key(project: Project, key_id: str) -> ApiKey | None:
-    return get_object_or_404(project.api_keys.select_related("created_by"), public_id=key_id) if key_id else None
+    return get_object_or_404(project.api_keys.select_related("responsible"), public_id=key_id) if key_id else None
 
 
 @require_safe

@@ -19,6 +19,7 @@ from apikeys.usage.callers import Callers
 from apikeys.usage.figures import Calls
 from common.instants import time_left
 from common.page_tags import moment, when
+from common.plurals import counted
 from projects.permissions import Permission
 
 register = template.Library()
@@ -26,7 +27,7 @@ register = template.Library()
 _NEW_KEY = "Create a new key"
 _HEIGHT = 24
 _LISTED = 3  # addresses on one line
-_STEP = 4  # a day's width; latchkey.css leaves the last quarter empty, so that each day is a bar
+_STEP = 4  # a day's width; main.css leaves the last quarter empty, so that each day is a bar
 
 
 @register.filter
@@ -43,8 +44,7 @@ def since(at: datetime) -> str:
 @register.filter
 def requests(number: int, kind: str = "") -> str:
     """`1 request`, `1,204 requests`; with a kind `1,204 rejected requests`."""
-    words = [intcomma(number), kind, "request" if number == 1 else "requests"]
-    return " ".join(word for word in words if word)
+    return counted(number, f"{kind} request".strip())
 
 
 @register.filter
@@ -64,8 +64,7 @@ def from_address(address: str | None) -> str:
 @register.filter
 def addresses(callers: Callers) -> str:
     """`1 address`, `2 addresses`; `at least 50 addresses` if others were counted together."""
-    number = len(callers.rows)
-    words = f"{intcomma(number)} {'address' if number == 1 else 'addresses'}"
+    words = counted(len(callers.rows), "address")
     return f"at least {words}" if callers.is_incomplete else words
 
 

@@ -77,7 +77,7 @@ def used_from(key: ApiKey, *, days: int | None = None, since: datetime | None = 
     if days is not None:
         rows = rows.filter(starts_at__gte=_first_of(days, timezone.now()))
     if since is not None:
-        rows = rows.filter(starts_at__gte=_day(since), last_at__gte=since)
+        rows = rows.filter(starts_at__gte=day_of(since), last_at__gte=since)
     figures = Sum("allowed"), Sum("rejected"), Min("first_at"), Max("last_at")
     found = _callers(Caller(*row) for row in rows.values_list("address").annotate(*figures))
     if key.figures and days and since is None:
@@ -93,7 +93,7 @@ def used_since(since: Mapping[int, datetime]) -> dict[int, Callers]:
     found: dict[int, list[Caller]] = defaultdict(list)
     days = KeyCaller.objects.filter(key__in=since, span=CallerSpan.DAY, last_at__gte=min(since.values()))
     for row in days:
-        if row.starts_at >= _day(since[row.key_id]):
+        if row.starts_at >= day_of(since[row.key_id]):
             found[row.key_id].append(Caller(row.address, row.allowed, row.rejected, row.first_at, row.last_at))
     return {pk: _callers(_added_up(found[pk], since[pk])) for pk in since}
 
@@ -108,13 +108,8 @@ def _added_up(days: Iterable[Caller], since: datetime) -> list[Caller]:
     return [caller for caller in found.values() if caller.last_at >= since]
 
 
-def missed(key: ApiKey) -> Callers:
-    """Whose requests were rejected in the key's last rehearsal."""
-    return missed_by_key([key])[key.pk]
-
-
 def missed_by_key(keys: Iterable[ApiKey]) -> dict[int, Callers]:
-    """The same for any number of keys by one query, by the key's primary key."""
+    """Whose requests were rejected in the last rehearsal of each key, by its primary key. It is one query."""
     keys, found = list(keys), defaultdict(list)
     began = {key.pk: key.rehearsal_began_at for key in keys if key.rehearsal_began_at}
     # The keys' newest rehearsals. Older ones of the same keys are left out below.
@@ -131,13 +126,14 @@ def _callers(rows: Iterable[Caller]) -> Callers:
     return Callers([caller for caller in latest_first if caller.address != OTHERS], others)
 
 
-def _day(at: datetime) -> datetime:
+def day_of(at: datetime) -> datetime:
+    """When the day began."""
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _first_of(days: int, now: datetime) -> datetime:
     """When the first of the last `days` days began, with today as the last."""
-    return _day(now) - timedelta(days=days - 1)
+    return day_of(now) - timedelta(days=days - 1)
 
 
 def forget_old_callers(now: datetime) -> Iterator[int]:

@@ -15,8 +15,10 @@ from django.db.models import Exists, OuterRef, QuerySet
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from apikeys.usage.caller_bounds import OTHERS, days_kept
+from apikeys.usage.callers import day_of
 from apikeys.usage.models import CallersCompared, CallerSpan, KeyCaller, KeyUse, Span
 from common.instants import in_words
+from common.plurals import counted
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import Line, tell_owners
 from projects.models import Membership
@@ -60,7 +62,7 @@ def _new(after: datetime, until: datetime, now: datetime) -> QuerySet[KeyCaller]
     Addresses are not new as long as some days of that time have requests without stored addresses: after an upgrade
     from a release that stored none, or after CALLER_DAYS was 0.
     """
-    week_ago = now.replace(hour=0, minute=0, second=0, microsecond=0) - IN_USE
+    week_ago = day_of(now) - IN_USE
     days = KeyCaller.objects.filter(span=CallerSpan.DAY)
     owners = Membership.objects.mailed("new_address").filter(project=OuterRef("key__project"))
     before = days.filter(key=OuterRef("key"), address=OuterRef("address"), starts_at__lt=OuterRef("starts_at"))
@@ -89,7 +91,6 @@ def _lines(key: ApiKey, callers: list[KeyCaller]) -> list[Line]:
 
 
 def _line(caller: KeyCaller) -> Line:
-    calls = caller.allowed + caller.rejected
-    requests = "1 request" if calls == 1 else f"{intcomma(calls)} requests"
+    requests = counted(caller.allowed + caller.rejected, "request")
     rejected = f", {intcomma(caller.rejected)} rejected" if caller.rejected else ""
     return "Address", f"{caller.address} ({requests}{rejected}, first on {in_words(caller.first_at)})"

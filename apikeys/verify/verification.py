@@ -57,7 +57,7 @@ class Identity(NamedTuple):
 _FACTS = {
     "state": "k.state",
     "pause_reason": "k.pause_reason",
-    "creator_is_active": "u.is_active",
+    "responsible_is_active": "u.is_active",
     "resumes_at": "k.resumes_at",
     "expires_at": "k.expires_at",
 }

@@ -18,6 +18,7 @@ from config.environment.variables import PRODUCTION, given, listed, refusal
 # One label of a host name (RFC 1123, 2.1). Django refuses every Host header with other characters.
 _LABEL = re.compile(r"(?i)(?!-)[a-z0-9-]{1,63}(?<!-)")
 
+_LONGEST_LINK = 1000
 _SENDER = re.compile(r"[^<>]*<([^<>\s]+)>|([^<>\s\"]+)")
 
 
@@ -99,6 +100,16 @@ def web_address(name: str) -> str:
     if address and (set(address) & set("?#@\"'") or not is_web_address(address, "http", "https")):
         raise refusal(name, "it is not an http:// or https:// address with a host.")
     return address.rstrip("/")
+
+
+def link(name: str, *, or_email: bool = False) -> str:
+    """The address of a page in the variable `name`, or "". A link to an email address is `mailto:keys@example.com`."""
+    address = given(name)
+    if or_email and address.startswith("mailto:") and _is_email(address.removeprefix("mailto:")):
+        return address
+    if address and (len(address) > _LONGEST_LINK or not is_web_address(address, "http", "https")):
+        raise refusal(name, f"it is not an http:// or https:// address{' or mailto: with an email' * or_email}.")
+    return address
 
 
 def base_url(name: str) -> str:

@@ -17,6 +17,7 @@ class Subject(StrEnum):
 
     KEY = "key"  # names a key
     MEMBER = "member"  # names a person and a role
+    INVITATION = "invitation"  # names a role; the invited address is its name `before`
     PROJECT = "project"  # names neither
     FILE = "file"  # names the key that a program used, or none
 

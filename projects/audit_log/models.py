@@ -13,6 +13,7 @@ from projects.permissions import Role
 kinds.discover()
 
 _OF_MEMBERS = kinds.codes_of(Subject.MEMBER)
+_OF_INVITATIONS = kinds.codes_of(Subject.INVITATION)
 _WITH_NAMES = [kind.code for kind in kinds.all_kinds() if kind.names]
 _WITH_SOURCE = [kind.code for kind in kinds.all_kinds() if kind.has_source]
 
@@ -55,13 +56,14 @@ class AuditEvent(models.Model):
             models.CheckConstraint(condition=Q(kind__in=kinds.codes_of()), name="auditevent_kind_is_known"),
             models.CheckConstraint(
                 condition=Q(kind__in=kinds.codes_of(Subject.KEY), key__isnull=False)
-                | Q(kind__in=kinds.codes_of(Subject.MEMBER, Subject.PROJECT), key__isnull=True)
+                | Q(kind__in=kinds.codes_of(Subject.MEMBER, Subject.INVITATION, Subject.PROJECT), key__isnull=True)
                 | Q(kind__in=kinds.codes_of(Subject.FILE)),
                 name="auditevent_names_its_key",
             ),
             models.CheckConstraint(
                 condition=(Q(kind__in=_OF_MEMBERS, member__isnull=False) & ~Q(role=""))
-                | (~Q(kind__in=_OF_MEMBERS) & Q(member__isnull=True, role="")),
+                | (Q(kind__in=_OF_INVITATIONS, member__isnull=True) & ~Q(role=""))
+                | (~Q(kind__in=_OF_MEMBERS + _OF_INVITATIONS) & Q(member__isnull=True, role="")),
                 name="auditevent_names_its_member",
             ),
             models.CheckConstraint(

@@ -63,11 +63,15 @@ def record(
     # Before the event is written: an email about a new address asks whether the address was there before.
     owner_emails.tell(kind, event, key)
     event.save(force_insert=True)
-    if kind.log_event:
-        facts = {"key": key and key.public_id, "project": project and project.public_id, "role": role}
-        account = member if kind.subject == Subject.MEMBER else by
-        record_on_commit(kind.log_event, account=account, **facts)
+    _log(event, kind, project, key)
     return event
+
+
+def _log(event: AuditEvent, kind: Kind, project: Project | None, key: Key | None) -> None:
+    if kind.log_event:
+        facts = {"key": key and key.public_id, "project": project and project.public_id, "role": event.role}
+        account = event.member if kind.subject == Subject.MEMBER else event.by
+        record_on_commit(kind.log_event, account=account, **facts)
 
 
 def record_for_keys(

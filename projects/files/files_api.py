@@ -228,8 +228,8 @@ def get_file(request: ApiRequest, file_id: str) -> dict[str, Any]:
 def delete_file(request: ApiRequest, file_id: str) -> Status[None]:
     """Deletes a file of the project for good."""
     file = _file(request, file_id)
-    key = file.project.api_keys.select_related("created_by").get(pk=request.identity.key_pk)
-    storage.delete_file(file=file, by=key.created_by, key=key, address=client_address(request))
+    key = file.project.api_keys.select_related("responsible").get(pk=request.identity.key_pk)
+    storage.delete_file(file=file, by=key.responsible, key=key, address=client_address(request))
     return Status(204, None)
 
 

@@ -35,7 +35,7 @@ from tests.support.factories import ApiKeyFactory, UserFactory
 from tests.support.places.pages import page
 
 NOW = datetime(2026, 3, 10, 15, 0, tzinfo=UTC).timestamp()
-CSS = (REPOSITORY / "static" / "css" / "latchkey.css").read_text()
+CSS = (REPOSITORY / "static" / "css" / "main.css").read_text()
 
 # The standing of a key with these facts: its state, the reason of its pause, whether its creator's account is active.
 EXPECTED = {
@@ -63,12 +63,12 @@ INSTANTS = [None, OVER, TO_COME]
 
 def expected_with(resumes_at: float | None, expires_at: float | None, *facts: Any) -> str:
     """The code in EXPECTED, after time has ended a pause or the key."""
-    state, reason, creator_is_active = facts
+    state, reason, responsible_is_active = facts
     if state == "paused" and resumes_at == OVER:
         state, reason = "active", ""
     if state == "active" and expires_at == OVER:
         state = "ended"
-    return EXPECTED[state, reason, creator_is_active]
+    return EXPECTED[state, reason, responsible_is_active]
 
 
 def can_be_stored(facts: Facts) -> bool:
@@ -90,7 +90,7 @@ STORED = [
 @pytest.mark.nodb
 @pytest.mark.parametrize("standing", STANDINGS, ids=lambda standing: standing.code)
 def test_a_standing_has_all_that_pages_show(standing):
-    assert re.search(rf"\.badge(\.|:is\([^)]*\.){standing.badge}\b", CSS), f"latchkey.css needs .badge.{standing.badge}"
+    assert re.search(rf"\.badge(\.|:is\([^)]*\.){standing.badge}\b", CSS), f"main.css needs .badge.{standing.badge}"
     for size in ("mini", "outline"):
         icon = Template(f"{{% heroicon_{size} icon %}}").render(Context({"icon": standing.icon}))
         assert "<svg" in icon, "heroicons raises for an icon that it does not have"
@@ -153,8 +153,8 @@ def key_of(facts: Facts, **given: Any) -> ApiKey:
         "paused": {"paused_at": timezone.now()},
         "deleted": {"deleted_at": timezone.now(), "ciphertext": None, "ring_key_id": ""},
     }
-    creator = UserFactory(is_active=facts.creator_is_active)
-    columns = {"created_by": creator, "state": facts.state, "pause_reason": facts.pause_reason}
+    creator = UserFactory(is_active=facts.responsible_is_active)
+    columns = {"responsible": creator, "state": facts.state, "pause_reason": facts.pause_reason}
     key: ApiKey = ApiKeyFactory(**columns, **times.get(facts.state, {}), **given)
     return key
 
@@ -164,7 +164,7 @@ def test_the_database_sorts_keys_by_the_standing_that_the_judge_gives_them():
     """L2"""
     for facts in STORED:
         key_of(facts)
-    keys = ApiKey.objects.select_related("created_by").annotate(place=STANDING_ORDER).order_by("place")
+    keys = ApiKey.objects.select_related("responsible").annotate(place=STANDING_ORDER).order_by("place")
     assert len(keys) == len(STORED)
     assert [key.place for key in keys] == [STANDINGS.index(key.standing) for key in keys]
     for standing in STANDINGS:

@@ -82,7 +82,7 @@ def test_the_end_of_a_process_waits_while_batches_are_written(project, owner, se
     """T40: this includes many counts that waited for an unreachable database."""
     monkeypatch.setattr(writer_thread, "SECONDS_TO_WAIT", 0.01)
     monkeypatch.setattr(counting, "MOST_WRITTEN", 1)
-    for key in ApiKeyFactory.create_batch(100, project=project, created_by=owner):
+    for key in ApiKeyFactory.create_batch(100, project=project, responsible=owner):
         counting.record(key.pk, "ok", time.time(), None)
     with writer(settings, monkeypatch, StepByStep):
         assert wait_for(lambda: counting._at_hand)

@@ -103,6 +103,10 @@ def usage_page(project: Project) -> str:
     return reverse("apikeys:usage", args=[project.public_id])
 
 
+def members_page(project: Project) -> str:
+    return reverse("projects:members", args=[project.public_id])
+
+
 def key_page(key: ApiKey, action: str = "delete") -> str:
     return reverse(f"apikeys:{action}", args=[key.project.public_id, key.public_id])
 
@@ -229,7 +233,7 @@ def used(key: ApiKey, ago: timedelta) -> None:
 
 def many_keys(project: Project, number: int, **fields: Any) -> list[ApiKey]:
     """`number` living keys, more than any limit allows, as `create_key` would write them."""
-    keys = ApiKeyFactory.build_batch(number, project=project, created_by=project.created_by, **fields)
+    keys = ApiKeyFactory.build_batch(number, project=project, responsible=project.created_by, **fields)
     return ApiKey.objects.bulk_create(keys)
 
 

@@ -120,7 +120,7 @@ def test_axe_finds_nothing_where_the_account_that_created_a_key_is_deactivated(
         page.goto(address)
         for picker in page.locator(".picker summary").all():
             picker.click()
-        expect(page.locator(".badge", has_text="Creator deactivated").last).to_be_visible()
+        expect(page.locator(".badge", has_text="Account deactivated").last).to_be_visible()
         assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW["width"]
         looks = Looks(page)
         found |= {f"{address}, {theme}": looks.violations(theme) for theme in THEMES}

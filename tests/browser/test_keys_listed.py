@@ -69,12 +69,13 @@ def test_at_the_limit_the_section_says_so_in_words(page, sign_in, owner, project
 def test_a_viewer_sees_why_keys_cannot_be_managed(page, sign_in, viewer, project, api_key):
     sign_in(page, viewer)
     page.goto(settings_page(project))
-    expect(page.get_by_text("Only owners of the project can create, pause or delete keys.")).to_be_visible()
+    who = "Only owners and developers of the project"
+    expect(page.get_by_text(f"{who} can create, pause or delete keys.")).to_be_visible()
     expect(page.get_by_text("Only owners of the project can change or delete it.")).to_be_visible()
     expect(page.locator(".switch")).to_have_count(0)
     expect(button(page, "Copy Production server")).to_have_count(0)
     page.goto(dashboard(project))
-    expect(page.get_by_text("Only owners of the project can copy or reveal keys.")).to_be_visible()
+    expect(page.get_by_text(f"{who} can copy or reveal keys.")).to_be_visible()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.browser.places import (
     dashboard,
     key_page,
     many_keys,
+    members_page,
     onboarding,
     open_deletion,
     other_project,
@@ -122,6 +123,7 @@ def until_a_date(page):
 
 
 def owners_places(furnished, owner):
+    viewer = furnished.project.members.exclude(pk=owner.pk).get()
     project, active, paused, busy, _gone = furnished
     settings = settings_page(project)
     lonely_paused = other_project(owner, "Paused", KeyState.PAUSED)
@@ -169,6 +171,11 @@ def owners_places(furnished, owner):
         Place("create key, shown once", f"{dashboard(once)}keys/new/", shown_once),
         Place("activity", activity(project)),
         Place("activity, empty", activity(begun)),
+        Place("members", members_page(project)),
+        Place("members, searched", f"{members_page(project)}?q=nobody"),
+        Place("members, the only one", members_page(begun)),
+        Place("remove member", f"{members_page(project)}{viewer.public_id}/remove/"),
+        Place("leave", f"{members_page(project)}leave/"),
         Place("usage, 24 hours", usage_page(project)),
         Place("usage, numbers shown", f"{usage_page(project)}?range=30d", opened),
         Place("usage, 12 months", f"{usage_page(project)}?range=12m"),
@@ -195,6 +202,8 @@ def viewers_places(furnished):
         Place("viewer's settings", settings_page(project)),
         Place("viewer's activity", activity(project)),
         Place("viewer's usage", usage_page(project)),
+        Place("viewer's members", members_page(project)),
+        Place("leave, viewer", f"{members_page(project)}leave/"),
         Place("viewer's projects", "/projects/"),
         Place("403", onboarding(project)),
     ]

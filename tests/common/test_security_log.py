@@ -27,7 +27,7 @@ from common.security_log import Event, record
 from projects.audit_log import kinds
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.recording import record as record_event
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
 from projects.services import rename_project

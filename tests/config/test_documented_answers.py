@@ -96,8 +96,8 @@ class Provoker:
         if call in REPORTED:
             self.authorization = {}
             return self.send(call)
-        self.key.created_by.is_active = False
-        self.key.created_by.save()
+        self.key.responsible.is_active = False
+        self.key.responsible.save()
         return self.send(call)
 
     def not_found(self, call: str) -> Any:
@@ -197,8 +197,8 @@ def test_every_documented_status_is_a_real_answer_in_its_documented_shape(
             settings.KEY_PEPPERS, settings.MAX_FILE_SIZE, settings.FAILED_KEYS_PER_MINUTE = peppers, 1000, 0
             settings.MAX_FILES_PER_PROJECT, settings.REPORTS_PER_MINUTE = 1000, 0
             Project.objects.update(deleted_at=None)
-            api_key.created_by.is_active = True
-            api_key.created_by.save()
+            api_key.responsible.is_active = True
+            api_key.responsible.save()
             with downloaded(provoke(Provoker(api_key, settings), call)) as response:
                 if code:
                     assert_error(response, int(status), code)

@@ -2,8 +2,9 @@
 
 import json
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+from common.names import looks_like_secret
 from tests.fuzz.attacks import Attack
 from tests.fuzz.rows import Row, Snapshot, changes
 from tests.fuzz.stage import NOBODY, Stage
@@ -56,10 +57,14 @@ def _judge_api(attack: Attack, answer: Answer, stage: Stage) -> None:
 
 
 def _may_read(part: bytes, attack: Attack, answer: Answer, stage: Stage) -> bool:
-    """An owner may read the secret that they ask for, and a page may repeat the address that its reader wrote."""
+    """An owner may read the secret that they ask for. A page may repeat the address that its reader wrote, but not a
+    whole secret in its query.
+    """
     if attack.route.pattern.endswith(("/copy/", "/reveal/")) and answer.status == 200:
         return attack.who == "owner" and attack.method == "POST"
-    return part.decode() in attack.target(stage) and not attack.is_to_api(stage)
+    path, _, query = attack.target(stage).partition("?")
+    asked = [text for pair in parse_qsl(query, keep_blank_values=True) for text in pair if not looks_like_secret(text)]
+    return any(part.decode() in text for text in [path, *asked]) and not attack.is_to_api(stage)
 
 
 def may_change_anything(attack: Attack) -> bool:

@@ -51,6 +51,7 @@ class Stage:
             "project_id": self.project.public_id,
             "key_id": self.key.public_id,
             "file_id": self.file.public_id,
+            "user_id": self.people["viewer"].public_id,
             "own_project_id": own_project.public_id,
             "own_key_id": own_key.public_id,
             "name": "Production server",

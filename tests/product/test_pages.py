@@ -10,7 +10,7 @@ from apikeys.models import ApiKey
 from tests.support.calls.api_client import downloaded
 from tests.support.places.pages import FETCH, HTMX, action, page, text
 from tests.support.places.routes import all_routes
-from tests.support.stored.rows import many_events, many_files, many_keys, many_projects
+from tests.support.stored.rows import many_events, many_files, many_keys, many_members, many_projects
 
 
 @pytest.fixture
@@ -25,6 +25,8 @@ QUERIES = {
     "projects:list": 5,
     "projects:create": 4,
     "projects:delete": 4,
+    "projects:members": 7,
+    "projects:leave": 5,
     "apikeys:dashboard": 10,
     "apikeys:onboarding": 5,
     "apikeys:settings": 8,
@@ -40,19 +42,21 @@ QUERIES = {
 
 def test_every_page_has_its_number_of_queries():
     pages = {
-        r.pattern for r in all_routes() if r.is_page and not r.pattern.startswith(("health", "favicon", ".well-known"))
+        r.pattern
+        for r in all_routes()
+        if r.is_page and not r.pattern.startswith(("health", "favicon", ".well-known", "brand"))
     }
     only_posted = {
         pattern
         for pattern in pages
-        if re.search(r"(pause|resume|keep-paused|extend|copy|reveal|mails|keep-secrets)/$", pattern)
+        if re.search(r"(pause|resume|keep-paused|extend|copy|reveal|mails|keep-secrets|role)/$", pattern)
     }
-    of_a_key = {
+    of_one = {
         pattern
         for pattern in pages
-        if re.search(r"key_id>/((delete|edit|end|first-request|pause-for|pause-end|roll)/)?$", pattern)
+        if re.search(r"(key|user)_id>/((delete|edit|end|first-request|pause-for|pause-end|roll|remove)/)?$", pattern)
     }
-    assert len(pages - only_posted - of_a_key) == len(QUERIES)
+    assert len(pages - only_posted - of_one) == len(QUERIES)
     assert max(QUERIES.values()) <= 10
 
 
@@ -62,6 +66,7 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
     many_projects(owner, rows - 1)
     many_events(api_key, rows - 1)
     many_files(project, rows)
+    many_members(project, rows - 1)
     for name, number in QUERIES.items():
         of_project = name not in {"home", "projects:list", "projects:create", "apikeys:help"}
         path = page(name, project) if of_project else page(name)

@@ -23,10 +23,12 @@ def test_queries_and_reasons_follow_from_the_table(monkeypatch, project, owner, 
     assert not Project.objects.of(viewer, can=Permission.MANAGE_KEYS)
     given = {Permission.VIEW_PROJECT, Permission.GET_MAILS, Permission.MANAGE_KEYS}
     monkeypatch.setitem(permissions._ALLOWED, Role.VIEWER, frozenset(given))
-    assert {member.user for member in Membership.objects.mailed()} == {owner, viewer}
+    assert {member.user for member in Membership.objects.mailed("created")} == {owner, viewer}
+    assert [member.user for member in Membership.objects.mailed()] == [owner], "others can switch each email off"
     assert list(Project.objects.of(viewer, can=Permission.MANAGE_KEYS)) == [project]
     assert get_project(viewer, project.public_id, can=Permission.MANAGE_KEYS) == project
-    assert reason(Permission.MANAGE_KEYS) == "Only owners and viewers of the project can create, pause or delete keys."
+    who = "Only owners and developers and viewers of the project"
+    assert reason(Permission.MANAGE_KEYS) == f"{who} can create, pause or delete keys."
 
 
 @pytest.mark.parametrize("can", Permission)
@@ -37,7 +39,7 @@ def test_a_person_without_a_right_reads_which_roles_have_it(project, viewer, can
         return
     with pytest.raises(PermissionDenied, match=re.escape(reason(can))):
         get_project(viewer, project.public_id, can=can)
-    assert reason(can).startswith("Only owners of the project ")
+    assert reason(can).startswith("Only owners ")
 
 
 def test_a_role_that_nobody_knows_allows_nothing():

@@ -45,6 +45,8 @@ for name in (
         "OIDC_SECONDS",
     ),
     *("EMAIL_URL", "EMAIL_VERIFICATION", "REAUTHENTICATION_SECONDS", "CACHE_URL", "BASE_URL", "GITHUB_PUBLIC_KEYS"),
+    *("BRAND_NAME", "BRAND_LOGO", "BRAND_ACCENT", "KEY_VARIABLE", "SNIPPET_PATH", "SHOW_FILES"),
+    *("DOCS_URL", "SUPPORT_URL", "STATUS_URL", "TERMS_URL", "PRIVACY_URL"),
 ):
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)

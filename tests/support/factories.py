@@ -75,7 +75,7 @@ class ApiKeyFactory(DjangoModelFactory[ApiKey]):
 
     public_id = factory.LazyFunction(new_key_id)
     project = factory.SubFactory(ProjectFactory)
-    created_by = factory.SelfAttribute("project.created_by")
+    responsible = factory.SelfAttribute("project.created_by")
     name = factory.Sequence(lambda number: f"Key {number}")
     mask = factory.LazyAttribute(lambda key: secret_format.mask(key.secret, settings.KEY_PREFIX))
     pepper_id = factory.LazyAttribute(lambda key: key.digest_pair[0])

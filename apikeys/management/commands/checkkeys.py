@@ -3,10 +3,11 @@ from typing import Any
 from accounts.second_factors import secrets_at_rest
 from accounts.second_factors.secrets_at_rest import FactorCensus
 from apikeys.management import stored_secrets
-from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
+from apikeys.management.key_commands import GUIDE, WRONG_KEYS, named
 from apikeys.secrets.integrity import Findings, check_keys
 from common.outbox import sealed_emails
 from common.outbox.sealed_emails import EmailCensus
+from common.plurals import counted
 from projects.management.operator_command import Answer, OperatorCommand
 
 _MISSING = "Put it back; manage.py rotate_encryption --dry-run says which it is."
@@ -44,9 +45,10 @@ def _keys(found: Findings) -> str:
     right = found.right
     if not any(right.values()) and not any(found.wrong.values()):
         return "There are no keys, and so nothing is proven."
-    text = f"{counted(right['proven'])} proven: each decrypts to the secret of its digest."
+    text = f"{counted(right['proven'], 'key')} proven: each decrypts to the secret of its digest."
     if right["show_once"]:
-        text += f" {counted(right['show_once'])} without a stored secret, not proven: only a request can do that."
+        shown_once = counted(right["show_once"], "key")
+        text += f" {shown_once} without a stored secret, not proven: only a request can do that."
     if right["deleted"]:
         text += f" {counted(right['deleted'], 'deleted key')}."
     return text

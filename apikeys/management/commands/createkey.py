@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -8,7 +9,6 @@ from apikeys.keys.end_limits import WHEN, read_expires
 from apikeys.keys.services import create_key
 from apikeys.management.key_commands import facts, find_creator
 from apikeys.models import ApiKey
-from apikeys.pages.snippets import ENVIRONMENT_VARIABLE
 from common.instants import stops_working
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
@@ -49,7 +49,7 @@ class Command(OperatorCommand):
             f"{_words_of_end(key)}"
             f"Its secret:\n\n    {secret}\n\n"
             "Keep it in an environment variable or a secret manager, out of source control:\n"
-            f"    export {ENVIRONMENT_VARIABLE}=<the secret>",
+            f"    export {settings.BRAND.key_variable}=<the secret>",
         )
 
 

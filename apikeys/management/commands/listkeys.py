@@ -20,7 +20,7 @@ class Command(OperatorCommand):
     def answer(self, **options: Any) -> Answer:
         project = find_project(options["project_id"])
         keys = project.api_keys.all() if options["all"] else project.api_keys.alive()
-        keys = keys.select_related("project", "created_by")
+        keys = keys.select_related("project", "responsible", "creator")
         if not keys:
             return Answer(
                 {"keys": []},

@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
@@ -8,7 +9,6 @@ from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.management.key_commands import find_creator, find_key
 from apikeys.models import ApiKey
-from apikeys.pages.snippets import ENVIRONMENT_VARIABLE
 from common.instants import in_words_or_never
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
@@ -58,14 +58,14 @@ class Command(OperatorCommand):
             f"Created {new.name} ({new.public_id}) in {key.project.name}. Its creator is {named_user(by)}.\n"
             f"Its secret:\n\n    {secret}\n\n"
             "Keep it in an environment variable or a secret manager, out of source control:\n"
-            f"    export {ENVIRONMENT_VARIABLE}=<the secret>\n\n"
+            f"    export {settings.BRAND.key_variable}=<the secret>\n\n"
             f"The old key, {key.name} ({key.public_id}), {_end(key)}.",
         )
 
 
 def _creator(key: ApiKey, email: str | None) -> User:
-    may = key.project.memberships.that(Permission.MANAGE_KEYS).filter(user=key.created_by, user__is_active=True)
-    return key.created_by if email is None and may.exists() else find_creator(key.project, email)
+    may = key.project.memberships.that(Permission.MANAGE_KEYS).filter(user=key.responsible, user__is_active=True)
+    return key.responsible if email is None and may.exists() else find_creator(key.project, email)
 
 
 def _end(key: ApiKey) -> str:

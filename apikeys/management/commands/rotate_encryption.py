@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from apikeys.management import stored_secrets
-from apikeys.management.key_commands import GUIDE, WRONG_KEYS, counted, named
+from apikeys.management.key_commands import GUIDE, WRONG_KEYS, named
 from apikeys.secrets import vault
 from apikeys.secrets.integrity import KEYS_A_STATEMENT
 from apikeys.secrets.rotation import (
@@ -18,6 +18,7 @@ from apikeys.secrets.rotation import (
     rotate,
     take_census,
 )
+from common.plurals import counted
 from projects.management.operator_command import Answer, OperatorCommand
 
 MOST_A_BATCH = 10_000
@@ -55,17 +56,17 @@ class Command(OperatorCommand):
         idle = "".join(f"No key needs pepper {pepper!r}.\n" for pepper in not_needed(options["lost_pepper"]))
         if options["dry_run"]:
             census, others = take_census(target), stored_secrets.look()
-            done = f"{idle}{counted(census.movable)} can be moved"
+            done = f"{idle}{counted(census.movable, 'key')} can be moved"
             return _report(target, Rotated(0, [], []), census, others, done, [])
         others = stored_secrets.rotate(batch=batch)
         rotated = rotate(target, batch=batch, progress=self._show_progress)
         self._show("\n")
         census = take_census(target)
         left_over = _left_over(census.movable - len(rotated.not_decrypted) - len(rotated.digest_differs))
-        return _report(target, rotated, census, others, f"{idle}Moved {counted(rotated.moved)}", left_over)
+        return _report(target, rotated, census, others, f"{idle}Moved {counted(rotated.moved, 'key')}", left_over)
 
     def _show_progress(self, seen: int, moved: int) -> None:
-        self._show(f"\r{counted(seen)} looked at, {moved:,} moved")
+        self._show(f"\r{counted(seen, 'key')} looked at, {moved:,} moved")
 
     def _show(self, text: str) -> None:
         if self.stderr.isatty():
@@ -154,8 +155,8 @@ def _ring_key_lacks(need: Need) -> str:
     if need.configured or not need.keys:
         return ""
     return (
-        f"Ring key {need.id} is not in KEY_RING, but {counted(need.keys)} need it to be shown or moved: put it back. "
-        "Requests are allowed without it."
+        f"Ring key {need.id} is not in KEY_RING, but {counted(need.keys, 'key')} need it to be shown or moved: put it "
+        "back. Requests are allowed without it."
     )
 
 
@@ -164,8 +165,8 @@ def _pepper_lacks(need: Need) -> str:
     if need.configured or not living:
         return ""
     text = (
-        f"Pepper {need.id} is not in KEY_PEPPERS, so requests using {counted(living)} are rejected as unknown: put it "
-        "back."
+        f"Pepper {need.id} is not in KEY_PEPPERS, so requests using {counted(living, 'key')} are rejected as unknown: "
+        "put it back."
     )
     return text + (f" If it is lost, --lost-pepper {need.id} brings {need.keys:,} of them back." if need.keys else "")
 
@@ -174,4 +175,4 @@ def _left_over(number: int) -> list[str]:
     if number <= 0:
         return []
     advice = "restart the servers that still put it first, then run this again."
-    return [f"{counted(number)} came under an older entry meanwhile: {advice}"]
+    return [f"{counted(number, 'key')} came under an older entry meanwhile: {advice}"]

@@ -40,30 +40,38 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         if revives and (question := _ask_before_reviving(request, form)):
             return question
         try:
-            edited = edit_key(
-                key=key,
-                by=request.user,
-                address=client_address(request),
-                name=form.cleaned_data["name"],
-                end=form.new_end,
-                may_revive=revives,
-                seen=form.cleaned_data["seen"],
-            )
-        except ValidationError as error:
-            form.add_error(form.field_of(error), error)
-        except HasExpired:
-            # The key's end came while the form was sent.
-            form.add_error("end", "The key has expired in the meantime. Press Save again.")
+            edited = _save(request, key, form, may_revive=revives)
         except EndChanged:
             form = _with_the_new_end(request, key)
         except KeyGone:
             return key_gone(request, project, key)
         else:
-            announce(request, _done(key, old, edited))
-            return _answer(request, project, key)
+            if edited:
+                announce(request, _done(key, old, edited))
+                return _answer(request, project, key)
     context = project_context(project) | {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request)}
     template = "apikeys/edit_form.html" if request.htmx else "apikeys/edit.html"
     return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+def _save(request: PageRequest, key: ApiKey, form: EditKeyForm, *, may_revive: bool) -> Edited | None:
+    """None if the form is wrong after all, and now has an error."""
+    try:
+        return edit_key(
+            key=key,
+            by=request.user,
+            address=client_address(request),
+            name=form.cleaned_data["name"],
+            end=form.new_end,
+            may_revive=may_revive,
+            seen=form.cleaned_data["seen"],
+        )
+    except ValidationError as error:
+        form.add_error(form.field_of(error), error)
+    except HasExpired:
+        # The key's end came while the form was sent.
+        form.add_error("end", "The key has expired in the meantime. Press Save again.")
+    return None
 
 
 def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:

@@ -13,6 +13,7 @@ from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
 from common.instants import in_words, stops_working
 from common.names import NameField
+from common.plurals import counted
 from projects.forms import FormTokenField, PageForm
 
 _NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus": True}
@@ -32,7 +33,7 @@ def _day_choices() -> list[Choice]:
     """7, 30, 90 and 365 days, up to MAX_KEY_DAYS, which is a choice itself."""
     most = settings.MAX_KEY_DAYS
     days = [*(number for number in _DAYS if number < most), most] if most else _DAYS
-    return [(str(number), f"In {number:,} day{'' if number == 1 else 's'}") for number in days]
+    return [(str(number), f"In {counted(number, 'day')}") for number in days]
 
 
 class EndForm(PageForm):
@@ -42,7 +43,12 @@ class EndForm(PageForm):
     script writes the reader's own offset into `end_zone`.
     """
 
-    end = forms.ChoiceField(required=False, label="Stops working", widget=forms.Select(attrs={"data-end": True}))
+    end = forms.ChoiceField(
+        required=False,
+        label="Stops working",
+        widget=forms.Select(attrs={"data-end": True}),
+        error_messages={"invalid_choice": "Choose one of these."},
+    )
     end_at = forms.CharField(
         required=False, max_length=40, label="Date and time", help_text="In UTC.", widget=forms.TextInput(attrs=_AT)
     )

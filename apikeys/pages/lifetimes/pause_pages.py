@@ -71,12 +71,22 @@ def _switch(
 def _answer(request: PageRequest, project: Project, key: ApiKey, said: str, undo: str = "") -> HttpResponse:
     """`said` is empty if nothing was changed."""
     if said:
-        said = said.format(key.name, "allowed" if key.standing.lets_in else "rejected")
-        announce(request, said, undo=undo and reverse(undo, args=[project.public_id, key.public_id]))
+        announce(
+            request,
+            said.format(key.name, _answered(key)),
+            undo=undo and reverse(undo, args=[project.public_id, key.public_id]),
+        )
     else:
         # Without Undo, because it would undo somebody else's change.
         warn(request, _unchanged(key))
     return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
+
+
+def _answered(key: ApiKey) -> str:
+    """What happens to requests using the key: "allowed", "rejected". A pause is not the only reason to reject them."""
+    if key.standing.lets_in:
+        return "allowed"
+    return "rejected" if key.is_paused else f"still rejected: its status is {key.standing.label}"
 
 
 def _unchanged(key: ApiKey) -> str:
@@ -93,8 +103,9 @@ def _unchanged(key: ApiKey) -> str:
     if key.is_expired:
         return f"{key.name} has expired. Nothing was changed."
     if re_enabled_itself(key):
-        return f"The pause of {key.name} ended by itself, and requests using it are allowed. Nothing was changed."
-    return f"{key.name} was active already. Nothing was changed."
+        return f"The pause of {key.name} ended by itself. Requests using it are {_answered(key)}. Nothing was changed."
+    status = "active already" if key.standing.lets_in else f"not paused, and its status is {key.standing.label}"
+    return f"{key.name} was {status}. Nothing was changed."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

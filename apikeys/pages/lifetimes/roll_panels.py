@@ -80,7 +80,7 @@ def rolls_context(project: Project, key: ApiKey | None = None) -> dict[str, Any]
     depend on the number of keys.
     """
     living = project.api_keys.not_ended()
-    new = living.filter(replaces__in=living).select_related("created_by", "replaces__created_by")
+    new = living.filter(replaces__in=living).select_related("responsible", "replaces__responsible")
     if key:
         new = new.filter(Q(pk=key.pk) | Q(replaces=key.pk))
     found = list(new.order_by("-created_at", "-pk")[: PANELS_SHOWN + 1])

@@ -74,7 +74,9 @@ class RollForm(PageForm):
 
     id_prefix = "roll-key"
     overlap = forms.ChoiceField(
-        label="The old key ends", widget=Choices, error_messages={"required": "Choose when the old key ends."}
+        label="The old key ends",
+        widget=Choices,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose when the old key ends."),
     )
     form_token = FormTokenField()
 

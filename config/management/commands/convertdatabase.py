@@ -14,7 +14,8 @@ from django.db.models import CheckConstraint, Q
 
 from accounts import address_clashes
 from accounts.second_factors import secrets_at_rest
-from apikeys.management.key_commands import counted, named
+from apikeys.management.key_commands import named
+from common.plurals import counted
 from config import older_database
 from projects.management.operator_command import Answer, OperatorCommand
 

@@ -1,7 +1,6 @@
 """Second factors: codes of an authenticator app, recovery codes and passkeys."""
 
 import re
-from hashlib import sha256
 from http import HTTPStatus
 
 import pytest
@@ -9,16 +8,13 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
-from fido2.cose import ES256
-from fido2.utils import websafe_encode
-from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
 from accounts.models import User
 from tests.support.people.accounts import is_signed_in, log_in, page_of, totp_code
+from tests.support.people.passkeys import add_passkey
 
 
 def test_a_second_factor_is_asked_for_at_login_and_a_recovery_code_works_once(client, person):
@@ -155,23 +151,6 @@ def test_the_code_that_set_an_app_up_is_used_for_as_long_as_it_holds(inside, per
 
 
 # "Use a passkey" is for people who have one
-
-
-def add_passkey(person):
-    """A passkey as a browser registers it. Nobody has its private key."""
-    key = ES256.from_cryptography_key(generate_private_key(SECP256R1()).public_key())
-    attested = AttestedCredentialData.create(bytes(16), b"a passkey's id", key)
-    flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.AT
-    attestation = AttestationObject.create(
-        "none", AuthenticatorData.create(sha256(b"testserver").digest(), flags, 0, attested), {}
-    )
-    client_data = CollectedClientData.create("webauthn.create", b"challenge", "https://testserver")
-    response = {"clientDataJSON": websafe_encode(client_data), "attestationObject": websafe_encode(attestation)}
-    credential_id = websafe_encode(b"a passkey's id")
-    credential = {"id": credential_id, "rawId": credential_id, "type": "public-key", "response": response}
-    Authenticator.objects.create(
-        user=person, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop", "credential": credential}
-    )
 
 
 @pytest.mark.parametrize(("has_app", "has_passkey"), [(True, False), (False, True), (True, True)])

@@ -259,7 +259,7 @@ class TestDemo(TestCase):
         assert {project["keys"][0]["standing"] for project in self.demo["projects"]} == {"active"}
 
     def test_it_has_keys_in_every_state_files_and_months_of_events(self):
-        assert {key.standing for key in ApiKey.objects.select_related("created_by")} == {*STANDINGS} - {UNKNOWN}
+        assert {key.standing for key in ApiKey.objects.select_related("responsible")} == {*STANDINGS} - {UNKNOWN}
         assert ApiKey.objects.filter(resumes_at__gt=timezone.now()).exclude(pause_note="").count() == 1
         # The demo sends no emails and has no other members. Owners would have to be told of these events.
         missing = {"shown_again", "resumed_reported", "member_changed", "member_removed"}

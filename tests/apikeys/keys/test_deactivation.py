@@ -80,8 +80,8 @@ def test_owners_of_the_projects_whose_keys_stop_are_told_once_each(site, project
     shared = ProjectFactory(name="Tides")
     MembershipFactory(project=shared, user=second)
     for number in range(2):
-        ApiKeyFactory(project=project, created_by=owner, name=f"Key {number}")
-    ApiKeyFactory(project=shared, created_by=owner)
+        ApiKeyFactory(project=project, responsible=owner, name=f"Key {number}")
+    ApiKeyFactory(project=shared, responsible=owner)
     for name, subject in (("deactivate", "Account deactivated"), ("reactivate", "Account reactivated")):
         found = told(site.post, page_of(name, owner))
         assert sorted(address for message in found for address in message.to) == [owner.email, second.email]
@@ -99,7 +99,7 @@ def test_3_000_keys_cost_the_page_and_the_deactivation_no_more_than_three(site, 
         site.get(page_of("deactivate", owner))
         told(site.post, page_of("deactivate", owner))
     site.post(page_of("reactivate", owner))
-    shared = {"project": project, "created_by": owner, "secret": "", "mask": "", "pepper_id": "k1"}
+    shared = {"project": project, "responsible": owner, "secret": "", "mask": "", "pepper_id": "k1"}
     plain = {"ciphertext": None, "ring_key_id": ""}
     rows = (ApiKeyFactory.build(**shared, **plain, digest=number.to_bytes(32, "big")) for number in range(MANY))
     ApiKey.objects.bulk_create(rows)
@@ -153,6 +153,6 @@ def test_the_owner_of_nothing_is_deactivated_without_an_email(site, told):
 
 
 def test_viewers_are_not_told(site, project, owner, viewer, told):
-    ApiKeyFactory(project=project, created_by=viewer)
+    ApiKeyFactory(project=project, responsible=viewer)
     assert [message.to for message in told(site.post, page_of("deactivate", viewer))] == [[owner.email]]
     assert project.memberships.get(user=viewer).role == Role.VIEWER

@@ -229,7 +229,7 @@ def boxes(answer: Any) -> dict[str, bool]:
 
 def test_a_viewer_sees_why_there_is_nothing_to_choose(project, viewer, signed_in):
     answer = signed_in(viewer).get(reverse("apikeys:settings", args=[project.public_id]))
-    assert "Only owners of the project get email notifications." in answer.content.decode()
+    assert "Only owners and developers of the project get email notifications." in answer.content.decode()
     assert boxes(answer) == {}
 
 

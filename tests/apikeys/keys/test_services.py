@@ -13,7 +13,7 @@ from projects.audit_log.kinds import codes_of
 from projects.audit_log.models import AuditEvent
 from projects.files.storage import delete_file
 from projects.locks import ProjectGone
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
 from projects.services import choose_mails, create_project, delete_project, rename_project

@@ -293,7 +293,7 @@ def test_rollkey_says_the_secret_once_and_when_the_old_key_ends(api_key):
 def test_rollkey_makes_the_new_key_one_of_somebody_who_may_have_keys(api_key, owner):
     """The old key's creator is not a member any more."""
     left = UserFactory()
-    ApiKey.objects.update(created_by=left)
+    ApiKey.objects.update(responsible=left)
     answer = json.loads(rolled_by_command(api_key, "--json"))
     assert ApiKey.objects.get(public_id=answer["id"]).created_by == owner
 

@@ -26,14 +26,14 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "the past": ({"end": "at", "end_at": "2020-01-31T09:30"}, "in the past"),
     "too far ahead": ({"end": "at", "end_at": "2099-01-31T09:30"}, "at most 3,650 days"),
     "year 9999": ({"end": "at", "end_at": "9999-12-31T23:59", "end_zone": "-12:00"}, "at most 3,650 days"),
-    "year 1": ({"end": "at", "end_at": "0001-01-01T00:00", "end_zone": "+14:00"}, "at most 3,650 days"),
+    "year 1": ({"end": "at", "end_at": "0001-01-01T00:00", "end_zone": "+14:00"}, "in the past"),
     "no date": ({"end": "at", "end_at": ""}, "Choose a date and time."),
     "no such date": ({"end": "at", "end_at": "2035-02-30T09:30"}, "Choose a date and time."),
     "a time zone that nobody knows": (
         {"end": "at", "end_at": "2035-02-26T09:30", "end_zone": "Mars/Olympus"},
         "time zone is not known",
     ),
-    "a choice that is not there": ({"end": "8"}, "Select a valid choice"),
+    "a choice that is not there": ({"end": "8"}, "Choose one of these."),
 }
 
 

@@ -47,7 +47,7 @@ def test_a_project_without_a_key_leads_back_to_the_onboarding(client, project):
 def test_a_viewer_of_a_project_without_a_key_is_told_so(viewer, project, signed_in):
     answer = signed_in(viewer).get(page("apikeys:dashboard", project))
     assert "No API keys." in text(answer)
-    assert "Only owners of the project can create, pause or delete keys." in text(answer)
+    assert "Only owners and developers of the project can create, pause or delete keys." in text(answer)
 
 
 def test_the_first_page_says_what_this_is_and_leads_in(db):
@@ -172,9 +172,9 @@ def test_a_command_is_named_as_an_operators(client, project, api_key):
 def test_a_viewer_sees_why_instead_of_a_button(viewer, project, api_key, signed_in):
     client = signed_in(viewer)
     dashboard = client.get(page("apikeys:dashboard", project))
-    assert "Only owners of the project can copy or reveal keys." in text(dashboard)
+    assert "Only owners and developers of the project can copy or reveal keys." in text(dashboard)
     settings = client.get(page("apikeys:settings", project))
-    assert "Only owners of the project can create, pause or delete keys." in text(settings)
+    assert "Only owners and developers of the project can create, pause or delete keys." in text(settings)
     assert "Only owners of the project can change or delete it." in text(settings)
     for answer in (dashboard, settings):
         content = answer.content.decode()
@@ -187,7 +187,8 @@ def test_a_viewer_sees_why_instead_of_a_button(viewer, project, api_key, signed_
 def test_a_viewers_post_is_refused_with_the_reason(name, viewer, api_key, signed_in):
     answer = signed_in(viewer).post(action(name, api_key))
     assert answer.status_code == 403
-    assert re.search(r"Only owners of the project can [a-z, ]+ keys\. Ask an owner of the project\.", text(answer))
+    who = "Only owners and developers of the project"
+    assert re.search(rf"{who} can [a-z, ]+ keys\. Ask an owner of the project\.", text(answer))
 
 
 # The project in the sidebar

@@ -162,7 +162,7 @@ def test_the_admins_list_names_the_standing_that_the_projects_page_shows(api_key
     assert admins_row(client, api_key) == "Reported as leaked"
     pausing.resume_key(key=api_key, by=owner, although_reported=True)
     User.objects.filter(pk=owner.pk).update(is_active=False)
-    assert admins_row(client, api_key) == "Creator deactivated"
+    assert admins_row(client, api_key) == "Account deactivated"
     services.delete_key(key=api_key, by=owner)
     assert admins_row(client, api_key) == "Deleted"
 

@@ -152,7 +152,7 @@ def test_a_form_that_is_posted_twice_rolls_once(client, api_key, project):
 def test_an_end_that_is_not_offered_is_an_error_and_rolls_nothing(client, api_key, project):
     answer = client.post(action("roll", api_key), {"overlap": "2h"})
     assert answer.status_code == 422
-    assert "Select a valid choice" in text(answer)
+    assert "Choose when the old key ends." in text(answer)
     assert project.api_keys.count() == 1
 
 
@@ -272,6 +272,18 @@ def test_the_panel_says_since_when_the_old_key_is_quiet(client, rolled, time_mac
     assert "No requests on the old key since 14:02 UTC ." in seen(timedelta(hours=14, minutes=2), evening)
     assert "Still on the old key" in seen(half_past_seven, evening)
     assert "No requests on the old key since 19:30 UTC yesterday ." in seen(half_past_seven, timedelta(hours=31))
+
+
+@pytest.mark.parametrize("overlap", [Overlap.DAY, Overlap.QUIET])
+def test_the_buttons_of_the_panel_are_described_by_the_end_that_they_move(client, api_key, owner, overlap):
+    """P17: "+ 24 hours" does not say what it moves, the sentence beside it does."""
+    roll_key(key=api_key, overlap=overlap, by=owner)
+    for address in places(api_key):
+        shown = client.get(address).content.decode()
+        sentence = re.search(rf'<p class="small" id="old-ends-{api_key.public_id}">\s*The old key ends ', shown)
+        assert sentence
+        described = re.findall(rf'aria-describedby="roll-{api_key.public_id} old-ends-{api_key.public_id}"', shown)
+        assert len(described) == 2
 
 
 def test_a_viewer_sees_the_roll_and_no_buttons(signed_in, viewer, rolled):

@@ -161,7 +161,7 @@ def test_pages_show_the_mask_without_copy_and_say_why(persona, once, owner, view
             assert url not in answer.content.decode()
     dashboard = client.get(page("dashboard", once))
     assert ("create a new key" in text(dashboard)) is (persona == "owner")
-    assert "Only owners of the project can copy" not in text(dashboard), "not even owners can copy it"
+    assert "Only owners and developers of the project can copy" not in text(dashboard), "not even owners can copy it"
     assert "LATCHKEY_API_KEY" in text(dashboard), "snippets still read the environment"
 
 

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
-from tests.support.factories import MembershipFactory, UserFactory
+from tests.support.factories import ApiKeyFactory, MembershipFactory, UserFactory
 from tests.support.places.pages import HTMX, action, page, text
 
-WHY = "Rejected: the account that created it is deactivated."
+WHY = "Rejected: the account of the person responsible for it is deactivated."
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def badges(answer: Any) -> list[str]:
 @pytest.mark.parametrize("name", ["dashboard", "settings", "onboarding"])
 def test_every_page_with_the_key_says_that_it_is_refused_and_why(name, shut, client):
     answer = client.get(page(f"apikeys:{name}", shut.project))
-    assert badges(answer) == ["Creator deactivated"]
+    assert badges(answer) == ["Account deactivated"]
     assert f"{WHY} Create a new key" in text(answer)
     assert page("apikeys:create", shut.project) in answer.content.decode()
 
@@ -56,7 +57,7 @@ def test_every_page_with_the_key_says_that_it_is_refused_and_why(name, shut, cli
 def test_usage_says_it_in_the_list_and_of_the_key(shut, client):
     usage = page("apikeys:usage", shut.project)
     for query in ({}, {"key": shut.public_id}):
-        assert badges(client.get(usage, query)) == ["Creator deactivated"]
+        assert badges(client.get(usage, query)) == ["Account deactivated"]
 
 
 def test_a_viewer_is_told_too_but_offered_nothing(shut, viewer, signed_in):
@@ -83,8 +84,19 @@ def test_re_enabling_it_does_not_promise_that_requests_are_let_in(shut, client, 
     row = client.get(page("apikeys:settings", shut.project))
     assert (badges(row), WHY in text(row)) == (["Paused"], True)
     answer = client.post(action("resume", shut), headers=headers, follow=True)
-    assert "Re-enabled Nightly backup. Requests using it are rejected." in text(answer)
-    assert (badges(answer), WHY in text(answer)) == (["Creator deactivated"], True)
+    still = "Requests using it are still rejected: its status is Account deactivated."
+    assert f"Re-enabled Nightly backup. {still}" in text(answer)
+    assert (badges(answer), WHY in text(answer)) == (["Account deactivated"], True)
+    again = client.post(action("resume", shut), headers=headers, follow=True)
+    assert "Nightly backup was not paused, and its status is Account deactivated." in text(again)
+
+
+def test_a_key_that_expired_while_it_was_paused_is_said_to_be_expired(client, project, owner):
+    key = ApiKeyFactory(project=project, name="Staging")
+    pause_key(key=key, by=owner)
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now())
+    answer = client.post(action("resume", key), follow=True)
+    assert "Re-enabled Staging. Requests using it are still rejected: its status is Expired." in text(answer)
 
 
 def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
@@ -95,4 +107,4 @@ def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
 
 def test_listkeys_names_the_deactivated_creator(shut, capsys):
     call_command("listkeys", shut.project.public_id)
-    assert "  Creator deactivated  " in capsys.readouterr().out
+    assert "  Account deactivated  " in capsys.readouterr().out

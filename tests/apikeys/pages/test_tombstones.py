@@ -36,7 +36,7 @@ def bury(project: Project, number: int, **fields: Any) -> list[ApiKey]:
     """Deleted keys, each with its two events."""
     now = timezone.now()
     fields = {"deleted_at": now, "state": KeyState.DELETED, "ciphertext": None, "ring_key_id": "", **fields}
-    rows = ApiKeyFactory.build_batch(number, project=project, created_by=project.created_by, **fields)
+    rows = ApiKeyFactory.build_batch(number, project=project, responsible=project.created_by, **fields)
     keys = ApiKey.objects.bulk_create(rows)
     kinds = ("created", "deleted")
     AuditEvent.objects.bulk_create(AuditEvent(project=project, key=key, kind=kind) for key in keys for kind in kinds)

@@ -131,7 +131,7 @@ def test_a_project_without_a_key_says_what_will_appear(client, viewer, signed_in
     project = ProjectFactory(name="New")
     MembershipFactory(project=project, user=viewer, role="viewer")
     assert "No requests yet." in text(signed_in(viewer).get(address(project)))
-    assert "Only owners of the project can create" in text(signed_in(viewer).get(address(project)))
+    assert "Only owners and developers of the project can create" in text(signed_in(viewer).get(address(project)))
     MembershipFactory(project=project, user=project.created_by)
     assert "+ Create Key" in text(signed_in(project.created_by).get(address(project)))
 
@@ -145,7 +145,7 @@ def test_a_range_without_calls_says_so_and_leads_to_a_longer_one(client, project
 
 
 def test_a_thousand_keys_come_in_pages_that_hold_each_once(client, project):
-    rows = ApiKeyFactory.build_batch(1_000, project=project, created_by=project.created_by)
+    rows = ApiKeyFactory.build_batch(1_000, project=project, responsible=project.created_by)
     keys = ApiKey.objects.bulk_create(rows)
     calls(keys[500], 4)
     first = client.get(address(project), {"range": "30d"})
@@ -264,7 +264,7 @@ def test_a_name_is_no_formula_where_a_semicolon_ends_a_cell(client, project, api
 
 
 def test_the_csv_reads_many_keys_by_few_statements_and_each_once(client, project):
-    rows = ApiKeyFactory.build_batch(45, project=project, created_by=project.created_by)
+    rows = ApiKeyFactory.build_batch(45, project=project, responsible=project.created_by)
     keys = ApiKey.objects.bulk_create(rows)
     for key in keys:
         calls(key, 1)

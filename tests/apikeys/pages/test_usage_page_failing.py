@@ -25,7 +25,7 @@ FAILURE = "json('{') IS NULL" if ON_SQLITE else "pg_terminate_backend(pg_backend
 @pytest.fixture
 def keys(project, owner) -> list[ApiKey]:
     """One more key than the CSV reads at once. Each had a call just now."""
-    keys = ApiKeyFactory.create_batch(KEYS_A_QUERY + 1, project=project, created_by=owner)
+    keys = ApiKeyFactory.create_batch(KEYS_A_QUERY + 1, project=project, responsible=owner)
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
     KeyUse.objects.bulk_create(

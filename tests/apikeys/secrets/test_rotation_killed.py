@@ -33,7 +33,7 @@ NEW_RING_KEY, NEW_PEPPER = (new_ring().replace("k1:", f"{name}:") for name in ("
 def secrets(transactional_db, project, owner) -> dict[str, str]:
     """Each key's secret by its id."""
     made = [secret_format.generate("lk_") for _ in range(KEYS)]
-    keys = [ApiKeyFactory.build(project=project, created_by=owner, secret=secret) for secret in made]
+    keys = [ApiKeyFactory.build(project=project, responsible=owner, secret=secret) for secret in made]
     ApiKey.objects.bulk_create(keys)
     return {key.public_id: secret for key, secret in zip(keys, made, strict=True)}
 

@@ -144,7 +144,7 @@ def test_a_project_in_use_is_deleted_and_none_of_its_use_comes_back(transactiona
     """The writer and the deletion lock the same keys in the same order, so the second one sees the changes of the
     first.
     """
-    keys = ApiKeyFactory.create_batch(300, project=project, created_by=owner)
+    keys = ApiKeyFactory.create_batch(300, project=project, responsible=owner)
     for key in keys[:20]:
         services.delete_key(key=key, by=owner)
 
@@ -268,7 +268,7 @@ def test_memory_is_bounded_and_what_is_dropped_is_said(api_key, monkeypatch, cap
 
 def test_more_counts_than_one_statement_takes_are_written_in_several(project, owner, monkeypatch):
     monkeypatch.setattr(counting, "MOST_WRITTEN", 2)
-    keys = ApiKeyFactory.create_batch(5, project=project, created_by=owner)
+    keys = ApiKeyFactory.create_batch(5, project=project, responsible=owner)
     for key in keys:
         counting.record(key.pk, "ok", time.time(), None)
     counting.flush()

@@ -66,7 +66,7 @@ def test_the_last_24_hours_miss_no_request_whatever_the_minute(api_key, project,
 
 
 def test_keys_are_added_up_in_the_history_and_told_apart_in_the_totals(api_key, project, owner):
-    other = ApiKeyFactory(project=project, created_by=owner)
+    other = ApiKeyFactory(project=project, responsible=owner)
     stranger = ApiKeyFactory()
     for key, times in ((api_key, 2), (other, 5), (stranger, 100)):
         call(key, timedelta(0), times=times)
@@ -75,7 +75,7 @@ def test_keys_are_added_up_in_the_history_and_told_apart_in_the_totals(api_key, 
 
 
 def test_a_keys_figures_cost_one_query_for_all_keys(api_key, project, owner, django_assert_num_queries):
-    keys = [api_key, *ApiKeyFactory.create_batch(5, project=project, created_by=owner)]
+    keys = [api_key, *ApiKeyFactory.create_batch(5, project=project, responsible=owner)]
     call(api_key, timedelta(hours=2), times=4)
     call(api_key, timedelta(hours=3), "paused")
     call(api_key, timedelta(days=29), times=7)
@@ -138,7 +138,7 @@ def test_a_years_totals_are_its_days_whatever_the_day_of_the_month(api_key, proj
 
 @pytest.mark.parametrize("period", Period)
 def test_a_projects_history_is_that_of_its_keys(api_key, project, owner, period):
-    other = ApiKeyFactory(project=project, created_by=owner)
+    other = ApiKeyFactory(project=project, responsible=owner)
     for key, outcome in ((api_key, "ok"), (other, "ok"), (other, "paused"), (ApiKeyFactory(), "ok")):
         call(key, timedelta(hours=5), outcome, times=2)
     assert project_history(project, [api_key.pk, other.pk], period) == history([api_key, other], period)

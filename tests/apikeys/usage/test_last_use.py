@@ -23,7 +23,7 @@ def test_the_later_use_wins_whichever_is_written_last(api_key):
 
 
 def test_many_keys_are_written_in_one_go(api_key, project, owner, django_assert_max_num_queries):
-    keys = ApiKeyFactory.create_batch(5, project=project, created_by=owner)
+    keys = ApiKeyFactory.create_batch(5, project=project, responsible=owner)
     for key in keys:
         counting.record(key.pk, "ok", time.time(), None)
     with django_assert_max_num_queries(7 if ON_SQLITE else 1):  # savepoints are two

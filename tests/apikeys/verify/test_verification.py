@@ -50,7 +50,9 @@ def test_a_check_costs_one_query(api_key, owner, state):
 
 def test_a_check_costs_one_query_with_several_peppers_and_a_thousand_keys(api_key, settings):
     """T3"""
-    ApiKey.objects.bulk_create(ApiKeyFactory.build_batch(1000, project=api_key.project, created_by=api_key.created_by))
+    ApiKey.objects.bulk_create(
+        ApiKeyFactory.build_batch(1000, project=api_key.project, responsible=api_key.responsible)
+    )
     settings.KEY_PEPPERS += f",{new_ring().replace('k1:', 'old:')}"
     with assert_statements(1):
         assert check(api_key.secret).identity
@@ -60,7 +62,7 @@ def test_a_check_finds_its_key_by_an_index(api_key, project, owner):
     """T3"""
     explain = "EXPLAIN QUERY PLAN" if ON_SQLITE else "EXPLAIN"
     # With a single key, PostgreSQL may choose any index.
-    ApiKeyFactory.create_batch(50, project=project, created_by=owner)
+    ApiKeyFactory.create_batch(50, project=project, responsible=owner)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {ApiKey._meta.db_table}")
         if not ON_SQLITE:

@@ -1,9 +1,34 @@
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from projects.invitations.models import Invitation
+from projects.members.memberships import change_member
+from projects.permissions import Role
+from tests.support.factories import MembershipFactory, UserFactory
 
 
 @pytest.fixture
-def clients(owner, outsider, viewer, admin, signed_in) -> dict[str, Client]:
+def clients(owner, outsider, viewer, developer, admin, signed_in) -> dict[str, Client]:
     """A client for each of PERSONAS."""
-    people = {"outsider": outsider, "viewer": viewer, "owner": owner, "admin": admin}
+    people = {"outsider": outsider, "viewer": viewer, "developer": developer, "owner": owner, "admin": admin}
     return {"anonymous": Client()} | {name: signed_in(person) for name, person in people.items()}
+
+
+@pytest.fixture
+def other_clients(project, owner, signed_in) -> dict[str, Client]:
+    """A client for each of AS_ANOTHER."""
+    people = {"invited": UserFactory(email="invited@example.com")}
+    in_a_week = timezone.now() + timedelta(days=7)
+    Invitation.objects.create(
+        project=project, email="invited@example.com", role=Role.OWNER, by=owner, expires_at=in_a_week
+    )
+    for name in ("former", "deactivated"):
+        people[name] = MembershipFactory(project=project, user=UserFactory(email=f"{name}@example.com")).user
+    found = {name: signed_in(person) for name, person in people.items()}
+    change_member(project=project, user=people["former"], role=None, by=owner)
+    User.objects.filter(pk=people["deactivated"].pk).update(is_active=False)
+    return found

@@ -8,7 +8,17 @@ from django.test import Client
 
 from projects.models import File
 from tests.support.factories import FileFactory
-from tests.support.places.access import ACCESS, BODIES, LOGIN, OF_A_PROJECT, OURS, PERSONAS, ROUTES
+from tests.support.places.access import (
+    ACCESS,
+    AS_ANOTHER,
+    BODIES,
+    LOGIN,
+    OF_A_PROJECT,
+    OURS,
+    PERSONAS,
+    ROUTES,
+    expected,
+)
 
 pytestmark = pytest.mark.nodb
 
@@ -49,27 +59,22 @@ def test_strangers_are_let_in_exactly_where_it_is_meant():
 @pytest.mark.parametrize("pattern", [route.pattern for route in OF_A_PROJECT])
 def test_every_url_of_a_project_is_hidden_from_outsiders_and_admins(pattern):
     for statuses in ACCESS[pattern].values():
-        assert (statuses[0], statuses[1], statuses[4]) == (LOGIN, 404, 404)
+        assert (statuses[0], statuses[1], statuses[-1]) == (LOGIN, 404, 404)
 
 
 @pytest.mark.parametrize("pattern", ACCESS)
-def test_each_persona_gets_what_the_table_says(pattern, clients, project, api_key, stored_file):
+def test_each_persona_gets_what_the_table_says(pattern, clients, other_clients, project, api_key, stored_file, viewer):
+    """H1: three more personas get the answers of another one."""
     ids = {"project_id": project.public_id, "key_id": api_key.public_id, "file_id": stored_file.public_id}
-    path = ROUTES[pattern].path(**ids)
-    for persona in PERSONAS:
+    path = ROUTES[pattern].path(**ids, user_id=viewer.public_id)
+    for persona in (*PERSONAS, *AS_ANOTHER):
         with transaction.atomic():
-            for method in ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "POST"):
+            every = ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "POST")
+            for method in ACCESS[pattern] if persona in AS_ANOTHER else every:
                 data: Any = BODIES.get(pattern, {}) if method == "POST" else ""
-                answer = getattr(clients[persona], method.lower())(path, data=data)
+                answer = getattr((clients | other_clients)[persona], method.lower())(path, data=data)
                 assert is_answered(answer, expected(pattern, method, persona)), (method, persona, answer)
             transaction.set_rollback(True)
-
-
-def expected(pattern: str, method: str, persona: str) -> int | str:
-    row = ACCESS[pattern]
-    if statuses := row.get("GET" if method == "HEAD" else method):
-        return statuses[PERSONAS.index(persona)]
-    return LOGIN if persona == "anonymous" and LOGIN in next(iter(row.values())) else 405
 
 
 def is_answered(answer: Any, status: int | str) -> bool:
@@ -78,12 +83,12 @@ def is_answered(answer: Any, status: int | str) -> bool:
     return bool(answer.status_code == status)
 
 
-@pytest.mark.parametrize("persona", PERSONAS[:-1])
-def test_the_admin_is_closed_to_all_but_staff(persona, clients):
+@pytest.mark.parametrize("persona", [*PERSONAS[:-1], *AS_ANOTHER])
+def test_the_admin_is_closed_to_all_but_staff(persona, clients, other_clients):
     to = ("/admin/login/", "/accounts/login/")
     for route in ROUTES.values():
         if route.is_admin and not route.is_open:
-            answer = clients[persona].get(route.path())
+            answer = (clients | other_clients)[persona].get(route.path())
             assert answer.status_code == 302, route.pattern
             # The admin's own sign-out redirects others to its front page, and that page redirects to the login.
             assert answer.headers["Location"].startswith(to) or route.pattern == "admin/logout/", route.pattern

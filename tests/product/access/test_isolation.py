@@ -134,16 +134,19 @@ def test_the_quota_of_one_project_is_not_anothers(mine, theirs, settings):
 def test_a_persons_pages_show_nothing_of_another_project(mine, theirs, signed_in):
     """P3: the person's own ids show only the person's data. The other project's ids answer 404 everywhere."""
     client = signed_in(mine.owner)
-    own = {"project_id": mine.project.public_id, "key_id": mine.key.public_id}
-    other = {"project_id": theirs.project.public_id, "key_id": theirs.key.public_id}
+    own = {"project_id": mine.project.public_id, "key_id": mine.key.public_id, "user_id": mine.owner.public_id}
+    other = {"project_id": theirs.project.public_id, "key_id": theirs.key.public_id, "user_id": theirs.owner.public_id}
     pages = [route for route in all_routes() if route.is_page and not route.pattern.startswith(("health", "favicon"))]
     for route in pages:
         answer = client.get(route.path(**own))
         assert_silent_about(theirs, answer.getvalue().decode(), "")
         if "project_id" not in route.pattern:
             continue
-        mixtures = [other, own | {"key_id": theirs.key.public_id}, other | {"key_id": mine.key.public_id}]
-        for ids in mixtures if "key_id" in route.pattern else mixtures[:1]:
+        mixtures = [other]
+        for name in ("key_id", "user_id"):
+            if name in route.pattern:
+                mixtures += [own | {name: other[name]}, other | {name: own[name]}]
+        for ids in mixtures:
             for method in (client.get, client.post):
                 answer = method(route.path(**ids))
                 assert answer.status_code in {404, 405}

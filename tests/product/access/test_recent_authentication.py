@@ -22,6 +22,7 @@ pytestmark = pytest.mark.nodb
 
 PROJECT = "projects/<project_id:project_id>/"
 KEY = PROJECT + "keys/<key_id:key_id>/"
+MEMBER = PROJECT + "members/<user_id:user_id>/"
 
 # All of our own URLs that ask.
 ASKS = {
@@ -39,6 +40,11 @@ ASKS = {
     ("POST", PROJECT + "show-once/"),
     ("POST", PROJECT + "keep-secrets/"),
     ("POST", PROJECT + "mails/"),
+    ("GET", PROJECT + "members/leave/"),
+    ("POST", PROJECT + "members/leave/"),
+    ("POST", MEMBER + "role/"),
+    ("GET", MEMBER + "remove/"),
+    ("POST", MEMBER + "remove/"),
 }
 
 
@@ -48,13 +54,13 @@ def client(owner, signed_in) -> Client:
     return signed
 
 
-def test_exactly_what_would_cost_most_asks(aged, project, api_key):
+def test_exactly_what_would_cost_most_asks(aged, project, api_key, viewer):
     """T21: pausing must be quick, and so must re-enabling a key that nobody reported."""
     asking = set()
     for route in all_routes():
         if not route.is_page:
             continue
-        path = route.path(project_id=project.public_id, key_id=api_key.public_id)
+        path = route.path(project_id=project.public_id, key_id=api_key.public_id, user_id=viewer.public_id)
         for way in ("GET", "POST"):
             body = BODIES.get(route.pattern, {}) if way == "POST" else {}
             if asks(getattr(aged, way.lower())(path, body)):

@@ -7,10 +7,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import models, transaction
 from django.test import Client
 
+from accounts.models import User
 from apikeys.models import ApiKey
 from projects.models import File, Project
 from projects.permissions import Role
-from tests.support.factories import MembershipFactory
+from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.places.access import ACCESS, BODIES, MODELS, OURS, recently_signed_in
 from tests.support.places.routes import NEVER
 
@@ -24,9 +25,9 @@ class Form(NamedTuple):
     data: dict[str, Any]
 
 
-def forms_of(project: Project, key: ApiKey) -> list[Form]:
-    """Every form of ours with valid values, and allauth's forms that write users."""
-    ids = {"project_id": project.public_id, "key_id": key.public_id}
+def forms_of(project: Project, key: ApiKey, second: User) -> list[Form]:
+    """Every form of ours with valid values, and allauth's forms that write users. `second` is another owner."""
+    ids = {"project_id": project.public_id, "key_id": key.public_id, "user_id": second.public_id}
     ours = [
         Form(route.path(**ids), BODIES.get(route.pattern, {}))
         for route in OURS
@@ -57,8 +58,17 @@ def _comparable(field: Any, value: Any, known: dict[type[models.Model], set[Any]
     return value
 
 
-@pytest.mark.parametrize("number", range(15))
-def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner, outsider, signed_in):
+@pytest.fixture
+def second(project) -> User:
+    user: User = MembershipFactory(project=project, user=UserFactory(email="second-owner@example.com")).user
+    return user
+
+
+FORMS = 24
+
+
+@pytest.mark.parametrize("number", range(FORMS))
+def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner, second, outsider, signed_in):
     """T17"""
     other = outsider.projects.get()
     MembershipFactory(project=other, user=owner, role=Role.VIEWER)
@@ -80,13 +90,13 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
         "public_id": NEVER["key_id"],
         "deleted_at": "2020-01-01",
     }
-    form = forms_of(project, api_key)[number]
+    form = forms_of(project, api_key, second)[number]
     known = {model: set(model._default_manager.values_list("pk", flat=True)) for model in MODELS}
 
     def outcome(extra: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         client = Client() if "signup" in form.path else recently_signed_in(owner, signed_in)
         with transaction.atomic():
-            answer = client.post(form.path, form.data | extra)
+            answer = client.post(form.path, extra | form.data)
             found = protected_columns(known)
             transaction.set_rollback(True)
         return answer.status_code, found
@@ -96,8 +106,8 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
     assert outcome(hostile) == plain
 
 
-def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key):
-    assert len(forms_of(project, api_key)) == 21
+def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key, second):
+    assert len(forms_of(project, api_key, second)) == FORMS
 
 
 def test_an_upload_takes_its_project_and_its_creator_from_the_key(api_key, outsider):

@@ -22,7 +22,7 @@ from accounts.sessions.store import SessionStore
 from apikeys.usage.models import UnmatchedUse
 from common.gone import Gone
 from projects.audit_log.models import AuditEvent
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Role
 from tests.support.factories import FileFactory, MembershipFactory, UserFactory

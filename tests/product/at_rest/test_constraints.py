@@ -15,6 +15,7 @@ from common.outbox.claims import WIPED
 from common.outbox.enqueueing import enqueue
 from common.outbox.models import Email
 from projects.audit_log.models import AuditEvent
+from projects.invitations.models import Invitation
 from projects.models import Membership, Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
 
@@ -76,6 +77,11 @@ def event_of_a_member(**fields):
     AuditEvent.objects.create(**{**row, **fields})
 
 
+def invitation(**fields):
+    row = {"project": ProjectFactory(), "email": "ada@example.com", "role": "viewer", "expires_at": timezone.now()}
+    return Invitation.objects.create(**{**row, **fields})
+
+
 def email():
     enqueue([EmailMessage("Subject", "Text", to=["ada@example.com"])], about="prj_x")
     return Email.objects.latest("pk")
@@ -130,6 +136,8 @@ BROKEN = [
     ("auditevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once")),
     ("auditevent_names_its_member", "", lambda: event_of_a_member(kind="shown_once", member=None)),
     ("auditevent_names_its_member", "", lambda: event_of_the_project(role="owner")),
+    ("auditevent_names_its_member", "", lambda: event_of_the_project(kind="invited")),
+    ("auditevent_names_its_member", "", lambda: event_of_a_member(kind="invited", before="ada@example.com")),
     ("auditevent_has_names_of_a_change", "", lambda: event_of_the_project(before="")),
     ("auditevent_has_names_of_a_change", "", lambda: event_of_the_project(before="", after="B")),
     ("auditevent_has_names_of_a_change", "", lambda: event_of_a_member(before="A")),
@@ -140,6 +148,11 @@ BROKEN = [
     ("project_once_per_submitted_form", "form_token", lambda: second_form(ProjectFactory, "created_by")),
     ("membership_once_per_project_and_user", "user_id", second_membership),
     ("membership_role_is_known", "", lambda: change(MembershipFactory(), role="emperor")),
+    ("invitation_once_while_pending", "email", lambda: invitation(project=invitation().project)),
+    ("invitation_role_is_known", "", lambda: invitation(role="emperor")),
+    ("invitation_accepted_by_a_person", "", lambda: invitation(accepted_at=timezone.now())),
+    ("invitation_accepted_by_a_person", "", lambda: invitation(accepted_by=UserFactory())),
+    ("invitation_has_tokens_while_pending", "", lambda: invitation(revoked_at=timezone.now(), link_digest=b"d" * 32)),
     ("user_email_unique_whatever_its_case", "", second_address),
     ("email_lane_is_known", "", lambda: change(email(), lane="express")),
     ("email_state_is_known", "", lambda: change(email(), state="lost", settled_at=timezone.now(), **WIPED)),
@@ -184,7 +197,8 @@ def test_valid_rows_break_no_constraint():
     ApiKeyFactory.create_batch(2, project=key.project, form_token=None)
     for kind in ("shown_once", "shown_again"):
         AuditEvent.objects.create(project=key.project, kind=kind)
-    for kind in ("member_added", "member_changed", "member_removed"):
+    AuditEvent.objects.create(project=key.project, kind="invited", before="ada@example.com", role="developer")
+    for kind in ("member_added", "member_changed", "member_removed", "member_joined", "member_left"):
         AuditEvent.objects.create(project=key.project, kind=kind, member=key.created_by, role="viewer")
     # A file is deleted with a key or without one.
     for used in (key, None):

@@ -24,6 +24,7 @@ PARAMETERS = {
     "projects/<project_id:project_id>/settings/": ["q", "page", "state", "created"],
     "projects/<project_id:project_id>/activity/": ["page", "kind", "person", "key"],
     "projects/<project_id:project_id>/activity.csv": ["kind", "person", "key"],
+    "projects/<project_id:project_id>/members/": ["q", "page"],
     "projects/<project_id:project_id>/usage/": ["range", "key", "page"],
     "projects/<project_id:project_id>/usage.csv": ["range", "key"],
     "accounts/login/": ["next"],
@@ -67,7 +68,8 @@ def test_parameters_that_a_page_does_not_read_cannot_break_it(route, client, pro
 
 @pytest.mark.parametrize("page", ["0", "-1", "1.5", "x", "9" * 30, "1000001"])
 def test_a_page_number_that_no_link_of_ours_has_is_refused(page, client, project, api_key):
-    for path in ("/projects/", f"/projects/{project.public_id}/settings/", f"/projects/{project.public_id}/activity/"):
+    of_project = [f"/projects/{project.public_id}/{name}/" for name in ("settings", "activity", "members")]
+    for path in ("/projects/", *of_project):
         answer = client.get(path, {"page": page})
         assert answer.status_code == 400
         assert "<h1>This link doesn't work</h1>" in answer.content.decode()

@@ -15,7 +15,7 @@ from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
 from projects.audit_log import activity
 from projects.audit_log.models import AuditEvent
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.permissions import Role
 from projects.services import rename_project
 from tests.support.calls.api_client import secret_of
@@ -142,7 +142,7 @@ def test_a_filter_that_no_link_of_ours_has_is_refused(name, query, client, busy)
 def test_a_person_or_a_key_of_another_project_is_as_unknown_as_one_that_never_existed(name, client, busy, outsider):
     """T16: the filters do not reveal who has an account on this server."""
     staff = UserFactory(is_staff=True)
-    elsewhere = ApiKeyFactory(created_by=outsider, project=ProjectFactory(created_by=outsider))
+    elsewhere = ApiKeyFactory(responsible=outsider, project=ProjectFactory(created_by=outsider))
     unknown = [("person", outsider.public_id), ("person", staff.public_id), ("person", "usr_0000000000000000")]
     unknown += [("key", elsewhere.public_id), ("key", "key_0000000000000000")]
     for filter_, value in unknown:

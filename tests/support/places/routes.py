@@ -10,7 +10,13 @@ from django.urls.resolvers import URLPattern, URLResolver
 from common.row_ids import converter_for_rows
 
 # Well-formed ids that never belonged to anything.
-NEVER = {"project_id": "prj_0000000000000000", "key_id": "key_0000000000000000", "file_id": "file_0000000000000000"}
+NEVER = {
+    "project_id": "prj_0000000000000000",
+    "key_id": "key_0000000000000000",
+    "file_id": "file_0000000000000000",
+    "user_id": "usr_0000000000000000",
+    "invitation_id": "inv_0000000000000000",
+}
 NO_ROW = 10**18
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>(?:[^()]|\([^)]*\))*\)")

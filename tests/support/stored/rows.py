@@ -9,10 +9,11 @@ from accounts.models import User
 from apikeys.models import ApiKey
 from projects.audit_log.models import AuditEvent
 from projects.models import File, Membership, Project
+from projects.permissions import Role
 
 
 def many_keys(project: Project, number: int, **fields: Any) -> None:
-    plain = {"project": project, "created_by": project.created_by, "pepper_id": "k1", "ring_key_id": "k1"}
+    plain = {"project": project, "responsible": project.created_by, "pepper_id": "k1", "ring_key_id": "k1"}
     ApiKey.objects.bulk_create(
         ApiKey(
             **plain | {"name": f"Row {n}", "mask": "lk_abcd••••••••wxyz", "ciphertext": b"c"} | fields,
@@ -39,3 +40,11 @@ def many_files(project: Project, number: int) -> None:
     File.objects.bulk_create(
         File(project=project, name=f"file-{n}", size=n, created_by=project.created_by) for n in range(number)
     )
+
+
+def many_members(project: Project, number: int, role: Role = Role.VIEWER) -> None:
+    known = project.memberships.count()
+    people = User.objects.bulk_create(
+        User(email=f"member{known + n}-{project.pk}@example.com", name=f"Member {known + n}") for n in range(number)
+    )
+    Membership.objects.bulk_create(Membership(project=project, user=user, role=role) for user in people)

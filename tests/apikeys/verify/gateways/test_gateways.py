@@ -159,7 +159,7 @@ def test_the_secret_goes_no_further_than_the_check(gateway, api, api_key, bearer
 
 
 @pytest.mark.parametrize("state", ["paused", "deleted", "unknown", "malformed", "missing"])
-def test_a_refusal_is_latchkeys_own(gateway, api, api_key, owner, bearer, state):
+def test_a_refusal_shows_checks_own(gateway, api, api_key, owner, bearer, state):
     """assert_error checks the body, WWW-Authenticate, X-Request-Id and Cache-Control."""
     if state == "paused":
         pausing.pause_key(key=api_key, by=owner)

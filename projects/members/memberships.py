@@ -1,16 +1,25 @@
-"""The only way in which a person becomes a member of a project, gets another role in it, or is removed."""
+"""The only ways in which a person becomes a member of a project, gets another role in it, or is removed."""
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from common.gone import Gone
 from projects import audit_kinds
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record
 from projects.locks import lock_project
 from projects.models import Membership, Project
 from projects.permissions import Permission, Role, permissions_of
+
+
+class NoLongerAllowed(Gone):
+    """The person who makes a change was removed, or got another role, while their request waited for the project."""
+
+
+class MemberGone(Gone):
+    """The person whose membership was to change is no member any more."""
 
 
 def change_member(
@@ -31,26 +40,43 @@ def change_member(
         if before and _is_owner(before) and not _is_owner(role):
             _refuse_to_lose_last_owner(project, user)
         _write(project, user, membership, role)
-        kind = _kind_of_change(before, role)
+        kind = _kind_of_change(before, role, by_themselves=by == user)
         record(kind, project=project, member=user, role=role or before or "", by=by, address=address)
     return True
+
+
+def manage_member(
+    *, project: Project, user: User, role: Role | None, by: User | None, address: str | None = None
+) -> bool:
+    """What a member who may manage members, or an operator, does to a member: another role, or None to remove them.
+
+    It adds nobody: a page that was open for long must not bring a removed person back. Raises MemberGone for that,
+    NoLongerAllowed if `by` lost the right in the meantime, and what `change_member` raises.
+    """
+    with transaction.atomic():
+        members = lock_project(project).memberships
+        if by and not members.that(Permission.MANAGE_MEMBERS).filter(user=by).exists():
+            raise NoLongerAllowed
+        if not members.filter(user=user).exists():
+            raise MemberGone
+        return change_member(project=project, user=user, role=role, by=by, address=address)
 
 
 def _is_owner(role: Role | None) -> bool:
     return role is not None and Permission.OWN_PROJECT in permissions_of(role)
 
 
-def _kind_of_change(before: Role | None, role: Role | None) -> Kind:
+def _kind_of_change(before: Role | None, role: Role | None, *, by_themselves: bool) -> Kind:
     if role is None:
-        return audit_kinds.MEMBER_REMOVED
+        return audit_kinds.MEMBER_LEFT if by_themselves else audit_kinds.MEMBER_REMOVED
     return audit_kinds.MEMBER_CHANGED if before else audit_kinds.MEMBER_ADDED
 
 
 def _refuse_to_lose_last_owner(project: Project, user: User) -> None:
-    """An owner whose account is deactivated cannot stand in for one whose account is active."""
+    """An owner whose account is deactivated or deleted cannot stand in for one whose account is active."""
     others = project.memberships.that(Permission.OWN_PROJECT).exclude(user=user)
-    if user.is_active:
-        others = others.filter(user__is_active=True)
+    if user.is_active and user.deleted_at is None:
+        others = others.active()
     if not others.exists():
         raise ValidationError(
             f"The last owner of {project}, {user}, can neither be removed nor get another role. "

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from projects.audit_log.models import AuditEvent
-from projects.memberships import change_member
+from projects.members.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Role
 from projects.services import choose_mails, delete_project

@@ -1,0 +1,7 @@
+"""Numbers with their nouns."""
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 key`, `1,204 keys`, `2 addresses`."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"

@@ -1,0 +1,1 @@
+"""Invitations: an email address and a role in a project, until the person accepts."""

@@ -1,0 +1,39 @@
+"""The list of a project's members, as the Members page shows it."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Case, Value, When
+from django.db.models.functions import Lower
+from django.http import QueryDict
+
+from common.names import named_like
+from projects.forms import list_choice
+from projects.models import Project
+from projects.permissions import Permission, Role
+
+MEMBERS_A_PAGE = 20
+# The roles in the order in which they are declared: owners first.
+_RANK = Case(*(When(role=role.value, then=Value(rank)) for rank, role in enumerate(Role)), default=Value(len(Role)))
+
+
+def list_context(project: Project, query: QueryDict) -> dict[str, Any]:
+    """One page of the members, by the search in `query`. Raises BadRequest for a malformed query."""
+    choice = list_choice(query)
+    members = project.memberships.select_related("user").order_by(_RANK, Lower("user__email"), "pk")
+    if choice["q"]:
+        members = members.filter(named_like(choice["q"], "user__email") | named_like(choice["q"], "user__name"))
+    return {
+        "page": Paginator(members, MEMBERS_A_PAGE).get_page(choice["page"]),
+        "q": choice["q"],
+        "query": query,
+        "roles": Role.choices,
+        "last_owner": last_owner(project),
+    }
+
+
+def last_owner(project: Project) -> int | None:
+    """The primary key of the only owner who can sign in; None if there are several, or none."""
+    owners = project.memberships.active().that(Permission.OWN_PROJECT).order_by("pk").values_list("user", flat=True)
+    found = list(owners[:2])
+    return found[0] if len(found) == 1 else None
