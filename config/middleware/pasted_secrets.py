@@ -10,6 +10,8 @@ from common.answers.announcements import warn
 from common.names import looks_like_secret
 from config.errors import is_api
 
+# The provider of single sign-on makes this query. Its code may look like a secret, and comes back in no page.
+_MADE_BY_PROVIDER = "/accounts/single-sign-on/callback/"
 NOTHING_SEARCHED = "Nothing was searched, because this looks like an API key."
 
 
@@ -24,7 +26,7 @@ class PastedSecrets:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.META.get("QUERY_STRING") and not is_api(request):
+        if request.META.get("QUERY_STRING") and not is_api(request) and request.path != _MADE_BY_PROVIDER:
             _drop_secrets(request)
         return self.get_response(request)
 

@@ -41,4 +41,6 @@ def test_p20_from_the_sign_in_page_to_a_copied_key(server, acme, page_at, compla
     secret = copied_with(page, button(page, "Copy"))
     assert call(server, secret, "/me").body["data"]["user"]["email"] == "ada@example.com"
     # The browser went to the provider, and the CSP of no page was in its way.
-    complaints[:] = [complaint for complaint in complaints if f"request to another host: {acme.issuer}" not in complaint]
+    complaints[:] = [
+        complaint for complaint in complaints if f"request to another host: {acme.issuer}" not in complaint
+    ]
