@@ -15,7 +15,8 @@ READABLE = 4.5
 GROUNDS = {"light": ("#f7f8fa", "#ffffff", "#f1f3f6"), "dark": ("#0e1116", "#151a21", "#1b212a")}
 
 _HEX = re.compile(r"#(?:[0-9A-Fa-f]{3}){1,2}")
-_STEPS = 200
+# Each halving doubles the precision.
+_HALVINGS = 8
 _HOVER = 0.07
 # Where a button under the pointer cannot be darker (or lighter) still, it is lighter (or darker).
 _TURN, _BACK = 0.2, 0.12
@@ -61,15 +62,22 @@ def contrast(one: str, other: str) -> float:
 
 def _readable(colour: str, theme: str) -> str:
     """The colour itself if it can be read in the theme, or the nearest darker (lighter) colour that can."""
+    if _can_be_read(same := _hex(_rgb(colour)), theme):
+        return same
     lightness, chroma, hue = _oklch(_rgb(colour))
     # Black can be read in the light theme, and white in the dark theme.
-    end = 0.0 if theme == "light" else 1.0
-    tried = _hex(_rgb(colour))
-    for step in range(1, _STEPS + 1):
-        if all(contrast(tried, ground) >= READABLE for ground in GROUNDS[theme]):
-            return tried
-        tried = _shown(lightness + (end - lightness) * step / _STEPS, chroma, hue)
-    return tried
+    unreadable, readable = lightness, 0.0 if theme == "light" else 1.0
+    for _ in range(_HALVINGS):
+        middle = (unreadable + readable) / 2
+        if _can_be_read(_shown(middle, chroma, hue), theme):
+            readable = middle
+        else:
+            unreadable = middle
+    return _shown(readable, chroma, hue)
+
+
+def _can_be_read(colour: str, theme: str) -> bool:
+    return all(contrast(colour, ground) >= READABLE for ground in GROUNDS[theme])
 
 
 def _hovered(colour: str, direction: int) -> str:
@@ -83,7 +91,7 @@ def _shown(lightness: float, chroma: float, hue: float) -> str:
     """The colour with as much of its chroma as sRGB has at this lightness."""
     least, most = 0.0, chroma
     if not _is_in_gamut(_from_oklch(lightness, chroma, hue)):
-        for _ in range(20):
+        for _ in range(12):
             middle = (least + most) / 2
             least, most = (middle, most) if _is_in_gamut(_from_oklch(lightness, middle, hue)) else (least, middle)
         chroma = least

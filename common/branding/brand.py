@@ -42,6 +42,11 @@ class Brand:
         return self.name
 
     @property
+    def name_beside_logo(self) -> str:
+        """The name, unless the logo is so wide that it must contain the name itself."""
+        return "" if self.logo and self.logo.is_wide else self.name
+
+    @property
     def shows_check(self) -> bool:
         """Whether pages may name what bears Latchkey's name: the check that gateways make, and its headers.
 

@@ -54,6 +54,10 @@ class Logo(NamedTuple):
     width: int
     height: int
 
+    @property
+    def is_wide(self) -> bool:
+        return self.width >= 2.5 * self.height
+
 
 def read_logo(content: bytes) -> Logo:
     """Raises NoLogo for a file that is too long, that is no picture, or that could do more than be looked at."""

@@ -5,13 +5,14 @@ from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
 
 from common.answers.announcements import warn
 from common.names import looks_like_secret
 from config.errors import is_api
 
-# The provider of single sign-on makes this query. Its code may look like a secret, and comes back in no page.
-_MADE_BY_PROVIDER = "/accounts/single-sign-on/callback/"
+# A provider's code is random, so it may look like a secret. No page shows it.
+_PROVIDERS_ANSWER = "single_sign_on_callback"
 NOTHING_SEARCHED = "Nothing was searched, because this looks like an API key."
 
 
@@ -26,7 +27,7 @@ class PastedSecrets:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.META.get("QUERY_STRING") and not is_api(request) and request.path != _MADE_BY_PROVIDER:
+        if request.META.get("QUERY_STRING") and not is_api(request) and request.path != reverse(_PROVIDERS_ANSWER):
             _drop_secrets(request)
         return self.get_response(request)
 

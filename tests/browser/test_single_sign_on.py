@@ -1,4 +1,4 @@
-"""P20: single sign-on with a certified provider, in Chromium."""
+"""Single sign-on with a certified provider, in Chromium."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def server(acme) -> Iterator[Server]:
 
 
 def test_p20_from_the_sign_in_page_to_a_copied_key(server, acme, page_at, complaints):
-    """P20: A person who has an account of the operator's signs in with it, and copies the first key."""
+    """A person who has an account of the operator's signs in with it, and copies the first key."""
     page = page_at(server.url.replace("127.0.0.1", "localhost"))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/accounts/login/")

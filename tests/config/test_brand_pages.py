@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from common.branding.brand import Brand
-from tests.support.settings.branded import SVG, ittybit, settings_in
+from tests.support.settings.branded import SVG, ittybit, png, settings_in
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,15 @@ def test_pages_show_the_logo_by_img_alone_and_name_it_beside(brand):
     )
     assert f'<link rel="stylesheet" href="/brand/{brand.stylesheet.name}">' in html
     assert "style=" not in html
-    assert re.search(r'<span class="truncate">ittybit</span>', html)
+    assert re.search(r'<span class="brand-name">ittybit</span>', html)
+
+
+def test_a_wide_logo_stands_alone_and_is_named_by_its_text(settings, tmp_path, client):
+    """It contains the name itself, as pictures of words do."""
+    settings.BRAND = settings_in(ittybit(tmp_path, logo=png(250, 100)))["BRAND"]
+    html = client.get("/help/").content.decode()
+    assert 'alt="ittybit"' in html
+    assert "brand-name" not in html
 
 
 def test_a_default_page_asks_for_no_file_of_an_operators(client):

@@ -116,7 +116,7 @@ def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, si
     """Performs the recipe with existing facts: with one entry, check, pages, admin and command have the standing."""
     new = Standing(
         code="asleep",
-        where=[{"state": "active", "creator_is_active": True}],
+        where=[{"state": "active", "responsible_is_active": True}],
         label="Asleep",
         badge="paused",
         icon="moon",
