@@ -43,6 +43,8 @@ _ALLOWED: dict[Role, frozenset[Permission]] = {
 
 # The role of a person in the project that they create, and of a person whom an admin makes an owner.
 CREATORS_ROLE = Role.OWNER
+# The role that the form of an invitation proposes.
+INVITED_ROLE = Role.DEVELOPER
 
 # How the sentence goes on that begins with who has the permission: "Only owners of the project …".
 _ACTIONS = {
