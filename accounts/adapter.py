@@ -26,6 +26,7 @@ from accounts.sessions.session_list import end_sessions_after_change, were_sessi
 from accounts.sign_in.code_emails import own_email_allowed, wait_for_next_email
 from accounts.sign_in.pending import ENDED
 from accounts.sign_in.recent_authentication import was_recent
+from accounts.sign_up import sign_up_policy
 from accounts.single_sign_on.connections import is_connected
 from common.client_address import client_address, network_of
 from common.security_log import Event, record
@@ -100,9 +101,15 @@ class AccountAdapter(allauth_internals.AccountAdapter):
 
     def clean_email(self, email: str) -> str:
         """Used for sign-up and for a change of address. Raises ValidationError, in words, for an address without a
-        canonical form.
+        canonical form, and for a domain that SIGN_UP_DOMAINS does not allow.
         """
-        return canonical(email)
+        form = canonical(email)
+        if refused := sign_up_policy.domain_refusal(form):
+            raise ValidationError(refused, code="domain")
+        return form
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return sign_up_policy.page().has_form
 
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """Whether a sign-up needs no code, because the person has just opened an invitation that was mailed to them."""

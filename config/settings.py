@@ -194,6 +194,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "accounts.sign_in.passwords.StolenPasswordValidator"},
 ]
+# Who may get an account (accounts/sign_up/sign_up_policy.py)
+SIGN_UP = env.one_of("SIGN_UP", "open", "invited", "closed")
+SIGN_UP_DOMAINS = given_addresses.mail_domains("SIGN_UP_DOMAINS")
 SIGN_IN = single_sign_on.ways("SIGN_IN")
 OIDC_ISSUER = single_sign_on.issuer("OIDC_ISSUER")
 OIDC_CLIENT_ID = env.given("OIDC_CLIENT_ID")

@@ -9,6 +9,7 @@ _INVITATION = "projects/<project_id:project_id>/invitations/<invitation_id:invit
 app_name = "projects"
 urlpatterns = [
     path("projects/", views.project_list, name="list"),
+    path("notifications/", views.notifications, name="notifications"),
     path("projects/new/", views.create_project, name="create"),
     path("projects/<project_id:project_id>/mails/", views.choose_mails, name="mails"),
     path("projects/<project_id:project_id>/delete/", views.delete_project, name="delete"),

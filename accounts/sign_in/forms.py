@@ -21,7 +21,9 @@ from accounts.security_events import note_refused_passkey
 from accounts.sign_in.hashing import TakesSlot
 from accounts.sign_in.nobody import look_up_nobody, make_no_account, sign_in_nobody
 from accounts.sign_in.pending import remember_at_reset
+from accounts.sign_up import sign_up_policy
 from common.names import refuse_secret
+from common.security_log import Event, record
 
 IN_PLAIN_TEXT = "Names of passkeys are shown and stored as they are."
 
@@ -62,7 +64,13 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
         return address
 
     def validate_unique_email(self, value: str) -> str:
-        """An address is taken if an account has it. It is not taken if somebody only wants to change to it."""
+        """An address is taken if an account has it. It is not taken if somebody only wants to change to it.
+
+        SIGN_UP is asked first, so that its answer is the same for every address.
+        """
+        if refused := sign_up_policy.refusal(value):
+            record(Event.SIGN_UP_REFUSED, typed=value, reason="not_allowed")
+            raise ValidationError(refused, code="not_allowed")
         if holder := User.objects.having(value):
             super().validate_unique_email(holder.email)
         return value

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.addresses import canonical
 from accounts.models import User
+from accounts.sign_up import sign_up_policy
 from accounts.single_sign_on import connections
 from accounts.single_sign_on.identities import Identity
 from accounts.single_sign_on.problems import Problem
@@ -99,15 +100,10 @@ def _sign_in_with_both(holder: User) -> Problem:
 # A new account
 
 
-def refusal_of_sign_up(address: str) -> str | None:
-    """Why this address may not get an account now, in words; None if it may."""
-    return None
-
-
 def _sign_up(address: str, identity: Identity) -> User:
     """The new account. Its address is confirmed only if the operator trusts the provider's addresses."""
-    if refusal := refusal_of_sign_up(address):
-        problem = Problem("policy", "No account was created", refusal)
+    if refused := sign_up_policy.refusal(address):
+        problem = Problem("not_allowed", "No account was created", refused)
         problem.event = Event.SIGN_UP_REFUSED
         raise problem
     is_confirmed = settings.OIDC_TRUST_EMAIL and identity.is_address_verified

@@ -17,7 +17,7 @@ from common.client_address import client_address
 from common.instants import time_left
 from projects.access import get_project, rights
 from projects.invitations import listing, services
-from projects.invitations.invite_form import InviteForm
+from projects.invitations.listing import InviteForm
 from projects.invitations.models import Invitation
 from projects.members.member_list import list_context
 from projects.models import Project

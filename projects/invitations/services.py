@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.addresses import canonical, spellings
 from accounts.models import User
+from accounts.sign_up.sign_up_policy import domain_refusal
 from accounts.unconfirmed import confirm_and_clear, is_confirmed
 from common.gone import Gone
 from projects import audit_kinds
@@ -188,9 +189,13 @@ def _canonical(emails: Sequence[str]) -> list[str]:
     found, faults = Counter[str](), []
     for email in emails:
         try:
-            found[canonical(email)] += 1
+            form = canonical(email)
         except ValidationError as error:
             faults.append(f"{email}: {' '.join(error.messages)}")
+            continue
+        found[form] += 1
+        if refused := domain_refusal(form):
+            faults.append(f"{email}: {refused}")
     faults += [f"{email} is entered twice." for email, times in found.items() if times > 1]
     if not emails:
         faults.append("Enter an email address.")

@@ -23,6 +23,7 @@ def client(owner, signed_in) -> Client:
 QUERIES = {
     "home": 3,
     "projects:list": 5,
+    "projects:notifications": 8,
     "projects:create": 4,
     "projects:delete": 4,
     "projects:members": 9,
@@ -68,7 +69,7 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
     many_members(project, rows - 1)
     many_invitations(project, rows - 1)
     for name, number in QUERIES.items():
-        of_project = name not in {"home", "projects:list", "projects:create", "apikeys:help"}
+        of_project = name not in {"home", "projects:list", "projects:notifications", "projects:create", "apikeys:help"}
         path = page(name, project) if of_project else page(name)
         asked = django_assert_num_queries(number, info=f"{name} with {rows} rows")
         with asked, downloaded(client.get(path)) as answer:
@@ -100,7 +101,7 @@ def test_no_page_holds_the_secret(client, project, api_key, owner):
     answers += [client.post(page("apikeys:create", project), {"name": "Another"}, headers=HTMX)]
     answers += [client.get(action("delete", api_key))]
     for name in QUERIES:
-        of_project = name not in {"home", "projects:list", "projects:create", "apikeys:help"}
+        of_project = name not in {"home", "projects:list", "projects:notifications", "projects:create", "apikeys:help"}
         answers.append(client.get(page(name, project) if of_project else page(name), follow=True))
     contents = [answer.getvalue().decode() for answer in answers]
     for answer, content in zip(answers, contents, strict=True):

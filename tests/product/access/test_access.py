@@ -35,6 +35,7 @@ OPEN_TO_STRANGERS = {
     "accounts/password/reset/complete/",
     "accounts/password/reset/done/",
     "accounts/login/code/confirm/",
+    "accounts/first-password/",
     "accounts/2fa/authenticate/",
     "accounts/2fa/webauthn/login/",
     "admin/login/",

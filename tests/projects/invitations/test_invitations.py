@@ -108,6 +108,16 @@ def test_a_fault_in_one_address_is_said_and_nobody_is_invited(emails, said, invi
     assert everything() == before
 
 
+def test_an_address_that_no_account_may_have_is_not_invited(invite, outsider, settings):
+    """Also if an account has it, so that the answer tells nobody so."""
+    settings.SIGN_UP_DOMAINS = ["acme.com"]
+    for email in (outsider.email, "nobody@example.com"):
+        assert refusal(invite, emails=[email]) == [
+            f"{email}: Use an address of acme.com. Others are not allowed on this server."
+        ]
+    assert invite(emails=["ada@acme.com"])
+
+
 def test_no_answer_tells_whether_an_address_has_an_account(outsider, invite):
     """T51: outsider@example.com has one. Both cost the same work."""
     queries = []
