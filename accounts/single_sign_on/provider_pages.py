@@ -95,8 +95,11 @@ def _visit(request: HttpRequest, purpose: str, back_to: str, **parameters: Any) 
 @login_not_required
 @require_GET
 def come_back(request: HttpRequest) -> HttpResponse:
-    """The provider's answer, once for each visit."""
+    """The provider's answer, once for each visit. Its code stays out of the log."""
     visit = None
+    query = request.GET
+    request.META["QUERY_STRING"] = ""
+    request.GET = query
     try:
         visit = take_visit(request)
         identity = identity_of(request, visit)

@@ -65,10 +65,12 @@ class LyingProvider:
             thread.join()
             self._server.server_close()
 
-    def come_back(self, address: str, *, subject: str = "ada", email: str = "ada@example.com", **claims: Any) -> str:
+    def come_back(
+        self, address: str, *, subject: str = "ada", email: str = "ada@example.com", code: str = "", **claims: Any
+    ) -> str:
         """The path to which this provider sends a person who signs in there as `subject`."""
         asked = dict(parse_qsl(urlsplit(address).query))
-        code = secrets.token_urlsafe()
+        code = code or secrets.token_urlsafe()
         self._visits[code] = asked
         self.claims = {"sub": subject, "email": email, "email_verified": True, **claims}
         query = urlencode({"code": code, "state": asked["state"], "iss": self.issuer})

@@ -1,0 +1,16 @@
+"""Tells the accounts, which know no invitations, which addresses are invited."""
+
+from typing import Any
+
+from django.dispatch import receiver
+from django.utils import timezone
+
+from accounts.signals import invitation_asked
+from projects.invitations.models import Invitation
+
+
+@receiver(invitation_asked)
+def is_invited(email: str, **kwargs: Any) -> bool:
+    """Whether an invitation to the address can be accepted now."""
+    pending = Invitation.objects.pending().filter(email=email, expires_at__gt=timezone.now())
+    return pending.filter(project__deleted_at=None).exists()
