@@ -37,6 +37,8 @@ OPEN_TO_STRANGERS = {
     "accounts/login/code/confirm/",
     "accounts/2fa/authenticate/",
     "accounts/2fa/webauthn/login/",
+    "accounts/single-sign-on/",
+    "accounts/single-sign-on/callback/",
     "admin/login/",
 }
 
