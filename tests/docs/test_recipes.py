@@ -116,7 +116,7 @@ def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, si
     """Performs the recipe with existing facts: with one entry, check, pages, admin and command have the standing."""
     new = Standing(
         code="asleep",
-        where=[{"state": "active", "creator_is_active": True}],
+        where=[{"state": "active", "responsible_is_active": True}],
         label="Asleep",
         badge="paused",
         icon="moon",
@@ -183,6 +183,7 @@ def test_every_field_of_the_identity_is_documented():
 # A setting
 
 READERS = (
+    "ways|issuer|provider_name|"
     "flag|one_of|whole_number|seconds|secret|host_names|origins|listed|given|link|web_address|sender|contacts|log_level"
 )
 # Not settings of Latchkey: variables for development, and variables of other servers that Latchkey rejects.

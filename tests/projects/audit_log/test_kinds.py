@@ -17,6 +17,7 @@ KINDS = all_kinds()
 SLOTS = {
     Subject.KEY: {"by", "key", "before", "after"},
     Subject.MEMBER: {"by", "member", "role"},
+    Subject.INVITATION: {"by", "before", "role"},
     Subject.PROJECT: {"by", "before", "after"},
     Subject.FILE: {"by", "before"},
 }
