@@ -16,6 +16,10 @@ class EndOfPauseChanged(Exception):
     """Somebody else has changed the end of the pause since the person saw it."""
 
 
+class NameChanged(Exception):
+    """Somebody else has renamed the key since the person saw its name."""
+
+
 class ShownOnce(Exception):
     """The secret of `key` was shown at its creation and is stored nowhere."""
 

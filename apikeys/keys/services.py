@@ -20,7 +20,7 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
-from apikeys.keys.key_errors import KeyGone, ShownOnce
+from apikeys.keys.key_errors import KeyGone, NameChanged, ShownOnce
 from apikeys.keys.pausing import (
     NO_END_OF_PAUSE,
     NOTHING_REFUSED,
@@ -134,17 +134,19 @@ def _refuse_other_fields(key: ApiKey, name: str, expires_at: datetime | None) ->
         raise form_was_used(key)
 
 
-def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None = None) -> bool:
+def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None = None, seen: str | None = None) -> bool:
     """Gives the key another name. False if it has that name already.
 
-    Raises ValidationError for a name that breaks the rule or is taken, KeyGone if the key was deleted, and ProjectGone
-    if the project was.
+    `seen` is the name that the person saw. Raises NameChanged if the key has another one by now, ValidationError for
+    a name that breaks the rule or is taken, KeyGone if the key was deleted, and ProjectGone if the project was.
     """
     name = clean_name(name)
     with transaction.atomic():
         project = lock_project(key.project)
         creation_limits.refuse_taken(name, project, besides=key.pk)
         before = project.api_keys.values_list("name", flat=True).get(pk=key.pk)
+        if seen is not None and before not in (seen, name):
+            raise NameChanged
         with creation_limits.unique_name():
             changed = bool(ApiKey.objects.alive().filter(pk=key.pk).exclude(name=name).update(name=name))
         key.refresh_from_db()

@@ -155,9 +155,11 @@ class EditKeyForm(EndForm):
     field_order = ("name",)
     name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
     seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
+    seen_name = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
 
     def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
         super().__init__(*args, key=key, **kwargs)
+        self.fields["seen_name"].initial = key.name
         self.fields["seen"].initial = seen.written(key.expires_at)
         if "end" in self.initial:
             del self.fields["name"].widget.attrs["autofocus"]
@@ -167,3 +169,23 @@ class EditKeyForm(EndForm):
         """The end that the person saw; None if the form does not say it."""
         text: str = self.cleaned_data["seen"]
         return NewEnd(seen.read(text)) if text else None
+
+    @property
+    def new_name(self) -> str | None:
+        """The name of a valid form; None if the person left the name that they saw."""
+        name: str = self.cleaned_data["name"]
+        return None if name == self.cleaned_data["seen_name"] else name
+
+    @property
+    def chose_from_another_end(self) -> bool:
+        """Whether a new end was chosen by somebody who saw another end than the key has now.
+
+        Then the choices of this form are not those that the person had.
+        """
+        given, choice = self.data.get("seen", ""), self.data.get("end", "")
+        if not (self.is_bound and self.key and given) or choice in ("", KEEP):
+            return False
+        try:
+            return seen.read(given) != self.key.expires_at
+        except ValidationError:
+            return False
