@@ -265,6 +265,13 @@ class ApiKey(models.Model):
             return False
         return self.expires_at <= timezone.now() + SOON
 
+    @property
+    def or_when_quiet(self) -> str:
+        """Words for behind the key's end, if it ends earlier once it is quiet. Housekeeping ends it then, also if the
+        key that replaces it is gone.
+        """
+        return ", or as soon as it is quiet" if self.ends_when_quiet and not self.is_expired else ""
+
     @cached_property
     def is_being_rolled(self) -> bool:
         """Whether another key replaces this one and works. Lists set it; otherwise it is a query."""

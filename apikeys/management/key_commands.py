@@ -55,7 +55,7 @@ def end_in_words(key: ApiKey) -> str:
     """Such as "ends 26 February 2027, 09:30 UTC"; "" for a key that works without end."""
     if key.expires_at is None:
         return ""
-    return f"{'ended' if key.is_expired else 'ends'} {in_words(key.expires_at)}"
+    return f"{'ended' if key.is_expired else 'ends'} {in_words(key.expires_at)}{key.or_when_quiet}"
 
 
 def named(key_ids: list[str], noun: str = "key") -> str:

@@ -85,11 +85,11 @@ def listed(callers: Callers) -> SafeString:
 
 @register.simple_tag
 def end_of(key: ApiKey) -> str:
-    """When a key ends, or ended: `26 February 2027, 09:30 UTC, in 90 days`, `Never`."""
+    """When a key ends, or ended: `26 February 2027, 09:30 UTC, in 90 days`, `Never`. It names the rule of quiet."""
     at, now = key.expires_at, timezone.now()
     if at is None:
         return "Never"
-    return moment(at) if key.is_expired else format_html("{}, {}", moment(at), time_left(at - now))
+    return moment(at) if key.is_expired else format_html("{}, {}{}", moment(at), time_left(at - now), key.or_when_quiet)
 
 
 @register.filter

@@ -110,7 +110,9 @@ class EndForm(PageForm):
         if (self["end"].value() or self.default) != self.default:
             return ""
         if self.key:
-            return "" if self.key.is_expired or self.default != KEEP else words_of_end(self.key.expires_at)
+            if self.key.is_expired or self.default != KEEP:
+                return ""
+            return words_of_end(self.key.expires_at) + self.key.or_when_quiet
         return words_of_end(None if self.default == NEVER else in_days(int(self.default)))
 
 
@@ -128,7 +130,7 @@ def _choices_of(key: ApiKey) -> list[Choice]:
     if end is None:
         kept = [] if settings.MAX_KEY_DAYS else [(KEEP, "Never")]
         return [*kept, *_day_choices(), date]
-    kept = [(KEEP, f"Expired on {in_words(end)}" if key.is_expired else f"On {in_words(end)}")]
+    kept = [(KEEP, f"Expired on {in_words(end)}" if key.is_expired else f"On {in_words(end)}{key.or_when_quiet}")]
     since = None if key.is_expired else end
     more = [
         (f"+{days}", f"In {days} days" if key.is_expired else f"{days} days later, on {in_words(in_days(days, since))}")

@@ -84,6 +84,7 @@ class RollForm(PageForm):
         super().__init__(*args, **kwargs)
         choices = _overlaps_of(key)
         self.fields["overlap"].choices = choices  # type: ignore[attr-defined]
+        self.offers_quiet = Overlap.QUIET.value in dict(choices)
         self.fields["overlap"].initial = Overlap.DAY.value if Overlap.DAY in dict(choices) else choices[0][0]
 
 

@@ -13,6 +13,7 @@ from apikeys.keys import services
 from apikeys.keys.pausing import pause_key
 from apikeys.lifetimes import rolling
 from apikeys.lifetimes.ends import change_end, end_key
+from apikeys.lifetimes.quiet import end_quiet_keys
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
 from apikeys.usage import counting
@@ -99,6 +100,29 @@ def test_no_end_is_offered_beyond_the_keys_own(client, api_key, left, offered, c
     client.post(action("roll", api_key), {"overlap": chosen})
     api_key.refresh_from_db()
     assert api_key.expires_at - timezone.now() <= min(left, timedelta(days=1))
+
+
+def test_the_form_explains_what_it_offers_and_says_when_the_new_key_ends(client, api_key):
+    now = timezone.now()
+    ApiKey.objects.filter(pk=api_key.pk).update(
+        created_at=now, expires_at=now + timedelta(hours=5), end_reason="chosen"
+    )
+    said = text(client.get(action("roll", api_key)))
+    assert "Quiet means" not in said
+    assert re.search(r"The new key stops working on \d+ \w+ \d{4}, \d\d:\d\d UTC", said)
+    ApiKey.objects.filter(pk=api_key.pk).update(expires_at=now + timedelta(days=5))
+    assert "Quiet means" in text(client.get(action("roll", api_key)))
+
+
+def test_an_old_key_whose_replacement_is_gone_still_ends_when_it_is_quiet_and_says_so(client, api_key, owner):
+    """No panel shows it any more. Housekeeping ends it all the same."""
+    new = roll_key(key=api_key, overlap=Overlap.QUIET, by=owner).key
+    newest = roll_key(key=new, overlap=Overlap.NONE, by=owner).key
+    services.delete_key(key=newest, by=owner)
+    for address in (action("key", api_key), action("edit", api_key)):
+        assert ", or as soon as it is quiet" in text(client.get(address))
+    assert end_quiet_keys(timezone.now() + timedelta(days=2)) == 1
+    assert "as soon as it is quiet" not in text(client.get(action("key", api_key)))
 
 
 def test_a_paused_key_is_not_said_to_work_until_its_end(client, api_key, owner):
