@@ -19,12 +19,14 @@ from django.urls import reverse
 
 from accounts import allauth_internals, rate_limits, security_events, ways
 from accounts.addresses import canonical, canonical_or_none, look_of
+from accounts.invited import opened
 from accounts.models import User
 from accounts.second_factors import secrets_at_rest
 from accounts.sessions.session_list import end_sessions_after_change, were_sessions_ended
 from accounts.sign_in.code_emails import own_email_allowed, wait_for_next_email
 from accounts.sign_in.pending import ENDED
 from accounts.sign_in.recent_authentication import was_recent
+from accounts.sign_up import sign_up_policy
 from accounts.single_sign_on.connections import is_connected
 from common.client_address import client_address, network_of
 from common.security_log import Event, record
@@ -99,9 +101,19 @@ class AccountAdapter(allauth_internals.AccountAdapter):
 
     def clean_email(self, email: str) -> str:
         """Used for sign-up and for a change of address. Raises ValidationError, in words, for an address without a
-        canonical form.
+        canonical form, and for a domain that SIGN_UP_DOMAINS does not allow.
         """
-        return canonical(email)
+        form = canonical(email)
+        if refused := sign_up_policy.domain_refusal(form):
+            raise ValidationError(refused, code="domain")
+        return form
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return sign_up_policy.page().has_form
+
+    def is_email_verified(self, request: HttpRequest, email: str) -> bool:
+        """Whether a sign-up needs no code, because the person has just opened an invitation that was mailed to them."""
+        return opened.is_proven(request, email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """A mail server may reject an address without a canonical form, or may read another address in it.

@@ -27,6 +27,7 @@ from accounts.addresses import canonical, spellings
 from accounts.admin_login import admin_login
 from accounts.models import User
 from common.client_address import client_address
+from common.names import clean_name
 
 admin.site.site_header = "Latchkey admin"
 admin.site.site_title = "Latchkey admin"
@@ -109,7 +110,11 @@ class UserEditForm(UserChangeForm):  # type: ignore[type-arg]
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name", "is_staff", "is_superuser", "groups", "user_permissions")
+        fields = ("name", "first_name", "last_name", "is_staff", "is_superuser", "groups", "user_permissions")
+
+    def clean_name(self) -> str:
+        typed: str = self.cleaned_data["name"]
+        return clean_name(typed) if typed.strip() else ""
 
 
 @admin.register(User)
@@ -123,14 +128,14 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     add_form_template = None  # Django's speaks of a user name
     ordering = ("email",)
-    list_display = ("email", "public_id", "is_active", "is_staff", "date_joined", "last_login")
+    list_display = ("email", "name", "public_id", "is_active", "deleted_at", "is_staff", "date_joined", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
-    search_fields = ("email", "public_id", "first_name", "last_name")
+    search_fields = ("email", "name", "public_id", "first_name", "last_name")
     date_hierarchy = "date_joined"
     readonly_fields = ("public_id", "last_login", "date_joined", "set_password", "account")
     privileges = ("is_staff", "is_superuser", "groups", "user_permissions")
     fieldsets = (
-        (None, {"fields": ("email", "public_id", "set_password", "first_name", "last_name")}),
+        (None, {"fields": ("email", "public_id", "set_password", "name", "first_name", "last_name")}),
         ("Permissions", {"fields": ("account", *privileges)}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
@@ -150,7 +155,9 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
         return (*self.readonly_fields, *email, *privileges)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and may_touch(request, obj)
+        """Nobody changes a deleted account: its person was told that nobody can sign in to it any more."""
+        is_deleted = obj is not None and obj.deleted_at is not None
+        return not is_deleted and super().has_change_permission(request, obj) and may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -188,6 +195,8 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
         user = get_object_or_404(User, pk=pk)
         if user == request.user:
             raise PermissionDenied("You cannot deactivate your own account. Ask another superuser.")
+        if user.deleted_at:
+            raise PermissionDenied("The person has deleted this account. Nobody can activate it again.")
         if not self.has_change_permission(request, user):
             raise PermissionDenied("Only superusers deactivate and reactivate this account.")
         return user
@@ -213,6 +222,8 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
     def account(self, user: User) -> SafeString | str:
         if not user.pk:
             return "-"
+        if user.deleted_at:
+            return f"Deleted by its person on {user.deleted_at:%d %B %Y}. It cannot be activated again."
         said = ("Active", "deactivate", "Deactivate") if user.is_active else ("Deactivated", "reactivate", "Reactivate")
         return format_html('{}. <a href="../{}/">{}…</a>', *said)
 

@@ -74,4 +74,10 @@ class User(AbstractUser):
         ]
 
     def __str__(self) -> str:
-        return self.email
+        """How pages, emails and commands name the account."""
+        return f"A deleted account ({self.public_id})" if self.deleted_at else self.email
+
+    @property
+    def with_name(self) -> str:
+        """The person's name, if they have said one, with the address: anybody can choose the name of somebody else."""
+        return f"{self.name} ({self})" if self.name else str(self)

@@ -1,4 +1,7 @@
-"""Changes of accounts by somebody else. Accounts are never deleted, because their keys and events name them."""
+"""Changes of accounts by somebody else, and what hangs on accounts.
+
+The rows of accounts are never deleted, because their keys and events name them.
+"""
 
 from typing import Any, NamedTuple
 
@@ -7,6 +10,29 @@ from django.dispatch import Signal
 
 from accounts.models import User
 from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
+
+# How many things a page lists of one kind.
+SHOWN = 20
+
+
+class Thing(NamedTuple):
+    """One thing that hangs on an account, and the address of the page that changes that; "" for no page."""
+
+    name: str
+    address: str
+
+
+class Obstacle(NamedTuple):
+    """Things that hang on an account: what they are, what to do about them, and the first few of the `total`."""
+
+    what: str
+    advice: str
+    shown: list[Thing]
+    total: int
+
+    @property
+    def further(self) -> int:
+        return self.total - len(self.shown)
 
 
 class Consequence(NamedTuple):
@@ -39,7 +65,8 @@ def reactivate_account(*, user: User, by: User | None, address: str | None = Non
 
 def _switch(user: User, is_active: bool, signal: Signal, by: User | None, address: str | None) -> bool:
     with transaction.atomic():
-        changed = bool(User.objects.filter(pk=user.pk, is_active=not is_active).update(is_active=is_active))
+        living = User.objects.filter(pk=user.pk, deleted_at=None)
+        changed = bool(living.filter(is_active=not is_active).update(is_active=is_active))
         if changed:
             user.is_active = is_active
             signal.send(sender=User, user=user, by=by, address=address)

@@ -3,6 +3,18 @@ from django.dispatch import Signal
 # Sent, with `user`, for the page that asks before an account is deactivated. Receivers return a list of
 # `services.Consequence`, so that each app tells what the account means for its rows.
 deactivation_asked = Signal()
+# Sent, with `user`, for the page that deletes an account and again when it is deleted. Receivers return a list of
+# `services.Obstacle`: what hangs on the account and keeps it from being deleted.
+deletion_asked = Signal()
+# Sent, with `user`, at the beginning of the transaction that deletes an account. Receivers lock their rows on which
+# their answer to `deletion_asked` depends.
+deletion_begun = Signal()
+# Sent, with `user` and `address`, inside that transaction, while the account still has its email. Receivers end what
+# the person had. An error in a receiver undoes everything.
+account_deleted = Signal()
+# Sent, with `email` in canonical form, when somebody wants an account. Receivers return whether an invitation to the
+# address is pending.
+invitation_asked = Signal()
 # Sent, with `user`, `by` and `address`, inside the transaction that deactivates an account or activates it again. An
 # error in a receiver undoes the change.
 account_deactivated = Signal()

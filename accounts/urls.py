@@ -9,10 +9,13 @@ from django.http import HttpResponse
 from django.urls import path
 
 from accounts import allauth_internals
+from accounts.own_account.deletion_page import delete_own_account
+from accounts.own_account.profile_page import edit_profile
 from accounts.requests import PageRequest
 from accounts.sessions.session_list import end_session, list_sessions
 from accounts.sign_in.code_page import enter_code
 from accounts.sign_in.recent_authentication import ask_who_it_is
+from accounts.sign_up.first_password import set_first_password
 from accounts.single_sign_on import connections, provider_pages
 
 
@@ -28,6 +31,9 @@ allauth_internals.drop_addresses_of_social_accounts()
 urlpatterns = [
     path("confirm-email/", enter_code, name="account_email_verification_sent"),
     path("password/set/", set_password, name="account_set_password"),
+    path("delete/", delete_own_account, name="account_delete"),
+    path("profile/", edit_profile, name="account_profile"),
+    path("first-password/", set_first_password, name="account_first_password"),
     path("single-sign-on/", provider_pages.begin, name="single_sign_on"),
     path("single-sign-on/callback/", provider_pages.come_back, name="single_sign_on_callback"),
     path("single-sign-on/confirm/", provider_pages.confirm, name="single_sign_on_confirm"),

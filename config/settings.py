@@ -194,6 +194,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "accounts.sign_in.passwords.StolenPasswordValidator"},
 ]
+# Who may get an account (accounts/sign_up/sign_up_policy.py)
+SIGN_UP = env.one_of("SIGN_UP", "open", "invited", "closed")
+SIGN_UP_DOMAINS = given_addresses.mail_domains("SIGN_UP_DOMAINS")
 SIGN_IN = single_sign_on.ways("SIGN_IN")
 OIDC_ISSUER = single_sign_on.issuer("OIDC_ISSUER")
 OIDC_CLIENT_ID = env.given("OIDC_CLIENT_ID")
@@ -241,6 +244,9 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_account": "100/h/key",
     "mailed_code": "20/m/ip",
     "own_code": "1/10s/key",
+    # "key" is the expired invitation, and its project.
+    "invitation_asked": "1/d/key",
+    "invitations_asked": "20/d/key",
     "single_sign_on": "30/m/ip",
 }
 ACCOUNT_SESSION_REMEMBER = True

@@ -15,7 +15,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {}
     return {
-        "switcher_projects": Project.objects.of(request.user).by_name()[:SWITCHER_LENGTH],
+        "switcher_projects": Project.objects.of(request.user).told_apart(request.user).by_name()[:SWITCHER_LENGTH],
         "project_at_hand": lambda: project_at_hand(request),
     }
 
@@ -27,7 +27,10 @@ def project_at_hand(request: HttpRequest) -> Project | None:
     in a cookie or a session.
     """
     match = request.resolver_match
-    if match is None or "project_id" in match.kwargs or match.app_name == "projects":
+    if match is None or "project_id" in match.kwargs:
+        return None
+    # Of this app's pages, one belongs to the account.
+    if match.app_name == "projects" and match.url_name != "notifications":
         return None
     projects = Project.objects.of(request.user)  # type: ignore[arg-type]  # callers have checked that it is a user
     if named := _PROJECT_ID.search(request.GET.get("project", "")) or _PROJECT_ID.search(page_that_asked(request)):

@@ -53,7 +53,7 @@ class RenameProjectForm(PageForm):
 
 
 class MailsForm(PageForm):
-    """The kinds of emails that an owner gets; the fields have the names that `MembershipQuerySet.mailed` uses."""
+    """The kinds of emails that a member gets; the fields have the names that `MembershipQuerySet.mailed` uses."""
 
     id_prefix = "mail"
     created = forms.BooleanField(required=False, label="A key is created")
@@ -64,9 +64,10 @@ class MailsForm(PageForm):
     new_address = forms.BooleanField(required=False, label="A key is used from a new address")
 
     @classmethod
-    def of(cls, membership: Membership | None) -> "MailsForm":
-        """The form with the member's current choice."""
-        return cls(initial={name: getattr(membership, f"mail_{name}", True) for name in cls.base_fields})
+    def of(cls, membership: Membership | None, *, own_ids: str = "") -> "MailsForm":
+        """The form with the member's current choice. `own_ids` tells it from others on its page."""
+        initial = {name: getattr(membership, f"mail_{name}", True) for name in cls.base_fields}
+        return cls(initial=initial, auto_id=f"{cls.id_prefix}-{own_ids}{'-' if own_ids else ''}%s")
 
 
 class ConfirmNameForm(PageForm):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
@@ -31,6 +31,16 @@ class ProjectQuerySet(models.QuerySet["Project"]):
     def of(self, user: User, *, can: Permission = Permission.VIEW_PROJECT) -> ProjectQuerySet:
         """The living projects in which the user's role allows `can`."""
         return self.alive().filter(memberships__user=user, memberships__role__in=roles_that(can))
+
+    def without_active_owner(self) -> ProjectQuerySet:
+        """The living projects that nobody can manage: no owner of theirs can sign in."""
+        owners = Membership.objects.active().that(Permission.OWN_PROJECT).filter(project=OuterRef("pk"))
+        return self.alive().filter(~Exists(owners))
+
+    def told_apart(self, user: User) -> ProjectQuerySet:
+        """With `has_namesake`: whether another project of the user has the same name, so that pages show the ids."""
+        others = Project.objects.of(user).exclude(pk=OuterRef("pk")).annotate(folded=Lower("name"))
+        return self.annotate(has_namesake=Exists(others.filter(folded=Lower(OuterRef("name")))))
 
     def by_name(self) -> ProjectQuerySet:
         """The order in which people look for a project."""

@@ -87,9 +87,9 @@ def choose_mails(
     new_address: bool,
     address: str | None = None,
 ) -> None:
-    """Which emails about the project's keys `by` gets, an owner; it is each owner's own choice. A change is an event.
+    """Which emails about the project's keys `by` gets, who is an owner or a developer. A change is an event.
 
-    A change is dated, so that audit_log/owner_emails.py knows of which events the owner was told.
+    A change is dated, so that audit_log/owner_emails.py knows of which events the person was told.
     """
     choice = {
         "mail_created": created,
@@ -100,24 +100,24 @@ def choose_mails(
         "mail_new_address": new_address,
     }
     with transaction.atomic():
-        owner = (
+        member = (
             Membership.objects.that(Permission.GET_MAILS).select_for_update().filter(project=project, user=by).first()
         )
-        if owner is None or all(getattr(owner, name) == value for name, value in choice.items()):
+        if member is None or all(getattr(member, name) == value for name, value in choice.items()):
             return
-        before = _switched_on(owner)
+        before = _switched_on(member)
         for name, value in choice.items():
-            setattr(owner, name, value)
-        owner.mails_chosen_at = timezone.now()
-        owner.save(update_fields=[*choice, "mails_chosen_at"])
-        kind, after = audit_kinds.NOTIFICATIONS_CHANGED, _switched_on(owner)
+            setattr(member, name, value)
+        member.mails_chosen_at = timezone.now()
+        member.save(update_fields=[*choice, "mails_chosen_at"])
+        kind, after = audit_kinds.NOTIFICATIONS_CHANGED, _switched_on(member)
         record(kind, project=project, by=by, address=address, before=before, after=after)
 
 
-def _switched_on(owner: Membership) -> str:
-    """The kinds of emails that the owner gets, as words."""
+def _switched_on(member: Membership) -> str:
+    """The kinds of emails that the member gets, as words."""
     kinds = ("created", "deleted", "revealed", "reported", "ending", "new_address")
-    return ", ".join(kind for kind in kinds if getattr(owner, f"mail_{kind}")) or "none"
+    return ", ".join(kind for kind in kinds if getattr(member, f"mail_{kind}")) or "none"
 
 
 def delete_project(*, project: Project, by: User | None, address: str | None = None) -> None:

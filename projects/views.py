@@ -14,7 +14,7 @@ from common.names import named_like
 from projects import services
 from projects.access import get_project
 from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice
-from projects.models import Project
+from projects.models import Membership, Project
 from projects.permissions import Permission
 
 PAGE_SIZE = 20
@@ -37,7 +37,7 @@ def home(request: PageRequest) -> HttpResponse:
 @require_safe
 def project_list(request: PageRequest) -> HttpResponse:
     choice = list_choice(request.GET)
-    projects = Project.objects.of(request.user).with_key_counts().by_name()
+    projects = Project.objects.of(request.user).with_key_counts().told_apart(request.user).by_name()
     if choice["q"]:
         projects = projects.filter(named_like(choice["q"]))
     page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
@@ -62,11 +62,31 @@ def create_project(request: PageRequest) -> HttpResponse:
     return render(request, "projects/create.html", {"form": form, "first": first}, status=status)
 
 
+@require_safe
+def notifications(request: PageRequest) -> HttpResponse:
+    """The person's choice of emails, for each of their projects in which their role gets any."""
+    choice = list_choice(request.GET)
+    projects = Project.objects.of(request.user, can=Permission.GET_MAILS).told_apart(request.user).by_name()
+    page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
+    mine = Membership.objects.filter(user=request.user, project__in=list(page))
+    own = {membership.project_id: membership for membership in mine}
+    forms = [(project, MailsForm.of(own[project.pk], own_ids=project.public_id)) for project in page]
+    return render(request, "projects/notifications.html", {"page": page, "forms": forms})
+
+
+def _page_with_form(request: PageRequest, project: Project) -> str:
+    """The project's form of emails on the page that sent it: the settings page, or the page for all projects."""
+    asked = page_that_asked(request)
+    if asked.partition("?")[0] == reverse("projects:notifications"):
+        return f"{asked}#mails-{project.public_id}"
+    return reverse("apikeys:settings", args=[project.public_id], fragment="mails")
+
+
 @require_POST
 def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
     """A form of checkboxes has no wrong input, so it always leads back to its page."""
     project = get_project(request.user, project_id, can=Permission.GET_MAILS)
-    back_to = reverse("apikeys:settings", args=[project.public_id], fragment="mails")
+    back_to = _page_with_form(request, project)
     # Otherwise somebody who finds an open session would first switch off the emails about what follows.
     if question := ask_who_it_is(request, back_to=back_to, again="choose again, then press Save"):
         return question

@@ -15,17 +15,25 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts import allauth_internals
 from accounts.addresses import canonical_or_none
+from accounts.invited import opened
 from accounts.models import User
 from accounts.security_events import note_refused_passkey
 from accounts.sign_in.hashing import TakesSlot
 from accounts.sign_in.nobody import look_up_nobody, make_no_account, sign_in_nobody
 from accounts.sign_in.pending import remember_at_reset
+from accounts.sign_up import sign_up_policy
 from common.names import refuse_secret
+from common.security_log import Event, record
 
 IN_PLAIN_TEXT = "Names of passkeys are shown and stored as they are."
 
 
 class LoginForm(TakesSlot, allauth_internals.LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """An invited person finds the invited address filled in."""
+        super().__init__(*args, **kwargs)
+        self.fields["login"].initial = opened.address_to_enter(context.request)
+
     def authenticated(self, credentials: dict[str, Any]) -> Any:
         """After a sign-in, pages use the account's own spelling of the address, however the person typed it.
 
@@ -41,8 +49,28 @@ class LoginForm(TakesSlot, allauth_internals.LoginForm):
 class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
     """The adapter's `clean_email` makes the address canonical."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if invited := opened.address_to_enter(context.request):
+            self.initial["email"] = invited
+            self.fields["email"].widget.attrs["readonly"] = True
+
+    def clean_email(self) -> str:
+        """A sign-up from an invitation is for the invited address only."""
+        address: str = super().clean_email()
+        invited = opened.address_to_enter(context.request)
+        if invited and address != invited:
+            raise ValidationError(f"This invitation is for {invited}. Create the account with this email.")
+        return address
+
     def validate_unique_email(self, value: str) -> str:
-        """An address is taken if an account has it. It is not taken if somebody only wants to change to it."""
+        """An address is taken if an account has it. It is not taken if somebody only wants to change to it.
+
+        SIGN_UP is asked first, so that its answer is the same for every address.
+        """
+        if refused := sign_up_policy.refusal(value):
+            record(Event.SIGN_UP_REFUSED, typed=value, reason="not_allowed")
+            raise ValidationError(refused, code="not_allowed")
         if holder := User.objects.having(value):
             super().validate_unique_email(holder.email)
         return value

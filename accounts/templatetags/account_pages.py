@@ -8,6 +8,8 @@ from django.forms import BoundField, CheckboxInput, PasswordInput
 from django.template import Context
 
 from accounts import ways
+from accounts.sign_up import sign_up_policy
+from accounts.sign_up.sign_up_policy import SignUpPage
 
 register = template.Library()
 
@@ -32,6 +34,12 @@ SYSTEMS = {
     "macOS": r"Mac OS X|Macintosh",
     "Linux": r"Linux|X11",
 }
+
+
+@register.simple_tag
+def sign_up_page() -> SignUpPage:
+    """What the pages say about signing up."""
+    return sign_up_policy.page()
 
 
 @register.simple_tag(takes_context=True)

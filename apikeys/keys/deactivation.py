@@ -1,26 +1,35 @@
-"""What depends on an account: the keys that it created, and the projects that nobody else owns."""
+"""What depends on an account: the keys for which its person is responsible, and the projects that nobody else owns."""
 
 from collections import defaultdict
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.dispatch import receiver
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from accounts.models import User
-from accounts.services import Consequence
-from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
+from accounts.services import SHOWN, Consequence, Obstacle, Thing
+from accounts.signals import (
+    account_deactivated,
+    account_deleted,
+    account_reactivated,
+    deactivation_asked,
+    deletion_asked,
+)
+from apikeys import audit_kinds
+from apikeys.hand_over.models import KeyOffer
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from common.outbox.enqueueing import enqueue
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import circumstances
-from projects.models import Membership, Project
+from projects.audit_log.recording import record
+from projects.members.sole_owners import projects_of_nobody_else
+from projects.models import Membership
 from projects.permissions import Permission
-
-SHOWN = 20
 
 _STOPPED = Email(
     None,
@@ -42,12 +51,6 @@ _WORKING = _STOPPED._replace(
 def active_keys_of(user: User) -> QuerySet[ApiKey]:
     """The active keys of living projects that the account created. They stop with it."""
     return ApiKey.objects.filter(responsible=user, state=KeyState.ACTIVE, project__deleted_at=None)
-
-
-def projects_of_nobody_else(user: User) -> QuerySet[Project]:
-    """The living projects whose only active owner is the user."""
-    owners = Membership.objects.that(Permission.OWN_PROJECT).filter(project=OuterRef("pk"), user__is_active=True)
-    return Project.objects.of(user, can=Permission.OWN_PROJECT).filter(~Exists(owners.exclude(user=user)))
 
 
 @receiver(deactivation_asked)
@@ -99,3 +102,39 @@ def _tell_owners(user: User, words: Email, by: User | None, address: str | None)
         subject = f"{settings.EMAIL_SUBJECT_PREFIX}{words.subject}: {user.email}"
         messages.append(EmailMessage(subject, text, to=[email]))
     enqueue(messages, about=user.public_id)
+
+
+@receiver(deletion_asked)
+def tell_keys_of(user: User, **kwargs: Any) -> list[Obstacle]:
+    """Living keys for which the person is responsible: they would stop, or answer with the name of nobody."""
+    keys = ApiKey.objects.alive().filter(responsible=user, project__deleted_at=None).order_by("project", "pk")
+    total = keys.count()
+    if not total:
+        return []
+    own = set(Membership.objects.filter(user=user).values_list("project", flat=True))
+    advice = (
+        "On the key's page, have another person take the key over, roll it for another person, or delete it. The "
+        "owners of a project that you have left can do this too."
+    )
+    shown = [_thing(key, key.project_id in own) for key in keys.select_related("project")[:SHOWN]]
+    return [Obstacle("API keys for which you are responsible", advice, shown, total)]
+
+
+def _thing(key: ApiKey, is_member: bool) -> Thing:
+    """A person who left the project learns nothing of it but ids."""
+    if not is_member:
+        return Thing(f"{key.public_id} in {key.project.public_id}, which you have left", "")
+    page = reverse("apikeys:key", args=[key.project.public_id, key.public_id])
+    return Thing(f"{key.name} in {key.project.name}", page)
+
+
+@receiver(account_deleted)
+def end_offers(user: User, address: str | None, **kwargs: Any) -> None:
+    """Declines the keys that were offered to the person, and withdraws their own offers."""
+    for offer in KeyOffer.objects.filter(Q(to=user) | Q(by=user)).select_related("key", "to").order_by("pk"):
+        if not KeyOffer.objects.filter(pk=offer.pk).delete()[0]:
+            continue
+        if offer.to == user:
+            record(audit_kinds.OFFER_DECLINED, key=offer.key, by=user, address=address)
+        else:
+            record(audit_kinds.OFFER_WITHDRAWN, key=offer.key, by=user, address=address, before=str(offer.to))

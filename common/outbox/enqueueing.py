@@ -88,13 +88,14 @@ def _own_domain() -> str:
     return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ") or "localhost"
 
 
-def withdraw(address: str, *, about: Collection[str]) -> None:
-    """Deletes the emails about these projects, or "account", to somebody who must not get them any more.
+def withdraw(address: str, *, about: Collection[str] | None = None) -> None:
+    """Deletes the emails to somebody who must not get them any more: those about these projects, or "account"; all
+    without `about`.
 
     An email that is being sent at this moment still arrives.
     """
-    unsent = Email.objects.filter(state__in=SENDABLE, about__in=about)
-    unsent.filter(recipient=sealed_emails.digest_of(address)).delete()
+    unsent = Email.objects.filter(state__in=SENDABLE, recipient=sealed_emails.digest_of(address))
+    (unsent if about is None else unsent.filter(about__in=about)).delete()
 
 
 def _save(lane: Lane, emails: list[Email]) -> list[Email]:

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.http.request import split_domain_port, validate_host
 
+from accounts.addresses import canonical_or_none
 from config.environment.variables import PRODUCTION, given, listed, refusal
 
 # One label of a host name (RFC 1123, 2.1). Django refuses every Host header with other characters.
@@ -163,6 +164,20 @@ def contacts(name: str) -> list[str]:
             raise refusal(name, f"{entry!r} is no email address, https:// address or tel:+ number.")
         found.append(f"mailto:{entry}" if is_email and not entry.startswith("mailto:") else entry)
     return found
+
+
+def mail_domains(name: str) -> list[str]:
+    """The domains of `name` as accounts store them, with A-labels. Raises ImproperlyConfigured for anything else."""
+    found = []
+    for entry in listed(name):
+        address = canonical_or_none(f"a@{entry}")
+        if address is None or "@" in entry:
+            problem = f"{entry!r} is no domain of email addresses. Write what follows the @, as example.com."
+            raise refusal(name, problem)
+        found.append(address.removeprefix("a@"))
+    if given(name) and not found:
+        raise refusal(name, "it names no domain. Leave it empty to allow all.")
+    return list(dict.fromkeys(found))
 
 
 def _is_email(text: str) -> bool:

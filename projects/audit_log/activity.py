@@ -42,9 +42,9 @@ COLUMNS = {
 def sentence(event: AuditEvent) -> SafeString:
     """What happened, for the page. The words of the kind are ours; everything that people chose is escaped."""
     names = {
-        "by": event.by.email if event.by else AN_OPERATOR,
+        "by": event.by.with_name if event.by else AN_OPERATOR,
         "key": event.key.name if event.key else "",
-        "member": event.member.email if event.member else "",
+        "member": event.member.with_name if event.member else "",
         "before": event.before,
         "after": event.after,
     }

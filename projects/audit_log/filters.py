@@ -94,7 +94,7 @@ def people_of(project: Project) -> QuerySet[User]:
 def options(chosen: Chosen) -> dict[str, Any]:
     """What can be chosen: values with their words. A chosen key is among the keys, however long ago it was deleted."""
     project = chosen.project
-    people = people_of(project).values_list("public_id", "email")
+    people = [(person.public_id, person.with_name) for person in people_of(project)]
     keys = project.api_keys.order_by(Lower("name")).values_list("deleted_at", "public_id", "name")
     living, deleted = project.api_keys.alive().values("pk"), project.api_keys.deleted().values("pk")[:MOST_DELETED]
     of_form = list(keys.filter(Q(pk__in=living) | Q(pk__in=deleted) | Q(pk=chosen.key and chosen.key.pk)))

@@ -67,7 +67,7 @@ def find_user(wanted: str, *, also_inactive: bool = False) -> User:
     if user is None or not (user.is_active or also_inactive):
         raise CommandError(
             f"No {'' if also_inactive else 'active '}user {wanted!r}. "
-            "Sign up at /accounts/signup/, or make an admin with: manage.py createsuperuser"
+            "Make an account with: manage.py createuser EMAIL, or an admin with: manage.py createsuperuser"
         )
     return user
 

@@ -28,6 +28,7 @@ OPEN = {
     "account_password_reset_completed",
     "account_email_verification_sent",
     "account_confirm_email",
+    "account_first_password",
 }
 # These pages are also open, but only to a person in the middle of a process. Others are redirected to its beginning.
 STAGES = {
@@ -40,6 +41,8 @@ STAGES = {
 PRIVATE = {
     "account_logout",
     "account_reauthenticate",
+    "account_profile",
+    "account_delete",
     "account_email",
     "account_change_password",
     "account_set_password",

@@ -170,6 +170,13 @@ def change_account(world, secrets):
     secrets += [NEW_PASSWORD, code]
 
 
+def leave_for_good(world, secrets):
+    user = UserFactory(email="leaving@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    inside(user).post(reverse("account_delete"), {"confirmation": user.email})
+    assert not User.objects.filter(email=user.email).exists()
+
+
 def reset(world, secrets):
     person = world["owner"]
     EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
@@ -289,11 +296,28 @@ def single_sign_on(world, secrets):
         client.post(reverse("single_sign_on_disconnect"), {"issuer": provider.issuer})
 
 
+def invitations(world, secrets):
+    project, client = world["project"], inside(world["owner"])
+    client.post(page("projects:invite", project), {"emails": "a@example.com, b@example.com", "role": "viewer"})
+    one, two = (page("projects:invite", project) + row.public_id for row in project.invitations.order_by("email"))
+    client.post(f"{one}/resend/")
+    shown = client.post(f"{one}/link/").content.decode()
+    link = re.search(r"/invitations/([0-9a-f]{64})/", shown)
+    client.post(f"{two}/revoke/")
+    guest, user = browser(), UserFactory(email="a@example.com")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    sign_in_recently(guest, user)
+    guest.get(link[0])
+    guest.post(reverse("projects:accept_invitation"))
+    secrets.append(link[1])
+
+
 VISITS = [
     sign_up,
     sign_in,
     second_factor,
     change_account,
+    leave_for_good,
     reset,
     keys_and_members,
     projects,
@@ -301,6 +325,7 @@ VISITS = [
     calls,
     ends_and_pauses,
     single_sign_on,
+    invitations,
 ]
 
 

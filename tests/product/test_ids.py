@@ -19,13 +19,24 @@ from tests.support.places.pages import action, page
 pytestmark = pytest.mark.nodb
 
 NAMING = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "commandfor", "popovertarget", "form")
-SIGNED_OUT = ("account_login", "account_signup", "account_reset_password", "account_inactive", "apikeys:help")
+SIGNED_OUT = (
+    *("account_login", "account_signup", "account_reset_password", "account_inactive", "apikeys:help"),
+    "account_first_password",
+)
 ACCOUNT = (
-    *("account_email", "account_change_password", "account_reauthenticate", "account_logout", "usersessions_list"),
+    *(
+        "account_profile",
+        "account_delete",
+        "account_email",
+        "account_change_password",
+        "account_reauthenticate",
+        "account_logout",
+        "usersessions_list",
+    ),
     *("mfa_index", "mfa_activate_totp", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_generate_recovery_codes"),
 )
 OF_A_PROJECT = ("dashboard", "onboarding", "settings", "usage", "activity", "create", "show_once")
-ANYWHERE = ("projects:list", "projects:create", "apikeys:help", "api:openapi-view")
+ANYWHERE = ("projects:notifications", "projects:list", "projects:create", "apikeys:help", "api:openapi-view")
 
 
 class Ids(HTMLParser):

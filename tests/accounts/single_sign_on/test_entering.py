@@ -212,11 +212,11 @@ def test_a_person_who_cancels_reads_that_nothing_was_changed(client, provider):
     assert "You left Acme before it was done. Nothing was changed." in text(answer)
 
 
-def test_new_people_can_be_kept_out(client, provider, monkeypatch):
-    monkeypatch.setattr("accounts.single_sign_on.entering.refusal_of_sign_up", lambda address: "Sign-up is closed.")
+def test_new_people_can_be_kept_out(client, provider, settings):
+    settings.SIGN_UP = "closed"
     answer = sign_in(client, provider)
     assert answer.status_code == 403
-    assert "Sign-up is closed." in text(answer)
+    assert "Nobody can create an account here." in text(answer)
     assert not User.objects.exists()
 
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.keys.deactivation import SHOWN
+from accounts.services import SHOWN
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey

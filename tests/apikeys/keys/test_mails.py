@@ -56,7 +56,7 @@ def test_what_the_mail_of_a_new_key_says(project, owner, told):
         f"Project: Acme Weather\nKey: Production server, {mask}\nBy: owner@example.com\n{when[0]}From: {HOME}\n\n"
         "If this was not you or someone you trust, delete the key, then change your password and sign out your other "
         f"sessions.\n\n{settings_of(project)}#api-keys\n\n-- \n"
-        "You get this email because you own the project. Manage notifications:\n"
+        "You get this email because you work on the project. Manage notifications:\n"
         f"{settings_of(project)}#mails\n"
     )
 
@@ -116,7 +116,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
             "By: owner@example.com",
             f"From: {HOME}",
             "ask the operators",
-            "You get this email because you owned the project.",
+            "You get this email because you were an owner or a developer of the project.",
         ],
     ),
 }

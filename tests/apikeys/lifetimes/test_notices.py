@@ -89,7 +89,7 @@ def test_the_email_says_when_the_key_ends_and_how_it_is_used(key, due, project):
         f"  Change its end: {url}/keys/{key.public_id}/edit/\n\n"
         "If a program still needs a key, give the key another end, or create a new key and switch the program to it."
         "\n\n"
-        "-- \nYou get this email because you own the project Acme Weather. Manage notifications:\n"
+        "-- \nYou get this email because you work on the project Acme Weather. Manage notifications:\n"
         f"{url}/settings/#mails\n"
     )
 

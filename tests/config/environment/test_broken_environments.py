@@ -142,6 +142,8 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a sender that needs SMTPUTF8": ({"DEFAULT_FROM_EMAIL": "key\u017f@example.com"}, "DEFAULT_FROM_EMAIL"),
     "a sender on two lines": ({"DEFAULT_FROM_EMAIL": "Latch\nkey <keys@example.com>"}, "DEFAULT_FROM_EMAIL"),
     "a confirmation that is none": ({"ENV": "local", "EMAIL_VERIFICATION": "mandatry"}, "EMAIL_VERIFICATION"),
+    "a way to sign up that is none": ({"SIGN_UP": "invite"}, "SIGN_UP"),
+    "a domain that is a pattern": ({"SIGN_UP_DOMAINS": "acme.com,*.acme.com"}, "SIGN_UP_DOMAINS"),
     "a way to sign in that is none": ({"SIGN_IN": "password,saml"}, "SIGN_IN"),
     "single sign-on without a provider": ({"SIGN_IN": "oidc"}, "SIGN_IN"),
     "a provider without our name there": ({**PROVIDER, "OIDC_CLIENT_ID": ""}, "OIDC_CLIENT_ID"),

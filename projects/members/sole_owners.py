@@ -1,0 +1,76 @@
+"""What an account means to its projects: which of them it alone owns, and how its person leaves them all."""
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
+from django.dispatch import receiver
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import SHOWN, Obstacle, Thing
+from accounts.signals import account_deleted, deletion_asked, deletion_begun
+from projects import audit_kinds
+from projects.audit_log.models import AuditEvent
+from projects.audit_log.recording import record
+from projects.invitations.models import Invitation
+from projects.members.memberships import change_member
+from projects.models import Membership, Project
+from projects.permissions import Permission
+
+
+def projects_of_nobody_else(user: User) -> QuerySet[Project]:
+    """The living projects whose only active owner is the user."""
+    owners = Membership.objects.active().that(Permission.OWN_PROJECT).filter(project=OuterRef("pk"))
+    return Project.objects.of(user, can=Permission.OWN_PROJECT).filter(~Exists(owners.exclude(user=user)))
+
+
+@receiver(deletion_asked)
+def tell_projects_of_nobody_else(user: User, **kwargs: Any) -> list[Obstacle]:
+    projects = projects_of_nobody_else(user).order_by(Lower("name"), "pk")
+    total = projects.count()
+    if not total:
+        return []
+    advice = "Make another person an owner on the project's Members page, or delete the project on its Settings page."
+    shown = [
+        Thing(f"{project.name} ({project.public_id})", reverse("projects:members", args=[project.public_id]))
+        for project in projects[:SHOWN]
+    ]
+    return [Obstacle("Projects whose last owner you are", advice, shown, total)]
+
+
+@receiver(deletion_begun)
+def lock_projects_of(user: User, **kwargs: Any) -> None:
+    """In the order of their ids, as every change of members does, so that the last two owners cannot go at once."""
+    own = Project.objects.filter(memberships__user=user).order_by("pk").values_list("pk", flat=True)
+    list(Project.objects.select_for_update(no_key=True).filter(pk__in=list(own)).order_by("pk"))
+
+
+@receiver(account_deleted)
+def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
+    """Leaves the living projects, with their events and emails, and takes back the invitations that the person sent."""
+    for project in Project.objects.of(user).order_by("pk"):
+        change_member(project=project, user=user, role=None, by=user, address=address)
+    Membership.objects.filter(user=user).delete()  # of deleted projects
+    for invitation in Invitation.objects.pending().filter(by=user).select_related("project").order_by("pk"):
+        ended = Invitation.objects.pending().filter(pk=invitation.pk)
+        if ended.update(revoked_at=timezone.now(), mailed_digest=None, link_digest=None):
+            record(
+                audit_kinds.INVITATION_REVOKED,
+                project=invitation.project,
+                by=user,
+                address=address,
+                role=invitation.role,
+                before=invitation.email,
+            )
+    _forget_address(user)
+
+
+def _forget_address(user: User) -> None:
+    """Events name invited people, and people who were offered a key, by their address."""
+    named = str(User(public_id=user.public_id, deleted_at=timezone.now()))
+    Invitation.objects.filter(accepted_by=user).update(email=f"{user.public_id}@deleted.invalid".lower())
+    mine = AuditEvent.objects.filter(Q(before=user.email) | Q(after=user.email))
+    for column in ("before", "after"):
+        mine.filter(**{column: user.email}).update(**{column: named})
