@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from accounts import allauth_internals, rate_limits, security_events, ways
 from accounts.addresses import canonical, canonical_or_none, look_of
+from accounts.invited import opened
 from accounts.models import User
 from accounts.second_factors import secrets_at_rest
 from accounts.sessions.session_list import end_sessions_after_change, were_sessions_ended
@@ -109,6 +110,10 @@ class AccountAdapter(allauth_internals.AccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return sign_up_policy.page().has_form
+
+    def is_email_verified(self, request: HttpRequest, email: str) -> bool:
+        """Whether a sign-up needs no code, because the person has just opened an invitation that was mailed to them."""
+        return opened.is_proven(request, email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """A mail server may reject an address without a canonical form, or may read another address in it.

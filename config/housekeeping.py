@@ -8,6 +8,7 @@ from apikeys.usage.callers import forget_old_callers
 from apikeys.usage.folding import fold_in_steps
 from apikeys.usage.new_addresses import tell_of_new_addresses
 from common.housekeeping.housekeeper import Task
+from projects.invitations.old_invitations import delete_old_invitations
 
 TASKS = (
     Task("write_down_ended_pauses", write_down_ended_pauses),
@@ -16,6 +17,7 @@ TASKS = (
     Task("send_due_notices", send_due_notices),
     Task("tell_of_new_addresses", tell_of_new_addresses),
     Task("delete_old_sessions", delete_old_sessions),
+    Task("delete_old_invitations", delete_old_invitations),
     Task("forget_old_callers", forget_old_callers),
     Task("fold_usage", fold_in_steps, daily=True),
 )

@@ -13,11 +13,13 @@ from config.environment.variables import PRODUCTION, flag, log_level
 # Text in a line that could be a secret is masked, whichever library wrote it; also without its prefix or its checksum,
 # because both can be computed. Nothing else that we log has 30 letters and digits in a row.
 _SECRET = re.compile(r"([0-9A-Za-z]{4})[0-9A-Za-z]{22,}([0-9A-Za-z]{4})")
+# The address of an invitation is its secret, whatever a client makes of it.
+_INVITATION = re.compile(r"(?<!prj_[0-9A-Za-z]{16})(/invitations/)(?!accept/|ask/|switch-account/)[^/\s\"'?]+")
 
 
 def mask_secrets(logger: Any, method: str, line: str) -> str:
     """The last step, on the finished line, so that every part of the line passes through it."""
-    return _SECRET.sub(r"\1••••••••\2", line)
+    return _SECRET.sub(r"\1••••••••\2", _INVITATION.sub(r"\1••••••••", line))
 
 
 def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -244,6 +244,9 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_account": "100/h/key",
     "mailed_code": "20/m/ip",
     "own_code": "1/10s/key",
+    # "key" is the expired invitation, and its project.
+    "invitation_asked": "1/d/key",
+    "invitations_asked": "20/d/key",
     "single_sign_on": "30/m/ip",
 }
 ACCOUNT_SESSION_REMEMBER = True

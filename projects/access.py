@@ -5,7 +5,7 @@ from django.http import Http404
 
 from accounts.models import User
 from projects.models import Membership, Project
-from projects.permissions import Permission, Role, permissions_of, reason
+from projects.permissions import Permission, Role, permissions_of, reason, those_who
 
 
 def get_project(user: User, project_id: str, *, can: Permission) -> Project:
@@ -29,7 +29,8 @@ def get_project(user: User, project_id: str, *, can: Permission) -> Project:
 
 
 def rights(project: Project) -> dict[str, Any]:
-    """The context of every page of a project: the project, what its viewer may do, and why they may not do the rest.
+    """The context of every page of a project: the project, what its viewer may do, why they may not do the rest,
+    and who may.
 
     The project comes from `get_project`.
     """
@@ -37,4 +38,5 @@ def rights(project: Project) -> dict[str, Any]:
         "project": project,
         "can": permissions_of(project.role or ""),
         "reasons": {permission.value: reason(permission) for permission in Permission},
+        "those_who": {permission.value: those_who(permission) for permission in Permission},
     }

@@ -2,10 +2,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts.admin import ServiceAdmin, ViewOnlyAdmin, is_superuser
 from accounts.models import User
@@ -15,9 +20,10 @@ from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import FOUND_AT
 from projects.members.memberships import change_member
 from projects.models import File, Membership, Project
-from projects.permissions import Permission, Role, permissions_of
+from projects.permissions import CREATORS_ROLE, Permission, Role, permissions_of, roles_that
 from projects.services import delete_project, rename_project
 
+OWNERS_SHOWN = 5
 Deletion = tuple[list[Any], dict[str, int], set[str], list[str]]
 
 
@@ -45,13 +51,48 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         return project
 
 
-def _change_member(request: HttpRequest, project: Project, user: User, role: str | None) -> None:
+class MakeOwnerForm(forms.Form):
+    """One active account: a member of the project, or any other."""
+
+    member = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Choose a member")
+    account = forms.CharField(
+        required=False, max_length=254, label="Or another account", help_text="Its email address or id (usr_…)"
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        members = project.memberships.active().exclude(role__in=roles_that(Permission.OWN_PROJECT))
+        field: Any = self.fields["member"]
+        field.queryset = User.objects.filter(pk__in=members.values("user")).order_by("email")
+
+    def clean(self) -> dict[str, Any]:
+        member, account = self.cleaned_data.get("member"), self.cleaned_data.get("account", "").strip()
+        if bool(member) == bool(account):
+            raise ValidationError("Choose a member, or enter another account.", code="required")
+        user = member or User.objects.having(account) or User.objects.filter(public_id=account).first()
+        if user is None or not user.is_active or user.deleted_at:
+            raise ValidationError("There is no active account with this address or id.", code="unknown")
+        self.user: User = user
+        return self.cleaned_data
+
+
+class ActiveOwnerFilter(admin.SimpleListFilter):
+    title, parameter_name = "active owner", "active_owner"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("none", "None: nobody can manage the project")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(pk__in=Project.objects.without_active_owner()) if self.value() else queryset
+
+
+def _change_member(request: HttpRequest, project: Project, user: User, role: str | None) -> bool:
     """Raises ValidationError if a service, or the rule for staff with single permissions, refuses the change."""
     if user == request.user and not is_superuser(request):
         raise ValidationError(
             "You cannot change your own membership here. Ask a superuser to do it.", code="own_membership"
         )
-    change_member(
+    return change_member(
         project=project,
         user=user,
         role=Role(role) if role else None,
@@ -74,11 +115,11 @@ class ProjectAdmin(ServiceAdmin):
     """The service deletes, here too: keys and files end at once, and the row stays as a tombstone."""
 
     form = ProjectForm
-    fields = ("name", "public_id", "created_by", "created_at", "deleted_at")
-    readonly_fields = ("public_id", "created_by", "created_at", "deleted_at")
+    fields = ("name", "public_id", "active_owners", "created_by", "created_at", "deleted_at")
+    readonly_fields = ("public_id", "active_owners", "created_by", "created_at", "deleted_at")
     inlines = (MembershipInline,)
     list_display = ("name", "public_id", "created_by", "member_count", "created_at", "deleted_at")
-    list_filter = (("deleted_at", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (ActiveOwnerFilter, ("deleted_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("created_by",)
     search_fields = ("name", "public_id", "memberships__user__email", "memberships__user__public_id")
     date_hierarchy = "created_at"
@@ -90,6 +131,41 @@ class ProjectAdmin(ServiceAdmin):
     @admin.display(description="members", ordering="member_count")
     def member_count(self, project: Any) -> int:
         return int(project.member_count)
+
+    @admin.display(description="active owners")
+    def active_owners(self, project: Project) -> SafeString:
+        owners = project.memberships.active().that(Permission.OWN_PROJECT).order_by("pk")
+        names = ", ".join(owners.values_list("user__email", flat=True)[:OWNERS_SHOWN]) or "None"
+        shown = '{}. <a href="../make-owner/">Make owner…</a>' if _is_alive(project) else "{}"
+        return format_html(shown, names)
+
+    def get_urls(self) -> list[URLPattern]:
+        make_owner = self.admin_site.admin_view(self.make_owner_view)
+        return [path("<int:pk>/make-owner/", make_owner, name="projects_project_make_owner"), *super().get_urls()]
+
+    def make_owner_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The way out for a project whose owners are all deactivated."""
+        if not request.user.has_perms(["projects.add_membership", "projects.change_membership"]):
+            raise PermissionDenied("You need the permissions to add and to change memberships.")
+        project = get_object_or_404(Project.objects.alive(), pk=pk)
+        form = MakeOwnerForm(request.POST if request.method == "POST" else None, project=project)
+        if form.is_valid():
+            try:
+                changed = _change_member(request, project, form.user, CREATORS_ROLE)
+            except ValidationError as error:
+                form.add_error(None, error)
+            else:
+                self._made_owner(request, project, form.user, changed)
+                return redirect("admin:projects_project_change", project.pk)
+        context = self.admin_site.each_context(request) | {"title": f"Make owner of {project}", "project": project}
+        return TemplateResponse(request, "admin/projects/project/make_owner.html", context | {"form": form})
+
+    def _made_owner(self, request: HttpRequest, project: Project, user: User, changed: bool) -> None:
+        if changed:
+            self.log_change(request, project, f"Made {user} an owner.")
+            self.message_user(request, f"The account {user} is now an owner. The person and all owners get an email.")
+        else:
+            self.message_user(request, f"The account {user} is an owner already. Nothing was changed.")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A project begins with its owner: on the pages, or with `manage.py createproject`."""
@@ -141,7 +217,7 @@ def _is_alive(project: Project | None) -> bool:
 
 @admin.register(Membership)
 class MembershipAdmin(ServiceAdmin):
-    """Adds people to a project as viewers or owners. The person and the owners get an email."""
+    """Adds people to a project, in any role. The person and the owners get an email."""
 
     form = MembershipForm
     fields = ("project", "user", "role", "created_at")

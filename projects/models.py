@@ -32,6 +32,11 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         """The living projects in which the user's role allows `can`."""
         return self.alive().filter(memberships__user=user, memberships__role__in=roles_that(can))
 
+    def without_active_owner(self) -> ProjectQuerySet:
+        """The living projects that nobody can manage: no owner of theirs can sign in."""
+        owners = Membership.objects.active().that(Permission.OWN_PROJECT).filter(project=OuterRef("pk"))
+        return self.alive().filter(~Exists(owners))
+
     def told_apart(self, user: User) -> ProjectQuerySet:
         """With `has_namesake`: whether another project of the user has the same name, so that pages show the ids."""
         others = Project.objects.of(user).exclude(pk=OuterRef("pk")).annotate(folded=Lower("name"))

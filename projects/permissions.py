@@ -41,8 +41,10 @@ _ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW_PROJECT}),
 }
 
-# The role of a person in the project that they create.
+# The role of a person in the project that they create, and of a person whom an admin makes an owner.
 CREATORS_ROLE = Role.OWNER
+# The role that the form of an invitation proposes.
+INVITED_ROLE = Role.DEVELOPER
 
 # How the sentence goes on that begins with who has the permission: "Only owners of the project …".
 _ACTIONS = {
@@ -57,6 +59,23 @@ _ACTIONS = {
 }
 
 
+# What the help page calls the permissions, in its order.
+_RIGHTS = {
+    Permission.VIEW_PROJECT: "See keys without their secrets, usage, activity and members",
+    Permission.MANAGE_KEYS: "Create, edit, pause, roll and delete keys",
+    Permission.READ_SECRETS: "Copy and reveal secrets",
+    Permission.GET_MAILS: "Get email notifications about keys",
+    Permission.HAND_OVER_KEYS: "Take keys over and offer them to others",
+    Permission.MANAGE_MEMBERS: "Invite people, change roles and remove members",
+    Permission.MANAGE_PROJECT: "Rename and delete the project, and choose how keys are stored",
+}
+
+
+def rights_of_roles() -> list[tuple[str, list[bool]]]:
+    """The table of the help page: for each right in words, whether each role has it, in the order of `Role`."""
+    return [(words, [can in _ALLOWED[role] for role in Role]) for can, words in _RIGHTS.items()]
+
+
 def permissions_of(role: str) -> frozenset[Permission]:
     """Everything `role` allows; nothing for a role that is not known."""
     return _ALLOWED[Role(role)] if role in Role.values else frozenset()
@@ -67,7 +86,16 @@ def roles_that(can: Permission) -> list[Role]:
     return [role for role, allowed in _ALLOWED.items() if can in allowed]
 
 
+def those_who(can: Permission) -> str:
+    """What sentences call everybody whose role allows `can`: "owners and developers"."""
+    return " and ".join(role.plural for role in roles_that(can))
+
+
+def one_who(can: Permission) -> str:
+    """What sentences call one of them: "an owner or a developer"."""
+    return " or ".join(role.phrase for role in roles_that(can))
+
+
 def reason(can: Permission) -> str:
     """Why a person whose role does not allow `can` is refused, as pages and answers show it."""
-    who = " and ".join(role.plural for role in roles_that(can))
-    return f"Only {who} of the project {_ACTIONS[can]}"
+    return f"Only {those_who(can)} of the project {_ACTIONS[can]}"

@@ -1,7 +1,10 @@
 from django.urls import path
 
 from projects import views
+from projects.invitations import acceptance_pages, invitation_pages
 from projects.members import member_pages
+
+_INVITATION = "projects/<project_id:project_id>/invitations/<invitation_id:invitation_id>/"
 
 app_name = "projects"
 urlpatterns = [
@@ -20,4 +23,13 @@ urlpatterns = [
         member_pages.remove_member,
         name="remove_member",
     ),
+    path("projects/<project_id:project_id>/invitations/", invitation_pages.invite, name="invite"),
+    path(f"{_INVITATION}resend/", invitation_pages.resend, name="resend_invitation"),
+    path(f"{_INVITATION}link/", invitation_pages.copy_link, name="copy_invitation_link"),
+    path(f"{_INVITATION}revoke/", invitation_pages.revoke, name="revoke_invitation"),
+    path("invitations/", acceptance_pages.invitation, name="invitation"),
+    path("invitations/accept/", acceptance_pages.accept, name="accept_invitation"),
+    path("invitations/switch-account/", acceptance_pages.switch_account, name="switch_account"),
+    path("invitations/ask/", acceptance_pages.ask_for_new, name="ask_for_invitation"),
+    path("invitations/<str:token>/", acceptance_pages.open_link, name="open_invitation"),
 ]

@@ -1,6 +1,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from io import StringIO
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client, TransactionTestCase
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 from structlog.stdlib import ProcessorFormatter
 from whitenoise import WhiteNoise
@@ -25,6 +27,7 @@ from apikeys.usage import counting
 from apikeys.verify import failed_keys
 from common import database_deadline
 from common.postgresql.base import LIMITS, DatabaseWrapper
+from projects.invitations.models import Invitation
 from projects.models import Project
 from projects.permissions import Role
 from tests.support import slow
@@ -244,6 +247,14 @@ def developer(project: Project) -> User:
     user: User = UserFactory(email="developer@example.com", password=PASSWORD)
     MembershipFactory(user=user, project=project, role=Role.DEVELOPER)
     return user
+
+
+@pytest.fixture
+def invitation(project: Project, owner: User) -> Invitation:
+    """A pending invitation to `project`, without an email and without a link."""
+    in_a_week = timezone.now() + timedelta(days=7)
+    row = {"email": "invited@example.com", "role": Role.OWNER, "by": owner, "expires_at": in_a_week}
+    return Invitation.objects.create(project=project, **row)
 
 
 @pytest.fixture

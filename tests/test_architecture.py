@@ -249,7 +249,7 @@ SERVICES = [
     *(path for room in ("secrets", "keys", "usage", "demo") for path in modules(f"apikeys/{room}")),
     *(
         path
-        for name in ("models", "locks", "members/memberships", "permissions", "services")
+        for name in ("models", "locks", "members/memberships", "invitations/services", "permissions", "services")
         for path in modules(f"projects/{name}.py")
     ),
     *(path for name in ("storage", "sweeping") for path in modules(f"projects/files/{name}.py")),

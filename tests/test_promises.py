@@ -21,6 +21,8 @@ def test_every_promise_has_its_row():
     assert [name for name in names if name[0] == "T"] == [f"T{number}" for number in range(1, 56)]
     of_lifetimes = [name for name in names if name[0] == "L"]
     assert of_lifetimes == sorted(set(of_lifetimes))
+    of_people = [name for name in names if name[0] == "H"]
+    assert of_people == sorted(set(of_people))
 
 
 @pytest.mark.parametrize(("promise", "file", "test"), ROWS, ids=[row[0] for row in ROWS])

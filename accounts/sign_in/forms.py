@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts import allauth_internals
 from accounts.addresses import canonical_or_none
+from accounts.invited import opened
 from accounts.models import User
 from accounts.security_events import note_refused_passkey
 from accounts.sign_in.hashing import TakesSlot
@@ -28,6 +29,11 @@ IN_PLAIN_TEXT = "Names of passkeys are shown and stored as they are."
 
 
 class LoginForm(TakesSlot, allauth_internals.LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """An invited person finds the invited address filled in."""
+        super().__init__(*args, **kwargs)
+        self.fields["login"].initial = opened.address_to_enter(context.request)
+
     def authenticated(self, credentials: dict[str, Any]) -> Any:
         """After a sign-in, pages use the account's own spelling of the address, however the person typed it.
 
@@ -42,6 +48,20 @@ class LoginForm(TakesSlot, allauth_internals.LoginForm):
 
 class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
     """The adapter's `clean_email` makes the address canonical."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if invited := opened.address_to_enter(context.request):
+            self.initial["email"] = invited
+            self.fields["email"].widget.attrs["readonly"] = True
+
+    def clean_email(self) -> str:
+        """A sign-up from an invitation is for the invited address only."""
+        address: str = super().clean_email()
+        invited = opened.address_to_enter(context.request)
+        if invited and address != invited:
+            raise ValidationError(f"This invitation is for {invited}. Create the account with this email.")
+        return address
 
     def validate_unique_email(self, value: str) -> str:
         """An address is taken if an account has it. It is not taken if somebody only wants to change to it.

@@ -6,8 +6,6 @@ from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
 from allauth.account.utils import perform_login
-from allauth.mfa.models import Authenticator
-from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -16,13 +14,13 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.addresses import canonical
 from accounts.models import User
-from accounts.sessions.session_list import end_sessions
 from accounts.sign_up import sign_up_policy
 from accounts.single_sign_on import connections
 from accounts.single_sign_on.identities import Identity
 from accounts.single_sign_on.problems import Problem
+from accounts.unconfirmed import confirm_and_clear, is_confirmed
 from accounts.ways import has_passwords
-from common.security_log import Event, record_on_commit
+from common.security_log import Event
 
 
 def enter(request: HttpRequest, identity: Identity, back_to: str) -> HttpResponse:
@@ -79,29 +77,10 @@ def _connect_holder(request: HttpRequest, holder: User, identity: Identity) -> U
         if not user.is_active or user.email != holder.email:
             raise Problem("changed_meanwhile", "You were not signed in", "The account was just changed. Try again.")
         if not is_confirmed(user):
-            _clear(user)
+            # The provider has verified the address.
+            confirm_and_clear(user)
         connections.add(request, user, identity)
     return user
-
-
-def is_confirmed(user: User) -> bool:
-    return bool(EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists())
-
-
-def _clear(user: User) -> None:
-    """Takes away everything that could let in a person who registered the address in advance and never confirmed it.
-
-    The provider has verified the address, so it is confirmed from now on.
-    """
-    user.set_unusable_password()
-    User.objects.filter(pk=user.pk).update(password=user.password)
-    EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
-    EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
-    for factor in Authenticator.objects.filter(user=user):
-        factor.delete()
-    SocialAccount.objects.filter(user=user).delete()
-    end_sessions(user, but=None)
-    record_on_commit(Event.ACCOUNT_CLEARED, account=user)
 
 
 def _sign_in_with_both(holder: User) -> Problem:

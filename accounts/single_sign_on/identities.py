@@ -1,6 +1,7 @@
 """Who the provider says that somebody is, once everything that it says was checked."""
 
 import hmac
+import re
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -48,7 +49,7 @@ def identity_of(request: HttpRequest, visit: Visit) -> Identity:
 
 def _code(request: HttpRequest) -> str:
     if error := request.GET.get("error"):
-        raise cancelled() if error == "access_denied" else Refused(f"error_{error}")
+        raise cancelled() if error == "access_denied" else Refused(f"error_{_known(error)}")
     # A provider that says who it is has to be ours (RFC 9207).
     if not hmac.compare_digest(request.GET.get("iss", settings.OIDC_ISSUER).encode(), settings.OIDC_ISSUER.encode()):
         raise Refused("issuer_of_answer")
@@ -58,13 +59,18 @@ def _code(request: HttpRequest) -> str:
     return code
 
 
+def _known(error: Any) -> str:
+    """A code of an error (RFC 6749, 5.2). Other text does not get into the log."""
+    return error if isinstance(error, str) and re.fullmatch("[a-z_]{1,40}", error) else "other"
+
+
 def _tokens(said: Conversation, found: discovery.ProviderAddresses, code: str, verifier: str) -> tuple[Any, str]:
     form, headers = token_request(code, verifier, found)
     status, answer = said.post(found.token, form, **headers)
     if status >= 500:
         raise Unavailable(f"token_status_{status}")
     if status != 200:
-        raise Refused(f"token_{answer.get('error')}")
+        raise Refused(f"token_{_known(answer.get('error'))}")
     return answer.get("id_token"), str(answer.get("access_token", ""))
 
 

@@ -54,10 +54,11 @@ class Demo(NamedTuple):
 
 
 class _People(NamedTuple):
-    """The account's owner, and somebody whose account is deactivated."""
+    """The account's owner, somebody whose account is deactivated, and the others of a team with their roles."""
 
     owner: User
     former: User
+    team: dict[User, Role]
 
 
 class _Happened(NamedTuple):
@@ -76,13 +77,17 @@ def create_demo() -> Demo:
         owner = _create_person(f"demo-{number}@example.com", password, now)
         former = _create_person(f"former-{number}@example.com", None, now)
         User.objects.filter(pk=former.pk).update(is_active=False)
-        projects = [_create_project(sample, _People(owner, former), now) for sample in PROJECTS]
+        team = {
+            _create_person(f"{role}-{number}@example.com", None, now, name): role
+            for role, name in ((Role.DEVELOPER, "Devi Rao"), (Role.VIEWER, "Vera Lindt"))
+        }
+        projects = [_create_project(sample, _People(owner, former, team), now) for sample in PROJECTS]
     return Demo(owner.email, password, projects)
 
 
 @sensitive_variables()
-def _create_person(email: str, password: str | None, now: datetime) -> User:
-    person = User.objects.create_user(email, password)
+def _create_person(email: str, password: str | None, now: datetime, name: str = "") -> User:
+    person = User.objects.create_user(email, password, name=name)
     EmailAddress.objects.create(user=person, email=email, verified=True, primary=True)
     User.objects.filter(pk=person.pk).update(date_joined=now - PROJECTS[0].age - HOUR)
     return person
@@ -95,10 +100,14 @@ def _create_project(sample: SampleProject, people: _People, now: datetime) -> tu
     project = Project.objects.create(name=sample.name, created_by=user, created_at=born)
     # Nobody is emailed about invented history, so emails are switched on at the end.
     mails = ("mail_created", "mail_deleted", "mail_revealed", "mail_reported", "mail_ending")
-    Membership.objects.create(project=project, user=user, created_at=born, **dict.fromkeys(mails, False))
-    joined = AuditEvent(project=project, kind=project_kinds.MEMBER_ADDED.code, member=user, role=Role.OWNER, by=user)
-    joined.at, joined.address = born, _OFFICE
-    joined.save()
+    for number, (person, role) in enumerate(({user: Role.OWNER} | (people.team if sample.has_team else {})).items()):
+        since = born + number * 9 * DAY
+        Membership.objects.create(
+            project=project, user=person, role=role, created_at=since, **dict.fromkeys(mails, False)
+        )
+        joined = AuditEvent(project=project, kind=project_kinds.MEMBER_ADDED.code, member=person, role=role, by=user)
+        joined.at, joined.address = since, _OFFICE
+        joined.save()
     keys = [_create_key(key, project, people, now) for key in sample.keys]
     project.memberships.update(**dict.fromkeys(mails, True))
     write_use(_stories(sample, keys, now), now)

@@ -49,6 +49,8 @@ class SampleProject:
     keys: tuple[SampleKey, ...]
     files: tuple[SampleFile, ...] = ()
     shown_once_since: timedelta | None = None
+    # Whether it has a developer and a viewer beside its owner.
+    has_team: bool = False
 
 
 # The richest first, also by name, because pages list projects by name.
@@ -56,6 +58,7 @@ PROJECTS = (
     SampleProject(
         "Acme Weather API",
         214 * DAY,
+        has_team=True,
         keys=(
             SampleKey(
                 *("Production server (old)", 214 * DAY, 123 * DAY, SampleUse(5_200, growth=1.9, retries=4)),

@@ -9,6 +9,7 @@ from apikeys.usage.models import KeyCaller, KeyUse, ProjectUse
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import tell_of_deleted_project
 from projects.models import Project
+from projects.permissions import Permission, one_who
 from projects.signals import project_deleted
 
 _PROJECT_DELETED = Email(
@@ -18,7 +19,7 @@ _PROJECT_DELETED = Email(
     "rejected.",
     f"If this was not you or someone you trust, {CHECK_ACCOUNTS}, and ask the operators of this server.",
     section="",
-    why="You get this email because you owned the project.",
+    why=f"You get this email because you were {one_who(Permission.GET_MAILS)} of the project.",
 )
 
 

@@ -1,8 +1,8 @@
 """The emails before a key's end and at it, and the event that the end has come.
 
-A pass of send_due_notices sends a project's owners at most one email, which lists every key that it is about. The mark
-that a notice was sent (KeyNotice) is written in the transaction that queues the email, under the project's lock: a
-process that is killed has done all of it or nothing, and two processes at once do it once.
+A pass of send_due_notices sends a project's owners and developers at most one email, which lists every key that it is
+about. The mark that a notice was sent (KeyNotice) is written in the transaction that queues the email, under the
+project's lock: a process that is killed has done all of it or nothing, and two processes at once do it once.
 """
 
 from collections import defaultdict
@@ -50,7 +50,7 @@ def send_due_notices(now: datetime) -> int:
     for project in projects:
         try:
             with transaction.atomic():
-                told += _tell_owners(lock_project(project), now)
+                told += _tell(lock_project(project), now)
         except ProjectGone:
             continue
         except DatabaseError:
@@ -72,7 +72,7 @@ def _sent_lately(now: datetime) -> QuerySet[KeyNotice]:
 
 
 def _due(now: datetime) -> ApiKeyQuerySet:
-    """The keys of which owners have to be told now, if their project was not told in the last 24 hours.
+    """The keys of which owners and developers have to be told now, if their project was not told in the last 24 hours.
 
     A roll has emails of its own before the end of the old key.
     """
@@ -88,7 +88,7 @@ def _due(now: datetime) -> ApiKeyQuerySet:
     return _living(now, WEEK).filter(ended | before)
 
 
-def _tell_owners(project: Project, now: datetime) -> bool:
+def _tell(project: Project, now: datetime) -> bool:
     """Called in the transaction that has locked the project."""
     keys = list(_living(now, WEEK + DAY).select_for_update(no_key=True).filter(project=project).order_by("expires_at"))
     marks = _marks(keys)
@@ -103,7 +103,7 @@ def _tell_owners(project: Project, now: datetime) -> bool:
         for kind in _told_by(key, now)
         if kind not in marks[key.pk]
     )
-    # The owners of a key that was never used hear of it once.
+    # They hear of a key that was never used once.
     ended = [key for key in ended if key.last_used_at or Notice.WEEK not in marks[key.pk]]
     if not ended and not ending:
         return False
@@ -136,8 +136,8 @@ def _told_by(key: ApiKey, now: datetime) -> list[Notice]:
 
 
 def _send(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey], now: datetime) -> None:
-    owners = Membership.objects.mailed("ending").filter(project=project).order_by("pk")
-    addresses = dict.fromkeys(owners.values_list("user__email", flat=True))
+    members = Membership.objects.mailed("ending").filter(project=project).order_by("pk")
+    addresses = dict.fromkeys(members.values_list("user__email", flat=True))
     if not addresses:
         return
     url = settings.BASE_URL + reverse("apikeys:settings", args=[project.public_id])
@@ -145,7 +145,8 @@ def _send(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey], n
         "ended": [_facts(project, key, now) for key in ended],
         "ending": [_facts(project, key, now) for key in ending],
     }
-    text = render_to_string("apikeys/ending_email.txt", {"project": project, "settings_url": url, **parts})
+    context = {"project": project, "settings_url": url}
+    text = render_to_string("apikeys/ending_email.txt", context | parts)
     subject = settings.EMAIL_SUBJECT_PREFIX + " ".join(_subject(project, ended, ending, now).split())
     enqueue(
         [EmailMessage(subject, text.strip() + "\n", to=[address]) for address in addresses], about=project.public_id

@@ -130,8 +130,8 @@ def end_quiet_keys(now: datetime) -> int:
 
 
 def send_roll_notices(now: datetime) -> int:
-    """Emails the owners of old keys that end within the hour although they are in use, and of old keys that have become
-    quiet. Returns the number of keys. Each is told once for each end that the key has.
+    """Emails owners and developers about old keys that end within the hour although they are in use, and about old keys
+    that have become quiet. Returns the number of keys. Each is told once for each end that the key has.
     """
     ending = _rolled(now).filter(expires_at__lte=now + LAST_HOUR, last_used_at__gt=now - QUIET_AFTER)
     quiet = _rolled(now).filter(_without_requests_since(now - QUIET_AFTER), ends_when_quiet=False)
@@ -192,7 +192,7 @@ def _tell_if_quiet(row: ApiKey, now: datetime) -> bool:
 
 
 def _tell(row: ApiKey, notice: Notice, words: Email, also: list[Line]) -> None:
-    """One email to each owner. The mark that they were told is written in the same transaction."""
+    """One email to each owner and developer. The mark that they were told is written in the same transaction."""
     KeyNotice.objects.create(key=row, kind=notice)
     new = row.replaced_by.first()
     used = in_words(row.last_used_at) if row.last_used_at else "never"

@@ -43,7 +43,7 @@ from projects.audit_log.kinds import kind_of
 from projects.audit_log.models import AuditEvent
 from projects.forms import MailsForm, RenameProjectForm, list_choice
 from projects.models import Project
-from projects.permissions import Permission
+from projects.permissions import Permission, Role, rights_of_roles, those_who
 
 KEYS_A_PAGE = 10
 FILES_SHOWN = 5
@@ -292,5 +292,10 @@ def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:
 @login_not_required
 @require_safe
 def help_page(request: PageRequest) -> HttpResponse:
-    context = snippet_context(request) | {"refusals": (*OF_A_KEY, UNAVAILABLE)}
+    context = snippet_context(request) | {
+        "refusals": (*OF_A_KEY, UNAVAILABLE),
+        "roles": Role,
+        "rights_of_roles": rights_of_roles(),
+        "those_who_manage": those_who(Permission.MANAGE_MEMBERS),
+    }
     return render(request, "apikeys/help.html", context)

@@ -23,11 +23,12 @@ class Subject(StrEnum):
 
 
 class Email(NamedTuple):
-    """The email about an event. All owners get it, and for an event of a member, the member too.
+    """The email about an event. For an event of a member, the member gets it too.
 
-    `switch` is the owner's choice that turns the email off, as `MembershipQuerySet.mailed` takes it; None means that
-    nobody can turn it off. `section` is the part of the settings page that the email links to, "" for no link. `why`
-    says why the reader gets the email, if ownership is not the reason.
+    `switch` is the choice that turns the email off, as `MembershipQuerySet.mailed` takes it: owners and developers
+    have it. None means that all owners get the email, and nobody can turn it off. `section` is the part of the
+    settings page that the email links to, "" for no link. `why` says why the reader gets the email, if their
+    role is not the reason.
     """
 
     switch: str | None
@@ -36,7 +37,7 @@ class Email(NamedTuple):
     advice: str
     section: str = "api-keys"
     why: str = ""
-    # Only owners get it who were not emailed about the same person at the same address before.
+    # Only those get it who were not emailed about the same person at the same address before.
     only_from_new_addresses: bool = False
 
 

@@ -1,6 +1,6 @@
-"""Emails that owners never got, or must not get any more.
+"""Emails that owners and developers never got, or must not get any more.
 
-An email that was lost has told its owner nothing, so an address that it was about is new again.
+An email that was lost has told its reader nothing, so an address that it was about is new again.
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ from projects.models import Membership
 
 
 def forget_addresses(owners: QuerySet[Membership]) -> None:
-    """From now on each address is new to these owners (owner_emails.py)."""
+    """From now on each address is new to these members (owner_emails.py)."""
     owners.update(mails_chosen_at=timezone.now())
 
 

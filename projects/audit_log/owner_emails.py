@@ -61,16 +61,16 @@ def tell_of_deleted_project(project: Project, email: Email, by: User | None, add
 def tell_owners(project: Project, email: Email, about: str, lines: list[Line]) -> None:
     """An email about something that time did, which nobody's action caused. Called in the transaction that notes it.
 
-    `about` is the name of the key that it is about.
+    Developers who did not switch it off get it too. `about` is the name of the key that it is about.
     """
     owners = Membership.objects.mailed(email.switch).filter(project=project, project__deleted_at=None)
     _send(_addresses(owners), email, about, lines)
 
 
 def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> MembershipQuerySet:
-    """The owners who got no email before that the same person did something from the same address.
+    """The owners and developers who got no email before that the same person did something from the same address.
 
-    An owner was told of the events after they became an owner, after they last changed their choice of emails, and
+    Such a member was told of the events after they got their role, after they last changed their choice of emails, and
     after an email to them was last lost (lost_emails.py). An address that cannot be read is always new: it may be
     anybody's.
     """
@@ -84,7 +84,7 @@ def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> Me
 
 
 def _told_by_switch() -> dict[str, list[str]]:
-    """The kinds of events of which an owner with a switch turned on was told. Each of them makes its address known.
+    """The kinds of events of which a member with a switch turned on was told. Each of them makes its address known.
 
     A kind without an email is not among them: a thief of a session could make an address known in silence.
     """
@@ -121,7 +121,7 @@ def circumstances(by: User | None, address: str | None, nobody: bool = False) ->
 
 
 def _addresses(owners: MembershipQuerySet) -> list[tuple[str, str, str]]:
-    """The email address of each owner, with the name and the id of the project."""
+    """The email address of each member, with the name and the id of the project."""
     return list(owners.order_by("pk").values_list("user__email", "project__name", "project__public_id"))
 
 

@@ -1,12 +1,73 @@
-"""The pending invitations of a project, as its Members page shows them."""
+"""The pending invitations of a project and the form that invites people, as the Members page shows them."""
 
+import re
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
+from django import forms
+from django.utils import timezone
+
+from projects.forms import PageForm
+from projects.invitations.invitation_emails import inviter_of
+from projects.invitations.models import Invitation
+from projects.invitations.tokens import inviters
 from projects.models import Project
-from projects.permissions import Permission
+from projects.permissions import INVITED_ROLE, Permission, Role
+
+_BETWEEN = re.compile(r"[\s,;]+")
 
 
-def context(project: Project, can: Collection[Permission]) -> dict[str, Any]:
-    """What the partial projects/members/invitations.html takes, for a viewer with these permissions."""
-    return {}
+class AddressesField(forms.CharField):
+    """Addresses with commas, semicolons, spaces or lines between them. The service decides about each."""
+
+    def clean(self, value: Any) -> list[str]:
+        return [one for one in _BETWEEN.split(str(super().clean(value))) if one]
+
+
+class InviteForm(PageForm):
+    id_prefix = "invite"
+    emails = AddressesField(
+        label="Email addresses",
+        help_text="One or several, with commas or lines between them.",
+        error_messages={"required": "Enter an email address."},
+        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false", "inputmode": "email"}),
+    )
+    role = forms.TypedChoiceField(
+        label="Role",
+        choices=Role.choices,
+        coerce=Role,
+        initial=INVITED_ROLE,
+        error_messages={"required": "Choose a role.", "invalid_choice": "There is no such role. Choose one."},
+        widget=forms.Select(attrs={"autocomplete": "off"}),
+    )
+
+
+class Row(NamedTuple):
+    invitation: Invitation
+    inviter: str
+    is_expired: bool
+    # A link of a person who may no longer invite lets nobody in until somebody else sends it again.
+    is_vouched_for: bool
+
+
+def context(
+    project: Project,
+    can: Collection[Permission],
+    *,
+    form: InviteForm | None = None,
+    copied: tuple[Invitation, str] | None = None,
+) -> dict[str, Any]:
+    """What the partial projects/members/invitations.html takes, for a viewer with these permissions.
+
+    `form` is one that was refused, and `copied` an invitation with the new link that is shown this once.
+    """
+    if Permission.MANAGE_MEMBERS not in can:
+        return {}
+    now, able = timezone.now(), inviters(project)
+    pending = project.invitations.pending().select_related("by")
+    rows = [
+        Row(one, inviter_of(one.by), one.is_expired(now), one.by_id is None or one.by_id in able) for one in pending
+    ]
+    rows.sort(key=lambda row: row.is_expired)
+    shown, link = copied or (None, "")
+    return {"invitations": rows, "invite_form": form or InviteForm(), "copied": shown, "invitation_link": link}

@@ -15,12 +15,13 @@ from projects.permissions import Permission, Role
 MEMBERS_A_PAGE = 20
 # The roles in the order in which they are declared: owners first.
 _RANK = Case(*(When(role=role.value, then=Value(rank)) for rank, role in enumerate(Role)), default=Value(len(Role)))
+BY_RANK = (_RANK, Lower("user__email"), "pk")
 
 
 def list_context(project: Project, query: QueryDict) -> dict[str, Any]:
     """One page of the members, by the search in `query`. Raises BadRequest for a malformed query."""
     choice = list_choice(query)
-    members = project.memberships.select_related("user").order_by(_RANK, Lower("user__email"), "pk")
+    members = project.memberships.select_related("user").order_by(*BY_RANK)
     if choice["q"]:
         members = members.filter(named_like(choice["q"], "user__email") | named_like(choice["q"], "user__name"))
     return {

@@ -62,6 +62,17 @@ def manage_member(
         return change_member(project=project, user=user, role=role, by=by, address=address)
 
 
+def let_in(*, project: Project, user: User, role: Role, address: str | None = None) -> bool:
+    """Makes a member of a person who accepts an invitation. False for a member, who keeps their role."""
+    with transaction.atomic():
+        project = lock_project(project)
+        if project.memberships.filter(user=user).exists():
+            return False
+        _write(project, user, None, role)
+        record(audit_kinds.MEMBER_JOINED, project=project, member=user, role=role, by=user, address=address)
+    return True
+
+
 def _is_owner(role: Role | None) -> bool:
     return role is not None and Permission.OWN_PROJECT in permissions_of(role)
 

@@ -9,6 +9,7 @@ from accounts.models import User
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key, report_leak
 from apikeys.standing import KeyState
+from projects.invitations.services import copy_link
 from tests.browser.places import (
     activity,
     dashboard,
@@ -23,6 +24,7 @@ from tests.browser.places import (
 )
 from tests.browser.visits import Place, delete_project_dialog, until_a_date
 from tests.support.factories import FileFactory, MembershipFactory, UserFactory
+from tests.support.people.invitations import invited, path_of
 
 WIDTHS = range(320, 1921, 20)
 WIDE = "W" * 64
@@ -115,6 +117,7 @@ def worst(project, owner):
     many_calls(paused, hours=5, refused_as="paused")
     pause_key(key=paused, by=owner, until=timezone.now() + timedelta(days=400), note="N" * 200)
     delete_key(key=gone, by=owner)
+    invited(project, owner, f"{'m' * 52}@example.com")
     User.objects.filter(pk=colleague.pk).update(is_active=False)
     FileFactory(project=project, created_by=owner, name="a-file-name-without-any-space-in-it-" * 3 + ".csv")
     for key in (active, busy, paused):
@@ -144,6 +147,7 @@ def places(worst):
         Place("activity", activity(project)),
         Place("members", members_page(project)),
         Place("leave", f"{members_page(project)}leave/"),
+        Place("invitation", path_of(copy_link(invitation=project.invitations.get(), by=project.created_by)[1])),
         Place("delete project", f"{dashboard(project)}delete/"),
         Place("projects", "/projects/"),
         Place("new project", "/projects/new/"),

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.security_events import whose
+from accounts.single_sign_on import discovery
 from apikeys import audit_kinds
 from apikeys.keys import pausing, services
 from apikeys.lifetimes import ends
@@ -35,6 +36,8 @@ from tests.support.calls.api_client import bearer, secret_of
 from tests.support.environment import REPOSITORY
 from tests.support.factories import FileFactory, UserFactory
 from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP, log_in, mailed_code, totp_code
+from tests.support.people.lying_provider import CLIENT_ID, CLIENT_SECRET, LyingProvider, begin
+from tests.support.people.lying_provider import sign_in as sign_in_at
 from tests.support.people.sessions import log_in as sign_in_recently
 from tests.support.places.pages import action, page
 
@@ -88,7 +91,8 @@ def world(transactional_db, person, admin, owner, viewer, project, api_key, sett
     settings.FAILED_KEYS_PER_MINUTE = 60
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
-    return {"person": person, "admin": admin, "owner": owner, "viewer": viewer, "project": project, "key": api_key}
+    people = {"person": person, "admin": admin, "owner": owner, "viewer": viewer}
+    return {**people, "project": project, "key": api_key, "settings": settings}
 
 
 def browser(**options):
@@ -274,6 +278,40 @@ def ends_and_pauses(world, secrets):
             record_event(kind, key=key, by=None, address=None, **names)
 
 
+def single_sign_on(world, secrets):
+    """Somebody registered grace's address in advance. The provider has verified it."""
+    person, settings = world["viewer"], world["settings"]
+    grace = UserFactory(email="grace.hopper@example.com", password=PASSWORD)
+    secrets += [CLIENT_SECRET, "an access token"]
+    discovery.forget()
+    with LyingProvider().running() as provider:
+        settings.SIGN_IN, settings.OIDC_ISSUER, settings.OIDC_SECONDS = ["password", "oidc"], provider.issuer, 60.0
+        settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
+        sign_in_at(browser(), provider, email=person.email)
+        settings.OIDC_TRUST_EMAIL = True
+        sign_in_at(browser(), provider, email=grace.email)
+        client = browser()
+        sign_in_recently(client, person)
+        client.get(provider.come_back(begin(client, reverse("single_sign_on_connect")), subject="person"))
+        client.post(reverse("single_sign_on_disconnect"), {"issuer": provider.issuer})
+
+
+def invitations(world, secrets):
+    project, client = world["project"], inside(world["owner"])
+    client.post(page("projects:invite", project), {"emails": "a@example.com, b@example.com", "role": "viewer"})
+    one, two = (page("projects:invite", project) + row.public_id for row in project.invitations.order_by("email"))
+    client.post(f"{one}/resend/")
+    shown = client.post(f"{one}/link/").content.decode()
+    link = re.search(r"/invitations/([0-9a-f]{64})/", shown)
+    client.post(f"{two}/revoke/")
+    guest, user = browser(), UserFactory(email="a@example.com")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    sign_in_recently(guest, user)
+    guest.get(link[0])
+    guest.post(reverse("projects:accept_invitation"))
+    secrets.append(link[1])
+
+
 VISITS = [
     sign_up,
     sign_in,
@@ -286,6 +324,8 @@ VISITS = [
     admin,
     calls,
     ends_and_pauses,
+    single_sign_on,
+    invitations,
 ]
 
 

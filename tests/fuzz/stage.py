@@ -17,6 +17,7 @@ from accounts.models import User
 from accounts.sessions.store import digest_of
 from apikeys.keys.services import create_key
 from apikeys.secrets.secret_format import generate
+from projects.invitations.services import invite
 from projects.models import Membership
 from projects.permissions import Role
 from tests.support.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory
@@ -38,6 +39,9 @@ class Stage:
         self.project, self.key, secret = self._make_project("owner")
         MembershipFactory(project=self.project, user=self.people["viewer"], role=Role.VIEWER)
         self.file = FileFactory(project=self.project)
+        [self.invitation] = invite(
+            project=self.project, emails=["invited@example.com"], role=Role.VIEWER, by=self.people["owner"]
+        )
         own_project, own_key, own_secret = self._make_project("stranger")
         self.secrets = (secret, own_secret)
         decoy = generate(settings.KEY_PREFIX)
@@ -52,6 +56,7 @@ class Stage:
             "key_id": self.key.public_id,
             "file_id": self.file.public_id,
             "user_id": self.people["viewer"].public_id,
+            "invitation_id": self.invitation.public_id,
             "own_project_id": own_project.public_id,
             "own_key_id": own_key.public_id,
             "name": "Production server",

@@ -15,7 +15,7 @@ from tests.support.places.routes import Route
 
 # The value for a field that its form leaves empty, where a correct request is wanted.
 _RIGHT = {"name": "Staging", "confirmation": "«name»", "email": "«email»", "login": "«email»", "user": "«id»"}
-_RIGHT_IDS = {name: f"«{name}»" for name in ("project_id", "key_id", "file_id", "user_id", "id")}
+_RIGHT_IDS = {name: f"«{name}»" for name in ("project_id", "key_id", "file_id", "user_id", "invitation_id", "id")}
 _RIGHT_IDS |= {"object_id": "«row»"}
 _OTHER_IDS = {name: f"«never_{name}»" for name in _RIGHT_IDS} | {"key_id": "«own_key_id»", "id": "999999"}
 

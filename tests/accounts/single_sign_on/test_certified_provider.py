@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[OidcProvider]:
-    with OidcProvider(f"{product_settings.BASE_URL}/accounts/single-sign-on/callback/").running() as provider:
+    with OidcProvider().running(product_settings.BASE_URL) as provider:
         yield provider
 
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from apikeys.secrets import secret_format
 from common.outbox import senders
 from tests.support.people.accounts import PASSWORD, is_signed_in, log_in, mailed_code, totp_code
 from tests.support.people.lying_provider import begin, sign_in
@@ -169,6 +170,16 @@ def test_who_is_signed_in_as_somebody_else_changes_to_the_account_of_the_provide
     log_in(client, person)
     sign_in(client, provider, subject="carol", email=NEW)
     assert client.session["_auth_user_id"] == str(User.objects.get(email=NEW).pk)
+
+
+def test_a_code_that_looks_like_an_api_key_works_and_is_not_logged(client, provider, lines, settings):
+    code = secret_format.generate(settings.KEY_PREFIX)
+    assert sign_in(client, provider, code=code)["Location"] == "/"
+    assert is_signed_in(client)
+    log = lines.getvalue()
+    assert "/accounts/single-sign-on/callback/" in log
+    assert code[3:] not in log
+    assert "state=" not in log
 
 
 def test_the_session_holds_no_token_of_the_provider(client, provider, confirmed_by_code):

@@ -261,12 +261,15 @@ class TestDemo(TestCase):
     def test_it_has_keys_in_every_state_files_and_months_of_events(self):
         assert {key.standing for key in ApiKey.objects.select_related("responsible")} == {*STANDINGS} - {UNKNOWN}
         assert ApiKey.objects.filter(resumes_at__gt=timezone.now()).exclude(pause_note="").count() == 1
-        # The demo sends no emails and has no other members. Owners would have to be told of these events.
+        # The demo sends no emails. Owners would have to be told of these events.
         missing = {"shown_again", "resumed_reported", "member_changed", "member_removed"}
         # Nothing in the demo was renamed, no email choice was changed, and no file was deleted.
         missing |= {"renamed", "project_renamed", "notifications_changed", "file_deleted"}
         # No end was changed, and no key was rolled.
         missing |= {"pause_changed", "end_changed", "revived", "rolled", "ended_quiet"}
+        # Nobody was invited or left, and no key was handed over.
+        missing |= {"member_joined", "member_left", "invited", "invitation_resent", "invitation_link_copied"}
+        missing |= {"invitation_revoked", "key_offered", "key_offer_declined", "key_offer_withdrawn", "key_handed_over"}
         assert set(AuditEvent.objects.values_list("kind", flat=True)) == set(codes_of()) - missing
         assert ApiKey.objects.get(pause_reason="reported").is_reported
         assert AuditEvent.objects.get(kind="shown_once").at == AuditEvent.objects.get(kind="forgotten").at

@@ -260,5 +260,9 @@ def test_every_choice_is_a_column_and_every_mail_has_its_choice():
         "member_added",
         "member_changed",
         "member_removed",
+        "member_joined",
+        "member_left",
+        "invited",
+        "key_handed_over",
     }
     assert {code for code, email in emails.items() if not email.switch} == without_a_choice

@@ -116,7 +116,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
             "By: owner@example.com",
             f"From: {HOME}",
             "ask the operators",
-            "You get this email because you owned the project.",
+            "You get this email because you were an owner or a developer of the project.",
         ],
     ),
 }

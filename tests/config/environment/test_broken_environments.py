@@ -26,6 +26,7 @@ LIMITS = [
     *("MAX_NEW_KEYS_PER_DAY", "MAX_DELETED_KEYS_PER_PROJECT"),
 ]
 # Each case runs in production unless it says otherwise. A variable that is empty here is not set at all.
+PROVIDER = {"OIDC_ISSUER": "https://login.example.com", "OIDC_CLIENT_ID": "latchkey", "OIDC_CLIENT_SECRET": "hunter2"}
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "debug": ({"DEBUG": "1"}, "DEBUG"),
     "debug that is neither on nor off": ({"DEBUG": "maybe"}, "DEBUG"),
@@ -143,6 +144,18 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a confirmation that is none": ({"ENV": "local", "EMAIL_VERIFICATION": "mandatry"}, "EMAIL_VERIFICATION"),
     "a way to sign up that is none": ({"SIGN_UP": "invite"}, "SIGN_UP"),
     "a domain that is a pattern": ({"SIGN_UP_DOMAINS": "acme.com,*.acme.com"}, "SIGN_UP_DOMAINS"),
+    "a way to sign in that is none": ({"SIGN_IN": "password,saml"}, "SIGN_IN"),
+    "single sign-on without a provider": ({"SIGN_IN": "oidc"}, "SIGN_IN"),
+    "a provider without our name there": ({**PROVIDER, "OIDC_CLIENT_ID": ""}, "OIDC_CLIENT_ID"),
+    "a provider without a secret": ({**PROVIDER, "OIDC_CLIENT_SECRET": ""}, "OIDC_CLIENT_SECRET"),
+    "a secret for no provider": ({"OIDC_CLIENT_SECRET": "hunter2"}, "OIDC_ISSUER"),
+    "a provider without TLS": ({**PROVIDER, "OIDC_ISSUER": "http://login.example.com"}, "OIDC_ISSUER"),
+    "a provider that is no address": ({**PROVIDER, "OIDC_ISSUER": "login.example.com"}, "OIDC_ISSUER"),
+    "a provider with a query": ({**PROVIDER, "OIDC_ISSUER": "https://login.example.com?a=b"}, "OIDC_ISSUER"),
+    "an endless provider": ({**PROVIDER, "OIDC_ISSUER": f"https://login.example.com/{'a' * 200}"}, "OIDC_ISSUER"),
+    "a provider with a name of two lines": ({**PROVIDER, "OIDC_NAME": "Ac\nme"}, "OIDC_NAME"),
+    "a trust that is neither on nor off": ({**PROVIDER, "OIDC_TRUST_EMAIL": "maybe"}, "OIDC_TRUST_EMAIL"),
+    "a provider that is never waited for": ({**PROVIDER, "OIDC_SECONDS": "0"}, "OIDC_SECONDS"),
     "calls that are never counted": ({"USAGE_FLUSH_SECONDS": "0"}, "USAGE_FLUSH_SECONDS"),
     "a wait that no thread can wait": ({"USAGE_FLUSH_SECONDS": "1e300"}, "USAGE_FLUSH_SECONDS"),
     "a wait that is no number": ({"CLIENT_SECONDS": "nan"}, "CLIENT_SECONDS"),

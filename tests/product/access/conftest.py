@@ -1,13 +1,8 @@
-from datetime import timedelta
-
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from accounts.models import User
-from projects.invitations.models import Invitation
 from projects.members.memberships import change_member
-from projects.permissions import Role
 from tests.support.factories import MembershipFactory, UserFactory
 
 
@@ -19,13 +14,9 @@ def clients(owner, outsider, viewer, developer, admin, signed_in) -> dict[str, C
 
 
 @pytest.fixture
-def other_clients(project, owner, signed_in) -> dict[str, Client]:
+def other_clients(project, owner, invitation, signed_in) -> dict[str, Client]:
     """A client for each of AS_ANOTHER."""
-    people = {"invited": UserFactory(email="invited@example.com")}
-    in_a_week = timezone.now() + timedelta(days=7)
-    Invitation.objects.create(
-        project=project, email="invited@example.com", role=Role.OWNER, by=owner, expires_at=in_a_week
-    )
+    people = {"invited": UserFactory(email=invitation.email)}
     for name in ("former", "deactivated"):
         people[name] = MembershipFactory(project=project, user=UserFactory(email=f"{name}@example.com")).user
     found = {name: signed_in(person) for name, person in people.items()}

@@ -38,6 +38,8 @@ OPEN_TO_STRANGERS = {
     "accounts/first-password/",
     "accounts/2fa/authenticate/",
     "accounts/2fa/webauthn/login/",
+    "accounts/single-sign-on/",
+    "accounts/single-sign-on/callback/",
     "admin/login/",
 }
 
@@ -64,10 +66,12 @@ def test_every_url_of_a_project_is_hidden_from_outsiders_and_admins(pattern):
 
 
 @pytest.mark.parametrize("pattern", ACCESS)
-def test_each_persona_gets_what_the_table_says(pattern, clients, other_clients, project, api_key, stored_file, viewer):
+def test_each_persona_gets_what_the_table_says(
+    pattern, clients, other_clients, project, api_key, stored_file, viewer, invitation
+):
     """H1: three more personas get the answers of another one."""
     ids = {"project_id": project.public_id, "key_id": api_key.public_id, "file_id": stored_file.public_id}
-    path = ROUTES[pattern].path(**ids, user_id=viewer.public_id)
+    path = ROUTES[pattern].path(**ids, user_id=viewer.public_id, invitation_id=invitation.public_id)
     for persona in (*PERSONAS, *AS_ANOTHER):
         with transaction.atomic():
             every = ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "POST")

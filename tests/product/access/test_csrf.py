@@ -15,13 +15,14 @@ pytestmark = pytest.mark.nodb
 
 
 @pytest.mark.parametrize("persona", ["anonymous", "owner", "admin"])
-def test_every_unsafe_route_needs_its_token(persona, project, api_key, owner, viewer, admin, signed_in):
+def test_every_unsafe_route_needs_its_token(persona, project, api_key, owner, viewer, invitation, admin, signed_in):
     """T18"""
     client = Client(enforce_csrf_checks=True)
     if persona != "anonymous":
         client = signed_in({"owner": owner, "admin": admin}[persona], enforce_csrf_checks=True)
     before = everything()
     ids = {"project_id": project.public_id, "key_id": api_key.public_id, "user_id": viewer.public_id}
+    ids["invitation_id"] = invitation.public_id
     for route in ROUTES.values():
         if route.is_api:
             continue

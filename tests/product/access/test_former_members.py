@@ -23,8 +23,10 @@ def second(project) -> User:
 
 
 @pytest.fixture
-def ids(project, api_key, viewer) -> dict[str, str]:
-    return {"project_id": project.public_id, "key_id": api_key.public_id, "user_id": viewer.public_id}
+def ids(project, api_key, viewer, invitation) -> dict[str, str]:
+    return {"project_id": project.public_id, "key_id": api_key.public_id, "user_id": viewer.public_id} | {
+        "invitation_id": invitation.public_id
+    }
 
 
 def open_page(ids: dict[str, str]) -> str:

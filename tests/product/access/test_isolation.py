@@ -9,6 +9,8 @@ from django.test import Client
 from accounts.models import User
 from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
+from projects.invitations.models import Invitation
+from projects.invitations.services import invite
 from projects.models import File, Project
 from projects.permissions import Role
 from tests.support.factories import FileFactory, MembershipFactory, ProjectFactory, UserFactory
@@ -26,10 +28,12 @@ class Side(NamedTuple):
     secret: str
     file: File
     content: bytes
+    invitation: Invitation
 
     def words(self) -> list[str]:
         """Words that the other side must never read."""
         about = [self.project.public_id, self.project.name, self.key.public_id, self.key.name, self.key.mask]
+        about += [self.invitation.public_id, self.invitation.email]
         return [*about, self.file.public_id, self.file.name, self.owner.email, self.content.decode()]
 
     def call(self, method: str, path: str, **data: Any) -> Any:
@@ -44,7 +48,8 @@ def make_side(name: str) -> Side:
     new = create_key(project=project, name=f"Key of {name}", by=owner)
     content = f"content of {name}".encode()
     file = FileFactory(project=project, name=f"file-of-{name}.txt", content=content)
-    return Side(owner, project, new.key, new.secret, file, content)
+    [invitation] = invite(project=project, emails=[f"invited-by-{name}@example.com"], role=Role.VIEWER, by=owner)
+    return Side(owner, project, new.key, new.secret, file, content, invitation)
 
 
 @pytest.fixture
@@ -136,6 +141,7 @@ def test_a_persons_pages_show_nothing_of_another_project(mine, theirs, signed_in
     client = signed_in(mine.owner)
     own = {"project_id": mine.project.public_id, "key_id": mine.key.public_id, "user_id": mine.owner.public_id}
     other = {"project_id": theirs.project.public_id, "key_id": theirs.key.public_id, "user_id": theirs.owner.public_id}
+    own["invitation_id"], other["invitation_id"] = mine.invitation.public_id, theirs.invitation.public_id
     pages = [route for route in all_routes() if route.is_page and not route.pattern.startswith(("health", "favicon"))]
     for route in pages:
         answer = client.get(route.path(**own))
@@ -143,7 +149,7 @@ def test_a_persons_pages_show_nothing_of_another_project(mine, theirs, signed_in
         if "project_id" not in route.pattern:
             continue
         mixtures = [other]
-        for name in ("key_id", "user_id"):
+        for name in ("key_id", "user_id", "invitation_id"):
             if name in route.pattern:
                 mixtures += [own | {name: other[name]}, other | {name: own[name]}]
         for ids in mixtures:

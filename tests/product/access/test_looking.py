@@ -22,7 +22,7 @@ def stored_file(project) -> File:
 
 
 @pytest.mark.parametrize("persona", ["anonymous", "owner", "admin"])
-def test_looking_changes_nothing(persona, project, api_key, stored_file, owner, viewer, admin, signed_in):
+def test_looking_changes_nothing(persona, project, api_key, stored_file, owner, viewer, invitation, admin, signed_in):
     """T19: the URLs in the table get the ids of real rows, in the admin too."""
     client = Client()
     if persona != "anonymous":
@@ -32,7 +32,9 @@ def test_looking_changes_nothing(persona, project, api_key, stored_file, owner, 
     for route in ROUTES.values():
         if route.is_admin is not (persona == "admin"):
             continue  # the admin redirects these personas; the table has shown it
-        path = route.path(**ids, user_id=viewer.public_id, object_id=_row_of(route), id=owner.pk)
+        path = route.path(
+            **ids, user_id=viewer.public_id, invitation_id=invitation.public_id, object_id=_row_of(route), id=owner.pk
+        )
         for method, headers in ways_to_look(route, api_key):
             answer = getattr(client, method)(path, headers=headers)
             b"".join(answer) if answer.streaming else answer.content

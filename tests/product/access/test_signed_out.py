@@ -81,9 +81,10 @@ PRIVATE = [route for route in ROUTES.values() if not route.is_api and not route.
 
 @pytest.mark.parametrize("headers", [{}, HTMX, FETCH], ids=["without script", "htmx", "script"])
 def test_every_action_after_the_session_ended_elsewhere_says_so_and_leads_back(
-    headers, project, api_key, owner, viewer, signed_in
+    headers, project, api_key, owner, viewer, invitation, signed_in
 ):
     ids = {"project_id": project.public_id, "key_id": api_key.public_id, "user_id": viewer.public_id}
+    ids["invitation_id"] = invitation.public_id
     back = page("apikeys:settings", project)
     client = signed_in(owner)
     end_session(client)

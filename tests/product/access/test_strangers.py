@@ -32,10 +32,11 @@ def both(client: Client, route: Route, there: dict[str, str], never: dict[str, s
 @pytest.mark.parametrize("persona", ["anonymous", "outsider", "admin"])
 @pytest.mark.parametrize("route", OF_A_PROJECT, ids=name_of)
 def test_a_strangers_answer_for_a_project_equals_that_for_one_that_never_existed(
-    route, persona, clients, project, api_key, viewer
+    route, persona, clients, project, api_key, viewer, invitation
 ):
     """T16"""
     there = {"project_id": project.public_id, "key_id": api_key.public_id, "user_id": viewer.public_id}
+    there["invitation_id"] = invitation.public_id
     before = everything()
     both(clients[persona], route, there, NEVER)
     assert everything() == before

@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from apikeys.models import ApiKey
+from projects.invitations.models import Invitation
 from projects.models import File, Project
 from projects.permissions import Role
 from tests.support.factories import MembershipFactory, UserFactory
@@ -25,9 +26,10 @@ class Form(NamedTuple):
     data: dict[str, Any]
 
 
-def forms_of(project: Project, key: ApiKey, second: User) -> list[Form]:
+def forms_of(project: Project, key: ApiKey, second: User, invitation: Invitation) -> list[Form]:
     """Every form of ours with valid values, and allauth's forms that write users. `second` is another owner."""
     ids = {"project_id": project.public_id, "key_id": key.public_id, "user_id": second.public_id}
+    ids["invitation_id"] = invitation.public_id
     ours = [
         Form(route.path(**ids), BODIES.get(route.pattern, {}))
         for route in OURS
@@ -64,11 +66,13 @@ def second(project) -> User:
     return user
 
 
-FORMS = 24
+FORMS = 31
 
 
 @pytest.mark.parametrize("number", range(FORMS))
-def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner, second, outsider, signed_in):
+def test_fields_that_no_form_offers_are_ignored(
+    number, project, api_key, owner, second, invitation, outsider, signed_in
+):
     """T17"""
     other = outsider.projects.get()
     MembershipFactory(project=other, user=owner, role=Role.VIEWER)
@@ -90,7 +94,7 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
         "public_id": NEVER["key_id"],
         "deleted_at": "2020-01-01",
     }
-    form = forms_of(project, api_key, second)[number]
+    form = forms_of(project, api_key, second, invitation)[number]
     known = {model: set(model._default_manager.values_list("pk", flat=True)) for model in MODELS}
 
     def outcome(extra: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -106,8 +110,8 @@ def test_fields_that_no_form_offers_are_ignored(number, project, api_key, owner,
     assert outcome(hostile) == plain
 
 
-def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key, second):
-    assert len(forms_of(project, api_key, second)) == FORMS
+def test_every_form_is_tried_for_fields_that_it_does_not_offer(project, api_key, second, invitation):
+    assert len(forms_of(project, api_key, second, invitation)) == FORMS
 
 
 def test_an_upload_takes_its_project_and_its_creator_from_the_key(api_key, outsider):

@@ -116,6 +116,13 @@ def test_htmx_gets_the_list_and_a_browser_without_script_its_page_again(client, 
     assert AuditEvent.objects.filter(kind="member_changed").count() == 1
 
 
+def test_a_change_that_leaves_one_owner_takes_the_controls_of_that_owner_too(client, project, owner, second):
+    answer = client.post(page("projects:change_role", project, second), {"role": "viewer"}, headers=HTMX)
+    assert "The last owner." in rows(answer)[0]
+    assert "You are its last owner." in text(answer)
+    assert 'id="leave" aria-labelledby="leave-title" hx-swap-oob="true"' in answer.content.decode()
+
+
 def test_owners_may_give_their_own_right_away(client, project, owner, second):
     answer = client.post(page("projects:change_role", project, owner), {"role": "viewer"}, headers=HTMX)
     assert answer.headers["HX-Redirect"] == f"{members_of(project)}#member-{owner.public_id}"

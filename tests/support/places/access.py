@@ -11,12 +11,14 @@ from django.test import Client
 from accounts.models import User
 from apikeys.models import ApiKey
 from projects.audit_log.models import AuditEvent
+from projects.invitations.models import Invitation
 from projects.models import File, Membership, Project
 from tests.support.places.routes import Route, all_routes
 
 PROJECT = "projects/<project_id:project_id>/"
 KEY = PROJECT + "keys/<key_id:key_id>/"
 MEMBER = PROJECT + "members/<user_id:user_id>/"
+INVITATION = PROJECT + "invitations/<invitation_id:invitation_id>/"
 FILE = "api/v1/files/<file_id:file_id>"
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 PERSONAS = ("anonymous", "outsider", "viewer", "developer", "owner", "admin")
@@ -36,7 +38,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     ".well-known/security.txt": {"GET": (404,) * 6},
     ".well-known/change-password": {"GET": (302,) * 6},
     "projects/": {"GET": (LOGIN, 200, 200, 200, 200, 200)},
-    "notifications/": {"GET": (LOGIN, 200, 200, 200, 200)},
+    "notifications/": {"GET": (LOGIN, 200, 200, 200, 200, 200)},
     "projects/new/": {"GET": (LOGIN, 200, 200, 200, 200, 200), "POST": (LOGIN, 302, 302, 302, 302, 302)},
     PROJECT: {"GET": (LOGIN, 404, 200, 200, 200, 404)},
     PROJECT + "start/": {"GET": (LOGIN, 404, 403, 200, 200, 404)},
@@ -52,6 +54,16 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     PROJECT + "members/leave/": {"GET": (LOGIN, 404, 200, 200, 200, 404), "POST": (LOGIN, 404, 302, 302, 422, 404)},
     MEMBER + "role/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
     MEMBER + "remove/": {"GET": (LOGIN, 404, 403, 403, 200, 404), "POST": (LOGIN, 404, 403, 403, 302, 404)},
+    PROJECT + "invitations/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
+    INVITATION + "resend/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
+    INVITATION + "link/": {"POST": (LOGIN, 404, 403, 403, 200, 404)},
+    INVITATION + "revoke/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
+    # Nobody here has opened a link. tests/projects/invitations has the people who have.
+    "invitations/": {"GET": (404,) * 6},
+    "invitations/<str:token>/": {"GET": (302,) * 6},
+    "invitations/accept/": {"POST": (302,) * 6},
+    "invitations/switch-account/": {"POST": (302,) * 6},
+    "invitations/ask/": {"POST": (302,) * 6},
     PROJECT + "show-once/": {"GET": (LOGIN, 404, 403, 403, 200, 404), "POST": (LOGIN, 404, 403, 403, 302, 404)},
     PROJECT + "keep-secrets/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
     PROJECT + "keys/new/": {"GET": (LOGIN, 404, 403, 200, 200, 404), "POST": (LOGIN, 404, 403, 302, 302, 404)},
@@ -94,6 +106,7 @@ BODIES = {
     PROJECT + "show-once/": {"confirmation": "Acme Weather"},
     PROJECT + "keys/new/": {"name": "Staging"},
     MEMBER + "role/": {"role": "developer"},
+    PROJECT + "invitations/": {"emails": "new@example.com", "role": "developer"},
     KEY + "edit/": {"name": "Renamed"},
     KEY + "pause-for/": {"length": "5m"},
     KEY + "pause-end/": {"length": "5m"},
@@ -134,7 +147,7 @@ def seen(answer: Any) -> tuple[int, str, dict[str, str]]:
     return answer.status_code, _OWN_IDS.sub("id", _RANDOM.sub(r"\1", answer.content.decode())), headers
 
 
-MODELS: tuple[type[models.Model], ...] = (Project, Membership, ApiKey, AuditEvent, File, User)
+MODELS: tuple[type[models.Model], ...] = (Project, Membership, Invitation, ApiKey, AuditEvent, File, User)
 
 
 def recently_signed_in(user: User, signed_in: Callable[..., Client]) -> Client:

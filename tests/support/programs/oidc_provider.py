@@ -18,6 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from tests.support.environment import DATA_DIR, REPOSITORY, lacking
 from tests.support.programs.postgres import free_port
 
+CALLBACK = "/accounts/single-sign-on/callback/"
 SOURCE = REPOSITORY / "tests" / "support" / "oidc"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "latchkey-tests"
 # Upper bounds for failures, far above the time that a busy machine needs.
@@ -27,7 +28,7 @@ SECONDS_TO_INSTALL, SECONDS_TO_START = 300, 120
 class OidcProvider:
     """`settings` are the OIDC_ settings of a server that trusts it."""
 
-    def __init__(self, redirect_uri: str) -> None:
+    def __init__(self) -> None:
         self.port = free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.settings = {
@@ -36,15 +37,15 @@ class OidcProvider:
             "OIDC_CLIENT_SECRET": "a secret of the client",
             "OIDC_NAME": "Acme",
         }
-        self._redirect_uri = redirect_uri
 
     @contextmanager
-    def running(self) -> Iterator["OidcProvider"]:
+    def running(self, server: str) -> Iterator["OidcProvider"]:
+        """`server` is the address at which people use the server that trusts this provider."""
         node = shutil.which("node") or lacking("node")
         program = _installed() / "provider.js"
         log = Path(tempfile.mkstemp(prefix="oidc-", suffix=".log", dir=DATA_DIR)[1])
         with log.open("ab") as output:
-            command = [node, str(program), str(self.port), self._redirect_uri]
+            command = [node, str(program), str(self.port), f"{server}{CALLBACK}"]
             process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             deadline = time.monotonic() + SECONDS_TO_START
@@ -90,7 +91,7 @@ class ProvidersVisitor:
 
     def _path_of(self, address: str) -> str:
         parts = urlsplit(address)
-        assert parts.path == "/accounts/single-sign-on/callback/", address
+        assert parts.path == CALLBACK, address
         return f"{parts.path}?{parts.query}"
 
     def _follow(self, address: str, body: str | None = None) -> str:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys.models import ApiKey
 from projects.audit_log.models import AuditEvent
+from projects.invitations.models import Invitation
 from projects.models import File, Membership, Project
 from projects.permissions import Role
 
@@ -48,3 +49,10 @@ def many_members(project: Project, number: int, role: Role = Role.VIEWER) -> Non
         User(email=f"member{known + n}-{project.pk}@example.com", name=f"Member {known + n}") for n in range(number)
     )
     Membership.objects.bulk_create(Membership(project=project, user=user, role=role) for user in people)
+
+
+def many_invitations(project: Project, number: int) -> None:
+    in_a_week = timezone.now() + timedelta(days=7)
+    row = {"project": project, "role": Role.VIEWER, "by": project.created_by, "expires_at": in_a_week}
+    known = project.invitations.count()
+    Invitation.objects.bulk_create(Invitation(email=f"invited{known + n}@example.com", **row) for n in range(number))

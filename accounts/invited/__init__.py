@@ -1,0 +1,1 @@
+"""People who were invited: which invitation a browser has opened, and what that proves about their account."""

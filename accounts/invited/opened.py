@@ -1,0 +1,64 @@
+"""The invitation that a browser has opened, in its session.
+
+The token itself is not kept. Its digest finds the invitation, and opens nothing for a person who reads it elsewhere.
+"""
+
+import time
+from typing import Any
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest
+
+from accounts.addresses import canonical_or_none
+
+_KEY = "opened_invitation"
+# A mailed token proves for so long that the person in this browser reads the emails of the address.
+PROVEN_SECONDS = 60 * 60
+
+
+def note(request: HttpRequest, *, address: str, digest: bytes, page: str, proves_mailbox: bool) -> None:
+    """`page` is the page of the invitation, to which a sign-in or a sign-up leads back."""
+    proven_until = time.time() + PROVEN_SECONDS if proves_mailbox else 0
+    kept = {"address": address, "digest": digest.hex(), "page": page, "proven_until": proven_until}
+    request.session[_KEY] = kept
+
+
+def forget(request: HttpRequest) -> None:
+    if _KEY in request.session:
+        del request.session[_KEY]
+
+
+def kept(request: HttpRequest) -> Any:
+    """What `keep` puts into another session, after the person has signed out."""
+    return request.session.get(_KEY)
+
+
+def keep(request: HttpRequest, found: Any) -> None:
+    if found:
+        request.session[_KEY] = found
+
+
+def digest(request: HttpRequest) -> bytes | None:
+    """The digest of the token that this browser has opened."""
+    found = request.session.get(_KEY)
+    return bytes.fromhex(found["digest"]) if found else None
+
+
+def is_invited(request: HttpRequest, address: str) -> bool:
+    """Whether the invitation that this browser has opened is for the address."""
+    found = request.session.get(_KEY)
+    return bool(found and canonical_or_none(address) == found["address"])
+
+
+def is_proven(request: HttpRequest, address: str) -> bool:
+    """Whether the person in this browser has just proven that they read the emails of the address."""
+    return is_invited(request, address) and time.time() < request.session[_KEY]["proven_until"]
+
+
+def address_to_enter(request: HttpRequest | None) -> str | None:
+    """The invited address, if this request comes from the page of the invitation and leads back to it."""
+    found = request.session.get(_KEY) if request else None
+    if request is None or not found:
+        return None
+    leads_to = request.POST.get(REDIRECT_FIELD_NAME, request.GET.get(REDIRECT_FIELD_NAME))
+    return str(found["address"]) if leads_to == found["page"] else None

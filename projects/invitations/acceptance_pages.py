@@ -1,0 +1,159 @@
+"""What an invited person sees: the link, the page that it leads to, and its buttons.
+
+The link's page does what Django's reset of a password does: it keeps the token in the session, and leads to an address
+without it. So the token is in no later address, and in no Referer.
+"""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.allauth_internals import consume
+from accounts.invited import opened
+from accounts.requests import PageRequest
+from accounts.single_sign_on.connections import own_of_session
+from accounts.unconfirmed import is_confirmed
+from accounts.ways import keeps_password
+from common.answers.announcements import announce, warn
+from common.client_address import client_address
+from projects.invitations import services
+from projects.invitations.invitation_emails import inviter_of, tell_of_request
+from projects.invitations.models import Invitation
+from projects.invitations.tokens import Way, digest_of, find, is_for, way_of
+from projects.locks import ProjectGone
+from projects.permissions import Role
+
+_PAGE = "projects:invitation"
+
+
+@login_not_required
+@require_safe
+@sensitive_variables()
+def open_link(request: PageRequest, token: str) -> HttpResponse:
+    """Changes nothing but the visitor's own session. A token that nobody made leads to the same page, which says so."""
+    digest = digest_of(token)
+    opened.forget(request)
+    if invitation := find(digest):
+        is_mailed = way_of(invitation, digest) == Way.MAILED and not invitation.is_expired(timezone.now())
+        address, page = invitation.email, reverse(_PAGE)
+        opened.note(request, address=address, digest=digest, page=page, proves_mailbox=is_mailed)
+    answer = redirect(_PAGE)
+    answer["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
+@login_not_required
+@require_safe
+def invitation(request: PageRequest) -> HttpResponse:
+    """Keeps the default Referrer-Policy: without a referrer, browsers send `Origin: null` with its forms, which Django
+    refuses.
+    """
+    found = find(opened.digest(request))
+    if found is None:
+        # One page for a link that was used, revoked, replaced or made up.
+        return render(request, "projects/invitations/unknown.html", status=404)
+    user = request.user if request.user.is_authenticated else None
+    is_own = user is not None and is_for(found, user)
+    if is_own and found.project.memberships.filter(user=user).exists():
+        announce(request, f"You are a member of {found.project.name} already.")
+        return redirect("apikeys:dashboard", found.project.public_id)
+    return render(request, "projects/invitations/page.html", _context(request, found, is_own))
+
+
+def _context(request: PageRequest, found: Invitation, is_own: bool) -> dict[str, Any]:
+    is_mailed = way_of(found, opened.digest(request) or b"") == Way.MAILED
+    is_unconfirmed = is_own and not is_confirmed(request.user)
+    return {
+        "invitation": found,
+        "role": Role(found.role).phrase,
+        "inviter": inviter_of(found.by),
+        "is_expired": found.is_expired(timezone.now()),
+        "is_own": is_own,
+        "must_confirm": is_unconfirmed and not is_mailed and _confirms_addresses(),
+        "will_be_cleared": is_unconfirmed and is_mailed,
+        "page": reverse(_PAGE),
+    }
+
+
+def _confirms_addresses() -> bool:
+    return bool(settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory")
+
+
+@login_not_required
+@require_POST
+def accept(request: PageRequest) -> HttpResponse:
+    """The invitation's own page answers whatever does not succeed, because it knows what is true now."""
+    if not request.user.is_authenticated:
+        return _to_sign_in()
+    found = find(opened.digest(request))
+    if found is None or _context(request, found, is_for(found, request.user))["must_confirm"]:
+        return redirect(_PAGE)
+    try:
+        accepted = services.accept(
+            digest=opened.digest(request),
+            by=request.user,
+            own=services.OwnWays(request.session.session_key, own_of_session(request, request.user)),
+            address=client_address(request),
+        )
+    except (services.InvitationGone, services.NotInvited, ProjectGone):
+        return redirect(_PAGE)
+    opened.forget(request)
+    return _after(request, accepted)
+
+
+def _after(request: PageRequest, accepted: services.Accepted) -> HttpResponse:
+    project = accepted.project
+    if accepted.is_new:
+        announce(request, f"You are now {Role(accepted.role).phrase} of {project.name}.")
+    else:
+        announce(request, f"You are a member of {project.name} already. Your role stays as it was.")
+    if accepted.was_cleared:
+        # Django ends the sessions of an account that gets another password. This one goes on.
+        update_session_auth_hash(request, accepted.user)
+    if accepted.was_cleared and accepted.had_password and keeps_password(accepted.user):
+        warn(request, "Your email is confirmed. Choose a new password now.")
+        return redirect("account_set_password")
+    return redirect("apikeys:dashboard", project.public_id)
+
+
+@login_not_required
+@require_POST
+def switch_account(request: PageRequest) -> HttpResponse:
+    """Signs out, and comes back to the invitation after the sign-in."""
+    kept = opened.kept(request)
+    if request.user.is_authenticated:
+        get_adapter().logout(request)
+    opened.keep(request, kept)
+    return _to_sign_in()
+
+
+@login_not_required
+@require_POST
+def ask_for_new(request: PageRequest) -> HttpResponse:
+    """Emails the owners, once a day for each invitation."""
+    found = find(opened.digest(request))
+    if found is None or not found.is_expired(timezone.now()):
+        return redirect(_PAGE)
+    project = found.project.public_id
+    if consume(request, "invitation_asked", key=found.public_id) and consume(request, "invitations_asked", key=project):
+        with transaction.atomic():
+            tell_of_request(found)
+        announce(request, "The owners of the project got an email. A new invitation comes by email if they send it.")
+    else:
+        warn(request, "The owners were already asked today. You can ask again tomorrow.")
+    return redirect(_PAGE)
+
+
+def _to_sign_in() -> HttpResponse:
+    return redirect_to_login(reverse(_PAGE), resolve_url(settings.LOGIN_URL))
