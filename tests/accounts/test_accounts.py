@@ -62,6 +62,16 @@ PRIVATE = {
     "end_session",
 }
 
+# These pages exist only where people sign in at a provider.
+OF_SINGLE_SIGN_ON = {
+    "single_sign_on",
+    "single_sign_on_callback",
+    "single_sign_on_confirm",
+    "single_sign_on_connections",
+    "single_sign_on_connect",
+    "single_sign_on_disconnect",
+}
+
 
 def test_every_account_page_is_known_to_be_open_or_private(settings):
     from django.urls import resolve
@@ -69,7 +79,7 @@ def test_every_account_page_is_known_to_be_open_or_private(settings):
     ours = {
         resolve(route.path()).url_name for route in all_routes() if route.is_account and "key>" not in route.pattern
     }
-    assert ours | {"account_confirm_email"} == OPEN | set(STAGES) | PRIVATE
+    assert ours | {"account_confirm_email"} == OPEN | set(STAGES) | PRIVATE | OF_SINGLE_SIGN_ON
 
 
 @pytest.mark.parametrize("name", sorted(OPEN))
@@ -81,6 +91,11 @@ def test_an_open_account_page_answers_a_stranger_in_our_layout(client, name):
     assert '<html lang="en">' in page
     assert re.search(r"<title>[^<]+ · Latchkey</title>", page)
     assert response["Cache-Control"].count("no-store") == 1
+
+
+@pytest.mark.parametrize("name", sorted(OF_SINGLE_SIGN_ON))
+def test_a_page_of_single_sign_on_does_not_exist_without_a_provider(client, name):
+    assert client.get(address_of(name)).status_code == HTTPStatus.NOT_FOUND
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))
