@@ -1,5 +1,6 @@
 """A provider that is down, slow, redirects or floods is answered in words, and blocks no other way in."""
 
+import json
 import time
 
 import pytest
@@ -25,11 +26,14 @@ def redirects(handler) -> None:
 
 
 def floods(handler) -> None:
+    """A good answer after 10 MB of spaces."""
     handler.send_response(200)
     handler.end_headers()
     piece = b" " * 1024 * 1024
     for _ in range(10):
         handler.wfile.write(piece)
+    form = {"code": ""} if handler.path == "/token" else {}
+    handler.wfile.write(json.dumps(handler.provider._answer(handler.path, form)[1]).encode())
 
 
 def drips(handler) -> None:
