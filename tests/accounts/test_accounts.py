@@ -62,7 +62,7 @@ PRIVATE = {
     "end_session",
 }
 
-# These pages exist only where people sign in at a provider.
+# These pages exist only where people sign in at a provider. tests/accounts/single_sign_on opens them.
 OF_SINGLE_SIGN_ON = {
     "single_sign_on",
     "single_sign_on_callback",
@@ -91,11 +91,6 @@ def test_an_open_account_page_answers_a_stranger_in_our_layout(client, name):
     assert '<html lang="en">' in page
     assert re.search(r"<title>[^<]+ · Latchkey</title>", page)
     assert response["Cache-Control"].count("no-store") == 1
-
-
-@pytest.mark.parametrize("name", sorted(OF_SINGLE_SIGN_ON))
-def test_a_page_of_single_sign_on_does_not_exist_without_a_provider(client, name):
-    assert client.get(address_of(name)).status_code == HTTPStatus.NOT_FOUND
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))
