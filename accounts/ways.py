@@ -1,9 +1,11 @@
 """The ways to sign in that SIGN_IN lists, and the pages that belong to passwords alone."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 
 # Beside the pages that have "password" or "signup" in their names. A passkey that signs in without a password would
 # lead past the provider.
@@ -25,14 +27,24 @@ def has_single_sign_on() -> bool:
     return "oidc" in settings.SIGN_IN
 
 
+def only_with_provider(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """404 unless SIGN_IN lists single sign-on."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not has_single_sign_on():
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
 def is_closed(request: HttpRequest) -> bool:
-    """Whether the page belongs to a way to sign in that is switched off."""
+    """Whether the page belongs to passwords, and nobody has one."""
     match = request.resolver_match
     if match is None or match.app_name == "admin":
         return False
     name = str(match.url_name)
-    if name.startswith("single_sign_on"):
-        return not has_single_sign_on()
     if has_passwords() or (name in _OF_SUPERUSERS and keeps_password(request.user)):
         return False
     if name == "account_login":

@@ -24,7 +24,7 @@ from accounts.sessions.session_list import end_sessions_after_change
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from accounts.single_sign_on.identities import Identity
 from accounts.single_sign_on.problems import Problem
-from accounts.ways import has_passwords, has_single_sign_on
+from accounts.ways import has_passwords, has_single_sign_on, only_with_provider
 from common.security_log import Event, record_on_commit
 
 _PAGE = "single_sign_on_connections"
@@ -114,6 +114,7 @@ def drop_all_except(user: User, subjects: set[str]) -> None:
 # The page
 
 
+@only_with_provider
 @require_safe
 def list_connections(request: PageRequest) -> HttpResponse:
     rows = SocialAccount.objects.filter(user=request.user).order_by("date_joined", "pk")
@@ -126,6 +127,7 @@ def list_connections(request: PageRequest) -> HttpResponse:
     return render(request, "single_sign_on/connections.html", context)
 
 
+@only_with_provider
 @require_POST
 def disconnect(request: PageRequest) -> HttpResponse:
     """Removes the connection with `issuer`; the last way in stays."""

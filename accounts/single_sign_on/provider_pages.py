@@ -36,6 +36,7 @@ from accounts.single_sign_on.entering import enter
 from accounts.single_sign_on.id_tokens import LEEWAY_SECONDS
 from accounts.single_sign_on.identities import Identity, identity_of
 from accounts.single_sign_on.problems import Problem, not_begun_here, page
+from accounts.ways import only_with_provider
 from common import outages
 from common.security_log import Event, record
 
@@ -49,12 +50,14 @@ _FAILURES = {
 
 
 @login_not_required
+@only_with_provider
 @require_POST
 def begin(request: HttpRequest) -> HttpResponse:
     """Sends the person to the provider, to sign in."""
     return _visit(request, SIGN_IN, page_that_follows(request), max_age=_SAY_WHEN)
 
 
+@only_with_provider
 @require_POST
 def begin_connecting(request: PageRequest) -> HttpResponse:
     """Sends a signed-in person to the provider, to connect the account."""
@@ -63,6 +66,7 @@ def begin_connecting(request: PageRequest) -> HttpResponse:
     return question or _visit(request, CONNECT, here, max_age=_SAY_WHEN)
 
 
+@only_with_provider
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: PageRequest) -> HttpResponse:
     """Asks who is there, and has the provider ask: it must not rely on an earlier sign-in."""
@@ -93,6 +97,7 @@ def _visit(request: HttpRequest, purpose: str, back_to: str, **parameters: Any) 
 
 
 @login_not_required
+@only_with_provider
 @require_GET
 def come_back(request: HttpRequest) -> HttpResponse:
     """The provider's answer, once for each visit. Its code stays out of the log."""

@@ -63,7 +63,7 @@ class LoginRequired(LoginRequiredMiddleware):
 
 
 class WaysIn:
-    """Answers 404 on the pages of a way to sign in that SIGN_IN does not list."""
+    """Answers 404 on the pages of passwords if SIGN_IN does not list them."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -53,7 +53,9 @@ def test_a_recent_sign_in_at_the_provider_is_enough(client, key):
     assert reveals(client, key)
 
 
-@pytest.mark.parametrize("auth_time", [None, int(time.time()) - 3 * 60 * 60, "yesterday", True])
+@pytest.mark.parametrize(
+    "auth_time", [None, int(time.time()) - 3 * 60 * 60, "yesterday", True], ids=["none", "3 hours", "text", "true"]
+)
 def test_a_provider_that_knows_the_person_from_long_ago_confirms_nothing(client, provider, key, auth_time):
     """T21: who finds an open browser can sign out, and in again by a session at the provider."""
     client.logout()

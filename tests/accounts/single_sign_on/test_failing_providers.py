@@ -7,8 +7,9 @@ from django.urls import reverse
 
 from accounts.single_sign_on import conversation, discovery
 from tests.support.people.accounts import is_signed_in, log_in
-from tests.support.people.lying_provider import begin
+from tests.support.people.lying_provider import LyingProvider, begin, sign_in
 from tests.support.places.pages import text
+from tests.support.programs.mail_server import new_certificate
 from tests.support.programs.postgres import free_port
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,20 @@ def test_every_failure_of_the_provider_is_answered_in_words(client, provider, pe
 def test_a_provider_that_cannot_be_reached_is_answered_in_words(client, provider, settings):
     settings.OIDC_ISSUER = f"http://127.0.0.1:{free_port()}"
     assert_in_words(client, client.post("/accounts/single-sign-on/"))
+
+
+def test_a_provider_is_asked_over_tls_with_a_certificate_that_this_server_trusts(
+    client, provider, settings, tmp_path, monkeypatch
+):
+    certificate = new_certificate(tmp_path)
+    with LyingProvider(certificate).running() as secure:
+        settings.OIDC_ISSUER = secure.issuer
+        assert_in_words(client, client.post("/accounts/single-sign-on/"))
+        assert not secure.asked
+        discovery.forget()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert sign_in(client, secure).status_code == 302
+        assert is_signed_in(client)
 
 
 def test_a_failure_is_remembered_so_that_the_next_person_is_answered_at_once(client, provider):

@@ -38,6 +38,8 @@ OPEN_TO_STRANGERS = {
     "accounts/first-password/",
     "accounts/2fa/authenticate/",
     "accounts/2fa/webauthn/login/",
+    "accounts/single-sign-on/",
+    "accounts/single-sign-on/callback/",
     "admin/login/",
 }
 

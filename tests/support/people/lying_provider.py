@@ -2,12 +2,14 @@
 
 import json
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -37,10 +39,10 @@ def pem() -> bytes:
 
 class LyingProvider:
     """`claims` and `header` replace parts of each token; None leaves a claim out. `answers` replace whole answers, by
-    path: a dictionary, or a function that writes the answer.
+    path: a dictionary, or a function that writes the answer. With a `certificate`, the provider speaks TLS.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.claims: dict[str, Any] = {}
         self.userinfo: dict[str, Any] = {}
         self.header: dict[str, Any] = {}
@@ -52,7 +54,12 @@ class LyingProvider:
         self._visits: dict[str, dict[str, str]] = {}  # by code
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self.issuer = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.issuer = f"{'https' if certificate else 'http'}://127.0.0.1:{self._server.server_address[1]}"
+        if certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that refuses it
 
     @contextmanager
     def running(self) -> Iterator["LyingProvider"]:
