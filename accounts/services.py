@@ -54,7 +54,10 @@ def consequences_of_deactivation(user: User) -> list[Consequence]:
 
 
 def deactivate_account(*, user: User, by: User | None, address: str | None = None) -> bool:
-    """Stops the person's sign-in and the keys that they created. False if the account was deactivated already."""
+    """Stops the person's sign-in and the keys for which they are responsible.
+
+    False if the account was deactivated already.
+    """
     return _switch(user, False, account_deactivated, by, address)
 
 

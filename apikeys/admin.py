@@ -74,6 +74,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "public_id",
         "project",
         "responsible",
+        "creator",
         "state",
         "pause_reason",
         "expires_at",
@@ -100,9 +101,13 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "created_at",
         "last_used_at",
     )
-    list_filter = (StateFilter, "pause_reason", "created_at", "last_used_at")
+    list_filter = (StateFilter, "pause_reason", ("creator", admin.EmptyFieldListFilter), "created_at", "last_used_at")
     list_select_related = ("project", "responsible")
-    search_fields = ("name", "public_id", "project__name", "project__public_id", "responsible__email")
+    # A key that was never handed over has no `creator`: its creator is responsible for it.
+    search_fields = (
+        *("name", "public_id", "project__name", "project__public_id"),
+        *("responsible__email", "creator__email"),
+    )
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     actions = ("pause", "re_enable")

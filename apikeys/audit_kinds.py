@@ -238,7 +238,7 @@ HANDED_OVER = register(
         "key_handed_over",
         Subject.KEY,
         "Key handed over",
-        "{after} took {key} over from {before}",
+        "{by} handed {key} over from {before} to {after}",
         "arrows-right-left",
         Event.KEY_HANDED_OVER,
         # No switch: a thief of a session could switch it off first.
@@ -247,6 +247,7 @@ HANDED_OVER = register(
             "API key handed over",
             "Another person is responsible for an API key now. The key works as before, and answers with their name.",
             f"If this was not you or someone you trust, roll the key, then {CHECK_ACCOUNTS}.",
+            why="You get this email because you own the project, or because the key works, or worked, in your name.",
         ),
         names=True,
     )

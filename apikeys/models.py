@@ -242,6 +242,11 @@ class ApiKey(models.Model):
         return self.creator or self.responsible
 
     @property
+    def is_handed_over(self) -> bool:
+        """Whether somebody else than the creator is responsible for the key."""
+        return self.creator_id not in (None, self.responsible_id)
+
+    @property
     def was_used_recently(self) -> bool:
         """Whether a request came in the last 7 days. Then deleting the key asks for its name."""
         return self.last_used_at is not None and self.last_used_at > timezone.now() - RECENTLY

@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from apikeys.pages import actions, project, secret_visibility, usage_pages
 from apikeys.pages.lifetimes import edit_and_end, pause_pages, rolls
+from apikeys.pages.people import key_over, removing
 from projects.audit_log import activity
 
 app_name = "apikeys"
@@ -18,6 +19,10 @@ key_actions: list[URLPattern] = [
     path("copy/", actions.copy, name="copy"),
     path("reveal/", actions.reveal, name="reveal"),
     path("delete/", actions.delete, name="delete"),
+    path("hand-over/", key_over.hand_over, name="hand_over"),
+    path("offer/accept/", key_over.accept, name="accept_offer"),
+    path("offer/decline/", key_over.decline, name="decline_offer"),
+    path("offer/withdraw/", key_over.withdraw, name="withdraw_offer"),
     path("roll/", rolls.roll, name="roll"),
     path("roll/extend/", rolls.extend_old, name="extend_old"),
     path("first-request/", project.first_request, name="first_request"),
@@ -33,6 +38,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("activity.csv", activity.activity_csv, name="activity_csv"),
     path("show-once/", secret_visibility.switch_on, name="show_once"),
     path("keep-secrets/", secret_visibility.switch_off, name="keep_secrets"),
+    path("members/<user_id:user_id>/remove/", removing.remove, name="remove_member"),
     path("keys/new/", actions.create, name="create"),
     path("keys/<key_id:key_id>/", include(key_actions)),
 ]

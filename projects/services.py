@@ -1,5 +1,7 @@
 """Every change of a project. One keyword-only function each, atomic, taking who does it as `by`."""
 
+from collections.abc import Mapping
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -16,6 +18,9 @@ from projects.members.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import CREATORS_ROLE, Permission
 from projects.signals import project_deleted
+
+# The kinds of emails that a member can switch off: `mail_created` of Membership, and so on.
+MAIL_KINDS = ("created", "deleted", "revealed", "reported", "ending", "new_address")
 
 
 def create_project(
@@ -81,49 +86,29 @@ def rename_project(*, project: Project, name: str, by: User, address: str | None
     return True
 
 
-def choose_mails(
-    *,
-    project: Project,
-    by: User,
-    created: bool,
-    deleted: bool,
-    revealed: bool,
-    reported: bool,
-    ending: bool,
-    new_address: bool,
-    address: str | None = None,
-) -> None:
-    """Which emails about the project's keys `by` gets, who is an owner or a developer. A change is an event.
+def choose_mails(*, project: Project, by: User, choice: Mapping[str, bool], address: str | None = None) -> None:
+    """Which emails about the project's keys `by` gets; it is each member's own choice. A change is an event.
 
-    A change is dated, so that audit_log/owner_emails.py knows of which events the person was told.
+    `choice` says for each of MAIL_KINDS whether it is on. A change is dated, so that audit_log/owner_emails.py knows of
+    which events the member was told. Members whose role gets no emails have no choice.
     """
-    choice = {
-        "mail_created": created,
-        "mail_deleted": deleted,
-        "mail_revealed": revealed,
-        "mail_reported": reported,
-        "mail_ending": ending,
-        "mail_new_address": new_address,
-    }
     with transaction.atomic():
-        member = (
-            Membership.objects.that(Permission.GET_MAILS).select_for_update().filter(project=project, user=by).first()
-        )
-        if member is None or all(getattr(member, name) == value for name, value in choice.items()):
+        told = Membership.objects.that(Permission.GET_MAILS).select_for_update()
+        member = told.filter(project=project, user=by).first()
+        if member is None or all(getattr(member, f"mail_{kind}") == choice[kind] for kind in MAIL_KINDS):
             return
         before = _switched_on(member)
-        for name, value in choice.items():
-            setattr(member, name, value)
+        for kind in MAIL_KINDS:
+            setattr(member, f"mail_{kind}", choice[kind])
         member.mails_chosen_at = timezone.now()
-        member.save(update_fields=[*choice, "mails_chosen_at"])
-        kind, after = audit_kinds.NOTIFICATIONS_CHANGED, _switched_on(member)
-        record(kind, project=project, by=by, address=address, before=before, after=after)
+        member.save(update_fields=[*(f"mail_{kind}" for kind in MAIL_KINDS), "mails_chosen_at"])
+        event, after = audit_kinds.NOTIFICATIONS_CHANGED, _switched_on(member)
+        record(event, project=project, by=by, address=address, before=before, after=after)
 
 
 def _switched_on(member: Membership) -> str:
     """The kinds of emails that the member gets, as words."""
-    kinds = ("created", "deleted", "revealed", "reported", "ending", "new_address")
-    return ", ".join(kind for kind in kinds if getattr(member, f"mail_{kind}")) or "none"
+    return ", ".join(kind for kind in MAIL_KINDS if getattr(member, f"mail_{kind}")) or "none"
 
 
 def delete_project(*, project: Project, by: User | None, address: str | None = None) -> None:

@@ -3,3 +3,7 @@ from django.dispatch import Signal
 # Sent, with `project`, `by` and `address`, inside the transaction that deletes a project, so that each app ends its own
 # rows in the same transaction. An error in a receiver undoes everything.
 project_deleted = Signal()
+
+# Sent, with `project`, `user` and `role` (None: removed), inside the transaction that changes a member, so that each
+# app ends what the person may not have any more.
+member_changed = Signal()

@@ -18,11 +18,6 @@ urlpatterns = [
     path(
         "projects/<project_id:project_id>/members/<user_id:user_id>/role/", member_pages.change_role, name="change_role"
     ),
-    path(
-        "projects/<project_id:project_id>/members/<user_id:user_id>/remove/",
-        member_pages.remove_member,
-        name="remove_member",
-    ),
     path("projects/<project_id:project_id>/invitations/", invitation_pages.invite, name="invite"),
     path(f"{_INVITATION}resend/", invitation_pages.resend, name="resend_invitation"),
     path(f"{_INVITATION}link/", invitation_pages.copy_link, name="copy_invitation_link"),

@@ -92,7 +92,8 @@ def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
         return question
     form = MailsForm(request.POST)
     form.full_clean()
-    services.choose_mails(project=project, by=request.user, address=client_address(request), **form.cleaned_data)
+    address = client_address(request)
+    services.choose_mails(project=project, by=request.user, choice=form.cleaned_data, address=address)
     announce(request, "Notification settings saved.")
     return redirect(back_to)
 

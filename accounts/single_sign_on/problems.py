@@ -37,7 +37,7 @@ class Refused(Problem):
 
     def __init__(self, reason: str) -> None:
         text = f"The answer of {settings.OIDC_NAME} did not prove who you are. Try again."
-        super().__init__(reason, "You were not signed in", f"{text} If this happens again, ask an administrator.")
+        super().__init__(reason, "Answer not accepted", f"{text} If this happens again, ask an administrator.")
 
 
 def not_begun_here() -> Problem:
@@ -48,7 +48,7 @@ def not_begun_here() -> Problem:
 
 def cancelled() -> Problem:
     text = f"You left {settings.OIDC_NAME} before it was done. Nothing was changed."
-    return Problem("cancelled", "You were not signed in", text, HTTPStatus.OK)
+    return Problem("cancelled", "Cancelled", text, HTTPStatus.OK)
 
 
 def page(request: HttpRequest, problem: Problem, back_to: str = "") -> HttpResponse:

@@ -48,7 +48,7 @@ VERIFY_DOCUMENT: dict[str, Any] = {
             "headers": {
                 "X-Latchkey-Key": _header("The key's id."),
                 "X-Latchkey-Project": _header("The id of the key's project."),
-                "X-Latchkey-User": _header("The id of the user who created the key."),
+                "X-Latchkey-User": _header("The id of the user who is responsible for the key."),
                 "X-Latchkey-Expires": _header(
                     "When the key stops working, as an HTTP date. Only in the last 30 days before that."
                 ),
@@ -94,7 +94,7 @@ router = Router(tags=["Keys"])
     operation_id="getMe",
 )
 def me(request: KeyRequest) -> dict[str, Any]:
-    """Who the key is: the key itself, its project, and the user who created it."""
+    """Who the key is: the key itself, its project, and the user who is responsible for it."""
     identity = request.identity
     at = identity.key_expires_at
     data = {

@@ -35,21 +35,22 @@ _STOPPED = Email(
     None,
     "Account deactivated",
     "The account below was deactivated and cannot sign in. Requests using the API keys "
-    "that it created are now rejected.",
-    "If programs still need these keys, an owner who can sign in has to create new ones. "
-    "The keys work again if the operators of this server reactivate the account.",
+    "for which it is responsible are now rejected.",
+    "If programs still need these keys, an owner can take each of them over on the key's page. It then works again. "
+    "The keys also work again if the operators of this server reactivate the account.",
     section="",
     why="You get this email because you own these projects. All owners get it.",
 )
 _WORKING = _STOPPED._replace(
     subject="Account reactivated",
-    what="The account below was reactivated. Requests using the API keys that it created are allowed again.",
+    what="The account below was reactivated. Requests using the API keys for which it is responsible "
+    "are allowed again.",
     advice="If these keys are no longer needed, delete them.",
 )
 
 
 def active_keys_of(user: User) -> QuerySet[ApiKey]:
-    """The active keys of living projects that the account created. They stop with it."""
+    """The active keys of living projects for which the account is responsible. They stop with it."""
     return ApiKey.objects.filter(responsible=user, state=KeyState.ACTIVE, project__deleted_at=None)
 
 
@@ -58,16 +59,18 @@ def consequences(user: User, **kwargs: Any) -> list[Consequence]:
     keys, projects = active_keys_of(user), projects_of_nobody_else(user)
     found = [
         Consequence(
-            "Active API keys that this account created",
-            "Requests using these keys are rejected at once, with 403 forbidden. The keys work again if the account is "
-            "reactivated. The owners of their projects get an email.",
+            "Active API keys for which this account is responsible",
+            "Requests using these keys are rejected at once, with 403 forbidden. To deactivate the account without "
+            "stopping them, have them handed over first: owners do that on a key's page, and operators with "
+            "manage.py handover. The keys also work again if the account is reactivated. The owners of their projects "
+            "get an email.",
             [f"{key.name} in {key.project.name}" for key in keys.select_related("project")[:SHOWN]],
             keys.count(),
         ),
         Consequence(
             "Projects that have no other active owner",
-            "Nobody can manage them until you make someone an owner. Keys in them that other people created keep "
-            "working.",
+            "Nobody can manage them until you make someone an owner. Keys in them for which other people are "
+            "responsible keep working.",
             [f"{project.name} ({project.public_id})" for project in projects[:SHOWN]],
             projects.count(),
         ),
@@ -129,12 +132,8 @@ def _thing(key: ApiKey, is_member: bool) -> Thing:
 
 
 @receiver(account_deleted)
-def end_offers(user: User, address: str | None, **kwargs: Any) -> None:
-    """Declines the keys that were offered to the person, and withdraws their own offers."""
-    for offer in KeyOffer.objects.filter(Q(to=user) | Q(by=user)).select_related("key", "to").order_by("pk"):
-        if not KeyOffer.objects.filter(pk=offer.pk).delete()[0]:
-            continue
-        if offer.to == user:
-            record(audit_kinds.OFFER_DECLINED, key=offer.key, by=user, address=address)
-        else:
+def withdraw_offers_of(user: User, address: str | None, **kwargs: Any) -> None:
+    """Withdraws the keys that the person offered. Offers to the person end as their memberships do."""
+    for offer in KeyOffer.objects.filter(by=user).select_related("key", "to").order_by("pk"):
+        if KeyOffer.objects.filter(pk=offer.pk, by=user).delete()[0]:
             record(audit_kinds.OFFER_WITHDRAWN, key=offer.key, by=user, address=address, before=str(offer.to))

@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import audit_kinds
+from apikeys.hand_over.models import KeyOffer
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
 from apikeys.keys.key_errors import KeyGone, NameChanged, ShownOnce
@@ -174,7 +175,10 @@ def _deleted() -> dict[str, object]:
 def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
     """Stops the key for good and destroys its ciphertext. False if it was deleted already."""
     change = Change(key, by, address, timezone.now())
-    return change.make(~Q(state=KeyState.DELETED), audit_kinds.DELETED, _deleted())
+    with transaction.atomic():
+        deleted = change.make(~Q(state=KeyState.DELETED), audit_kinds.DELETED, _deleted())
+        KeyOffer.objects.filter(key=key).delete()
+    return deleted
 
 
 def delete_keys_of(*, project: Project, by: User | None, address: str | None = None) -> int:
@@ -186,6 +190,7 @@ def delete_keys_of(*, project: Project, by: User | None, address: str | None = N
     with transaction.atomic():
         pks = list(project.api_keys.alive().select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         project.api_keys.alive().filter(pk__in=pks).update(**_deleted())
+        KeyOffer.objects.filter(key__project=project).delete()
         record_for_keys(audit_kinds.DELETED, project=project, key_pks=pks, by=by, address=address)
     return len(pks)
 

@@ -76,7 +76,10 @@ def find_key(key_id: str) -> ApiKey:
 
 
 def find_creator(project: Project, email: str | None) -> User:
-    """The account that the key will speak for. Raises CommandError if it may not create keys in the project."""
+    """The account that will be responsible for a new key.
+
+    Raises CommandError if it may not create keys in the project.
+    """
     creators = project.memberships.that(Permission.MANAGE_KEYS)
     if email is None:
         active = creators.filter(user__is_active=True).select_related("user")

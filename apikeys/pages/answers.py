@@ -22,7 +22,7 @@ FORMS_OF_PAGES = {"dashboard", "onboarding", "create", "key"}
 
 def find_key(project: Project, key_id: str) -> ApiKey:
     """Deleted keys too: a member whose page shows a key that was just deleted is told so."""
-    key: ApiKey = get_object_or_404(project.api_keys.select_related("responsible"), public_id=key_id)
+    key: ApiKey = get_object_or_404(project.api_keys.select_related("responsible", "creator"), public_id=key_id)
     return key
 
 

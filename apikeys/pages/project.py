@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models import Count, Exists, F, Q, QuerySet, Window
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Lower
 from django.http import HttpResponse, QueryDict
@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest, path_that_asked
+from apikeys.hand_over.models import KeyOffer
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import NOT_ENDED, RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
@@ -122,7 +123,7 @@ def row_address(project: Project, key: ApiKey) -> str:
 
 def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
     """The chosen page of the chosen keys, with their figures. `living` keys are there without a choice."""
-    keys = project.api_keys.select_related("responsible").order_by(*_SORTED[choice["sort"]])
+    keys = project.api_keys.select_related("responsible", "creator").order_by(*_SORTED[choice["sort"]])
     keys = keys.standing_as(*STANDINGS_OF[choice["state"]]) if choice["state"] else keys.alive()
     if choice["q"]:
         keys = keys.filter(named_like(choice["q"]) | Q(mask__contains=choice["q"]))
@@ -154,8 +155,9 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     if not counted and not project.api_keys.exists() and Permission.MANAGE_KEYS in context["can"]:
         return redirect("apikeys:onboarding", project.public_id)
     # Keys of active accounts first, then the key that was used last; among keys that were never used, the newest.
-    alive = project.api_keys.alive().select_related("responsible")
-    keys = list(alive.order_by("-responsible__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
+    offers = KeyOffer.objects.filter(key__project=project, to=request.user)
+    alive = project.api_keys.alive().select_related("responsible").annotate(any_offer=Exists(offers))
+    keys: list[Any] = list(alive.order_by("-responsible__is_active", _USED_LAST, "-created_at", "-pk")[:KEYS_OFFERED])
     chosen = request.GET.get("key")
     key = next((key for key in keys if key.public_id == chosen), None) or _newest_of_roll(keys[0] if keys else None)
     with_rehearsals([key] if key else [])
@@ -166,6 +168,7 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
         "keys": keys,
         "stopped": reported_or_tried(project, besides=key),
         "ending": _ending_soon(living, besides=key),
+        "offers": offers.select_related("key", "by")[:STOPPED_SHOWN] if keys and keys[0].any_offer else [],
         "counts": counts,
         "files": files,
         "file_count": files[0].number if files else 0,
@@ -261,7 +264,8 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
 @require_safe
 def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    key = get_object_or_404(project.api_keys.select_related("responsible"), public_id=key_id)
+    people = ("responsible", "creator", "offer__to", "offer__by")
+    key = get_object_or_404(project.api_keys.select_related(*people), public_id=key_id)
     choice = list_choice(request.GET, RangeForm)
     period = choice["range"] if request.GET.get("range") else Period.MONTH
     context = project_context(project) | {

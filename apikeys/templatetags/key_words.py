@@ -11,7 +11,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from apikeys.models import ApiKey
 from apikeys.standing import Standing
@@ -25,6 +25,7 @@ from projects.permissions import Permission
 register = template.Library()
 
 _NEW_KEY = "Create a new key"
+_TAKE_OVER = "take this one over"
 _HEIGHT = 24
 _LISTED = 3  # addresses on one line
 _STEP = 4  # a day's width; main.css leaves the last quarter empty, so that each day is a bar
@@ -83,6 +84,13 @@ def listed(callers: Callers) -> SafeString:
     return format_html("{} and {} more", line, intcomma(more)) if more > 0 else line
 
 
+@register.filter
+def people(key: ApiKey) -> str:
+    """`Created 3 November 2026 by ada@example.com`, and who is responsible if that is somebody else."""
+    made = f"Created {key.created_at.day} {key.created_at:%B %Y} by {key.created_by.with_name}"
+    return f"{made}, responsible: {key.responsible.with_name}" if key.is_handed_over else made
+
+
 @register.simple_tag
 def end_of(key: ApiKey) -> str:
     """When a key ends, or ended: `26 February 2027, 09:30 UTC, in 90 days`, `Never`. It names the rule of quiet."""
@@ -99,13 +107,23 @@ def left(at: datetime) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def advice(context: dict[str, Any], standing: Standing) -> str:
-    """What to do about a key; whoever may create a new key gets a link to the form. Takes `project` and `can`."""
-    before, found, after = standing.advice.partition(_NEW_KEY)
-    if not found or Permission.MANAGE_KEYS not in context["can"]:
-        return standing.advice
-    address = reverse("apikeys:create", args=[context["project"].public_id])
-    return format_html('{}<a href="{}">{}</a>{}', before, address, found, after)
+def advice(context: dict[str, Any], standing: Standing, key: ApiKey) -> str:
+    """What to do about a key; a person who may do it gets links to the forms. Takes `project` and `can`."""
+    project, text = context["project"], standing.advice
+    if Permission.MANAGE_KEYS in context["can"]:
+        text = _linked(text, _NEW_KEY, reverse("apikeys:create", args=[project.public_id]))
+    if Permission.HAND_OVER_KEYS in context["can"]:
+        text = _linked(text, _TAKE_OVER, reverse("apikeys:hand_over", args=[project.public_id, key.public_id]))
+    return text
+
+
+def _linked(text: str, words: str, address: str) -> str:
+    """The text, where these words, if it has them, are a link."""
+    before, found, after = text.partition(words)
+    if not found:
+        return text
+    # The text may have a link already. Nothing in it is what a person wrote.
+    return format_html('{}<a href="{}">{}</a>{}', mark_safe(before), address, found, mark_safe(after))  # noqa: S308
 
 
 @register.simple_tag

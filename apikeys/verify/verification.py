@@ -36,8 +36,8 @@ _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([0-9A-Za-z_]{1,64})")
 
 
 class Identity(NamedTuple):
-    """Who the request is from: the key, its project and the user who created the key. Each field is declared with its
-    column.
+    """Who the request is from: the key, its project and the user who is responsible for the key. Each field is declared
+    with its column.
     """
 
     key_pk: Annotated[int, "k.id"]

@@ -1,5 +1,6 @@
 """Who gets an email about an event, and how the email is written. The kinds of events have the words."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import structlog
@@ -33,7 +34,7 @@ class NamedKey(Protocol):
     def mask(self) -> str: ...
 
 
-def tell(kind: Kind, event: AuditEvent, key: NamedKey | None) -> None:
+def tell(kind: Kind, event: AuditEvent, key: NamedKey | None, also: Iterable[User] = ()) -> None:
     """Has the email about `event` sent once it is committed. Called before the event is written.
 
     A project that is being deleted has an email of its own, see `tell_of_deleted_project`.
@@ -48,6 +49,7 @@ def tell(kind: Kind, event: AuditEvent, key: NamedKey | None) -> None:
     people = _addresses(owners.exclude(user=event.by) if is_creator else owners)
     if event.member and not is_creator:
         people = [(event.member.email, event.project.name, event.project.public_id), *people]
+    people += [(user.email, event.project.name, event.project.public_id) for user in also]
     about = key.name if key else event.member.email if event.member else ""
     _send(people, kind.email, about, _lines(kind, event, key))
 
@@ -56,6 +58,11 @@ def tell_of_deleted_project(project: Project, email: Email, by: User | None, add
     """One email for all keys of the project. Called in the transaction that deletes the project."""
     owners = Membership.objects.mailed(email.switch).filter(project=project)
     _send(_addresses(owners), email, "", circumstances(by, address))
+
+
+def tell_person(user: User, project: Project, email: Email, about: str, lines: list[Line]) -> None:
+    """An email to one person. Called in the transaction of the change that it is about."""
+    _send([(user.email, project.name, project.public_id)], email, about, lines)
 
 
 def tell_owners(project: Project, email: Email, about: str, lines: list[Line]) -> None:

@@ -70,27 +70,6 @@ def change_role(request: PageRequest, project_id: str, user_id: str) -> HttpResp
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def remove_member(request: PageRequest, project_id: str, user_id: str) -> HttpResponse:
-    project = get_project(request.user, project_id, can=Permission.MANAGE_MEMBERS)
-    member = _find_member(project, user_id)
-    if member.user == request.user:
-        return redirect("projects:leave", project.public_id)
-    if question := ask_who_it_is(request, back_to=request.path, again="press Remove again"):
-        return question
-    context = rights(project) | {"member": member}
-    if request.method != "POST":
-        return render(request, "projects/members/remove.html", context)
-    try:
-        manage_member(project=project, user=member.user, role=None, by=request.user, address=client_address(request))
-    except ValidationError as error:
-        return render(request, "projects/members/remove.html", context | {"errors": error.messages}, status=422)
-    except MemberGone:
-        return _gone(request, project, member.user)
-    announce(request, f"Removed {member.user} from {project.name}.")
-    return redirect("projects:members", project.public_id)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
 def leave(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     if question := ask_who_it_is(request, back_to=request.path, again="press Leave project again"):

@@ -12,6 +12,7 @@ from projects.audit_log.recording import record
 from projects.locks import lock_project
 from projects.models import Membership, Project
 from projects.permissions import Permission, Role, permissions_of
+from projects.signals import member_changed
 
 
 class NoLongerAllowed(Gone):
@@ -42,6 +43,7 @@ def change_member(
         _write(project, user, membership, role)
         kind = _kind_of_change(before, role, by_themselves=by == user)
         record(kind, project=project, member=user, role=role or before or "", by=by, address=address)
+        member_changed.send(sender=Membership, project=project, user=user, role=role)
     return True
 
 

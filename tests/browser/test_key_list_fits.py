@@ -1,13 +1,17 @@
 """The list of keys and a key's page at every width, with the longest names and a revealed secret."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, report_leak
+from apikeys.models import ApiKey
 from tests.browser.places import button, key_page, many_calls, said, settings_page, used
 
-NAMES = ["W" * 64, "checkout_service_eu_west_1_prod", "Leaked"]
+NAMES = ["W" * 64, "checkout_service_eu_west_1_prod", "Leaked", "Until tomorrow", "Ends soon"]
 NOTE = (
     "The old checkout is switched off on Sunday. Nobody should miss this key until then, and nobody did in the last "
     "rehearsal. Ask Bea before it is deleted."
@@ -40,6 +44,11 @@ FAULTS = """async () => {
 }"""
 
 
+# Each key with a million requests today.
+BUSY = """() => document.querySelectorAll('.key-requests a > span').forEach(
+  number => { number.innerHTML = '1,234,567 today<br>1,234,567 rejected' })"""
+
+
 @pytest.fixture
 def page(page, sign_in, owner, project):
     keys = [create_key(project=project, name=name, by=owner) for name in NAMES]
@@ -47,6 +56,8 @@ def page(page, sign_in, owner, project):
     many_calls(keys[0].key, hours=2)
     pause_key(key=keys[1].key, by=owner, note=NOTE)
     report_leak(secret=keys[2].secret)
+    pause_key(key=keys[3].key, by=owner, until=timezone.now() + timedelta(hours=22))
+    ApiKey.objects.filter(pk=keys[4].key.pk).update(expires_at=timezone.now() + timedelta(days=5))
     sign_in(page, owner)
     page.key = keys[0].key
     return page
@@ -61,6 +72,8 @@ def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, project)
         page.set_viewport_size({"width": width, "height": 800})
         faults |= {width: found} if (found := page.evaluate(FAULTS)) else {}
     assert faults == {}
+    page.evaluate(BUSY)
+    assert page.evaluate(FAULTS) == []
     assert page.locator(".badge.reported").bounding_box()["height"] < THREE_LINES
     ends = "numbers => numbers.map(number => Math.round(number.getBoundingClientRect().right))"
     assert len(set(page.locator(".key-requests a > span").evaluate_all(ends))) == 1

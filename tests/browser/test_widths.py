@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys.pausing import pause_key
-from apikeys.keys.services import create_key, delete_key, report_leak
+from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
 from apikeys.standing import KeyState
 from projects.invitations.services import copy_link
 from tests.browser.places import (
@@ -127,7 +127,10 @@ def worst(project, owner):
 
 def places(worst):
     """A new page needs one line here."""
-    project, _, busy, paused = worst
+    project, active, busy, paused = worst
+    colleague = project.members.get(email__startswith="colleague")
+    for key in (active, busy, paused):
+        copy_secret(key=key, by=colleague)
     settings = settings_page(project)
     return [
         Place("dashboard", dashboard(project)),
@@ -146,6 +149,8 @@ def places(worst):
         Place("usage of a month", f"{usage_page(project)}?range=30d"),
         Place("activity", activity(project)),
         Place("members", members_page(project)),
+        Place("remove member", f"{members_page(project)}{colleague.public_id}/remove/"),
+        Place("hand over", key_page(colleague.keys.get(), "hand_over")),
         Place("leave", f"{members_page(project)}leave/"),
         Place("invitation", path_of(copy_link(invitation=project.invitations.get(), by=project.created_by)[1])),
         Place("delete project", f"{dashboard(project)}delete/"),

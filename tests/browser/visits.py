@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
+from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.browser.places import (
     activity,
@@ -125,6 +126,9 @@ def until_a_date(page):
 def owners_places(furnished, owner):
     viewer = furnished.project.members.exclude(pk=owner.pk).get()
     project, active, paused, busy, _gone = furnished
+    # The viewer has managed keys once.
+    AuditEvent.objects.create(project=project, key=paused, kind="copied", by=viewer)
+    ApiKey.objects.filter(pk=busy.pk).update(responsible=viewer)
     settings = settings_page(project)
     lonely_paused = other_project(owner, "Paused", KeyState.PAUSED)
     bereft = other_project(owner, "Bereft", KeyState.DELETED)
@@ -160,6 +164,7 @@ def owners_places(furnished, owner):
         Place("settings, at the limit", settings_page(full)),
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
+        Place("hand over", key_page(busy, "hand_over")),
         Place("settings, stop storing secrets", settings, lambda page: button(page, "Stop storing secrets…").click()),
         Place("pause for", key_page(busy, "pause_for"), until_a_date),
         Place("end of pause", key_page(paused, "change_end_of_pause"), until_a_date),

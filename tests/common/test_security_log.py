@@ -278,6 +278,24 @@ def ends_and_pauses(world, secrets):
             record_event(kind, key=key, by=None, address=None, **names)
 
 
+def hands(world, secrets):
+    """A key that is offered three times to a member, who accepts it and leaves."""
+    new = services.create_key(project=world["project"], name="Offered", by=world["owner"])
+    secrets.append(new.secret)
+    developer = UserFactory(email="developer@example.com")
+    change_member(project=world["project"], user=developer, role=Role.DEVELOPER, by=None)
+    client, other = browser(), browser()
+    # An earlier visit signed in with the password, which wrote a new hash.
+    sign_in_recently(client, User.objects.get(pk=world["owner"].pk))
+    sign_in_recently(other, developer)
+    for answer, by in (("withdraw", client), ("decline", other), ("accept", other)):
+        client.post(action("hand_over", new.key), {"how": "offer", "to": developer.public_id})
+        by.post(action(f"{answer}_offer", new.key))
+    new.key.refresh_from_db()
+    assert new.key.responsible == developer
+    other.post(page("projects:leave", world["project"]))
+
+
 def single_sign_on(world, secrets):
     """Somebody registered grace's address in advance. The provider has verified it."""
     person, settings = world["viewer"], world["settings"]
@@ -324,6 +342,7 @@ VISITS = [
     admin,
     calls,
     ends_and_pauses,
+    hands,
     single_sign_on,
     invitations,
 ]

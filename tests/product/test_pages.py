@@ -48,14 +48,12 @@ def test_every_page_has_its_number_of_queries():
         if r.is_page and not r.pattern.startswith(("health", "favicon", ".well-known", "brand"))
     }
     posted = "pause|resume|keep-paused|extend|copy|reveal|mails|keep-secrets|role|resend|link|revoke"
+    posted += "|accept|decline|withdraw"
     only_posted = {pattern for pattern in pages if re.search(rf"({posted})/$", pattern)}
     # Few people open these, and tests/projects/invitations does.
     of_invited_people = {pattern for pattern in pages if re.search(r"^invitations/|>/invitations/$", pattern)}
-    of_one = {
-        pattern
-        for pattern in pages
-        if re.search(r"(key|user)_id>/((delete|edit|end|first-request|pause-for|pause-end|roll|remove)/)?$", pattern)
-    }
+    forms = "delete|edit|end|first-request|hand-over|pause-for|pause-end|roll|remove"
+    of_one = {pattern for pattern in pages if re.search(rf"(key|user)_id>/(({forms})/)?$", pattern)}
     assert len(pages - only_posted - of_invited_people - of_one) == len(QUERIES)
     assert max(QUERIES.values()) <= 10
 

@@ -25,7 +25,8 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--by",
             metavar="EMAIL",
-            help="The user who creates the key: email or id (default: the project's first owner).",
+            help="The user who creates the key and is responsible for it: email or id (default: the project's first "
+            "owner).",
         )
 
         parser.add_argument(
@@ -45,7 +46,7 @@ class Command(OperatorCommand):
             raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
         return Answer(
             facts(key) | {"secret": secret},
-            f"Created {key.name} ({key.public_id}) in {project.name}. Its creator is {named_user(by)}.\n"
+            f"Created {key.name} ({key.public_id}) in {project.name}. {named_user(by)} is responsible for it.\n"
             f"{_words_of_end(key)}"
             f"Its secret:\n\n    {secret}\n\n"
             "Keep it in an environment variable or a secret manager, out of source control:\n"

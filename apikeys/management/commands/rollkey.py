@@ -30,14 +30,14 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--by",
             metavar="EMAIL",
-            help="The user whom the new key belongs to: email or id (default: the old key's creator, or the project's "
-            "first owner if the creator may not create keys any more).",
+            help="The user who is responsible for the new key: email or id (default: the person responsible for the "
+            "old key, or the project's first owner if that person may not create keys any more).",
         )
 
     @sensitive_variables()
     def answer(self, **options: Any) -> Answer:
         key, overlap = find_key(options["key_id"]), Overlap(options["overlap"])
-        by = _creator(key, options["by"])
+        by = _responsible(key, options["by"])
         try:
             new, secret = roll_key(key=key, overlap=overlap, by=by)
         except (KeyGone, ProjectGone) as error:
@@ -54,7 +54,7 @@ class Command(OperatorCommand):
                 "replaces": key.public_id,
                 "old_expires_at": key.expires_at and key.expires_at.isoformat(),
             },
-            f"Created {new.name} ({new.public_id}) in {key.project.name}. Its creator is {named_user(by)}.\n"
+            f"Created {new.name} ({new.public_id}) in {key.project.name}. {named_user(by)} is responsible for it.\n"
             f"Its secret:\n\n    {secret}\n\n"
             "Keep it in an environment variable or a secret manager, out of source control:\n"
             f"    export {settings.BRAND.key_variable}=<the secret>\n\n"
@@ -62,6 +62,6 @@ class Command(OperatorCommand):
         )
 
 
-def _creator(key: ApiKey, email: str | None) -> User:
+def _responsible(key: ApiKey, email: str | None) -> User:
     may = key.project.memberships.that(Permission.MANAGE_KEYS).filter(user=key.responsible, user__is_active=True)
     return key.responsible if email is None and may.exists() else find_creator(key.project, email)

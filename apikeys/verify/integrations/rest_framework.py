@@ -13,8 +13,8 @@ from apikeys.verify.verification import Identity
 from common.answers.envelope import Refused, error_headers
 
 
-class Creator(SimpleLazyObject):
-    """The User who created the key. A field that the check did not fetch costs a query."""
+class Responsible(SimpleLazyObject):
+    """The User who is responsible for the key. A field that the check did not fetch costs a query."""
 
     is_authenticated = True
     is_anonymous = False
@@ -33,17 +33,17 @@ class Creator(SimpleLazyObject):
 
 
 class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]  # the framework ships no types
-    """`request.auth` is the Identity, `request.user` the key's creator.
+    """`request.auth` is the Identity, `request.user` the person responsible for the key.
 
     A request without a key is rejected like one with a bad key and is not left to the permissions, because they answer
     another code, and the framework's default lets everyone in. So this class has to be the only one.
     """
 
-    def authenticate(self, request: Any) -> tuple[Creator, Identity]:
+    def authenticate(self, request: Any) -> tuple[Responsible, Identity]:
         verdict = judge(request._request)
         if verdict.identity is None:
             raise _exception(refused(request._request, verdict))
-        return Creator(verdict.identity), verdict.identity
+        return Responsible(verdict.identity), verdict.identity
 
     def authenticate_header(self, request: Any) -> str:
         """The WWW-Authenticate header of a 401. A request without credentials gets no error code."""

@@ -48,7 +48,8 @@ def test_the_page_names_the_keys_that_stop_and_the_projects_that_nobody_else_own
     delete_key(key=create_key(project=project, name="Deleted", by=owner).key, by=owner)
     page = words(site.get(page_of("deactivate", owner)))
     assert (
-        "Active API keys that this account created: 2 Requests using these keys are rejected at once, with 403" in page
+        "Active API keys for which this account is responsible: 2 Requests using these keys are rejected at once, "
+        "with 403 forbidden. To deactivate the account without stopping them, have them handed over first" in page
     )
     assert "Production server in Acme Weather" in page
     assert "Buoy in Tides" in page
@@ -107,7 +108,7 @@ def test_3_000_keys_cost_the_page_and_the_deactivation_no_more_than_three(site, 
         page = words(site.get(page_of("deactivate", owner)))
         told(site.post, page_of("deactivate", owner))
     assert len(found) == len(few)
-    assert "Active API keys that this account created: 3,003" in page
+    assert "Active API keys for which this account is responsible: 3,003" in page
     assert f"and {MANY + 3 - SHOWN:,} more" in page
     assert page.count("in Acme Weather") == SHOWN
 

@@ -49,7 +49,7 @@ def test_whose_account_is_deactivated_is_not_mailed(key, owner, told):
 
 @pytest.mark.parametrize("off", ["created", "revealed", "ending", "reported", "deleted"])
 def test_each_kind_of_mail_can_be_switched_off_by_itself(off, project, owner, told):
-    choose_mails(project=project, by=owner, **ALL | {off: False})
+    choose_mails(project=project, by=owner, choice=ALL | {off: False})
     found = told(services.create_key, project=project, name="Production server", by=owner, address=HOME)
     key = project.api_keys.get()
     secret = services.reveal_secret(key=key, by=owner, address=HOME)
@@ -67,7 +67,7 @@ def test_each_kind_of_mail_can_be_switched_off_by_itself(off, project, owner, to
 
 
 def test_without_the_mail_of_deleted_keys_a_deleted_project_is_no_mail_either(key, owner, told):
-    choose_mails(project=key.project, by=owner, **ALL | {"deleted": False})
+    choose_mails(project=key.project, by=owner, choice=ALL | {"deleted": False})
     assert told(delete_project, project=key.project, by=owner) == []
 
 
@@ -129,19 +129,19 @@ def test_an_address_that_cannot_be_read_is_always_new(key, owner, told):
 
 def test_switching_these_emails_on_makes_no_earlier_address_known(project, key, owner, told):
     second = MembershipFactory(project=project).user
-    choose_mails(project=project, by=second, **ALL | {"revealed": False})
+    choose_mails(project=project, by=second, choice=ALL | {"revealed": False})
     assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {owner.email}
-    choose_mails(project=project, by=second, **ALL)
+    choose_mails(project=project, by=second, choice=ALL)
     assert addressees(told(looked, key=key, by=owner, address=OFFICE)) == {second.email}
     assert told(looked, key=key, by=owner, address=OFFICE) == []
 
 
 @pytest.mark.parametrize("off", ["created", "deleted"])
 def test_switching_an_email_on_makes_no_earlier_address_known(project, key, owner, told, off):
-    choose_mails(project=project, by=owner, **ALL | {off: False})
+    choose_mails(project=project, by=owner, choice=ALL | {off: False})
     decoy = services.create_key(project=project, name="Decoy", by=owner, address=OFFICE if off == "created" else None)
     services.delete_key(key=decoy.key, by=owner, address=OFFICE if off == "deleted" else None)
-    choose_mails(project=project, by=owner, **ALL)
+    choose_mails(project=project, by=owner, choice=ALL)
     assert len(told(looked, key=key, by=owner, address=OFFICE)) == 1
 
 
@@ -163,7 +163,7 @@ def test_a_viewer_who_becomes_an_owner_knows_no_earlier_address(project, key, ow
 
 
 def test_saving_the_same_choice_forgets_no_address(project, key, owner, told):
-    choose_mails(project=project, by=owner, **ALL)
+    choose_mails(project=project, by=owner, choice=ALL)
     assert project.memberships.get().mails_chosen_at is None
     assert told(looked, key=key, by=owner, address=HOME) == []
 
@@ -186,7 +186,7 @@ def test_a_look_costs_one_query_for_its_mails(project, key, owner, owners, djang
 def test_all_owners_are_told_that_secrets_can_be_shown_again_whatever_they_chose(project, owner, viewer, told):
     second, gone = (MembershipFactory(project=project).user for _ in range(2))
     for user in (owner, second):
-        choose_mails(project=project, by=user, **dict.fromkeys(ALL, False))
+        choose_mails(project=project, by=user, choice=dict.fromkeys(ALL, False))
     gone.is_active = False
     gone.save()
     secret_storage.show_secrets_once(project=project, by=owner)
@@ -236,13 +236,13 @@ def test_a_viewer_sees_why_there_is_nothing_to_choose(project, viewer, signed_in
 def test_each_owner_chooses_for_oneself_and_this_project(project, owner):
     second = MembershipFactory(project=project).user
     elsewhere = MembershipFactory(user=owner)
-    choose_mails(project=project, by=owner, **dict.fromkeys(ALL, False))
+    choose_mails(project=project, by=owner, choice=dict.fromkeys(ALL, False))
     chosen = {(m.user, m.project): m.mail_created for m in Membership.objects.all()}
     assert chosen == {(owner, project): False, (second, project): True, (owner, elsewhere.project): True}
 
 
 def test_a_viewer_who_becomes_an_owner_is_mailed(project, viewer):
-    choose_mails(project=project, by=viewer, **dict.fromkeys(ALL, False))
+    choose_mails(project=project, by=viewer, choice=dict.fromkeys(ALL, False))
     Membership.objects.filter(user=viewer).update(role=Role.OWNER)
     assert Membership.objects.mailed("created").filter(user=viewer).exists()
 

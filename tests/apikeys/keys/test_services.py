@@ -235,7 +235,7 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
     looks = ["copied", "revealed"]
     changes = ["paused", "resumed", "renamed", "forgotten", "reported", "resumed_reported"]
     rename_project(project=project, name="Acme Climate", **who)
-    choose_mails(project=project, **{**ALL, "created": False}, **who)
+    choose_mails(project=project, choice=ALL | {"created": False}, **who)
     delete_file(file=FileFactory(project=project), **who)
     assert kinds(key) == ["created", *looks, *changes, "deleted"]
     of_project = list(project.audit_events.filter(key=None).order_by("pk").values_list("kind", flat=True))

@@ -175,10 +175,10 @@ def test_the_old_key_of_a_roll_has_emails_of_its_own_before_its_end(key, due):
 
 
 def test_the_mark_is_written_without_owners_who_want_the_email(key, due, owner, project):
-    choose_mails(project=project, by=owner, **ALL | {"ending": False})
+    choose_mails(project=project, by=owner, choice=ALL | {"ending": False})
     assert due(23 * DAY) == []
     assert KeyNotice.objects.filter(key=key).count() == 1
-    choose_mails(project=project, by=owner, **ALL)
+    choose_mails(project=project, by=owner, choice=ALL)
     assert due(23 * DAY + MINUTE) == []
 
 

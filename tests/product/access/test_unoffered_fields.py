@@ -66,7 +66,7 @@ def second(project) -> User:
     return user
 
 
-FORMS = 31
+FORMS = 35
 
 
 @pytest.mark.parametrize("number", range(FORMS))

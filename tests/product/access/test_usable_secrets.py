@@ -68,13 +68,18 @@ WAYS: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
     "re-enable a reported key with script": ("owner", "resume", SEEN, HTMX),
     "extend an expired key": ("owner", "edit", {"name": "Production server", "end": "never"}, {}),
     "extend an expired key with script": ("owner", "edit", {"name": "Production server", "end": "+30"}, HTMX),
+    # A key whose account is deactivated works again with another person.
+    "take a key over": ("owner", "hand_over", {"how": "take"}, {}),
+    "take a key over with script": ("owner", "hand_over", {"how": "take"}, HTMX),
+    "accept a key": ("owner", "accept_offer", {}, {}),
+    "remove a member and roll what they know": ("owner", "remove_member", {}, {}),
     "have secrets stored again": ("owner", "keep_secrets", {}, {}),
     "re-enable a reported key in the admin": ("admin", "", {}, {}),
 }
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_whatever_makes_a_usable_secret_asks_in_an_old_session(way, client, site, project, reported):
+def test_whatever_makes_a_usable_secret_asks_in_an_old_session(way, client, site, project, viewer, reported):
     """T52: nothing is created, shown or changed before the confirmation."""
     person, name, form, headers = WAYS[way]
     if name == "edit":
@@ -83,6 +88,8 @@ def test_whatever_makes_a_usable_secret_asks_in_an_old_session(way, client, site
     before = everything()
     if person == "admin":
         answer = browser.post(confirmation_of(reported), {"seen": reported.public_id})
+    elif name == "remove_member":
+        answer = browser.post(page("apikeys:remove_member", project, viewer), {reported.public_id: "roll"})
     elif name in {"create", "keep_secrets"}:
         answer = browser.post(page(f"apikeys:{name}", project), form, headers=headers)
     else:

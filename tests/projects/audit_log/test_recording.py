@@ -41,7 +41,7 @@ def test_without_its_event_nothing_changes(act, project, owner, monkeypatch):
     monkeypatch.setattr(AuditEvent, "save", None)
     acts = {
         "rename": lambda: rename_project(project=project, name="Other", by=owner),
-        "choose": lambda: choose_mails(project=project, by=owner, **ALL | {"created": False}),
+        "choose": lambda: choose_mails(project=project, by=owner, choice=ALL | {"created": False}),
         "delete": lambda: delete_file(file=file, by=owner),
     }
     with suppress(TypeError):
@@ -73,7 +73,7 @@ def test_another_choice_of_emails_is_an_event_and_the_same_choice_is_none(projec
     before = "created, deleted, revealed, reported, ending"
     assert last() == ("notifications_changed", before, "created, reported", "127.0.0.1", owner)
     assert AuditEvent.objects.count() == 1
-    choose_mails(project=project, by=owner, **dict.fromkeys(ALL, False))
+    choose_mails(project=project, by=owner, choice=dict.fromkeys(ALL, False))
     assert last() == ("notifications_changed", "created, reported", "none", None, owner)
 
 

@@ -161,7 +161,7 @@ def test_an_owner_whose_account_is_gone_does_not_count(gone, client, project, ow
     User.objects.filter(pk=second.pk).update(**gone)
     assert client.post(page("projects:leave", project)).status_code == 422
     assert client.post(page("projects:change_role", project, owner), {"role": "viewer"}).status_code == 422
-    assert client.post(page("projects:remove_member", project, second)).status_code == 302
+    assert client.post(page("apikeys:remove_member", project, second)).status_code == 302
     assert list(project.members.all()) == [owner]
 
 
@@ -169,21 +169,21 @@ def test_an_owner_among_several_has_the_controls(client, project, owner, second)
     shown = client.get(members_of(project)).content.decode()
     for person in (owner, second):
         assert page("projects:change_role", project, person) in shown
-    assert page("projects:remove_member", project, second) in shown
-    assert page("projects:remove_member", project, owner) not in shown, "they leave instead"
+    assert page("apikeys:remove_member", project, second) in shown
+    assert page("apikeys:remove_member", project, owner) not in shown, "they leave instead"
 
 
 # Removing and leaving
 
 
 def test_removing_asks_first_and_says_what_it_means(client, project, viewer, told):
-    asked = client.get(page("projects:remove_member", project, viewer))
-    assert "Keys that they created keep working." in text(asked)
-    mails = told(client.post, page("projects:remove_member", project, viewer))
+    asked = client.get(page("apikeys:remove_member", project, viewer))
+    assert "They lose access to Acme Weather at once. No API key depends on them." in text(asked)
+    mails = told(client.post, page("apikeys:remove_member", project, viewer))
     assert not project.memberships.filter(user=viewer).exists()
     assert sorted(address for mail in mails for address in mail.to) == ["owner@example.com", "viewer@example.com"]
     assert "Removed viewer@example.com from Acme Weather." in text(client.get(members_of(project)))
-    assert client.get(page("projects:remove_member", project, viewer)).status_code == 404
+    assert "They are not a member any more." in text(client.get(page("apikeys:remove_member", project, viewer)))
 
 
 def test_who_leaves_is_led_to_the_project_list(project, viewer, signed_in, told):
@@ -199,7 +199,7 @@ def test_who_leaves_is_led_to_the_project_list(project, viewer, signed_in, told)
 
 
 def test_an_owner_who_would_remove_themselves_is_asked_whether_to_leave(client, project, owner, second):
-    answer = client.post(page("projects:remove_member", project, owner))
+    answer = client.post(page("apikeys:remove_member", project, owner))
     assert answer.headers["Location"] == page("projects:leave", project)
     assert role_of(project, owner) == "owner"
 
@@ -220,10 +220,10 @@ def before_the_lock(act):
     return connection.execute_wrapper(execute)
 
 
-@pytest.mark.parametrize("action", ["change_role", "remove_member"])
+@pytest.mark.parametrize("action", ["projects:change_role", "apikeys:remove_member"])
 def test_an_owner_who_lost_the_right_meanwhile_changes_nothing(action, client, project, owner, second, viewer):
     """H5: the right is asked for again when the project is locked."""
-    address = page(f"projects:{action}", project, viewer)
+    address = page(action, project, viewer)
     with before_the_lock(lambda: Membership.objects.filter(user=owner).update(role=Role.VIEWER)):
         assert client.post(address, {"role": "owner"}).status_code == 404
     assert role_of(project, viewer) == "viewer"

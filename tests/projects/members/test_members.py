@@ -43,7 +43,7 @@ def second(project):
     """A second owner. Both owners have switched off every optional email."""
     user = MembershipFactory(project=project, user=UserFactory(email="second@example.com")).user
     for person in (user, project.created_by):
-        choose_mails(project=project, by=person, **NO_MAILS)
+        choose_mails(project=project, by=person, choice=NO_MAILS)
     return user
 
 

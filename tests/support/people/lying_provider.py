@@ -109,6 +109,8 @@ class LyingProvider:
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
+            provider: LyingProvider
+
             def do_GET(self) -> None:
                 self.respond({})
 
@@ -136,6 +138,7 @@ class LyingProvider:
             def log_message(self, *args: object) -> None:
                 pass
 
+        Handler.provider = provider
         return Handler
 
 

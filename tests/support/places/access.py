@@ -80,6 +80,12 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     KEY + "reveal/": {"POST": (LOGIN, 404, 403, 200, 200, 404)},
     KEY + "first-request/": {"GET": (LOGIN, 404, 302, 302, 302, 404)},
     KEY + "delete/": {"GET": (LOGIN, 404, 403, 200, 200, 404), "POST": (LOGIN, 404, 403, 302, 302, 404)},
+    # The owner is responsible for the key already, and the form names no other member.
+    KEY + "hand-over/": {"GET": (LOGIN, 404, 403, 403, 200, 404), "POST": (LOGIN, 404, 403, 403, 422, 404)},
+    # The key is offered to nobody, so its page follows, and says so.
+    KEY + "offer/accept/": {"POST": (LOGIN, 404, 403, 302, 302, 404)},
+    KEY + "offer/decline/": {"POST": (LOGIN, 404, 403, 302, 302, 404)},
+    KEY + "offer/withdraw/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
     KEY + "roll/": {"GET": (LOGIN, 404, 403, 200, 200, 404), "POST": (LOGIN, 404, 403, 302, 302, 404)},
     KEY + "roll/extend/": {"POST": (LOGIN, 404, 403, 302, 302, 404)},
     # The API accepts only keys: a signed-in person gets the same answer as a stranger.
