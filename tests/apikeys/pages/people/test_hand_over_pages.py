@@ -129,8 +129,8 @@ def test_what_the_form_refuses_is_said_in_it(client, theirs, owner, colleague, v
     for form, words in (
         ({}, "Choose one of these."),
         ({"how": "offer"}, "Choose a member."),
-        ({"how": "offer", "to": viewer.public_id}, "Select a valid choice."),
-        ({"how": "emperor"}, "Select a valid choice."),
+        ({"how": "offer", "to": viewer.public_id}, "Choose a member."),
+        ({"how": "emperor"}, "Choose one of these."),
     ):
         answer = client.post(action("hand_over", theirs), form)
         assert answer.status_code == 422

@@ -87,7 +87,7 @@ def test_keys_are_left_where_nothing_is_chosen(client, project, theirs, colleagu
 def test_a_choice_that_does_not_exist_removes_nobody(client, project, theirs, colleague):
     answer = client.post(page_of(project, colleague), {theirs.public_id: "delete"})
     assert answer.status_code == 422
-    assert "Select a valid choice." in text(answer)
+    assert "Choose one of these." in text(answer)
     assert project.memberships.filter(user=colleague).exists()
 
 
