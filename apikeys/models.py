@@ -270,6 +270,13 @@ class ApiKey(models.Model):
             return False
         return self.expires_at <= timezone.now() + SOON
 
+    @property
+    def or_when_quiet(self) -> str:
+        """Words for behind the key's end, if it ends earlier once it is quiet. Housekeeping ends it then, also if the
+        key that replaces it is gone.
+        """
+        return ", or as soon as it is quiet" if self.ends_when_quiet and not self.is_expired else ""
+
     @cached_property
     def is_being_rolled(self) -> bool:
         """Whether another key replaces this one and works. Lists set it; otherwise it is a query."""
@@ -277,10 +284,14 @@ class ApiKey(models.Model):
 
     @property
     def stopped_at(self) -> datetime | None:
-        """When the key's requests began to be rejected; None while they are allowed."""
+        """When the key's requests began to be rejected; None while they are allowed.
+
+        A key may have expired during its pause, or soon after it. Until the end of the pause is written down, the
+        rejected requests are counted since the pause.
+        """
         if self.is_deleted:
             return self.deleted_at
-        return self.paused_at if self.is_paused else self.expires_at if self.is_expired else None
+        return (self.paused_at or self.expires_at) if self.is_paused or self.is_expired else None
 
     @property
     def is_active(self) -> bool:

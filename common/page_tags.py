@@ -68,7 +68,6 @@ _UNITS = [
     (timedelta(seconds=1), "s", "s"),
 ]
 _JUST_NOW = timedelta(seconds=5)
-_A_DAY = timedelta(days=1)
 
 
 def how_long(span: timedelta) -> str:
@@ -120,9 +119,11 @@ def _as_time(found: re.Match[str]) -> str:
 
 @register.simple_tag
 def until(at: datetime) -> SafeString:
-    """`until 14:05 UTC (in 4 minutes)`. times.js says the time in the reader's own time zone, and counts down."""
+    """`until 14:05 UTC (in 4 minutes)`, with the day unless that is today. times.js says the time in the reader's own
+    time zone, and counts down.
+    """
     local, now = timezone.localtime(at), timezone.localtime()
-    clock = "H:i" if at - now < _A_DAY else "j M, H:i" if local.year == now.year else "j M Y, H:i"
+    clock = "H:i" if local.date() == now.date() else "j M, H:i" if local.year == now.year else "j M Y, H:i"
     return format_html(
         'until <time datetime="{}" title="{} UTC" data-clock>{} UTC</time> <span data-left="{}">({})</span>',
         local.isoformat(),

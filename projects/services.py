@@ -28,8 +28,8 @@ def create_project(
 ) -> Project:
     """A new project of `owner`; the same one again for a form that is submitted twice.
 
-    Raises ValidationError if the name breaks the rule of `clean_name`, if the project of this form was deleted since,
-    or at one of the account's limits.
+    Raises ValidationError if the name breaks the rule of `clean_name`, if this form created a project of another name
+    or one that was deleted since, or at one of the account's limits.
     """
     name = clean_name(name)
     with transaction.atomic():
@@ -38,6 +38,12 @@ def create_project(
             if project.deleted_at:
                 raise ValidationError(
                     "The project that this form created was deleted. Reload the page.", code="form_used"
+                )
+            if project.name != name:
+                raise ValidationError(
+                    f"This form was used before: it created the project {project.name}. Nothing else was done. Reload "
+                    "the page and try again.",
+                    code="form_used",
                 )
             return project
         _refuse_too_many(owner)

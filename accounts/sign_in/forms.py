@@ -51,16 +51,16 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if invited := opened.address_to_enter(context.request):
-            self.initial["email"] = invited
+        self.invited = opened.address_to_enter(context.request)
+        if self.invited:
+            self.initial["email"] = self.invited
             self.fields["email"].widget.attrs["readonly"] = True
 
     def clean_email(self) -> str:
         """A sign-up from an invitation is for the invited address only."""
         address: str = super().clean_email()
-        invited = opened.address_to_enter(context.request)
-        if invited and address != invited:
-            raise ValidationError(f"This invitation is for {invited}. Create the account with this email.")
+        if self.invited and address != self.invited:
+            raise ValidationError(f"This invitation is for {self.invited}. Create the account with this email.")
         return address
 
     def validate_unique_email(self, value: str) -> str:

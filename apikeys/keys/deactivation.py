@@ -132,12 +132,8 @@ def _thing(key: ApiKey, is_member: bool) -> Thing:
 
 
 @receiver(account_deleted)
-def end_offers(user: User, address: str | None, **kwargs: Any) -> None:
-    """Declines the keys that were offered to the person, and withdraws their own offers."""
-    for offer in KeyOffer.objects.filter(Q(to=user) | Q(by=user)).select_related("key", "to").order_by("pk"):
-        if not KeyOffer.objects.filter(pk=offer.pk).delete()[0]:
-            continue
-        if offer.to == user:
-            record(audit_kinds.OFFER_DECLINED, key=offer.key, by=user, address=address)
-        else:
+def withdraw_offers_of(user: User, address: str | None, **kwargs: Any) -> None:
+    """Withdraws the keys that the person offered. Offers to the person end as their memberships do."""
+    for offer in KeyOffer.objects.filter(by=user).select_related("key", "to").order_by("pk"):
+        if KeyOffer.objects.filter(pk=offer.pk, by=user).delete()[0]:
             record(audit_kinds.OFFER_WITHDRAWN, key=offer.key, by=user, address=address, before=str(offer.to))

@@ -18,8 +18,8 @@ ABOUT_THE_END = {"in_the_past", "too_far_ahead", "end_required", "not_an_instant
 EXACT = "a time such as 2027-02-26T09:30:00Z or 2027-02-26T10:30:00+01:00"
 WHEN = f"30d, {EXACT}, or never"
 
-_DAYS = re.compile(r"(\d{1,6})d")
-_ZONE = re.compile(r"Z|[+-](0\d|1[0-4]):[0-5]\d")
+_DAYS = re.compile(r"([0-9]{1,6})d")
+_ZONE = re.compile(r"Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]")
 
 
 def check_instant(at: datetime, now: datetime) -> None:

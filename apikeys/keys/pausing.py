@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys.end_limits import check_instant
-from apikeys.keys.key_errors import KeyGone
+from apikeys.keys.key_errors import EndOfPauseChanged, KeyGone, PausedAgain
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState, PauseReason
 from common.instants import in_words, in_words_or_never
@@ -29,6 +29,12 @@ class ChangeState(Protocol):
     """The common signature of `pause_key` and `resume_key`."""
 
     def __call__(self, *, key: ApiKey, by: User | None, address: str | None) -> bool: ...
+
+
+class EndOfPause(NamedTuple):
+    """The end of a pause that a person saw; None for a pause that somebody has to end."""
+
+    resumes_at: datetime | None
 
 
 class Change(NamedTuple):
@@ -105,11 +111,21 @@ def pause_key(
     return changed
 
 
-def change_end_of_pause(*, key: ApiKey, until: datetime | None, by: User | None, address: str | None = None) -> bool:
+def change_end_of_pause(
+    *,
+    key: ApiKey,
+    until: datetime | None,
+    by: User | None,
+    address: str | None = None,
+    seen: datetime | None = None,
+    seen_end: EndOfPause | None = None,
+) -> bool:
     """Keeps a paused key paused, or gives its pause another end. It is no rehearsal from then on.
 
-    False if the key is not paused, is reported as leaked, or has that end. Raises KeyGone and ValidationError as
-    `pause_key` does.
+    `seen` is the beginning of the pause that the person saw, and `seen_end` its end. Without them any pause is meant.
+
+    False if the key is not paused, is reported as leaked, or has that end, to the minute. Raises PausedAgain for
+    another pause, EndOfPauseChanged if it has another end by now, and KeyGone and ValidationError as `pause_key` does.
     """
     now = timezone.now()
     if until:
@@ -117,7 +133,9 @@ def change_end_of_pause(*, key: ApiKey, until: datetime | None, by: User | None,
     with transaction.atomic():
         write_down_end_of_pause(key, now)
         row = ApiKey.objects.select_for_update().get(pk=key.pk)
-        changed = row.state == KeyState.PAUSED and not row.pause_reason and row.resumes_at != until
+        changed = (
+            row.state == KeyState.PAUSED and not row.pause_reason and _gets_another_end(row, until, seen, seen_end)
+        )
         if changed:
             ApiKey.objects.filter(pk=key.pk).update(resumes_at=until, rehearsal_ended_at=end_of_rehearsal(now))
             before, after = in_words_or_never(row.resumes_at), in_words_or_never(until)
@@ -128,9 +146,33 @@ def change_end_of_pause(*, key: ApiKey, until: datetime | None, by: User | None,
     return changed
 
 
-def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, although_reported: bool = False) -> bool:
+def _gets_another_end(row: ApiKey, until: datetime | None, seen: datetime | None, seen_end: EndOfPause | None) -> bool:
+    """Whether `until` is another end of a paused key's pause. Raises PausedAgain and EndOfPauseChanged."""
+    _refuse_another_pause(row, seen)
+    if in_words_or_never(row.resumes_at) == in_words_or_never(until):
+        return False
+    if seen_end and row.resumes_at != seen_end.resumes_at:
+        raise EndOfPauseChanged
+    return True
+
+
+def _refuse_another_pause(key: ApiKey, seen: datetime | None) -> None:
+    """Raises PausedAgain if the person saw another pause than the one that the key has now."""
+    if seen and key.is_paused and key.paused_at != seen:
+        raise PausedAgain
+
+
+def resume_key(
+    *,
+    key: ApiKey,
+    by: User | None,
+    address: str | None = None,
+    although_reported: bool = False,
+    seen: datetime | None = None,
+) -> bool:
     """Lets a paused key work again. False if it was not paused, or is reported as leaked and has to stay paused;
-    raises KeyGone if it was deleted.
+    raises KeyGone if it was deleted, and PausedAgain if `seen`, the beginning of the pause that the person saw, is not
+    the one of its pause.
 
     `although_reported` means that the person has seen the report and has just confirmed who they are. All owners then
     get an email.
@@ -138,10 +180,14 @@ def resume_key(*, key: ApiKey, by: User | None, address: str | None = None, alth
     now = timezone.now()
     fields = _resumed(now)
     paused, reported = Q(state=KeyState.PAUSED), Q(pause_reason=PauseReason.REPORTED)
+    if seen:
+        paused &= Q(paused_at=seen)
     change = Change(key, by, address, now)
     changed = change.make(paused & ~reported, audit_kinds.RESUMED, fields)
     if although_reported and not changed:
         changed = change.make(paused & reported, audit_kinds.RESUMED_REPORTED, fields)
     if key.is_deleted:
         raise KeyGone
+    if not changed and not key.is_reported:
+        _refuse_another_pause(key, seen)
     return changed

@@ -5,7 +5,8 @@ request. Each is atomic and writes its event in the same transaction. State chan
 that races a deletion changes nothing instead of bringing the key back.
 """
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from apikeys import audit_kinds
 from apikeys.hand_over.models import KeyOffer
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
-from apikeys.keys.key_errors import KeyGone, ShownOnce
+from apikeys.keys.key_errors import KeyGone, NameChanged, ShownOnce
 from apikeys.keys.pausing import (
     NO_END_OF_PAUSE,
     NOTHING_REFUSED,
@@ -32,6 +33,7 @@ from apikeys.keys.pausing import (
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
 from apikeys.standing import EndReason, KeyState, PauseReason
+from common.instants import in_words
 from common.names import clean_name
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record, record_for_keys
@@ -64,17 +66,31 @@ def insert_key(project: Project, by: User, **columns: Any) -> NewKey:
 
 
 @sensitive_variables()
-def key_of_form(project: Project, form_token: str | None) -> NewKey | None:
+def key_of_form(project: Project, form_token: str | None, refuse_another: Callable[[ApiKey], None]) -> NewKey | None:
     """The key that this form created before. Called in the transaction that has locked the project.
 
-    Raises ShownOnce if its secret is not stored, and ValidationError if the key was deleted.
+    `refuse_another` raises ValidationError if the form now asks for something else than it did before: nobody may be
+    told that this was done. Raises ShownOnce if the key's secret is not stored, and ValidationError if the key was
+    deleted.
     """
     key = project.api_keys.filter(form_token=form_token).first() if form_token else None
     if key is None:
         return None
     if key.is_deleted:
         raise ValidationError("The key that this form created was deleted. Reload the page.", code="form_used")
+    refuse_another(key)
     return NewKey(key, _decrypt(key))
+
+
+def form_was_used(key: ApiKey) -> ValidationError:
+    """The error of a form that created `key` and now asks for something else."""
+    until = f"and works until {in_words(key.expires_at)}" if key.expires_at else "and has no end"
+    until = "and has ended" if key.is_expired else until
+    return ValidationError(
+        f"This form was used before: the key that it created is called {key.name} {until}. Nothing else was done. "
+        "Reload the page and try again.",
+        code="form_used",
+    )
 
 
 @sensitive_variables()
@@ -97,7 +113,7 @@ def create_key(
     end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
     with transaction.atomic():
         project = lock_project(project)
-        if before := key_of_form(project, form_token):
+        if before := key_of_form(project, form_token, lambda key: _refuse_other_fields(key, name, expires_at)):
             return before
         check_end(expires_at, created_at=timezone.now())
         creation_limits.refuse_name(name, project)
@@ -108,17 +124,30 @@ def create_key(
         return new
 
 
-def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None = None) -> bool:
+def _refuse_other_fields(key: ApiKey, name: str, expires_at: datetime | None) -> None:
+    """Raises ValidationError if the form that created `key` is sent again with another name or end."""
+    is_same = key.expires_at == expires_at
+    if key.expires_at and expires_at and not is_same:
+        # An end in so many days is counted from the moment at which the form is sent, in whole minutes.
+        length, again = key.expires_at - key.created_at, expires_at - timezone.now()
+        is_same = abs(length - again) <= timedelta(minutes=1)
+    if key.replaces_id or key.name != name or not is_same:
+        raise form_was_used(key)
+
+
+def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None = None, seen: str | None = None) -> bool:
     """Gives the key another name. False if it has that name already.
 
-    Raises ValidationError for a name that breaks the rule or is taken, KeyGone if the key was deleted, and ProjectGone
-    if the project was.
+    `seen` is the name that the person saw. Raises NameChanged if the key has another one by now, ValidationError for
+    a name that breaks the rule or is taken, KeyGone if the key was deleted, and ProjectGone if the project was.
     """
     name = clean_name(name)
     with transaction.atomic():
         project = lock_project(key.project)
         creation_limits.refuse_taken(name, project, besides=key.pk)
         before = project.api_keys.values_list("name", flat=True).get(pk=key.pk)
+        if seen is not None and before not in (seen, name):
+            raise NameChanged
         with creation_limits.unique_name():
             changed = bool(ApiKey.objects.alive().filter(pk=key.pk).exclude(name=name).update(name=name))
         key.refresh_from_db()

@@ -99,13 +99,15 @@ def edit_key(
     end: NewEnd | None = None,
     may_revive: bool = False,
     seen: NewEnd | None = None,
+    seen_name: str | None = None,
 ) -> Edited:
-    """Changes name and end together, or neither; None keeps what the key has.
+    """Changes name and end together, or neither; None keeps what the key has. `seen` and `seen_name` are the end and
+    the name that the person saw.
 
     Raises what rename_key and change_end raise.
     """
     with transaction.atomic():
-        renamed = name is not None and rename_key(key=key, name=name, by=by, address=address)
+        renamed = name is not None and rename_key(key=key, name=name, by=by, address=address, seen=seen_name)
         ended = end is not None and change_end(
             key=key, expires_at=end.expires_at, by=by, address=address, may_revive=may_revive, seen=seen
         )

@@ -33,6 +33,13 @@ def write_down_ended_pauses(now: datetime, most: int = MOST_AT_ONCE) -> int:
     return written
 
 
+def what_requests_are(key: ApiKey) -> str:
+    """What happens to requests using the key: "allowed", "rejected". A pause is not the only reason to reject them."""
+    if key.standing.lets_in:
+        return "allowed"
+    return "rejected" if key.is_paused else f"still rejected: its status is {key.standing.label}"
+
+
 def re_enabled_itself(key: ApiKey) -> bool:
     """Whether nobody re-enabled the key after its last pause, because that pause ended by itself."""
     last = key.events.filter(kind__in=_LET_IN_AGAIN).first()

@@ -16,10 +16,11 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import MOST_DAYS, check_end, latest_end
-from apikeys.keys.services import NewKey, insert_key, key_of_form
+from apikeys.keys.services import NewKey, form_was_used, insert_key, key_of_form
 from apikeys.lifetimes.ends import HasExpired, end_now, give_end, lock_key, move_end
 from apikeys.models import ApiKey
-from apikeys.standing import EndReason
+from apikeys.standing import EndReason, KeyState
+from common.instants import in_words_or_never
 from common.names import MAX_LENGTH, without_hidden_characters
 from projects.audit_log.recording import record
 from projects.locks import lock_project
@@ -59,12 +60,13 @@ def roll_key(
     """Returns a new key with the name and the settings of `key`, and its secret; the same key again for a form that is
     submitted twice. `key` gets another name, and ends after `overlap` or at its own end, whichever is earlier.
 
-    Raises ValidationError for a key that has ended or is being rolled, or at one of the project's limits; KeyGone if
-    the key was deleted; ShownOnce, ProjectGone and VaultUnavailable as `create_key` does.
+    Raises ValidationError for a key that has ended or is being rolled, at one of the project's limits, or for a form
+    that was used for something else; KeyGone if the key was deleted; ShownOnce, ProjectGone and VaultUnavailable as
+    `create_key` does.
     """
     with transaction.atomic():
         project = lock_project(key.project)
-        if same := key_of_form(project, form_token):
+        if same := key_of_form(project, form_token, lambda new: _refuse_another_roll(key, overlap, new)):
             return same
         row = lock_key(key)
         refuse_roll(row)
@@ -77,6 +79,45 @@ def roll_key(
         record(audit_kinds.ROLLED, project=project, key=key, by=by, address=address, before=before, after=after)
         record(audit_kinds.CREATED, project=project, key=new.key, by=by, address=address)
     return new
+
+
+def _refuse_another_roll(key: ApiKey, overlap: Overlap, new: ApiKey) -> None:
+    """Raises ValidationError if the form that created `new` is sent again for another key, or with another choice.
+
+    A person who learns that the old key has leaked goes back and chooses "Now". They must not read that it is done.
+    """
+    if new.replaces_id != key.pk:
+        raise form_was_used(new)
+    old = ApiKey.objects.get(pk=key.pk)
+    if not _ends_as_chosen(old, overlap, new.created_at):
+        raise ValidationError(
+            f"This form has rolled the key already: {new.name} replaces {old.name}, which {end_of_old_key(old)}. "
+            "Nothing was changed now." + ("" if old.is_expired else " You can end the old key now, or change its end."),
+            code="rolled_already",
+        )
+
+
+def _ends_as_chosen(old: ApiKey, overlap: Overlap, rolled_at: datetime) -> bool:
+    """Whether the roll at that time gave the old key the end of this choice, and nobody has changed it since."""
+    if overlap == Overlap.NONE:
+        return old.is_expired
+    if old.state == KeyState.ENDED or old.expires_at is None or old.ends_when_quiet != (overlap == Overlap.QUIET):
+        return False
+    moved = [audit_kinds.END_CHANGED.code, audit_kinds.REVIVED.code]
+    if old.events.filter(kind__in=moved, at__gte=rolled_at).exists():
+        return False
+    chosen = rolled_at + LENGTHS[overlap]
+    # An end of its own that comes earlier is the end of every longer choice.
+    own = old.expires_at < chosen and old.expires_at not in [rolled_at + length for length in LENGTHS.values()]
+    return own or old.expires_at == chosen
+
+
+def end_of_old_key(old: ApiKey) -> str:
+    """Such as "ends on 28 November 2026, 09:30 UTC"."""
+    if old.is_expired:
+        return "has ended"
+    end = in_words_or_never(old.expires_at)
+    return f"ends when it is quiet, on {end} at the latest" if old.ends_when_quiet else f"ends on {end}"
 
 
 def refuse_roll(key: ApiKey) -> None:

@@ -55,7 +55,7 @@ def end_in_words(key: ApiKey) -> str:
     """Such as "ends 26 February 2027, 09:30 UTC"; "" for a key that works without end."""
     if key.expires_at is None:
         return ""
-    return f"{'ended' if key.is_expired else 'ends'} {in_words(key.expires_at)}"
+    return f"{'ended' if key.is_expired else 'ends'} {in_words(key.expires_at)}{key.or_when_quiet}"
 
 
 def named(key_ids: list[str], noun: str = "key") -> str:
@@ -97,7 +97,10 @@ def find_creator(project: Project, email: str | None) -> User:
 
 
 class KeyStateCommand(OperatorCommand):
-    """Changes one key's state. Subclasses say how, and what to print; {key} stands for name and id, {id} for the id."""
+    """Changes one key's state. Subclasses say how, and what to print; {key} stands for name and id, {id} for the id.
+
+    A command fails if the key is not as the command was to make it. A key that was so already is no failure.
+    """
 
     done: str
     unchanged: str

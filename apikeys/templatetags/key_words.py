@@ -43,6 +43,12 @@ def since(at: datetime) -> str:
 
 
 @register.filter
+def pause_seen(key: ApiKey) -> str:
+    """Which pause a button saw, as pages/lifetimes/seen.py reads it."""
+    return f"{'reported@' if key.is_reported else ''}{key.paused_at.isoformat() if key.paused_at else ''}"
+
+
+@register.filter
 def requests(number: int, kind: str = "") -> str:
     """`1 request`, `1,204 requests`; with a kind `1,204 rejected requests`."""
     return counted(number, f"{kind} request".strip())
@@ -87,11 +93,11 @@ def people(key: ApiKey) -> str:
 
 @register.simple_tag
 def end_of(key: ApiKey) -> str:
-    """When a key ends, or ended: `26 February 2027, 09:30 UTC, in 90 days`, `Never`."""
+    """When a key ends, or ended: `26 February 2027, 09:30 UTC, in 90 days`, `Never`. It names the rule of quiet."""
     at, now = key.expires_at, timezone.now()
     if at is None:
         return "Never"
-    return moment(at) if key.is_expired else format_html("{}, {}", moment(at), time_left(at - now))
+    return moment(at) if key.is_expired else format_html("{}, {}{}", moment(at), time_left(at - now), key.or_when_quiet)
 
 
 @register.filter

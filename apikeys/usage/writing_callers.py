@@ -17,9 +17,11 @@ COLUMNS |= {"rejected": "bigint", "first_at": "timestamptz", "last_at": "timesta
 
 _CALLERS = KeyCaller._meta.db_table
 
-# A key's rehearsal is the pause that its row names, until the instant at which that pause ended or ends by itself.
-_IN_THE_REHEARSAL = """k.rehearsal_began_at <= c.last_at AND (k.rehearsal_ended_at > c.last_at
-    OR (k.rehearsal_ended_at IS NULL AND k.state = 'paused' AND k.resumes_at > c.last_at))"""
+# A key's rehearsal is the pause that its row names, until the instant at which that pause ended or ends by itself. A
+# batch belongs to it if one of its requests does: it may have waited while somebody pressed Keep paused. A request too
+# many is better than a program that nobody hears of before the key is deleted.
+_IN_THE_REHEARSAL = """k.rehearsal_began_at <= c.last_at AND (k.rehearsal_ended_at > c.first_at
+    OR (k.rehearsal_ended_at IS NULL AND k.state = 'paused' AND k.resumes_at > c.first_at))"""
 
 # Two more parts of the statement's WITH. A new address needs room among the key's addresses of that day or rehearsal.
 CTES = f"""

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.allauth_internals import consume
 from accounts.invited import opened
 from accounts.requests import PageRequest
+from accounts.sign_up.sign_up_policy import refusal
 from accounts.single_sign_on.connections import own_of_session
 from accounts.unconfirmed import is_confirmed
 from accounts.ways import keeps_password
@@ -82,6 +83,7 @@ def _context(request: PageRequest, found: Invitation, is_own: bool) -> dict[str,
         "is_own": is_own,
         "must_confirm": is_unconfirmed and not is_mailed and _confirms_addresses(),
         "will_be_cleared": is_unconfirmed and is_mailed,
+        "can_sign_up": refusal(found.email, invited=True) is None,
         "page": reverse(_PAGE),
     }
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django import forms
 from django.utils import timezone
 
+from common.names import refuse_secret
 from projects.forms import PageForm
 from projects.invitations.invitation_emails import inviter_of
 from projects.invitations.models import Invitation
@@ -21,7 +22,9 @@ class AddressesField(forms.CharField):
     """Addresses with commas, semicolons, spaces or lines between them. The service decides about each."""
 
     def clean(self, value: Any) -> list[str]:
-        return [one for one in _BETWEEN.split(str(super().clean(value))) if one]
+        text = str(super().clean(value))
+        refuse_secret(text, "Enter email addresses.")
+        return [one for one in _BETWEEN.split(text) if one]
 
 
 class InviteForm(PageForm):

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.addresses import canonical, spellings
+from accounts.addresses import MAX_LENGTH, canonical, spellings
 from accounts.models import User
 from accounts.sign_up.sign_up_policy import domain_refusal
 from accounts.unconfirmed import confirm_and_clear, is_confirmed
@@ -75,12 +75,13 @@ def invite(
     Raises ValidationError with a message for each address that cannot be invited, and at a limit; ProjectGone; and
     NoLongerAllowed. `by` is None for an operator's command.
     """
-    wanted = _canonical(emails)
+    wanted, faults = _read(emails)
     with transaction.atomic():
         project = _lock(project, by)
         now = timezone.now()
         pending = {found.email: found for found in project.invitations.pending().filter(email__in=wanted)}
-        _refuse(project, wanted, [one for one in pending.values() if not one.is_expired(now)], by)
+        faults += _faults(project, wanted, [one for one in pending.values() if not one.is_expired(now)], by)
+        _refuse(faults)
         _refuse_too_many(project, by, len(wanted), new=len(wanted) - len(pending))
         invitations = [pending.get(email) or Invitation(project=project, email=email) for email in wanted]
         for invitation in invitations:
@@ -93,11 +94,12 @@ def create_link(*, project: Project, email: str, role: Role) -> tuple[Invitation
 
     Raises ValidationError for a member, and for an address that has no canonical form; and ProjectGone.
     """
-    [email] = _canonical([email])
+    wanted, faults = _read([email])
     with transaction.atomic():
         project = _lock(project, None)
         now = timezone.now()
-        _refuse(project, [email], [], None)
+        _refuse(faults + _faults(project, wanted, [], None))
+        [email] = wanted
         invitation = project.invitations.pending().filter(email=email).first()
         if invitation is None:
             _refuse_too_many(project, None, 1, new=1)
@@ -180,40 +182,39 @@ def _use_up(invitation: Invitation, user: User, now: datetime) -> None:
     invitation.save(update_fields=["accepted_at", "accepted_by", "mailed_digest", "link_digest"])
 
 
-def _canonical(emails: Sequence[str]) -> list[str]:
-    """The addresses in canonical form, each once. Raises ValidationError with a message for each fault."""
+def _read(emails: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The addresses in canonical form, each once, and what is wrong with them. Raises ValidationError for too many."""
     if len(emails) > MOST_A_DAY:
         raise ValidationError(
             f"A project can invite {MOST_A_DAY} people a day. You entered {len(emails):,} addresses.", code="too_many"
         )
-    found, faults = Counter[str](), []
+    found, faults = Counter[str](), [] if emails else ["Enter an email address."]
     for email in emails:
         try:
             form = canonical(email)
         except ValidationError as error:
-            faults.append(f"{email}: {' '.join(error.messages)}")
+            faults.append(f"{email[:MAX_LENGTH]}: {' '.join(error.messages)}")
             continue
         found[form] += 1
         if refused := domain_refusal(form):
             faults.append(f"{email}: {refused}")
-    faults += [f"{email} is entered twice." for email, times in found.items() if times > 1]
-    if not emails:
-        faults.append("Enter an email address.")
-    if faults:
-        raise ValidationError([ValidationError(fault, code="invalid") for fault in faults])
-    return list(found)
+    return list(found), faults + [f"{email} is entered twice." for email, times in found.items() if times > 1]
 
 
-def _refuse(project: Project, wanted: list[str], pending: list[Invitation], by: User | None) -> None:
+def _faults(project: Project, wanted: list[str], pending: list[Invitation], by: User | None) -> list[str]:
     """Looks at the project's own members only, so that nobody learns which addresses have an account elsewhere."""
     forms = {form: email for email in wanted for form in spellings(email)}
     faults = []
-    for pk, email in project.memberships.filter(user__email__in=forms).values_list("user", "user__email"):
+    members = project.memberships.filter(user__email__in=forms).order_by("pk")
+    for pk, email in members.values_list("user", "user__email"):
         is_own = by is not None and pk == by.pk
         faults.append(f"{email} is your own address." if is_own else f"{email} is a member already.")
-    faults += [f"{one.email} is invited already. To email the link again, use Resend." for one in pending]
+    return faults + [f"{one.email} is invited already. To email the link again, use Resend." for one in pending]
+
+
+def _refuse(faults: list[str]) -> None:
     if faults:
-        raise ValidationError([ValidationError(fault, code="invited") for fault in faults])
+        raise ValidationError([ValidationError(fault, code="invalid") for fault in faults])
 
 
 def _refuse_too_many(project: Project, by: User | None, number: int, *, new: int = 0) -> None:

@@ -24,7 +24,11 @@ from projects.permissions import Permission, Role
 
 
 class RoleForm(forms.Form):
-    role = forms.TypedChoiceField(choices=Role.choices, coerce=Role, error_messages={"required": "Choose a role."})
+    role = forms.TypedChoiceField(
+        choices=Role.choices,
+        coerce=Role,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose a role."),
+    )
 
 
 @require_safe

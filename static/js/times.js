@@ -21,7 +21,7 @@ export function inOwnTimeZone(root) {
 // The same words as the server's, in page_tags.py.
 const DAY = 86_400_000
 function clock(at) {
-  const day = at - Date.now() < DAY ? {} : {day: 'numeric', month: 'short'}
+  const day = at.toDateString() === new Date().toDateString() ? {} : {day: 'numeric', month: 'short'}
   if (day.day && at.getFullYear() !== new Date().getFullYear()) day.year = 'numeric'
   return new Intl.DateTimeFormat('en-GB', {...day, ...CLOCK}).format(at)
 }

@@ -62,6 +62,16 @@ PRIVATE = {
     "end_session",
 }
 
+# These pages exist only where people sign in at a provider. tests/accounts/single_sign_on opens them.
+OF_SINGLE_SIGN_ON = {
+    "single_sign_on",
+    "single_sign_on_callback",
+    "single_sign_on_confirm",
+    "single_sign_on_connections",
+    "single_sign_on_connect",
+    "single_sign_on_disconnect",
+}
+
 
 def test_every_account_page_is_known_to_be_open_or_private(settings):
     from django.urls import resolve
@@ -69,7 +79,7 @@ def test_every_account_page_is_known_to_be_open_or_private(settings):
     ours = {
         resolve(route.path()).url_name for route in all_routes() if route.is_account and "key>" not in route.pattern
     }
-    assert ours | {"account_confirm_email"} == OPEN | set(STAGES) | PRIVATE
+    assert ours | {"account_confirm_email"} == OPEN | set(STAGES) | PRIVATE | OF_SINGLE_SIGN_ON
 
 
 @pytest.mark.parametrize("name", sorted(OPEN))

@@ -183,7 +183,7 @@ def test_every_field_of_the_identity_is_documented():
 # A setting
 
 READERS = (
-    "ways|issuer|provider_name|"
+    "ways|issuer|provider_name|mail_domains|"
     "flag|one_of|whole_number|seconds|secret|host_names|origins|listed|given|link|web_address|sender|contacts|log_level"
 )
 # Not settings of Latchkey: variables for development, and variables of other servers that Latchkey rejects.

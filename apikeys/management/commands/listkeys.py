@@ -36,5 +36,5 @@ def _line(key: ApiKey) -> str:
     used = f"used {timesince(key.last_used_at, depth=1)} ago" if key.last_used_at else "never used"
     standings = ", ".join(standing.label for standing in key.standings)
     end = "" if key.is_deleted else end_in_words(key)
-    told = ", ".join(words for words in (used, end, f"responsible: {key.responsible.email}") if words)
+    told = ", ".join(words for words in (used, f"responsible: {key.responsible.email}", end) if words)
     return f"{key.public_id}  {standings:<{_WIDEST}}  {key.mask}  {key.name}  ({told})"

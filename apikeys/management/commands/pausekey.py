@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -41,5 +42,27 @@ class Command(KeyStateCommand):
         changed = pause_key(key=key, by=None, until=until, note=self.options["note"])
         now = f" until {in_words(key.resumes_at)}" if key.resumes_at else ""
         self.done = f"{{key}} is paused{now}: requests using it are now rejected. Undo with: manage.py resumekey {{id}}"
-        self.unchanged = f"{{key}} was paused already{now and f',{now}'}." if key.is_paused else "{key} has expired."
+        self.unchanged = f"{{key}} was paused already{now and f',{now}'}."
+        if not changed and (why := _why_not(key, until)):
+            raise CommandError(f"{key.name} ({key.public_id}) {why}")
         return changed
+
+
+def _why_not(key: ApiKey, until: datetime | None) -> str:
+    """Why the key is not paused until then; "" if it is."""
+    if not key.is_paused and key.is_expired:
+        return (
+            "has expired and was not paused: requests using it are rejected already. To pause it, first give it "
+            f"another end with: manage.py editkey {key.public_id} --expires WHEN"
+        )
+    if not key.is_paused:
+        return "was changed in the meantime. Nothing was done. Run the command again."
+    if key.resumes_at == until:
+        return ""
+    again = f"re-enable it first with: manage.py resumekey {key.public_id}"
+    if key.resumes_at is None:
+        return f"is paused already, until someone re-enables it. Nothing was changed. For another end, {again}"
+    ends = (
+        f"is paused already, but only until {in_words(key.resumes_at)}. Then it re-enables itself. Nothing was changed."
+    )
+    return f"{ends} Press Keep paused or Change end on its page, or {again}"

@@ -6,10 +6,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys.keys.key_errors import KeyGone
-from apikeys.lifetimes.rolling import Overlap, roll_key
+from apikeys.lifetimes.rolling import Overlap, end_of_old_key, roll_key
 from apikeys.management.key_commands import find_creator, find_key
 from apikeys.models import ApiKey
-from common.instants import in_words_or_never
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
 from projects.management.operator_command import Answer, OperatorCommand, named_user
@@ -59,17 +58,10 @@ class Command(OperatorCommand):
             f"Its secret:\n\n    {secret}\n\n"
             "Keep it in an environment variable or a secret manager, out of source control:\n"
             f"    export {settings.BRAND.key_variable}=<the secret>\n\n"
-            f"The old key, {key.name} ({key.public_id}), {_end(key)}.",
+            f"The old key, {key.name} ({key.public_id}), {end_of_old_key(key)}.",
         )
 
 
 def _responsible(key: ApiKey, email: str | None) -> User:
     may = key.project.memberships.that(Permission.MANAGE_KEYS).filter(user=key.responsible, user__is_active=True)
     return key.responsible if email is None and may.exists() else find_creator(key.project, email)
-
-
-def _end(key: ApiKey) -> str:
-    if key.is_expired:
-        return "has ended"
-    end = in_words_or_never(key.expires_at)
-    return f"ends when it is quiet, on {end} at the latest" if key.ends_when_quiet else f"ends on {end}"

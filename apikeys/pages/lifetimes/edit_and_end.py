@@ -12,11 +12,12 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
-from apikeys.keys.key_errors import KeyGone
+from apikeys.keys.key_errors import KeyGone, NameChanged
 from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial
-from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, seen_of, words_of_end
+from apikeys.pages.lifetimes import seen
+from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, words_of_end
 from apikeys.pages.project import project_context
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce, warn
@@ -35,7 +36,9 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     old = key.name
     typed = {name: request.GET[name] for name in ("name", *OF_AN_END) if name in request.GET}
     form = EditKeyForm(request.POST if request.method == "POST" else None, initial={"name": old} | typed, key=key)
-    if form.is_valid():
+    if form.chose_from_another_end:
+        form = _with_the_new_end(request, key)
+    elif form.is_valid():
         revives = form.new_end is not None and key.is_expired
         if revives and (question := _ask_before_reviving(request, form)):
             return question
@@ -43,6 +46,8 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
             edited = _save(request, key, form, may_revive=revives)
         except EndChanged:
             form = _with_the_new_end(request, key)
+        except NameChanged:
+            form = _with_the_new_name(request, key)
         except KeyGone:
             return key_gone(request, project, key)
         else:
@@ -61,10 +66,11 @@ def _save(request: PageRequest, key: ApiKey, form: EditKeyForm, *, may_revive: b
             key=key,
             by=request.user,
             address=client_address(request),
-            name=form.cleaned_data["name"],
+            name=form.new_name,
             end=form.new_end,
             may_revive=may_revive,
             seen=form.cleaned_data["seen"],
+            seen_name=form.cleaned_data["seen_name"] or None,
         )
     except ValidationError as error:
         form.add_error(form.field_of(error), error)
@@ -78,10 +84,28 @@ def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:
     """The form that was sent, with the end that the key has by now."""
     key.refresh_from_db()
     given = request.POST.copy()
-    given["seen"] = seen_of(key)
+    given["seen"] = seen.written(key.expires_at)
     form = EditKeyForm(given, initial={"name": key.name}, key=key)
+    if form.has_error("end"):
+        # A key with an end offers other choices than one without.
+        given["end"] = ""
+        form = EditKeyForm(given, initial={"name": key.name}, key=key)
     form.add_error(
         "end", "Somebody changed the end in the meantime. Nothing was changed. Check it, then press Save again."
+    )
+    return form
+
+
+def _with_the_new_name(request: PageRequest, key: ApiKey) -> EditKeyForm:
+    """The form that was sent. It has seen the name that the key has by now."""
+    key.refresh_from_db()
+    given = request.POST.copy()
+    given["seen_name"] = key.name
+    form = EditKeyForm(given, initial={"name": key.name}, key=key)
+    form.add_error(
+        "name",
+        f"Somebody renamed the key to {key.name} in the meantime. Nothing was changed. "
+        "Check it, then press Save again.",
     )
     return form
 

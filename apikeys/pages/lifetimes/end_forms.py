@@ -11,6 +11,7 @@ from django.utils import timezone
 from apikeys.keys.end_limits import ABOUT_THE_END, check_end, in_days, read_local
 from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
+from apikeys.pages.lifetimes import seen
 from common.instants import in_words, stops_working
 from common.names import NameField
 from common.plurals import counted
@@ -20,7 +21,7 @@ _NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus":
 _AT = {"type": "datetime-local", "data-end-at": True}
 _DAYS = (7, 30, 90, 365)
 _MORE_DAYS = (30, 90)
-NEVER, KEEP, ON_A_DATE = "never", "keep", "at"
+NEVER, KEEP, ON_A_DATE = seen.NEVER, "keep", "at"
 WITHOUT_END = "Works until somebody ends, pauses or deletes it"
 
 # The fields that say when a key stops working.
@@ -109,7 +110,9 @@ class EndForm(PageForm):
         if (self["end"].value() or self.default) != self.default:
             return ""
         if self.key:
-            return "" if self.key.is_expired or self.default != KEEP else words_of_end(self.key.expires_at)
+            if self.key.is_expired or self.default != KEEP:
+                return ""
+            return words_of_end(self.key.expires_at) + self.key.or_when_quiet
         return words_of_end(None if self.default == NEVER else in_days(int(self.default)))
 
 
@@ -127,7 +130,7 @@ def _choices_of(key: ApiKey) -> list[Choice]:
     if end is None:
         kept = [] if settings.MAX_KEY_DAYS else [(KEEP, "Never")]
         return [*kept, *_day_choices(), date]
-    kept = [(KEEP, f"Expired on {in_words(end)}" if key.is_expired else f"On {in_words(end)}")]
+    kept = [(KEEP, f"Expired on {in_words(end)}" if key.is_expired else f"On {in_words(end)}{key.or_when_quiet}")]
     since = None if key.is_expired else end
     more = [
         (f"+{days}", f"In {days} days" if key.is_expired else f"{days} days later, on {in_words(in_days(days, since))}")
@@ -147,11 +150,6 @@ class CreateKeyForm(EndForm):
         return self.new_end and self.new_end.expires_at
 
 
-def seen_of(key: ApiKey) -> str:
-    """The key's end as the form of Edit remembers it, so that nobody undoes a change that they did not see."""
-    return key.expires_at.isoformat() if key.expires_at else NEVER
-
-
 class EditKeyForm(EndForm):
     """The focus is on the end if an end is given: Extend chooses one."""
 
@@ -159,15 +157,37 @@ class EditKeyForm(EndForm):
     field_order = ("name",)
     name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
     seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
+    seen_name = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
 
     def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
         super().__init__(*args, key=key, **kwargs)
-        self.fields["seen"].initial = seen_of(key)
+        self.fields["seen_name"].initial = key.name
+        self.fields["seen"].initial = seen.written(key.expires_at)
         if "end" in self.initial:
             del self.fields["name"].widget.attrs["autofocus"]
             self.fields["end"].widget.attrs["autofocus"] = True
 
     def clean_seen(self) -> NewEnd | None:
         """The end that the person saw; None if the form does not say it."""
-        seen: str = self.cleaned_data["seen"]
-        return NewEnd(None if seen == NEVER else read_local(seen, "Z")) if seen else None
+        text: str = self.cleaned_data["seen"]
+        return NewEnd(seen.read(text)) if text else None
+
+    @property
+    def new_name(self) -> str | None:
+        """The name of a valid form; None if the person left the name that they saw."""
+        name: str = self.cleaned_data["name"]
+        return None if name == self.cleaned_data["seen_name"] else name
+
+    @property
+    def chose_from_another_end(self) -> bool:
+        """Whether a new end was chosen by somebody who saw another end than the key has now.
+
+        Then the choices of this form are not those that the person had.
+        """
+        given, choice = self.data.get("seen", ""), self.data.get("end", "")
+        if not (self.is_bound and self.key and given) or choice in ("", KEEP):
+            return False
+        try:
+            return seen.read(given) != self.key.expires_at
+        except ValidationError:
+            return False

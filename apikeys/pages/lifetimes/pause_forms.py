@@ -7,7 +7,10 @@ from django import forms
 from django.utils import timezone
 
 from apikeys.keys.end_limits import check_instant, read_local
+from apikeys.keys.pausing import EndOfPause
 from apikeys.lifetimes.pauses import LENGTHS
+from apikeys.models import ApiKey
+from apikeys.pages.lifetimes import seen
 from common.instants import in_words
 from common.names import NoteField
 from projects.forms import PageForm
@@ -54,6 +57,23 @@ class EndOfPauseForm(PageForm):
         ends_at = read_local(self.cleaned_data.get("until", ""), self.cleaned_data.get("zone", ""))
         check_instant(ends_at, now)
         return ends_at
+
+
+class ChangeEndForm(EndOfPauseForm):
+    """Says which pause the person saw, and which end it had."""
+
+    seen = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
+    seen_end = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["seen"].initial = seen.written(key.paused_at)
+        self.fields["seen_end"].initial = seen.written(key.resumes_at)
+
+    def clean_seen_end(self) -> EndOfPause | None:
+        """None if the form does not say it."""
+        text: str = self.cleaned_data["seen_end"]
+        return EndOfPause(seen.read(text)) if text else None
 
 
 class PauseForForm(EndOfPauseForm):

@@ -11,13 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import pausing
-from apikeys.keys.key_errors import KeyGone
-from apikeys.lifetimes.pauses import re_enabled_itself
+from apikeys.keys.key_errors import EndOfPauseChanged, KeyGone, PausedAgain
+from apikeys.lifetimes.pauses import re_enabled_itself, what_requests_are
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
-from apikeys.pages.lifetimes.pause_forms import EndOfPauseForm, PauseForForm
+from apikeys.pages.lifetimes.pause_forms import ChangeEndForm, EndOfPauseForm, PauseForForm
+from apikeys.pages.lifetimes.seen import pause_seen, written
 from apikeys.pages.project import project_context
-from apikeys.standing import PauseReason
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from common.instants import in_words
@@ -34,7 +34,7 @@ def pause(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 
 @require_POST
 def keep_paused(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    change = partial(pausing.change_end_of_pause, until=None)
+    change = partial(pausing.change_end_of_pause, until=None, seen=pause_seen(request).paused_at)
     return _switch(request, project_id, key_id, change, "{} stays paused until someone re-enables it.")
 
 
@@ -43,12 +43,13 @@ def resume(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)
     # Undo and pages that are older than the report do not send it.
-    although_reported = key.is_reported and request.POST.get("seen") == PauseReason.REPORTED
+    seen = pause_seen(request)
+    although_reported = key.is_reported and seen.reported
     if although_reported:
         back_to = f"{page_that_asked(request)}#row-{key.public_id}"
         if question := ask_who_it_is(request, back_to=back_to, again="press Re-enable again"):
             return question
-    change = partial(pausing.resume_key, although_reported=although_reported)
+    change = partial(pausing.resume_key, although_reported=although_reported, seen=seen.paused_at)
     return _switch(request, project_id, key_id, change, "Re-enabled {}. Requests using it are {}.")
 
 
@@ -61,11 +62,21 @@ def _switch(
         changed = change(key=key, by=request.user, address=client_address(request))
     except KeyGone:
         return key_gone(request, project, key)
-    except ValidationError as error:
-        # The end of a pause went by while its form was sent.
-        warn(request, f"{' '.join(error.messages)} Nothing was changed.")
+    except (ValidationError, PausedAgain, EndOfPauseChanged) as error:
+        key.refresh_from_db()
+        warn(request, f"{_why_not(key, error)} Nothing was changed.")
         return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
     return _answer(request, project, key, said if changed else "", undo)
+
+
+def _why_not(key: ApiKey, error: Exception) -> str:
+    if isinstance(error, PausedAgain):
+        return f"Somebody paused {key.name} again in the meantime."
+    if isinstance(error, EndOfPauseChanged):
+        until = in_words(key.resumes_at) if key.resumes_at else "someone re-enables it"
+        return f"The end of the pause of {key.name} was changed in the meantime: it is paused until {until}."
+    # The end of a pause went by while its form was sent.
+    return " ".join(error.messages) if isinstance(error, ValidationError) else ""
 
 
 def _answer(request: PageRequest, project: Project, key: ApiKey, said: str, undo: str = "") -> HttpResponse:
@@ -73,20 +84,15 @@ def _answer(request: PageRequest, project: Project, key: ApiKey, said: str, undo
     if said:
         announce(
             request,
-            said.format(key.name, _answered(key)),
-            undo=undo and reverse(undo, args=[project.public_id, key.public_id]),
+            said.format(key.name, what_requests_are(key)),
+            # Undo takes this pause back, and no later one.
+            undo=undo
+            and reverse(undo, args=[project.public_id, key.public_id], query={"seen": written(key.paused_at)}),
         )
     else:
         # Without Undo, because it would undo somebody else's change.
         warn(request, _unchanged(key))
     return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
-
-
-def _answered(key: ApiKey) -> str:
-    """What happens to requests using the key: "allowed", "rejected". A pause is not the only reason to reject them."""
-    if key.standing.lets_in:
-        return "allowed"
-    return "rejected" if key.is_paused else f"still rejected: its status is {key.standing.label}"
 
 
 def _unchanged(key: ApiKey) -> str:
@@ -103,7 +109,8 @@ def _unchanged(key: ApiKey) -> str:
     if key.is_expired:
         return f"{key.name} has expired. Nothing was changed."
     if re_enabled_itself(key):
-        return f"The pause of {key.name} ended by itself. Requests using it are {_answered(key)}. Nothing was changed."
+        are = what_requests_are(key)
+        return f"The pause of {key.name} ended by itself. Requests using it are {are}. Nothing was changed."
     status = "active already" if key.standing.lets_in else f"not paused, and its status is {key.standing.label}"
     return f"{key.name} was {status}. Nothing was changed."
 
@@ -125,12 +132,17 @@ def pause_for(request: PageRequest, project_id: str, key_id: str) -> HttpRespons
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_end(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     """The same for another end of a pause."""
-    form = EndOfPauseForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        change = partial(pausing.change_end_of_pause, until=form.cleaned_data["ends_at"])
-        return _switch(request, project_id, key_id, change, f"{{}} stays paused {form.cleaned_data['words']}.")
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = find_key(project, key_id)
+    form = ChangeEndForm(request.POST if request.method == "POST" else None, key=key)
+    if form.is_valid():
+        change = partial(
+            pausing.change_end_of_pause,
+            until=form.cleaned_data["ends_at"],
+            seen=pause_seen(request).paused_at,
+            seen_end=form.cleaned_data["seen_end"],
+        )
+        return _switch(request, project_id, key_id, change, f"{{}} stays paused {form.cleaned_data['words']}.")
     return _ask(request, project, key, form, "end_of_pause", key.is_paused and not key.is_reported)
 
 

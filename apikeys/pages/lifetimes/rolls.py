@@ -84,6 +84,7 @@ class RollForm(PageForm):
         super().__init__(*args, **kwargs)
         choices = _overlaps_of(key)
         self.fields["overlap"].choices = choices  # type: ignore[attr-defined]
+        self.offers_quiet = Overlap.QUIET.value in dict(choices)
         self.fields["overlap"].initial = Overlap.DAY.value if Overlap.DAY in dict(choices) else choices[0][0]
 
 
@@ -111,6 +112,9 @@ def roll(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
                 form_token=form.cleaned_data["form_token"],
             )
         except ValidationError as error:
+            if error.code in {"form_used", "rolled_already"}:
+                key.refresh_from_db()
+                return _roll_form(request, project, key, form, used=error)
             form.add_error(None, error)
         except KeyGone:
             return key_gone(request, project, key)
@@ -121,13 +125,19 @@ def roll(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     return _roll_form(request, project, key, form)
 
 
-def _roll_form(request: PageRequest, project: Project, key: ApiKey, form: RollForm) -> HttpResponse:
+def _roll_form(
+    request: PageRequest, project: Project, key: ApiKey, form: RollForm, used: ValidationError | None = None
+) -> HttpResponse:
+    """`used` is the error of a form that was used before."""
     context: dict[str, Any] = project_context(project) | {"key": key, "roll_form": form}
     context["new_end"] = end_of_new_key(key, timezone.now())
     try:
+        if used:
+            raise used
         refuse_roll(key)
     except ValidationError as error:
-        context["refused"], context["being_rolled"] = error.message, error.code == "being_rolled"
+        goes_on = error.code in {"being_rolled", "rolled_already"} and not key.is_expired
+        context["refused"], context["being_rolled"] = error.message, goes_on
     template = "apikeys/roll_form.html" if request.htmx else "apikeys/roll.html"
     return render(request, template, context, status=422 if form.is_bound else 200)
 

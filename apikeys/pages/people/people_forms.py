@@ -89,7 +89,7 @@ class RemoveMemberForm(PageForm):
                 initial=choices[0].value,
             )
 
-    @property
+    # A method, because mypy sometimes fails on a property of this class.
     def lines(self) -> Iterator[Line]:
         return (Line(dependent, self[dependent.key.public_id]) for dependent in self.dependents)
 

@@ -108,11 +108,40 @@ def test_pausekey_takes_an_end_and_a_note(api_key):
     answer = run_json("pausekey", api_key.public_id, "--for", "1h", "--note", "Trying it")
     assert answer["pause_note"] == "Trying it"
     assert timedelta(minutes=55) < datetime.fromisoformat(answer["resumes_at"]) - timezone.now() <= timedelta(hours=1)
-    assert "was paused already, until" in run("pausekey", api_key.public_id)
+    with pytest.raises(CommandError, match=r"is paused already, but only until .* Keep paused .* resumekey key_"):
+        run("pausekey", api_key.public_id)
+    with pytest.raises(CommandError, match="is paused already, but only until"):
+        run("pausekey", api_key.public_id, "--for", "5m")
     run("resumekey", api_key.public_id)
     assert "is paused until 26 February 2030, 08:30 UTC" in run(
         "pausekey", api_key.public_id, "--until", "2030-02-26T09:30:00+01:00"
     )
+
+
+def test_pausekey_succeeds_if_the_key_is_paused_until_then_already(api_key):
+    end = ["--until", "2030-02-26T09:30Z"]
+    for changed in (True, False):
+        assert run_json("pausekey", api_key.public_id, *end)["changed"] is changed
+    run("resumekey", api_key.public_id)
+    run("pausekey", api_key.public_id)
+    with pytest.raises(CommandError, match=r"until someone re-enables it\. Nothing was changed"):
+        run("pausekey", api_key.public_id, *end)
+
+
+def test_pausekey_and_resumekey_fail_for_an_expired_key_with_the_next_step(api_key):
+    ApiKey.objects.filter(pk=api_key.pk).update(expires_at=timezone.now(), end_reason="chosen")
+    for arguments in (["pausekey"], ["pausekey", "--for", "1h"], ["resumekey"]):
+        with pytest.raises(CommandError, match=r"rejected.* editkey key_\w+ --expires WHEN"):
+            run(arguments[0], api_key.public_id, *arguments[1:])
+    assert not api_key.events.filter(kind__in=["paused", "resumed"]).exists()
+
+
+def test_resumekey_says_what_still_rejects_the_keys_requests(api_key):
+    run("pausekey", api_key.public_id)
+    ApiKey.objects.filter(pk=api_key.pk).update(expires_at=timezone.now(), end_reason="chosen")
+    said = run("resumekey", api_key.public_id)
+    assert "is not paused any more. Requests using it are still rejected: its status is Expired. Give it" in said
+    assert "allowed" not in said
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apikeys.keys.services import create_key, delete_key
+from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 
@@ -56,6 +57,8 @@ def test_createkey_takes_days_a_time_with_an_offset_or_never(project):
         ("", "is no time"),
         ("0d", "in the past"),
         ("-1d", "is no time"),
+        ("\u0663\u0660d", "is no time"),
+        ("0001-01-01T00:00:00+14:00", "in the past"),
         ("2020-02-26T09:30:00Z", "in the past"),
         ("3651d", "at most 3,650 days"),
         ("999999d", "at most 3,650 days"),
@@ -69,6 +72,22 @@ def test_an_end_that_cannot_be_is_rejected_and_nothing_is_changed(project, api_k
             run(*command, f"--expires={when}")
     assert end_of(api_key) is None
     assert project.api_keys.count() == 1
+
+
+@pytest.mark.parametrize("command", ["createkey", "editkey"])
+def test_an_end_of_days_ago_is_answered_with_the_way_to_write_one(project, api_key, command):
+    """As people type it: without an equals sign."""
+    arguments = [project.public_id, "--name", "CI"] if command == "createkey" else [api_key.public_id]
+    with pytest.raises(CommandError, match=r"'-5d' is no time\. Write 30d"):
+        run(command, *arguments, "--expires", "-5d")
+
+
+def test_listkeys_and_editkey_say_that_a_key_ends_when_it_is_quiet(project, api_key, owner):
+    new = roll_key(key=api_key, overlap=Overlap.QUIET, by=owner).key
+    for key in (roll_key(key=new, overlap=Overlap.NONE, by=owner).key, new):
+        delete_key(key=key, by=owner)
+    for said in (run("listkeys", project.public_id), run("editkey", api_key.public_id, "--name", "Old")):
+        assert ", or as soon as it is quiet" in said
 
 
 def test_editkey_changes_name_and_end_together_or_neither(project, api_key, owner):

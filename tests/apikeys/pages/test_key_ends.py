@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.keys.pausing import pause_key
-from apikeys.keys.services import create_key
+from apikeys.keys.services import create_key, rename_key
 from apikeys.lifetimes.ends import change_end, end_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
@@ -370,6 +370,36 @@ def test_a_form_that_is_sent_twice_moves_the_end_once(client, api_key):
     assert edit(client, api_key, end="+30", seen=seen).status_code == 422
     assert end_of(api_key) == moved
     assert edit(client, api_key, name="Renamed", seen=seen).status_code == 302, "the name alone is no change of the end"
+
+
+def test_a_form_whose_choices_are_gone_says_first_that_the_end_was_changed(client, api_key):
+    """A key without an end offers other choices than one with an end. The second of two presses chose from those."""
+    seen = seen_on(client, api_key)
+    assert edit(client, api_key, end="30", seen=seen).status_code == 302
+    moved = end_of(api_key)
+    answer = edit(client, api_key, end="30", seen=seen)
+    assert answer.status_code == 422
+    assert "Somebody changed the end in the meantime. Nothing was changed." in text(answer)
+    assert "Choose one of these." not in text(answer)
+    assert end_of(api_key) == moved
+
+
+def test_an_older_form_does_not_undo_a_name_that_somebody_chose_meanwhile(client, api_key):
+    form = client.get(action("edit", api_key)).content.decode()
+    assert 'name="seen_name" value="Production server"' in form
+    rename_key(key=api_key, name="Theirs", by=None)
+    sent = {"seen_name": "Production server", "name": "Mine"}
+    answer = edit(client, api_key, **sent)
+    assert answer.status_code == 422
+    assert "Somebody renamed the key to Theirs in the meantime. Nothing was changed." in text(answer)
+    assert 'name="seen_name" value="Theirs"' in answer.content.decode()
+    edit(client, api_key, end="30", seen_name="Production server", name="Production server")
+    api_key.refresh_from_db()
+    assert api_key.name == "Theirs", "whoever left the name as it was keeps the new one"
+    assert api_key.expires_at
+    edit(client, api_key, **sent | {"seen_name": "Theirs"})
+    api_key.refresh_from_db()
+    assert api_key.name == "Mine"
 
 
 @pytest.mark.parametrize("seen", ["x", "2026-13-01T00:00", "never", "\u0661"])

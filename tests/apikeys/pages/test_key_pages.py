@@ -59,6 +59,26 @@ def test_a_form_that_is_sent_twice_makes_one_key(client, project):
     assert ApiKey.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "said"),
+    [
+        ({}, {"name": "Twice"}, "called Once and has no end."),
+        ({}, {"end": "30"}, "called Once and has no end."),
+        ({"end": "30"}, {"end": "7"}, "called Once and works until"),
+        ({"end": "30"}, {"end": "never"}, "called Once and works until"),
+    ],
+)
+def test_a_form_that_is_sent_again_with_other_fields_says_what_it_created(client, project, first, then, said):
+    form = {"name": "Once", "form_token": "a" * 22}
+    for _ in range(2):
+        assert client.post(page("apikeys:create", project), form | first).status_code == 302
+    answer = client.post(page("apikeys:create", project), form | first | then)
+    assert answer.status_code == 422
+    assert f"This form was used before: the key that it created is {said}" in text(answer)
+    assert "Nothing else was done." in text(answer)
+    assert ApiKey.objects.count() == 1
+
+
 def test_a_taken_name_is_refused_beside_its_field(client, project, api_key):
     answer = client.post(page("apikeys:create", project), {"name": api_key.name.upper()})
     assert answer.status_code == 422

@@ -136,6 +136,14 @@ def test_a_bad_name_on_the_onboarding_step_stays_on_that_step(client, owner):
     assert "contains invisible characters" in text(answer)
 
 
+def test_a_project_form_that_is_sent_again_with_another_name_says_what_it_created(client, owner):
+    for name in ("Once", "Twice"):
+        answer = client.post(reverse("projects:create"), {"name": name, "form_token": "a-token-of-one-form-1"})
+    assert answer.status_code == 422
+    assert "it created the project Once. Nothing else was done." in text(answer)
+    assert not Project.objects.filter(name="Twice").exists()
+
+
 def test_a_project_form_that_is_sent_again_after_the_deletion_is_refused_in_words(client, owner):
     data = {"name": "Twice", "form_token": "a-token-of-one-form-1"}
     client.post(reverse("projects:create"), data)

@@ -114,7 +114,7 @@ def test_a_page_that_shows_the_report_re_enables_with_one_press(name, reported, 
     client = signed_in(owner)
     page = client.get(reverse(f"apikeys:{name}", args=[reported.project.public_id])).content.decode()
     sent = re.search(rf'<(form|button)[^>]*action="[^"]*/keys/{reported.public_id}/resume/".*?</\1>', page, re.S)
-    fields = dict(re.findall(r'name="(\w+)" value="(\w+)"', sent[0] if sent else ""))
+    fields = dict(re.findall(r'name="(\w+)"\s+value="([^"]+)"', sent[0] if sent else ""))
     answer = client.post(action("resume", reported), fields, follow=True)
     assert f"Re-enabled {reported.name}." in words(answer)
     assert BADGE not in words(answer)

@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from apikeys.keys import services
 from apikeys.keys.pausing import pause_key
-from apikeys.lifetimes.ends import end_key
+from apikeys.lifetimes import rolling
+from apikeys.lifetimes.ends import change_end, end_key
+from apikeys.lifetimes.quiet import end_quiet_keys
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
 from apikeys.usage import counting
@@ -100,6 +102,29 @@ def test_no_end_is_offered_beyond_the_keys_own(client, api_key, left, offered, c
     assert api_key.expires_at - timezone.now() <= min(left, timedelta(days=1))
 
 
+def test_the_form_explains_what_it_offers_and_says_when_the_new_key_ends(client, api_key):
+    now = timezone.now()
+    ApiKey.objects.filter(pk=api_key.pk).update(
+        created_at=now, expires_at=now + timedelta(hours=5), end_reason="chosen"
+    )
+    said = text(client.get(action("roll", api_key)))
+    assert "Quiet means" not in said
+    assert re.search(r"The new key stops working on \d+ \w+ \d{4}, \d\d:\d\d UTC", said)
+    ApiKey.objects.filter(pk=api_key.pk).update(expires_at=now + timedelta(days=5))
+    assert "Quiet means" in text(client.get(action("roll", api_key)))
+
+
+def test_an_old_key_whose_replacement_is_gone_still_ends_when_it_is_quiet_and_says_so(client, api_key, owner):
+    """No panel shows it any more. Housekeeping ends it all the same."""
+    new = roll_key(key=api_key, overlap=Overlap.QUIET, by=owner).key
+    newest = roll_key(key=new, overlap=Overlap.NONE, by=owner).key
+    services.delete_key(key=newest, by=owner)
+    for address in (action("key", api_key), action("edit", api_key)):
+        assert ", or as soon as it is quiet" in text(client.get(address))
+    assert end_quiet_keys(timezone.now() + timedelta(days=2)) == 1
+    assert "as soon as it is quiet" not in text(client.get(action("key", api_key)))
+
+
 def test_a_paused_key_is_not_said_to_work_until_its_end(client, api_key, owner):
     pause_key(key=api_key, by=owner)
     said = text(client.get(action("roll", api_key)))
@@ -147,6 +172,46 @@ def test_a_form_that_is_posted_twice_rolls_once(client, api_key, project):
         answer = client.post(action("roll", api_key), {"overlap": "24h"} | TOKEN)
         assert "created=" in answer.headers["Location"]
     assert project.api_keys.count() == 2
+
+
+@pytest.mark.parametrize(("first", "then"), [("24h", "0"), ("7d", "24h"), ("quiet", "7d")])
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_a_form_that_is_sent_again_with_another_end_says_that_nothing_was_done(client, api_key, first, then, headers):
+    """Somebody learns of a leak, goes back and chooses "Now": they must not read that the old key has ended."""
+    client.post(action("roll", api_key), {"overlap": first} | TOKEN, follow=True)
+    api_key.refresh_from_db()
+    answer = client.post(action("roll", api_key), {"overlap": then} | TOKEN, headers=headers)
+    assert answer.status_code == 422
+    assert "Rolled" not in text(answer)
+    assert "Nothing was changed now." in text(answer)
+    assert f"{api_key.name}, which {rolling.end_of_old_key(api_key)}." in text(answer)
+    for way_out in ("end", "edit"):
+        assert f'href="{action(way_out, api_key)}"' in answer.content.decode()
+    ended_at, before = api_key.expires_at, api_key.replaced_by.count()
+    api_key.refresh_from_db()
+    assert (api_key.expires_at, api_key.replaced_by.count()) == (ended_at, before)
+    again = client.post(action("roll", api_key), {"overlap": first} | TOKEN)
+    assert "created=" in again.headers["Location"], "the same form is still the same"
+
+
+def test_a_key_with_an_end_of_its_own_rolls_once_too(client, api_key):
+    ApiKey.objects.filter(pk=api_key.pk).update(expires_at=timezone.now() + timedelta(hours=5), end_reason="chosen")
+    for _ in range(2):
+        assert "created=" in client.post(action("roll", api_key), {"overlap": "24h"} | TOKEN).headers["Location"]
+    change_end(key=api_key, expires_at=timezone.now() + timedelta(hours=2), by=None)
+    assert "Nothing was changed now." in text(client.post(action("roll", api_key), {"overlap": "24h"} | TOKEN))
+
+
+@pytest.mark.parametrize("used_by", ["roll", "create"])
+def test_a_form_that_was_used_for_another_key_rolls_nothing(client, api_key, project, used_by):
+    other = ApiKeyFactory(project=project, name="Other")
+    form = {"overlap": "24h", "name": "Staging"} | TOKEN
+    client.post(action("roll", other) if used_by == "roll" else page("apikeys:create", project), form, follow=True)
+    answer = client.post(action("roll", api_key), form)
+    assert answer.status_code == 422
+    assert "This form was used before: the key that it created is called" in text(answer)
+    assert "Nothing else was done." in text(answer)
+    assert not api_key.replaced_by.exists()
 
 
 def test_an_end_that_is_not_offered_is_an_error_and_rolls_nothing(client, api_key, project):

@@ -1,6 +1,7 @@
 """Pause for…, Keep paused and another end of a pause, on the pages."""
 
 import html
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -123,7 +124,8 @@ def test_what_cannot_be_is_said_beside_its_field_and_what_was_typed_stays(client
 
 def test_undo_of_a_timed_pause(client, api_key):
     answer = client.post(action("pause_for", api_key), {"length": "5m"}, headers=HTMX)
-    assert f'action="{action("resume", api_key)}" data-undo' in answer.content.decode()
+    assert f'action="{action("resume", api_key)}?seen=' in answer.content.decode()
+    assert "data-undo" in answer.content.decode()
     assert "Re-enabled Production server. Requests using it are allowed." in text(
         client.post(action("resume", api_key), headers=HTMX)
     )
@@ -152,7 +154,7 @@ def test_pages_count_down_and_show_the_note_to_members(client, paused, viewer, s
     at = paused.resumes_at
     for member in (client, signed_in(viewer)):
         for said in everywhere(member, paused):
-            assert f"Paused until {at:%H:%M} UTC (in 60 minutes)" in said
+            assert re.search(rf"Paused until (\d+ \w{{3}}, )?{at:%H:%M} UTC \(in 60 minutes\)", said)
             assert NOTE in said
     for said in everywhere(client, paused):
         assert "Keep paused" in said
@@ -181,16 +183,41 @@ def test_a_reload_after_the_end_shows_a_key_that_works(client, paused):
     ("ahead", "words"),
     [
         (timedelta(minutes=4, seconds=30), "until 12:04 UTC (in 5 minutes)"),
+        (timedelta(hours=12), "until 29 Nov, 00:00 UTC (in 12 hours)"),
+        (timedelta(hours=24), "until 29 Nov, 12:00 UTC (in 24 hours)"),
         (timedelta(days=2), "until 30 Nov, 12:00 UTC (in 48 hours)"),
         (timedelta(days=60), "until 27 Jan 2027, 12:00 UTC (in 60 days)"),
     ],
 )
-def test_the_badge_names_the_day_where_it_is_not_near(client, api_key, time_machine, ahead, words):
+def test_the_badge_names_the_day_unless_it_is_today(client, api_key, time_machine, ahead, words):
     time_machine.move_to(datetime(2026, 11, 28, 12, tzinfo=UTC), tick=False)
     ApiKey.objects.filter(pk=api_key.pk).update(
         state="paused", paused_at=timezone.now(), resumes_at=timezone.now() + ahead
     )
     assert f"Paused {words}" in text(client.get(action("key", api_key)))
+
+
+@pytest.mark.parametrize("name", ["pause_for", "change_end_of_pause"])
+def test_the_forms_promise_no_key_back_whose_own_end_comes_first(client, api_key, owner, name):
+    if name == "change_end_of_pause":
+        pause_key(key=api_key, by=owner)
+    assert "end" not in text(client.get(action(name, api_key))).partition("re-enables itself.")[2].split("A pause")[0]
+    end = timezone.now() + HOUR
+    ApiKey.objects.filter(pk=api_key.pk).update(expires_at=end, end_reason="chosen")
+    said = text(client.get(action(name, api_key)))
+    assert f"Its own end is {in_words(end)}. If that comes first, the key has expired, and requests stay" in said
+
+
+def test_requests_of_a_pause_are_not_said_to_have_come_since_the_key_expired(client, paused):
+    """The key's end came during the pause. Nobody has written the end of the pause down yet."""
+    let_lapse(paused)
+    now = timezone.now()
+    ApiKey.objects.filter(pk=paused.pk).update(
+        expires_at=now - HOUR, end_reason="chosen", refused_calls=3, last_refused_at=now - 90 * timedelta(minutes=1)
+    )
+    for said in everywhere(client, paused):
+        assert "3 rejected requests since" in said
+        assert "since it expired" not in said
 
 
 # Another end
@@ -242,6 +269,92 @@ def test_a_button_of_a_pause_that_has_ended_by_itself(client, paused, name):
     paused.refresh_from_db()
     assert paused.is_active
     assert paused.events.filter(kind="resumed_itself").count() == 1
+
+
+def paused_anew(key, by) -> datetime:
+    """Another owner has re-enabled the key and paused it again, until the instant that this returns."""
+    resume_key(key=key, by=by)
+    until = timezone.now() + 3 * HOUR
+    assert pause_key(key=key, by=by, until=until)
+    return until
+
+
+def sent_by(content: str, where: str) -> dict[str, str]:
+    """What the page says that it saw, in the form or the button with that address."""
+    found = re.search(rf'<(form|button)[^>]*ction="{where}[^"]*".*?</\1>', content, re.S)
+    assert found
+    return dict(re.findall(r'name="(seen\w*)"\s+value="([^"]*)"', found[0]))
+
+
+@pytest.mark.parametrize("place", ["settings", "dashboard", "key"])
+@pytest.mark.parametrize("name", ["resume", "keep_paused"])
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])
+def test_an_older_page_does_not_undo_another_pause(client, paused, owner, place, name, headers):
+    """The page shows a pause that is over by now. Its button is no answer to the pause that somebody chose since."""
+    shown = client.get(action("key", paused) if place == "key" else page(f"apikeys:{place}", paused.project))
+    where = action(name, paused)
+    seen = sent_by(
+        shown.content.decode().replace('"../keys/', f'"{page("apikeys:dashboard", paused.project)}keys/'), where
+    )
+    assert seen
+    until = paused_anew(paused, owner)
+    answer = client.post(where, seen, headers=headers, follow=True)
+    assert "Somebody paused Production server again in the meantime. Nothing was changed." in text(answer)
+    paused.refresh_from_db()
+    assert (paused.is_paused, paused.resumes_at) == (True, until)
+    shown = client.get(action("key", paused)).content.decode()
+    assert client.post(where, sent_by(shown, where), headers=headers, follow=True).status_code == 200
+    paused.refresh_from_db()
+    assert paused.is_active if name == "resume" else paused.resumes_at is None, "one press is enough on a new page"
+
+
+@pytest.mark.parametrize("seen", ["x", "never", "@", "reported@", "\u0661", "9999-12-31T23:59:59-14:00"])
+def test_a_pause_that_no_page_showed_is_not_undone(client, paused, seen):
+    for name in ("resume", "keep_paused"):
+        answer = client.post(action(name, paused), {"seen": seen}, headers=HTMX)
+        assert "Nothing was changed." in text(answer)
+    paused.refresh_from_db()
+    assert paused.is_paused
+    assert paused.resumes_at
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])
+def test_undo_undoes_the_pause_that_it_stands_beside(client, api_key, owner, headers):
+    answer = client.post(action("pause", api_key), headers=headers, follow=True)
+    undo = re.search(r'action="([^"]+)" data-undo', answer.content.decode())
+    paused_anew(api_key, owner)
+    answer = client.post(html.unescape(undo[1]), headers=headers, follow=True)
+    assert "Somebody paused Production server again in the meantime. Nothing was changed." in text(answer)
+    api_key.refresh_from_db()
+    assert api_key.is_paused
+
+
+def test_an_older_form_does_not_undo_keep_paused_or_move_the_end_twice(client, paused):
+    where = action("change_end_of_pause", paused)
+    seen = sent_by(client.get(where).content.decode(), where)
+    assert set(seen) == {"seen", "seen_end"}
+    for _ in range(2):
+        answer = client.post(where, seen | {"length": "24h"}, headers=HTMX)
+    paused.refresh_from_db()
+    assert paused.events.filter(kind="pause_changed").count() == 1
+    answer = client.post(where, seen | {"length": "5m"}, headers=HTMX)
+    assert "The end of the pause of Production server was changed in the meantime: it is paused until" in text(answer)
+    client.post(action("keep_paused", paused), headers=HTMX)
+    answer = client.post(where, seen | {"length": "5m"}, headers=HTMX)
+    assert "it is paused until someone re-enables it. Nothing was changed." in text(answer)
+    paused.refresh_from_db()
+    assert paused.resumes_at is None
+    seen = sent_by(client.get(where).content.decode(), where)
+    assert "stays paused for 5 minutes." in text(client.post(where, seen | {"length": "5m"}, headers=HTMX))
+
+
+def test_the_same_end_to_the_minute_is_no_change(client, paused):
+    """Words name no seconds, so an event would say from 03:51 to 03:51."""
+    at = timezone.now().replace(second=7, microsecond=0) + 5 * HOUR
+    ApiKey.objects.filter(pk=paused.pk).update(resumes_at=at)
+    fields = {"length": "until", "until": f"{at:%Y-%m-%dT%H:%M}"}
+    assert "Nothing was changed." in text(client.post(action("change_end_of_pause", paused), fields, headers=HTMX))
+    assert not paused.events.filter(kind="pause_changed").exists()
 
 
 @pytest.mark.parametrize("name", ["keep_paused", "change_end_of_pause"])

@@ -244,6 +244,20 @@ def test_what_is_written_after_a_rehearsal_still_counts_for_it(api_key, owner, c
     assert missed(api_key).rejected == 1
 
 
+def test_a_batch_that_began_in_the_rehearsal_is_not_lost_when_the_key_is_kept_paused(api_key, owner, clock):
+    """The counts wait in the process while somebody presses Keep paused, and more requests come after it."""
+    rehearse(api_key, owner)
+    clock.shift(1)
+    verify(f"Bearer {api_key.secret}", "198.51.100.7")
+    clock.shift(1)
+    api_key.refresh_from_db()
+    pausing.change_end_of_pause(key=api_key, until=None, by=owner)
+    clock.shift(1)
+    verify(f"Bearer {api_key.secret}", "198.51.100.7")
+    counting.flush()
+    assert [caller.address for caller in missed(api_key).rows] == ["198.51.100.7"]
+
+
 def test_after_a_rehearsal_nothing_more_counts_for_it(api_key, owner, clock):
     def try_it():
         clock.shift(1)

@@ -1,9 +1,11 @@
 """Wrong and hostile input gets a 4xx or an error beside its field, and stores nothing."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
+from django import forms
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -11,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys.models import ApiKey
 from common.names import clean_name
+from projects.forms import ListForm
 from projects.models import Project
 from tests.support.calls.hostile import SENT, assert_harmless
 from tests.support.environment import ON_SQLITE
@@ -226,3 +229,25 @@ def test_both_databases_are_tested():
     from django.db import connection
 
     assert connection.vendor == ("sqlite" if ON_SQLITE else "postgresql")
+
+
+def forms_of(form: type[forms.Form]) -> Iterator[type[forms.Form]]:
+    for child in form.__subclasses__():
+        if child.__module__.split(".")[0] in {"accounts", "apikeys", "projects"}:
+            yield child
+        yield from forms_of(child)
+
+
+def test_a_choice_that_is_not_there_is_answered_in_our_words():
+    """Django would repeat the value: "Select a valid choice. 30 is not one of the available choices." The choice in a
+    list's address is answered with 400.
+    """
+    found = [(form, field) for form in {*forms_of(forms.Form)} for field in form.base_fields.values()]
+    chosen = [(form, field) for form, field in found if isinstance(field, forms.ChoiceField)]
+    assert len({form for form, _ in chosen}) > 4
+    raw = forms.ChoiceField.default_error_messages["invalid_choice"]
+    assert not [form for form, field in chosen if field.error_messages["invalid_choice"] == raw and not is_a_list(form)]
+
+
+def is_a_list(form: type[forms.Form]) -> bool:
+    return issubclass(form, ListForm)

@@ -147,6 +147,17 @@ def test_a_sign_up_from_an_invitation_is_for_its_address_only(link):
     assert not is_confirmed("other@example.com")
 
 
+@pytest.mark.parametrize(("sign_up", "is_offered"), [("invited", True), ("closed", False)])
+def test_the_page_offers_an_account_where_the_policy_allows_one(sign_up, is_offered, link, settings):
+    settings.SIGN_UP = sign_up
+    client = Client()
+    words = text(open_link(client, link))
+    assert ("Create account" in words) is is_offered
+    assert "Sign in" in words
+    client.post(SIGN_UP, {"email": ADDRESS, "password1": NEW_PASSWORD, "next": PAGE})
+    assert (User.objects.having(ADDRESS) is not None) is is_offered
+
+
 def test_the_proof_of_a_mailed_link_lasts_an_hour(link, confirmed_by_code, time_machine):
     client = Client()
     open_link(client, link)

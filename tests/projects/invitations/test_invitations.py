@@ -84,6 +84,16 @@ def test_only_digests_of_tokens_are_stored(project, owner, told):
         assert find(digest_of(text)) is not None
 
 
+def test_every_fault_is_said_at_once(invite, viewer):
+    emails = ["nobody", "owner@example.com", viewer.email, "ada@example.com", "ada@example.com"]
+    assert refusal(invite, emails=emails) == [
+        "nobody: Enter a valid email address.",
+        "ada@example.com is entered twice.",
+        "owner@example.com is your own address.",
+        "viewer@example.com is a member already.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("emails", "said"),
     [
