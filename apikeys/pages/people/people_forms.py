@@ -33,9 +33,11 @@ class HandOverForm(PageForm):
 
     id_prefix = "hand-over"
     how = forms.ChoiceField(
-        label="Responsible from now on", widget=Choices, error_messages={"required": "Choose one of these."}
+        label="Responsible from now on",
+        widget=Choices,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose one of these."),
     )
-    to = forms.ChoiceField(label="Member", required=False)
+    to = forms.ChoiceField(label="Member", required=False, error_messages={"invalid_choice": "Choose a member."})
 
     def __init__(self, *args: Any, key: ApiKey, by: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,6 +89,7 @@ class RemoveMemberForm(PageForm):
                 required=False,
                 choices=[(choice.value, words) for choice, words in _THEN.items() if choice in choices],
                 initial=choices[0].value,
+                error_messages={"invalid_choice": "Choose one of these."},
             )
 
     # A method, because mypy sometimes fails on a property of this class.
