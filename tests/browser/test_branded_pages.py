@@ -24,7 +24,7 @@ def server(transactional_db, branded_server):
 def test_p21_in_the_operators_name_and_colours_axe_finds_nothing_and_pages_fit(
     new_page, sign_in, owner, project, api_key
 ):
-    """H6: wide and narrow, in both themes, with an accent that has to change for both uses."""
+    """P21, H6: wide and narrow, in both themes, with an accent that has to change for both uses."""
     page = new_page(reduced_motion="reduce")
     found = {}
     for address in ("/accounts/login/", dashboard(project), settings_page(project)):

@@ -27,7 +27,7 @@ def remove_page(project, user):
 def test_removing_a_person_shows_what_depends_on_them_and_rolls_what_they_know(
     owners_page, server, project, owner, api_key, colleague
 ):
-    """A key in use that they created, and a secret that they copied. The old keys end in 24 hours."""
+    """P22: a key in use that they created, and a secret that they copied. The old keys end in 24 hours."""
     page = owners_page
     theirs = create_key(project=project, name="Nightly backup", by=colleague)
     assert call(server, theirs.secret).status == 200

@@ -1,4 +1,4 @@
-"""Single sign-on with a certified provider, in Chromium."""
+"""P20: single sign-on with a certified provider, in Chromium."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def server(acme) -> Iterator[Server]:
 
 
 def test_p20_from_the_sign_in_page_to_a_copied_key(server, acme, page_at, complaints):
-    """A person who has an account of the operator's signs in with it, and copies the first key."""
+    """P20: A person who has an account of the operator's signs in with it, and copies the first key."""
     page = page_at(server.url.replace("127.0.0.1", "localhost"))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     assert walk(page, ["account_login", "account_signup"]) == {}

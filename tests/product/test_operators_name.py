@@ -262,7 +262,7 @@ def snippets(page_of_help: str) -> dict[str, str]:
 def test_p21_a_server_in_the_operators_name_shows_it_everywhere_and_its_snippets_run_as_they_stand(
     start_server, tmp_path, project, api_key
 ):
-    """The seed's own line stands in the JavaScript snippet: fetch(API_URL + '/files', …)."""
+    """P21: the seed's own line stands in the JavaScript snippet: fetch(API_URL + '/files', …)."""
     FileFactory(project=project, name="first-readings.csv")
     server = start_server(**ittybit(tmp_path))
     answers = {path: server.request("GET", path) for path in ("/", "/help/", "/accounts/login/", "/nowhere/")}

@@ -92,7 +92,7 @@ class RemoveMemberForm(PageForm):
                 error_messages={"invalid_choice": "Choose one of these."},
             )
 
-    @property
+    # A method, because mypy sometimes fails on a property of this class.
     def lines(self) -> Iterator[Line]:
         return (Line(dependent, self[dependent.key.public_id]) for dependent in self.dependents)
 
