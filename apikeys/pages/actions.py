@@ -27,20 +27,13 @@ from apikeys.pages.answers import (
 )
 from apikeys.pages.forms import DeleteKeyForm
 from apikeys.pages.lifetimes.end_forms import OF_AN_END, CreateKeyForm, words_of_end
-from apikeys.pages.project import (
-    callers_context,
-    keys_context,
-    living_names,
-    project_context,
-    propose_name,
-    snippet_context,
-)
+from apikeys.pages.project import callers_context, keys_context, living_names, propose_name, snippet_context
 from apikeys.secrets import vault
 from apikeys.usage.figures import with_figures
 from common import outages
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -106,7 +99,7 @@ def _typed(given: QueryDict) -> dict[str, str]:
 
 
 def section_with_new_key(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
-    context = project_context(project) | keys_context(project, QueryDict()) | {"new_key": key}
+    context = rights(project) | keys_context(project, QueryDict()) | {"new_key": key}
     response = render(request, "apikeys/keys_section_answer.html", context)
     response["HX-Replace-Url"] = reverse("apikeys:settings", args=[project.public_id])
     return swapped("#api-keys", response)
@@ -116,7 +109,7 @@ def section_with_new_key(request: PageRequest, project: Project, key: ApiKey) ->
 def show_once(request: PageRequest, project: Project, new: services.NewKey, said: str) -> HttpResponse:
     """The only answer that ever contains the secret: a dialog for htmx, otherwise a page. It says `said`."""
     goes_on = request.POST.get("next") == "onboarding"
-    context = project_context(project) | {
+    context = rights(project) | {
         "key": new.key,
         "new_secret": new.secret,
         "saved_url": reverse("apikeys:onboarding", args=[project.public_id])
@@ -138,14 +131,14 @@ def shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpRes
     if request.htmx:
         warn(request, f"{key.name} exists already. Its secret was shown once. If you lost it, create another key.")
         return keys_section(request, project) if wants_partial(request) else go_back(request, project)
-    return render(request, "apikeys/secret.html", project_context(project) | {"key": key}, status=409)
+    return render(request, "apikeys/secret.html", rights(project) | {"key": key}, status=409)
 
 
 def _create_form(request: PageRequest, project: Project, form: CreateKeyForm) -> HttpResponse:
     status = 422 if form.is_bound else 200
     given = request.POST if form.is_bound else request.GET
     origin = given.get("next") if given.get("next") in FORMS_OF_PAGES else ""
-    context = project_context(project) | {"create_form": form, "origin": origin}
+    context = rights(project) | {"create_form": form, "origin": origin}
     if request.htmx:
         return render(request, "apikeys/create_form.html", context, status=status)
     if origin == "onboarding":
@@ -171,7 +164,7 @@ def delete(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         announce(request, f"Deleted {key.name}. Requests using it are now rejected.")
         return keys_section(request, project) if wants_partial(request) else go_back(request, project)
     [key] = with_rehearsals(with_figures([key]), older=True)
-    context = project_context(project) | {"key": key, "delete_form": form}
+    context = rights(project) | {"key": key, "delete_form": form}
     context |= callers_context(key, RECENTLY.days)
     status = 422 if form.is_bound else 200
     template = "apikeys/delete_form.html" if request.htmx else "apikeys/delete.html"
@@ -218,7 +211,7 @@ def _secret_for_script(request: PageRequest, key: ApiKey, read: services.ReadSec
 @sensitive_variables("context")
 def _secret_page(request: PageRequest, project: Project, key: ApiKey, read: services.ReadSecret) -> HttpResponse:
     ask_and_resume(request)
-    context = project_context(project) | {"key": key}
+    context = rights(project) | {"key": key}
     try:
         context["secret"] = read(key=key, by=request.user, address=client_address(request))
     except KeyGone:

@@ -11,9 +11,10 @@ from django.urls import reverse
 from accounts.requests import PageRequest, page_that_asked, path_that_asked
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import ApiKey
-from apikeys.pages.project import keys_context, project_context, row_address
+from apikeys.pages.project import keys_context, row_address
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import warn
+from projects.access import rights
 from projects.models import Project
 
 # The values of `next`: the page whose form was sent, if it is not the settings page.
@@ -72,13 +73,13 @@ def keys_section(request: PageRequest, project: Project, **also: Any) -> HttpRes
     except (ValueError, BadRequest, SuspiciousOperation):
         # The change has been made. A malformed header must not turn its answer into an error.
         keys = keys_context(project, QueryDict())
-    context = project_context(project) | keys | also
+    context = rights(project) | keys | also
     return swapped("#api-keys", render(request, "apikeys/keys_section_answer.html", context))
 
 
 def key_row(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The key's current row."""
-    context = project_context(project) | {"key": with_rehearsals(with_figures([key]))[0]}
+    context = rights(project) | {"key": with_rehearsals(with_figures([key]))[0]}
     return swapped(f"#row-{key.public_id}", render(request, "apikeys/key_row_answer.html", context))
 
 

@@ -60,11 +60,6 @@ _SORTED: dict[str, tuple[str | OrderBy | Lower, ...]] = {
 }
 
 
-def project_context(project: Project) -> dict[str, Any]:
-    """The context of every page of a project with its keys."""
-    return rights(project)
-
-
 def snippet_context(request: PageRequest) -> dict[str, Any]:
     url = snippets.api_url(request)
     return {"api_url": url, "snippets": snippets.snippets_for(url)}
@@ -142,7 +137,7 @@ def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
 @require_safe
 def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    context = project_context(project)
+    context = rights(project)
     counted = keys_counted(project, Period.DAY).keys
     living = [key for key in counted if not key.is_deleted]
     counts = {
@@ -230,7 +225,7 @@ def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
     """The step after the creation of a project: its first key, then that key's own panel. People may return to it."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
     key = project.api_keys.alive().select_related("responsible").first()
-    context = project_context(project) | snippet_context(request)
+    context = rights(project) | snippet_context(request)
     context |= {"key": key, "create_form": CreateKeyForm(initial={"name": propose_name([])})}
     return render(request, "apikeys/onboarding.html", context)
 
@@ -248,7 +243,7 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
         )
         announce(request, f"Renamed the project to {project.name}." if changed else f"{project.name} keeps its name.")
         return redirect("apikeys:settings", project.public_id)
-    context = project_context(project) | keys_context(project, request.GET)
+    context = rights(project) | keys_context(project, request.GET)
     context |= {"rename_form": rename_form, "mails_form": MailsForm.of(project.membership)}
     if created := request.GET.get("created"):
         context["new_key"] = next((key for key in context["page"] if key.public_id == created), None)
@@ -268,7 +263,7 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
     key = get_object_or_404(project.api_keys.select_related(*people), public_id=key_id)
     choice = list_choice(request.GET, RangeForm)
     period = choice["range"] if request.GET.get("range") else Period.MONTH
-    context = project_context(project) | {
+    context = rights(project) | {
         "key": with_rehearsals(with_figures([key]))[0],
         "period": period,
         "words": usage_charts.WORDS[period],

@@ -10,10 +10,9 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import secret_storage
 from apikeys.pages.answers import keys_section
 from apikeys.pages.forms import StopStoringForm
-from apikeys.pages.project import project_context
 from common.answers.announcements import announce
 from common.client_address import client_address
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -44,7 +43,7 @@ def switch_on(request: PageRequest, project_id: str) -> HttpResponse:
         if request.htmx:
             return keys_section(request, project, storage_changed=True)
         return redirect(_settings(project, "show-once"))
-    context = project_context(project) | {"stored": stored, "button": button, "stop_form": form}
+    context = rights(project) | {"stored": stored, "button": button, "stop_form": form}
     template = "apikeys/show_once_form.html" if request.htmx else "apikeys/show_once_page.html"
     return render(request, template, context, status=422 if form.is_bound else 200)
 

@@ -13,13 +13,12 @@ from accounts.requests import PageRequest
 from apikeys.models import ApiKey
 from apikeys.pages import usage_charts
 from apikeys.pages.forms import UsageForm
-from apikeys.pages.project import project_context
 from apikeys.refusals import LET_IN, REFUSED_OUTCOMES
 from apikeys.usage import figures
 from apikeys.usage.figures import Calls, Period, history, keys_counted, project_history, totals, use_of
 from common.answers import csv_files
 from common.answers.csv_files import as_text
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.forms import list_choice
 from projects.models import Project
 from projects.permissions import Permission
@@ -46,7 +45,7 @@ def usage(request: PageRequest, project_id: str) -> HttpResponse:
     choice = list_choice(request.GET, UsageForm)
     period = choice["range"]
     key = _chosen_key(project, choice["key"])
-    context = project_context(project) | {
+    context = rights(project) | {
         "key": key,
         "period": period,
         "words": usage_charts.WORDS[period],

@@ -18,11 +18,10 @@ from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial
 from apikeys.pages.lifetimes import seen
 from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, words_of_end
-from apikeys.pages.project import project_context
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -54,7 +53,7 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
             if edited:
                 announce(request, _done(key, old, edited))
                 return _answer(request, project, key)
-    context = project_context(project) | {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request)}
+    context = rights(project) | {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request)}
     template = "apikeys/edit_form.html" if request.htmx else "apikeys/edit.html"
     return render(request, template, context, status=422 if form.is_bound else 200)
 
@@ -159,5 +158,5 @@ def end(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         else:
             warn(request, f"{key.name} has expired already. Nothing was changed.")
         return _answer(request, project, key)
-    context = project_context(project) | {"key": with_figures([key])[0]}
+    context = rights(project) | {"key": with_figures([key])[0]}
     return render(request, "apikeys/end_form.html" if request.htmx else "apikeys/end.html", context)

@@ -17,11 +17,10 @@ from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
 from apikeys.pages.lifetimes.pause_forms import ChangeEndForm, EndOfPauseForm, PauseForForm
 from apikeys.pages.lifetimes.seen import pause_seen, written
-from apikeys.pages.project import project_context
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from common.instants import in_words
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -154,5 +153,5 @@ def _ask(
     if not is_possible:
         return _answer(request, project, key, "")
     template = f"apikeys/{name}_form.html" if request.htmx else f"apikeys/{name}.html"
-    context = project_context(project) | {"key": key, "form": form}
+    context = rights(project) | {"key": key, "form": form}
     return render(request, template, context, status=422 if form.is_bound else 200)

@@ -20,11 +20,10 @@ from apikeys.lifetimes.rolling import LENGTHS, Overlap, end_of_new_key, extend_o
 from apikeys.models import QUIET_AFTER, ApiKey
 from apikeys.pages import actions
 from apikeys.pages.answers import find_key, go_back, key_gone, page_with_rolls, wants_partial
-from apikeys.pages.project import project_context
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from common.instants import in_words
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.forms import FormTokenField, PageForm
 from projects.models import Project
 from projects.permissions import Permission
@@ -129,7 +128,7 @@ def _roll_form(
     request: PageRequest, project: Project, key: ApiKey, form: RollForm, used: ValidationError | None = None
 ) -> HttpResponse:
     """`used` is the error of a form that was used before."""
-    context: dict[str, Any] = project_context(project) | {"key": key, "roll_form": form}
+    context: dict[str, Any] = rights(project) | {"key": key, "roll_form": form}
     context["new_end"] = end_of_new_key(key, timezone.now())
     try:
         if used:

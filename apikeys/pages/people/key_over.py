@@ -17,10 +17,9 @@ from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_address, key_gone
 from apikeys.pages.people.people_forms import HandOverForm
-from apikeys.pages.project import project_context
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -47,7 +46,7 @@ def hand_over(request: PageRequest, project_id: str, key_id: str) -> HttpRespons
             return key_gone(request, project, key)
         else:
             return redirect(key_address(project, key))
-    context = project_context(project) | {"key": key, "hand_over_form": form}
+    context = rights(project) | {"key": key, "hand_over_form": form}
     context |= {"seen": secret_seen(key.responsible, key), "former": key.responsible}
     template = "apikeys/hand_over_form.html" if request.htmx else "apikeys/hand_over.html"
     return render(request, template, context, status=422 if form.is_bound else 200)

@@ -1,8 +1,9 @@
 """The forms that hand a key over and remove a member."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -61,7 +62,8 @@ class HandOverForm(PageForm):
         return self.members[self.cleaned_data["to"]] if self.cleaned_data["how"] == How.OFFER else None
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True)
+class Line:
     """A key in the form that removes a member, with its choice."""
 
     dependent: Dependent
@@ -92,7 +94,6 @@ class RemoveMemberForm(PageForm):
                 error_messages={"invalid_choice": "Choose one of these."},
             )
 
-    # A method, because mypy sometimes fails on a property of this class.
     def lines(self) -> Iterator[Line]:
         return (Line(dependent, self[dependent.key.public_id]) for dependent in self.dependents)
 

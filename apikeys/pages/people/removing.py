@@ -12,10 +12,9 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.hand_over.dependents import dependents_of
 from apikeys.hand_over.removal import Choice, Removed, Who, remove_member
 from apikeys.pages.people.people_forms import RemoveMemberForm
-from apikeys.pages.project import project_context
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
-from projects.access import get_project
+from projects.access import get_project, rights
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -48,7 +47,7 @@ def remove(request: PageRequest, project_id: str, user_id: str) -> HttpResponse:
             form.add_error(None, error)
         else:
             return _removed(request, project, person, removed)
-    context = project_context(project) | {"person": person, "is_member": is_member, "form": form, "press": press}
+    context = rights(project) | {"person": person, "is_member": is_member, "form": form, "press": press}
     return render(request, "apikeys/remove_member.html", context, status=422 if form.is_bound else 200)
 
 
