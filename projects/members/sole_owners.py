@@ -38,7 +38,7 @@ def tell_projects_of_nobody_else(user: User, **kwargs: Any) -> list[Obstacle]:
         Thing(f"{project.name} ({project.public_id})", reverse("projects:members", args=[project.public_id]))
         for project in projects[:SHOWN]
     ]
-    return [Obstacle("Projects whose last owner you are", advice, shown, total)]
+    return [Obstacle("Projects that only you own", advice, shown, total)]
 
 
 @receiver(deletion_begun)
