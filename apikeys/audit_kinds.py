@@ -221,12 +221,14 @@ OFFER_DECLINED = register(
         NOBODY,
     )
 )
+# Also for an offer that ends because one of the two people may not make or accept it any more: `by` is then who took the
+# right away.
 OFFER_WITHDRAWN = register(
     Kind(
         "key_offer_withdrawn",
         Subject.KEY,
-        "Offer of a key withdrawn",
-        "{by} withdrew the offer of {key} to {before}",
+        "Offer of a key ended",
+        "{by} ended the offer of {key} to {before}",
         "arrows-right-left",
         Event.KEY_OFFER_WITHDRAWN,
         NOBODY,

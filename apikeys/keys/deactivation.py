@@ -14,19 +14,15 @@ from accounts.models import User
 from accounts.services import SHOWN, Consequence, Obstacle, Thing
 from accounts.signals import (
     account_deactivated,
-    account_deleted,
     account_reactivated,
     deactivation_asked,
     deletion_asked,
 )
-from apikeys import audit_kinds
-from apikeys.hand_over.models import KeyOffer
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from common.outbox.enqueueing import enqueue
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import circumstances
-from projects.audit_log.recording import record
 from projects.members.sole_owners import projects_of_nobody_else
 from projects.models import Membership
 from projects.permissions import Permission
@@ -129,11 +125,3 @@ def _thing(key: ApiKey, is_member: bool) -> Thing:
         return Thing(f"{key.public_id} in {key.project.public_id}, which you have left", "")
     page = reverse("apikeys:key", args=[key.project.public_id, key.public_id])
     return Thing(f"{key.name} in {key.project.name}", page)
-
-
-@receiver(account_deleted)
-def withdraw_offers_of(user: User, address: str | None, **kwargs: Any) -> None:
-    """Withdraws the keys that the person offered. Offers to the person end as their memberships do."""
-    for offer in KeyOffer.objects.filter(by=user).select_related("key", "to").order_by("pk"):
-        if KeyOffer.objects.filter(pk=offer.pk, by=user).delete()[0]:
-            record(audit_kinds.OFFER_WITHDRAWN, key=offer.key, by=user, address=address, before=str(offer.to))
