@@ -221,8 +221,8 @@ OFFER_DECLINED = register(
         NOBODY,
     )
 )
-# Also for an offer that ends because one of the two people may not make or accept it any more: `by` is then who took the
-# right away.
+# Also for an offer that ends because one of the two people may not make or accept it any more. `by` is then the person
+# who took that right away.
 OFFER_WITHDRAWN = register(
     Kind(
         "key_offer_withdrawn",

@@ -1,7 +1,7 @@
 """Every change of an invitation. One keyword-only function each, atomic, taking who does it as `by`."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -140,7 +140,13 @@ def copy_link(*, invitation: Invitation, by: User, address: str | None = None) -
 def revoke(*, invitation: Invitation, by: User | None, address: str | None = None) -> None:
     """Ends the invitation. Raises InvitationGone, ProjectGone and NoLongerAllowed."""
     with transaction.atomic():
-        invitation = _lock_pending(invitation, by)
+        revoke_pending([_lock_pending(invitation, by)], by=by, address=address)
+
+
+def revoke_pending(invitations: Iterable[Invitation], *, by: User | None, address: str | None) -> None:
+    """Ends those that are pending, without asking for a right: `by` is who caused it. Called in a transaction."""
+    rows = Invitation.objects.pending().filter(pk__in=[invitation.pk for invitation in invitations]).order_by("pk")
+    for invitation in rows.select_for_update(of=("self",)).select_related("project"):
         invitation.revoked_at = timezone.now()
         invitation.mailed_digest = invitation.link_digest = None
         invitation.save(update_fields=["revoked_at", "mailed_digest", "link_digest"])
@@ -243,8 +249,11 @@ def _refuse_too_many(project: Project, by: User | None, number: int, *, new: int
 
 def _lock(project: Project, by: User | None) -> Project:
     project = lock_project(project)
-    if by is not None and by.pk not in inviters(project):
-        raise NoLongerAllowed
+    if by is not None:
+        # A deactivation that comes later ends the invitation, because it waits for this lock.
+        lock_users([by.pk])
+        if by.pk not in inviters(project):
+            raise NoLongerAllowed
     return project
 
 

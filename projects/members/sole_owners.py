@@ -1,6 +1,5 @@
 """What an account means to its projects: which of them it alone owns, and how its person leaves them all."""
 
-from contextlib import suppress
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -14,9 +13,7 @@ from accounts.services import SHOWN, Obstacle, Thing
 from accounts.signals import account_deleted, deletion_asked, deletion_begun
 from projects.audit_log.models import AuditEvent
 from projects.invitations.models import Invitation
-from projects.invitations.services import InvitationGone, revoke
-from projects.locks import ProjectGone
-from projects.members.memberships import NoLongerAllowed, change_member
+from projects.members.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Permission
 
@@ -50,11 +47,7 @@ def lock_projects_of(user: User, **kwargs: Any) -> None:
 
 @receiver(account_deleted)
 def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
-    """Leaves the living projects, with their events and emails, and takes back the invitations that the person sent."""
-    for invitation in Invitation.objects.pending().filter(by=user).select_related("project").order_by("pk"):
-        # Where the person may not invite people any more, nobody can accept it anyway.
-        with suppress(InvitationGone, NoLongerAllowed, ProjectGone):
-            revoke(invitation=invitation, by=user, address=address)
+    """Leaves the living projects, with their events and emails."""
     for project in Project.objects.of(user).order_by("pk"):
         change_member(project=project, user=user, role=None, by=user, address=address)
     Membership.objects.filter(user=user).delete()  # of deleted projects
