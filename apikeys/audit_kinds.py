@@ -208,6 +208,7 @@ OFFERED = register(
         Event.KEY_OFFERED,
         NOBODY,
         names=True,
+        names_person=True,
     )
 )
 OFFER_DECLINED = register(
@@ -233,6 +234,7 @@ OFFER_WITHDRAWN = register(
         Event.KEY_OFFER_WITHDRAWN,
         NOBODY,
         names=True,
+        names_person=True,
     )
 )
 HANDED_OVER = register(

@@ -57,6 +57,10 @@ def test_the_invited_person_gets_a_link_and_every_owner_gets_news(project, owner
         assert f"{line}\n" in email.body
     assert "as a viewer" in email.body
     assert f"until {timezone.now() + services.LIFETIME:%-d %B %Y}" in email.body
+    [news] = [message for message in found if message.to == [owner.email]]
+    assert f"\nPerson: {ADDRESS}\nRole: Viewer\n" in news.body
+    assert "Before:" not in news.body
+    assert f"/projects/{project.public_id}/members/\n" in news.body
     [invitation] = Invitation.objects.all()
     assert (invitation.email, invitation.role, invitation.by) == (ADDRESS, "viewer", owner)
     event = AuditEvent.objects.get(kind="invited")
