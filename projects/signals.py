@@ -7,3 +7,7 @@ project_deleted = Signal()
 # Sent, with `project`, `user` and `role` (None: removed), inside the transaction that changes a member, so that each
 # app ends what the person may not have any more.
 member_changed = Signal()
+
+# Sent, with `project` and `user`, by the page that asks whether to leave. Receivers answer with the names of the things
+# for which the person is responsible in the project.
+leaving_asked = Signal()

@@ -207,6 +207,22 @@ def test_a_member_comes_straight_to_the_project_and_keeps_their_role(link, proje
     client.post(ACCEPT)
     assert role_of(ADDRESS, project) == "viewer"
     assert AuditEvent.objects.count() == before
+    assert_not_valid(signed_in(person), link)
+
+
+def test_an_accepted_link_leads_the_person_who_accepted_it_to_the_project(link, project, person, owner, signed_in):
+    client = signed_in(person)
+    assert ">Not now</a>" in open_link(client, link).content.decode()
+    client.post(ACCEPT)
+    again = client.get(link)
+    assert again.headers["Location"] == DASHBOARD.format(project.public_id)
+    assert "You are a member of Acme Weather already." in text(client.get(again.headers["Location"], follow=True))
+    in_another_browser = assert_not_valid(signed_in(person), link)
+    assert "If you have accepted it already, open your projects." in text(in_another_browser)
+    signed_out = assert_not_valid(Client(), link)
+    assert "If you have accepted it already, sign in." in text(signed_out)
+    assert "Go to your projects" not in text(signed_out)
+    change_member(project=project, user=person, role=None, by=owner)
     assert_not_valid(client, link)
 
 
