@@ -1,5 +1,6 @@
 """H3: an invitation works once, for its address, until it ends."""
 
+import re
 from datetime import timedelta
 from functools import partial
 
@@ -22,7 +23,7 @@ from projects.permissions import Role
 from projects.services import delete_project
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
-from tests.support.people.accounts import NEW_PASSWORD, SIGN_UP, is_signed_in, log_in, mailed_code, page_of
+from tests.support.people.accounts import LOGIN, NEW_PASSWORD, SIGN_UP, is_signed_in, log_in, mailed_code, page_of
 from tests.support.people.invitations import (
     ACCEPT,
     ADDRESS,
@@ -82,6 +83,10 @@ def test_a_new_person_signs_up_from_the_mailed_link_and_their_address_is_confirm
     words = text(open_link(client, link))
     for word in ("Acme Weather", "Developer", "owner@example.com", ADDRESS, "Create account", "Sign in"):
         assert word in words
+    for address in (SIGN_UP, LOGIN):
+        focused = re.findall(r"<input[^>]* autofocus[^>]*>", page_of(client.get(address, {"next": PAGE})))
+        assert len(focused) == 1
+        assert 'type="password"' in focused[0], "the email is filled in"
     form = page_of(client.get(SIGN_UP, {"next": PAGE}))
     assert f'value="{ADDRESS}"' in form
     answer = client.post(SIGN_UP, {"email": ADDRESS, "password1": NEW_PASSWORD, "next": PAGE})
