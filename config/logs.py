@@ -14,7 +14,7 @@ from config.environment.variables import PRODUCTION, flag, log_level
 # because both can be computed. Nothing else that we log has 30 letters and digits in a row.
 _SECRET = re.compile(r"([0-9A-Za-z]{4})[0-9A-Za-z]{22,}([0-9A-Za-z]{4})")
 # The address of an invitation is its secret, whatever a client makes of it.
-_INVITATION = re.compile(r"(?<!prj_[0-9A-Za-z]{16})(/invitations/)(?!accept/|ask/|switch-account/)[^/\s\"'?]+")
+_INVITATION = re.compile(r"(?<!prj_[0-9A-Za-z]{16})(/invitations/)(?!accept/|ask/|switch-account/)[^/\s\"'?:]+")
 
 
 def mask_secrets(logger: Any, method: str, line: str) -> str:

@@ -119,8 +119,7 @@ document.addEventListener('htmx:beforeSwap', ({detail}) => {
 // A line may go from a key's row with its state. The rows below stay where a pointer may be on its way to.
 document.addEventListener('htmx:afterSwap', ({target}) => {
   if (!height || !target.matches('.key-row')) return
-  const isCard = getComputedStyle(target).display === 'flex'
-  target.style[isCard ? 'minHeight' : 'height'] = `${height}px`
+  target.style.minHeight = `${height}px`
 })
 
 document.addEventListener('htmx:afterSettle', event => {

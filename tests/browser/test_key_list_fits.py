@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, report_leak
 from apikeys.models import ApiKey
-from tests.browser.places import button, key_page, many_calls, said, settings_page, used
+from tests.browser.places import button, key_page, many_calls, more, row, said, settings_page, used
 
 NAMES = ["W" * 64, "checkout_service_eu_west_1_prod", "Leaked", "Until tomorrow", "Ends soon"]
 NOTE = (
@@ -27,6 +27,7 @@ FAULTS = """async () => {
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
   if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways')
   for (const row of document.querySelectorAll('.key-row')) {
+    if (row.scrollHeight > row.clientHeight + 1) found.push(`${row.id} is cut`)
     const cells = [...row.children]
       .flatMap(cell => (getComputedStyle(cell).display === 'contents' ? [...cell.children] : [cell]))
       .filter(cell => cell.getBoundingClientRect().width)
@@ -82,6 +83,21 @@ def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, project)
         page.set_viewport_size({"width": width, "height": 800})
         faults |= {width: found} if (found := page.evaluate(FAULTS)) else {}
     assert faults == {}
+
+
+def test_a_row_that_gets_more_lines_covers_no_other(page, project):
+    """A swapped row keeps its height if it has fewer lines now, and grows if it has more."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(settings_page(project))
+    before = row(page, NAMES[4]).bounding_box()["height"]
+    more(page, NAMES[4]).click()
+    button(row(page, NAMES[4]), "Pause for…").click()
+    page.get_by_role("dialog").get_by_label("1 hour").check()
+    page.get_by_role("dialog").get_by_label("Note (optional)").fill(NOTE)
+    button(page.get_by_role("dialog"), "Pause key").click()
+    said(page, "Paused Ends soon for 1 hour")
+    assert row(page, NAMES[4]).bounding_box()["height"] > before
+    assert page.evaluate(FAULTS) == []
 
 
 def test_a_note_has_the_width_of_its_row(page, project):
