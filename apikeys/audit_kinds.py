@@ -254,6 +254,7 @@ HANDED_OVER = register(
             why="You get this email because you own the project, or because the key works, or worked, in your name.",
         ),
         names=True,
+        sentence_of_oneself="{by} took {key} over from {before}",
     )
 )
 DELETED = register(

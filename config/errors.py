@@ -21,6 +21,7 @@ from common.answers.refusals import BAD_REQUEST, INTERNAL_ERROR, NOT_FOUND, REQU
 from common.plurals import counted
 from common.security_log import Event, record
 from common.slow_clients.bodies import BodyNotRead, TooManyBodies
+from projects.context_processors import project_of_address
 
 logger = structlog.get_logger(__name__)
 
@@ -67,13 +68,14 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     if is_api(request):
         return error_response(request, FORBIDDEN, reason or "This is not allowed.")
     record(Event.PERMISSION_REFUSED, reason=reason)
-    return render(request, "errors/403.html", {"reason": reason}, status=403)
+    context = {"reason": reason, "project": project_of_address(request)}
+    return render(request, "errors/403.html", context, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if is_api(request):
         return error_response(request, NOT_FOUND)
-    return render(request, "errors/404.html", status=404)
+    return render(request, "errors/404.html", {"project": project_of_address(request)}, status=404)
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

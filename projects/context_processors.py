@@ -20,6 +20,14 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def project_of_address(request: HttpRequest) -> Project | None:
+    """The project of theirs that a person's address names. For error pages, to which no view has given it."""
+    match, user = request.resolver_match, getattr(request, "user", None)
+    if match is None or "project_id" not in match.kwargs or user is None or not user.is_authenticated:
+        return None
+    return Project.objects.of(user).filter(public_id=match.kwargs["project_id"]).first()
+
+
 def project_at_hand(request: HttpRequest) -> Project | None:
     """The project of a person who now reads Help, the API reference or a page of the account.
 

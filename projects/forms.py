@@ -64,10 +64,15 @@ class MailsForm(PageForm):
     new_address = forms.BooleanField(required=False, label="A key is used from a new address")
 
     @classmethod
-    def of(cls, membership: Membership | None, *, own_ids: str = "") -> "MailsForm":
-        """The form with the member's current choice. `own_ids` tells it from others on its page."""
+    def of(cls, membership: Membership | None, *, prefix: str | None = None) -> "MailsForm":
+        """The form with the member's current choice. `prefix` tells its fields from those of other projects."""
         initial = {name: getattr(membership, f"mail_{name}", True) for name in cls.base_fields}
-        return cls(initial=initial, auto_id=f"{cls.id_prefix}-{own_ids}{'-' if own_ids else ''}%s")
+        return cls(initial=initial, prefix=prefix)
+
+    def choice(self) -> dict[str, Any]:
+        """For each kind, whether its box was checked."""
+        self.full_clean()
+        return self.cleaned_data
 
 
 class ConfirmNameForm(PageForm):

@@ -7,3 +7,7 @@ project_deleted = Signal()
 # Sent, with `project`, `user`, `role` (None: removed), `by` and `address`, inside the transaction that adds, changes or
 # removes a member and that has locked the project, so that each app ends what the person may not have any more.
 member_changed = Signal()
+
+# Sent, with `project` and `user`, by the page that asks whether to leave. Receivers answer with the names of the things
+# for which the person is responsible in the project.
+leaving_asked = Signal()

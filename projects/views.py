@@ -1,6 +1,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -8,9 +9,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
-from common.answers.announcements import announce
+from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from common.names import named_like
+from common.plurals import counted
 from projects import services
 from projects.access import get_project
 from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice
@@ -18,6 +20,7 @@ from projects.models import Membership, Project
 from projects.permissions import Permission
 
 PAGE_SIZE = 20
+CHOOSE_AGAIN = "choose again, then press Save"
 
 
 @login_not_required
@@ -62,38 +65,49 @@ def create_project(request: PageRequest) -> HttpResponse:
     return render(request, "projects/create.html", {"form": form, "first": first}, status=status)
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def notifications(request: PageRequest) -> HttpResponse:
-    """The person's choice of emails, for each of their projects in which their role gets any."""
+    """The person's choice of emails, for each of their projects in which their role gets any. One form has them all."""
+    if request.method == "POST":
+        return _choose_mails_of_projects(request)
     choice = list_choice(request.GET)
     projects = Project.objects.of(request.user, can=Permission.GET_MAILS).told_apart(request.user).by_name()
     page = Paginator(projects, PAGE_SIZE).get_page(choice["page"])
     mine = Membership.objects.filter(user=request.user, project__in=list(page))
     own = {membership.project_id: membership for membership in mine}
-    forms = [(project, MailsForm.of(own[project.pk], own_ids=project.public_id)) for project in page]
+    forms = [(project, MailsForm.of(own[project.pk], prefix=project.public_id)) for project in page]
     return render(request, "projects/notifications.html", {"page": page, "forms": forms})
 
 
-def _page_with_form(request: PageRequest, project: Project) -> str:
-    """The project's form of emails on the page that sent it: the settings page, or the page for all projects."""
-    asked = page_that_asked(request)
-    if asked.partition("?")[0] == reverse("projects:notifications"):
-        return f"{asked}#mails-{project.public_id}"
-    return reverse("apikeys:settings", args=[project.public_id], fragment="mails")
+def _choose_mails_of_projects(request: PageRequest) -> HttpResponse:
+    back_to = request.get_full_path()
+    if question := ask_who_it_is(request, back_to=back_to, again=CHOOSE_AGAIN):
+        return question
+    # A box that is not checked sends nothing, so the form names its projects.
+    named = set(filter(str.isprintable, request.POST.getlist("project")[:PAGE_SIZE]))
+    found = Project.objects.of(request.user, can=Permission.GET_MAILS).filter(public_id__in=named).order_by("pk")
+    choices = {project: MailsForm(request.POST, prefix=project.public_id).choice() for project in found}
+    with transaction.atomic():
+        for project, choice in choices.items():
+            services.choose_mails(project=project, by=request.user, choice=choice, address=client_address(request))
+    if choices:
+        announce(request, "Notification settings saved.")
+    if gone := len(named) - len(choices):
+        them = "it" if gone == 1 else "them"
+        warn(request, f"Nothing was changed for {counted(gone, 'project')}: you get no emails about {them}.")
+    return redirect(back_to)
 
 
 @require_POST
 def choose_mails(request: PageRequest, project_id: str) -> HttpResponse:
-    """A form of checkboxes has no wrong input, so it always leads back to its page."""
+    """The form of the settings page. It has only checkboxes and so no wrong input: it always leads back to its page."""
     project = get_project(request.user, project_id, can=Permission.GET_MAILS)
-    back_to = _page_with_form(request, project)
+    back_to = reverse("apikeys:settings", args=[project.public_id], fragment="mails")
     # Otherwise somebody who finds an open session would first switch off the emails about what follows.
-    if question := ask_who_it_is(request, back_to=back_to, again="choose again, then press Save"):
+    if question := ask_who_it_is(request, back_to=back_to, again=CHOOSE_AGAIN):
         return question
-    form = MailsForm(request.POST)
-    form.full_clean()
-    address = client_address(request)
-    services.choose_mails(project=project, by=request.user, choice=form.cleaned_data, address=address)
+    choice, address = MailsForm(request.POST).choice(), client_address(request)
+    services.choose_mails(project=project, by=request.user, choice=choice, address=address)
     announce(request, "Notification settings saved.")
     return redirect(back_to)
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from accounts.addresses import canonical_or_none
 
 _KEY = "opened_invitation"
+_ACCEPTED = "accepted_invitation"
 # A mailed token proves for so long that the person in this browser reads the emails of the address.
 PROVEN_SECONDS = 60 * 60
 
@@ -26,6 +27,19 @@ def note(request: HttpRequest, *, address: str, digest: bytes, page: str, proves
 def forget(request: HttpRequest) -> None:
     if _KEY in request.session:
         del request.session[_KEY]
+
+
+def note_accepted(request: HttpRequest, project: str) -> None:
+    """Remembers to which project the opened invitation led, while the session lasts. Its token no longer finds it."""
+    if found := request.session.get(_KEY):
+        request.session[_ACCEPTED] = {"digest": found["digest"], "project": project}
+    forget(request)
+
+
+def accepted_project(request: HttpRequest, digest: bytes) -> str:
+    """The id of the project to which this token has led in this session; otherwise ""."""
+    found = request.session.get(_ACCEPTED)
+    return str(found["project"]) if found and found["digest"] == digest.hex() else ""
 
 
 def kept(request: HttpRequest) -> Any:

@@ -32,7 +32,11 @@ class LoginForm(TakesSlot, allauth_internals.LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """An invited person finds the invited address filled in."""
         super().__init__(*args, **kwargs)
-        self.fields["login"].initial = opened.address_to_enter(context.request)
+        self.invited = opened.address_to_enter(context.request)
+        self.fields["login"].initial = self.invited
+        if self.invited:
+            # allauth's form asks for the focus itself.
+            self.fields["login"].widget.attrs.pop("autofocus", None)
 
     def authenticated(self, credentials: dict[str, Any]) -> Any:
         """After a sign-in, pages use the account's own spelling of the address, however the person typed it.
@@ -55,6 +59,7 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
         if self.invited:
             self.initial["email"] = self.invited
             self.fields["email"].widget.attrs["readonly"] = True
+            self.fields["email"].widget.attrs.pop("autofocus", None)
 
     def clean_email(self) -> str:
         """A sign-up from an invitation is for the invited address only."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.dispatch import receiver
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -18,10 +18,13 @@ from accounts.signals import (
     deactivation_asked,
     deletion_asked,
 )
+from apikeys import audit_kinds
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from common.outbox.enqueueing import enqueue
+from projects.audit_kinds import MEMBER_LEFT, MEMBER_REMOVED, PROJECT_RENAMED
 from projects.audit_log.kinds import Email
+from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import circumstances
 from projects.members.sole_owners import projects_of_nobody_else
 from projects.models import Membership
@@ -105,23 +108,40 @@ def _tell_owners(user: User, words: Email, by: User | None, address: str | None)
 
 @receiver(deletion_asked)
 def tell_keys_of(user: User, **kwargs: Any) -> list[Obstacle]:
-    """Living keys for which the person is responsible: they would stop, or answer with the name of nobody."""
-    keys = ApiKey.objects.alive().filter(responsible=user, project__deleted_at=None).order_by("project", "pk")
+    """Living keys for which the person is responsible: they would stop, or answer with the name of nobody.
+
+    Those of projects that only the person owns are left out, because these projects stand in the way themselves.
+    """
+    others = ApiKey.objects.alive().filter(responsible=user, project__deleted_at=None)
+    keys = others.exclude(project__in=projects_of_nobody_else(user)).order_by("project", "pk")
     total = keys.count()
     if not total:
         return []
     own = set(Membership.objects.filter(user=user).values_list("project", flat=True))
     advice = (
         "On the key's page, have another person take the key over, roll it for another person, or delete it. The "
-        "owners of a project that you have left can do this too."
+        "owners of a project of which you are no longer a member can do this too."
     )
-    shown = [_thing(key, key.project_id in own) for key in keys.select_related("project")[:SHOWN]]
+    shown = [_thing(key, user, key.project_id in own) for key in keys.select_related("project")[:SHOWN]]
     return [Obstacle("API keys for which you are responsible", advice, shown, total)]
 
 
-def _thing(key: ApiKey, is_member: bool) -> Thing:
-    """A person who left the project learns nothing of it but ids."""
+def _thing(key: ApiKey, user: User, is_member: bool) -> Thing:
     if not is_member:
-        return Thing(f"{key.public_id} in {key.project.public_id}, which you have left", "")
+        known = _as_known_to(user, key)
+        return Thing(f"{known}, of which you are no longer a member: ask its owners to take the key over", "")
     page = reverse("apikeys:key", args=[key.project.public_id, key.public_id])
     return Thing(f"{key.name} in {key.project.name}", page)
+
+
+def _as_known_to(user: User, key: ApiKey) -> str:
+    """The names that the key and its project had when the person was a member last. They learn of no later name."""
+    events = AuditEvent.objects.filter(project=key.project_id)
+    ends = events.filter(member=user, kind__in=[MEMBER_REMOVED.code, MEMBER_LEFT.code])
+    gone_at = ends.aggregate(at=Max("at"))["at"]
+    if gone_at is None or key.created_at > gone_at:
+        return f"{key.public_id} in the project {key.project.public_id}"
+    later = events.filter(at__gt=gone_at).order_by("at", "pk")
+    key_names = later.filter(key=key, kind=audit_kinds.RENAMED.code).values_list("before", flat=True)
+    project_names = later.filter(kind=PROJECT_RENAMED.code).values_list("before", flat=True)
+    return f"{key_names.first() or key.name} in {project_names.first() or key.project.name}"

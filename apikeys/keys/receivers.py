@@ -10,7 +10,7 @@ from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import tell_of_deleted_project
 from projects.models import Project
 from projects.permissions import Permission, one_who
-from projects.signals import project_deleted
+from projects.signals import leaving_asked, project_deleted
 
 _PROJECT_DELETED = Email(
     "deleted",
@@ -35,3 +35,9 @@ def delete_keys_of_project(project: Project, by: User | None, address: str | Non
     KeyUse.objects.filter(key__in=project.api_keys.all()).delete()
     KeyCaller.objects.filter(key__in=project.api_keys.all()).delete()
     ProjectUse.objects.filter(project=project).delete()
+
+
+@receiver(leaving_asked)
+def name_keys_of(project: Project, user: User, **kwargs: Any) -> list[str]:
+    """The living keys for which the person is responsible."""
+    return list(project.api_keys.alive().filter(responsible=user).order_by("name", "pk").values_list("name", flat=True))

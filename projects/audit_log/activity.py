@@ -51,7 +51,10 @@ def sentence(event: AuditEvent) -> SafeString:
     }
     strong = {slot: format_html("<strong>{}</strong>", with_moments(name)) for slot, name in names.items()}
     role = Role(event.role).phrase if event.role in Role.values else ""
-    return format_html(kind_of(event.kind).sentence, **strong, role=role)
+    kind = kind_of(event.kind)
+    is_oneself = event.by is not None and event.after == str(event.by)
+    words = kind.sentence_of_oneself if is_oneself and kind.sentence_of_oneself else kind.sentence
+    return format_html(words, **strong, role=role)
 
 
 @require_safe

@@ -47,7 +47,8 @@ NOBODY = None
 
 
 class Kind(NamedTuple):
-    """`sentence` is what the Activity page says. Its slots are by, key, member, role, before and after.
+    """`sentence` is what the Activity page says. Its slots are by, key, member, role, before and after. A kind may have
+    another sentence for events in which the person who acts is also the name `after`.
 
     `label` names the kind in filters and files. `log_event` is the line of the security log. `names` says whether
     events have a name before and after (a deleted thing has no name after). `names_person` says that the name before
@@ -66,6 +67,7 @@ class Kind(NamedTuple):
     names_person: bool = False
     has_source: bool = False
     by_anybody: bool = False
+    sentence_of_oneself: str = ""
 
 
 _registered: dict[str, Kind] = {}

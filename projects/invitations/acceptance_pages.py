@@ -33,6 +33,7 @@ from projects.invitations.invitation_emails import inviter_of, tell_of_request
 from projects.invitations.models import Invitation
 from projects.invitations.tokens import Way, digest_of, find, is_for, way_of
 from projects.locks import ProjectGone
+from projects.models import Project
 from projects.permissions import Role
 
 _PAGE = "projects:invitation"
@@ -49,9 +50,18 @@ def open_link(request: PageRequest, token: str) -> HttpResponse:
         is_mailed = way_of(invitation, digest) == Way.MAILED and not invitation.is_expired(timezone.now())
         address, page = invitation.email, reverse(_PAGE)
         opened.note(request, address=address, digest=digest, page=page, proves_mailbox=is_mailed)
-    answer = redirect(_PAGE)
+    answer = _to_accepted_project(request, digest) or redirect(_PAGE)
     answer["Referrer-Policy"] = "no-referrer"
     return answer
+
+
+def _to_accepted_project(request: PageRequest, digest: bytes) -> HttpResponse | None:
+    """For a person who has accepted the invitation in this session, unless they were removed since."""
+    accepted = opened.accepted_project(request, digest)
+    if not accepted or not request.user.is_authenticated:
+        return None
+    project = Project.objects.of(request.user).filter(public_id=accepted).first()
+    return _already_member(request, project) if project else None
 
 
 @login_not_required
@@ -67,9 +77,13 @@ def invitation(request: PageRequest) -> HttpResponse:
     user = request.user if request.user.is_authenticated else None
     is_own = user is not None and is_for(found, user)
     if is_own and found.project.memberships.filter(user=user).exists():
-        announce(request, f"You are a member of {found.project.name} already.")
-        return redirect("apikeys:dashboard", found.project.public_id)
+        return _already_member(request, found.project)
     return render(request, "projects/invitations/page.html", _context(request, found, is_own))
+
+
+def _already_member(request: PageRequest, project: Project) -> HttpResponse:
+    announce(request, f"You are a member of {project.name} already.")
+    return redirect("apikeys:dashboard", project.public_id)
 
 
 def _context(request: PageRequest, found: Invitation, is_own: bool) -> dict[str, Any]:
@@ -110,7 +124,7 @@ def accept(request: PageRequest) -> HttpResponse:
         )
     except (services.InvitationGone, services.NotInvited, ProjectGone):
         return redirect(_PAGE)
-    opened.forget(request)
+    opened.note_accepted(request, accepted.project.public_id)
     return _after(request, accepted)
 
 

@@ -41,8 +41,8 @@ def invite(request: PageRequest, project_id: str) -> HttpResponse:
         else:
             people = sent[0].email if len(sent) == 1 else f"{len(sent)} people"
             announce(request, f"Invited {people}. The link in the email works for 7 days.")
-            return redirect(_page(project))
-    return _members_page(request, project, status=422, form=form)
+            return _after_invite(request, project, None)
+    return _after_invite(request, project, form)
 
 
 @require_POST
@@ -59,7 +59,7 @@ def resend(request: PageRequest, project_id: str, invitation_id: str) -> HttpRes
         warn(request, f"Nothing was sent. {' '.join(error.messages)}")
     else:
         announce(request, f"Emailed {invitation.email} a new link, which works for 7 days. The earlier one has ended.")
-    return redirect(_page(project))
+    return _list(request, project)
 
 
 @require_POST
@@ -76,10 +76,10 @@ def copy_link(request: PageRequest, project_id: str, invitation_id: str) -> Http
         return _gone(request, project)
     except ValidationError as error:
         warn(request, f"No link was made. {' '.join(error.messages)}")
-        return redirect(_page(project))
+        return _list(request, project)
     left = time_left(copied[0].expires_at - timezone.now())
     announce(request, f"The link for {invitation.email} is ready. It ends {left}.")
-    return _members_page(request, project, copied=copied)
+    return _list(request, project, copied=copied)
 
 
 @require_POST
@@ -92,7 +92,7 @@ def revoke(request: PageRequest, project_id: str, invitation_id: str) -> HttpRes
     except services.InvitationGone:
         return _gone(request, project)
     announce(request, f"Revoked the invitation of {invitation.email}. Its links no longer work.")
-    return redirect(_page(project))
+    return _list(request, project)
 
 
 def _find(project: Project, invitation_id: str) -> Invitation:
@@ -107,11 +107,31 @@ def _page(project: Project) -> str:
 
 def _gone(request: PageRequest, project: Project) -> HttpResponse:
     warn(request, "This invitation was accepted or revoked in the meantime. Nothing was changed.")
-    return redirect(_page(project))
+    return _list(request, project)
 
 
-def _members_page(request: PageRequest, project: Project, *, status: int = 200, **shown: Any) -> HttpResponse:
-    """The Members page with a refused form, or with a link that is shown this once."""
-    context = rights(project) | list_context(project, QueryDict())
+def _after_invite(request: PageRequest, project: Project, refused: InviteForm | None) -> HttpResponse:
+    """htmx gets the section of the invitations, with the form if it was refused."""
+    if not request.htmx and refused is None:
+        return redirect(_page(project))
+    status = 422 if refused else 200
+    return _page_or_part(request, project, "invitations_answer.html", status=status, form=refused)
+
+
+def _list(request: PageRequest, project: Project, *, copied: tuple[Invitation, str] | None = None) -> HttpResponse:
+    """htmx gets only the list, because addresses may be half typed. `copied` has a link that is shown this once."""
+    if not request.htmx and copied is None:
+        return redirect(_page(project))
+    return _page_or_part(request, project, "invitation_list_answer.html", copied=copied)
+
+
+def _page_or_part(
+    request: PageRequest, project: Project, part: str, *, status: int = 200, **shown: Any
+) -> HttpResponse:
+    """The `part` of the Members page for htmx, otherwise the page, with a refused form or a link in it."""
+    context = rights(project)
     context |= listing.context(project, context["can"], **shown)
-    return render(request, "projects/members/page.html", context, status=status)
+    if not request.htmx:
+        context |= list_context(project, QueryDict())
+    template = part if request.htmx else "page.html"
+    return render(request, f"projects/members/{template}", context, status=status)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from email.utils import parseaddr
 from typing import Any, NamedTuple
 
 from django import forms
@@ -15,23 +16,36 @@ from projects.invitations.tokens import inviters
 from projects.models import Project
 from projects.permissions import INVITED_ROLE, Permission, Role
 
-_BETWEEN = re.compile(r"[\s,;]+")
+# What stands between commas, semicolons or lines. A name in quotation marks may contain commas.
+_PART = re.compile(r'(?:"[^"]*"|[^,;\r\n])+')
+
+
+def _addresses(text: str) -> list[str]:
+    """The addresses in a text with commas, semicolons, spaces or lines between them.
+
+    Mail programs copy an address with a name: `Grace Hopper <grace@example.com>`.
+    """
+    found = []
+    for part in _PART.findall(text):
+        named = parseaddr(part)[1] if "<" in part else ""
+        found += [named] if named else part.split()
+    return found
 
 
 class AddressesField(forms.CharField):
-    """Addresses with commas, semicolons, spaces or lines between them. The service decides about each."""
+    """The service decides about each address."""
 
     def clean(self, value: Any) -> list[str]:
         text = str(super().clean(value))
         refuse_secret(text, "Enter email addresses.")
-        return [one for one in _BETWEEN.split(text) if one]
+        return _addresses(text)
 
 
 class InviteForm(PageForm):
     id_prefix = "invite"
     emails = AddressesField(
         label="Email addresses",
-        help_text="One or several, with commas or lines between them.",
+        help_text="One or several, with commas, semicolons or lines between them.",
         error_messages={"required": "Enter an email address."},
         widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false", "inputmode": "email"}),
     )

@@ -11,16 +11,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
-from accounts.requests import PageRequest, address_that_asked, page_that_asked
+from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from projects.access import get_project, rights
 from projects.invitations import listing
-from projects.members.member_list import last_owner, list_context
+from projects.members.member_list import BY_RANK, last_owner, list_context
 from projects.members.memberships import MemberGone, change_member, manage_member
 from projects.models import Membership, Project
-from projects.permissions import Permission, Role
+from projects.permissions import Permission, Role, permissions_of
+from projects.signals import leaving_asked
 
 
 class RoleForm(forms.Form):
@@ -44,7 +45,9 @@ def _context(project: Project, query: QueryDict) -> dict[str, Any]:
 
 @require_POST
 def change_role(request: PageRequest, project_id: str, user_id: str) -> HttpResponse:
-    """htmx gets the list, because a change of one owner also decides what other rows offer."""
+    """htmx gets the person's row, and the rows of those who became or stopped being the last owner. A person who gives
+    their own right away is asked first, because they cannot take that back.
+    """
     project = get_project(request.user, project_id, can=Permission.MANAGE_MEMBERS)
     member = _find_member(project, user_id)
     back_to = _row(request, project, member.user)
@@ -52,20 +55,25 @@ def change_role(request: PageRequest, project_id: str, user_id: str) -> HttpResp
         return question
     form = RoleForm(request.POST)
     if not form.is_valid():
-        return _list(request, project, refused=member.user, why=str(form.errors["role"][0]))
-    role = form.cleaned_data["role"]
+        return _list(request, project, member.user, why=str(form.errors["role"][0]))
+    role, before = form.cleaned_data["role"], last_owner(project)
+    is_own = member.user == request.user
+    gives_away = is_own and Permission.MANAGE_MEMBERS not in permissions_of(role) and before != member.user.pk
+    if gives_away and "sure" not in request.POST:
+        return render(request, "projects/members/own_role.html", rights(project) | {"role": role})
     try:
         changed = manage_member(
             project=project, user=member.user, role=role, by=request.user, address=client_address(request)
         )
     except ValidationError as error:
-        return _list(request, project, refused=member.user, why=" ".join(error.messages))
+        return _list(request, project, member.user, why=" ".join(error.messages))
     except MemberGone:
         return _gone(request, project, member.user)
-    announce(request, f"{member.user} is {'now' if changed else 'already'} {role.phrase}.")
+    who = "You are" if is_own else f"{member.user} is"
+    announce(request, f"{who} {'now' if changed else 'already'} {role.phrase}.")
     # A person who gave their own right away sees another page.
-    if request.htmx and member.user != request.user:
-        return _list(request, project)
+    if request.htmx and not is_own:
+        return _rows(request, project, member.user, last_before=before)
     return redirect(back_to)
 
 
@@ -74,7 +82,9 @@ def leave(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
     if question := ask_who_it_is(request, back_to=request.path, again="press Leave project again"):
         return question
+    answers: list[tuple[Any, Any]] = leaving_asked.send(sender=Project, project=project, user=request.user)
     context = rights(project) | {"is_last_owner": last_owner(project) == request.user.pk}
+    context["responsible_for"] = [name for _, names in answers for name in names]
     if request.method != "POST":
         return render(request, "projects/members/leave.html", context)
     try:
@@ -103,20 +113,30 @@ def _row(request: PageRequest, project: Project, user: User) -> str:
 
 def _gone(request: PageRequest, project: Project, user: User) -> HttpResponse:
     warn(request, f"{user} is no longer a member. Nothing was changed.")
-    return _list(request, project) if request.htmx else redirect(_address(project))
+    return _rows(request, project, user) if request.htmx else redirect(_address(project))
 
 
-def _list(request: PageRequest, project: Project, *, refused: User | None = None, why: str = "") -> HttpResponse:
-    """The list with the search of the page that asked; for htmx alone, otherwise with its page.
-
-    `refused` is the person in whose row `why` stands: why nothing was changed.
-    """
-    asked = address_that_asked(request) if request.htmx else page_that_asked(request)
+def _list(request: PageRequest, project: Project, refused: User, *, why: str) -> HttpResponse:
+    """`why` nothing was changed, in the person's row: the row alone for htmx, otherwise with the page that asked."""
+    if request.htmx:
+        return _rows(request, project, refused, why=why)
     try:
-        context = _context(project, QueryDict(urlsplit(asked).query))
+        context = _context(project, QueryDict(urlsplit(page_that_asked(request)).query))
     except (ValueError, BadRequest, SuspiciousOperation):
-        # The change has been made, or refused. A malformed header must not turn its answer into an error.
+        # The change has been refused. A malformed header must not turn its answer into another error.
         context = _context(project, QueryDict())
-    template = "projects/members/list_answer.html" if request.htmx else "projects/members/page.html"
     context |= {"refused": refused, "why": why}
-    return render(request, template, context, status=422 if refused else 200)
+    return render(request, "projects/members/page.html", context, status=422)
+
+
+def _rows(
+    request: PageRequest, project: Project, user: User, *, last_before: int | None = None, why: str = ""
+) -> HttpResponse:
+    """The person's row, without any other if they are gone. `last_before` was the last owner before the change."""
+    last = last_owner(project)
+    others = {last_before, last} - {None} if last_before != last else set()
+    shown = project.memberships.select_related("user").filter(user__in=[user.pk, *others]).order_by(*BY_RANK)
+    context = rights(project) | {"rows": shown, "roles": Role.choices, "last_owner": last, "changed": user}
+    if why:
+        context |= {"refused": user, "why": why}
+    return render(request, "projects/members/rows_answer.html", context, status=422 if why else 200)

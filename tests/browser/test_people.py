@@ -116,6 +116,26 @@ def test_the_buttons_of_an_invitation_say_what_they_did_and_keep_the_focus(owner
     expect(owners_page.get_by_label("Email addresses")).to_have_value(f"nobody, {ADDRESS}")
 
 
+def test_what_is_typed_or_chosen_and_not_sent_yet_stays_on_the_members_page(owners_page, project, viewer, developer):
+    """The answers swap the list of invitations, or one row, and the focus stays on the button."""
+    owners_page.goto(members_page(project))
+    invite(owners_page, ADDRESS, "Viewer")
+    owners_page.get_by_label("Email addresses").fill("half@exam")
+    owners_page.get_by_label(f"Role of {developer.email}", exact=True).select_option("Owner")
+    for name, words in (("Resend", f"Emailed {ADDRESS}"), ("Copy link", "is ready."), ("Revoke", "Revoked")):
+        button(owners_page, name).click()
+        said(owners_page, words)
+    expect(owners_page.get_by_role("region", name="Invitations")).to_contain_text("None pending")
+    save = button(owners_page, f"Save the role of {viewer.email}")
+    owners_page.get_by_label(f"Role of {viewer.email}", exact=True).select_option("Developer")
+    save.click()
+    said(owners_page, f"{viewer.email} is now a developer.")
+    expect(save).to_be_focused()
+    expect(owners_page.get_by_label(f"Role of {viewer.email}", exact=True)).to_have_value("developer")
+    expect(owners_page.get_by_label(f"Role of {developer.email}", exact=True)).to_have_value("owner")
+    expect(owners_page.get_by_label("Email addresses")).to_have_value("half@exam")
+
+
 # Layout and axe
 
 

@@ -8,8 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from projects.audit_log.models import AuditEvent
-from projects.models import Membership
+from projects.models import Membership, Project
 from projects.permissions import Role
+from projects.services import MAIL_KINDS
 from tests.support.factories import MembershipFactory, ProjectFactory
 from tests.support.people.confirmation import asks
 from tests.support.people.sessions import age
@@ -19,7 +20,6 @@ from tests.support.stored.rows import many_projects
 pytestmark = pytest.mark.nodb
 
 PAGE = reverse("projects:notifications")
-HERE = {"Referer": f"http://testserver{PAGE}?page=1"}
 
 
 @pytest.fixture
@@ -32,28 +32,47 @@ def shown(answer: Any) -> list[str]:
     return re.findall(r'id="mails-(prj_\w{16})"', answer.content.decode())
 
 
+def checked(project: Project, *kinds: str) -> dict[str, Any]:
+    """What the form sends of one project."""
+    return {"project": project.public_id} | {f"{project.public_id}-{kind}": "on" for kind in kinds}
+
+
 def test_a_person_chooses_for_each_project_in_which_their_role_gets_emails(client, owner, project):
-    """No script is needed."""
-    second, third = (ProjectFactory(name=name) for name in ("Billing", "Chat"))
-    MembershipFactory(project=second, user=owner, role=Role.DEVELOPER)
-    MembershipFactory(project=third, user=owner, role=Role.VIEWER)
-    assert shown(client.get(PAGE)) == [project.public_id, second.public_id]
-    answer = client.post(page("projects:mails", second), {"created": "on"}, headers=HERE, follow=True)
-    assert answer.redirect_chain == [(f"{PAGE}?page=1#mails-{second.public_id}", 302)]
+    """No script is needed. One press saves every project of the page, and only changes are events."""
+    second, third, fourth = (ProjectFactory(name=name) for name in ("Billing", "Chat", "Depot"))
+    for other, role in ((second, Role.DEVELOPER), (third, Role.VIEWER), (fourth, Role.OWNER)):
+        MembershipFactory(project=other, user=owner, role=role)
+    assert shown(client.get(PAGE)) == [project.public_id, second.public_id, fourth.public_id]
+    named = [project.public_id, second.public_id, fourth.public_id]
+    as_it_was = [kind for kind in MAIL_KINDS if getattr(Membership.objects.get(project=fourth), f"mail_{kind}")]
+    sent = checked(project, "deleted") | checked(second, "created") | checked(fourth, *as_it_was) | {"project": named}
+    answer = client.post(f"{PAGE}?page=1", sent, follow=True)
+    assert answer.redirect_chain == [(f"{PAGE}?page=1", 302)]
     assert "Notification settings saved." in text(answer)
     own = {m.project: (m.mail_created, m.mail_deleted) for m in Membership.objects.filter(user=owner)}
-    assert (own[second], own[project]) == ((True, False), (True, True))
+    assert own == {project: (False, True), second: (True, False), third: (True, True), fourth: (True, True)}
     content = answer.content.decode()
+    assert content.count(">Save</button>") == 1
     assert f'id="mail-{second.public_id}-created" checked' in content
     assert f'id="mail-{second.public_id}-deleted">' in content
-    assert AuditEvent.objects.get().project == second
+    assert {event.project for event in AuditEvent.objects.all()} == {project, second}
+
+
+def test_a_project_that_the_form_does_not_name_or_that_gives_no_emails_stays_as_it_is(client, owner, project):
+    former = ProjectFactory(name="Billing")
+    sent = checked(former, "created") | {"project": [former.public_id, "prj_0000000000000000", "\x00"]}
+    answer = client.post(PAGE, sent, follow=True)
+    assert "Nothing was changed for 2 projects: you get no emails about them." in text(answer)
+    assert "Notification settings saved." not in text(answer)
+    assert Membership.objects.get(user=owner, project=project).mail_deleted
+    assert not AuditEvent.objects.exists()
 
 
 def test_a_choice_asks_for_a_recent_sign_in_and_leads_back_here(client, project):
     age(client)
-    answer = client.post(page("projects:mails", project), {}, headers=HERE)
+    answer = client.post(f"{PAGE}?page=1", checked(project))
     assert asks(answer)
-    assert f"mails-{project.public_id}" in answer["Location"]
+    assert "notifications" in answer["Location"]
     assert Membership.objects.get(project=project).mail_created
 
 

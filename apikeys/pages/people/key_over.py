@@ -32,11 +32,10 @@ def hand_over(request: PageRequest, project_id: str, key_id: str) -> HttpRespons
     if key.is_deleted:
         return key_gone(request, project, key)
     dialog = f"{page_that_asked(request)}#open-hand-over-{key.public_id}"
-    if question := ask_who_it_is(
-        request, back_to=dialog if request.htmx else request.path, again="press Hand over again"
-    ):
-        return question
     form = HandOverForm(request.POST if request.method == "POST" else None, key=key, by=request.user)
+    back_to = dialog if request.htmx else request.path
+    if question := ask_who_it_is(request, back_to=back_to, again=f"press {form.press()} again"):
+        return question
     if form.is_valid():
         try:
             _carry_out(request, key, form)

@@ -26,6 +26,11 @@ class How(StrEnum):
 
 
 _HOW = {How.TAKE: "Take it over myself", How.OFFER: "Offer it to a member, who can accept or decline"}
+# What the form says, and its button, where only one way is possible.
+_ONLY = {
+    How.TAKE: ("You become responsible for it.", "Take over"),
+    How.OFFER: ("You offer it to a member, who can accept or decline.", "Offer"),
+}
 _THEN = {Choice.ROLL: "Roll in 24 hours", Choice.PAUSE: "Pause", Choice.LEAVE: "Leave as it is"}
 
 
@@ -48,8 +53,16 @@ class HandOverForm(PageForm):
         self.ways = [*([How.TAKE] if key.responsible != by else []), *([How.OFFER] if self.members else [])]
         self.fields["how"].choices = [(way.value, _HOW[way]) for way in self.ways]  # type: ignore[attr-defined]
         self.fields["how"].initial = self.ways[0].value if self.ways else None
-        people = [("", "Choose a member"), *((public_id, user.email) for public_id, user in self.members.items())]
+        people = [("", "Choose a member"), *((public_id, user.with_name) for public_id, user in self.members.items())]
         self.fields["to"].choices = people  # type: ignore[attr-defined]
+
+    def only_way(self) -> str:
+        """What happens, in words, if there is nothing to choose."""
+        return _ONLY[self.ways[0]][0] if len(self.ways) == 1 else ""
+
+    def press(self) -> str:
+        """The words of the button. They are true for both ways where there are two."""
+        return _ONLY[self.ways[0]][1] if len(self.ways) == 1 else "Hand over"
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or self.cleaned_data

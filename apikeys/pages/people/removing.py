@@ -15,6 +15,7 @@ from apikeys.pages.people.people_forms import RemoveMemberForm
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from projects.access import get_project, rights
+from projects.audit_kinds import MEMBER_REMOVED
 from projects.models import Project
 from projects.permissions import Permission
 
@@ -23,14 +24,14 @@ PROBLEMS_SHOWN = 3
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def remove(request: PageRequest, project_id: str, user_id: str) -> HttpResponse:
-    """Also for a former member: the page then shows the keys that still depend on them."""
+    """For a former member, the page shows what happened, and the keys that still depend on them."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_MEMBERS)
     person = _find_person(project, user_id)
     if person == request.user:
         return redirect("projects:leave", project.public_id)
     is_member = project.memberships.filter(user=person).exists()
-    press = "Remove member" if is_member else "Apply"
-    if question := ask_who_it_is(request, back_to=request.path, again=f"press {press} again"):
+    again = "press Remove member again" if is_member else "roll or pause each key on its own page"
+    if question := ask_who_it_is(request, back_to=request.path, again=again):
         return question
     posted = request.POST if request.method == "POST" else None
     form = RemoveMemberForm(posted, dependents=dependents_of(person, project), leave=not is_member)
@@ -47,8 +48,11 @@ def remove(request: PageRequest, project_id: str, user_id: str) -> HttpResponse:
             form.add_error(None, error)
         else:
             return _removed(request, project, person, removed)
-    context = rights(project) | {"person": person, "is_member": is_member, "form": form, "press": press}
-    return render(request, "apikeys/remove_member.html", context, status=422 if form.is_bound else 200)
+    context = rights(project) | {"person": person, "is_member": is_member, "form": form}
+    template = "apikeys/remove_member.html" if is_member else "apikeys/removed_member.html"
+    if not is_member:
+        context["was_removed"] = project.audit_events.filter(member=person, kind=MEMBER_REMOVED.code).exists()
+    return render(request, template, context, status=422 if form.is_bound else 200)
 
 
 def _find_person(project: Project, user_id: str) -> User:

@@ -20,7 +20,7 @@ from accounts.own_account.deletion import StillNeeded, delete_account, obstacles
 from accounts.services import SHOWN, reactivate_account
 from apikeys import audit_kinds as key_kinds
 from apikeys.hand_over.models import KeyOffer
-from apikeys.keys.services import create_key, delete_key
+from apikeys.keys.services import create_key, delete_key, rename_key
 from common.outbox.enqueueing import enqueue
 from common.outbox.models import Email
 from projects import audit_kinds
@@ -30,7 +30,7 @@ from projects.invitations.models import Invitation
 from projects.members.memberships import change_member
 from projects.models import Membership
 from projects.permissions import Role
-from projects.services import delete_project
+from projects.services import delete_project, rename_project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.support.people.accounts import LOGIN, PASSWORD, SIGN_UP, log_in
 from tests.support.people.confirmation import asks
@@ -61,8 +61,8 @@ def test_the_page_lists_what_hangs_on_the_account_and_deletes_nothing(inside, pe
         content = answer.content.decode()
         assert f'href="{page("projects:members", alone)}"' in content
         assert page("projects:members", shared) not in content.split('class="subnav"')[1]
-        for each in (key, paid):
-            assert f'href="{page("apikeys:key", each.project, each)}"' in content
+        assert f'href="{page("apikeys:key", shared, key)}"' in content
+        assert page("apikeys:key", alone, paid) not in content, "the project is listed already"
     person.refresh_from_db()
     assert (person.email, person.deleted_at) == (ADA, None)
     delete_key(key=key, by=person)
@@ -71,13 +71,18 @@ def test_the_page_lists_what_hangs_on_the_account_and_deletes_nothing(inside, pe
     assert inside.post(PAGE, CONFIRMED)["Location"] == LOGIN
 
 
-def test_a_project_that_the_person_left_shows_ids_alone(inside, person, shared, owner):
+def test_a_key_of_a_former_project_has_the_names_that_the_person_knew(inside, person, shared, owner):
     key = create_key(project=shared, name="Billing", by=person).key
+    known = shared.name
     change_member(project=shared, user=person, role=None, by=owner)
+    rename_key(key=key, name="Secret plan", by=owner)
+    for name in ("Takeover of Acme", "Another"):
+        rename_project(project=shared, name=name, by=owner)
     shown = text(inside.get(PAGE))
-    assert f"{key.public_id} in {shared.public_id}, which you have left" in shown
-    assert "Billing" not in shown
-    assert shared.name not in shown
+    said = f"Billing in {known}, of which you are no longer a member: ask its owners to take the key over"
+    assert said in shown
+    for later in ("Secret plan", "Takeover of Acme", "Another"):
+        assert later not in shown
 
 
 def test_a_long_list_says_how_many_more_there_are(inside, person, shared):

@@ -170,6 +170,7 @@ AGAIN = {
     PROJECT + "keys/new/": "press Create key again",
     PROJECT + "show-once/": "press Destroy stored secrets again",
     PROJECT + "keep-secrets/": "press Store new secrets again",
+    "notifications/": "choose again, then press Save",
     PROJECT + "mails/": "choose again, then press Save",
     PROJECT + "members/leave/": "press Leave project again",
     MEMBER + "role/": "choose the role again, then press Save",

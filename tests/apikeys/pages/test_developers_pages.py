@@ -68,3 +68,14 @@ def test_the_help_page_says_what_each_role_can_do_as_the_permissions_have_it(cli
     assert shown == rights_of_roles()
     assert re.findall(r'<th scope="col">([^<]+)</th>', table[0])[1:] == list(Role.labels)
     assert dict(shown)["Copy and reveal secrets"] == [True, True, False]
+
+
+def test_an_error_page_inside_a_project_keeps_the_project_in_the_menu(client, outsider, project, signed_in):
+    """A stranger's error page has no project, as for an id that never existed."""
+    missing = reverse("apikeys:key", args=[project.public_id, "key_0000000000000000"])
+    for path, status in ((page("projects:delete", project), 403), (missing, 404)):
+        answer = client.get(path)
+        assert answer.status_code == status
+        assert "Switch project, now Acme Weather" in answer.content.decode()
+        assert page("apikeys:settings", project) in answer.content.decode()
+        assert "Acme Weather" not in signed_in(outsider).get(path).content.decode()

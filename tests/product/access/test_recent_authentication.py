@@ -43,6 +43,7 @@ ASKS = {
     ("GET", PROJECT + "show-once/"),
     ("POST", PROJECT + "show-once/"),
     ("POST", PROJECT + "keep-secrets/"),
+    ("POST", "notifications/"),
     ("POST", PROJECT + "mails/"),
     ("GET", PROJECT + "members/leave/"),
     ("POST", PROJECT + "members/leave/"),

@@ -1,5 +1,6 @@
 """H3: an invitation works once, for its address, until it ends."""
 
+import re
 from datetime import timedelta
 from functools import partial
 
@@ -22,7 +23,7 @@ from projects.permissions import Role
 from projects.services import delete_project
 from tests.support.environment import ON_SQLITE
 from tests.support.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
-from tests.support.people.accounts import NEW_PASSWORD, SIGN_UP, is_signed_in, log_in, mailed_code, page_of
+from tests.support.people.accounts import LOGIN, NEW_PASSWORD, SIGN_UP, is_signed_in, log_in, mailed_code, page_of
 from tests.support.people.invitations import (
     ACCEPT,
     ADDRESS,
@@ -82,6 +83,10 @@ def test_a_new_person_signs_up_from_the_mailed_link_and_their_address_is_confirm
     words = text(open_link(client, link))
     for word in ("Acme Weather", "Developer", "owner@example.com", ADDRESS, "Create account", "Sign in"):
         assert word in words
+    for address in (SIGN_UP, LOGIN):
+        focused = re.findall(r"<input[^>]* autofocus[^>]*>", page_of(client.get(address, {"next": PAGE})))
+        assert len(focused) == 1
+        assert 'type="password"' in focused[0], "the email is filled in"
     form = page_of(client.get(SIGN_UP, {"next": PAGE}))
     assert f'value="{ADDRESS}"' in form
     answer = client.post(SIGN_UP, {"email": ADDRESS, "password1": NEW_PASSWORD, "next": PAGE})
@@ -207,6 +212,22 @@ def test_a_member_comes_straight_to_the_project_and_keeps_their_role(link, proje
     client.post(ACCEPT)
     assert role_of(ADDRESS, project) == "viewer"
     assert AuditEvent.objects.count() == before
+    assert_not_valid(signed_in(person), link)
+
+
+def test_an_accepted_link_leads_the_person_who_accepted_it_to_the_project(link, project, person, owner, signed_in):
+    client = signed_in(person)
+    assert ">Not now</a>" in open_link(client, link).content.decode()
+    client.post(ACCEPT)
+    again = client.get(link)
+    assert again.headers["Location"] == DASHBOARD.format(project.public_id)
+    assert "You are a member of Acme Weather already." in text(client.get(again.headers["Location"], follow=True))
+    in_another_browser = assert_not_valid(signed_in(person), link)
+    assert "If you have accepted it already, open your projects." in text(in_another_browser)
+    signed_out = assert_not_valid(Client(), link)
+    assert "If you have accepted it already, sign in." in text(signed_out)
+    assert "Go to your projects" not in text(signed_out)
+    change_member(project=project, user=person, role=None, by=owner)
     assert_not_valid(client, link)
 
 

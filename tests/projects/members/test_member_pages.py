@@ -106,12 +106,13 @@ def test_a_role_is_changed_in_place(client, project, owner, viewer, told):
     assert project.memberships.get(user=viewer).mails_chosen_at, "what was before the change is unknown to them"
 
 
-def test_htmx_gets_the_list_and_a_browser_without_script_its_page_again(client, project, viewer):
+def test_htmx_gets_the_row_and_a_browser_without_script_its_page_again(client, project, viewer, developer):
     address = page("projects:change_role", project, viewer)
     shown = f"http://testserver{members_of(project)}?q=viewer"
     answer = client.post(address, {"role": "developer"}, headers=HTMX | {"HX-Current-URL": shown})
     assert "viewer@example.com is now a developer." in text(answer)
-    assert len(rows(answer)) == 1, "the search of the page stays"
+    assert len(rows(answer)) == 1, "roles that are not saved yet stay in the other rows"
+    assert "viewer@example.com" in rows(answer)[0]
     assert "<h1>" not in answer.content.decode()
     again = client.post(address, {"role": "developer"}, headers={"Referer": shown})
     assert again.headers["Location"] == f"{members_of(project)}?q=viewer#member-{viewer.public_id}"
@@ -122,15 +123,23 @@ def test_htmx_gets_the_list_and_a_browser_without_script_its_page_again(client, 
 def test_a_change_that_leaves_one_owner_takes_the_controls_of_that_owner_too(client, project, owner, second):
     answer = client.post(page("projects:change_role", project, second), {"role": "viewer"}, headers=HTMX)
     assert "The last owner." in rows(answer)[0]
+    assert answer.content.decode().count('hx-swap-oob="true"') == 2, "the owner's row, and the panel for leaving"
     assert "You are its last owner." in text(answer)
     assert 'id="leave" aria-labelledby="leave-title" hx-swap-oob="true"' in answer.content.decode()
 
 
-def test_owners_may_give_their_own_right_away(client, project, owner, second):
-    answer = client.post(page("projects:change_role", project, owner), {"role": "viewer"}, headers=HTMX)
-    assert answer.headers["HX-Redirect"] == f"{members_of(project)}#member-{owner.public_id}"
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["without script", "htmx"])
+def test_owners_are_asked_before_they_give_their_own_right_away(headers, client, project, owner, second):
+    address = page("projects:change_role", project, owner)
+    asked = client.post(address, {"role": "viewer"}, headers=headers)
+    assert "You will no longer manage this project." in text(asked)
+    assert role_of(project, owner) == "owner"
+    answer = client.post(address, {"role": "viewer", "sure": "yes"})
+    assert answer.headers["Location"] == f"{members_of(project)}#member-{owner.public_id}"
     assert role_of(project, owner) == "viewer"
-    assert "/role/" not in client.get(members_of(project)).content.decode()
+    shown = client.get(members_of(project))
+    assert "You are now a viewer." in text(shown)
+    assert "/role/" not in shown.content.decode()
 
 
 @pytest.mark.parametrize("role", ["", "admin", "OWNER"])
@@ -139,6 +148,43 @@ def test_a_role_that_no_form_offers_changes_nothing(role, client, project, viewe
     assert answer.status_code == 422
     assert 'aria-invalid="true"' in answer.content.decode()
     assert role_of(project, viewer) == "viewer"
+
+
+# Invitations
+
+
+def test_the_buttons_of_an_invitation_answer_htmx_with_the_list_alone(client, project, invitation):
+    """Half-typed addresses and roles that are not saved yet stay on the page."""
+    for name, said in (
+        ("resend_invitation", "a new link, which works for 7 days"),
+        ("copy_invitation_link", "is ready."),
+        ("revoke_invitation", "Its links no longer work."),
+        ("revoke_invitation", "in the meantime. Nothing was changed."),
+    ):
+        answer = client.post(page(f"projects:{name}", project, invitation), headers=HTMX)
+        content = answer.content.decode()
+        assert said in text(answer)
+        assert content.strip().startswith('<div id="invitation-list"'), name
+        assert 'id="invite-emails"' not in content
+        assert 'id="invitations-count" hx-swap-oob="true"' in content
+
+
+def test_addresses_are_understood_as_mail_programs_copy_them(client, project):
+    named = 'Inv One <inv1@example.com>; "Two, Inv" <inv2@example.com>'
+    typed = f"{named}, inv3@example.com inv4@example.com\n<inv5@example.com>"
+    answer = client.post(page("projects:invite", project), {"emails": typed, "role": "viewer"}, headers=HTMX)
+    assert "Invited 5 people." in text(answer)
+    assert answer.content.decode().strip().startswith("<section")
+    invited = sorted(project.invitations.values_list("email", flat=True))
+    assert invited == [f"inv{number}@example.com" for number in range(1, 6)]
+
+
+def test_a_refused_invitation_takes_away_what_was_announced_before(client, project):
+    typed = {"emails": "Grace <nobody>", "role": "viewer"}
+    answer = client.post(page("projects:invite", project), typed, headers=HTMX)
+    assert answer.status_code == 422
+    assert "nobody: Enter a valid email address." in text(answer)
+    assert re.search(r'id="announcements"[^>]* hx-swap-oob="innerHTML"', answer.content.decode())
 
 
 # A project always has an owner

@@ -38,7 +38,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     ".well-known/security.txt": {"GET": (404,) * 6},
     ".well-known/change-password": {"GET": (302,) * 6},
     "projects/": {"GET": (LOGIN, 200, 200, 200, 200, 200)},
-    "notifications/": {"GET": (LOGIN, 200, 200, 200, 200, 200)},
+    "notifications/": {"GET": (LOGIN, 200, 200, 200, 200, 200), "POST": (LOGIN, 302, 302, 302, 302, 302)},
     "projects/new/": {"GET": (LOGIN, 200, 200, 200, 200, 200), "POST": (LOGIN, 302, 302, 302, 302, 302)},
     PROJECT: {"GET": (LOGIN, 404, 200, 200, 200, 404)},
     PROJECT + "start/": {"GET": (LOGIN, 404, 403, 200, 200, 404)},

@@ -10,7 +10,7 @@ from apikeys.hand_over.models import KeyOffer
 from apikeys.keys.services import copy_secret, create_key, delete_key
 from apikeys.models import ApiKey
 from projects.members.memberships import change_member
-from projects.permissions import Role
+from projects.permissions import Permission, Role, reason
 from tests.support.factories import PASSWORD, MembershipFactory, UserFactory
 from tests.support.people.confirmation import asks, confirm
 from tests.support.people.sessions import age
@@ -65,7 +65,10 @@ def test_the_form_says_how_the_former_person_came_to_know_the_secret(client, api
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["without script", "with script"])
 def test_an_owner_takes_a_key_over(headers, client, theirs, owner):
     asked = headers | ({"HX-Current-URL": f"http://testserver{action('key', theirs)}"} if headers else {})
-    assert "Take it over myself" in text(client.get(action("hand_over", theirs), headers=asked))
+    asks_for = client.get(action("hand_over", theirs), headers=asked)
+    assert "You become responsible for it." in text(asks_for)
+    assert ">Take over</button>" in asks_for.content.decode()
+    assert 'type="radio"' not in asks_for.content.decode(), "there is nothing to choose"
     answer = client.post(action("hand_over", theirs), {"how": "take"}, headers=asked)
     assert answer.headers["Location"] == action("key", theirs)
     said = "You are now responsible for Theirs. colleague@example.com knows its secret. To replace it, roll the key."
@@ -86,6 +89,37 @@ def test_an_offer_is_shown_to_the_member_who_accepts_it(client, api_key, owner, 
     assert "You are now responsible for Production server." in shown
     assert "offers you" not in shown
     assert responsible_for(api_key) == colleague
+
+
+def test_the_form_of_the_own_key_speaks_to_the_person_and_names_members(client, api_key, theirs, owner, colleague):
+    User.objects.filter(pk=colleague.pk).update(name="Dev Eloper")
+    own = client.get(action("hand_over", api_key))
+    for words in (
+        "You are responsible for this key.",
+        "You know the secret: you created it",
+        "You offer it to a member, who can accept or decline.",
+        "Dev Eloper (colleague@example.com)",
+    ):
+        assert words in text(own)
+    assert ">Offer</button>" in own.content.decode()
+    assert 'type="radio"' not in own.content.decode()
+    MembershipFactory(project=theirs.project, user=UserFactory(), role=Role.DEVELOPER)
+    of_two = client.get(action("hand_over", theirs)).content.decode()
+    assert of_two.count('type="radio"') == 2
+    assert ">Hand over</button>" in of_two
+
+
+def test_the_activity_says_in_one_name_who_took_a_key_over(client, theirs, api_key, owner, colleague):
+    services.take_over(key=theirs, by=owner)
+    services.hand_over(key=api_key, to=colleague, by=None)
+    shown = text(client.get(page("apikeys:activity", theirs.project)))
+    assert "owner@example.com took Theirs over from colleague@example.com" in shown
+    assert "handed Production server over from owner@example.com to colleague@example.com" in shown
+
+
+def test_who_may_not_hand_over_reads_why_in_the_place_of_the_control(theirs, colleague, signed_in):
+    shown = text(signed_in(colleague).get(action("key", theirs)))
+    assert f"Responsible {colleague.email} {reason(Permission.HAND_OVER_KEYS)}" in shown
 
 
 def test_nobody_else_sees_the_buttons_of_an_offer(client, api_key, owner, colleague):

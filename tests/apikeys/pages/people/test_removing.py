@@ -72,9 +72,24 @@ def test_one_press_removes_the_person_and_rolls_what_they_know(client, project, 
     assert new.responsible == owner
     assert f'href="{reverse("apikeys:key", args=[project.public_id, new.public_id])}"' in done.content.decode()
     assert "They are not a member any more." in text(done)
-    # Nothing is chosen for keys that were left, so that a second press does no harm.
-    assert set(chosen(done.content.decode()).values()) == {"leave"}
+    # The page has results and one way on, and asks nothing a second time.
+    content = done.content.decode()
+    assert "<title>Removed colleague@example.com" in content
+    assert chosen(content) == {}
+    assert re.findall(r">(Remove member|Apply|Done|Cancel)<", content) == []
+    assert ">Back to members</a>" in content
     assert not project.memberships.filter(user=colleague).exists()
+
+
+def test_the_pages_name_the_person_and_say_what_was_left_and_paused(client, project, theirs, colleague):
+    User.objects.filter(pk=colleague.pk).update(name="Dev Eloper")
+    paused = create_key(project=project, name="Another", by=colleague).key
+    assert "Remove Dev Eloper (colleague@example.com)?" in text(client.get(page_of(project, colleague)))
+    choices = {theirs.public_id: "leave", paused.public_id: "pause"}
+    done = text(client.post(page_of(project, colleague), choices, follow=True))
+    assert "Removed Dev Eloper (colleague@example.com)" in done
+    assert re.search(r"Theirs Left as it is\. Responsible for it", done)
+    assert re.search(r"Another .*Paused\. Responsible for it", done)
 
 
 def test_keys_are_left_where_nothing_is_chosen(client, project, theirs, colleague):
@@ -152,3 +167,11 @@ def test_an_old_session_is_asked_before_anything_is_shown_or_done(client, projec
     assert asks(client.post(page_of(project, colleague), {theirs.public_id: "roll"}))
     assert project.memberships.filter(user=colleague).exists()
     assert ApiKey.objects.count() == 1
+
+
+def test_who_leaves_reads_for_which_keys_they_are_responsible(project, theirs, api_key, colleague, signed_in):
+    asked = text(signed_in(colleague).get(reverse("projects:leave", args=[project.public_id])))
+    said = "You are responsible for 1 API key: Theirs . It stays, and keeps working in your name."
+    assert said in asked
+    assert "An owner can take it over." in asked
+    assert api_key.name not in asked
