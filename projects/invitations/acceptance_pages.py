@@ -24,7 +24,7 @@ from accounts.invited import opened
 from accounts.requests import PageRequest
 from accounts.sign_up.sign_up_policy import refusal
 from accounts.single_sign_on.connections import own_of_session
-from accounts.unconfirmed import is_confirmed
+from accounts.unconfirmed import is_confirmed, say_what_was_paused
 from accounts.ways import keeps_password
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
@@ -123,6 +123,7 @@ def _after(request: PageRequest, accepted: services.Accepted) -> HttpResponse:
     if accepted.was_cleared:
         # Django ends the sessions of an account that gets another password. This one goes on.
         update_session_auth_hash(request, accepted.user)
+        say_what_was_paused(request, accepted.paused)
     if accepted.was_cleared and accepted.had_password and keeps_password(accepted.user):
         warn(request, "Your email is confirmed. Choose a new password now.")
         return redirect("account_set_password")
