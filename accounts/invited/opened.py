@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from accounts.addresses import canonical_or_none
 
 _KEY = "opened_invitation"
+_ACCEPTED = "accepted_invitation"
 # A mailed token proves for so long that the person in this browser reads the emails of the address.
 PROVEN_SECONDS = 60 * 60
 
@@ -24,8 +25,20 @@ def note(request: HttpRequest, *, address: str, digest: bytes, page: str, proves
 
 
 def forget(request: HttpRequest) -> None:
-    if _KEY in request.session:
-        del request.session[_KEY]
+    for key in (_KEY, _ACCEPTED):
+        if key in request.session:
+            del request.session[key]
+
+
+def note_accepted(request: HttpRequest, page: str) -> None:
+    """Forgets the invitation, and remembers where it led: a button that is pressed twice leads there again."""
+    forget(request)
+    request.session[_ACCEPTED] = page
+
+
+def accepted_page(request: HttpRequest) -> str | None:
+    page: str | None = request.session.get(_ACCEPTED)
+    return page
 
 
 def kept(request: HttpRequest) -> Any:
