@@ -56,7 +56,7 @@ NO_WAYS = OwnWays()
 
 class Accepted(NamedTuple):
     """`user` is the account as it is now. `was_cleared`: its address is confirmed now, and its password is gone, if it
-    had one (`had_password`).
+    had one (`had_password`). `paused` names the keys that were paused then.
     """
 
     project: Project
@@ -65,6 +65,7 @@ class Accepted(NamedTuple):
     is_new: bool
     was_cleared: bool
     had_password: bool
+    paused: list[str]
 
 
 def invite(
@@ -176,10 +177,11 @@ def accept(*, digest: bytes | None, by: User, own: OwnWays = NO_WAYS, address: s
             raise NotInvited
         _use_up(invitation, user, now)
         is_cleared, had_password = way == Way.MAILED and not is_confirmed(user), user.has_usable_password()
+        paused: list[str] = []
         if is_cleared:
-            confirm_and_clear(user, session=own.session, subjects=own.subjects)
+            paused = confirm_and_clear(user, session=own.session, subjects=own.subjects, address=address)
         is_new = let_in(project=project, user=user, role=Role(invitation.role), address=address)
-    return Accepted(project, invitation.role, user, is_new, is_cleared, had_password)
+    return Accepted(project, invitation.role, user, is_new, is_cleared, had_password, paused)
 
 
 def _use_up(invitation: Invitation, user: User, now: datetime) -> None:

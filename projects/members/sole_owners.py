@@ -8,6 +8,7 @@ from django.dispatch import receiver
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.addresses import DELETED
 from accounts.models import User
 from accounts.services import SHOWN, Obstacle, Thing
 from accounts.signals import account_deleted, deletion_asked, deletion_begun
@@ -57,7 +58,7 @@ def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
 def _forget_address(user: User) -> None:
     """Events name invited people, and people who were offered a key, by their address."""
     named = str(User(public_id=user.public_id, deleted_at=timezone.now()))
-    Invitation.objects.filter(accepted_by=user).update(email=f"{user.public_id}@deleted.invalid".lower())
+    Invitation.objects.filter(accepted_by=user).update(email=f"{user.public_id}@{DELETED}".lower())
     mine = AuditEvent.objects.filter(Q(before=user.email) | Q(after=user.email))
     for column in ("before", "after"):
         mine.filter(**{column: user.email}).update(**{column: named})

@@ -254,6 +254,22 @@ def test_an_account_that_somebody_registered_in_advance_is_taken_from_them(link,
     assert log_in(Client(), user, NEW_PASSWORD).status_code == 302
 
 
+def test_a_double_click_signs_nobody_out(link, project):
+    """Both requests have the cookie that the browser had before. The second one leads where the first one led."""
+    client, twin = Client(), Client()
+    client.post(SIGN_UP, {"email": ADDRESS, "password1": PASSWORD})
+    open_link(client, link)
+    twin.cookies["sessionid"] = client.cookies["sessionid"].value
+    for sender in (client, twin):
+        answer = sender.post(ACCEPT)
+        while answer.headers["Location"] == PAGE:
+            answer = sender.get(PAGE)
+        assert answer.headers["Location"] == "/accounts/password/set/"
+        assert "sessionid" not in answer.cookies or answer.cookies["sessionid"].value
+        assert is_signed_in(sender)
+    assert client.get("/projects/").status_code == 200
+
+
 def test_an_account_with_a_confirmed_address_keeps_everything(link, project, person, signed_in):
     Authenticator.objects.create(user=person, type="webauthn", data={})
     client, other = signed_in(person), signed_in(person)
