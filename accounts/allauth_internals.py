@@ -25,6 +25,7 @@ from allauth.account.views import ConfirmEmailVerificationCodeView
 from allauth.core.internal import ratelimit
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.mfa.webauthn import urls as passkeys
+from allauth.socialaccount.internal.statekit import get_states
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -34,12 +35,19 @@ from django.urls import reverse
 _APP = "allauth.account"
 
 
-def consume(request: HttpRequest, action: str, *, key: str | None = None, config: dict[str, str] | None = None) -> Any:
-    """Counts one use of `action`. Falsy if that is one too many.
+def consume(
+    request: HttpRequest,
+    action: str,
+    *,
+    key: str | None = None,
+    config: dict[str, str] | None = None,
+    on_get: bool = False,
+) -> Any:
+    """Counts one use of `action`. Falsy if that is one too many. A GET counts only with `on_get`.
 
     allauth's counter has a lock, so that a limit holds for all processes and for requests that arrive together.
     """
-    return ratelimit.consume(request, app=_APP, action=action, key=key, config=config)
+    return ratelimit.consume(request, app=_APP, action=action, key=key, config=config, limit_get=on_get)
 
 
 def consume_or_429(request: HttpRequest, action: str) -> HttpResponse | None:
@@ -215,6 +223,11 @@ def record_password(request: HttpRequest, user: Any) -> None:
 def record_single_sign_on(request: HttpRequest, user: Any, **facts: Any) -> None:
     """Notes that the provider has just said who this is. `facts` are kept with the note."""
     record_authentication(request, user, method="socialaccount", type="single_sign_on", **facts)
+
+
+def has_state(request: HttpRequest, state: str) -> bool:
+    """Whether this browser has begun a visit to the provider with this state. The state is not used up."""
+    return state in get_states(request)
 
 
 def forget_suspended_form(request: HttpRequest) -> None:

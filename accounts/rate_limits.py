@@ -20,6 +20,15 @@ def held_up_seconds(request: HttpRequest) -> int:
     return int(getattr(request, "held_up_seconds", 0))
 
 
+def seconds_to_wait(request: HttpRequest, action: str, key: str) -> int:
+    """How long to wait until the limit of `action` allows one more; 0 if it allows one now. Counts nothing."""
+    now = time.time()
+    is_used_up = any(
+        sum(at > now - rate.seconds for at in rate.times or ()) >= rate.amount for rate in counted(request, action, key)
+    )
+    return _seconds_left(request, action, key) if is_used_up else 0
+
+
 def _seconds_left(request: HttpRequest, action: str, key: str | None) -> int:
     """How long until each of the action's limits allows one more; the longest period if the key is unknown."""
     rates = counted(request, action, key)

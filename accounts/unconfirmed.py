@@ -23,6 +23,7 @@ from accounts.sessions.session_list import end_sessions
 from accounts.sign_in.pending import remember_at_reset
 from accounts.signals import account_cleared
 from accounts.single_sign_on import connections
+from accounts.single_sign_on.identities import Identity
 from common.client_address import client_address
 from common.security_log import Event, record_on_commit
 
@@ -74,8 +75,13 @@ def clear_at_first_confirmation(request: HttpRequest, email_address: EmailAddres
     another person's connection goes then.
     """
     user = email_address.user
+    if request.user.pk == user.pk:
+        return
+    if identity := connections.claimed(request, user):
+        _give_to(request, user, identity)
+        return
     others = EmailAddress.objects.filter(user=user, verified=True).exclude(pk=email_address.pk)
-    if others.exists() or request.user.pk == user.pk:
+    if others.exists():
         return
     own, signing_in = connections.own_of_session(request, user), pending_sign_in(request)
     if signing_in and signing_in.user_pk == user.pk and not pending_reset(request):
@@ -87,4 +93,13 @@ def clear_at_first_confirmation(request: HttpRequest, email_address: EmailAddres
     if pending_reset(request):
         # The reset goes on, although the account has just changed.
         remember_at_reset(request, user)
+    say_what_was_paused(request, paused)
+
+
+def _give_to(request: HttpRequest, user: User, identity: Identity) -> None:
+    """For a person who came from the provider, and has proven with a code that they read the emails of the address."""
+    with transaction.atomic():
+        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        paused = confirm_and_clear(user, address=client_address(request))
+        connections.insert(user, identity)
     say_what_was_paused(request, paused)

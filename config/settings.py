@@ -248,6 +248,8 @@ ACCOUNT_RATE_LIMITS = {
     "invitation_asked": "1/d/key",
     "invitations_asked": "20/d/key",
     "single_sign_on": "30/m/ip",
+    # "key" is the client's network.
+    "single_sign_on_failed": "5/m/key",
 }
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"

@@ -30,22 +30,19 @@ def forget(request: HttpRequest) -> None:
             del request.session[key]
 
 
-def note_accepted(request: HttpRequest, page: str) -> None:
-    """Forgets the invitation, and remembers where it led: a button that is pressed twice leads there again."""
+def note_accepted(request: HttpRequest, *, project: str, page: str) -> None:
+    """Forgets the invitation, and remembers where it led, while the session lasts. Its token no longer finds it.
+
+    A button that is pressed twice leads to `page` again, and the link leads to the project with this id.
+    """
+    found = request.session.get(_KEY)
     forget(request)
-    request.session[_ACCEPTED] = page
+    request.session[_ACCEPTED] = {"digest": found and found["digest"], "project": project, "page": page}
 
 
 def accepted_page(request: HttpRequest) -> str | None:
-    page: str | None = request.session.get(_ACCEPTED)
-    return page
-
-
-def note_accepted(request: HttpRequest, project: str) -> None:
-    """Remembers to which project the opened invitation led, while the session lasts. Its token no longer finds it."""
-    if found := request.session.get(_KEY):
-        request.session[_ACCEPTED] = {"digest": found["digest"], "project": project}
-    forget(request)
+    found = request.session.get(_ACCEPTED)
+    return str(found["page"]) if found else None
 
 
 def accepted_project(request: HttpRequest, digest: bytes) -> str:

@@ -39,14 +39,7 @@ _waiting = Slots(max(1, settings.THREADS // 8))
 
 
 def _take() -> bool:
-    if _at_work.take():
-        return True
-    if not _waiting.take():
-        return False
-    try:
-        return _at_work.take(SECONDS_TO_WAIT)
-    finally:
-        _waiting.give_back()
+    return _at_work.take_in_turn(_waiting, SECONDS_TO_WAIT)
 
 
 def begin() -> bool:

@@ -54,7 +54,7 @@ def prepare_account(*, email: str, name: str = "", is_confirmed: bool = False) -
         is_new = user is None
         if user is None:
             user = User.objects.create_user(email, name=name)
-        elif not _is_unused(user):
+        elif not is_unused(user):
             raise ValidationError(f"The account {user.public_id} has the address {user.email}.", code="unique")
         elif name:
             User.objects.filter(pk=user.pk).update(name=name)
@@ -65,7 +65,7 @@ def prepare_account(*, email: str, name: str = "", is_confirmed: bool = False) -
     return user, is_new
 
 
-def _is_unused(user: User) -> bool:
+def is_unused(user: User) -> bool:
     """Whether nobody has signed in to the account, and nobody can without a link."""
     has_way_in = user.has_usable_password() or Authenticator.objects.filter(user=user).exists()
     return user.is_active and user.last_login is None and not has_way_in

@@ -48,6 +48,10 @@ def is_connected(user: Any) -> bool:
     return has_single_sign_on() and bool(rows.exists())
 
 
+def has_any(user: User) -> bool:
+    return bool(SocialAccount.objects.filter(user=user).exists())
+
+
 def insert(user: User, identity: Identity) -> None:
     """Raises IntegrityError if an account has the identity."""
     SocialAccount.objects.create(user=user, provider=identity.issuer, uid=identity.subject, extra_data=_shown(identity))
@@ -97,13 +101,22 @@ def _belongs_to_another() -> Problem:
 
 def record_use(request: HttpRequest, user: User, identity: Identity, **facts: Any) -> None:
     """Notes in the session that the provider has just said who this is, and when the person signed in there."""
-    keys = {"provider": identity.issuer, "uid": identity.subject, "auth_time": identity.authenticated_at}
-    record_single_sign_on(request, user, **keys, **facts)
+    said = {"provider": identity.issuer, "uid": identity.subject, **_shown(identity)}
+    record_single_sign_on(request, user, **said, auth_time=identity.authenticated_at, **facts)
 
 
 def own_of_session(request: HttpRequest, user: User) -> set[str]:
     """The subjects with which this session was, or is being, opened."""
     return {record["uid"] for record in get_authentication_records(request, user) if "uid" in record}
+
+
+def claimed(request: HttpRequest, user: User) -> Identity | None:
+    """Who wants to open the account from this browser, and is not connected with it until its address is confirmed."""
+    records = [record for record in get_authentication_records(request, user) if "uid" in record]
+    if not records or not records[-1].get("is_claim"):
+        return None
+    last = records[-1]
+    return Identity(last["provider"], last["uid"], last["email"], False, last["auth_time"])
 
 
 def drop_all_except(user: User, subjects: set[str]) -> None:

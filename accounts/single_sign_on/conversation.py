@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from socket import SHUT_RDWR, socket
 from typing import Any
@@ -16,13 +16,17 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
-from accounts.single_sign_on.problems import Unavailable
+from accounts.single_sign_on.problems import Busy, Unavailable
 from common.slow_clients.slots import Slots, share
 
 MOST_BYTES = 256 * 1024
 
-# A provider that does not answer holds at most this share of the threads, so that the other ways in stay open.
-_at_once = Slots(share())
+# A provider that does not answer holds at most this share of the threads, so that the other ways in stay open. What it
+# says of itself has a slot of its own, so that nobody who sends bogus codes keeps people from setting out.
+_for_codes, _for_itself = Slots(share()), Slots(1)
+# Who finds no free slot waits for a moment, if not too many wait already.
+_waiting = Slots(share())
+SECONDS_TO_WAIT = 2.0
 
 
 class _Exchange(threading.Thread):
@@ -112,11 +116,20 @@ def _read(status: int, content: bytes) -> tuple[int, dict[str, Any]]:
 
 
 @contextmanager
-def conversation() -> Iterator[Conversation]:
-    """Raises Unavailable at once if as many requests already wait for the provider as may wait."""
-    if not _at_once.take():
-        raise Unavailable("too_many_at_once")
+def _slot(slots: Slots) -> Iterator[None]:
+    if not slots.take_in_turn(_waiting, SECONDS_TO_WAIT):
+        raise Busy
     try:
-        yield Conversation()
+        yield
     finally:
-        _at_once.give_back()
+        slots.give_back()
+
+
+def slot_for_code() -> AbstractContextManager[None]:
+    """The right to have a code exchanged. Raises Busy if too many requests wait for the provider."""
+    return _slot(_for_codes)
+
+
+def slot_for_itself() -> AbstractContextManager[None]:
+    """The right to ask the provider about itself. One request at a time has it. Raises Busy."""
+    return _slot(_for_itself)

@@ -1,6 +1,7 @@
 """What the provider says of itself: its addresses and its keys. Both are kept for some minutes.
 
-A failure is kept for some seconds, so that everybody who comes meanwhile is answered at once.
+A failure is kept for some seconds, so that everybody who comes meanwhile is answered at once. One request asks at a
+time; the others wait for its answer.
 """
 
 import threading
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from accounts.single_sign_on.conversation import Conversation
+from accounts.single_sign_on.conversation import Conversation, slot_for_itself
 from accounts.single_sign_on.problems import Unavailable
 
 KEPT_SECONDS, FAILED_SECONDS = 300.0, 5.0
@@ -19,7 +20,7 @@ KEPT_SECONDS, FAILED_SECONDS = 300.0, 5.0
 KEYS_LEAST_SECONDS = 10.0
 
 _lock = threading.Lock()
-_kept: dict[str, tuple[float, Any]] = {}  # by address: when it was asked for, and the answer or the failure
+_kept: dict[str, tuple[float, Any]] = {}  # by address: when the answer or the failure came, and which
 
 
 class ProviderAddresses(NamedTuple):
@@ -31,7 +32,7 @@ class ProviderAddresses(NamedTuple):
 
 
 def addresses(conversation: Conversation) -> ProviderAddresses:
-    """Raises Unavailable."""
+    """Raises Unavailable and Busy."""
     url = settings.OIDC_ISSUER.rstrip("/") + "/.well-known/openid-configuration"
     found: ProviderAddresses = _remembered(url, KEPT_SECONDS, lambda: _read(conversation.get(url)))
     return found
@@ -50,20 +51,34 @@ def forget() -> None:
 
 
 def _remembered(url: str, seconds: float, ask: Callable[[], Any]) -> Any:
-    now = time.monotonic()
-    with _lock:
-        asked_at, found = _kept.get(url, (None, None))
-    if isinstance(found, Unavailable):
-        seconds = FAILED_SECONDS
-    if asked_at is None or now - asked_at >= seconds:
-        try:
-            found = ask()
-        except Unavailable as error:
-            found = error
-        with _lock:
-            _kept[url] = (now, found)
+    found = _kept_answer(url, seconds)
+    if found is None:
+        with slot_for_itself():
+            # Another request may just have asked.
+            found = _kept_answer(url, seconds)
+            if found is None:
+                found = _ask(url, ask)
     if isinstance(found, Unavailable):
         raise Unavailable(found.reason)
+    return found
+
+
+def _kept_answer(url: str, seconds: float) -> Any:
+    """The answer or the failure that is kept; None if the provider has to be asked."""
+    with _lock:
+        came_at, found = _kept.get(url, (0.0, None))
+    if isinstance(found, Unavailable):
+        seconds = FAILED_SECONDS
+    return found if time.monotonic() - came_at < seconds else None
+
+
+def _ask(url: str, ask: Callable[[], Any]) -> Any:
+    try:
+        found = ask()
+    except Unavailable as error:
+        found = error
+    with _lock:
+        _kept[url] = (time.monotonic(), found)
     return found
 
 

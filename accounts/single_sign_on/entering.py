@@ -1,4 +1,8 @@
-"""Which account an identity opens: the one it is connected with, one that may be connected now, or a new one."""
+"""Which account an identity opens: the one it is connected with, one that may be connected now, or a new one.
+
+An account that nobody has proven to be theirs belongs to the person who reads the emails of its address. That person
+confirms the address by an emailed code, and only then the account is connected.
+"""
 
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
@@ -11,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.addresses import canonical
 from accounts.models import User
 from accounts.sign_up import sign_up_policy
+from accounts.sign_up.first_password import is_unused
 from accounts.single_sign_on import connections
 from accounts.single_sign_on.identities import Identity
 from accounts.single_sign_on.problems import Problem
@@ -26,17 +31,21 @@ def enter(request: HttpRequest, identity: Identity, back_to: str) -> HttpRespons
     Raises Problem.
     """
     user = connections.user_of(identity)
-    is_new = False
+    is_new = is_claim = False
     if user is None:
         address = _address_of(identity)
-        if holder := User.objects.having(address):
-            user = _connect_holder(request, holder, identity)
-        else:
+        holder = User.objects.having(address)
+        is_claim = holder is not None and _claim(holder, identity)
+        if holder is None:
             user, is_new = _sign_up(address, identity), True
+        else:
+            user = holder if is_claim else _connect_holder(request, holder, identity)
     if request.user.is_authenticated:
         get_adapter().logout(request)
-    connections.record_use(request, user, identity)
-    answer: HttpResponse = perform_login(request, user, redirect_url=back_to or None, signup=is_new)
+    connections.record_use(request, user, identity, is_claim=is_claim)
+    # For a claim, another confirmed address of the account proves nothing.
+    email = user.email if is_claim else None
+    answer: HttpResponse = perform_login(request, user, redirect_url=back_to or None, signup=is_new, email=email)
     return answer
 
 
@@ -67,7 +76,7 @@ def _connect_holder(request: HttpRequest, holder: User, identity: Identity) -> U
     """
     if not holder.is_active:
         return holder  # the sign-in answers that it is inactive
-    if not (settings.OIDC_TRUST_EMAIL and identity.is_address_verified):
+    if not _is_proven(identity):
         raise _sign_in_with_both(holder)
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=holder.pk)
@@ -81,12 +90,38 @@ def _connect_holder(request: HttpRequest, holder: User, identity: Identity) -> U
     return user
 
 
+def _claim(holder: User, identity: Identity) -> bool:
+    """Whether the account waits for its owner. Its address is then to be confirmed by a code.
+
+    Somebody else may have registered the address in advance, or an operator prepared the account. A superuser has a
+    password, and connects the account.
+    """
+    if not settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED or _is_proven(identity):
+        return False
+    with transaction.atomic():
+        user = User.objects.select_for_update(no_key=True).get(pk=holder.pk)
+        is_prepared = is_unused(user) and not connections.has_any(user)
+        if user.email != holder.email or not user.is_active or user.is_superuser:
+            return False
+        if is_confirmed(user) and not is_prepared:
+            return False
+        states = {"verified": False, "primary": True}
+        EmailAddress.objects.update_or_create(user=user, email=user.email, defaults=states)
+    return True
+
+
+def _is_proven(identity: Identity) -> bool:
+    """Whether the provider's word is enough for the address."""
+    return bool(settings.OIDC_TRUST_EMAIL and identity.is_address_verified)
+
+
 def _sign_in_with_both(holder: User) -> Problem:
     name = settings.OIDC_NAME
     if has_passwords():
         text = (
             f"An account with your email exists, and it is not connected with {name} yet. Sign in with its password "
-            f"once. Then choose “Connect {name}” on your account's page."
+            f"once. Then choose “Connect {name}” on your account's page. If you never had a password, choose “Forgot "
+            "your password?” on the sign-in page."
         )
     else:
         text = f"An account with your email exists, and it is not connected with {name}. Ask an administrator."
@@ -104,11 +139,10 @@ def _sign_up(address: str, identity: Identity) -> User:
         problem = Problem("not_allowed", "No account was created", refused)
         problem.event = Event.SIGN_UP_REFUSED
         raise problem
-    is_confirmed = settings.OIDC_TRUST_EMAIL and identity.is_address_verified
     try:
         with transaction.atomic():
             user = User.objects.create_user(address)
-            EmailAddress.objects.create(user=user, email=address, primary=True, verified=is_confirmed)
+            EmailAddress.objects.create(user=user, email=address, primary=True, verified=_is_proven(identity))
             connections.insert(user, identity)
     except IntegrityError:
         # Somebody else took the address or the connection at the same moment: the same person, who clicked twice.

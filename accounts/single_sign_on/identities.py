@@ -2,15 +2,24 @@
 
 import hmac
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounts import rate_limits
+from accounts.allauth_internals import consume
 from accounts.single_sign_on import discovery, id_tokens
 from accounts.single_sign_on.allauth_provider import Visit, token_request
-from accounts.single_sign_on.conversation import Conversation, conversation
-from accounts.single_sign_on.problems import Refused, Unavailable, cancelled
+from accounts.single_sign_on.conversation import Conversation, slot_for_code
+from accounts.single_sign_on.problems import Refused, TooManyFailures, Unavailable, cancelled
+from common.client_address import client_address, network_of
+
+# Exchanges of codes that failed, counted for each network of clients. Strangers can make up codes without end, and each
+# one holds a slot until the provider has answered.
+_FAILED = "single_sign_on_failed"
 
 
 class Identity(NamedTuple):
@@ -23,20 +32,46 @@ class Identity(NamedTuple):
     authenticated_at: float  # 0 if the provider does not say
 
 
+@contextmanager
+def turn(request: HttpRequest) -> Iterator[None]:
+    """The right to have a code exchanged. Raises Busy and TooManyFailures, before anything was used up."""
+    _check_failures(request)
+    with slot_for_code():
+        _check_failures(request)  # others of the network may have failed meanwhile
+        yield
+
+
+def _check_failures(request: HttpRequest) -> None:
+    if seconds := rate_limits.seconds_to_wait(request, _FAILED, _network(request)):
+        raise TooManyFailures(seconds)
+
+
+def _network(request: HttpRequest) -> str:
+    return network_of(client_address(request)) or "none"
+
+
 def identity_of(request: HttpRequest, visit: Visit) -> Identity:
-    """Exchanges the code of the answer. Raises Problem."""
+    """Exchanges the code of the answer. Called in a `turn`. Raises Problem."""
     code = _code(request)
-    with conversation() as said:
-        found = discovery.addresses(said)
-        token, access_token = _tokens(said, found, code, visit.verifier)
-        claims = id_tokens.claims_of(
-            token,
-            keys=lambda again: discovery.keys(said, found.keys, again=again),
-            issuer=settings.OIDC_ISSUER,
-            client_id=settings.OIDC_CLIENT_ID,
-            nonce=visit.nonce,
-        )
-        about = claims if "email" in claims or not found.userinfo else _userinfo(said, found, access_token, claims)
+    try:
+        return _exchanged(code, visit)
+    except (Refused, Unavailable):
+        consume(request, _FAILED, key=_network(request), on_get=True)
+        raise
+
+
+def _exchanged(code: str, visit: Visit) -> Identity:
+    said = Conversation()
+    found = discovery.addresses(said)
+    token, access_token = _tokens(said, found, code, visit.verifier)
+    claims = id_tokens.claims_of(
+        token,
+        keys=lambda again: discovery.keys(said, found.keys, again=again),
+        issuer=settings.OIDC_ISSUER,
+        client_id=settings.OIDC_CLIENT_ID,
+        nonce=visit.nonce,
+    )
+    about = claims if "email" in claims or not found.userinfo else _userinfo(said, found, access_token, claims)
     address = about.get("email")
     return Identity(
         issuer=settings.OIDC_ISSUER,

@@ -13,12 +13,15 @@ from common.security_log import Event
 class Problem(Exception):
     """`reason` is for the log. `title` and `text` are for the page.
 
+    `retry_seconds` is when to try again; 0 if nothing says so. With `keeps_visit`, nothing was used up, and a reload of
+    the page goes on.
     `event` is the line of the security log, if it is not that of the visit's purpose; `account` is whom it is about.
     """
 
     def __init__(self, reason: str, title: str, text: str, status: int = HTTPStatus.FORBIDDEN) -> None:
         super().__init__(reason)
         self.reason, self.title, self.text, self.status = reason, title, text, status
+        self.retry_seconds, self.keeps_visit = 0, False
         self.event: Event | None = None
         self.account: Any = None
 
@@ -30,6 +33,25 @@ class Unavailable(Problem):
         name = settings.OIDC_NAME
         text = f"{name} cannot be used right now. Try again in a minute."
         super().__init__(reason, f"No answer from {name}", text, HTTPStatus.SERVICE_UNAVAILABLE)
+        self.retry_seconds = 60
+
+
+class Busy(Problem):
+    """This process already has as many requests at the provider as it may have. The provider was not asked."""
+
+    def __init__(self) -> None:
+        text = "Too many people are signing in at this moment. Try again."
+        super().__init__("too_many_at_once", "Try again", text, HTTPStatus.SERVICE_UNAVAILABLE)
+        self.retry_seconds, self.keeps_visit = 1, True
+
+
+class TooManyFailures(Problem):
+    """The client's network has sent too many codes that the provider does not know. The provider was not asked."""
+
+    def __init__(self, seconds: int) -> None:
+        text = "Too many sign-ins from your network have failed. Try again in a minute."
+        super().__init__("too_many_failures", "Too many attempts", text, HTTPStatus.TOO_MANY_REQUESTS)
+        self.retry_seconds, self.keeps_visit = seconds, True
 
 
 class Refused(Problem):
@@ -53,8 +75,9 @@ def cancelled() -> Problem:
 
 def page(request: HttpRequest, problem: Problem, back_to: str = "") -> HttpResponse:
     """Says what happened and what to do. `back_to` is a page of ours; without it, the sign-in page is offered."""
-    context = {"problem": problem, "back_to": back_to}
+    may_reload = problem.keeps_visit and request.method == "GET"
+    context = {"problem": problem, "back_to": back_to, "may_reload": may_reload}
     answer = render(request, "single_sign_on/problem.html", context, status=problem.status)
-    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        answer["Retry-After"] = "60"
+    if problem.retry_seconds:
+        answer["Retry-After"] = str(problem.retry_seconds)
     return answer

@@ -18,7 +18,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.allauth_internals import consume_or_429, forget_suspended_form
+from accounts.allauth_internals import consume_or_429, forget_suspended_form, has_state
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from accounts.single_sign_on import connections, discovery
@@ -31,10 +31,10 @@ from accounts.single_sign_on.allauth_provider import (
     page_that_follows,
     take_visit,
 )
-from accounts.single_sign_on.conversation import conversation
+from accounts.single_sign_on.conversation import Conversation
 from accounts.single_sign_on.entering import enter
 from accounts.single_sign_on.id_tokens import LEEWAY_SECONDS
-from accounts.single_sign_on.identities import Identity, identity_of
+from accounts.single_sign_on.identities import Identity, identity_of, turn
 from accounts.single_sign_on.problems import Problem, not_begun_here, page
 from accounts.ways import only_with_provider
 from common import outages
@@ -88,8 +88,7 @@ def _visit(request: HttpRequest, purpose: str, back_to: str, **parameters: Any) 
     nonce = secrets.token_urlsafe(32)
     visit = Visit(purpose, nonce, verifier="", began_at=time.time(), user_pk=pk, back_to=back_to)
     try:
-        with conversation() as said:
-            address = address_to_visit(request, discovery.addresses(said), visit, **parameters)
+        address = address_to_visit(request, discovery.addresses(Conversation()), visit, **parameters)
     except Problem as problem:
         outages.log("single_sign_on_unavailable", problem.reason, issuer=settings.OIDC_ISSUER)
         return page(request, problem, back_to if pk else "")
@@ -106,8 +105,11 @@ def come_back(request: HttpRequest) -> HttpResponse:
     request.META["QUERY_STRING"] = ""
     request.GET = query
     try:
-        visit = take_visit(request)
-        identity = identity_of(request, visit)
+        if not has_state(request, query.get("state", "")):
+            raise not_begun_here()
+        with turn(request):
+            visit = take_visit(request)
+            identity = identity_of(request, visit)
         if visit.purpose == SIGN_IN:
             return enter(request, identity, visit.back_to)
         if not request.user.is_authenticated or request.user.pk != visit.user_pk:

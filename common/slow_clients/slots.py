@@ -1,7 +1,7 @@
 """How many of a process's THREADS each kind of long work may hold, so that some stay free for everything else.
 
 Password hashing (with its queue), uploads and downloads together hold at most 7 of 8 threads. Work beyond its share is
-refused at once, because a thread that waits helps nobody.
+refused at once, because a thread that waits helps nobody. Short work has a queue: a few threads wait for a moment.
 """
 
 import threading
@@ -29,6 +29,17 @@ class Slots:
 
     def give_back(self) -> None:
         self._free.release()
+
+    def take_in_turn(self, queue: "Slots", seconds: float) -> bool:
+        """The same for work with a queue: only a request that has a slot of `queue` waits."""
+        if self.take():
+            return True
+        if not queue.take():
+            return False
+        try:
+            return self.take(seconds)
+        finally:
+            queue.give_back()
 
     def give_back_with(self, answer: Any) -> Callable[[], object]:
         """Gives the slot back once: when the returned function is called, or when `answer` is freed."""

@@ -13,7 +13,7 @@ from django.shortcuts import resolve_url
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.pending import end_if_account_changed, remember_at_code
 from accounts.sign_in.recent_authentication import ask_who_it_is
-from accounts.ways import is_closed
+from accounts.ways import has_passwords, is_closed
 from common.answers.announcements import warn
 from config.errors import not_found
 
@@ -21,7 +21,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def lead_to_sign_in(request: HttpRequest) -> HttpResponse:
-    """The sign-in page, which leads back. A script that wants JSON gets its address.
+    """The sign-in page, which leads back. A script that wants JSON gets its address. Without passwords, the admin has a
+    sign-in page of its own, which nothing else leads to.
 
     A POST cannot be repeated after the sign-in, and a fragment is no page. So the person returns to the page that sent
     it. Only pages that need a sign-in have such a form. Its token was checked before, or a script of ours sent it.
@@ -31,7 +32,9 @@ def lead_to_sign_in(request: HttpRequest) -> HttpResponse:
         page = page_that_asked(request)
     if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}:
         warn(request, "You were signed out. Nothing was changed.")
-    login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
+    match = request.resolver_match
+    is_admin = match is not None and match.app_name == "admin" and not has_passwords()
+    login = redirect_to_login(page, resolve_url("admin:login" if is_admin else settings.LOGIN_URL))
     if request.headers.get("Accept") == "application/json":
         return JsonResponse({"login": login["Location"]}, status=401)
     return login

@@ -45,14 +45,18 @@ _PAGE = "projects:invitation"
 def open_link(request: PageRequest, token: str) -> HttpResponse:
     """Changes nothing but the visitor's own session. A token that nobody made leads to the same page, which says so."""
     digest = digest_of(token)
+    answer = _to_accepted_project(request, digest) or _to_page_of(request, digest)
+    answer["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
+def _to_page_of(request: PageRequest, digest: bytes) -> HttpResponse:
     opened.forget(request)
     if invitation := find(digest):
         is_mailed = way_of(invitation, digest) == Way.MAILED and not invitation.is_expired(timezone.now())
         address, page = invitation.email, reverse(_PAGE)
         opened.note(request, address=address, digest=digest, page=page, proves_mailbox=is_mailed)
-    answer = _to_accepted_project(request, digest) or redirect(_PAGE)
-    answer["Referrer-Policy"] = "no-referrer"
-    return answer
+    return redirect(_PAGE)
 
 
 def _to_accepted_project(request: PageRequest, digest: bytes) -> HttpResponse | None:
@@ -126,7 +130,6 @@ def accept(request: PageRequest) -> HttpResponse:
             _keep_session(request, accepted)
     except (services.InvitationGone, services.NotInvited, ProjectGone):
         return redirect(_PAGE)
-    opened.note_accepted(request, accepted.project.public_id)
     return _after(request, accepted)
 
 
@@ -136,7 +139,7 @@ def _keep_session(request: PageRequest, accepted: services.Accepted) -> None:
     It is saved with the acceptance. The second request of a double click has the same cookie, and would otherwise find
     no session, sign the person out, and leave them without a password.
     """
-    opened.note_accepted(request, _next(accepted))
+    opened.note_accepted(request, project=accepted.project.public_id, page=_next(accepted))
     if accepted.was_cleared:
         request.session[HASH_SESSION_KEY] = accepted.user.get_session_auth_hash()
     request.session.save()

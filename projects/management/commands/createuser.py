@@ -2,6 +2,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 from django.urls import reverse
 
@@ -27,16 +28,30 @@ class Command(OperatorCommand):
 
     def answer(self, **options: Any) -> Answer:
         email, name, is_confirmed = options["email"], options["name"], options["confirmed"]
-        user, is_new = prepare_account(email=email, name=name, is_confirmed=is_confirmed)
+        try:
+            user, is_new = prepare_account(email=email, name=name, is_confirmed=is_confirmed)
+        except ValidationError as error:
+            raise ValidationError([*error.messages, *_advice(error)]) from error
         data = {"id": user.public_id, "email": user.email, "name": user.name, "created": is_new}
         begun = f"{'Created' if is_new else 'Found'} the account {named_user(user)}.\n"
         if not has_passwords():
             address = f"{settings.BASE_URL}{reverse('account_login')}"
-            trust = "" if settings.OIDC_TRUST_EMAIL else "Single sign-on opens it only if OIDC_TRUST_EMAIL is on.\n"
-            words = f"{begun}{trust}The person signs in at: {address}"
+            code = "" if settings.OIDC_TRUST_EMAIL else "The first sign-in asks for an emailed code.\n"
+            words = f"{begun}{code}The person signs in at: {address}"
             return Answer({**data, "link": address, "expires_at": None}, words)
         link, ends = link_for(user)
         return Answer({**data, "link": link, "expires_at": ends.isoformat()}, f"{begun}{_words(user, link, ends)}")
+
+
+def _advice(error: ValidationError) -> list[str]:
+    """How single sign-on can open an account that is used already."""
+    if getattr(error, "code", "") != "unique" or has_passwords() or settings.OIDC_TRUST_EMAIL:
+        return []
+    words = (
+        "If it is not connected with the provider yet, set OIDC_TRUST_EMAIL=true, or set SIGN_IN=password,oidc until "
+        "its person has connected it."
+    )
+    return [words]
 
 
 def _words(user: User, link: str, ends: Any) -> str:

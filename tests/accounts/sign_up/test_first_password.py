@@ -130,3 +130,10 @@ def test_where_people_sign_in_at_a_provider_the_command_prints_the_sign_in_page(
     settings.SIGN_IN = ["oidc"]
     answer = createuser("grace@example.com", "--json")
     assert (answer["link"], answer["expires_at"]) == (f"{settings.BASE_URL}/accounts/login/", None)
+    assert "The first sign-in asks for an emailed code." in createuser("grace@example.com")
+
+
+def test_where_people_sign_in_at_a_provider_the_command_says_how_an_old_account_is_connected(person, settings):
+    settings.SIGN_IN = ["oidc"]
+    with pytest.raises(CommandError, match="set OIDC_TRUST_EMAIL=true, or set SIGN_IN=password,oidc until"):
+        createuser(person.email)

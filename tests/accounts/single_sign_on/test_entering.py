@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.sign_up.first_password import prepare_account
 from apikeys.keys.services import create_key
 from apikeys.secrets import secret_format
 from common.outbox import senders
@@ -96,6 +97,7 @@ def test_a_confirmed_account_is_not_connected_without_trust(client, provider, pe
     answer = sign_in(client, provider, email=person.email)
     assert answer.status_code == 403
     assert "Sign in with its password once. Then choose “Connect Acme” on your account's page." in text(answer)
+    assert "If you never had a password, choose “Forgot your password?” on the sign-in page." in text(answer)
     assert not is_signed_in(client)
     assert not SocialAccount.objects.exists()
 
@@ -154,6 +156,75 @@ def test_who_signed_up_with_an_address_before_its_owner_loses_the_account_to_the
     assert not SocialAccount.objects.exists()
     assert sign_in(attacker, provider, subject="attacker", email="victim@example.com").status_code == 403
     assert not is_signed_in(attacker)
+
+
+def enter_code(client):
+    senders.send_due()
+    return client.post(reverse("account_email_verification_sent"), {"code": mailed_code()})
+
+
+def test_who_signed_up_by_the_provider_in_advance_does_not_keep_the_owner_out(
+    client, provider, settings, confirmed_by_code
+):
+    """H4: somebody at the provider names the address of the boss, whom the provider knows under another subject."""
+    settings.SIGN_IN = ["oidc"]
+    squatter = Client()
+    sign_in(squatter, provider, subject="squatter", email="boss@example.com")
+    user = User.objects.get()
+    TOTP.activate(user, generate_totp_secret())
+    answer = sign_in(client, provider, subject="boss", email="boss@example.com", to="/help/")
+    assert answer["Location"] == reverse("account_email_verification_sent")
+    assert not is_signed_in(client)
+    assert SocialAccount.objects.get().uid == "squatter", "nothing changes before the address is proven"
+    assert enter_code(client)["Location"] == "/help/"
+    assert is_signed_in(client)
+    assert (User.objects.get(), EmailAddress.objects.get().verified) == (user, True)
+    row = SocialAccount.objects.get()
+    assert (row.uid, row.extra_data) == ("boss", {"email": "boss@example.com"})
+    assert not Authenticator.objects.exists()
+    assert sign_in(Client(), provider, subject="boss", email="boss@example.com")["Location"] == "/"
+
+    assert sign_in(squatter, provider, subject="squatter", email="boss@example.com").status_code == 403
+    squatter.post(reverse("account_email_verification_sent"), {"code": mailed_code()})
+    assert not is_signed_in(squatter)
+
+
+def test_an_account_with_a_password_that_was_never_confirmed_is_cleared_for_its_owner(
+    client, provider, person, confirmed_by_code
+):
+    """H4"""
+    EmailAddress.objects.update(verified=False)
+    EmailAddress.objects.create(user=person, email="attacker@example.com", verified=True)
+    sign_in(client, provider, email=person.email)
+    assert not is_signed_in(client), "another address proves nothing"
+    enter_code(client)
+    assert is_signed_in(client)
+    person.refresh_from_db()
+    assert not person.has_usable_password()
+    assert EmailAddress.objects.get().email == person.email
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_a_prepared_account_is_opened_with_a_code(client, provider, settings, confirmed_by_code, is_confirmed):
+    settings.SIGN_IN, settings.SIGN_UP = ["oidc"], "closed"
+    user, _ = prepare_account(email=NEW, is_confirmed=is_confirmed)
+    assert sign_in(client, provider, email=NEW)["Location"] == reverse("account_email_verification_sent")
+    assert not is_signed_in(client)
+    assert not SocialAccount.objects.exists()
+    enter_code(client)
+    assert is_signed_in(client)
+    assert SocialAccount.objects.get().user == user
+
+
+def test_an_account_that_is_used_is_not_opened_with_a_code(client, provider, person, confirmed_by_code):
+    """H4: neither a confirmed account, nor that of a superuser, who connects it after a sign-in with the password."""
+    assert sign_in(client, provider, email=person.email).status_code == 403
+    EmailAddress.objects.update(verified=False)
+    User.objects.update(is_superuser=True)
+    assert sign_in(client, provider, email=person.email).status_code == 403
+    User.objects.update(is_superuser=False, is_active=False)
+    assert sign_in(client, provider, email=person.email)["Location"] == reverse("account_inactive")
+    assert not mail.outbox
 
 
 def test_a_second_factor_is_asked_for_after_the_provider(client, provider, person):

@@ -4,9 +4,11 @@ import json
 import time
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from accounts.single_sign_on import conversation, discovery
+from common.slow_clients.slots import Slots
 from tests.support.people.accounts import is_signed_in, log_in
 from tests.support.people.lying_provider import LyingProvider, begin, sign_in
 from tests.support.places.pages import text
@@ -139,20 +141,84 @@ def test_a_new_key_of_the_provider_is_asked_for(client, provider, monkeypatch):
     assert is_signed_in(client)
 
 
-def test_few_threads_wait_for_the_provider_at_once(client, provider, person):
-    """The others are answered at once, and passwords need no thread of theirs."""
-    slots = conversation._at_once
-    taken = 0
-    while slots.take():
-        taken += 1
-    try:
-        assert_in_words(client, client.post("/accounts/single-sign-on/"))
-        assert not provider.asked
-        log_in(client, person)
-        assert is_signed_in(client)
-    finally:
-        for _ in range(taken):
-            slots.give_back()
+BUSY = "Too many people are signing in at this moment. Try again."
+
+
+@pytest.fixture
+def all_taken(monkeypatch):
+    """Every slot for a code and the slot for discovery are taken, and nobody waits long."""
+    for name in ("_for_codes", "_for_itself"):
+        slots = Slots(1)
+        assert slots.take()
+        monkeypatch.setattr(conversation, name, slots)
+    monkeypatch.setattr(conversation, "SECONDS_TO_WAIT", 0.01)
+    return conversation
+
+
+def test_few_threads_wait_for_the_provider_at_once(client, provider, person, all_taken):
+    """The others read what is true, and passwords need no thread of theirs."""
+    answer = client.post("/accounts/single-sign-on/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert BUSY in text(answer)
+    assert "No answer" not in text(answer)
+    assert not provider.asked
+    log_in(client, person)
+    assert is_signed_in(client)
+
+
+def test_who_finds_no_slot_goes_on_with_a_reload(client, provider, lines, all_taken):
+    all_taken._for_itself.give_back()
+    back = provider.come_back(begin(client))
+    answer = client.get(back)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert BUSY in text(answer)
+    assert "/token" not in provider.asked
+    assert "single_sign_on_too_many_at_once" in lines.getvalue()
+    all_taken._for_codes.give_back()
+    assert client.get(back).status_code == 302
+    assert is_signed_in(client)
+
+
+def test_a_slot_is_waited_for(client, provider, all_taken, monkeypatch):
+    """The slot becomes free when the request has joined the queue."""
+
+    class Queue(Slots):
+        def take(self, seconds: float = 0) -> bool:
+            all_taken._for_codes.give_back()
+            return super().take(seconds)
+
+    all_taken._for_itself.give_back()
+    back = provider.come_back(begin(client))
+    monkeypatch.setattr(conversation, "_waiting", Queue(1))
+    assert client.get(back).status_code == 302
+    assert is_signed_in(client)
+
+
+def test_people_set_out_while_every_slot_for_codes_is_taken(client, provider, all_taken):
+    all_taken._for_itself.give_back()
+    assert begin(client).startswith(provider.issuer)
+    assert all_taken._for_itself.take()
+    assert begin(Client()).startswith(provider.issuer), "what is kept needs no slot"
+
+
+def test_bogus_codes_of_one_network_soon_take_no_slot(client, provider, all_taken):
+    """Strangers who make up codes keep nobody out: the provider is asked a few times a minute for each network."""
+    all_taken._for_itself.give_back()
+    all_taken._for_codes.give_back()
+    visits = [provider.come_back(begin(client)) for _ in range(6)]
+    bogus = [visit.replace("code=", "code=bogus") for visit in visits]
+    addresses = [f"2001:db8::{number}" for number in range(6)]
+    answers = [client.get(path, REMOTE_ADDR=address) for path, address in zip(bogus, addresses, strict=True)]
+    assert [answer.status_code for answer in answers] == [403] * 5 + [429]
+    assert provider.asked.count("/token") == 5
+    assert 1 <= int(answers[-1]["Retry-After"]) <= 61
+    assert "Too many sign-ins from your network have failed. Try again in a minute." in text(answers[-1])
+    assert client.get(visits[-1], REMOTE_ADDR="192.0.2.7").status_code == 302, "another network goes on"
+    assert is_signed_in(client)
+
+
+def test_an_answer_that_nobody_waits_for_takes_no_slot(client, provider, all_taken):
+    assert client.get("/accounts/single-sign-on/callback/?code=x&state=y").status_code == 400
 
 
 def test_the_sign_in_page_asks_the_provider_nothing(client, provider):

@@ -82,6 +82,16 @@ def test_a_superusers_second_factor_is_asked_for(client, only_provider, admin):
     assert client.post(reverse("mfa_authenticate"), {"code": totp_code(secret)})["Location"] == "/admin/"
 
 
+def test_the_admin_and_the_page_of_an_outage_lead_superusers_to_their_sign_in(client, only_provider):
+    assert client.get("/admin/")["Location"] == ADMIN_LOGIN
+    assert client.get("/admin/accounts/user/")["Location"] == "/admin/login/?next=/admin/accounts/user/"
+    assert client.get("/projects/")["Location"].startswith(reverse("account_login"))
+    only_provider.answers["/.well-known/openid-configuration"] = {}
+    answer = client.post(reverse("single_sign_on"))
+    assert answer.status_code == 503
+    assert f'<a href="{reverse("admin:login")}">Sign in as a superuser</a>' in answer.content.decode()
+
+
 @pytest.mark.parametrize("is_staff", [True, False])
 def test_nobody_else_signs_in_there(client, only_provider, outsider, is_staff):
     outsider.is_staff = is_staff
