@@ -25,7 +25,7 @@ def _addresses(text: str) -> list[str]:
 
     Mail programs copy an address with a name: `Grace Hopper <grace@example.com>`.
     """
-    found = []
+    found: list[str] = []
     for part in _PART.findall(text):
         named = parseaddr(part)[1] if "<" in part else ""
         found += [named] if named else part.split()
