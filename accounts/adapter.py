@@ -111,6 +111,10 @@ class AccountAdapter(allauth_internals.AccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return sign_up_policy.page().has_form
 
+    def get_signup_redirect_url(self, request: HttpRequest) -> str:
+        """A new person who has opened an invitation comes back to it."""
+        return opened.page_to_come_back_to(request) or str(super().get_signup_redirect_url(request))
+
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """Whether a sign-up needs no code, because the person has just opened an invitation that was mailed to them."""
         return opened.is_proven(request, email)

@@ -78,6 +78,12 @@ def is_proven(request: HttpRequest, address: str) -> bool:
     return is_invited(request, address) and time.time() < request.session[_KEY]["proven_until"]
 
 
+def page_to_come_back_to(request: HttpRequest | None) -> str | None:
+    """The page of the invitation that this browser has opened."""
+    found = request.session.get(_KEY) if request else None
+    return str(found["page"]) if found else None
+
+
 def address_to_enter(request: HttpRequest | None) -> str | None:
     """The invited address, if this request comes from the page of the invitation and leads back to it."""
     found = request.session.get(_KEY) if request else None

@@ -8,6 +8,7 @@ from django.forms import BoundField, CheckboxInput, PasswordInput
 from django.template import Context
 
 from accounts import ways
+from accounts.invited import opened
 from accounts.sign_up import sign_up_policy
 from accounts.sign_up.sign_up_policy import SignUpPage
 
@@ -40,6 +41,11 @@ SYSTEMS = {
 def sign_up_page() -> SignUpPage:
     """What the pages say about signing up."""
     return sign_up_policy.page()
+
+
+@register.simple_tag(takes_context=True)
+def comes_back_to_invitation(context: Context) -> bool:
+    return opened.page_to_come_back_to(context.get("request")) is not None
 
 
 @register.simple_tag(takes_context=True)

@@ -101,6 +101,17 @@ def test_a_new_person_signs_up_from_the_mailed_link_and_their_address_is_confirm
     assert "You are now a developer of Acme Weather." in text(client.get(answer.headers["Location"], follow=True))
 
 
+def test_a_sign_up_with_an_open_invitation_leads_to_it_whichever_way_the_person_came(link):
+    """Also where the person went to the sign-up page by themselves."""
+    client = Client()
+    open_link(client, link)
+    shown = text(client.get(SIGN_UP))
+    assert "You come back to the invitation next." in shown
+    assert "Your first project" not in shown
+    assert client.post(SIGN_UP, {"email": ADDRESS, "password1": PASSWORD}).headers["Location"] == PAGE
+    assert "Your first project" in text(Client().get(SIGN_UP))
+
+
 def test_a_copied_link_confirms_nothing(copied, project, confirmed_by_code, django_capture_on_commit_callbacks):
     """H3: an owner must not get a confirmed account of somebody else's address."""
     client = Client()
