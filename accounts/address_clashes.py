@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from accounts.addresses import canonical_or_none, look_of
+from accounts.addresses import MOVING, canonical_or_none, look_of
 
 
 class Account(NamedTuple):
@@ -55,7 +55,7 @@ def find(users: Any, addresses: Any) -> Found:
         else:
             unsettled += accounts
     refused = []
-    for account in _accounts(users.objects.iterator(), addresses):
+    for account in _accounts(users.objects.filter(deleted_at=None).iterator(), addresses):
         if canonical_or_none(account.email) is None:
             twins = users.objects.filter(email=look_of(account.email)).exclude(pk=account.pk)
             refused.append((account, next(iter(_accounts(twins, addresses)), None)))
@@ -125,7 +125,7 @@ def _move(users: Any, addresses: Any, moves: list[_Move]) -> bool:
 
 
 def _aside(move: _Move) -> str:
-    return f"{move.user_pk}@moving.invalid"
+    return f"{move.user_pk}@{MOVING}"
 
 
 def _move_row(rows: Any, old: str, new: str) -> None:

@@ -16,6 +16,10 @@ from common.names import refuse_secret
 
 MAX_LENGTH = 254  # of the columns, and of an address in SMTP (RFC 5321, 4.5.3.1.3)
 
+# Our own domains, which no person can have: deleted accounts get an address of the first, and accounts whose addresses
+# are swapped (address_clashes.py) have one of the second in the meantime. Nobody may take such an address in advance.
+DELETED, MOVING = RESERVED = ("deleted.invalid", "moving.invalid")
+
 _PLAIN = re.compile(r"[-!#$%&'*+/=?^_`{|}~0-9a-z]+(\.[-!#$%&'*+/=?^_`{|}~0-9a-z]+)*")
 
 
@@ -28,7 +32,10 @@ def canonical(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if not at or len(address) > MAX_LENGTH:
         raise ValidationError("Enter a valid email address.", code="invalid")
-    form = f"{_canonical_local_part(local)}@{_canonical_domain(domain)}"
+    domain = _canonical_domain(domain)
+    if domain in RESERVED:
+        raise ValidationError(f"Addresses of {domain} are reserved. Use another one.", code="reserved")
+    form = f"{_canonical_local_part(local)}@{domain}"
     if len(form) > MAX_LENGTH:
         raise ValidationError(f"This address is longer than {MAX_LENGTH} characters.", code="max_length")
     validate_email(form)

@@ -27,7 +27,7 @@ from accounts.addresses import canonical, spellings
 from accounts.admin_login import admin_login
 from accounts.models import User
 from common.client_address import client_address
-from common.names import clean_name
+from common.names import clean_persons_name
 
 admin.site.site_header = "Latchkey admin"
 admin.site.site_title = "Latchkey admin"
@@ -114,7 +114,7 @@ class UserEditForm(UserChangeForm):  # type: ignore[type-arg]
 
     def clean_name(self) -> str:
         typed: str = self.cleaned_data["name"]
-        return clean_name(typed) if typed.strip() else ""
+        return clean_persons_name(typed)
 
 
 @admin.register(User)

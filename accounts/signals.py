@@ -19,3 +19,6 @@ invitation_asked = Signal()
 # error in a receiver undoes the change.
 account_deactivated = Signal()
 account_reactivated = Signal()
+# Sent, with `user` and `address`, inside the transaction in which an account is taken from whoever registered its email
+# in advance (accounts/unconfirmed.py). Receivers stop what works in the account's name, and return the names of it.
+account_cleared = Signal()

@@ -18,6 +18,7 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys import audit_kinds
 from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.pausing import pause_key, resume_key
+from apikeys.lifetimes.pauses import why_unchanged
 from apikeys.models import LIVING, STANDING_ORDER, ApiKey
 from apikeys.standing import KeyState
 from apikeys.usage.models import UnmatchedUse
@@ -150,16 +151,14 @@ class ApiKeyAdmin(ViewOnlyAdmin):
 
     @admin.action(description="Pause", permissions=["switch"])
     def pause(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        self._switch(request, queryset, pause_key, "paused", "is paused already.")
+        self._switch(request, queryset, pause_key, "paused")
 
     @admin.action(description="Re-enable", permissions=["switch"])
     def re_enable(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
         """Reported keys are first shown with their reports."""
         keys = list(queryset)
         reported = [key.public_id for key in keys if key.is_reported]
-        self._switch(
-            request, [key for key in keys if not key.is_reported], resume_key, "re-enabled", "is active already."
-        )
+        self._switch(request, [key for key in keys if not key.is_reported], resume_key, "re-enabled")
         if not reported:
             return None
         if len(reported) > _REPORTED_AT_ONCE:
@@ -185,7 +184,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         keys = [key for key in _with_reports(wanted[:_REPORTED_AT_ONCE]) if key.is_reported]
         if request.method == "POST":
             change = partial(resume_key, although_reported=True)
-            self._switch(request, keys, change, "re-enabled. All owners get an email", "is active already.")
+            self._switch(request, keys, change, "re-enabled. All owners get an email")
         elif keys:
             context = {**self.admin_site.each_context(request), "opts": self.opts, "keys": keys}
             context["title"] = "Re-enable keys that were reported as leaked?"
@@ -196,14 +195,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
             )
         return HttpResponseRedirect(reverse("admin:apikeys_apikey_changelist"))
 
-    def _switch(
-        self,
-        request: HttpRequest,
-        keys: Iterable[ApiKey],
-        change: Callable[..., bool],
-        done: str,
-        unchanged: str,
-    ) -> None:
+    def _switch(self, request: HttpRequest, keys: Iterable[ApiKey], change: Callable[..., bool], done: str) -> None:
         changed = 0
         for key in keys:
             try:
@@ -212,7 +204,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
                 elif key.is_reported:
                     self.message_user(request, f"{key} was reported as leaked and stays paused.", messages.WARNING)
                 else:
-                    self.message_user(request, f"{key} {unchanged}", messages.INFO)
+                    self.message_user(request, why_unchanged(key), messages.INFO)
             except KeyGone:
                 self.message_user(request, f"{key} was deleted for good. Nothing was changed.", messages.WARNING)
         if changed:

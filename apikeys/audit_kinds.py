@@ -208,6 +208,7 @@ OFFERED = register(
         Event.KEY_OFFERED,
         NOBODY,
         names=True,
+        names_person=True,
     )
 )
 OFFER_DECLINED = register(
@@ -221,16 +222,19 @@ OFFER_DECLINED = register(
         NOBODY,
     )
 )
+# Also for an offer that ends because one of the two people may not make or accept it any more. `by` is then the person
+# who took that right away.
 OFFER_WITHDRAWN = register(
     Kind(
         "key_offer_withdrawn",
         Subject.KEY,
-        "Offer of a key withdrawn",
-        "{by} withdrew the offer of {key} to {before}",
+        "Offer of a key ended",
+        "{by} ended the offer of {key} to {before}",
         "arrows-right-left",
         Event.KEY_OFFER_WITHDRAWN,
         NOBODY,
         names=True,
+        names_person=True,
     )
 )
 HANDED_OVER = register(

@@ -6,7 +6,11 @@ API, gateway, integrations, help page, API reference and docs/api.md are made or
 from operator import attrgetter
 
 from common.answers.refusals import GENERAL, INTERNAL_ERROR, UNAVAILABLE, Refusal
+from projects.permissions import Permission, one_who
 from projects.refusals import OF_FILES
+
+# Who can let a key in again.
+_ONE = one_who(Permission.MANAGE_KEYS)
 
 KEY_MISSING = Refusal(
     code="key_missing",
@@ -35,9 +39,9 @@ KEY_UNKNOWN = Refusal(
 KEY_PAUSED = Refusal(
     code="key_paused",
     status=401,
-    message="This API key is paused. An owner of the project can re-enable it in its settings.",
+    message=f"This API key is paused. {_ONE.capitalize()} of the project can re-enable it in its settings.",
     when="the key is paused",
-    help="ask an owner of the project to re-enable it",
+    help=f"ask {_ONE} of the project to re-enable it",
     outcome="paused",
     reason="paused",
     bearer_error="invalid_token",
@@ -45,9 +49,10 @@ KEY_PAUSED = Refusal(
 KEY_EXPIRED = Refusal(
     code="key_expired",
     status=401,
-    message="This API key has expired. An owner of the project can extend it in its settings, or create a new one.",
+    message=f"This API key has expired. {_ONE.capitalize()} of the project can extend it in its settings, or create a "
+    "new one.",
     when="the key's end has come; `message` names the instant",
-    help="use another key, or ask an owner of the project to extend it",
+    help=f"use another key, or ask {_ONE} of the project to extend it",
     outcome="expired",
     reason="expired",
     bearer_error="invalid_token",

@@ -121,6 +121,23 @@ def clean_name(value: str) -> str:
     return _clean(value, "name", MAX_LENGTH)
 
 
+# What pages and emails say instead of a person.
+_NOBODYS_NAMES = {"an operator", "an operator of this server", "a deleted account"}
+
+
+def clean_persons_name(value: str) -> str:
+    """The same for the name of a person, which may be empty. It must not read as an address, or as nobody's name."""
+    if not value.strip():
+        return ""
+    name = clean_name(value)
+    shown = unicodedata.normalize("NFKC", name).casefold()
+    if "@" in shown:
+        raise ValidationError("A name cannot contain @. Your email is shown beside it anyway.", code="address")
+    if shown.strip(" .,;:!?") in _NOBODYS_NAMES:
+        raise ValidationError("This name means somebody else on this server. Choose another one.", code="reserved")
+    return name
+
+
 def clean_note(value: str) -> str:
     """The same for a note of at most 200 characters, which may be empty."""
     return _clean(value, "note", MAX_NOTE) if value.strip() else ""

@@ -4,18 +4,29 @@ from common.security_log import Event
 from projects.audit_log.kinds import NOBODY, Email, Kind, Subject, register
 
 
-def _email_about_a_member(subject: str, what: str) -> Email:
-    """No switch: a person could otherwise be let in, or kept out, without the owners' knowledge."""
+def _email_about_a_member(subject: str, what: str, undo: str) -> Email:
+    """No switch: a person could otherwise be let in, or kept out, without the owners' knowledge.
+
+    `undo` tells owners what they can do on the Members page. The person may not see that page any more.
+    """
     return Email(
         None,
         subject,
         what,
-        "If you did not expect this, change your password and sign out your other sessions, and ask the operators of "
-        "this server to undo it.",
+        f"If you did not expect this, {undo}",
         section="",
         why="You get this email because you are this person, or because you own the project.",
+        to_member="If you did not expect this, change your password and sign out your other sessions, and ask the "
+        "operators of this server to undo it.",
+        links_members=True,
     )
 
+
+_CHECK_ACCOUNT = (
+    "on the project's Members page. If nobody whom you trust did it, also change your password and sign out your other "
+    "sessions."
+)
+_REMOVE = f"remove the person {_CHECK_ACCOUNT}"
 
 MEMBER_ADDED = register(
     Kind(
@@ -25,7 +36,7 @@ MEMBER_ADDED = register(
         "{by} added {member} as {role}",
         "user-plus",
         Event.MEMBER_ADDED,
-        _email_about_a_member("Member added", "A person became a member of a project."),
+        _email_about_a_member("Member added", "A person became a member of a project.", _REMOVE),
     )
 )
 MEMBER_CHANGED = register(
@@ -36,7 +47,11 @@ MEMBER_CHANGED = register(
         "{by} made {member} {role}",
         "user-plus",
         Event.MEMBER_CHANGED,
-        _email_about_a_member("Member's role changed", "A member of a project got another role."),
+        _email_about_a_member(
+            "Member's role changed",
+            "A member of a project got another role.",
+            f"choose another role for the person {_CHECK_ACCOUNT}",
+        ),
     )
 )
 MEMBER_REMOVED = register(
@@ -47,7 +62,11 @@ MEMBER_REMOVED = register(
         "{by} removed {member}",
         "user-minus",
         Event.MEMBER_REMOVED,
-        _email_about_a_member("Member removed", "A person is no longer a member of a project."),
+        _email_about_a_member(
+            "Member removed",
+            "A person is no longer a member of a project.",
+            f"invite the person again {_CHECK_ACCOUNT}",
+        ),
     )
 )
 MEMBER_JOINED = register(
@@ -58,7 +77,7 @@ MEMBER_JOINED = register(
         "{by} accepted an invitation and became {role}",
         "user-plus",
         Event.MEMBER_JOINED,
-        _email_about_a_member("Invitation accepted", "A person accepted an invitation to a project."),
+        _email_about_a_member("Invitation accepted", "A person accepted an invitation to a project.", _REMOVE),
     )
 )
 MEMBER_LEFT = register(
@@ -69,7 +88,12 @@ MEMBER_LEFT = register(
         "{by} left the project",
         "user-minus",
         Event.MEMBER_LEFT,
-        _email_about_a_member("Member left", "A person left a project."),
+        _email_about_a_member(
+            "Member left",
+            "A person left a project.",
+            "ask the person. You can invite them again on the project's Members page. If they deleted their account, "
+            "they need a new one.",
+        ),
     )
 )
 _INVITED_EMAIL = Email(
@@ -79,6 +103,7 @@ _INVITED_EMAIL = Email(
     "If you did not expect this, revoke the invitation on the project's Members page, and ask the person who sent it.",
     section="",
     why="You get this email because you own the project. All owners get it.",
+    links_members=True,
 )
 INVITED = register(
     Kind(
@@ -90,6 +115,7 @@ INVITED = register(
         Event.INVITED,
         _INVITED_EMAIL,
         names=True,
+        names_person=True,
     )
 )
 INVITATION_RESENT = register(
@@ -102,6 +128,7 @@ INVITATION_RESENT = register(
         Event.INVITATION_RESENT,
         NOBODY,
         names=True,
+        names_person=True,
     )
 )
 INVITATION_LINK_COPIED = register(
@@ -114,6 +141,7 @@ INVITATION_LINK_COPIED = register(
         Event.INVITATION_LINK_COPIED,
         NOBODY,
         names=True,
+        names_person=True,
     )
 )
 INVITATION_REVOKED = register(
@@ -126,6 +154,7 @@ INVITATION_REVOKED = register(
         Event.INVITATION_REVOKED,
         NOBODY,
         names=True,
+        names_person=True,
     )
 )
 PROJECT_RENAMED = register(

@@ -4,8 +4,8 @@ from django.dispatch import Signal
 # rows in the same transaction. An error in a receiver undoes everything.
 project_deleted = Signal()
 
-# Sent, with `project`, `user` and `role` (None: removed), inside the transaction that changes a member, so that each
-# app ends what the person may not have any more.
+# Sent, with `project`, `user`, `role` (None: removed), `by` and `address`, inside the transaction that adds, changes or
+# removes a member and that has locked the project, so that each app ends what the person may not have any more.
 member_changed = Signal()
 
 # Sent, with `project` and `user`, by the page that asks whether to leave. Receivers answer with the names of the things

@@ -25,8 +25,20 @@ def note(request: HttpRequest, *, address: str, digest: bytes, page: str, proves
 
 
 def forget(request: HttpRequest) -> None:
-    if _KEY in request.session:
-        del request.session[_KEY]
+    for key in (_KEY, _ACCEPTED):
+        if key in request.session:
+            del request.session[key]
+
+
+def note_accepted(request: HttpRequest, page: str) -> None:
+    """Forgets the invitation, and remembers where it led: a button that is pressed twice leads there again."""
+    forget(request)
+    request.session[_ACCEPTED] = page
+
+
+def accepted_page(request: HttpRequest) -> str | None:
+    page: str | None = request.session.get(_ACCEPTED)
+    return page
 
 
 def note_accepted(request: HttpRequest, project: str) -> None:

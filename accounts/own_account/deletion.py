@@ -1,5 +1,6 @@
 """Deleting one's own account. Its row stays, because keys and events name it, with nothing that tells who it was."""
 
+import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from accounts.addresses import DELETED
 from accounts.models import User
 from accounts.services import Obstacle
 from accounts.sessions.session_list import end_sessions
@@ -69,12 +71,19 @@ def _clear(user: User) -> None:
         model.objects.filter(user=user).delete()
     user.groups.clear()
     user.user_permissions.clear()
-    user.email, user.former_email = f"{user.public_id}@deleted.invalid".lower(), None
+    user.email, user.former_email = _address_of_nobody(user), None
     user.name = user.first_name = user.last_name = ""
     user.is_active = user.is_staff = user.is_superuser = False
     user.deleted_at = timezone.now()
     user.set_unusable_password()
     user.save()
+
+
+def _address_of_nobody(user: User) -> str:
+    """Nobody can take such an address. An account that took it before it was reserved does not stop the deletion."""
+    local = user.public_id.lower()
+    taken = User.objects.filter(email__iexact=f"{local}@{DELETED}").exclude(pk=user.pk).exists()
+    return f"{local}-{secrets.token_hex(8)}@{DELETED}" if taken else f"{local}@{DELETED}"
 
 
 def _farewell(address: str) -> EmailMessage:

@@ -8,11 +8,11 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.requests import PageRequest
-from common.names import MAX_LENGTH, clean_name
+from common.names import MAX_LENGTH, clean_persons_name
 
 
 class ProfileForm(forms.Form):
-    """The name may be empty. `clean_name` decides about any other."""
+    """The name may be empty. `clean_persons_name` decides about any other."""
 
     name = forms.CharField(
         required=False,
@@ -24,11 +24,11 @@ class ProfileForm(forms.Form):
 
     def clean_name(self) -> str:
         typed: str = self.cleaned_data["name"]
-        return clean_name(typed) if typed.strip() else ""
+        return clean_persons_name(typed)
 
 
 def rename_account(*, user: User, name: str) -> bool:
-    """Whether that changed anything. The name comes from `clean_name`, or is empty."""
+    """Whether that changed anything. The name comes from `clean_persons_name`."""
     changed = User.objects.filter(pk=user.pk, deleted_at=None).exclude(name=name).update(name=name)
     user.name = name
     return bool(changed)

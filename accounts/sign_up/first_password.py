@@ -22,7 +22,7 @@ from accounts.addresses import canonical
 from accounts.allauth_internals import consume_or_429
 from accounts.models import User
 from accounts.sign_in.forms import ResetPasswordKeyForm
-from common.names import clean_name
+from common.names import clean_persons_name
 from common.security_log import Event, record_on_commit
 
 PAGE = "account_first_password"
@@ -46,9 +46,9 @@ def prepare_account(*, email: str, name: str = "", is_confirmed: bool = False) -
     """The account of an address, with no password, and whether it is new.
 
     An account that was prepared before and that nobody has used is found again. Raises ValidationError if the address
-    has no canonical form, if the name breaks the rule of `clean_name`, and if another account has the address.
+    has no canonical form, if the name breaks the rule of `clean_persons_name`, and if another account has the address.
     """
-    email, name = canonical(email), clean_name(name) if name else ""
+    email, name = canonical(email), clean_persons_name(name)
     with transaction.atomic():
         user = User.objects.having(email)
         is_new = user is None

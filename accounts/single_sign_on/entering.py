@@ -1,15 +1,11 @@
 """Which account an identity opens: the one it is connected with, one that may be connected now, or a new one."""
 
-from typing import Any
-
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
-from allauth.account.signals import email_confirmed
 from allauth.account.utils import perform_login
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
 from accounts.addresses import canonical
@@ -18,8 +14,9 @@ from accounts.sign_up import sign_up_policy
 from accounts.single_sign_on import connections
 from accounts.single_sign_on.identities import Identity
 from accounts.single_sign_on.problems import Problem
-from accounts.unconfirmed import confirm_and_clear, is_confirmed
+from accounts.unconfirmed import confirm_and_clear, is_confirmed, say_what_was_paused
 from accounts.ways import has_passwords
+from common.client_address import client_address
 from common.security_log import Event
 
 
@@ -73,12 +70,13 @@ def _connect_holder(request: HttpRequest, holder: User, identity: Identity) -> U
     if not (settings.OIDC_TRUST_EMAIL and identity.is_address_verified):
         raise _sign_in_with_both(holder)
     with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=holder.pk)
+        user = User.objects.select_for_update(no_key=True).get(pk=holder.pk)
         if not user.is_active or user.email != holder.email:
             raise Problem("changed_meanwhile", "You were not signed in", "The account was just changed. Try again.")
         if not is_confirmed(user):
             # The provider has verified the address.
-            confirm_and_clear(user)
+            paused = confirm_and_clear(user, address=client_address(request))
+            say_what_was_paused(request, paused)
         connections.add(request, user, identity)
     return user
 
@@ -116,17 +114,3 @@ def _sign_up(address: str, identity: Identity) -> User:
         # Somebody else took the address or the connection at the same moment: the same person, who clicked twice.
         raise Problem("twice", "You were not signed in", "The account was just created. Try again.") from None
     return user
-
-
-@receiver(email_confirmed)
-def keep_only_own_connection(request: HttpRequest, email_address: Any, **kwargs: object) -> None:
-    """Runs when an account's address is confirmed for the first time.
-
-    Somebody else may have signed up with it by single sign-on before, without reading its emails. Their connection must
-    not open the account of the person who reads them.
-    """
-    user = email_address.user
-    others = EmailAddress.objects.filter(user=user, verified=True).exclude(pk=email_address.pk)
-    if others.exists() or request.user.pk == user.pk:
-        return
-    connections.drop_all_except(user, connections.own_of_session(request, user))

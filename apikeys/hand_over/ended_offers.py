@@ -1,26 +1,54 @@
-"""Offers end when the person to whom a key is offered cannot be responsible for it any more.
+"""Offers end when one of the two people may not make or accept them any more. Each leaves an event.
 
 The services of keys end the offers of keys that are deleted, and handing a key over ends its offer.
 """
 
 from typing import Any
 
+from django.db.models import Q
 from django.dispatch import receiver
 
 from accounts.models import User
-from accounts.signals import account_deactivated
+from accounts.signals import account_deactivated, account_deleted
+from apikeys import audit_kinds
 from apikeys.hand_over.models import KeyOffer
+from apikeys.models import ApiKey
+from projects.audit_log.recording import record
 from projects.models import Project
 from projects.permissions import Permission, Role, permissions_of
 from projects.signals import member_changed
 
 
 @receiver(account_deactivated)
-def end_offers_to_account(user: User, **kwargs: Any) -> None:
-    KeyOffer.objects.filter(to=user).delete()
+def end_offers_of_account(user: User, by: User | None, address: str | None, **kwargs: Any) -> None:
+    _end(Q(to=user) | Q(by=user), by, address)
+
+
+@receiver(account_deleted)
+def end_offers_of_deleted_account(user: User, address: str | None, **kwargs: Any) -> None:
+    """The memberships end first, and most offers with them."""
+    _end(Q(to=user) | Q(by=user), user, address)
 
 
 @receiver(member_changed)
-def end_offers_to_member(project: Project, user: User, role: Role | None, **kwargs: Any) -> None:
-    if role is None or Permission.MANAGE_KEYS not in permissions_of(role):
-        KeyOffer.objects.filter(key__project=project, to=user).delete()
+def end_offers_of_member(
+    project: Project, user: User, role: Role | None, by: User | None, address: str | None, **kwargs: Any
+) -> None:
+    """A person who gets the right again later does not revive an offer."""
+    may = permissions_of(role) if role else frozenset()
+    lost = Q(pk__in=[])
+    if Permission.MANAGE_KEYS not in may:
+        lost |= Q(to=user)
+    if Permission.HAND_OVER_KEYS not in may:
+        lost |= Q(by=user)
+    _end(Q(key__project=project) & lost, by, address)
+
+
+def _end(which: Q, by: User | None, address: str | None) -> None:
+    offers = KeyOffer.objects.filter(which)
+    # Keys before their offers, as the services of offers do, so that none of them waits for the other for ever.
+    list(ApiKey.objects.select_for_update(of=("self",), no_key=True).filter(offer__in=offers).order_by("pk"))
+    for offer in offers.select_related("key__project", "to").order_by("pk"):
+        if KeyOffer.objects.filter(pk=offer.pk).delete()[0]:
+            project, before = offer.key.project, offer.to.email
+            record(audit_kinds.OFFER_WITHDRAWN, project=project, key=offer.key, by=by, address=address, before=before)

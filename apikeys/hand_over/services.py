@@ -52,7 +52,7 @@ def offer(*, key: ApiKey, to: User, by: User, address: str | None = None) -> boo
     """
     project = lock_project(key.project)
     # A deactivation that comes later ends the offer, because it waits for this lock.
-    lock_users([to.pk])
+    lock_users([to.pk, by.pk])
     _refuse_unable(project, by, Permission.HAND_OVER_KEYS)
     _refuse_unable(project, to, Permission.MANAGE_KEYS)
     row = _lock(key)
@@ -74,10 +74,14 @@ def offer(*, key: ApiKey, to: User, by: User, address: str | None = None) -> boo
 def accept(*, offer: KeyOffer, by: User, address: str | None = None) -> None:
     """Makes the person to whom the key was offered responsible for it.
 
-    Raises OfferGone, ValidationError if they may not manage keys any more, KeyGone and ProjectGone.
+    Raises OfferGone, also if the person who offered it may not hand keys over any more; ValidationError if `by` may not
+    manage keys any more; KeyGone and ProjectGone.
     """
     project = lock_project(offer.key.project)
+    lock_users([by.pk, offer.by_id])
     _refuse_unable(project, by, Permission.MANAGE_KEYS)
+    if not _may(project, offer.by, Permission.HAND_OVER_KEYS):
+        raise OfferGone
     row = _lock(offer.key)
     _end(offer, to=by)
     _make_responsible(row, project, to=by, by=by, address=address)
@@ -142,8 +146,12 @@ def _make_responsible(row: ApiKey, project: Project, *, to: User, by: User | Non
 
 def _refuse_unable(project: Project, user: User, can: Permission) -> None:
     """Called in the transaction that has locked the project: nobody loses the right in the meantime."""
-    if not project.memberships.that(can).filter(user=user, user__is_active=True).exists():
+    if not _may(project, user, can):
         raise ValidationError(f"{user} may not be responsible for this key. {reason(can)}", code="may_not")
+
+
+def _may(project: Project, user: User, can: Permission) -> bool:
+    return bool(project.memberships.that(can).filter(user=user, user__is_active=True).exists())
 
 
 def _lock(key: ApiKey) -> ApiKey:

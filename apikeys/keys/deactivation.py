@@ -1,6 +1,7 @@
 """What depends on an account: the keys for which its person is responsible, and the projects that nobody else owns."""
 
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -13,14 +14,15 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.services import SHOWN, Consequence, Obstacle, Thing
 from accounts.signals import (
+    account_cleared,
     account_deactivated,
-    account_deleted,
     account_reactivated,
     deactivation_asked,
     deletion_asked,
 )
 from apikeys import audit_kinds
-from apikeys.hand_over.models import KeyOffer
+from apikeys.keys.key_errors import KeyGone
+from apikeys.keys.pausing import change_end_of_pause, pause_key
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from common.outbox.enqueueing import enqueue
@@ -28,7 +30,6 @@ from projects.audit_kinds import MEMBER_LEFT, MEMBER_REMOVED, PROJECT_RENAMED
 from projects.audit_log.kinds import Email
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import circumstances
-from projects.audit_log.recording import record
 from projects.members.sole_owners import projects_of_nobody_else
 from projects.models import Membership
 from projects.permissions import Permission
@@ -48,6 +49,21 @@ _WORKING = _STOPPED._replace(
     what="The account below was reactivated. Requests using the API keys for which it is responsible "
     "are allowed again.",
     advice="If these keys are no longer needed, delete them.",
+)
+
+_PAUSED = Email(
+    None,
+    "API keys paused",
+    "The email of the account below was confirmed for the first time, by a person who was not signed in to it. "
+    "Somebody else may have used the account before. So its password, second factors and sessions were removed, and "
+    "the API keys for which it is responsible were paused. Requests using them are now rejected.",
+    "If programs still need these keys, re-enable each of them on its page once you know who uses it. An owner can "
+    "also take it over there.",
+    section="",
+    why="You get this email because this is your account, or because you own these projects.",
+)
+_WHY_PAUSED = (
+    "The email of the responsible account was confirmed for the first time. Somebody else may have used it before."
 )
 
 
@@ -109,6 +125,49 @@ def _tell_owners(user: User, words: Email, by: User | None, address: str | None)
     enqueue(messages, about=user.public_id)
 
 
+@receiver(account_cleared)
+def pause_keys_of(user: User, address: str | None, **kwargs: Any) -> list[str]:
+    """Whoever registered the account in advance may know the secrets. Returns the names of the keys that stopped.
+
+    A key of a project that the account has left has the name that the account knew.
+    """
+    keys = ApiKey.objects.alive().filter(responsible=user, project__deleted_at=None)
+    paused = [key for key in keys.select_related("project").order_by("pk") if _pause(key, user, address)]
+    own = set(Membership.objects.filter(user=user).values_list("project", flat=True))
+    named = [
+        f"{key.name} in {key.project.name}" if key.project_id in own else _as_known_to(user, key) for key in paused
+    ]
+    if paused:
+        owners = Membership.objects.active().that(Permission.OWN_PROJECT).exclude(user=user)
+        to_tell = {user.email: named}
+        for email, project in owners.filter(project__in={key.project_id for key in paused}).values_list(
+            "user__email", "project"
+        ):
+            shown = [f"{key.name} in {key.project.name}" for key in paused if key.project_id == project]
+            to_tell.setdefault(email, []).extend(shown)
+        enqueue(
+            [_of_paused_keys(user, email, names, address) for email, names in to_tell.items()], about=user.public_id
+        )
+    return named
+
+
+def _pause(key: ApiKey, user: User, address: str | None) -> bool:
+    """Whether the key worked, or would have worked again by itself."""
+    with suppress(KeyGone):
+        return pause_key(key=key, by=user, address=address, note=_WHY_PAUSED) or (
+            key.resumes_at is not None and change_end_of_pause(key=key, until=None, by=user, address=address)
+        )
+    return False
+
+
+def _of_paused_keys(user: User, to: str, names: list[str], address: str | None) -> EmailMessage:
+    further = [("And further keys", str(len(names) - SHOWN))] if len(names) > SHOWN else []
+    lines = [("Account", user.email), *[("Key", name) for name in names[:SHOWN]], *further]
+    lines += circumstances(user, address, nobody=True)
+    text = render_to_string("projects/owner_email.txt", {"words": _PAUSED, "lines": lines}).strip() + "\n"
+    return EmailMessage(f"{settings.EMAIL_SUBJECT_PREFIX}{_PAUSED.subject}: {user.email}", text, to=[to])
+
+
 @receiver(deletion_asked)
 def tell_keys_of(user: User, **kwargs: Any) -> list[Obstacle]:
     """Living keys for which the person is responsible: they would stop, or answer with the name of nobody.
@@ -148,11 +207,3 @@ def _as_known_to(user: User, key: ApiKey) -> str:
     key_names = later.filter(key=key, kind=audit_kinds.RENAMED.code).values_list("before", flat=True)
     project_names = later.filter(kind=PROJECT_RENAMED.code).values_list("before", flat=True)
     return f"{key_names.first() or key.name} in {project_names.first() or key.project.name}"
-
-
-@receiver(account_deleted)
-def withdraw_offers_of(user: User, address: str | None, **kwargs: Any) -> None:
-    """Withdraws the keys that the person offered. Offers to the person end as their memberships do."""
-    for offer in KeyOffer.objects.filter(by=user).select_related("key", "to").order_by("pk"):
-        if KeyOffer.objects.filter(pk=offer.pk, by=user).delete()[0]:
-            record(audit_kinds.OFFER_WITHDRAWN, key=offer.key, by=user, address=address, before=str(offer.to))

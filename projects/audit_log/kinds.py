@@ -23,12 +23,12 @@ class Subject(StrEnum):
 
 
 class Email(NamedTuple):
-    """The email about an event. For an event of a member, the member gets it too.
+    """The email about an event. For an event of a member, the member gets it too, with the advice `to_member`.
 
     `switch` is the choice that turns the email off, as `MembershipQuerySet.mailed` takes it: owners and developers
     have it. None means that all owners get the email, and nobody can turn it off. `section` is the part of the
-    settings page that the email links to, "" for no link. `why` says why the reader gets the email, if their
-    role is not the reason.
+    settings page that the email links to, "" for no link. With `links_members`, it links to the Members page. `why`
+    says why the reader gets the email, if their role is not the reason.
     """
 
     switch: str | None
@@ -37,6 +37,8 @@ class Email(NamedTuple):
     advice: str
     section: str = "api-keys"
     why: str = ""
+    to_member: str = ""
+    links_members: bool = False
     # Only those get it who were not emailed about the same person at the same address before.
     only_from_new_addresses: bool = False
 
@@ -49,8 +51,9 @@ class Kind(NamedTuple):
     another sentence for events in which the person who acts is also the name `after`.
 
     `label` names the kind in filters and files. `log_event` is the line of the security log. `names` says whether
-    events have a name before and after (a deleted thing has no name after). `has_source` says whether events may say
-    where a secret was found. `by_anybody` says that nobody knows who does it: no person, and no operator either.
+    events have a name before and after (a deleted thing has no name after). `names_person` says that the name before
+    is the address of the person whom the event is about. `has_source` says whether events may say where a secret was
+    found. `by_anybody` says that nobody knows who does it: no person, and no operator either.
     """
 
     code: str
@@ -61,6 +64,7 @@ class Kind(NamedTuple):
     log_event: Event | None
     email: Email | None
     names: bool = False
+    names_person: bool = False
     has_source: bool = False
     by_anybody: bool = False
     sentence_of_oneself: str = ""

@@ -46,12 +46,14 @@ def tell(kind: Kind, event: AuditEvent, key: NamedKey | None, also: Iterable[Use
         owners = _without_those_who_know(owners, event)
     # Who creates a project becomes its first member, and needs no email about that.
     is_creator = kind == MEMBER_ADDED and event.member == event.by
-    people = _addresses(owners.exclude(user=event.by) if is_creator else owners)
-    if event.member and not is_creator:
-        people = [(event.member.email, event.project.name, event.project.public_id), *people]
-    people += [(user.email, event.project.name, event.project.public_id) for user in also]
+    project, lines = event.project, _lines(kind, event, key)
     about = key.name if key else event.member.email if event.member else ""
-    _send(people, kind.email, about, _lines(kind, event, key))
+    if event.member and not is_creator:
+        to_member = kind.email._replace(advice=kind.email.to_member, links_members=False)
+        tell_person(event.member, project, to_member, about, lines)
+    people = _addresses(owners.exclude(user=event.member) if event.member else owners)
+    people += [(user.email, project.name, project.public_id) for user in also]
+    _send(people, kind.email, about, lines)
 
 
 def tell_of_deleted_project(project: Project, email: Email, by: User | None, address: str | None) -> None:
@@ -105,9 +107,9 @@ def _told_by_switch() -> dict[str, list[str]]:
 def _lines(kind: Kind, event: AuditEvent, key: NamedKey | None) -> list[Line]:
     lines = {
         "Key": key and f"{key.name}, {key.mask}",
-        "Person": event.member and event.member.email,
+        "Person": event.before if kind.names_person else event.member and event.member.email,
         "Role": event.get_role_display(),
-        "Before": event.before,
+        "Before": "" if kind.names_person else event.before,
         "After": event.after,
         FOUND_AT: event.source,
     }
@@ -155,6 +157,7 @@ def _written(project_name: str, project_id: str, words: Email, about: str, lines
         "words": words,
         "lines": [("Project", project_name), *lines],
         "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
+        "members_url": settings.BASE_URL + reverse("projects:members", args=[project_id]),
     }
     text = render_to_string("projects/owner_email.txt", context).strip() + "\n"
     # A line feed in a header is refused. If a name held one after all, its email is sent nonetheless.

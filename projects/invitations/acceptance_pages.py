@@ -8,7 +8,7 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
@@ -24,7 +24,7 @@ from accounts.invited import opened
 from accounts.requests import PageRequest
 from accounts.sign_up.sign_up_policy import refusal
 from accounts.single_sign_on.connections import own_of_session
-from accounts.unconfirmed import is_confirmed
+from accounts.unconfirmed import is_confirmed, say_what_was_paused
 from accounts.ways import keeps_password
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
@@ -71,6 +71,8 @@ def invitation(request: PageRequest) -> HttpResponse:
     refuses.
     """
     found = find(opened.digest(request))
+    if found is None and (page := opened.accepted_page(request)):
+        return redirect(page)
     if found is None:
         # One page for a link that was used, revoked, replaced or made up.
         return render(request, "projects/invitations/unknown.html", status=404)
@@ -115,17 +117,39 @@ def accept(request: PageRequest) -> HttpResponse:
     found = find(opened.digest(request))
     if found is None or _context(request, found, is_for(found, request.user))["must_confirm"]:
         return redirect(_PAGE)
+    own = services.OwnWays(request.session.session_key, own_of_session(request, request.user))
     try:
-        accepted = services.accept(
-            digest=opened.digest(request),
-            by=request.user,
-            own=services.OwnWays(request.session.session_key, own_of_session(request, request.user)),
-            address=client_address(request),
-        )
+        with transaction.atomic():
+            accepted = services.accept(
+                digest=opened.digest(request), by=request.user, own=own, address=client_address(request)
+            )
+            _keep_session(request, accepted)
     except (services.InvitationGone, services.NotInvited, ProjectGone):
         return redirect(_PAGE)
     opened.note_accepted(request, accepted.project.public_id)
     return _after(request, accepted)
+
+
+def _keep_session(request: PageRequest, accepted: services.Accepted) -> None:
+    """Django ends the sessions of an account that gets another password. This one goes on, under the id that it has.
+
+    It is saved with the acceptance. The second request of a double click has the same cookie, and would otherwise find
+    no session, sign the person out, and leave them without a password.
+    """
+    opened.note_accepted(request, _next(accepted))
+    if accepted.was_cleared:
+        request.session[HASH_SESSION_KEY] = accepted.user.get_session_auth_hash()
+    request.session.save()
+
+
+def _next(accepted: services.Accepted) -> str:
+    if _needs_password(accepted):
+        return reverse("account_set_password")
+    return reverse("apikeys:dashboard", args=[accepted.project.public_id])
+
+
+def _needs_password(accepted: services.Accepted) -> bool:
+    return accepted.was_cleared and accepted.had_password and keeps_password(accepted.user)
 
 
 def _after(request: PageRequest, accepted: services.Accepted) -> HttpResponse:
@@ -134,13 +158,10 @@ def _after(request: PageRequest, accepted: services.Accepted) -> HttpResponse:
         announce(request, f"You are now {Role(accepted.role).phrase} of {project.name}.")
     else:
         announce(request, f"You are a member of {project.name} already. Your role stays as it was.")
-    if accepted.was_cleared:
-        # Django ends the sessions of an account that gets another password. This one goes on.
-        update_session_auth_hash(request, accepted.user)
-    if accepted.was_cleared and accepted.had_password and keeps_password(accepted.user):
+    say_what_was_paused(request, accepted.paused)
+    if _needs_password(accepted):
         warn(request, "Your email is confirmed. Choose a new password now.")
-        return redirect("account_set_password")
-    return redirect("apikeys:dashboard", project.public_id)
+    return redirect(_next(accepted))
 
 
 @login_not_required

@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -39,15 +38,14 @@ def send_link(invitation: Invitation, link: str) -> None:
 def tell_of_request(invitation: Invitation) -> None:
     """Tells the owners that the invited person asks for a new invitation. Called in a transaction."""
     project = invitation.project
-    page = settings.BASE_URL + reverse("projects:members", args=[project.public_id])
     words = Email(
         None,
         "New invitation asked for",
         "A person opened an invitation that has expired, and asks for a new one.",
-        f"To send it, press Resend on the project's Members page. If you do not expect this person, revoke it there.\n"
-        f"{page}",
+        "To send it, press Resend on the project's Members page. If you do not expect this person, revoke it there.",
         section="",
         why="You get this email because you own the project. All owners get it.",
+        links_members=True,
     )
     role = Role(invitation.role).label
     tell_owners(project, words, invitation.email, [("Person", invitation.email), ("Role", str(role))])

@@ -1,7 +1,7 @@
 """Every change of an invitation. One keyword-only function each, atomic, taking who does it as `by`."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -56,7 +56,7 @@ NO_WAYS = OwnWays()
 
 class Accepted(NamedTuple):
     """`user` is the account as it is now. `was_cleared`: its address is confirmed now, and its password is gone, if it
-    had one (`had_password`).
+    had one (`had_password`). `paused` names the keys that were paused then.
     """
 
     project: Project
@@ -65,6 +65,7 @@ class Accepted(NamedTuple):
     is_new: bool
     was_cleared: bool
     had_password: bool
+    paused: list[str]
 
 
 def invite(
@@ -140,7 +141,13 @@ def copy_link(*, invitation: Invitation, by: User, address: str | None = None) -
 def revoke(*, invitation: Invitation, by: User | None, address: str | None = None) -> None:
     """Ends the invitation. Raises InvitationGone, ProjectGone and NoLongerAllowed."""
     with transaction.atomic():
-        invitation = _lock_pending(invitation, by)
+        revoke_pending([_lock_pending(invitation, by)], by=by, address=address)
+
+
+def revoke_pending(invitations: Iterable[Invitation], *, by: User | None, address: str | None) -> None:
+    """Ends those that are pending, without asking for a right: `by` is who caused it. Called in a transaction."""
+    rows = Invitation.objects.pending().filter(pk__in=[invitation.pk for invitation in invitations]).order_by("pk")
+    for invitation in rows.select_for_update(of=("self",)).select_related("project"):
         invitation.revoked_at = timezone.now()
         invitation.mailed_digest = invitation.link_digest = None
         invitation.save(update_fields=["revoked_at", "mailed_digest", "link_digest"])
@@ -170,10 +177,11 @@ def accept(*, digest: bytes | None, by: User, own: OwnWays = NO_WAYS, address: s
             raise NotInvited
         _use_up(invitation, user, now)
         is_cleared, had_password = way == Way.MAILED and not is_confirmed(user), user.has_usable_password()
+        paused: list[str] = []
         if is_cleared:
-            confirm_and_clear(user, session=own.session, subjects=own.subjects)
+            paused = confirm_and_clear(user, session=own.session, subjects=own.subjects, address=address)
         is_new = let_in(project=project, user=user, role=Role(invitation.role), address=address)
-    return Accepted(project, invitation.role, user, is_new, is_cleared, had_password)
+    return Accepted(project, invitation.role, user, is_new, is_cleared, had_password, paused)
 
 
 def _use_up(invitation: Invitation, user: User, now: datetime) -> None:
@@ -243,8 +251,11 @@ def _refuse_too_many(project: Project, by: User | None, number: int, *, new: int
 
 def _lock(project: Project, by: User | None) -> Project:
     project = lock_project(project)
-    if by is not None and by.pk not in inviters(project):
-        raise NoLongerAllowed
+    if by is not None:
+        # A deactivation that comes later ends the invitation, because it waits for this lock.
+        lock_users([by.pk])
+        if by.pk not in inviters(project):
+            raise NoLongerAllowed
     return project
 
 

@@ -43,7 +43,7 @@ def change_member(
         _write(project, user, membership, role)
         kind = _kind_of_change(before, role, by_themselves=by == user)
         record(kind, project=project, member=user, role=role or before or "", by=by, address=address)
-        member_changed.send(sender=Membership, project=project, user=user, role=role)
+        member_changed.send(sender=Membership, project=project, user=user, role=role, by=by, address=address)
     return True
 
 
@@ -72,6 +72,7 @@ def let_in(*, project: Project, user: User, role: Role, address: str | None = No
             return False
         _write(project, user, None, role)
         record(audit_kinds.MEMBER_JOINED, project=project, member=user, role=role, by=user, address=address)
+        member_changed.send(sender=Membership, project=project, user=user, role=role, by=user, address=address)
     return True
 
 

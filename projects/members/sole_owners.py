@@ -1,6 +1,5 @@
 """What an account means to its projects: which of them it alone owns, and how its person leaves them all."""
 
-from contextlib import suppress
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -9,14 +8,13 @@ from django.dispatch import receiver
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.addresses import DELETED
 from accounts.models import User
 from accounts.services import SHOWN, Obstacle, Thing
 from accounts.signals import account_deleted, deletion_asked, deletion_begun
 from projects.audit_log.models import AuditEvent
 from projects.invitations.models import Invitation
-from projects.invitations.services import InvitationGone, revoke
-from projects.locks import ProjectGone
-from projects.members.memberships import NoLongerAllowed, change_member
+from projects.members.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Permission
 
@@ -50,11 +48,7 @@ def lock_projects_of(user: User, **kwargs: Any) -> None:
 
 @receiver(account_deleted)
 def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
-    """Leaves the living projects, with their events and emails, and takes back the invitations that the person sent."""
-    for invitation in Invitation.objects.pending().filter(by=user).select_related("project").order_by("pk"):
-        # Where the person may not invite people any more, nobody can accept it anyway.
-        with suppress(InvitationGone, NoLongerAllowed, ProjectGone):
-            revoke(invitation=invitation, by=user, address=address)
+    """Leaves the living projects, with their events and emails."""
     for project in Project.objects.of(user).order_by("pk"):
         change_member(project=project, user=user, role=None, by=user, address=address)
     Membership.objects.filter(user=user).delete()  # of deleted projects
@@ -64,7 +58,7 @@ def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
 def _forget_address(user: User) -> None:
     """Events name invited people, and people who were offered a key, by their address."""
     named = str(User(public_id=user.public_id, deleted_at=timezone.now()))
-    Invitation.objects.filter(accepted_by=user).update(email=f"{user.public_id}@deleted.invalid".lower())
+    Invitation.objects.filter(accepted_by=user).update(email=f"{user.public_id}@{DELETED}".lower())
     mine = AuditEvent.objects.filter(Q(before=user.email) | Q(after=user.email))
     for column in ("before", "after"):
         mine.filter(**{column: user.email}).update(**{column: named})

@@ -59,7 +59,7 @@ def test_docs_api_md_has_no_other_refusals():
 def test_an_answer_is_made_from_the_refusal_alone():
     assert error_body("req_x", refusals.KEY_PAUSED)["error"] == {
         "code": "key_paused",
-        "message": "This API key is paused. An owner of the project can re-enable it in its settings.",
+        "message": "This API key is paused. An owner or a developer of the project can re-enable it in its settings.",
     }
     assert error_headers(refusals.KEY_PAUSED)["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
     assert error_headers(refusals.KEY_MISSING)["WWW-Authenticate"] == 'Bearer realm="api"'

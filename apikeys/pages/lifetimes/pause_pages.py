@@ -12,7 +12,7 @@ from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.keys import pausing
 from apikeys.keys.key_errors import EndOfPauseChanged, KeyGone, PausedAgain
-from apikeys.lifetimes.pauses import re_enabled_itself, what_requests_are
+from apikeys.lifetimes.pauses import what_requests_are, why_unchanged
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, wants_partial
 from apikeys.pages.lifetimes.pause_forms import ChangeEndForm, EndOfPauseForm, PauseForForm
@@ -90,28 +90,8 @@ def _answer(request: PageRequest, project: Project, key: ApiKey, said: str, undo
         )
     else:
         # Without Undo, because it would undo somebody else's change.
-        warn(request, _unchanged(key))
+        warn(request, why_unchanged(key))
     return key_row(request, project, key) if wants_partial(request) else go_back(request, project, key)
-
-
-def _unchanged(key: ApiKey) -> str:
-    """The key's current standing, for somebody whose page was older."""
-    if key.is_reported:
-        return (
-            f"{key.name} was reported as leaked in the meantime and stays paused. Nothing was changed. "
-            "Re-enable it only if you are sure that nobody else has the secret."
-        )
-    if key.is_paused and key.resumes_at:
-        return f"{key.name} was paused already, until {in_words(key.resumes_at)}. Nothing was changed."
-    if key.is_paused:
-        return f"{key.name} was paused already. Nothing was changed."
-    if key.is_expired:
-        return f"{key.name} has expired. Nothing was changed."
-    if re_enabled_itself(key):
-        are = what_requests_are(key)
-        return f"The pause of {key.name} ended by itself. Requests using it are {are}. Nothing was changed."
-    status = "active already" if key.standing.lets_in else f"not paused, and its status is {key.standing.label}"
-    return f"{key.name} was {status}. Nothing was changed."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -96,7 +96,7 @@ def withdraw(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
 
 def _answer(request: PageRequest, project: Project, key: ApiKey, change: Callable[..., Any], said: str) -> HttpResponse:
     """Ends the key's offer, if it has one. The service knows to whom the key is offered."""
-    found = KeyOffer.objects.filter(key=key).select_related("key__project", "to").first()
+    found = KeyOffer.objects.filter(key=key).select_related("key__project", "to", "by").first()
     try:
         if found is None:
             raise services.OfferGone

@@ -19,10 +19,15 @@ class Command(MemberCommand):
     def answer(self, **options: Any) -> Answer:
         project, role = find_project(options["project_id"]), Role(options["role"])
         user = find_user(options["email"], also_inactive=True)
+        if user.deleted_at:
+            raise CommandError(
+                f"The account {user.public_id} was deleted by its person and cannot be activated again. "
+                "Choose another account."
+            )
         if not user.is_active and not project.memberships.filter(user=user).exists():
             raise CommandError(
                 f"The account {named_user(user)} is deactivated. Reactivate it in the admin first "
-                f"(/admin/accounts/user/{user.pk}/change/), or choose another account."
+                "(search for its id at /admin/accounts/user/), or choose another account."
             )
         changed = change(project, user, role)
         return Answer(

@@ -9,15 +9,19 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.core import mail
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import address_clashes
+from accounts.admin import UserCreationForm
 from accounts.models import User
 from accounts.own_account.deletion import StillNeeded, delete_account, obstacles_of
 from accounts.services import SHOWN, reactivate_account
+from accounts.sign_up.first_password import prepare_account
 from apikeys import audit_kinds as key_kinds
 from apikeys.hand_over.models import KeyOffer
 from apikeys.keys.services import create_key, delete_key, rename_key
@@ -27,6 +31,7 @@ from projects import audit_kinds
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.recording import record
 from projects.invitations.models import Invitation
+from projects.invitations.services import invite
 from projects.members.memberships import change_member
 from projects.models import Membership
 from projects.permissions import Role
@@ -191,3 +196,39 @@ def test_an_email_that_waits_for_the_person_is_not_sent(person):
     delete_account(user=person)
     assert [email.about for email in Email.objects.all()] == [person.public_id]
     assert not mail.outbox
+
+
+def test_an_account_that_took_the_address_of_nobody_in_advance_does_not_stop_the_deletion(inside, person):
+    taken = f"{person.public_id}@deleted.invalid".lower()
+    stranger = UserFactory()
+    User.objects.filter(pk=stranger.pk).update(email=taken)
+    assert inside.post(PAGE, CONFIRMED)["Location"] == LOGIN
+    person.refresh_from_db()
+    stranger.refresh_from_db()
+    assert person.deleted_at is not None
+    assert person.email.endswith("@deleted.invalid")
+    assert (person.email != taken, stranger.email) == (True, taken)
+
+
+@pytest.mark.parametrize("domain", ["deleted.invalid", "Deleted.INVALID", "moving.invalid"])
+def test_nobody_can_take_an_address_of_nobody(inside, person, owner, domain):
+    """Every way to an address: sign-up, a change of address, an invitation, a command, the admin."""
+    wanted = f"{person.public_id}@{domain}"
+    shown = text(Client().post(SIGN_UP, {"email": wanted, "password1": PASSWORD}))
+    assert f"Addresses of {domain.lower()} are reserved. Use another one." in shown
+    assert "are reserved" in text(inside.post(reverse("account_email"), {"email": wanted, "action_add": "1"}))
+    for make in (
+        lambda: prepare_account(email=wanted),
+        lambda: User.objects.create_user(wanted),
+        lambda: invite(project=ProjectFactory(created_by=owner), emails=[wanted], role=Role.VIEWER, by=None),
+    ):
+        with pytest.raises(ValidationError, match="are reserved"):
+            make()
+    assert UserCreationForm({"email": wanted, "usable_password": "false"}).errors["email"]
+    assert not User.objects.filter(email__iexact=wanted).exists()
+    assert not EmailAddress.objects.filter(email__iexact=wanted).exists()
+
+
+def test_an_account_that_was_deleted_is_no_address_to_settle(inside, person):
+    inside.post(PAGE, CONFIRMED)
+    assert address_clashes.find(User, EmailAddress).refused == []

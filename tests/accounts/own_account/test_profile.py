@@ -1,8 +1,12 @@
 """A person's name, which other people see beside the address."""
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from accounts.admin import UserEditForm
+from accounts.models import User
+from accounts.sign_up.first_password import prepare_account
 from tests.support.places.pages import page, text
 
 pytestmark = pytest.mark.nodb
@@ -47,3 +51,24 @@ def test_an_admin_changes_the_name_by_the_same_rule(signed_in, admin, person):
     client.post(change, {"name": " Ada  L. "})
     person.refresh_from_db()
     assert person.name == "Ada L."
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("grace@example.com", "A name cannot contain @."),
+        ("ada@x,", "A name cannot contain @."),
+        ("grace\uff20example.com", "A name cannot contain @."),
+        ("An operator of this server", "This name means somebody else on this server."),
+        ("AN OPERATOR OF THIS SERVER.", "This name means somebody else on this server."),
+        ("A deleted account", "This name means somebody else on this server."),
+    ],
+)
+def test_no_name_reads_as_an_address_or_as_nobody(inside, person, name, words):
+    """On the page, in the admin and by a command."""
+    answer = inside.post(reverse("account_profile"), {"name": name})
+    assert (answer.status_code, words in text(answer)) == (422, True)
+    assert not User.objects.filter(name=name).exists()
+    assert UserEditForm({"name": name}, instance=person).errors["name"]
+    with pytest.raises(ValidationError, match=words):
+        prepare_account(email="new@example.com", name=name)

@@ -10,8 +10,11 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from apikeys.keys.services import create_key
 from apikeys.secrets import secret_format
 from common.outbox import senders
+from projects.permissions import Role
+from tests.support.factories import MembershipFactory, ProjectFactory
 from tests.support.people.accounts import PASSWORD, is_signed_in, log_in, mailed_code, totp_code
 from tests.support.people.lying_provider import begin, sign_in
 from tests.support.places.pages import text
@@ -106,8 +109,16 @@ def test_an_account_that_was_registered_in_advance_loses_everything_that_lets_so
     EmailAddress.objects.create(user=person, email="attacker@example.com")
     TOTP.activate(person, generate_totp_secret())
     SocialAccount.objects.create(user=person, provider="https://old.example", uid="attacker")
+    User.objects.filter(pk=person.pk).update(name="Eve")
+    project = ProjectFactory(name="Planted", created_by=person)
+    MembershipFactory(project=project, user=person, role=Role.OWNER)
+    key = create_key(project=project, name="Billing", by=person).key
 
     assert sign_in(client, trusted, email=person.email)["Location"] == "/"
+    assert "So its API keys were paused: Billing in Planted." in text(client.get("/", follow=True))
+    key.refresh_from_db()
+    person.refresh_from_db()
+    assert (key.state, person.name) == ("paused", "")
     assert is_signed_in(client), "no second factor of the attacker is asked for"
     assert attacker.get(reverse("account_email")).status_code == 302, "the attacker is signed out"
     log_in(attacker, person)

@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from accounts.services import deactivate_account
+from accounts.own_account.deletion import delete_account
+from accounts.services import deactivate_account, reactivate_account
 from apikeys.hand_over import services
 from apikeys.hand_over.models import KeyOffer
 from apikeys.hand_over.services import OfferGone
@@ -19,6 +20,7 @@ from apikeys.lifetimes.ends import end_key
 from apikeys.models import ApiKey
 from projects.locks import ProjectGone
 from projects.members.memberships import change_member
+from projects.models import Project
 from projects.permissions import Role
 from projects.services import delete_project
 from tests.support.calls.api_client import bearer
@@ -214,6 +216,75 @@ def test_an_offer_ends_with_its_reason(end, api_key, owner, colleague):
     with pytest.raises((OfferGone, KeyGone, ProjectGone, ValidationError)):
         services.accept(offer=offer, by=colleague)
     assert people_of(other)[0] == owner.email
+
+
+def maker_became_developer(project: Project, maker: User) -> None:
+    change_member(project=project, user=maker, role=Role.DEVELOPER, by=None, address=OFFICE)
+
+
+def maker_was_removed(project: Project, maker: User) -> None:
+    change_member(project=project, user=maker, role=None, by=None, address=OFFICE)
+
+
+def maker_left(project: Project, maker: User) -> None:
+    change_member(project=project, user=maker, role=None, by=maker, address=OFFICE)
+
+
+def maker_was_deactivated(project: Project, maker: User) -> None:
+    deactivate_account(user=maker, by=None, address=OFFICE)
+
+
+def maker_deleted_the_account(project: Project, maker: User) -> None:
+    delete_account(user=maker, address=OFFICE)
+
+
+MAKER_LOSES = [
+    maker_became_developer,
+    maker_was_removed,
+    maker_left,
+    maker_was_deactivated,
+    maker_deleted_the_account,
+]
+
+
+@pytest.mark.parametrize("lose", MAKER_LOSES)
+def test_an_offer_ends_when_its_maker_may_not_make_it_any_more(lose, project, api_key, colleague):
+    """The maker gets the right again, and the offer stays ended."""
+    maker = MembershipFactory(project=project, user=UserFactory()).user
+    offer = offered(api_key, colleague, maker)
+    lose(project, maker)
+    assert not KeyOffer.objects.exists()
+    event = api_key.events.latest("pk")
+    by = maker if lose in (maker_left, maker_deleted_the_account) else None
+    assert (event.kind, event.by, event.address) == ("key_offer_withdrawn", by, OFFICE)
+    assert event.before == colleague.email
+    if lose is not maker_deleted_the_account:
+        reactivate_account(user=maker, by=None)
+        change_member(project=project, user=maker, role=Role.OWNER, by=None)
+    with pytest.raises(OfferGone):
+        services.accept(offer=offer, by=colleague)
+
+
+@pytest.mark.parametrize("end", [removed, became_viewer, deactivated])
+def test_an_offer_that_ends_with_its_receiver_leaves_an_event(end, api_key, owner, colleague):
+    offered(api_key, colleague, owner)
+    end(api_key, owner, colleague)
+    event = api_key.events.latest("pk")
+    assert (event.kind, event.before) == ("key_offer_withdrawn", colleague.email)
+
+
+@pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER, None])
+def test_nobody_accepts_the_offer_of_a_person_who_may_not_make_it(role, project, api_key, colleague):
+    """Also if the offer is still there: another release, which does not end it, may have changed the member."""
+    membership = MembershipFactory(project=project, user=UserFactory())
+    offer = offered(api_key, colleague, membership.user)
+    if role is None:
+        membership.delete()
+    else:
+        project.memberships.filter(pk=membership.pk).update(role=role)
+    with pytest.raises(OfferGone):
+        services.accept(offer=offer, by=colleague)
+    assert people_of(api_key)[0] != colleague.email
 
 
 def test_a_member_who_becomes_an_owner_keeps_the_offer(api_key, owner, colleague):

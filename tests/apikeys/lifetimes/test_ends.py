@@ -53,8 +53,8 @@ def test_the_rejection_names_the_instant_of_the_end(api_key):
     have_ended(api_key)
     verdict = verify(f"Bearer {api_key.secret}")
     assert verdict.message == (
-        f"This API key expired on {api_key.expires_at:%-d %B %Y, %H:%M} UTC. An owner of the project can extend it in "
-        "its settings, or create a new one."
+        f"This API key expired on {api_key.expires_at:%-d %B %Y, %H:%M} UTC. An owner or a developer of the project "
+        "can extend it in its settings, or create a new one."
     )
 
 

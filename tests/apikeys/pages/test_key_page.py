@@ -1,6 +1,9 @@
 """A key's own page, and renaming a key."""
 
+import itertools
+import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +12,8 @@ from django.utils import timezone
 
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key
+from apikeys.lifetimes.ends import end_key
+from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
 from apikeys.usage import counting
 from apikeys.usage.models import KeyUse
@@ -157,3 +162,20 @@ def test_pause_and_undo_on_the_keys_page_come_back_to_it(client, api_key):
         assert client.post(action(name, api_key), headers=here).headers["Location"] == action("key", api_key)
     gone = client.post(action("delete", api_key), headers=here)
     assert gone.headers["Location"] == page("apikeys:settings", api_key.project) + "#api-keys"
+
+
+@pytest.mark.parametrize("make", ["plain", "paused", "ended", "deleted", "rolled"])
+def test_no_heading_skips_a_level(make, client, api_key, owner):
+    """Also where nothing asks for attention between the name of the key and its requests."""
+    change = {
+        "paused": pause_key,
+        "ended": end_key,
+        "deleted": delete_key,
+        "rolled": partial(roll_key, overlap=Overlap.DAY),
+    }.get(make)
+    if change:
+        change(key=api_key, by=owner)
+    answer = client.get(action("key", api_key))
+    levels = [int(level) for level in re.findall(r"<h([1-6])\b", answer.content.decode())]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels

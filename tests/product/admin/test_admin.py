@@ -19,6 +19,7 @@ from accounts.models import User
 from apikeys import admin as apikeys_admin
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import create_key, delete_key
+from apikeys.lifetimes.ends import end_key
 from apikeys.models import ApiKey
 from apikeys.usage.models import UnmatchedUse
 from projects.audit_log.models import AuditEvent
@@ -121,18 +122,26 @@ def test_a_key_whose_pause_has_ended_can_be_paused_in_the_admin(site, api_key):
     pause_key(key=api_key, by=None, until=timezone.now() + timedelta(hours=1))
     lapsed = {"paused_at": timezone.now() - timedelta(hours=1), "resumes_at": timezone.now() - timedelta(minutes=1)}
     ApiKey.objects.filter(pk=api_key.pk).update(**lapsed)
-    assert "is active already" in act(site, "re_enable", api_key)
+    assert "ended by itself. Requests using it are allowed." in act(site, "re_enable", api_key)
     ApiKey.objects.filter(pk=api_key.pk).update(state="paused", **lapsed)
     assert "1 API key was paused." in act(site, "pause", api_key)
 
 
-@pytest.mark.parametrize(("action", "answer"), [("pause", "is paused already"), ("re_enable", "is active already")])
+@pytest.mark.parametrize(("action", "answer"), [("pause", "was paused already"), ("re_enable", "was active already")])
 def test_an_action_that_changes_nothing_says_so_and_leaves_no_event(site, api_key, action, answer):
     if action == "pause":
         pause_key(key=api_key, by=None)
     events = AuditEvent.objects.count()
     assert answer in act(site, action, api_key)
     assert AuditEvent.objects.count() == events
+
+
+@pytest.mark.parametrize("action", ["pause", "re_enable"])
+def test_an_action_on_an_expired_key_says_that_it_has_expired(site, api_key, action):
+    end_key(key=api_key, by=None)
+    said = act(site, action, api_key)
+    assert f"{api_key.name} has expired. Nothing was changed." in said
+    assert "already" not in said
 
 
 @pytest.mark.parametrize("action", ["pause", "re_enable"])

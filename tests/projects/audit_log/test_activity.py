@@ -14,6 +14,7 @@ from django.urls import reverse
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
 from projects.audit_log import activity
+from projects.audit_log.kinds import Subject, all_kinds
 from projects.audit_log.models import AuditEvent
 from projects.members.memberships import change_member
 from projects.permissions import Role
@@ -208,6 +209,17 @@ def test_the_file_has_a_line_for_each_event_that_the_filters_show(client, busy, 
     done_by = [(row[1], row[2]) for row in rows_of(client.get(of(busy, "activity_csv")))[1:]]
     assert ("Key reported as leaked", "") in done_by
     assert ("Key paused", "An operator of this server") in done_by
+
+
+@pytest.mark.parametrize("kind", [kind for kind in all_kinds() if kind.names_person], ids=lambda kind: kind.code)
+def test_a_person_who_is_invited_or_offered_a_key_stands_under_member_in_the_file(
+    kind, client, project, api_key, owner
+):
+    of = {"key": api_key} if kind.subject == Subject.KEY else {"role": "viewer"}
+    AuditEvent.objects.create(project=project, kind=kind.code, by=owner, before="ada@example.com", **of)
+    answer = client.get(reverse("apikeys:activity_csv", args=[project.public_id]), {"kind": kind.code})
+    [row] = [dict(zip(HEADING, line, strict=True)) for line in rows_of(answer)[1:]]
+    assert (row["member"], row["before"], row["after"]) == ("ada@example.com", "", "")
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("//evil")', "+1", "x;=1+1", "＝1"])

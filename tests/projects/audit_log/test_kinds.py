@@ -35,6 +35,8 @@ def test_a_kind_has_an_icon_a_sentence_a_filter_and_words_for_an_email_or_nobody
     assert slots(kind) <= SLOTS[kind.subject]
     assert ("by" in slots(kind)) != kind.by_anybody, "the sentence names the person, if the person is known"
     assert ("before" in slots(kind)) == kind.names
+    assert kind.names_person <= kind.names
+    assert kind.names_person or kind.subject != Subject.INVITATION
     assert (kind.code, kind.label) in list(kinds.choices())
     assert kind.log_event in set(Event)
     email = kind.email
@@ -45,6 +47,7 @@ def test_a_kind_has_an_icon_a_sentence_a_filter_and_words_for_an_email_or_nobody
         assert email.what.endswith(".")
         assert email.advice.endswith(".")
         assert email.section or email.why, "the email says why it was sent"
+        assert bool(email.to_member) == (kind.subject == Subject.MEMBER), "the person may not do what owners may"
 
 
 @pytest.mark.nodb

@@ -203,9 +203,9 @@ def test_another_account_reads_both_addresses_and_switches(link, project, person
     assert role_of(ADDRESS, project) == "developer"
 
 
-def test_a_member_comes_straight_to_the_project_and_keeps_their_role(link, project, person, owner, signed_in):
-    """H3: the role was changed in the meantime."""
-    change_member(project=project, user=person, role=Role.VIEWER, by=owner)
+def test_a_member_comes_straight_to_the_project_and_keeps_their_role(link, project, person, signed_in):
+    """H3: they became one in the meantime, by another release, which did not end the invitation."""
+    MembershipFactory(project=project, user=person, role=Role.VIEWER)
     client = signed_in(person)
     assert open_link(client, link).headers["Location"] == DASHBOARD.format(project.public_id)
     before = AuditEvent.objects.count()
@@ -252,6 +252,22 @@ def test_an_account_that_somebody_registered_in_advance_is_taken_from_them(link,
     assert answer.status_code == 302
     assert log_in(Client(), user, PASSWORD).status_code == 200
     assert log_in(Client(), user, NEW_PASSWORD).status_code == 302
+
+
+def test_a_double_click_signs_nobody_out(link, project):
+    """Both requests have the cookie that the browser had before. The second one leads where the first one led."""
+    client, twin = Client(), Client()
+    client.post(SIGN_UP, {"email": ADDRESS, "password1": PASSWORD})
+    open_link(client, link)
+    twin.cookies["sessionid"] = client.cookies["sessionid"].value
+    for sender in (client, twin):
+        answer = sender.post(ACCEPT)
+        while answer.headers["Location"] == PAGE:
+            answer = sender.get(PAGE)
+        assert answer.headers["Location"] == "/accounts/password/set/"
+        assert "sessionid" not in answer.cookies or answer.cookies["sessionid"].value
+        assert is_signed_in(sender)
+    assert client.get("/projects/").status_code == 200
 
 
 def test_an_account_with_a_confirmed_address_keeps_everything(link, project, person, signed_in):

@@ -10,6 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.own_account.deletion import delete_account
+from accounts.services import deactivate_account, reactivate_account
 from projects.audit_log.models import AuditEvent
 from projects.invitations import services
 from projects.invitations.models import Invitation
@@ -55,6 +57,10 @@ def test_the_invited_person_gets_a_link_and_every_owner_gets_news(project, owner
         assert f"{line}\n" in email.body
     assert "as a viewer" in email.body
     assert f"until {timezone.now() + services.LIFETIME:%-d %B %Y}" in email.body
+    [news] = [message for message in found if message.to == [owner.email]]
+    assert f"\nPerson: {ADDRESS}\nRole: Viewer\n" in news.body
+    assert "Before:" not in news.body
+    assert f"/projects/{project.public_id}/members/\n" in news.body
     [invitation] = Invitation.objects.all()
     assert (invitation.email, invitation.role, invitation.by) == (ADDRESS, "viewer", owner)
     event = AuditEvent.objects.get(kind="invited")
@@ -207,10 +213,71 @@ def test_an_invitation_is_worth_as_much_as_its_inviter(project, owner):
     mailed = digest_of(token_of(mailed_link()))
     change_member(project=project, user=second, role=Role.DEVELOPER, by=owner)
     assert find(mailed) is None
-    services.copy_link(invitation=invitation, by=owner)
-    assert find(mailed) is None
+    with pytest.raises(InvitationGone):
+        services.copy_link(invitation=invitation, by=owner)
     change_member(project=project, user=second, role=Role.OWNER, by=owner)
     assert find(mailed) is None
+
+
+def demoted(project, user):
+    change_member(project=project, user=user, role=Role.DEVELOPER, by=None)
+
+
+def removed(project, user):
+    change_member(project=project, user=user, role=None, by=None)
+
+
+def left(project, user):
+    change_member(project=project, user=user, role=None, by=user)
+
+
+def deactivated(project, user):
+    deactivate_account(user=user, by=None)
+
+
+def deleted(project, user):
+    delete_account(user=user)
+
+
+@pytest.mark.parametrize("lose", [demoted, removed, left, deactivated, deleted])
+def test_the_links_of_an_inviter_who_lost_the_right_stay_dead_when_it_comes_back(lose, project, owner):
+    """H3: the mailed and the copied link. Each invitation that ends leaves an event; others stay."""
+    second = MembershipFactory(project=project).user
+    invitation, other = invited(project, second), invited(project, owner, "other@example.com")
+    links = [token_of(mailed_link()), services.copy_link(invitation=invitation, by=second)[1].split("/")[-2]]
+    lose(project, second)
+    event = AuditEvent.objects.get(kind="invitation_revoked")
+    assert (event.before, event.by) == (ADDRESS, second if lose in (left, deleted) else None)
+    if lose is not deleted:
+        reactivate_account(user=second, by=None)
+        change_member(project=project, user=second, role=Role.OWNER, by=None)
+    assert [find(digest_of(link)) for link in links] == [None, None]
+    assert list(Invitation.objects.pending()) == [other]
+
+
+def test_an_old_link_gives_no_role_to_a_person_who_came_in_another_way_and_was_removed(project, owner):
+    """H3: invited as an owner, added as a viewer by an operator, then removed."""
+    invitation, other = invited(project, owner, role=Role.OWNER), invited(project, owner, "other@example.com")
+    link = digest_of(token_of(mailed_link()))
+    person = UserFactory(email=ADDRESS)
+    change_member(project=project, user=person, role=Role.VIEWER, by=None)
+    assert find(link) is None
+    event = AuditEvent.objects.get(kind="invitation_revoked")
+    assert (event.before, event.by, event.role) == (ADDRESS, None, "owner")
+    change_member(project=project, user=person, role=None, by=owner)
+    with pytest.raises(InvitationGone):
+        services.accept(digest=link, by=person)
+    with pytest.raises(InvitationGone):
+        services.resend(invitation=invitation, by=owner)
+    assert list(Invitation.objects.pending()) == [other]
+
+
+@pytest.mark.parametrize("by_themselves", [True, False])
+def test_an_invitation_that_another_release_left_pending_ends_when_its_person_goes(by_themselves, project, owner):
+    invited(project, owner, role=Role.OWNER)
+    person = MembershipFactory(project=project, user=UserFactory(email=ADDRESS), role=Role.VIEWER).user
+    change_member(project=project, user=person, role=None, by=person if by_themselves else owner)
+    assert not Invitation.objects.pending().exists()
 
 
 def test_nothing_is_done_for_a_person_who_may_no_longer_invite_or_for_what_is_gone(project, owner, viewer, outsider):

@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from accounts.models import User
 from projects.audit_log.models import AuditEvent
@@ -79,6 +80,10 @@ def test_a_command_that_cannot_be_carried_out_says_what_to_do(project, owner, ou
     User.objects.filter(pk=outsider.pk).update(is_active=False)
     with pytest.raises(CommandError, match="Reactivate it in the admin first"):
         run("setrole", project.public_id, outsider.email, "viewer")
+    User.objects.filter(pk=outsider.pk).update(deleted_at=timezone.now())
+    with pytest.raises(CommandError, match=r"was deleted by its person and cannot be activated again\.") as refused:
+        run("setrole", project.public_id, outsider.public_id, "viewer")
+    assert f"/{outsider.pk}/" not in str(refused.value)
     delete_project(project=project, by=owner)
     for words in (("listmembers",), ("setrole", owner.email, "viewer"), ("removemember", owner.email)):
         with pytest.raises(CommandError, match=f"No project '{project.public_id}'"):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -11,6 +12,7 @@ from projects.audit_log.models import AuditEvent
 from projects.models import Membership
 from projects.permissions import Permission, Role, reason
 from tests.support.factories import MembershipFactory, UserFactory
+from tests.support.people.invitations import invited
 from tests.support.places.pages import HTMX, page, text
 from tests.support.stored.rows import many_members
 
@@ -50,9 +52,10 @@ def test_the_page_says_who_is_in_the_project_in_which_role(client, project, owne
     first, second, third = rows(client.get(members_of(project)))
     assert first.startswith("owner@example.com You Owner The last owner.")
     assert second.startswith("Dev Eloper developer@example.com")
-    assert "Last sign-in just now" in second
+    assert "Last sign-in: just now" in second
     assert third.startswith("viewer@example.com Deactivated")
-    assert "Last sign-in Never" in third
+    assert "Last sign-in: Never" in third
+    assert all("Member since:" in row and "Last sign-in:" in row for row in (first, second, third))
     sidebar = client.get(page("apikeys:dashboard", project), follow=True).content.decode()
     names = [name for name in ("Activity", "Members", "Settings") if f" {name}</a" in " ".join(sidebar.split())]
     assert names == ["Activity", "Members", "Settings"]
@@ -283,3 +286,28 @@ def test_an_old_page_brings_no_removed_person_back(headers, client, project, vie
     assert "viewer@example.com is no longer a member. Nothing was changed." in said
     assert not project.memberships.filter(user=viewer, role="owner").exists()
     assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("projects:members", None),
+        ("projects:leave", None),
+        ("projects:invite", {"emails": "nobody", "role": "viewer"}),
+        ("projects:copy_invitation_link", {}),
+        ("projects:change_role", {"role": "none"}),
+        ("apikeys:remove_member", None),
+    ],
+)
+def test_the_sidebar_marks_members_on_all_of_its_pages(name, form, client, project, owner, viewer):
+    """Also on answers to forms, which have addresses of their own."""
+    rest = {
+        "projects:copy_invitation_link": lambda: [invited(project, owner).public_id],
+        "projects:change_role": lambda: [viewer.public_id],
+        "apikeys:remove_member": lambda: [viewer.public_id],
+    }
+    address = reverse(name, args=[project.public_id, *rest.get(name, list)()])
+    answer = client.get(address) if form is None else client.post(address, form)
+    assert answer.status_code in (200, 422)
+    marked = re.findall(r'<a\s+href="([^"]+)"\s+aria-current="page"', answer.content.decode())
+    assert marked == [members_of(project)]

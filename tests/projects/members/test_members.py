@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from projects.audit_log.models import AuditEvent
-from projects.members.memberships import NoLongerAllowed, change_member, manage_member
+from projects.members.memberships import NoLongerAllowed, change_member, let_in, manage_member
 from projects.models import Membership, Project
 from projects.permissions import Role
 from projects.services import choose_mails, delete_project
@@ -86,6 +86,26 @@ def test_every_change_in_the_admin_leaves_one_event_and_one_email_each(
     for line in ("Project: Acme Weather", "Person: outsider@example.com", "Role: Viewer", "By: admin@example.com"):
         assert f"{line}\n" in email.body
     assert "You get this email because you are this person, or because you own the project." in email.body
+
+
+def test_owners_read_how_to_undo_a_change_and_the_person_whom_to_ask(project, owner, second, outsider, told, settings):
+    """Owners get the address of the Members page. The person, who may not see it any more, gets one email."""
+    page = f"{settings.BASE_URL}/projects/{project.public_id}/members/"
+    change = partial(change_member, project=project, user=outsider)
+    undone = [
+        (told(change, role=Role.VIEWER, by=second), "remove the person on the project's Members page."),
+        (told(change, role=Role.OWNER, by=second), "choose another role for the person on the project's Members page."),
+        (told(change, role=None, by=second), "invite the person again on the project's Members page."),
+        (told(let_in, project=project, user=outsider, role=Role.VIEWER), "remove the person on the project's Members"),
+        (told(change, role=None, by=outsider), "If they deleted their account, they need a new one."),
+    ]
+    for found, how in undone:
+        assert addressees(found) == sorted([owner.email, second.email, outsider.email])
+        for email in found:
+            words = " ".join(email.body.split())
+            to_owner = email.to != [outsider.email]
+            assert (how in words, f"\n{page}\n" in email.body) == (to_owner, to_owner)
+            assert ("ask the operators of this server to undo it" in words) != to_owner
 
 
 def test_a_membership_keeps_its_person_and_its_project(project, owner, second, outsider, admin, signed_in):
