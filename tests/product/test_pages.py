@@ -27,7 +27,7 @@ QUERIES = {
     "projects:create": 4,
     "projects:delete": 4,
     "projects:members": 9,
-    "projects:leave": 5,
+    "projects:leave": 6,
     "apikeys:dashboard": 10,
     "apikeys:onboarding": 5,
     "apikeys:settings": 8,

@@ -66,7 +66,7 @@ def second(project) -> User:
     return user
 
 
-FORMS = 35
+FORMS = 36
 
 
 @pytest.mark.parametrize("number", range(FORMS))
