@@ -4,6 +4,7 @@ A code stands in one table. Code that refuses names the refusal itself, so that 
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +23,8 @@ class Refusal:
 
     def worded(self, *, shows_files: bool) -> "Refusal":
         """The refusal in the words of a server whose API has files, or has none."""
-        return self if shows_files else replace(self, **dict(self.without_files))
+        others: dict[str, Any] = {} if shows_files else dict(self.without_files)
+        return replace(self, **others)
 
 
 BAD_REQUEST = Refusal(
