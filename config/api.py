@@ -77,7 +77,8 @@ def _method_answer(request: HttpRequest, allowed: set[str]) -> HttpResponse:
 
 def _refusals_of(operation: dict[str, Any]) -> list[Refusal]:
     own = REFUSALS.get(operation["tags"][0], ())
-    return [*(OF_A_KEY if _asks_for_a_key(operation) else ()), *own, *GENERAL]
+    found = (*(OF_A_KEY if _asks_for_a_key(operation) else ()), *own, *GENERAL)
+    return [refusal.worded(shows_files=settings.BRAND.shows_files) for refusal in found]
 
 
 def _asks_for_a_key(operation: dict[str, Any]) -> bool:
@@ -157,7 +158,7 @@ def _handle(handler: Callable[..., HttpResponse], *exceptions: type[Exception]) 
 
 
 def _too_large(request: HttpRequest, error: Exception) -> HttpResponse:
-    return error_response(request, REQUEST_TOO_LARGE)
+    return error_response(request, REQUEST_TOO_LARGE.worded(shows_files=settings.BRAND.shows_files))
 
 
 def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -191,10 +191,11 @@ class ReferencePage(DocsBase):
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
         ]
+        files = settings.BRAND.shows_files
         context = {
             "operations": operations,
             "api_url": url,
-            "refusals": [refusal for refusal in ALL if settings.BRAND.shows_files or refusal not in OF_FILES],
+            "refusals": [x.worded(shows_files=files) for x in ALL if files or x not in OF_FILES],
             "error_example": highlighted(_as_json(ERROR), "json"),
         }
         return render(request, "api/docs.html", context)

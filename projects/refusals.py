@@ -25,4 +25,19 @@ STORAGE_EXCEEDED = Refusal(
     help="delete some",
 )
 
-OF_FILES = (TOO_MANY_FILES, FILE_TOO_LARGE, STORAGE_EXCEEDED)
+LENGTH_REQUIRED = Refusal(
+    code="length_required",
+    status=411,
+    message="Send the Content-Length of the body; it cannot be chunked.",
+    when="an upload without Content-Length",
+    help="send it; do not send the body chunked",
+)
+UNSUPPORTED_MEDIA_TYPE = Refusal(
+    code="unsupported_media_type",
+    status=415,
+    message="Send the file as multipart/form-data, in the field 'file'.",
+    when="an upload that is not `multipart/form-data`",
+    help="send it as a form",
+)
+
+OF_FILES = (TOO_MANY_FILES, LENGTH_REQUIRED, FILE_TOO_LARGE, STORAGE_EXCEEDED, UNSUPPORTED_MEDIA_TYPE)

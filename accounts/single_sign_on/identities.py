@@ -77,7 +77,7 @@ def _exchanged(code: str, visit: Visit) -> Identity:
         issuer=settings.OIDC_ISSUER,
         subject=claims["sub"],
         address=address if isinstance(address, str) else "",
-        is_address_verified=about.get("email_verified") in (True, "true"),  # some providers write a text
+        is_address_verified=about.get("email_verified") is True,  # a boolean (OpenID Connect Core 1.0, 5.1)
         authenticated_at=id_tokens.authenticated_at(claims),
     )
 

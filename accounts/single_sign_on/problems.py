@@ -50,7 +50,7 @@ class TooManyFailures(Problem):
 
     def __init__(self, seconds: int) -> None:
         text = "Too many sign-ins from your network have failed. Try again in a minute."
-        super().__init__("too_many_failures", "Too many attempts", text, HTTPStatus.TOO_MANY_REQUESTS)
+        super().__init__("too_many_failed", "Too many attempts", text, HTTPStatus.TOO_MANY_REQUESTS)
         self.retry_seconds, self.keeps_visit = seconds, True
 
 

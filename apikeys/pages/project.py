@@ -292,7 +292,7 @@ def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:
 @require_safe
 def help_page(request: PageRequest) -> HttpResponse:
     context = snippet_context(request) | {
-        "refusals": (*OF_A_KEY, UNAVAILABLE),
+        "refusals": (*OF_A_KEY, UNAVAILABLE.worded(shows_files=settings.BRAND.shows_files)),
         "roles": Role,
         "rights_of_roles": rights_of_roles(),
         "those_who_manage": those_who(Permission.MANAGE_MEMBERS),

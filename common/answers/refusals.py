@@ -3,7 +3,8 @@
 A code stands in one table. Code that refuses names the refusal itself, so that status, message and headers follow.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +19,12 @@ class Refusal:
     outcome: str = ""  # as the call is counted for its key; "" where it is counted for no key
     reason: str = ""  # the outcome in words
     bearer_error: str = ""  # the `error` of RFC 6750 in WWW-Authenticate, which every 401 carries
+    without_files: tuple[tuple[str, str], ...] = ()  # the texts that are others if SHOW_FILES is off
+
+    def worded(self, *, shows_files: bool) -> "Refusal":
+        """The refusal in the words of a server whose API has files, or has none."""
+        others: dict[str, Any] = {} if shows_files else dict(self.without_files)
+        return replace(self, **others)
 
 
 BAD_REQUEST = Refusal(
@@ -40,6 +47,7 @@ NOT_FOUND = Refusal(
     message="There is nothing here. Check the address and the id.",
     when="no such address, or no such file in the key's project",
     help="check address and id",
+    without_files=(("when", "no such address"), ("help", "check the address")),
 )
 METHOD_NOT_ALLOWED = Refusal(
     code="method_not_allowed",
@@ -55,13 +63,6 @@ REQUEST_TIMEOUT = Refusal(
     when="the client stopped in the middle of the body, for `CLIENT_SECONDS` (60) or for good",
     help="send it again",
 )
-LENGTH_REQUIRED = Refusal(
-    code="length_required",
-    status=411,
-    message="Send the Content-Length of the body; it cannot be chunked.",
-    when="an upload without Content-Length",
-    help="send it; do not send the body chunked",
-)
 REQUEST_TOO_LARGE = Refusal(
     code="request_too_large",
     status=413,
@@ -69,13 +70,11 @@ REQUEST_TOO_LARGE = Refusal(
     "secrets.",
     when="the form holds more than one file, or too many or too large other fields; a report of more than 256 KiB",
     help="send the field `file` alone; fewer secrets at once",
-)
-UNSUPPORTED_MEDIA_TYPE = Refusal(
-    code="unsupported_media_type",
-    status=415,
-    message="Send the file as multipart/form-data, in the field 'file'.",
-    when="an upload that is not `multipart/form-data`",
-    help="send it as a form",
+    without_files=(
+        ("message", "The body holds more than this call takes: a report too many secrets."),
+        ("when", "a report of more than 256 KiB"),
+        ("help", "send fewer secrets at once"),
+    ),
 )
 INVALID = Refusal(
     code="invalid",
@@ -83,6 +82,7 @@ INVALID = Refusal(
     message="A parameter or a field is missing or out of range.",
     when="a parameter is out of range, a field of a report is missing, or the field `file` is missing or has no name",
     help="do as the message says",
+    without_files=(("when", "a parameter is out of range, or a field of a report is missing"),),
 )
 INTERNAL_ERROR = Refusal(
     code="internal_error",
@@ -91,6 +91,10 @@ INTERNAL_ERROR = Refusal(
     when="something broke on the server",
     help="report it with the request's id",
 )
+_UNAVAILABLE_WITHOUT_FILES = (
+    "the server cannot reach its database, so it allows no request; or it receives as many bodies as it can, and read "
+    "nothing of this one"
+)
 UNAVAILABLE = Refusal(
     code="unavailable",
     status=503,
@@ -98,9 +102,10 @@ UNAVAILABLE = Refusal(
     when="the server cannot reach its database, so it allows no request; or it sends or receives as many files or "
     "bodies as it can, and read nothing of this one; or a file's bytes cannot be read or written",
     help="wait as `Retry-After` says",
+    without_files=(("when", _UNAVAILABLE_WITHOUT_FILES),),
 )
 
 GENERAL = (
-    *(BAD_REQUEST, HTTPS_REQUIRED, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, LENGTH_REQUIRED),
-    *(REQUEST_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, INTERNAL_ERROR, UNAVAILABLE),
+    *(BAD_REQUEST, HTTPS_REQUIRED, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT),
+    *(REQUEST_TOO_LARGE, INVALID, INTERNAL_ERROR, UNAVAILABLE),
 )

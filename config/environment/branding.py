@@ -18,6 +18,16 @@ MOST_CHARACTERS = 40
 _NOT_IN_A_NAME = set('<>"\\:')
 # Snippets contain both as they are, in six languages.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+# A person who pastes a snippet with such a name breaks their shell, or what it starts. zsh also knows `path`.
+_OF_SHELLS = {
+    *("_", "PATH", "HOME", "IFS", "ENV", "BASH_ENV", "SHELL", "SHELLOPTS", "BASHOPTS", "PWD", "OLDPWD", "CDPATH"),
+    *("FPATH", "MANPATH", "USER", "LOGNAME", "UID", "EUID", "GID", "EGID", "PPID", "HOSTNAME", "HOST", "TERM", "TZ"),
+    *("LANG", "LANGUAGE", "TMPDIR", "TEMP", "TMP", "PS1", "PS2", "PS3", "PS4", "PROMPT", "PROMPT_COMMAND", "RANDOM"),
+    *("SECONDS", "LINENO", "OPTARG", "OPTIND", "STATUS", "EDITOR", "VISUAL", "PAGER", "DISPLAY", "COMSPEC", "PATHEXT"),
+    *("SYSTEMROOT", "WINDIR", "USERPROFILE", "PYTHONPATH", "PYTHONHOME", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT"),
+    *("CLASSPATH", "GOPATH", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+}
+_OF_LOADERS = ("LD_", "DYLD_", "LC_", "BASH_FUNC_")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _LONGEST_PATH = 200
 
@@ -56,6 +66,10 @@ def _key_variable(name: str) -> str:
     if not _VARIABLE.fullmatch(variable):
         problem = "it must be the name of an environment variable: letters, digits and _, at most 64, no digit first."
         raise env.refusal("KEY_VARIABLE", problem)
+    if variable.upper().startswith(_OF_LOADERS) or variable.upper() in _OF_SHELLS:
+        raise env.refusal(
+            "KEY_VARIABLE", f"shells and programs use {variable} for something else. Choose another name."
+        )
     return variable
 
 

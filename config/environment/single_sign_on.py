@@ -4,11 +4,14 @@ What cannot work is refused before the server starts: every function raises Impr
 variable's name.
 """
 
+import os
+
 from config.environment.given_addresses import is_web_address
 from config.environment.variables import PRODUCTION, given, listed, refusal
 
 _WAYS = ["password", "oidc"]
 # The length of the column that holds the issuer.
+_DISCOVERY = "/.well-known/openid-configuration"
 _LONGEST_ISSUER, _LONGEST_NAME = 200, 40
 
 
@@ -20,6 +23,9 @@ def ways(name: str) -> list[str]:
             raise refusal(name, f"{way!r} is no way to sign in. Write password, oidc, or both with a comma.")
     if "oidc" in found and not given("OIDC_ISSUER"):
         raise refusal(name, "oidc needs OIDC_ISSUER.")
+    for variable in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_NAME"):
+        if os.environ.get(variable) and os.environ.get(f"{variable}_FILE"):
+            raise refusal(variable, f"{variable}_FILE is set too. Set one of them.")
     for needed in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"):
         if given("OIDC_ISSUER") and not given(needed):
             raise refusal(needed, "it is missing, and OIDC_ISSUER is set.")
@@ -34,6 +40,8 @@ def issuer(name: str) -> str:
     schemes = ("https",) if PRODUCTION else ("https", "http")
     if address and (set(address) & set("?#@\"'") or not is_web_address(address, *schemes)):
         raise refusal(name, f"it is not an {' or '.join(f'{scheme}://' for scheme in schemes)} address with a host.")
+    if address.rstrip("/").endswith(_DISCOVERY):
+        raise refusal(name, f"leave out {_DISCOVERY} at its end. The server adds it.")
     if len(address) > _LONGEST_ISSUER or not address.isascii():
         raise refusal(name, f"it may have at most {_LONGEST_ISSUER} characters, all of them ASCII.")
     return address

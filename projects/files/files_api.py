@@ -13,13 +13,19 @@ from ninja import Field, P, QueryEx, Router, Schema, Status
 
 from accounts.models import User
 from common.answers.envelope import Refused, envelope, list_envelope
-from common.answers.refusals import INVALID, LENGTH_REQUIRED, UNSUPPORTED_MEDIA_TYPE
+from common.answers.refusals import INVALID
 from common.answers.schemas import ErrorAnswer, ListAnswer, ObjectAnswer
 from common.client_address import client_address
 from common.slow_clients import transfers
 from projects.files import storage
 from projects.models import File, Project
-from projects.refusals import FILE_TOO_LARGE, STORAGE_EXCEEDED, TOO_MANY_FILES
+from projects.refusals import (
+    FILE_TOO_LARGE,
+    LENGTH_REQUIRED,
+    STORAGE_EXCEEDED,
+    TOO_MANY_FILES,
+    UNSUPPORTED_MEDIA_TYPE,
+)
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100

@@ -73,7 +73,20 @@ def test_snippets_name_a_call_that_answers_if_this_servers_api_has_no_files(read
 
 WRONG = {
     "BRAND_NAME": ["a\nb", "a\tb", "a\u200bb", "a\u202eb", "x" * 41, "a<b", "a>b", 'a"b', "a\\b", "a: b", "\u3164"],
-    "KEY_VARIABLE": ["1KEY", "A KEY", "A-KEY", "A$KEY", "$(id)", "KEY=1", "K" * 65, "SCHLÜSSEL"],
+    "KEY_VARIABLE": [
+        "1KEY",
+        "A KEY",
+        "A-KEY",
+        "A$KEY",
+        "$(id)",
+        "KEY=1",
+        "K" * 65,
+        "SCHLÜSSEL",
+        "PATH",
+        "home",
+        "IFS",
+        "LD_PRELOAD",
+    ],
     "SNIPPET_PATH": [
         "files",
         "/",

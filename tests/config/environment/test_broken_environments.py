@@ -152,6 +152,14 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a provider without TLS": ({**PROVIDER, "OIDC_ISSUER": "http://login.example.com"}, "OIDC_ISSUER"),
     "a provider that is no address": ({**PROVIDER, "OIDC_ISSUER": "login.example.com"}, "OIDC_ISSUER"),
     "a provider with a query": ({**PROVIDER, "OIDC_ISSUER": "https://login.example.com?a=b"}, "OIDC_ISSUER"),
+    "an address of discovery": (
+        {**PROVIDER, "OIDC_ISSUER": "https://login.example.com/.well-known/openid-configuration"},
+        "OIDC_ISSUER: leave out /.well-known/openid-configuration",
+    ),
+    "a provider's secret in two places": (
+        {**PROVIDER, "OIDC_CLIENT_SECRET_FILE": __file__},
+        "OIDC_CLIENT_SECRET: OIDC_CLIENT_SECRET_FILE is set too",
+    ),
     "an endless provider": ({**PROVIDER, "OIDC_ISSUER": f"https://login.example.com/{'a' * 200}"}, "OIDC_ISSUER"),
     "a provider with a name of two lines": ({**PROVIDER, "OIDC_NAME": "Ac\nme"}, "OIDC_NAME"),
     "a trust that is neither on nor off": ({**PROVIDER, "OIDC_TRUST_EMAIL": "maybe"}, "OIDC_TRUST_EMAIL"),
