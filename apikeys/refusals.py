@@ -6,11 +6,10 @@ API, gateway, integrations, help page, API reference and docs/api.md are made or
 from operator import attrgetter
 
 from common.answers.refusals import GENERAL, INTERNAL_ERROR, UNAVAILABLE, Refusal
-from projects.permissions import Permission, one_who
 from projects.refusals import OF_FILES
 
-# Who can let a key in again.
-_ONE = one_who(Permission.MANAGE_KEYS)
+# Who can let a key in again, as projects/permissions.py says. This table imports no models.
+WHO_MANAGES_KEYS = "an owner or a developer"
 
 KEY_MISSING = Refusal(
     code="key_missing",
@@ -39,9 +38,9 @@ KEY_UNKNOWN = Refusal(
 KEY_PAUSED = Refusal(
     code="key_paused",
     status=401,
-    message=f"This API key is paused. {_ONE.capitalize()} of the project can re-enable it in its settings.",
+    message=f"This API key is paused. {WHO_MANAGES_KEYS.capitalize()} of the project can re-enable it in its settings.",
     when="the key is paused",
-    help=f"ask {_ONE} of the project to re-enable it",
+    help=f"ask {WHO_MANAGES_KEYS} of the project to re-enable it",
     outcome="paused",
     reason="paused",
     bearer_error="invalid_token",
@@ -49,10 +48,10 @@ KEY_PAUSED = Refusal(
 KEY_EXPIRED = Refusal(
     code="key_expired",
     status=401,
-    message=f"This API key has expired. {_ONE.capitalize()} of the project can extend it in its settings, or create a "
-    "new one.",
+    message=f"This API key has expired. {WHO_MANAGES_KEYS.capitalize()} of the project can extend it in its settings, "
+    "or create a new one.",
     when="the key's end has come; `message` names the instant",
-    help=f"use another key, or ask {_ONE} of the project to extend it",
+    help=f"use another key, or ask {WHO_MANAGES_KEYS} of the project to extend it",
     outcome="expired",
     reason="expired",
     bearer_error="invalid_token",

@@ -20,7 +20,7 @@ class LatchkeyConfig(AppConfig):
         from config.serving.private_files import mend
         from projects import security_events as _projects  # noqa: F401
         from projects.audit_log import lost_emails  # noqa: F401
-        from projects.invitations import receivers  # noqa: F401
+        from projects.invitations import ended_invitations  # noqa: F401
         from projects.members import sole_owners  # noqa: F401
 
         housekeeper.give(*housekeeping.TASKS)

@@ -106,6 +106,13 @@ def choose_mails(*, project: Project, by: User, choice: Mapping[str, bool], addr
         record(event, project=project, by=by, address=address, before=before, after=after)
 
 
+def choose_mails_of(choices: Mapping[Project, Mapping[str, bool]], *, by: User, address: str | None = None) -> None:
+    """The choices of several projects, all or none."""
+    with transaction.atomic():
+        for project, choice in choices.items():
+            choose_mails(project=project, by=by, choice=choice, address=address)
+
+
 def _switched_on(member: Membership) -> str:
     """The kinds of emails that the member gets, as words."""
     return ", ".join(kind for kind in MAIL_KINDS if getattr(member, f"mail_{kind}")) or "none"

@@ -1,7 +1,6 @@
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -87,9 +86,7 @@ def _choose_mails_of_projects(request: PageRequest) -> HttpResponse:
     named = set(filter(str.isprintable, request.POST.getlist("project")[:PAGE_SIZE]))
     found = Project.objects.of(request.user, can=Permission.GET_MAILS).filter(public_id__in=named).order_by("pk")
     choices = {project: MailsForm(request.POST, prefix=project.public_id).choice() for project in found}
-    with transaction.atomic():
-        for project, choice in choices.items():
-            services.choose_mails(project=project, by=request.user, choice=choice, address=client_address(request))
+    services.choose_mails_of(choices, by=request.user, address=client_address(request))
     if choices:
         announce(request, "Notification settings saved.")
     if gone := len(named) - len(choices):

@@ -106,7 +106,7 @@ def keys_counted(project: Project, period: Period) -> Counted:
     deletion left no time on the key. Those keys come last, the newest deletion first.
     """
     start = starts(period)[0]
-    columns = ("project", "public_id", "name", *STORED_FACTS, "last_used_at", "last_refused_at")
+    columns = ("project", "public_id", "name", *STORED_FACTS, "ends_when_quiet", "last_used_at", "last_refused_at")
     keys = project.api_keys.select_related("responsible").only(*columns, "responsible__is_active")
     called = Q(last_used_at__gte=start) | Q(last_refused_at__gte=start)
     last_call = Greatest(Coalesce("last_used_at", "last_refused_at"), Coalesce("last_refused_at", "last_used_at"))

@@ -10,6 +10,7 @@ from apikeys.refusals import ALL, LET_IN, OF_A_KEY, OUTCOMES
 from apikeys.usage.models import KeyUse
 from common.answers.envelope import error_body, error_headers
 from common.answers.refusals import UNAVAILABLE
+from projects.permissions import Permission, one_who
 from tests.support.calls.openapi import document_of, operations
 from tests.support.environment import REPOSITORY
 from tests.support.places.pages import page
@@ -21,6 +22,11 @@ EACH = pytest.mark.parametrize("refusal", ALL, ids=BY_CODE)
 @pytest.mark.nodb
 def test_each_code_is_in_the_table_once():
     assert len(ALL) == len(BY_CODE)
+
+
+@pytest.mark.nodb
+def test_the_table_names_the_roles_that_manage_keys():
+    assert one_who(Permission.MANAGE_KEYS) == refusals.WHO_MANAGES_KEYS
 
 
 @pytest.mark.nodb

@@ -106,7 +106,7 @@ def test_a_conversion_ends_sessions_keeps_every_other_row_and_encrypts_what_was_
     assert all(
         len(after[table]) == len(before[table]) for table in CHANGED - {"django_migrations", "usersessions_usersession"}
     )
-    ada = User.objects.get(email="ada@xn--mller-kva.test")
+    ada = User.objects.only("email").get(email="ada@xn--mller-kva.test")  # other columns come with migrate
     assert EmailAddress.objects.filter(user=ada, email=ada.email, verified=True).exists()
     assert SEED not in repr(list(Authenticator.objects.values_list("data")))
     if ON_SQLITE:

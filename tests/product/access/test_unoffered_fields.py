@@ -13,7 +13,7 @@ from projects.invitations.models import Invitation
 from projects.models import File, Project
 from projects.permissions import Role
 from tests.support.factories import MembershipFactory, UserFactory
-from tests.support.places.access import ACCESS, BODIES, MODELS, OURS, recently_signed_in
+from tests.support.places.access import ACCESS, BODIES, KEY, MODELS, OURS, recently_signed_in
 from tests.support.places.routes import NEVER
 
 pytestmark = pytest.mark.nodb
@@ -30,8 +30,9 @@ def forms_of(project: Project, key: ApiKey, second: User, invitation: Invitation
     """Every form of ours with valid values, and allauth's forms that write users. `second` is another owner."""
     ids = {"project_id": project.public_id, "key_id": key.public_id, "user_id": second.public_id}
     ids["invitation_id"] = invitation.public_id
+    bodies = BODIES | {KEY + "hand-over/": {"how": "offer", "to": second.public_id}}
     ours = [
-        Form(route.path(**ids), BODIES.get(route.pattern, {}))
+        Form(route.path(**ids), bodies.get(route.pattern, {}))
         for route in OURS
         if route.is_page and "POST" in ACCESS[route.pattern] and route.pattern not in {"favicon.ico"}
     ]
