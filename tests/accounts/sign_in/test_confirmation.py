@@ -16,7 +16,7 @@ from apikeys.models import ApiKey
 from apikeys.standing import KeyState
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
-from tests.product.access.test_recent_authentication import ASKS, KEY, MEMBER, PROJECT
+from tests.product.access.test_recent_authentication import ASKS, INVITATION, KEY, MEMBER, PROJECT
 from tests.support.people.accounts import totp_code
 from tests.support.people.confirmation import asks, confirm, reverse_delete
 from tests.support.people.sessions import age
@@ -174,15 +174,23 @@ AGAIN = {
     PROJECT + "mails/": "choose again, then press Save",
     PROJECT + "members/leave/": "press Leave project again",
     MEMBER + "role/": "choose the role again, then press Save",
-    MEMBER + "remove/": "press Remove again",
+    MEMBER + "remove/": "press Remove member again",
+    PROJECT + "invitations/": "enter the addresses again",
+    INVITATION + "resend/": "press Resend again",
+    INVITATION + "link/": "press Copy link again",
+    KEY + "hand-over/": "press Hand over again",
+    KEY + "offer/accept/": "press Accept again",
 }
 CARRIED_OUT = {KEY + "copy/", KEY + "reveal/"}
 
 
 @pytest.mark.parametrize("pattern", sorted({pattern for way, pattern in ASKS if way == "POST"} - CARRIED_OUT))
-def test_the_page_after_the_confirmation_says_that_the_action_was_not_done(aged, project, api_key, viewer, pattern):
+def test_the_page_after_the_confirmation_says_that_the_action_was_not_done(
+    aged, project, api_key, viewer, invitation, pattern
+):
     """T55: without script."""
     ids = {"project_id": project.public_id, "key_id": api_key.public_id, "user_id": viewer.public_id}
+    ids["invitation_id"] = invitation.public_id
     path = next(route for route in all_routes() if route.pattern == pattern).path(**ids)
     asked = aged.post(path, BODIES.get(pattern, {})).headers["Location"]
     page = confirm(aged, asked, follow=True)
