@@ -305,7 +305,9 @@ def single_sign_on(world, secrets):
     with LyingProvider().running() as provider:
         settings.SIGN_IN, settings.OIDC_ISSUER, settings.OIDC_SECONDS = ["password", "oidc"], provider.issuer, 60.0
         settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
-        sign_in_at(browser(), provider, email=person.email)
+        used = UserFactory(email="used@example.com", password=PASSWORD)
+        EmailAddress.objects.create(user=used, email=used.email, verified=True, primary=True)
+        sign_in_at(browser(), provider, email=used.email)
         settings.OIDC_TRUST_EMAIL = True
         sign_in_at(browser(), provider, email=grace.email)
         client = browser()

@@ -69,6 +69,8 @@ def hostile(field: Any, attacker: User) -> Any:
         return attacker.pk if field.related_model is User else field.related_model._default_manager.earliest("pk").pk
     if isinstance(field, models.BooleanField):
         return "on"
+    if field.name == "name":
+        return "Taken over"  # a name that reads as an address is refused, and the rest of the form with it
     return field.choices[0][0] if field.choices else "taken-over@example.com"
 
 
