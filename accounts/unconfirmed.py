@@ -78,7 +78,7 @@ def clear_at_first_confirmation(request: HttpRequest, email_address: EmailAddres
     if request.user.pk == user.pk:
         return
     if identity := connections.claimed(request, user):
-        _give_to(request, user, identity)
+        _clear(request, user, identity=identity)
         return
     others = EmailAddress.objects.filter(user=user, verified=True).exclude(pk=email_address.pk)
     if others.exists():
@@ -87,19 +87,20 @@ def clear_at_first_confirmation(request: HttpRequest, email_address: EmailAddres
     if signing_in and signing_in.user_pk == user.pk and not pending_reset(request):
         connections.drop_all_except(user, own)
         return
-    with transaction.atomic():
-        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        paused = confirm_and_clear(user, subjects=own, address=client_address(request))
+    user = _clear(request, user, subjects=own)
     if pending_reset(request):
         # The reset goes on, although the account has just changed.
         remember_at_reset(request, user)
-    say_what_was_paused(request, paused)
 
 
-def _give_to(request: HttpRequest, user: User, identity: Identity) -> None:
-    """For a person who came from the provider, and has proven with a code that they read the emails of the address."""
+def _clear(
+    request: HttpRequest, user: User, *, subjects: Collection[str] = (), identity: Identity | None = None
+) -> User:
+    """The account as it is now. `identity` is a person who came from the provider, and is connected with it."""
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        paused = confirm_and_clear(user, address=client_address(request))
-        connections.insert(user, identity)
+        paused = confirm_and_clear(user, subjects=subjects, address=client_address(request))
+        if identity:
+            connections.insert(user, identity)
     say_what_was_paused(request, paused)
+    return user

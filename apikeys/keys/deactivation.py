@@ -29,7 +29,7 @@ from common.outbox.enqueueing import enqueue
 from projects.audit_kinds import MEMBER_LEFT, MEMBER_REMOVED, PROJECT_RENAMED
 from projects.audit_log.kinds import Email
 from projects.audit_log.models import AuditEvent
-from projects.audit_log.owner_emails import circumstances
+from projects.audit_log.owner_emails import Line, circumstances
 from projects.members.sole_owners import projects_of_nobody_else
 from projects.models import Membership
 from projects.permissions import Permission
@@ -118,10 +118,7 @@ def _tell_owners(user: User, words: Email, by: User | None, address: str | None)
     for email, named in projects.items():
         shown = [("Project", name) for name in named[:SHOWN]]
         further = [("And further projects", str(len(named) - SHOWN))] if len(named) > SHOWN else []
-        lines = [("Account", user.email), *shown, *further, *circumstances(by, address)]
-        text = render_to_string("projects/owner_email.txt", {"words": words, "lines": lines}).strip() + "\n"
-        subject = f"{settings.EMAIL_SUBJECT_PREFIX}{words.subject}: {user.email}"
-        messages.append(EmailMessage(subject, text, to=[email]))
+        messages.append(_email(user, words, email, [*shown, *further, *circumstances(by, address)]))
     enqueue(messages, about=user.public_id)
 
 
@@ -162,10 +159,14 @@ def _pause(key: ApiKey, user: User, address: str | None) -> bool:
 
 def _of_paused_keys(user: User, to: str, names: list[str], address: str | None) -> EmailMessage:
     further = [("And further keys", str(len(names) - SHOWN))] if len(names) > SHOWN else []
-    lines = [("Account", user.email), *[("Key", name) for name in names[:SHOWN]], *further]
-    lines += circumstances(user, address, nobody=True)
-    text = render_to_string("projects/owner_email.txt", {"words": _PAUSED, "lines": lines}).strip() + "\n"
-    return EmailMessage(f"{settings.EMAIL_SUBJECT_PREFIX}{_PAUSED.subject}: {user.email}", text, to=[to])
+    shown = [("Key", name) for name in names[:SHOWN]]
+    return _email(user, _PAUSED, to, [*shown, *further, *circumstances(user, address, nobody=True)])
+
+
+def _email(user: User, words: Email, to: str, lines: list[Line]) -> EmailMessage:
+    context = {"words": words, "lines": [("Account", user.email), *lines]}
+    text = render_to_string("projects/owner_email.txt", context).strip() + "\n"
+    return EmailMessage(f"{settings.EMAIL_SUBJECT_PREFIX}{words.subject}: {user.email}", text, to=[to])
 
 
 @receiver(deletion_asked)
