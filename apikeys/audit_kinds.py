@@ -1,5 +1,6 @@
 """The kinds of events that keys and their secrets have."""
 
+from apikeys.bounds import bound_kinds  # noqa: F401  registers them
 from common.security_log import Event
 from projects.audit_log.kinds import NOBODY, Email, Kind, Subject, register
 

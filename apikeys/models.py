@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.models import User
+from apikeys.bounds.restrictions import Restrictions
+from apikeys.bounds.restrictions import read as read_restrictions
 from apikeys.standing import (
     AHEAD,
     PASSED,
@@ -172,6 +174,8 @@ class ApiKey(models.Model):
     refused_calls = models.PositiveBigIntegerField(default=0, db_default=0)
     last_refused_at = models.DateTimeField(null=True)
     last_refused_address = models.GenericIPAddressField(null=True)
+    # What the key may do: access, networks and limits (apikeys/bounds/restrictions.py). None: everything.
+    restrictions = models.JSONField(null=True)
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -236,6 +240,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def bounds(self) -> Restrictions:
+        """What the key may do. Raises Unreadable."""
+        return read_restrictions(self.restrictions)
 
     @property
     def created_by(self) -> User:
@@ -343,6 +352,7 @@ class ApiKey(models.Model):
 
 
 # Django finds the models of these rooms here.
+from apikeys.bounds import models as _bounds  # noqa: E402, F401
 from apikeys.hand_over import models as _hand_over  # noqa: E402, F401
 from apikeys.lifetimes import models as _lifetimes  # noqa: E402, F401
 from apikeys.usage import models as _usage  # noqa: E402, F401

@@ -76,6 +76,65 @@ FORBIDDEN = Refusal(
     outcome="forbidden",
     reason="account deactivated",
 )
+ADDRESS_REFUSED = Refusal(
+    code="address_refused",
+    status=403,
+    message="This API key may not be used from this address. "
+    f"{WHO_MANAGES_KEYS.capitalize()} of the project can allow it in its settings.",
+    when="the key is restricted to addresses, and this is none of them; `message` names it",
+    help=f"ask {WHO_MANAGES_KEYS} of the project to allow the address",
+    outcome="address",
+    reason="address not allowed",
+)
+READ_ONLY = Refusal(
+    code="read_only",
+    status=403,
+    message="This API key is read only. It may make GET, HEAD and OPTIONS requests. Use another key to change things.",
+    when="the key is read only, and the method is not GET, HEAD or OPTIONS",
+    help="use a key with full access",
+    outcome="access",
+    reason="access not allowed",
+)
+METHOD_UNKNOWN = Refusal(
+    code="method_unknown",
+    status=403,
+    message="This API key is read only, and the gateway does not say which method the request has. "
+    "The operator of this API has to pass it on as X-Forwarded-Method or X-Original-Method.",
+    when="the key is read only, and the gateway names no method, or two different ones",
+    help="the operator's gateway has to pass the method on ([gateways.md](gateways.md))",
+    outcome="access",
+    reason="access not allowed",
+)
+INSUFFICIENT_SCOPE = Refusal(
+    code="insufficient_scope",
+    status=403,
+    message="This API key does not have a scope that this call needs. "
+    f"{WHO_MANAGES_KEYS.capitalize()} of the project can add it in its settings.",
+    when="the key has chosen scopes, and lacks one that the call needs; `message` names it",
+    help=f"use another key, or ask {WHO_MANAGES_KEYS} of the project to add the scope",
+    outcome="access",
+    reason="access not allowed",
+    bearer_error="insufficient_scope",
+)
+RATE_LIMITED = Refusal(
+    code="rate_limited",
+    status=429,
+    message="This API key, or its project, has made as many requests as its rate limit allows. "
+    "Wait as Retry-After says.",
+    when="the rate limit of the key or of its project is used up until the next second, minute or hour",
+    help="wait as `Retry-After` says; `RateLimit` tells what is left before it is used up",
+    outcome="rate",
+    reason="rate limit",
+)
+QUOTA_REACHED = Refusal(
+    code="quota_reached",
+    status=429,
+    message="This API key, or its project, has used up its quota. It works again when the next day or month begins.",
+    when="the quota of the key or of its project is used up until the next day or month (UTC); `message` names it",
+    help=f"wait as `Retry-After` says, or ask {WHO_MANAGES_KEYS} of the project to raise the quota",
+    outcome="quota",
+    reason="quota",
+)
 TOO_MANY_FAILURES = Refusal(
     code="too_many_failures",
     status=429,
@@ -100,7 +159,10 @@ TOO_MANY_REPORTS = Refusal(
     help="wait as `Retry-After` says",
 )
 
-OF_A_KEY = (KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, KEY_PAUSED, KEY_EXPIRED, KEY_DELETED, FORBIDDEN, TOO_MANY_FAILURES)
+OF_A_KEY = (
+    *(KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, KEY_PAUSED, KEY_EXPIRED, KEY_DELETED, FORBIDDEN),
+    *(ADDRESS_REFUSED, READ_ONLY, METHOD_UNKNOWN, INSUFFICIENT_SCOPE, RATE_LIMITED, QUOTA_REACHED, TOO_MANY_FAILURES),
+)
 OF_REPORTS = (SIGNATURE_REFUSED, TOO_MANY_REPORTS)
 # What every call can answer.
 OF_EVERY_CALL = (INTERNAL_ERROR, UNAVAILABLE)

@@ -25,7 +25,10 @@ from ninja.openapi.schema import OpenAPISchema
 from apikeys.api.report import router as report_router
 from apikeys.api.verify_and_me import VERIFY_DOCUMENT
 from apikeys.api.verify_and_me import router as me_router
+from apikeys.bounds.access import SAFE_METHODS
+from apikeys.bounds.scopes import FILES_READ, FILES_WRITE
 from apikeys.refusals import OF_A_KEY, OF_EVERY_CALL, OF_REPORTS
+from apikeys.verify.integrations.judge import with_limits
 from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
 from common.answers.envelope import error_response
 from common.answers.refusals import GENERAL, INVALID, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, UNAVAILABLE, Refusal
@@ -39,6 +42,8 @@ from projects.refusals import OF_FILES
 View = Callable[..., HttpResponse]
 
 ERROR_SCHEMA = "#/components/schemas/ErrorAnswer"
+
+_ASKING = ("ApiKeyAuth", "FilesAuth")
 
 # The refusals that calls of these tags can answer, beside those of a key and those of every call.
 REFUSALS = {"Files": OF_FILES, "Reports": OF_REPORTS}
@@ -59,7 +64,7 @@ def _in_envelope(view: View) -> View:
         finally:
             request.method = method
         if response.status_code != 405:
-            return response
+            return with_limits(request, response)
         return _method_answer(request, set(response["Allow"].split(", ")))
 
     return answer
@@ -82,7 +87,7 @@ def _refusals_of(operation: dict[str, Any]) -> list[Refusal]:
 
 
 def _asks_for_a_key(operation: dict[str, Any]) -> bool:
-    return {ApiKeyAuth.__name__: []} in operation.get("security", [])
+    return any(name in scheme for scheme in operation.get("security", []) for name in _ASKING)
 
 
 def _describe_answers(operation: dict[str, Any]) -> None:
@@ -99,6 +104,13 @@ def _describe_answers(operation: dict[str, Any]) -> None:
             meanings = [f"`{refusal.code}`: {refusal.when}." for refusal in refusals if refusal.status == status]
             answer["description"] = " ".join(meanings) or phrase
     operation["responses"] = dict(sorted(answers.items()))
+
+
+class FilesAuth(ApiKeyAuth):
+    """Asks for the scope that a call to the files needs, by its method."""
+
+    def scopes_of(self, request: HttpRequest) -> list[str]:
+        return [FILES_READ if request.method in SAFE_METHODS else FILES_WRITE]
 
 
 class Api(ninja_internals.Api):
@@ -135,7 +147,7 @@ api = Api(
 )
 api.add_router("/me", me_router)
 if settings.BRAND.shows_files:
-    api.add_router("/files", files_router)
+    api.add_router("/files", files_router, auth=FilesAuth())
 api.add_router("/report", report_router)
 answer_refusals(api)
 

@@ -68,6 +68,8 @@ class Project(models.Model):
     show_once = models.BooleanField(
         default=False, db_default=False, help_text="A key's secret is shown at its creation only, and stored nowhere."
     )
+    # A rate limit and a quota for all keys together, which the operator sets. The app of keys says what stands here.
+    limits = models.JSONField(null=True, editable=False)
 
     members: models.ManyToManyField[User, Membership] = models.ManyToManyField(
         User, through="Membership", related_name="projects"

@@ -18,6 +18,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import audit_kinds
+from apikeys.bounds.checks import check_restrictions
+from apikeys.bounds.restrictions import UNRESTRICTED, Restrictions, column_of
 from apikeys.hand_over.models import KeyOffer
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
@@ -102,36 +104,40 @@ def create_key(
     form_token: str | None = None,
     address: str | None = None,
     expires_at: datetime | None = None,
+    restrictions: Restrictions = UNRESTRICTED,
 ) -> NewKey:
     """Returns a new active key and its secret; the same key again for a form that is submitted twice.
 
-    Raises ValidationError for a name that breaks the rule or is taken, for an end that is not allowed, or at one of the
-    project's limits; ShownOnce for the second submission where secrets are shown once; ProjectGone if the project was
-    deleted; VaultUnavailable without a key ring.
+    Raises ValidationError for a name that breaks the rule or is taken, for an end or restrictions that are not allowed,
+    or at one of the project's limits; ShownOnce for the second submission where secrets are shown once; ProjectGone if
+    the project was deleted; VaultUnavailable without a key ring.
     """
     name = clean_name(name)
     end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
     with transaction.atomic():
         project = lock_project(project)
-        if before := key_of_form(project, form_token, lambda key: _refuse_other_fields(key, name, expires_at)):
+        is_same = lambda key: _refuse_other_fields(key, name, expires_at, restrictions)  # noqa: E731
+        if before := key_of_form(project, form_token, is_same):
             return before
         check_end(expires_at, created_at=timezone.now())
+        check_restrictions(restrictions)
         creation_limits.refuse_name(name, project)
         creation_limits.refuse_too_many(project)
         with creation_limits.unique_name():
-            new = insert_key(project, by, name=name, form_token=form_token or None, **end)
+            column = column_of(restrictions)
+            new = insert_key(project, by, name=name, form_token=form_token or None, restrictions=column, **end)
         record(audit_kinds.CREATED, project=project, key=new.key, by=by, address=address)
         return new
 
 
-def _refuse_other_fields(key: ApiKey, name: str, expires_at: datetime | None) -> None:
-    """Raises ValidationError if the form that created `key` is sent again with another name or end."""
+def _refuse_other_fields(key: ApiKey, name: str, expires_at: datetime | None, restrictions: Restrictions) -> None:
+    """Raises ValidationError if the form that created `key` is sent again with another name, end or restrictions."""
     is_same = key.expires_at == expires_at
     if key.expires_at and expires_at and not is_same:
         # An end in so many days is counted from the moment at which the form is sent, in whole minutes.
         length, again = key.expires_at - key.created_at, expires_at - timezone.now()
         is_same = abs(length - again) <= timedelta(minutes=1)
-    if key.replaces_id or key.name != name or not is_same:
+    if key.replaces_id or key.name != name or not is_same or key.bounds != restrictions:
         raise form_was_used(key)
 
 

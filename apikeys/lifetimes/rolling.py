@@ -156,6 +156,7 @@ def _replace(row: ApiKey, project: Project, by: User, form_token: str | None) ->
     check_end(expires_at, created_at=now)
     end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
     columns = {"name": names.new, "replaces": row, "created_at": now, "form_token": form_token or None}
+    columns["restrictions"] = row.restrictions
     with creation_limits.unique_name():
         ApiKey.objects.filter(pk=row.pk).update(name=names.old)
         return insert_key(project, by, **columns, **end)

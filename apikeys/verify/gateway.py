@@ -15,9 +15,10 @@ import structlog
 from django.conf import settings
 
 from apikeys import refusals
-from apikeys.verify import verification
+from apikeys.bounds.limits import Headers
+from apikeys.verify import asking, verification
 from common.answers.envelope import error_body, error_headers
-from common.answers.refusals import HTTPS_REQUIRED, INTERNAL_ERROR, NOT_FOUND, Refusal
+from common.answers.refusals import HTTPS_REQUIRED, INTERNAL_ERROR, INVALID, NOT_FOUND, Refusal
 from common.client_address import address_of, forwarded_protocol
 from common.public_ids import new_public_id
 from common.security_log import Event, record
@@ -44,27 +45,32 @@ class Answer(NamedTuple):
 
 
 def answer(environ: Environ, request_id: str) -> Answer:
-    """204 with the identity, or the refusal. Every method gets the same answer, and the body is never read.
+    """204 with the identity, or the refusal. The body is never read.
 
     Below PATH the answer is 200 instead of 204. The rest of the path and the query are the client's and are never read.
     """
     if not _is_secure_enough(environ):
         return _refusal(HTTPS_REQUIRED, request_id)
+    is_below = environ["PATH_INFO"] != PATH
+    try:
+        asked = asking.below_verify(environ) if is_below else asking.at_verify(environ)
+    except asking.AskedMalformed as error:
+        return _refusal(INVALID, request_id, str(error))
     authorization = environ.get("HTTP_AUTHORIZATION")
-    identity, refusal, message = verification.verify(authorization, address_of(environ))
+    identity, refusal, message, also = verification.verify(authorization, address_of(environ), asked)
     if identity is None:
-        return _refusal(refusal, request_id, message)
+        return _refusal(refusal, request_id, message, also)
     headers = [
+        *also,
         *_expires(identity.key_expires_at),
         ("X-Latchkey-Key", identity.key_id),
         ("X-Latchkey-Project", identity.project_id),
         ("X-Latchkey-User", identity.user_id),
+        ("X-Latchkey-Scopes", identity.scopes),
         ("X-Request-Id", request_id),
         ("Cache-Control", "no-store"),
     ]
-    if environ["PATH_INFO"] == PATH:
-        return Answer(204, headers, b"")
-    return Answer(200, [*headers, ("Content-Length", "0")], b"")
+    return Answer(200, [*headers, ("Content-Length", "0")], b"") if is_below else Answer(204, headers, b"")
 
 
 def _expires(at: float | None) -> list[tuple[str, str]]:
@@ -90,7 +96,7 @@ def _is_secure_enough(environ: Environ) -> bool:
     return bool(scheme == "https")
 
 
-def _refusal(refusal: Refusal, request_id: str, message: str = "") -> Answer:
+def _refusal(refusal: Refusal, request_id: str, message: str = "", also: Headers = ()) -> Answer:
     """The refusal, with its body also in a header, for gateways that discard a body (nginx's auth_request)."""
     body = json.dumps(error_body(request_id, refusal, message))
     headers = [
@@ -99,7 +105,7 @@ def _refusal(refusal: Refusal, request_id: str, message: str = "") -> Answer:
         ("X-Content-Type-Options", "nosniff"),
         ("X-Latchkey-Refusal", body),
         ("X-Request-Id", request_id),
-        *error_headers(refusal).items(),
+        *(error_headers(refusal) | dict(also)).items(),
     ]
     return Answer(refusal.status, headers, body.encode("ascii"))
 

@@ -1,7 +1,8 @@
 """Header in, verdict out: the one rule that decides for the API and for `/verify`.
 
 One indexed query, no ORM objects, nothing cached: a pause or a deletion holds for every check that starts after its
-answer. This module never writes to the database.
+answer. Only a limit of the key or of its project makes a check write, and then only once for a block of requests
+(apikeys/bounds/budgets.py).
 """
 
 import functools
@@ -20,14 +21,28 @@ from django.views.decorators.debug import sensitive_variables
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import User
+from apikeys.bounds import access, limits
+from apikeys.bounds.access import FULL, Asked
+from apikeys.bounds.limits import Headers
+from apikeys.bounds.restrictions import NO_LIMITS, UNRESTRICTED, Unreadable, read_text
+from apikeys.bounds.scopes import vocabulary
 from apikeys.models import ApiKey
-from apikeys.refusals import KEY_DELETED, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING, KEY_UNKNOWN, TOO_MANY_FAILURES
+from apikeys.refusals import (
+    INSUFFICIENT_SCOPE,
+    KEY_DELETED,
+    KEY_EXPIRED,
+    KEY_MALFORMED,
+    KEY_MISSING,
+    KEY_UNKNOWN,
+    LET_IN,
+    TOO_MANY_FAILURES,
+)
 from apikeys.secrets import secret_format, vault
 from apikeys.standing import UNKNOWN, Facts, standing_of
 from apikeys.usage import counting
 from apikeys.verify import failed_keys, malformed, prepared_lookup
 from common import database_deadline, outages
-from common.answers.refusals import UNAVAILABLE, Refusal
+from common.answers.refusals import INVALID, UNAVAILABLE, Refusal
 from common.instants import in_words
 from projects.models import Project
 
@@ -51,6 +66,8 @@ class Identity(NamedTuple):
     user_email: Annotated[str, "u.email"]
     # Seconds since 1970, or None if the key never ends; one of the facts below.
     key_expires_at: float | None = None
+    # What the key may do: names of scopes, separated by spaces; `*` for full access, `read` for read only.
+    scopes: str = FULL
 
 
 # The facts that the standing follows from, each with its column.
@@ -70,15 +87,19 @@ _OF_IDENTITY = [
 _COLUMNS: list[tuple[str, Any]] = [
     *_OF_IDENTITY,
     *((_FACTS[fact], kind) for fact, kind in get_type_hints(Facts).items()),
+    ("k.restrictions", str | None),
+    ("p.limits", str | None),
     ("p.deleted_at IS NOT NULL", bool),
 ]
 _FIRST_FACT = len(_OF_IDENTITY)
-_INSTANT = float | None
+_AFTER_FACTS = _FIRST_FACT + len(Facts._fields)
+_INSTANT, _JSON = float | None, str | None
 
 
-def _lookup(instant: str) -> str:
-    """The SELECT; `instant` is the SQL of an instant with the column in place of {}."""
-    columns = ", ".join(instant.format(sql) if kind == _INSTANT else sql for sql, kind in _COLUMNS)
+def _lookup(**kinds: str) -> str:
+    """The SELECT; `instant` and `json` are the SQL of such a column, with its name in place of {}."""
+    of_kind = {_INSTANT: kinds["instant"], _JSON: kinds["json"]}
+    columns = ", ".join(of_kind.get(kind, "{}").format(sql) for sql, kind in _COLUMNS)
     return f"""
 SELECT {columns}
 FROM {ApiKey._meta.db_table} k
@@ -88,17 +109,21 @@ WHERE k.digest IN ({{placeholders}})
 """  # noqa: S608  the names come from the models and the declarations
 
 
-_LOOKUP = {"postgresql": _lookup("extract(epoch FROM {})::float8"), "sqlite": _lookup("{}")}
+_LOOKUP = {
+    "postgresql": _lookup(instant="extract(epoch FROM {})::float8", json="{}::text"),
+    "sqlite": _lookup(instant="{}", json="{}"),
+}
 
 Row = Sequence[Any]
 
 _DOUBLE = struct.Struct("!d").unpack
-# PostgreSQL's binary format: a big-endian number, UTF-8, a byte. Only an instant can be null; it is empty then.
+# PostgreSQL's binary format: a big-endian number, UTF-8, a byte. Only an instant or JSON can be null; it is empty then.
 _BINARY: dict[Any, Callable[[bytes], Any]] = {
     int: int.from_bytes,
     str: bytes.decode,
     bool: b"\x01".__eq__,
     _INSTANT: lambda value: _DOUBLE(value)[0] if value else None,
+    _JSON: lambda value: value.decode() if value else None,
 }
 _DECODERS = [_BINARY[kind] for _, kind in _COLUMNS]
 # SQLite's instants come as datetimes without a time zone. They are in UTC.
@@ -108,25 +133,31 @@ _INSTANTS = [place for place, (_, kind) in enumerate(_COLUMNS) if kind == _INSTA
 class Verdict(NamedTuple):
     """`identity` if the request may pass. Otherwise `refusal` tells why not; with an identity it means nothing.
 
-    `message` is for the rejected caller; "" stands for the refusal's own message.
+    `message` is for the rejected caller; "" stands for the refusal's own message. `headers` go with the answer, also
+    with that of an allowed request.
     """
 
     identity: Identity | None
     refusal: Refusal = UNAVAILABLE
     message: str = ""
+    headers: Headers = ()
 
     @property
     def code(self) -> str | None:
         return None if self.identity else self.refusal.code
 
 
+# A request of which nothing is known. Read-only keys are rejected then.
+_NOTHING = Asked()
+
+
 @sensitive_variables()
-def verify(authorization: str | None, address: str | None = None) -> Verdict:
-    """Decides by the value of an Authorization header, None for a request without one.
+def verify(authorization: str | None, address: str | None = None, asked: Asked = _NOTHING) -> Verdict:
+    """Decides by the value of an Authorization header, None for a request without one, and by what is asked.
 
     The request is counted with its outcome, and `address` is stored as the key's last one. It costs one query, and none
-    for a value that cannot be a secret. If the database cannot be asked, the answer is the refusal `unavailable` and
-    never an exception.
+    for a value that cannot be a secret; a limit can cost more of them. If the database cannot be asked, the answer is
+    the refusal `unavailable` and never an exception.
     """
     if authorization is None:
         return _unmatched(KEY_MISSING)
@@ -143,7 +174,7 @@ def verify(authorization: str | None, address: str | None = None) -> Verdict:
     except Error as error:
         outages.log("verify_unavailable", error)
         return Verdict(None, UNAVAILABLE)
-    return _judge(row, address) if row else _failed(KEY_UNKNOWN, address)
+    return _judge(row, address, asked) if row else _failed(KEY_UNKNOWN, address)
 
 
 def _failed(refusal: Refusal, address: str | None, message: str = "") -> Verdict:
@@ -209,20 +240,66 @@ def _prepared_sql(peppers: int) -> tuple[bytes, bytes]:
     return f"latchkey_{hashlib.sha256(sql).hexdigest()[:16]}".encode(), sql
 
 
-def _judge(row: Row, address: str | None) -> Verdict:
-    facts, project_is_deleted = Facts(*row[_FIRST_FACT:-1]), row[-1]
+def _judge(row: Row, address: str | None, asked: Asked) -> Verdict:
+    facts = Facts(*row[_FIRST_FACT:_AFTER_FACTS])
+    of_key, of_project, project_is_deleted = row[_AFTER_FACTS:]
     if project_is_deleted:
         return _unmatched(KEY_DELETED)  # its use was deleted with it
-    identity = Identity._make((*row[:_FIRST_FACT], facts.expires_at))
+    identity = Identity._make((*row[:_FIRST_FACT], facts.expires_at, FULL))
     now = time.time()
     standing = standing_of(facts, now)
     if standing is UNKNOWN:
         outages.log("verify_unavailable", f"This release knows no state {facts.state!r}.", key_id=identity.key_id)
         return Verdict(None, UNAVAILABLE)
-    counting.record(identity.key_pk, standing.outcome, now, address)
-    if standing.refusal is None:
+    if standing.refusal is not None:
+        counting.record(identity.key_pk, standing.outcome, now, address)
+        return Verdict(None, standing.refusal, _message(standing.refusal, facts.expires_at))
+    verdict = Verdict(identity)
+    if of_key or of_project:
+        verdict = _within_bounds(identity, of_key, of_project, address, asked)
+    if verdict.identity or verdict.refusal.outcome:
+        counting.record(identity.key_pk, LET_IN if verdict.identity else verdict.refusal.outcome, now, address)
+    return verdict
+
+
+def _within_bounds(
+    identity: Identity, of_key: str | None, of_project: str | None, address: str | None, asked: Asked
+) -> Verdict:
+    """The verdict on a key that works but is restricted, or whose project is."""
+    try:
+        restrictions = read_text(of_key) if of_key else UNRESTRICTED
+        shared = read_text(of_project).limits if of_project else NO_LIMITS
+    except Unreadable:
+        outages.log("verify_unavailable", "This release does not know the key's restrictions.", key_id=identity.key_id)
+        return Verdict(None, UNAVAILABLE)
+    if refused := access.refusal_of(restrictions, asked, address, vocabulary()):
+        return Verdict(None, *refused, _challenge(refused[0], asked))
+    identity = identity._replace(scopes=access.granted(restrictions))
+    named = [*limits.of_key(identity.key_pk, restrictions.limits), *limits.of_project(identity.project_pk, shared)]
+    if not named:
         return Verdict(identity)
-    return Verdict(None, standing.refusal, _message(standing.refusal, facts.expires_at))
+    if asked.cost > limits.smallest(named):
+        return Verdict(None, INVALID, _too_costly(asked.cost, limits.smallest(named)))
+    try:
+        outcome = limits.take(named, asked.cost)
+    except Error as error:
+        outages.log("verify_unavailable", error)
+        return Verdict(None, UNAVAILABLE)
+    if outcome.refusal:
+        return Verdict(None, outcome.refusal, outcome.message, outcome.headers)
+    return Verdict(identity, headers=outcome.headers)
+
+
+def _challenge(refusal: Refusal, asked: Asked) -> Headers:
+    """RFC 6750, 3.1: the scopes that the call needs."""
+    if refusal is not INSUFFICIENT_SCOPE:
+        return ()
+    scopes = " ".join(asked.scopes)
+    return (("WWW-Authenticate", f'Bearer realm="api", error="{refusal.bearer_error}", scope="{scopes}"'),)
+
+
+def _too_costly(cost: int, most: int) -> str:
+    return f"A request that costs {cost:,} can never be allowed: a limit of the key or of its project is {most:,}."
 
 
 def _message(refusal: Refusal, expires_at: float | None) -> str:

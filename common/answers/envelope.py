@@ -1,6 +1,7 @@
 """The one shape of every JSON answer, success and failure alike (docs/api.md)."""
 
 import time
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 from urllib.parse import urlencode
@@ -21,9 +22,9 @@ def seconds_to_next_minute() -> int:
 class Refused(Exception):
     """Ends an API view with an error; the arguments are those of `error_response`."""
 
-    def __init__(self, refusal: Refusal, message: str = "") -> None:
+    def __init__(self, refusal: Refusal, message: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(refusal.code)
-        self.refusal, self.message = refusal, message or refusal.message
+        self.refusal, self.message, self.headers = refusal, message or refusal.message, headers or {}
 
 
 def envelope(
@@ -82,13 +83,16 @@ def error_headers(refusal: Refusal) -> dict[str, str]:
         headers["Retry-After"] = UNAVAILABLE_RETRY_SECONDS
     if refusal.status == 429:
         headers["Retry-After"] = str(seconds_to_next_minute())
-    if refusal.status == 401:
+    if refusal.status == 401 or refusal.bearer_error:
         error = f', error="{refusal.bearer_error}"' if refusal.bearer_error else ""
         headers["WWW-Authenticate"] = f"{_CHALLENGE}{error}"
     return headers
 
 
-def error_response(request: HttpRequest, refusal: Refusal, message: str = "") -> JsonResponse:
+def error_response(
+    request: HttpRequest, refusal: Refusal, message: str = "", headers: Mapping[str, str] | None = None
+) -> JsonResponse:
+    """`headers` replace those of the refusal that have the same names."""
     identity = getattr(request, "identity", None)
     body = error_body(getattr(request, "request_id", ""), refusal, message, identity.project_id if identity else None)
-    return JsonResponse(body, status=refusal.status, headers=error_headers(refusal))
+    return JsonResponse(body, status=refusal.status, headers=error_headers(refusal) | dict(headers or {}))

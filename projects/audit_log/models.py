@@ -12,6 +12,7 @@ from projects.permissions import Role
 
 kinds.discover()
 
+LONGEST_CHOICE = 8_000
 _OF_MEMBERS = kinds.codes_of(Subject.MEMBER)
 _OF_INVITATIONS = kinds.codes_of(Subject.INVITATION)
 _WITH_NAMES = [kind.code for kind in kinds.all_kinds() if kind.names]
@@ -35,9 +36,9 @@ class AuditEvent(models.Model):
     address = models.GenericIPAddressField(null=True)
     # The web address where a leaked secret was found, in the words of the person or program that reported it.
     source = models.CharField(max_length=500, blank=True, default="", db_default="")
-    # A name or a choice before and after the change.
-    before = models.CharField(max_length=255, blank=True, default="", db_default="")
-    after = models.CharField(max_length=255, blank=True, default="", db_default="")
+    # A name or a choice before and after the change. The longest is a key with 100 scopes of 64 characters.
+    before = models.CharField(max_length=LONGEST_CHOICE, blank=True, default="", db_default="")
+    after = models.CharField(max_length=LONGEST_CHOICE, blank=True, default="", db_default="")
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:

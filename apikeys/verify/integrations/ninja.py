@@ -12,14 +12,23 @@ from common.answers.envelope import Refused
 class ApiKeyAuth(HttpAuthBase):
     """Raises Refused for a rejected request. An allowed one then has an `identity`.
 
-    The identity is also `request.auth`, as with every authentication class of Ninja.
+    The identity is also `request.auth`, as with every authentication class of Ninja. `scope` names the scopes that the
+    key needs, separated by spaces; `cost` says how many requests the call counts as for the key's limits.
     """
 
     openapi_scheme = "bearer"
     openapi_description = "An API key of the project, as `Authorization: Bearer <key>`."
 
+    def __init__(self, *, scope: str = "", cost: int = 1) -> None:
+        super().__init__()
+        self.scopes, self.cost = scope.split(), cost
+
+    def scopes_of(self, request: HttpRequest) -> list[str]:
+        """The scopes that this request needs. A subclass can decide by the request."""
+        return self.scopes
+
     def __call__(self, request: HttpRequest) -> Identity:
-        verdict = judge(request)
+        verdict = judge(request, self.scopes_of(request), self.cost)
         if verdict.identity is None:
             raise refused(request, verdict)
         return verdict.identity

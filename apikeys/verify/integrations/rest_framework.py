@@ -1,5 +1,6 @@
 """For APIs made with Django REST framework, which Latchkey itself neither needs nor installs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.functional import SimpleLazyObject
@@ -37,10 +38,15 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]  # the fra
 
     A request without a key is rejected like one with a bad key and is not left to the permissions, because they answer
     another code, and the framework's default lets everyone in. So this class has to be the only one.
+
+    `scopes` and `cost` are what every view with the class asks for. A subclass can say others.
     """
 
+    scopes: Sequence[str] = ()
+    cost = 1
+
     def authenticate(self, request: Any) -> tuple[Responsible, Identity]:
-        verdict = judge(request._request)
+        verdict = judge(request._request, self.scopes, self.cost)
         if verdict.identity is None:
             raise _exception(refused(request._request, verdict))
         return Responsible(verdict.identity), verdict.identity
@@ -56,5 +62,5 @@ def _exception(error: Refused) -> APIException:
     code, status = error.refusal.code, error.refusal.status
     exception = (AuthenticationFailed if status == 401 else APIException)({"detail": error.message, "code": code}, code)
     exception.status_code = status
-    exception.wait = int(error_headers(error.refusal).get("Retry-After", 0))
+    exception.wait = int((error_headers(error.refusal) | dict(error.headers)).get("Retry-After", 0))
     return exception

@@ -1,0 +1,26 @@
+"""What a key may do, in words: for pages, events and commands."""
+
+from apikeys.bounds.networks import in_words as network_in_words
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions
+
+FULL_ACCESS, READ_ONLY = "full access", "read only"
+ANY_ADDRESS, NO_LIMITS = "any address", "no limits"
+
+
+def access(restrictions: Restrictions) -> str:
+    if restrictions.read_only:
+        return READ_ONLY
+    return FULL_ACCESS if restrictions.scopes is None else ", ".join(restrictions.scopes)
+
+
+def networks(restrictions: Restrictions) -> str:
+    return ", ".join(network_in_words(network) for network in restrictions.networks) or ANY_ADDRESS
+
+
+def limit(of: Limit) -> str:
+    """Such as "10,000 requests a month"."""
+    return f"{of.amount:,} {'request' if of.amount == 1 else 'requests'} a {of.window}"
+
+
+def limits(of: Limits) -> str:
+    return ", ".join(limit(each) for each in of if each) or NO_LIMITS

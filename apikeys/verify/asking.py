@@ -1,0 +1,82 @@
+"""What a gateway asks of `/verify`: method, scopes and cost. The client behind the gateway never chooses one of them.
+
+At `/verify` the gateway writes the query, and names the client's method in a header. Below `/verify/` path and query
+are the client's, as Envoy passes them on: there the method is the request's own, and scope and cost are in headers that
+the gateway sets (docs/gateways.md).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from apikeys.bounds.access import Asked
+from apikeys.bounds.scopes import ScopesMalformed, asked_for
+
+MOST_COST = 1000
+_MOST_FIELDS = 100
+_METHOD = re.compile(r"[A-Za-z-]{1,32}")
+_COST = re.compile(r"[0-9]{1,4}")
+
+_SCOPE = "scope must be names of scopes, separated by single spaces, such as scope=files:read."
+_COST_RANGE = f"cost must be a whole number from 0 to {MOST_COST:,}."
+
+
+class AskedMalformed(ValueError):
+    """The gateway asks for something that cannot be understood; the text says what to correct."""
+
+
+def at_verify(environ: Mapping[str, Any]) -> Asked:
+    """Raises AskedMalformed."""
+    query = environ.get("QUERY_STRING")
+    given = _read_query(query) if query else {}
+    return _asked(_method_of_client(environ), given.get("scope"), given.get("cost"))
+
+
+def below_verify(environ: Mapping[str, Any]) -> Asked:
+    """Raises AskedMalformed."""
+    scope, cost = environ.get("HTTP_X_LATCHKEY_REQUIRE_SCOPE"), environ.get("HTTP_X_LATCHKEY_COST")
+    return _asked(environ["REQUEST_METHOD"], scope, cost)
+
+
+def _read_query(query: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise AskedMalformed(f"The query has more than {_MOST_FIELDS} parameters.") from None
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name in given and name in {"scope", "cost"}:
+            raise AskedMalformed(f"{name} is given more than once. Give it once; scopes are separated by spaces.")
+        given[name] = value
+    return given
+
+
+def _method_of_client(environ: Mapping[str, Any]) -> str | None:
+    """None if the gateway names no method, or two different ones."""
+    named = {environ[name] for name in ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD") if name in environ}
+    method = named.pop() if len(named) == 1 else ""
+    return method if _METHOD.fullmatch(method) else None
+
+
+def _asked(method: str | None, scope: str | None, cost: str | None) -> Asked:
+    if scope is None and cost is None:
+        return Asked(method)
+    return Asked(method, () if scope is None else _scopes(scope), 1 if cost is None else _cost(cost))
+
+
+def _scopes(text: str) -> tuple[str, ...]:
+    try:
+        scopes = asked_for(text)
+    except ScopesMalformed:
+        raise AskedMalformed(_SCOPE) from None
+    if not scopes:
+        raise AskedMalformed(_SCOPE)
+    return scopes
+
+
+def _cost(text: str) -> int:
+    cost = int(text) if _COST.fullmatch(text) else -1
+    if not 0 <= cost <= MOST_COST:
+        raise AskedMalformed(_COST_RANGE)
+    return cost
