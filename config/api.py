@@ -43,8 +43,6 @@ View = Callable[..., HttpResponse]
 
 ERROR_SCHEMA = "#/components/schemas/ErrorAnswer"
 
-_ASKING = ("ApiKeyAuth", "FilesAuth")
-
 # The refusals that calls of these tags can answer, beside those of a key and those of every call.
 REFUSALS = {"Files": OF_FILES, "Reports": OF_REPORTS}
 
@@ -87,7 +85,7 @@ def _refusals_of(operation: dict[str, Any]) -> list[Refusal]:
 
 
 def _asks_for_a_key(operation: dict[str, Any]) -> bool:
-    return any(name in scheme for scheme in operation.get("security", []) for name in _ASKING)
+    return {ApiKeyAuth.__name__: []} in operation.get("security", [])
 
 
 def _describe_answers(operation: dict[str, Any]) -> None:
@@ -104,13 +102,6 @@ def _describe_answers(operation: dict[str, Any]) -> None:
             meanings = [f"`{refusal.code}`: {refusal.when}." for refusal in refusals if refusal.status == status]
             answer["description"] = " ".join(meanings) or phrase
     operation["responses"] = dict(sorted(answers.items()))
-
-
-class FilesAuth(ApiKeyAuth):
-    """Asks for the scope that a call to the files needs, by its method."""
-
-    def scopes_of(self, request: HttpRequest) -> list[str]:
-        return [FILES_READ if request.method in SAFE_METHODS else FILES_WRITE]
 
 
 class Api(ninja_internals.Api):
@@ -135,6 +126,10 @@ class Api(ninja_internals.Api):
         return schema
 
 
+def _scope_of_files(request: HttpRequest) -> str:
+    return FILES_READ if request.method in SAFE_METHODS else FILES_WRITE
+
+
 api = Api(
     version="1.0.0",
     description="A request needs an API key of a project, and reaches that project only. Leaked keys are reported "
@@ -147,7 +142,7 @@ api = Api(
 )
 api.add_router("/me", me_router)
 if settings.BRAND.shows_files:
-    api.add_router("/files", files_router, auth=FilesAuth())
+    api.add_router("/files", files_router, auth=ApiKeyAuth(scope=_scope_of_files))
 api.add_router("/report", report_router)
 answer_refusals(api)
 
