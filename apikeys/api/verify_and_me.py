@@ -32,15 +32,25 @@ def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
+def _parameter(name: str, place: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": False, "description": description, "schema": {"type": "string"}}
+
+
 # `verify` is a plain view, for speed, so its part of the OpenAPI document is written by hand.
 VERIFY_DOCUMENT: dict[str, Any] = {
     "operationId": "verify",
     "summary": "Verify",
     "description": "For gateways: whether a request with this Authorization header is allowed. "
-    "Any method is answered alike, and no body is read. Below this path, as at `/api/v1/verify/v1/orders?x=1`, "
-    "the answer is 200 in place of 204, and the rest of path and query is not read.",
+    "No body is read. Below this path, as at `/api/v1/verify/v1/orders?x=1`, the answer is 200 in place of 204, the "
+    "rest of path and query is not read, the method is the request's own, and scope and cost are in the headers "
+    "`X-Latchkey-Require-Scope` and `X-Latchkey-Cost`.",
     "tags": ["Keys"],
-    "parameters": [],
+    "parameters": [
+        _parameter("scope", "query", "The scopes that the request needs, separated by spaces."),
+        _parameter("cost", "query", "How many requests it counts as, 0 to 1000; 1 if it is left out."),
+        _parameter("X-Forwarded-Method", "header", "The client's method; read-only keys need it."),
+        _parameter("X-Original-Method", "header", "The same, for gateways that write it so."),
+    ],
     "security": [{"ApiKeyAuth": []}],
     "responses": {
         204: {
@@ -52,6 +62,11 @@ VERIFY_DOCUMENT: dict[str, Any] = {
                 "X-Latchkey-Expires": _header(
                     "When the key stops working, as an HTTP date. Only in the last 30 days before that."
                 ),
+                "X-Latchkey-Scopes": _header(
+                    "The key's scopes, separated by spaces; `*` for full access, `read` for read only."
+                ),
+                "RateLimit-Policy": _header("The limits of the key and its project, if there are any."),
+                "RateLimit": _header("What is left of each limit."),
             },
         },
     },

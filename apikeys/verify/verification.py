@@ -254,12 +254,20 @@ def _judge(row: Row, address: str | None, asked: Asked) -> Verdict:
     if standing.refusal is not None:
         counting.record(identity.key_pk, standing.outcome, now, address)
         return Verdict(None, standing.refusal, _message(standing.refusal, facts.expires_at))
+    if asked.scopes:
+        _log_undefined(asked.scopes)
     verdict = Verdict(identity)
     if of_key or of_project:
         verdict = _within_bounds(identity, of_key, of_project, address, asked)
     if verdict.identity or verdict.refusal.outcome:
         counting.record(identity.key_pk, LET_IN if verdict.identity else verdict.refusal.outcome, now, address)
     return verdict
+
+
+def _log_undefined(scopes: Sequence[str]) -> None:
+    """Such a scope lets keys with full access pass and no others, which nobody may want."""
+    if undefined := [scope for scope in scopes if scope not in vocabulary()]:
+        outages.log("scope_undefined", f"SCOPES does not define {undefined[0]}, which a gateway or an API asks for.")
 
 
 def _within_bounds(

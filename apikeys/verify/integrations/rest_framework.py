@@ -58,9 +58,14 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc]  # the fra
 
 
 def _exception(error: Refused) -> APIException:
-    """The framework adds WWW-Authenticate to an AuthenticationFailed, and makes Retry-After of `wait`."""
+    """The framework makes WWW-Authenticate of `auth_header`, which an AuthenticationFailed gets from the class, and
+    Retry-After of `wait`.
+    """
     code, status = error.refusal.code, error.refusal.status
     exception = (AuthenticationFailed if status == 401 else APIException)({"detail": error.message, "code": code}, code)
     exception.status_code = status
-    exception.wait = int((error_headers(error.refusal) | dict(error.headers)).get("Retry-After", 0))
+    headers = error_headers(error.refusal) | dict(error.headers)
+    exception.wait = int(headers.get("Retry-After", 0))
+    if status == 403 and "WWW-Authenticate" in headers:
+        exception.auth_header = headers["WWW-Authenticate"]
     return exception
