@@ -25,7 +25,7 @@ from ninja.openapi.schema import OpenAPISchema
 from apikeys.api.report import router as report_router
 from apikeys.api.verify_and_me import VERIFY_DOCUMENT
 from apikeys.api.verify_and_me import router as me_router
-from apikeys.bounds.access import SAFE_METHODS
+from apikeys.bounds.asked import SAFE_METHODS
 from apikeys.bounds.scopes import FILES_READ, FILES_WRITE
 from apikeys.refusals import OF_A_KEY, OF_EVERY_CALL, OF_REPORTS
 from apikeys.verify.integrations.judge import with_limits

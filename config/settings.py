@@ -6,6 +6,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 
+from apikeys.bounds import scopes
 from config.environment import (
     branding,
     cache_url,
@@ -14,7 +15,6 @@ from config.environment import (
     given_addresses,
     local_secrets,
     production,
-    scopes,
     single_sign_on,
 )
 from config.environment import variables as env
@@ -46,7 +46,7 @@ KEY_PREFIX = env.given("KEY_PREFIX") or "lk_"
 KEY_PEPPERS = env.secret("KEY_PEPPERS", "key_peppers", local_secrets.new_ring)
 KEY_RING = env.secret("KEY_RING", "key_ring", local_secrets.new_ring)
 # What a key can be allowed, in the words of the operator's API: name and description
-SCOPES = scopes.scopes("SCOPES")
+SCOPES = env.read("SCOPES", scopes.read)
 MAX_KEYS_PER_PROJECT = env.whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
 # 0: a key may work without end. The most is what a key's end may lie ahead (apikeys/keys/end_limits.py).
 MAX_KEY_DAYS = env.whole_number("MAX_KEY_DAYS", 0, least=0, most=3650)

@@ -20,9 +20,9 @@ from structlog.stdlib import ProcessorFormatter
 from whitenoise import WhiteNoise
 
 from accounts.models import User
-from apikeys.bounds import budgets
 from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.keys.services import create_key
+from apikeys.limits import blocks
 from apikeys.models import ApiKey
 from apikeys.usage import counting
 from apikeys.verify import failed_keys
@@ -126,7 +126,7 @@ def no_use_left_over() -> None:
     """A later test's key may get the primary key of an earlier test's key. Earlier calls must not count for it."""
     counting._notes.clear()
     failed_keys._counts.clear()
-    budgets._blocks.clear()
+    blocks._blocks.clear()
 
 
 @pytest.fixture(autouse=True)

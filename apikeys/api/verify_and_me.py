@@ -10,7 +10,7 @@ from ninja import Router, Schema
 
 from apikeys.standing import ACTIVE
 from apikeys.verify import gateway
-from apikeys.verify.verification import Identity
+from apikeys.verify.key_lookup import Identity
 from common.answers.envelope import envelope
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
 from projects.files.files_api import ApiRequest

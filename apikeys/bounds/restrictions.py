@@ -9,7 +9,6 @@ from apikeys.bounds import networks as of_networks
 from apikeys.bounds.scopes import NAME as SCOPE
 
 READ = "read"
-MOST_SCOPES = 100
 # A column of the database holds numbers up to 2^63, and a sum of two of these must fit too.
 MOST_AMOUNT = 10**15
 

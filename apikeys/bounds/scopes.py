@@ -12,6 +12,30 @@ FILES_READ, FILES_WRITE = "files:read", "files:write"
 DEFAULT = {FILES_READ: "Read files", FILES_WRITE: "Upload and delete files"}
 
 
+MOST = 100
+LONGEST_DESCRIPTION = 100
+
+
+def read(text: str) -> dict[str, str]:
+    """The vocabulary in a text of NAME=description, separated by commas or lines; the default for an empty text.
+
+    Raises ValueError.
+    """
+    found: dict[str, str] = {}
+    for entry in filter(None, map(str.strip, re.split(r"[,\n]", text))):
+        scope, _, description = (part.strip() for part in entry.partition("="))
+        if not NAME.fullmatch(scope):
+            raise ValueError(f"{scope[:80]!r} is no scope: a name has 1 to 64 of a-z 0-9 _ . : and -")
+        if scope in found:
+            raise ValueError(f"{scope} is there twice.")
+        if len(description) > LONGEST_DESCRIPTION or not description.isprintable():
+            raise ValueError(f"The description of {scope} is longer than {LONGEST_DESCRIPTION}, or has hidden parts.")
+        found[scope] = description or scope
+    if len(found) > MOST:
+        raise ValueError(f"There are {len(found)} scopes. At most {MOST} are possible.")
+    return found or dict(DEFAULT)
+
+
 def vocabulary() -> Mapping[str, str]:
     """The scopes that the operator has defined, in the operator's order: name and description."""
     found: Mapping[str, str] = getattr(settings, "SCOPES", DEFAULT)

@@ -4,8 +4,8 @@ from django.db import transaction
 
 from accounts.models import User
 from apikeys.bounds import bound_kinds, in_words
-from apikeys.bounds.checks import check_limits, check_restrictions
 from apikeys.bounds.restrictions import Limits, Restrictions, column_of, column_of_limits, read_limits
+from apikeys.bounds.rules import check_limits, check_restrictions
 from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from projects.audit_log.recording import record

@@ -18,8 +18,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import audit_kinds
-from apikeys.bounds.checks import check_restrictions
 from apikeys.bounds.restrictions import UNRESTRICTED, Restrictions, column_of
+from apikeys.bounds.rules import check_restrictions
 from apikeys.hand_over.models import KeyOffer
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from apikeys.bounds.access import Asked
+from apikeys.bounds.asked import Asked
 from apikeys.bounds.scopes import ScopesMalformed, asked_for
 
 MOST_COST = 1000

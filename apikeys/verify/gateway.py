@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 
 from apikeys import refusals
-from apikeys.bounds.limits import Headers
+from apikeys.limits.at_the_check import Headers
 from apikeys.verify import asking, verification
 from common.answers.envelope import error_body, error_headers
 from common.answers.refusals import HTTPS_REQUIRED, INTERNAL_ERROR, INVALID, NOT_FOUND, Refusal

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from errno import EACCES
 from pathlib import Path
+from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -15,6 +16,8 @@ from config.environment import local_secrets
 
 PRODUCTION = os.environ.get("ENV", "local") == "production"
 DATA_DIR = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parents[2] / "var").resolve()
+
+Read = TypeVar("Read")
 
 _WORDS = {**dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True)}
 _WORDS |= dict.fromkeys(("0", "false", "f", "no", "n", "off"), False)
@@ -46,6 +49,14 @@ def given(name: str) -> str:
         except UnicodeDecodeError:
             raise ImproperlyConfigured(f"{name}_FILE: {path} is no text.") from None
     return os.environ.get(name, "").strip()
+
+
+def read(name: str, reader: Callable[[str], Read]) -> Read:
+    """What the reader makes of the variable. Its ValueError says what is wrong."""
+    try:
+        return reader(given(name))
+    except ValueError as error:
+        raise refusal(name, str(error)) from None
 
 
 def listed(name: str) -> list[str]:

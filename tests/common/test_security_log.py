@@ -59,6 +59,10 @@ OUTSIDE = {
     Event.KEY_ENDED_QUIET,
     Event.KEY_REVIVED,
     Event.KEY_ROLLED,
+    Event.KEY_ACCESS_CHANGED,
+    Event.KEY_NETWORKS_CHANGED,
+    Event.KEY_LIMITS_CHANGED,
+    Event.PROJECT_LIMITED,
 }
 
 

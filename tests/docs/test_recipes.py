@@ -14,7 +14,8 @@ from apikeys import models, standing
 from apikeys.pages import project
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import Facts, Standing
-from apikeys.verify import verification
+from apikeys.secrets import vault
+from apikeys.verify import key_lookup
 from apikeys.verify.verification import verify
 from common.answers.refusals import Refusal
 from common.security_log import Event
@@ -137,7 +138,7 @@ def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, si
 
 @pytest.mark.nodb
 def test_every_fact_of_a_standing_has_its_columns():
-    assert set(Facts._fields) == set(models._FACTS) == set(verification._FACTS)
+    assert set(Facts._fields) == set(models._FACTS) == set(key_lookup._FACTS)
 
 
 # A role
@@ -164,19 +165,19 @@ def test_every_permission_has_its_sentence():
 @pytest.mark.django_db
 def test_a_field_of_the_identity_is_all_that_a_new_column_needs(api_key):
     """Performs the recipe in a copy of the module: with one line, the query reads the column."""
-    source = text_of("apikeys/verify/verification.py")
+    source = text_of("apikeys/verify/key_lookup.py")
     line = 'user_email: Annotated[str, "u.email"]'
     assert line in source
-    copy = ModuleType("verification_with_one_more_column")
+    copy = ModuleType("key_lookup_with_one_more_column")
     exec(source.replace(line, f'{line}\n    key_mask: Annotated[str, "k.mask"]'), vars(copy))  # noqa: S102
-    identity = copy.verify(f"Bearer {api_key.secret}").identity
+    identity = copy.look_up(vault.digests(api_key.secret)).identity
     assert (identity.key_mask, identity.key_id) == (api_key.mask, api_key.public_id)
 
 
 @pytest.mark.nodb
 def test_every_field_of_the_identity_is_documented():
     section = text_of("docs/django.md").partition("## What a view gets")[2].partition("\n## ")[0]
-    undocumented = set(verification.Identity._fields) - set(re.findall(r"`(\w+)`", section))
+    undocumented = set(key_lookup.Identity._fields) - set(re.findall(r"`(\w+)`", section))
     assert undocumented == set(), 'name it in docs/django.md, "What a view gets"'
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from apikeys.bounds.access import Asked
+from apikeys.bounds.asked import Asked
 from apikeys.verify import verification
 from apikeys.verify.verification import Verdict
 from common.answers.envelope import Refused, error_response

@@ -7,7 +7,7 @@ from ninja import NinjaAPI
 from ninja.security.http import HttpAuthBase
 
 from apikeys.verify.integrations.judge import answer, judge, refused
-from apikeys.verify.verification import Identity
+from apikeys.verify.key_lookup import Identity
 from common.answers.envelope import Refused
 
 

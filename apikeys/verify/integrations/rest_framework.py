@@ -10,7 +10,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from accounts.models import User
 from apikeys.refusals import KEY_MISSING, KEY_UNKNOWN
 from apikeys.verify.integrations.judge import judge, refused
-from apikeys.verify.verification import Identity
+from apikeys.verify.key_lookup import Identity
 from common.answers.envelope import Refused, error_headers
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from apikeys.bounds import budgets
-from apikeys.bounds.access import Asked
-from apikeys.bounds.models import Budget
+from apikeys.bounds.asked import Asked
 from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
 from apikeys.bounds.services import limit_project, restrict_key
+from apikeys.limits import blocks
+from apikeys.limits.models import Budget
 from apikeys.verify.verification import verify
 
 QUOTA = Limits(quota=Limit(3, Window.MONTH))
@@ -41,7 +41,7 @@ def test_a_refused_request_uses_up_nothing_of_the_other_limits(either_way, api_k
         verify(authorization["Authorization"])
     verdict = verify(authorization["Authorization"], asked=Asked(cost=0))
     assert verdict.identity
-    budgets.give_back_all()
+    blocks.give_back_all()
     used = dict(Budget.objects.values_list("name", "used"))
     assert used == {f"key:{api_key.pk}:quota:month": 3, f"project:{api_key.project_id}:quota:month": 3}
 

@@ -9,7 +9,8 @@ from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from apikeys.usage import counting
-from apikeys.verify.verification import _LOOKUP, Verdict, verify
+from apikeys.verify.key_lookup import _LOOKUP
+from apikeys.verify.verification import Verdict, verify
 from common.key_ring import VaultUnavailable
 from config.environment.local_secrets import new_ring
 from projects.services import delete_project

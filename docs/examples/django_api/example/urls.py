@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from apikeys.verify.integrations.decorators import api_key_required
 from apikeys.verify.integrations.ninja import ApiKeyAuth, answer_refusals
-from apikeys.verify.verification import Identity
+from apikeys.verify.key_lookup import Identity
 
 
 def whose(identity: Identity) -> dict[str, str]:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from django.db import connection
 from django.db.models import F
 
-from apikeys.bounds.models import Budget
 from apikeys.bounds.restrictions import Window
+from apikeys.limits.models import Budget
 
 SECONDS = {Window.SECOND: 1, Window.MINUTE: 60, Window.HOUR: 3600, Window.DAY: 86_400}
 _SHARE = 16

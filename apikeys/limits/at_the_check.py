@@ -6,10 +6,10 @@ is left of each.
 
 from typing import NamedTuple
 
-from apikeys.bounds import budgets
-from apikeys.bounds.budgets import Budget, Taken
-from apikeys.bounds.reserving import ends_of
 from apikeys.bounds.restrictions import Limit, LimitKind, Limits
+from apikeys.limits import blocks
+from apikeys.limits.blocks import Budget, Taken
+from apikeys.limits.reserving import ends_of
 from apikeys.refusals import QUOTA_REACHED, RATE_LIMITED
 from common.answers.refusals import Refusal
 
@@ -66,7 +66,7 @@ def take(limits: list[Named], cost: int) -> Outcome:
         return Outcome(None, "", ())
     try:
         for named in limits:
-            got = budgets.take(named.budget, cost)
+            got = blocks.take(named.budget, cost)
             if not got.is_allowed:
                 _take_back(taken, cost)
                 return _refused(named, got)
@@ -79,7 +79,7 @@ def take(limits: list[Named], cost: int) -> Outcome:
 
 def _take_back(taken: list[tuple[Named, Taken]], cost: int) -> None:
     for named, got in taken:
-        budgets.take_back(named.budget, cost, got)
+        blocks.take_back(named.budget, cost, got)
 
 
 def _refused(named: Named, got: Taken) -> Outcome:

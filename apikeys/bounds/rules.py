@@ -4,7 +4,6 @@ from django.core.exceptions import ValidationError
 
 from apikeys.bounds.restrictions import (
     MOST_AMOUNT,
-    MOST_SCOPES,
     UNRESTRICTED,
     WINDOWS_OF,
     Limit,
@@ -13,6 +12,7 @@ from apikeys.bounds.restrictions import (
     Restrictions,
     Window,
 )
+from apikeys.bounds.scopes import MOST as MOST_SCOPES
 from apikeys.bounds.scopes import vocabulary
 
 # The codes of errors by the field that they belong to.

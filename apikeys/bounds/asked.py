@@ -1,6 +1,6 @@
 """Whether a key may do what a request asks: from its address, by its method, with its scopes. Pure.
 
-The order is that of docs/api.md: address, then access. The first refusal decides. Limits come after it (limits.py).
+The order is that of docs/api.md: address, then access. The first refusal decides. Limits come after it.
 """
 
 from collections.abc import Container

@@ -7,7 +7,7 @@ NAME_LENGTH = 60
 class Budget(models.Model):
     """How much of a limit is used up in its newest window. There is one row for each limit that was ever used.
 
-    `used` counts what was reserved: what requests have used, and what processes still hold (budgets.py). A row whose
+    `used` counts what was reserved: what requests have used, and what processes still hold (blocks.py). A row whose
     window has ended says nothing any more; the next reservation begins anew with it.
     """
 

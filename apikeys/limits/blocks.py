@@ -21,8 +21,8 @@ import structlog
 from django.db import Error, OperationalError, connection
 
 from apikeys import writer_thread
-from apikeys.bounds.reserving import Reserved, give_back, reserve
 from apikeys.bounds.restrictions import Limit
+from apikeys.limits.reserving import Reserved, give_back, reserve
 from common import database_deadline
 
 logger = structlog.get_logger(__name__)
