@@ -5,7 +5,6 @@ Equal work takes equal time. tests/faults/test_timing.py measures the time.
 
 import cProfile
 import logging
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from accounts.models import User
 from common.outbox.models import Email
 from tests.support.factories import UserFactory
 from tests.support.people.accounts import CODE, LOGIN, NEW_PASSWORD, PASSWORD, SIGN_UP
+from tests.support.stored.statements import shapes
 
 pytestmark = pytest.mark.nodb
 
@@ -61,22 +61,18 @@ class Work(NamedTuple):
     calls: int  # of functions, also of those that are built in
 
 
-# What stands for a value in a statement, and what one statement may have where its twin has something else.
-VALUE = re.compile(r"'(?:[^']|'')*'(?:::\w+(?:\[\])?)?|\b\d+(?:\.\d+)?\b|NULL|\b[Tt]rue\b|\b[Ff]alse\b")
-OF_TRANSACTIONS = re.compile("BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE")
 ADDRESS_TABLE = '"account_emailaddress"'
+# What accounts/sign_in/nobody.py asks for, and what it stands for.
 STAND_INS = {
-    # accounts/sign_in/nobody.py
     '"accounts_user"."id" > ?': '"accounts_user"."id" = ?',
     f'WHERE {ADDRESS_TABLE}."id" > ?': f'WHERE ({ADDRESS_TABLE}."email" = ? AND {ADDRESS_TABLE}."user_id" = ?)',
 }
 
 
-def shape(statement: str) -> str:
-    shaped = VALUE.sub("?", statement)
+def with_twins(statement: str) -> str:
     for stand_in, twin in STAND_INS.items():
-        shaped = shaped.replace(stand_in, twin)
-    return shaped
+        statement = statement.replace(stand_in, twin)
+    return statement
 
 
 def work_of(act: Callable[[], Any]) -> Work:
@@ -91,8 +87,7 @@ def work_of(act: Callable[[], Any]) -> Work:
             answer = profile.runcall(act)
     finally:
         logging.getLogger().removeHandler(lines)
-    # A transaction of a sign-up that is taken back ends later, and in another way.
-    statements = [shape(query["sql"]) for query in captured if not OF_TRANSACTIONS.match(query["sql"])]
+    statements = [with_twins(shape) for shape in shapes(captured)]
     calls = sum(entry.callcount for entry in profile.getstats())
     emails = Email.objects.count()
     return Work(answer.status_code, answer.get("Location"), len(hashes), emails, lines.count, statements, calls)

@@ -7,7 +7,9 @@ from functools import partial
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -35,6 +37,7 @@ from tests.support.people.invitations import (
 )
 from tests.support.places.pages import text
 from tests.support.programs.parallel import rounds_in_parallel
+from tests.support.stored.statements import shapes
 from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +75,22 @@ def assert_not_valid(client, path):
     assert answer.status_code == 404
     assert NOT_VALID in text(answer)
     return answer
+
+
+@pytest.mark.parametrize("is_copied", [False, True], ids=["mailed", "copied"])
+def test_a_link_does_not_tell_a_stranger_whether_its_address_has_an_account(project, owner, outsider, is_copied):
+    """T51: the same words, after the same statements."""
+    seen = []
+    for email in (outsider.email, "nobody12@example.com"):
+        invitation, stranger = invited(project, owner, email), Client()
+        path = mailed_link(email)
+        if is_copied:
+            path = path_of(services.copy_link(invitation=invitation, by=owner)[1])
+        with CaptureQueriesContext(connection) as asked:
+            shown = open_link(stranger, path)
+            answer = stranger.post(ACCEPT)
+        seen.append((text(shown).replace(email, "…"), answer.status_code, answer["Location"], shapes(asked)))
+    assert seen[0] == seen[1]
 
 
 # The way of a new person
