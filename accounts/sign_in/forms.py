@@ -96,8 +96,7 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
 
     def save(self, request: HttpRequest) -> Any:
         user = self._new_user(request)
-        with transaction.atomic():
-            write_account(request, user)
+        write_account(request, user)
         return user
 
     def _new_user(self, request: HttpRequest) -> User:

@@ -10,8 +10,8 @@ from accounts.models import User
 def write_account(request: HttpRequest, user: User) -> None:
     """Writes the account with its address. allauth leaves the address out if somebody else wants to change to it.
 
-    Called in a transaction. `user` has its password already, because a hash takes long, and on SQLite nobody else can
-    write during the transaction.
+    `user` has its password already, because a hash takes long, and on SQLite nobody else can write during a
+    transaction of the caller.
     """
     user.save()
     setup_user_email(request, user, [])
