@@ -28,7 +28,7 @@ def test_queries_and_reasons_follow_from_the_table(monkeypatch, project, owner, 
     assert list(Project.objects.of(viewer, can=Permission.MANAGE_KEYS)) == [project]
     assert get_project(viewer, project.public_id, can=Permission.MANAGE_KEYS) == project
     who = "Only owners and developers and viewers of the project"
-    assert reason(Permission.MANAGE_KEYS) == f"{who} can create, pause or delete keys."
+    assert reason(Permission.MANAGE_KEYS) == f"{who} can create, edit, pause, re-enable, roll and delete keys."
 
 
 @pytest.mark.parametrize("can", Permission)

@@ -135,7 +135,7 @@ def test_max_key_days_holds_for_commands(project, api_key, settings):
             run(*command, "--expires", "91d")
     run(*edit, "--expires", "90d")
     for command in (create, edit):
-        with pytest.raises(CommandError, match="Choose when the key stops working: in at most 90 days"):
+        with pytest.raises(CommandError, match="Choose when the key expires: in at most 90 days"):
             run(*command, "--expires", "never")
 
 

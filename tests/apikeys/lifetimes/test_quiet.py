@@ -127,7 +127,7 @@ def test_a_quiet_key_ends_once_with_one_event_and_one_email(rolled, told, owner)
     [email] = told(end_quiet_keys, timezone.now())
     assert email.to == [owner.email]
     assert "Old API key ended: Production server (rolled" in email.subject
-    assert "was quiet, so it has ended" in email.body
+    assert "was quiet, so it has expired" in email.body
     assert "New key: Production server, " in email.body
     assert told(end_quiet_keys, timezone.now()) == []
     assert told(send_roll_notices, timezone.now()) == []
