@@ -99,7 +99,7 @@ def test_one_email_lists_every_key_of_the_project_that_ends_within_a_day_of_it(k
     new_key(project, "An hour later", 30 * DAY + HOUR)
     new_key(project, "Weeks later", 60 * DAY)
     (message,) = due(23 * DAY)
-    assert subjects([message]) == ["2 API keys end, the first in 7 days: Acme Weather"]
+    assert subjects([message]) == ["2 API keys expire, the first in 7 days: Acme Weather"]
     assert "An hour later" in message.body
     assert "Weeks later" not in message.body
     assert due(23 * DAY + HOUR) == [], "a key whose turn comes on that day was listed already"

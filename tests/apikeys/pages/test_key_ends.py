@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.keys.pausing import pause_key
@@ -277,10 +278,17 @@ def test_a_key_that_ends_within_7_days_is_warned_of_everywhere(client, project, 
         assert "Change expiry…" in said
 
 
-def test_the_dashboard_counts_keys_as_the_limit_does(client, project, owner, api_key):
+def test_every_count_of_keys_says_what_it_counts(client, project, owner, api_key):
+    """All pages count the keys that are not deleted. Where fewer count towards the limit, the page says how many."""
+    alone = text(client.get(page("apikeys:settings", project)))
+    assert "1 of 100 keys" in alone
+    assert "not count" not in alone
     ends_in(create_key(project=project, name="Other", by=owner).key, -MINUTE)
-    said = text(client.get(page("apikeys:dashboard", project)))
-    assert "API keys 1 none paused 1 expired" in said
+    assert "API keys 2 none paused 1 expired" in text(client.get(page("apikeys:dashboard", project)))
+    assert "2 keys" in text(client.get(reverse("projects:list")))
+    assert "1 of 100 keys, and 1 expired, which does not count" in text(client.get(page("apikeys:settings", project)))
+    ends_in(create_key(project=project, name="Third", by=owner).key, -MINUTE)
+    assert "and 2 expired, which do not count" in text(client.get(page("apikeys:settings", project)))
 
 
 def test_other_keys_that_end_soon_are_on_the_dashboard(client, project, owner, api_key):

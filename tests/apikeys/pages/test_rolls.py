@@ -70,7 +70,7 @@ def test_the_form_offers_five_ends(client, api_key, headers):
     assert [("checked" in each, "autofocus" in each) for each in choices] == [(False, False), (True, True)] + [
         (False, False)
     ] * 3
-    assert "Both keys work until the old one ends." in said
+    assert "Both keys work until the old one expires." in said
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_form_that_was_used_for_another_key_rolls_nothing(client, api_key, pro
 def test_an_end_that_is_not_offered_is_an_error_and_rolls_nothing(client, api_key, project):
     answer = client.post(action("roll", api_key), {"overlap": "2h"})
     assert answer.status_code == 422
-    assert "Choose when the old key ends." in text(answer)
+    assert "Choose when the old key expires." in text(answer)
     assert project.api_keys.count() == 1
 
 
@@ -345,7 +345,7 @@ def test_the_buttons_of_the_panel_are_described_by_the_end_that_they_move(client
     roll_key(key=api_key, overlap=overlap, by=owner)
     for address in places(api_key):
         shown = client.get(address).content.decode()
-        sentence = re.search(rf'<p class="small" id="old-ends-{api_key.public_id}">\s*The old key ends ', shown)
+        sentence = re.search(rf'<p class="small" id="old-ends-{api_key.public_id}">\s*The old key expires ', shown)
         assert sentence
         described = re.findall(rf'aria-describedby="roll-{api_key.public_id} old-ends-{api_key.public_id}"', shown)
         assert len(described) == 2
