@@ -182,7 +182,7 @@ def test_owners_hear_once_that_a_key_has_become_quiet(rolled, told):
     assert told(send_roll_notices, timezone.now() - HOUR) == []
     [email] = told(send_roll_notices, timezone.now())
     assert "Old API key is quiet: Production server (rolled" in email.subject
-    assert "you can end the old key now" in email.body
+    assert "you can let the old key expire now" in email.body
     assert told(send_roll_notices, timezone.now()) == []
 
 
