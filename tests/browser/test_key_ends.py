@@ -56,7 +56,7 @@ def test_p14_an_end_is_chosen_spelled_out_extended_and_set_to_now(server, owners
     expect(button(asked, "Cancel")).to_be_focused()
     assert call(server, api_key.secret).status == 200
     button(asked, "Expire now").click()
-    said(owners_page, "Ended Production server.")
+    said(owners_page, "Production server has expired.")
     refused = call(server, api_key.secret)
     assert (refused.status, refused.code) == (401, "key_expired")
     assert ended_in_words(api_key) in refused.error["message"]
@@ -67,8 +67,8 @@ def test_p14_an_end_is_chosen_spelled_out_extended_and_set_to_now(server, owners
     expect(again.get_by_label("Expires")).to_be_focused()
     again.get_by_label("Expires").select_option("never")
     button(again, "Save").press("Enter")
-    said(owners_page, "Saved. Production server works until somebody ends, pauses or deletes it.")
-    # Change expiry… is gone with the end.
+    said(owners_page, "Saved. Production server works until somebody pauses or deletes it.")
+    # Change expiry… is gone with the expiry.
     expect(row(owners_page, "Production server").get_by_role("link", name="Production server")).to_be_focused()
     assert call(server, api_key.secret).status == 200
 
@@ -88,5 +88,5 @@ def test_without_script_a_date_is_in_utc_and_the_answer_spells_it_out(new_page, 
     page.goto(key_page(api_key, "edit"))
     page.get_by_role("link", name="Expire now…").click()
     button(page, "Expire now").click()
-    said(page, "Ended Production server.")
+    said(page, "Production server has expired.")
     assert call(server, api_key.secret).code == "key_expired"

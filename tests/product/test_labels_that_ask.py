@@ -36,7 +36,9 @@ def elements() -> Iterator[tuple[str, str, str, str]]:
         text = re.sub(r"{% comment %}.*?{% endcomment %}|{#.*?#}", "", path.read_text(), flags=re.DOTALL)
         urls = {variable: f'{{% url "{name}" %}}' for name, variable in URL.findall(text)}
         for tag, attributes, inside in ELEMENT.findall(text):
-            known = re.sub(r"{{ (\w+) }}", lambda found, urls=urls: urls.get(found[1], found[0]), attributes)
+            known = attributes
+            for variable, url in urls.items():
+                known = known.replace(f"{{{{ {variable} }}}}", url)
             for part in re.split(r"{%.*?%}|{{.*?}}|<[^>]*>", inside, flags=re.DOTALL):
                 if label := " ".join(part.split()):
                     yield str(path.relative_to(FOLDER)), tag, known, label
