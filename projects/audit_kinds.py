@@ -16,8 +16,8 @@ def _email_about_a_member(subject: str, what: str, undo: str) -> Email:
         f"If you did not expect this, {undo}",
         section="",
         why="You get this email because you are this person, or because you own the project.",
-        to_member="If you did not expect this, change your password and sign out your other sessions, and ask the "
-        "operators of this server to undo it.",
+        to_member="If you did not expect this, change your password and sign out your other sessions, and ask an "
+        "administrator of this server to undo it.",
         links_members=True,
     )
 

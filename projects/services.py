@@ -58,14 +58,14 @@ def _refuse_too_many(owner: User) -> None:
     if living >= settings.MAX_PROJECTS_PER_USER:
         raise ValidationError(
             f"This account owns {counted(living, 'project')} and can own {settings.MAX_PROJECTS_PER_USER}. Delete one "
-            "that is no longer used, or ask the operators of this server for more.",
+            "that is no longer used, or ask an administrator of this server for more.",
             code="too_many_projects",
         )
     deleted = Project.objects.filter(created_by=owner, deleted_at__isnull=False).count()
     if deleted >= (limit := settings.MAX_DELETED_PROJECTS_PER_USER):
         raise ValidationError(
-            f"This account has reached its limit of {counted(limit, 'deleted project')}. Ask the operators of this "
-            "server for more.",
+            f"This account has reached its limit of {counted(limit, 'deleted project')}. Ask an administrator of "
+            "this server for more.",
             code="too_many_deleted_projects",
         )
 

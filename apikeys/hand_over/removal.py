@@ -91,7 +91,7 @@ def _carry_out(key: ApiKey, choice: Choice, who: Who, form_token: str) -> Outcom
         if choice == Choice.ROLL:
             _roll(key, who, form_token)
         elif choice == Choice.PAUSE and not pause_key(key=key, by=who.by, address=who.address) and not key.is_paused:
-            return Outcome(key, choice, f"{name} has ended in the meantime. It was not paused.")
+            return Outcome(key, choice, f"{name} has expired in the meantime. It was not paused.")
     except ValidationError as error:
         return Outcome(key, choice, " ".join(error.messages))
     except KeyGone:

@@ -40,7 +40,7 @@ _STOPPED = Email(
     "The account below was deactivated and cannot sign in. Requests using the API keys "
     "for which it is responsible are now rejected.",
     "If programs still need these keys, an owner can take each of them over on the key's page. It then works again. "
-    "The keys also work again if the operators of this server reactivate the account.",
+    "The keys also work again if an administrator of this server reactivates the account.",
     section="",
     why="You get this email because you own these projects. All owners get it.",
 )

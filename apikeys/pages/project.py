@@ -101,6 +101,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
         "living": len(not_ended),
+        "ended": len(names) - len(not_ended),
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(not_ended) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
@@ -142,7 +143,6 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     living = [key for key in counted if not key.is_deleted]
     counts = {
         "all": len(living),
-        "living": sum(not key.is_expired for key in living),
         "paused": sum(key.is_paused for key in living),
         "expired": sum(key.is_expired and not key.is_paused for key in living),
     }

@@ -58,7 +58,8 @@ def resend(request: PageRequest, project_id: str, invitation_id: str) -> HttpRes
     except ValidationError as error:
         warn(request, f"Nothing was sent. {' '.join(error.messages)}")
     else:
-        announce(request, f"Emailed {invitation.email} a new link, which works for 7 days. The earlier one has ended.")
+        old = "The old one no longer works."
+        announce(request, f"Emailed {invitation.email} a new link, which works for 7 days. {old}")
     return _list(request, project)
 
 
@@ -78,7 +79,7 @@ def copy_link(request: PageRequest, project_id: str, invitation_id: str) -> Http
         warn(request, f"No link was made. {' '.join(error.messages)}")
         return _list(request, project)
     left = time_left(copied[0].expires_at - timezone.now())
-    announce(request, f"The link for {invitation.email} is ready. It ends {left}.")
+    announce(request, f"The link for {invitation.email} is ready. It expires {left}.")
     return _list(request, project, copied=copied)
 
 

@@ -1,4 +1,4 @@
-"""Edit, which changes a key's name and its end, and End now.
+"""Edit, which changes a key's name and its expiry, and Expire now.
 
 A GET shows a form: in a dialog for htmx, otherwise as a page.
 """
@@ -90,7 +90,7 @@ def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:
         given["end"] = ""
         form = EditKeyForm(given, initial={"name": key.name}, key=key)
     form.add_error(
-        "end", "Somebody changed the end in the meantime. Nothing was changed. Check it, then press Save again."
+        "end", "Somebody changed the expiry in the meantime. Nothing was changed. Check it, then press Save again."
     )
     return form
 
@@ -110,7 +110,7 @@ def _with_the_new_name(request: PageRequest, key: ApiKey) -> EditKeyForm:
 
 
 def _origin(request: PageRequest) -> str:
-    """The page that has the link Extend, if Save and Cancel lead back to it."""
+    """The page that has the link Change expiry…, if Save and Cancel lead back to it."""
     given = request.POST if request.method == "POST" else request.GET
     return "dashboard" if given.get("next") == "dashboard" else ""
 
@@ -129,7 +129,7 @@ def _done(key: ApiKey, old: str, edited: Edited) -> str:
     if edited.end:
         words = words_of_end(key.expires_at)
         said.append(f"{key.name} {words[0].lower()}{words[1:]}.")
-    return " ".join(said) if edited.name or edited.end else f"{key.name} keeps its name and its end."
+    return " ".join(said) if edited.name or edited.end else f"{key.name} keeps its name and its expiry."
 
 
 def _answer(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
@@ -154,7 +154,7 @@ def end(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         except KeyGone:
             return key_gone(request, project, key)
         if ended:
-            announce(request, f"Ended {key.name}. Requests using it are now rejected.")
+            announce(request, f"{key.name} has expired. Requests using it are now rejected.")
         else:
             warn(request, f"{key.name} has expired already. Nothing was changed.")
         return _answer(request, project, key)

@@ -31,7 +31,7 @@ _ONLY = {
     How.TAKE: ("You become responsible for it.", "Take over"),
     How.OFFER: ("You offer it to a member, who can accept or decline.", "Offer"),
 }
-_THEN = {Choice.ROLL: "Roll in 24 hours", Choice.PAUSE: "Pause", Choice.LEAVE: "Leave as it is"}
+_THEN = {Choice.ROLL: "Roll now, expire the old key in 24 hours", Choice.PAUSE: "Pause", Choice.LEAVE: "Leave as it is"}
 
 
 class HandOverForm(PageForm):

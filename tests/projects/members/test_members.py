@@ -105,7 +105,7 @@ def test_owners_read_how_to_undo_a_change_and_the_person_whom_to_ask(project, ow
             words = " ".join(email.body.split())
             to_owner = email.to != [outsider.email]
             assert (how in words, f"\n{page}\n" in email.body) == (to_owner, to_owner)
-            assert ("ask the operators of this server to undo it" in words) != to_owner
+            assert ("ask an administrator of this server to undo it" in words) != to_owner
 
 
 def test_a_membership_keeps_its_person_and_its_project(project, owner, second, outsider, admin, signed_in):
