@@ -245,6 +245,7 @@ def test_the_check_writes_nothing_on_the_way(path):
     }
 
 
+OF_INVITATIONS = ("invitations/services", "invitations/acceptance")
 # Services and the modules that they use. They raise their own errors, which know nothing of HTTP; views translate them.
 SERVICES = [
     *(
@@ -254,7 +255,7 @@ SERVICES = [
     ),
     *(
         path
-        for name in ("models", "locks", "members/memberships", "invitations/services", "permissions", "services")
+        for name in ("models", "locks", "members/memberships", *OF_INVITATIONS, "permissions", "services")
         for path in modules(f"projects/{name}.py")
     ),
     *(path for name in ("storage", "sweeping") for path in modules(f"projects/files/{name}.py")),

@@ -57,7 +57,7 @@ def pause_keys_of(user: User, address: str | None, **kwargs: Any) -> list[str]:
 def _by_owner(user: User, paused: Collection[ApiKey]) -> dict[str, list[str]]:
     """The names of the keys that each other owner is told of, by the owner's email address."""
     owners = Membership.objects.active().that(Permission.OWN_PROJECT).exclude(user=user)
-    found = defaultdict(list)
+    found = defaultdict[str, list[str]](list)
     of_projects = owners.filter(project__in={key.project_id for key in paused})
     for email, project in of_projects.values_list("user__email", "project"):
         found[email] += [name_of(key) for key in paused if key.project_id == project]

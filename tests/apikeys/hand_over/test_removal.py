@@ -9,7 +9,8 @@ from django.utils import timezone
 from accounts.models import User
 from apikeys.hand_over import services
 from apikeys.hand_over.dependents import dependents_of, secret_seen
-from apikeys.hand_over.removal import Choice, Who, choices_of, remove_member
+from apikeys.hand_over.removal import Who, remove_member
+from apikeys.hand_over.removal_choices import Choice, choices_of
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.keys.services import copy_secret, create_key, delete_key, reveal_secret

@@ -13,9 +13,9 @@ from django.utils import timezone
 from accounts.own_account.deletion import delete_account
 from accounts.services import deactivate_account, reactivate_account
 from projects.audit_log.models import AuditEvent
-from projects.invitations import services
+from projects.invitations import acceptance, services
+from projects.invitations.ended_invitations import delete_old_invitations
 from projects.invitations.models import Invitation
-from projects.invitations.old_invitations import delete_old_invitations
 from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import digest_of, find
 from projects.locks import ProjectGone
@@ -266,7 +266,7 @@ def test_an_old_link_gives_no_role_to_a_person_who_came_in_another_way_and_was_r
     assert (event.before, event.by, event.role) == (ADDRESS, None, "owner")
     change_member(project=project, user=person, role=None, by=owner)
     with pytest.raises(InvitationGone):
-        services.accept(digest=link, by=person)
+        acceptance.accept(digest=link, by=person)
     with pytest.raises(InvitationGone):
         services.resend(invitation=invitation, by=owner)
     assert list(Invitation.objects.pending()) == [other]
