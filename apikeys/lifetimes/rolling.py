@@ -4,7 +4,7 @@ import itertools
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -55,12 +55,19 @@ class Names(NamedTuple):
 
 @sensitive_variables()
 def roll_key(
-    *, key: ApiKey, overlap: Overlap, by: User, address: str | None = None, form_token: str | None = None
+    *,
+    key: ApiKey,
+    overlap: Overlap,
+    by: User,
+    address: str | None = None,
+    form_token: str | None = None,
+    is_told: bool = True,
 ) -> NewKey:
     """Returns a new key with the name and the settings of `key`, and its secret; the same key again for a form that is
     submitted twice. `key` gets another name, and ends after `overlap` or at its own end, whichever is earlier.
 
-    Raises ValidationError for a key that has ended or is being rolled, at one of the project's limits, or for a form
+    Without `is_told`, the caller has one email sent about several new keys. Raises ValidationError for a key that has
+    ended or is being rolled, at one of the project's limits, or for a form
     that was used for something else; KeyGone if the key was deleted; ShownOnce, ProjectGone and VaultUnavailable as
     `create_key` does.
     """
@@ -75,9 +82,9 @@ def roll_key(
         new = _replace(row, project, by, form_token)
         _end_old_key(row, overlap, new.key.created_at)
         key.refresh_from_db()
-        before, after = row.name, new.key.name
-        record(audit_kinds.ROLLED, project=project, key=key, by=by, address=address, before=before, after=after)
-        record(audit_kinds.CREATED, project=project, key=new.key, by=by, address=address)
+        who: dict[str, Any] = {"project": project, "by": by, "address": address}
+        record(audit_kinds.ROLLED, key=key, before=row.name, after=new.key.name, **who)
+        record(audit_kinds.CREATED, key=new.key, **who, is_told=is_told)
     return new
 
 

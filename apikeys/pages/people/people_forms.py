@@ -11,7 +11,7 @@ from django.forms import BoundField
 
 from accounts.models import User
 from apikeys.hand_over.dependents import Dependent
-from apikeys.hand_over.removal import Choice, choices_of
+from apikeys.hand_over.removal_choices import Choice, choices_of
 from apikeys.models import ApiKey
 from apikeys.pages.lifetimes.rolls import Choices
 from projects.forms import FormTokenField, PageForm

@@ -10,7 +10,8 @@ from accounts.models import User
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.hand_over.dependents import dependents_of
-from apikeys.hand_over.removal import Choice, Removed, Who, remove_member
+from apikeys.hand_over.removal import Who, remove_member
+from apikeys.hand_over.removal_choices import Choice, Removed
 from apikeys.pages.people.people_forms import RemoveMemberForm
 from common.answers.announcements import announce, warn
 from common.client_address import client_address

@@ -15,9 +15,10 @@ from django.utils import timezone
 from accounts.models import User
 from common.outbox import senders
 from projects.audit_log.models import AuditEvent
-from projects.invitations import services
+from projects.invitations import acceptance, services
+from projects.invitations.acceptance import NotInvited
 from projects.invitations.models import Invitation
-from projects.invitations.services import InvitationGone, NotInvited
+from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import digest_of
 from projects.members.memberships import change_member
 from projects.models import Membership
@@ -223,7 +224,7 @@ def test_another_account_reads_both_addresses_and_switches(link, project, person
     assert "Accept invitation" not in words
     assert client.post(ACCEPT).headers["Location"] == PAGE
     with pytest.raises(NotInvited):
-        services.accept(digest=digest_of(link.split("/")[2]), by=outsider)
+        acceptance.accept(digest=digest_of(link.split("/")[2]), by=outsider)
     assert role_of(outsider.email, project) is None
     answer = client.post("/invitations/switch-account/")
     assert answer.headers["Location"] == f"/accounts/login/?next={PAGE}"
@@ -379,11 +380,11 @@ def test_an_invitation_to_a_deleted_project_or_for_a_deactivated_account_lets_no
     digest = digest_of(link.split("/")[2])
     User.objects.filter(pk=person.pk).update(is_active=False)
     with pytest.raises(NotInvited):
-        services.accept(digest=digest, by=person)
+        acceptance.accept(digest=digest, by=person)
     User.objects.filter(pk=person.pk).update(is_active=True)
     delete_project(project=project, by=owner)
     with pytest.raises(InvitationGone):
-        services.accept(digest=digest, by=person)
+        acceptance.accept(digest=digest, by=person)
     assert_not_valid(Client(), link)
 
 
@@ -391,7 +392,7 @@ def test_an_account_that_changed_its_address_is_no_longer_invited(link, person, 
     digest = digest_of(link.split("/")[2])
     User.objects.filter(pk=person.pk).update(email="new@example.com")
     with pytest.raises(NotInvited):
-        services.accept(digest=digest, by=person)
+        acceptance.accept(digest=digest, by=person)
     assert not project.memberships.filter(user=person).exists()
 
 
@@ -439,7 +440,7 @@ def test_eight_who_accept_at_once_make_one_member(transactional_db):
         owner = MembershipFactory(project=project).user
         user = UserFactory(email=f"racer{number}@example.com")
         _, link = services.copy_link(invitation=invited(project, owner, user.email), by=owner)
-        act = partial(services.accept, digest=digest_of(link.split("/")[-2]), by=user)
+        act = partial(acceptance.accept, digest=digest_of(link.split("/")[-2]), by=user)
         rounds.append([act] * 8)
     for answers in rounds_in_parallel(rounds):
         assert sorted(type(answer).__name__ for answer in answers) == ["Accepted", *["InvitationGone"] * 7]
@@ -457,7 +458,7 @@ def test_an_invitation_that_is_revoked_while_it_is_accepted_ends_in_one_way(tran
         user = UserFactory(email=f"racer{number}@example.com")
         invitation = invited(project, other, user.email)
         _, link = services.copy_link(invitation=invitation, by=other)
-        accept = partial(services.accept, digest=digest_of(link.split("/")[-2]), by=user)
+        accept = partial(acceptance.accept, digest=digest_of(link.split("/")[-2]), by=user)
         end = partial(services.revoke, invitation=invitation, by=owner)
         if number % 2:
             end = partial(change_member, project=project, user=other, role=None, by=owner)

@@ -12,9 +12,9 @@ from django.utils import timezone
 from accounts.own_account.deletion import delete_account
 from accounts.services import deactivate_account, reactivate_account
 from projects.audit_log.models import AuditEvent
-from projects.invitations import services
+from projects.invitations import acceptance, services
+from projects.invitations.ended_invitations import delete_old_invitations
 from projects.invitations.models import Invitation
-from projects.invitations.old_invitations import delete_old_invitations
 from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import digest_of, find
 from projects.locks import ProjectGone
@@ -77,6 +77,19 @@ def test_names_are_one_line_each_and_change_nothing_else_in_the_email(project, o
     assert f"Invited by: Grace Bcc: evil@example.com ({owner.email})\n" in email.body
     assert email.recipients() == [ADDRESS]
     assert "\n" not in email.subject
+
+
+def test_several_people_who_are_invited_at_once_are_one_email_to_each_owner(project, owner, told):
+    second = MembershipFactory(project=project, user=UserFactory(email="second@example.com")).user
+    emails = [f"person{number}@example.com" for number in range(3)]
+    found = told(services.invite, project=project, emails=emails, role=Role.VIEWER, by=owner)
+    to_owners = {message.to[0]: message for message in found if message.to[0] not in emails}
+    assert len(found) == len(emails) + len(to_owners)
+    assert set(to_owners) == {owner.email, second.email}
+    for message in to_owners.values():
+        assert message.subject == "[Latchkey] Person invited: 3 people (Acme Weather)"
+        assert "".join(f"Person: {email}\n" for email in emails) in message.body
+        assert message.body.count("Role: Viewer\n") == 1
 
 
 def test_only_digests_of_tokens_are_stored(project, owner, told):
@@ -268,7 +281,7 @@ def test_an_old_link_gives_no_role_to_a_person_who_came_in_another_way_and_was_r
     assert (event.before, event.by, event.role) == (ADDRESS, None, "owner")
     change_member(project=project, user=person, role=None, by=owner)
     with pytest.raises(InvitationGone):
-        services.accept(digest=link, by=person)
+        acceptance.accept(digest=link, by=person)
     with pytest.raises(InvitationGone):
         services.resend(invitation=invitation, by=owner)
     assert list(Invitation.objects.pending()) == [other]
