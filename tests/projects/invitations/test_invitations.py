@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.own_account.deletion import delete_account
 from accounts.services import deactivate_account, reactivate_account
 from projects.audit_log.models import AuditEvent
-from projects.invitations import services
+from projects.invitations import invitation_limits, services
 from projects.invitations.models import Invitation
 from projects.invitations.old_invitations import delete_old_invitations
 from projects.invitations.services import InvitationGone
@@ -164,7 +164,7 @@ def test_a_project_sends_20_invitations_and_links_in_24_hours(project, owner, in
 
 
 def test_a_person_sends_few_invitations_whatever_they_own(owner, project, monkeypatch):
-    monkeypatch.setattr(services, "MOST_A_DAY_BY_ONE", 2)
+    monkeypatch.setattr(invitation_limits, "MOST_A_DAY_BY_ONE", 2)
     others = [MembershipFactory(user=owner).project for _ in range(2)]
     for place in others:
         invited(place, owner)
@@ -172,7 +172,7 @@ def test_a_person_sends_few_invitations_whatever_they_own(owner, project, monkey
 
 
 def test_a_project_has_a_limit_of_pending_invitations(invite, owner, monkeypatch, time_machine):
-    monkeypatch.setattr(services, "MOST_PENDING", 1)
+    monkeypatch.setattr(invitation_limits, "MOST_PENDING", 1)
     [one] = invite(emails=[ADDRESS])
     said = "A project can have 1 pending invitations. Revoke some that are no longer needed."
     assert refusal(invite, emails=["other@example.com"]) == [said]
@@ -301,7 +301,7 @@ def test_nothing_is_done_for_a_person_who_may_no_longer_invite_or_for_what_is_go
 
 @pytest.mark.django_db(transaction=True)
 def test_a_limit_holds_for_invitations_that_are_sent_at_once(transactional_db, project, owner, monkeypatch):
-    monkeypatch.setattr(services, "MOST_A_DAY", 3)
+    monkeypatch.setattr(invitation_limits, "MOST_A_DAY", 3)
     answers = in_parallel([partial(invited, project, owner, f"person{number}@example.com") for number in range(8)])
     assert sum(isinstance(answer, ValidationError) for answer in answers) == 5
     assert Invitation.objects.count() == AuditEvent.objects.filter(kind="invited").count() == 3
