@@ -146,21 +146,38 @@ def test_no_answer_tells_whether_an_address_has_an_account(outsider, invite):
     assert one == two
 
 
-def test_a_project_sends_20_invitations_and_links_in_24_hours(project, owner, invite, time_machine):
-    invite(emails=[f"person{number}@example.com" for number in range(18)])
+def test_a_project_sends_20_invitations_in_24_hours(project, owner, invite, time_machine):
+    invite(emails=[f"person{number}@example.com" for number in range(19)])
     one = Invitation.objects.first()
     services.resend(invitation=one, by=owner)
-    services.copy_link(invitation=one, by=owner)
-    said = "A project can send 20 invitations in 24 hours, links that are copied included. This one has sent 20."
-    for act in (
-        partial(invite, emails=[ADDRESS]),
-        partial(services.resend, invitation=one, by=owner),
-        partial(services.copy_link, invitation=one, by=owner),
-    ):
-        assert refusal(act) == [f"{said} Try again tomorrow."]
+    said = "A project can send 20 invitations in 24 hours. This one has sent 20. Try again tomorrow."
+    for act in (partial(invite, emails=[ADDRESS]), partial(services.resend, invitation=one, by=owner)):
+        assert refusal(act) == [said]
+    assert services.copy_link(invitation=one, by=owner), "a copied link emails nobody"
     services.create_link(project=project, email="operators@example.com", role=Role.VIEWER)
     time_machine.move_to(timezone.now() + timedelta(hours=24, minutes=1))
     assert invite(emails=[ADDRESS])
+
+
+def test_copied_links_use_up_no_invitation_and_have_a_bound_of_their_own(
+    project, owner, invite, monkeypatch, time_machine
+):
+    """In a project, whoever copies; and by a person, in whichever project."""
+    monkeypatch.setattr(invitation_limits, "MOST_COPIES_A_DAY", 30)
+    second = MembershipFactory(project=project).user
+    [one] = invite(emails=[ADDRESS])
+    for by in (owner, second) * 15:
+        services.copy_link(invitation=one, by=by)
+    said = "A project or a person can copy 30 invitation links in 24 hours. Try again tomorrow."
+    for by in (owner, second):
+        assert refusal(services.copy_link, invitation=one, by=by) == [said]
+    assert invite(emails=[f"person{number}@example.com" for number in range(19)])
+    elsewhere = invited(MembershipFactory(user=owner).project, owner)
+    for _ in range(15):
+        services.copy_link(invitation=elsewhere, by=owner)
+    assert refusal(services.copy_link, invitation=elsewhere, by=owner) == [said]
+    time_machine.move_to(timezone.now() + timedelta(hours=24, minutes=1))
+    assert services.copy_link(invitation=one, by=owner)
 
 
 def test_a_person_sends_few_invitations_whatever_they_own(owner, project, monkeypatch):
