@@ -11,7 +11,8 @@ async function write(promise) {
   return navigator.clipboard.write([new ClipboardItem({'text/plain': blob})])
 }
 
-// Puts the promised text on the clipboard; where that fails, shows it selected beside the button. `note` is said with it.
+// Puts the promised text on the clipboard; where that fails, shows it selected beside the button. The `note` is said
+// with it.
 export async function copy(promise, button, said, note = () => '') {
   try {
     await write(promise)
@@ -49,7 +50,8 @@ function showSelected(text, button, note) {
 
 // A text that is shown this once stays until the person is done with it.
 function stay(box, field, button, note) {
-  const done = Object.assign(document.createElement('button'), {type: 'button', className: 'button small', textContent: 'Done'})
+  const done = document.createElement('button')
+  Object.assign(done, {type: 'button', className: 'button small', textContent: 'Done'})
   const remove = () => {
     box.remove()
     button.focus()

@@ -1,4 +1,4 @@
-// The forms of one key, of the project or of a person, in a dialog that is filled when it is opened: its facts are true then.
+// The forms of a key, a person or the project, in a dialog that is filled when it is opened: its facts are true then.
 import {repeatIn} from './announce.js';
 
 const dialog = document.getElementById('key-dialog')
@@ -23,15 +23,15 @@ document.addEventListener('htmx:afterSwap', ({detail}) => {
 })
 
 // The menu is hidden by then, and what is hidden takes no focus. A button that has no place in the key's new row, such as
-// Extend, gives way to the key's name; and that of a row which is gone, to the title of its section.
+// Extend, gives way to the key's name. The button of a row that is gone gives way to the title of its section.
 dialog.addEventListener('close', () => {
   const key = opener?.match(/key_[0-9A-Za-z]+/)?.[0]
   const places = [opener, `name-${key}`, section].map(id => document.getElementById(id))
   places.find(Boolean)?.focus()
 })
 
-// After a deletion or a revocation the focus goes to the next row, or to the section's heading. It does not go to the row's switch:
-// another Enter would pause a key that nobody chose.
+// After a deletion or a revocation the focus goes to the next row, or to the section's heading. It does not go to the
+// row's switch: another Enter would pause a key that nobody chose.
 const TITLES = {'api-keys': 'api-keys-title', 'invitation-list': 'invitations-title'}
 let next = null
 document.addEventListener('htmx:beforeRequest', ({target}) => {

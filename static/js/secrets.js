@@ -1,4 +1,5 @@
-// Copy and reveal, of keys and of the links of invitations. The secret is fetched on click and kept nowhere; without script the buttons lead to a page.
+// Copy and reveal, of keys and of the links of invitations. The secret is fetched on click and kept nowhere; without
+// script the buttons lead to a page.
 import {announce} from './announce.js';
 import {copy} from './clipboard.js';
 
