@@ -14,8 +14,8 @@ from accounts.own_account.deletion import delete_account
 from accounts.services import deactivate_account, reactivate_account
 from projects.audit_log.models import AuditEvent
 from projects.invitations import invitation_limits, services
+from projects.invitations.ended_invitations import delete_old_invitations
 from projects.invitations.models import Invitation
-from projects.invitations.old_invitations import delete_old_invitations
 from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import digest_of, find
 from projects.locks import ProjectGone
