@@ -1,8 +1,8 @@
-"""Tells the accounts, which know no invitations, which addresses are invited, and ends invitations.
+"""Tells the accounts, which know no invitations, which addresses are invited, and ends and deletes invitations.
 
 An invitation ends for good when its person becomes a member in another way, or goes, and when its inviter may not
-invite people any more. An old link then gives nobody a role, also if the inviter gets the right again. The rows of
-invitations that ended long ago are deleted; the audit log keeps who invited whom.
+invite people any more. An old link then gives nobody a role, also if the inviter gets the right again. The audit log
+keeps who invited whom when invitations that ended long ago are deleted.
 """
 
 from collections.abc import Iterator

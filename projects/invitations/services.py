@@ -21,7 +21,8 @@ from projects.audit_log.kinds import Kind
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import tell_of_several
 from projects.audit_log.recording import record
-from projects.invitations import invitation_emails
+from projects.invitations import invitation_emails, invitation_limits
+from projects.invitations.invitation_limits import refuse_too_many, refuse_too_many_copies
 from projects.invitations.models import Invitation
 from projects.invitations.tokens import Token, Way, inviters, new_token
 from projects.locks import lock_project, lock_users
@@ -30,13 +31,6 @@ from projects.models import Project
 from projects.permissions import Role
 
 LIFETIME = timedelta(days=7)
-DAY = timedelta(days=1)
-# Emails and links together. A person who owns many projects must not send emails to strangers without end.
-MOST_A_DAY = 20
-MOST_A_DAY_BY_ONE = 100
-# Expired ones too, until they are deleted, so that the Members page shows all of them.
-MOST_PENDING = 100
-_COUNTED = (audit_kinds.INVITED, audit_kinds.INVITATION_RESENT, audit_kinds.INVITATION_LINK_COPIED)
 
 
 class InvitationGone(Gone):
@@ -58,7 +52,7 @@ def invite(
         pending = {found.email: found for found in project.invitations.pending().filter(email__in=wanted)}
         faults += _faults(project, wanted, [one for one in pending.values() if not one.is_expired(now)], by)
         _refuse(faults)
-        _refuse_too_many(project, by, len(wanted), new=len(wanted) - len(pending))
+        refuse_too_many(project, by, len(wanted), new=len(wanted) - len(pending))
         invitations = [pending.get(email) or Invitation(project=project, email=email) for email in wanted]
         who: dict[str, Any] = {"by": by, "address": address}
         events = [_send(one, audit_kinds.INVITED, role, now, **who, is_told=False) for one in invitations]
@@ -79,7 +73,7 @@ def create_link(*, project: Project, email: str, role: Role) -> tuple[Invitation
         [email] = wanted
         invitation = project.invitations.pending().filter(email=email).first()
         if invitation is None:
-            _refuse_too_many(project, None, 1, new=1)
+            refuse_too_many(project, None, 1, new=1)
             invitation = Invitation(project=project, email=email)
         token = _renew(invitation, Way.LINK, role, None, now, until=now + LIFETIME)
         _note(audit_kinds.INVITED, invitation, None, None)
@@ -93,7 +87,7 @@ def resend(*, invitation: Invitation, by: User | None, address: str | None = Non
     """
     with transaction.atomic():
         invitation = _lock_pending(invitation, by)
-        _refuse_too_many(invitation.project, by, 1)
+        refuse_too_many(invitation.project, by, 1)
         role = Role(invitation.role)
         _send(invitation, audit_kinds.INVITATION_RESENT, role, timezone.now(), by=by, address=address)
     return invitation
@@ -106,7 +100,7 @@ def copy_link(*, invitation: Invitation, by: User, address: str | None = None) -
     """
     with transaction.atomic():
         invitation = _lock_pending(invitation, by)
-        _refuse_too_many(invitation.project, by, 1)
+        refuse_too_many_copies(invitation.project, by)
         now = timezone.now()
         until = now + LIFETIME if invitation.is_expired(now) else invitation.expires_at
         token = _renew(invitation, Way.LINK, Role(invitation.role), by, now, until=until)
@@ -138,9 +132,10 @@ def revoke_pending(invitations: Iterable[Invitation], *, by: User | None, addres
 
 def _read(emails: Sequence[str]) -> tuple[list[str], list[str]]:
     """The addresses in canonical form, each once, and what is wrong with them. Raises ValidationError for too many."""
-    if len(emails) > MOST_A_DAY:
+    if len(emails) > invitation_limits.MOST_A_DAY:
         raise ValidationError(
-            f"A project can invite {MOST_A_DAY} people a day. You entered {len(emails):,} addresses.", code="too_many"
+            f"A project can invite {invitation_limits.MOST_A_DAY} people a day. You entered {len(emails):,} addresses.",
+            code="too_many",
         )
     found, faults = Counter[str](), [] if emails else ["Enter an email address."]
     for email in emails:
@@ -169,30 +164,6 @@ def _faults(project: Project, wanted: list[str], pending: list[Invitation], by: 
 def _refuse(faults: list[str]) -> None:
     if faults:
         raise ValidationError([ValidationError(fault, code="invalid") for fault in faults])
-
-
-def _refuse_too_many(project: Project, by: User | None, number: int, *, new: int = 0) -> None:
-    """Called with the project locked. An operator may send as many as they like, and theirs do not count."""
-    if new and project.invitations.pending().count() + new > MOST_PENDING:
-        raise ValidationError(
-            f"A project can have {MOST_PENDING} pending invitations. Revoke some that are no longer needed.",
-            code="too_many_pending",
-        )
-    if by is None:
-        return
-    since = timezone.now() - DAY
-    sent = AuditEvent.objects.filter(kind__in=[kind.code for kind in _COUNTED], by__isnull=False, at__gt=since)
-    of_project, of_person = sent.filter(project=project).count(), sent.filter(by=by).count()
-    if of_project + number > MOST_A_DAY:
-        raise ValidationError(
-            f"A project can send {MOST_A_DAY} invitations in 24 hours, links that are copied included. "
-            f"This one has sent {of_project}. Try again tomorrow.",
-            code="too_many",
-        )
-    if of_person + number > MOST_A_DAY_BY_ONE:
-        raise ValidationError(
-            f"You can send {MOST_A_DAY_BY_ONE} invitations in 24 hours. Try again tomorrow.", code="too_many"
-        )
 
 
 def _lock(project: Project, by: User | None) -> Project:
