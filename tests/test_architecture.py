@@ -245,7 +245,7 @@ def test_the_check_writes_nothing_on_the_way(path):
     }
 
 
-OF_INVITATIONS = ("invitations/services", "invitations/acceptance")
+OF_INVITATIONS = ("invitations/services", "acceptance/acceptance")
 # Services and the modules that they use. They raise their own errors, which know nothing of HTTP; views translate them.
 SERVICES = [
     *(

@@ -29,8 +29,8 @@ from accounts.unconfirmed import is_confirmed, say_what_was_paused
 from accounts.ways import keeps_password
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
+from projects.acceptance import acceptance
 from projects.acceptance.acceptance import Accepted, NotInvited, OwnWays
-from projects.invitations import acceptance
 from projects.invitations.invitation_emails import inviter_of, tell_of_request
 from projects.invitations.models import Invitation
 from projects.invitations.services import InvitationGone

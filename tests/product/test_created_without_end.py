@@ -17,8 +17,8 @@ from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from apikeys.standing import KeyState
+from projects.acceptance import acceptance
 from projects.files import storage
-from projects.invitations import acceptance
 from projects.invitations.services import copy_link
 from projects.invitations.tokens import digest_of
 from projects.members.memberships import change_member, manage_member

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.outbox import senders
+from projects.acceptance import acceptance
 from projects.acceptance.acceptance import NotInvited
 from projects.audit_log.models import AuditEvent
-from projects.invitations import acceptance, services
+from projects.invitations import services
 from projects.invitations.models import Invitation
 from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import digest_of
