@@ -179,21 +179,6 @@ def test_who_finds_no_slot_goes_on_with_a_reload(client, provider, lines, all_ta
     assert is_signed_in(client)
 
 
-def test_a_slot_is_waited_for(client, provider, all_taken, monkeypatch):
-    """The slot becomes free when the request has joined the queue."""
-
-    class Queue(Slots):
-        def take(self, seconds: float = 0) -> bool:
-            all_taken._for_codes.give_back()
-            return super().take(seconds)
-
-    all_taken._for_itself.give_back()
-    back = provider.come_back(begin(client))
-    monkeypatch.setattr(conversation, "_waiting", Queue(1))
-    assert client.get(back).status_code == 302
-    assert is_signed_in(client)
-
-
 def test_people_set_out_while_every_slot_for_codes_is_taken(client, provider, all_taken):
     all_taken._for_itself.give_back()
     assert begin(client).startswith(provider.issuer)
