@@ -144,7 +144,7 @@ def test_a_provider_that_never_finishes_its_tls_handshake_keeps_no_thread(db, se
 
 def test_nobody_waits_for_a_name_that_is_not_found(provider, settings, ended, monkeypatch):
     settings.OIDC_SECONDS = 0.3
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: ended.wait() and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: ended.wait(30) and [])
     assert reason("http://login.example.com/") == "too_slow"
 
 
