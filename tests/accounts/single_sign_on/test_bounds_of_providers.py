@@ -104,7 +104,7 @@ def dripping(start: bytes, ended: threading.Event) -> Callable[[Any], None]:
     return drip
 
 
-def silent(ended: threading.Event) -> Callable[[Any], None]:
+def silent(ended: threading.Event) -> Callable[[Any], Any]:
     return lambda handler: ended.wait() and None
 
 
