@@ -112,7 +112,7 @@ def left_behind() -> list[threading.Thread]:
     """Threads of exchanges that go on although nobody waits for them any more. Ending takes them a moment."""
     mine = [thread for thread in threading.enumerate() if thread.name == "single sign-on"]
     for thread in mine:
-        thread.join(20)
+        thread.join(60)
     return [thread for thread in mine if thread.is_alive()]
 
 
