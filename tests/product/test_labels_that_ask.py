@@ -46,7 +46,7 @@ def elements() -> Iterator[tuple[str, str, str, str]]:
 
 def asks(tag: str, attributes: str) -> bool:
     """Whether it opens a dialog, or a page that asks whether to go on."""
-    if 'form="open-key"' in attributes or 'command="show-modal"' in attributes:
+    if any(part in attributes for part in ('form="open-key"', 'command="show-modal"', 'name="ask"')):
         return True
     return tag == "a" and not QUESTIONS.isdisjoint(NAMED.findall(attributes))
 

@@ -67,7 +67,7 @@ def _form(request: PageRequest, key: ApiKey) -> EditKeyForm:
 
 
 def _form_again(request: PageRequest, key: ApiKey) -> EditKeyForm:
-    """The form as it was when End now was pressed. The focus is on that button, and nothing is judged yet."""
+    """The form as it was when Expire now was pressed. The focus is on that button, and nothing is judged yet."""
     form = EditKeyForm(initial={"name": key.name} | _typed(request), key=key)
     for field in form.fields.values():
         field.widget.attrs.pop("autofocus", None)

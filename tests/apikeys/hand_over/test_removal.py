@@ -193,7 +193,7 @@ def test_one_email_tells_each_owner_of_the_removal_and_of_all_keys(project, owne
         assert message.subject == "[Latchkey] Member removed: colleague@example.com (Acme Weather)"
         new = ApiKey.objects.get(replaces=keys["One"])
         end = in_words(ApiKey.objects.get(pk=keys["One"].pk).expires_at)
-        assert f"Key rolled: One, {new.mask}. The old key ends on {end}.\n" in message.body
+        assert f"Key rolled: One, {new.mask}. The old key expires on {end}.\n" in message.body
         assert message.body.count("Key rolled: ") == 2
         assert f"Key paused: CI, {keys['CI'].mask}\n" in message.body
         assert "Not changed: Old was deleted in the meantime.\n" in message.body

@@ -1,4 +1,4 @@
-"""End now is opened from the form that edits a key, and its Cancel leads back to what was typed there."""
+"""Expire now is opened from the form that edits a key, and its Cancel leads back to what was typed there."""
 
 import html
 import re
@@ -71,4 +71,4 @@ def test_a_secret_that_was_typed_as_a_name_is_not_sent_back(client, api_key):
 def test_enter_in_a_field_of_edit_saves_and_ends_nothing(client, api_key):
     """Enter presses the form's first button in the order of the page."""
     content = client.get(action("edit", api_key)).content.decode()
-    assert content.index(">Save</button>") < content.index(">End now…</button>")
+    assert content.index(">Save</button>") < content.index(">Expire now…</button>")
