@@ -10,7 +10,7 @@ from allauth import urls as allauth_urls
 from allauth.account import auth_backends
 from allauth.account import forms as account_forms
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.internal.flows.email_verification import send_verification_email_to_address
+from allauth.account.internal.flows.email_verification import get_address_for_user, send_verification_email_to_address
 from allauth.account.internal.flows.email_verification_by_code import (
     EMAIL_VERIFICATION_CODE_SESSION_KEY,
     EmailVerificationProcess,
@@ -19,8 +19,8 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.password_reset_by_code import PASSWORD_RESET_VERIFICATION_SESSION_KEY
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
-from allauth.account.models import Login
-from allauth.account.utils import url_str_to_user_pk
+from allauth.account.models import EmailAddress, Login
+from allauth.account.utils import has_verified_email, url_str_to_user_pk
 from allauth.account.views import ConfirmEmailVerificationCodeView
 from allauth.core.internal import ratelimit
 from allauth.mfa.totp.internal.auth import TOTP
@@ -134,6 +134,15 @@ class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]
     def before_resend(self) -> None:
         """Called before another email is sent."""
 
+    def note_wrong_code(self) -> None:
+        """Called for a wrong code that belongs to no account. allauth has a signal for the others."""
+
+    def _verify_form_invalid(self, form: Any) -> HttpResponse:
+        if self._process.user is None:
+            self.note_wrong_code()
+        answer: HttpResponse = super()._verify_form_invalid(form)
+        return answer
+
     def _resend_form_valid(self, form: Any) -> HttpResponse:
         self.before_resend()
         self._process.generate_code()
@@ -149,6 +158,13 @@ def wait_for_code(request: HttpRequest, user: Any, address: str, **state: Any) -
     process = EmailVerificationProcess(request=request, user=user, state=first)
     process.generate_code()
     process.persist()
+
+
+def look_up_address_of_sign_up(user: Any) -> None:
+    """Reads what a sign-up reads of its new account before it sends a code."""
+    has_verified_email(user)
+    address: Any = get_address_for_user(user)
+    EmailAddress.objects.get_for_user(address.user, address.email)
 
 
 def send_link(request: HttpRequest, address: Any) -> None:

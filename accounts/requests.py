@@ -34,11 +34,26 @@ def page_that_asked(request: HttpRequest) -> str:
     """The page of ours whose form or script sent the request, with its search and page number; otherwise the first
     page. A query that contains a secret is left out, because the answer would store it or send it back.
     """
-    referer = request.headers.get("Referer", "")
-    if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-        parts = urlsplit(referer)
+    return _own_page(request, request.headers.get("Referer", "")) or resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def page_before_form(request: HttpRequest) -> str:
+    """The same for a form that may have a page of its own: there, its field `back` names the page that led to it."""
+    return _own_page(request, request.POST.get("back", "")) or page_that_asked(request)
+
+
+def page_of_list(request: HttpRequest, address: str) -> str:
+    """The page at `address`, with the search and page number that it had when the person left it."""
+    page = page_before_form(request)
+    return page if page.partition("?")[0] == address else address
+
+
+def _own_page(request: HttpRequest, address: str) -> str:
+    """The path and query of a page of ours; "" for any other address."""
+    if url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure()):
+        parts = urlsplit(address)
         has_query = parts.query and not looks_like_secret(unquote(parts.query))
         page = f"{parts.path}?{parts.query}" if has_query else parts.path
         if page.startswith("/") and url_has_allowed_host_and_scheme(page, None):
             return page
-    return resolve_url(settings.LOGIN_REDIRECT_URL)
+    return ""

@@ -24,6 +24,7 @@ _MAILS = {
     "account/email/account_already_exists": Event.SIGN_UP_REFUSED,
     "account/email/email_confirmation": Event.EMAIL_CHANGE_ASKED,
 }
+_CODE_PAGE = "account_email_verification_sent"
 _TO_A_NEW_ADDRESS = "account/email/email_confirmation_signup"
 
 
@@ -39,8 +40,11 @@ def whose(typed: str) -> dict[str, Any]:
 def note_mail(template_prefix: str, email: str, request: HttpRequest | None) -> None:
     """Called by the adapter for each email that it sends."""
     event = _MAILS.get(template_prefix)
-    if template_prefix == _TO_A_NEW_ADDRESS:
-        whose(email)  # as for an address that has an account: no response time shows which one has
+    if template_prefix == _TO_A_NEW_ADDRESS or (event == Event.SIGN_UP_REFUSED and _page(request) == _CODE_PAGE):
+        # As much work as for an address that has an account, or that has none: no response time shows which one has.
+        # A sign-up was noted when it was asked for, so another email for it is no event.
+        whose(email)
+        return
     if event == Event.EMAIL_CHANGE_ASKED:
         if request is not None and request.user.is_authenticated:
             record(event, account=request.user)

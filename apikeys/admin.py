@@ -16,6 +16,8 @@ from django.urls import URLPattern, path, reverse
 from accounts.admin import ViewOnlyAdmin
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys import audit_kinds
+from apikeys.hand_over.ended_offers import end_offers
+from apikeys.hand_over.models import KeyOffer
 from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.pausing import pause_key, resume_key
 from apikeys.lifetimes.pauses import why_unchanged
@@ -23,6 +25,7 @@ from apikeys.models import LIVING, STANDING_ORDER, ApiKey
 from apikeys.standing import KeyState
 from apikeys.usage.models import UnmatchedUse
 from common.client_address import client_address
+from common.plurals import counted
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import FOUND_AT
 
@@ -224,6 +227,32 @@ def _with_last_report(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
         reported_from=Subquery(reports.values("address")[:1]),
         found_at=Subquery(reports.values("source")[:1]),
     )
+
+
+@admin.register(KeyOffer)
+class KeyOfferAdmin(ViewOnlyAdmin):
+    """Keys that owners offer to members, until the members answer."""
+
+    fields = ("key", "to", "by", "offered_at")
+    list_display = ("key", "to", "by", "offered_at")
+    list_select_related = ("key", "to", "by")
+    search_fields = ("key__name", "key__public_id", "key__project__public_id", "to__email", "by__email")
+    date_hierarchy = "offered_at"
+    actions = ("withdraw",)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        hidden = tuple(f"key__{column}" for column in _HIDDEN)
+        return not lookup.startswith(hidden) and super().lookup_allowed(lookup, value, request)
+
+    def has_withdraw_permission(self, request: HttpRequest) -> bool:
+        """Django's "change" permission means Withdraw here, because nothing else can be changed."""
+        return request.user.has_perm("apikeys.change_keyoffer")
+
+    @admin.action(description="Withdraw", permissions=["withdraw"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[KeyOffer]) -> None:
+        pks = list(queryset.values_list("pk", flat=True))
+        number = end_offers(Q(pk__in=pks), by=request.user, address=client_address(request))  # type: ignore[arg-type]
+        self.message_user(request, f"{counted(number, 'offer')} withdrawn.", messages.SUCCESS)
 
 
 @admin.register(UnmatchedUse)

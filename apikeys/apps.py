@@ -22,7 +22,8 @@ class ApikeysConfig(AppConfig):
     def ready(self) -> None:
         from apikeys import checks  # noqa: F401  registers them
         from apikeys.hand_over import ended_offers  # noqa: F401  registers them
-        from apikeys.keys import deactivation, receivers  # noqa: F401  registers them
+        from apikeys.keys import receivers  # noqa: F401  registers them
+        from apikeys.responsible import cleared, deactivated, deleted  # noqa: F401  registers them
 
         _give_work_to_the_writer()
 

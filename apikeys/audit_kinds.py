@@ -133,15 +133,17 @@ END_CHANGED = register(
     Kind(
         "end_changed",
         Subject.KEY,
-        "End changed",
-        "{by} changed the end of {key} from {before} to {after}",
+        "Expiry changed",
+        "{by} changed the expiry of {key} from {before} to {after}",
         "clock",
         Event.KEY_END_CHANGED,
         NOBODY,
         names=True,
     )
 )
-ENDED = register(Kind("ended", Subject.KEY, "Key ended", "{by} ended {key}", "clock", Event.KEY_ENDED, NOBODY))
+ENDED = register(
+    Kind("ended", Subject.KEY, "Key expired by a person", "{by} let {key} expire", "clock", Event.KEY_ENDED, NOBODY)
+)
 EXPIRED = register(
     Kind(
         "expired",
@@ -158,8 +160,8 @@ ENDED_QUIET = register(
     Kind(
         "ended_quiet",
         Subject.KEY,
-        "Quiet key ended",
-        "{key} ended because it was quiet after its roll",
+        "Quiet key expired",
+        "{key} expired because it was quiet after its roll",
         "clock",
         Event.KEY_ENDED_QUIET,
         NOBODY,
@@ -170,17 +172,17 @@ REVIVED = register(
     Kind(
         "revived",
         Subject.KEY,
-        "Expired key extended",
-        "{by} changed the end of the expired key {key} from {before} to {after}",
+        "Expired key works again",
+        "{by} changed the expiry of the expired key {key} from {before} to {after}",
         "clock",
         Event.KEY_REVIVED,
         # No switch: a thief of a session could switch it off first.
         Email(
             None,
-            "Expired API key extended",
-            "An API key that had expired was extended. Unless it is paused, or the account of the person "
+            "Expired API key works again",
+            "The expiry of an API key that had expired was changed. Unless it is paused, or the account of the person "
             "responsible for it is deactivated, requests using it are allowed again.",
-            f"If this was not you or someone you trust, end the key, then {CHECK_ACCOUNTS}.",
+            f"If this was not you or someone you trust, let the key expire, then {CHECK_ACCOUNTS}.",
         ),
         names=True,
     )

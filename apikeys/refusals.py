@@ -48,10 +48,10 @@ KEY_PAUSED = Refusal(
 KEY_EXPIRED = Refusal(
     code="key_expired",
     status=401,
-    message=f"This API key has expired. {WHO_MANAGES_KEYS.capitalize()} of the project can extend it in its settings, "
+    message=f"This API key has expired. {WHO_MANAGES_KEYS.capitalize()} of the project can change its expiry, "
     "or create a new one.",
-    when="the key's end has come; `message` names the instant",
-    help=f"use another key, or ask {WHO_MANAGES_KEYS} of the project to extend it",
+    when="the key has expired; `message` names the instant",
+    help=f"use another key, or ask {WHO_MANAGES_KEYS} of the project to change its expiry",
     outcome="expired",
     reason="expired",
     bearer_error="invalid_token",

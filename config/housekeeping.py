@@ -8,7 +8,7 @@ from apikeys.usage.callers import forget_old_callers
 from apikeys.usage.folding import fold_in_steps
 from apikeys.usage.new_addresses import tell_of_new_addresses
 from common.housekeeping.housekeeper import Task
-from projects.invitations.old_invitations import delete_old_invitations
+from projects.invitations.ended_invitations import delete_old_invitations
 
 TASKS = (
     Task("write_down_ended_pauses", write_down_ended_pauses),

@@ -16,6 +16,7 @@ from accounts.admin import ServiceAdmin, ViewOnlyAdmin, is_superuser
 from accounts.models import User
 from common.client_address import client_address
 from common.names import NameField
+from projects import invitation_admin  # noqa: F401  registers its page
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import FOUND_AT
 from projects.members.memberships import change_member
@@ -92,12 +93,14 @@ def _change_member(request: HttpRequest, project: Project, user: User, role: str
         raise ValidationError(
             "You cannot change your own membership here. Ask a superuser to do it.", code="own_membership"
         )
-    return change_member(
-        project=project,
-        user=user,
-        role=Role(role) if role else None,
-        by=request.user,  # type: ignore[arg-type]
-        address=client_address(request),
+    return bool(
+        change_member(
+            project=project,
+            user=user,
+            role=Role(role) if role else None,
+            by=request.user,  # type: ignore[arg-type]
+            address=client_address(request),
+        )
     )
 
 
@@ -189,7 +192,8 @@ class ProjectAdmin(ServiceAdmin):
         """New owners come first, so that the former last one can go in the same form."""
         formset.save(commit=False)
         given = [*formset.new_objects, *(row for row, _ in formset.changed_objects)]
-        for row in sorted(given, key=lambda row: Permission.OWN_PROJECT not in permissions_of(row.role)):
+        # Accounts are locked in one order.
+        for row in sorted(given, key=lambda row: (Permission.OWN_PROJECT not in permissions_of(row.role), row.user_id)):
             _change_member(request, row.project, row.user, row.role)
         for row in formset.deleted_objects:
             _change_member(request, row.project, row.user, None)

@@ -16,8 +16,8 @@ def _email_about_a_member(subject: str, what: str, undo: str) -> Email:
         f"If you did not expect this, {undo}",
         section="",
         why="You get this email because you are this person, or because you own the project.",
-        to_member="If you did not expect this, change your password and sign out your other sessions, and ask the "
-        "operators of this server to undo it.",
+        to_member="If you did not expect this, change your password and sign out your other sessions, and ask an "
+        "administrator of this server to undo it.",
         links_members=True,
     )
 
@@ -44,7 +44,7 @@ MEMBER_CHANGED = register(
         "member_changed",
         Subject.MEMBER,
         "Member's role changed",
-        "{by} made {member} {role}",
+        "{by} changed the role of {member} from {before} to {after}",
         "user-plus",
         Event.MEMBER_CHANGED,
         _email_about_a_member(
@@ -52,6 +52,8 @@ MEMBER_CHANGED = register(
             "A member of a project got another role.",
             f"choose another role for the person {_CHECK_ACCOUNT}",
         ),
+        names=True,
+        sentence_without_names="{by} made {member} {role}",
     )
 )
 MEMBER_REMOVED = register(
@@ -90,7 +92,7 @@ MEMBER_LEFT = register(
         Event.MEMBER_LEFT,
         _email_about_a_member(
             "Member left",
-            "A person left a project.",
+            "A person left each project below.",
             "ask the person. You can invite them again on the project's Members page. If they deleted their account, "
             "they need a new one.",
         ),
@@ -99,7 +101,7 @@ MEMBER_LEFT = register(
 _INVITED_EMAIL = Email(
     None,
     "Person invited",
-    "A person was invited to a project. They become a member when they accept.",
+    "Each person below was invited to a project. They become a member when they accept.",
     "If you did not expect this, revoke the invitation on the project's Members page, and ask the person who sent it.",
     section="",
     why="You get this email because you own the project. All owners get it.",

@@ -7,6 +7,22 @@ from accounts.requests import page_that_asked
 from projects.models import Project
 
 SWITCHER_LENGTH = 8
+# The entry of the sidebar under which a page of a project stands, by the first part of its address after the project.
+_ENTRIES = {
+    "": "apikeys:dashboard",
+    "start": "apikeys:dashboard",
+    "usage": "apikeys:usage",
+    "activity": "apikeys:activity",
+    "members": "projects:members",
+    "invitations": "projects:members",
+    "settings": "apikeys:settings",
+    "keys": "apikeys:settings",
+    "show-once": "apikeys:settings",
+    "keep-secrets": "apikeys:settings",
+    "mails": "apikeys:settings",
+    "delete": "apikeys:settings",
+}
+_PLACE = re.compile(r"/projects/prj_[0-9A-Za-z]{16}/([^/.]*)")
 _PROJECT_ID = re.compile(r"\bprj_[0-9A-Za-z]{16}\b")
 
 
@@ -17,7 +33,14 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     return {
         "switcher_projects": Project.objects.of(request.user).told_apart(request.user).by_name()[:SWITCHER_LENGTH],
         "project_at_hand": lambda: project_at_hand(request),
+        "menu_entry": menu_entry(request.path),
     }
+
+
+def menu_entry(path: str) -> str:
+    """The view of the sidebar's entry under which the page at `path` stands; "" for a page of no project."""
+    place = _PLACE.match(path)
+    return _ENTRIES.get(place[1], "") if place else ""
 
 
 def project_of_address(request: HttpRequest) -> Project | None:

@@ -46,34 +46,25 @@ CREATORS_ROLE = Role.OWNER
 # The role that the form of an invitation proposes.
 INVITED_ROLE = Role.DEVELOPER
 
-# How the sentence goes on that begins with who has the permission: "Only owners of the project …".
-_ACTIONS = {
-    Permission.VIEW_PROJECT: "can look at it.",
-    Permission.MANAGE_KEYS: "can create, pause or delete keys.",
-    Permission.READ_SECRETS: "can copy or reveal keys.",
-    Permission.MANAGE_PROJECT: "can change or delete it.",
-    Permission.MANAGE_MEMBERS: "can invite people, change roles and remove members.",
-    Permission.HAND_OVER_KEYS: "can hand keys over.",
-    Permission.GET_MAILS: "get email notifications.",
-    Permission.OWN_PROJECT: "are responsible for it.",
-}
-
-
-# What the help page calls the permissions, in its order.
+# What a person with the permission can do, in the order of the help page. The help page and the reasons say it.
 _RIGHTS = {
-    Permission.VIEW_PROJECT: "See keys without their secrets, usage, activity and members",
-    Permission.MANAGE_KEYS: "Create, edit, pause, roll and delete keys",
-    Permission.READ_SECRETS: "Copy and reveal secrets",
-    Permission.GET_MAILS: "Get email notifications about keys",
-    Permission.HAND_OVER_KEYS: "Take keys over and offer them to others",
-    Permission.MANAGE_MEMBERS: "Invite people, change roles and remove members",
-    Permission.MANAGE_PROJECT: "Rename and delete the project, and choose how keys are stored",
+    Permission.VIEW_PROJECT: "see keys without their secrets, usage, activity and members",
+    Permission.MANAGE_KEYS: "create, edit, pause, re-enable, roll and delete keys",
+    Permission.READ_SECRETS: "copy and reveal secrets",
+    Permission.GET_MAILS: "get email notifications about keys",
+    Permission.HAND_OVER_KEYS: "take keys over and offer them to others",
+    Permission.MANAGE_MEMBERS: "invite people, change roles and remove members",
+    Permission.MANAGE_PROJECT: "rename and delete the project, and choose how keys are stored",
+    Permission.OWN_PROJECT: "be responsible for the project",
 }
+# Not a thing that a person does on a page.
+_NOT_IN_THE_TABLE = {Permission.OWN_PROJECT}
 
 
 def rights_of_roles() -> list[tuple[str, list[bool]]]:
     """The table of the help page: for each right in words, whether each role has it, in the order of `Role`."""
-    return [(words, [can in _ALLOWED[role] for role in Role]) for can, words in _RIGHTS.items()]
+    rows = [(can, words) for can, words in _RIGHTS.items() if can not in _NOT_IN_THE_TABLE]
+    return [(words[0].upper() + words[1:], [can in _ALLOWED[role] for role in Role]) for can, words in rows]
 
 
 def permissions_of(role: str) -> frozenset[Permission]:
@@ -98,4 +89,4 @@ def one_who(can: Permission) -> str:
 
 def reason(can: Permission) -> str:
     """Why a person whose role does not allow `can` is refused, as pages and answers show it."""
-    return f"Only {those_who(can)} of the project {_ACTIONS[can]}"
+    return f"Only {those_who(can)} of the project can {_RIGHTS[can]}."

@@ -15,6 +15,7 @@ from projects.audit_log.recording import record
 from projects.files.storage import delete_bytes_on_commit
 from projects.locks import lock_users
 from projects.members.memberships import change_member
+from projects.members.owned_projects import refuse_another_project
 from projects.models import Membership, Project
 from projects.permissions import CREATORS_ROLE, Permission
 from projects.signals import project_deleted
@@ -46,26 +47,20 @@ def create_project(
                     code="form_used",
                 )
             return project
-        _refuse_too_many(owner)
+        refuse_another_project(owner)
+        _refuse_too_many_deleted(owner)
         project = Project.objects.create(name=name, created_by=owner, form_token=form_token or None)
         change_member(project=project, user=owner, role=CREATORS_ROLE, by=by, address=address)
     return project
 
 
-def _refuse_too_many(owner: User) -> None:
+def _refuse_too_many_deleted(owner: User) -> None:
     """Called with the account locked."""
-    living = Project.objects.of(owner, can=Permission.OWN_PROJECT).count()
-    if living >= settings.MAX_PROJECTS_PER_USER:
-        raise ValidationError(
-            f"This account owns {counted(living, 'project')} and can own {settings.MAX_PROJECTS_PER_USER}. Delete one "
-            "that is no longer used, or ask the operators of this server for more.",
-            code="too_many_projects",
-        )
     deleted = Project.objects.filter(created_by=owner, deleted_at__isnull=False).count()
     if deleted >= (limit := settings.MAX_DELETED_PROJECTS_PER_USER):
         raise ValidationError(
-            f"This account has reached its limit of {counted(limit, 'deleted project')}. Ask the operators of this "
-            "server for more.",
+            f"This account has reached its limit of {counted(limit, 'deleted project')}. Ask an administrator of "
+            "this server for more.",
             code="too_many_deleted_projects",
         )
 

@@ -1,7 +1,8 @@
 from django.urls import path
 
 from projects import views
-from projects.invitations import acceptance_pages, invitation_pages
+from projects.acceptance import acceptance_pages
+from projects.invitations import invitation_pages
 from projects.members import member_pages
 
 _INVITATION = "projects/<project_id:project_id>/invitations/<invitation_id:invitation_id>/"

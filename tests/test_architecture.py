@@ -37,6 +37,7 @@ ROOMS = {
     "pages": {"models", "secrets", "keys", "lifetimes", "hand_over", "usage"},
     "api": {"models", "secrets", "keys", "verify"},
     "hand_over": {"models", "keys", "lifetimes", "usage", "audit_kinds"},
+    "responsible": {"models", "keys", "audit_kinds"},
     "demo": {"models", "keys", "lifetimes", "usage", "audit_kinds"},
 }
 MOST_FLAT_MODULES = 12
@@ -247,12 +248,17 @@ def test_the_check_writes_nothing_on_the_way(path):
     }
 
 
+OF_INVITATIONS = ("invitations/services", "acceptance/acceptance")
 # Services and the modules that they use. They raise their own errors, which know nothing of HTTP; views translate them.
 SERVICES = [
-    *(path for room in ("secrets", "keys", "hand_over", "usage", "demo") for path in modules(f"apikeys/{room}")),
     *(
         path
-        for name in ("models", "locks", "members/memberships", "invitations/services", "permissions", "services")
+        for room in ("secrets", "keys", "hand_over", "responsible", "usage", "demo")
+        for path in modules(f"apikeys/{room}")
+    ),
+    *(
+        path
+        for name in ("models", "locks", "members/memberships", *OF_INVITATIONS, "permissions", "services")
         for path in modules(f"projects/{name}.py")
     ),
     *(path for name in ("storage", "sweeping") for path in modules(f"projects/files/{name}.py")),

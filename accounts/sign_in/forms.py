@@ -17,11 +17,12 @@ from accounts import allauth_internals
 from accounts.addresses import canonical_or_none
 from accounts.invited import opened
 from accounts.models import User
-from accounts.security_events import note_refused_passkey
+from accounts.security_events import note_refused_passkey, note_wrong_mailed_code
 from accounts.sign_in.hashing import TakesSlot
 from accounts.sign_in.nobody import look_up_nobody, make_no_account, sign_in_nobody
 from accounts.sign_in.pending import remember_at_reset
 from accounts.sign_up import sign_up_policy
+from accounts.sign_up.new_account import write_account
 from common.names import refuse_secret
 from common.security_log import Event, record
 
@@ -76,8 +77,10 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
         if refused := sign_up_policy.refusal(value):
             record(Event.SIGN_UP_REFUSED, typed=value, reason="not_allowed")
             raise ValidationError(refused, code="not_allowed")
-        if holder := User.objects.having(value):
-            super().validate_unique_email(holder.email)
+        if User.objects.having(value):
+            if app_settings.EMAIL_VERIFICATION != app_settings.EmailVerificationMethod.MANDATORY:
+                raise get_account_adapter().validation_error("email_taken")
+            self.account_already_exists = True
         return value
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
@@ -85,18 +88,21 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
         again.
         """
         if self.account_already_exists:
-            make_no_account(request, self.cleaned_data["password1"])
+            make_no_account(request, self._new_user(request))
         user, answer = super().try_save(request)
         if user is None:
             sign_in_nobody(request)
         return user, answer
 
     def save(self, request: HttpRequest) -> Any:
-        """Adds the new account's address. allauth leaves it out if somebody else wants to change to it."""
-        user = super().save(request)
-        address, is_new = EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"primary": True})
-        if is_new:
-            EmailAddress.objects.fill_cache_for_user(user, [address])
+        user = self._new_user(request)
+        write_account(request, user)
+        return user
+
+    def _new_user(self, request: HttpRequest) -> User:
+        """The account as it was typed, with the password's hash. It is not written yet."""
+        adapter = get_account_adapter()
+        user: User = adapter.save_user(request, adapter.new_user(request), self, commit=False)
         return user
 
 
@@ -117,14 +123,14 @@ class ResetPasswordKeyForm(TakesSlot, account_forms.ResetPasswordKeyForm):  # ty
 
 
 class ConfirmPasswordResetCodeForm(account_forms.ConfirmPasswordResetCodeForm):  # type: ignore[misc]
-    def clean_code(self) -> str:
-        """Looks up an account for every wrong code. allauth does so only if the code belongs to an account, and the
-        time would show it.
+    def clean(self) -> Any:
+        """Looks up an account for every wrong code, and notes it. allauth does so only if the code belongs to an
+        account, and the time would show it.
         """
-        if not self.expected_code:
+        if self.errors and not self.expected_code:
             look_up_nobody()
-        code: str = super().clean_code()
-        return code
+            note_wrong_mailed_code(context.request)
+        return super().clean()
 
 
 class ResetPasswordForm(account_forms.ResetPasswordForm):  # type: ignore[misc]

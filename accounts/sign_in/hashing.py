@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 
 from common import outages
 from common.answers.busy import busy
-from common.slow_clients.slots import Slots, share
+from common.slow_clients.slots import Slots, WayIn, share
 
 # Two people who sign in within the same second both succeed, even on one core.
 SECONDS_TO_WAIT = 2
@@ -35,11 +34,11 @@ class _Mine(threading.local):
 
 _mine = _Mine()
 _at_work = Slots(share())
-_waiting = Slots(max(1, settings.THREADS // 8))
+_way = WayIn()
 
 
 def _take() -> bool:
-    return _at_work.take_in_turn(_waiting, SECONDS_TO_WAIT)
+    return _way.take(_at_work, SECONDS_TO_WAIT)
 
 
 def begin() -> bool:
@@ -53,7 +52,7 @@ def begin() -> bool:
 def _end() -> None:
     if _mine.has_slot:
         _mine.has_slot = False
-        _at_work.give_back()
+        _way.give_back(_at_work)
 
 
 @contextmanager
@@ -67,7 +66,7 @@ def slot() -> Iterator[None]:
     try:
         yield
     finally:
-        _at_work.give_back()
+        _way.give_back(_at_work)
 
 
 class PasswordHasher(PBKDF2PasswordHasher):

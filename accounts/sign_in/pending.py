@@ -24,7 +24,7 @@ from accounts.allauth_internals import (
     set_pending_reset,
 )
 from accounts.models import User
-from accounts.sign_in.nobody import NOBODY
+from accounts.sign_in.nobody import NOBODY, look_up_nobody
 
 # A digest of the account's password, as Django keeps it in the session of a signed-in person; and the address.
 HASH, ADDRESS = "session_auth_hash", "account_address"
@@ -80,10 +80,11 @@ def end_if_account_changed(request: HttpRequest) -> None:
 
 
 def _has_changed(key: Any, state: dict[str, Any]) -> bool:
+    if key == NOBODY:
+        _is_same(look_up_nobody(), state)  # because the digest takes time (accounts/sign_in/nobody.py)
+        return False
     user = User.objects.filter(pk=key).first()
-    account = user or User()  # also without an account, because the digest takes time (accounts/sign_in/nobody.py)
-    is_same = _is_same(account, state)
-    return user is not None and not is_same
+    return user is not None and not _is_same(user, state)
 
 
 def _is_same(user: User, state: dict[str, Any]) -> bool:

@@ -150,7 +150,8 @@ def disconnect(request: PageRequest) -> HttpResponse:
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=request.user.pk)
         if issuer == settings.OIDC_ISSUER and not _has_other_way(user):
-            messages.warning(request, "This is your only way to sign in. Set a password first.")
+            first = " Set a password first." if has_passwords() else ""
+            messages.warning(request, f"This is your only way to sign in.{first}")
             return redirect(_PAGE)
         rows = SocialAccount.objects.filter(user=user, provider=issuer)
         if rows.delete()[0]:

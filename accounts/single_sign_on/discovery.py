@@ -86,13 +86,13 @@ def _read(found: dict[str, Any]) -> ProviderAddresses:
     if found.get("issuer") != settings.OIDC_ISSUER:
         raise Unavailable("issuer_of_discovery")
     # Without the list, only HTTP Basic is known (OpenID Connect Discovery 1.0, 3).
-    methods = found.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    methods = found.get("token_endpoint_auth_methods_supported")
     return ProviderAddresses(
         authorization=_usable(found.get("authorization_endpoint")),
         token=_usable(found.get("token_endpoint")),
         keys=_usable(found.get("jwks_uri")),
         userinfo=_usable(found["userinfo_endpoint"]) if "userinfo_endpoint" in found else "",
-        takes_secret_in_form="client_secret_basic" not in methods,
+        takes_secret_in_form=isinstance(methods, list) and bool(methods) and "client_secret_basic" not in methods,
     )
 
 
@@ -100,8 +100,10 @@ def _usable(url: Any) -> str:
     """The address, which has the issuer's scheme: https, except in development."""
     try:
         parts, schemes = urlsplit(url), {"https", urlsplit(settings.OIDC_ISSUER).scheme}
-        if isinstance(url, str) and url.isascii() and parts.hostname and parts.scheme in schemes:
-            return url
+        is_address = parts.hostname and parts.port != 0 and parts.scheme in schemes
+        # A query of ours would come after a fragment.
+        if is_address and url.isascii() and url.isprintable() and not set(url) & set(" #"):
+            return str(url)
     except (AttributeError, TypeError, ValueError):
         pass
     raise Unavailable("addresses_of_discovery")

@@ -31,7 +31,7 @@ def claims_of(token: Any, *, keys: Keys, issuer: str, client_id: str, nonce: str
         raise Refused("azp")
     if claims.get("azp", client_id) != client_id:
         raise Refused("azp")
-    if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+    if not hmac.compare_digest(ascii(claims.get("nonce")), ascii(nonce)):
         raise Refused("nonce")
     if not _is_subject(claims.get("sub")):
         raise Refused("subject")
@@ -39,11 +39,11 @@ def claims_of(token: Any, *, keys: Keys, issuer: str, client_id: str, nonce: str
 
 
 def authenticated_at(claims: dict[str, Any]) -> float:
-    """When the person last proved to the provider who they are; 0 if the provider does not say."""
-    found = claims.get("auth_time")
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    """When the person last proved to the provider who they are; 0 if the provider does not say, or says nonsense."""
+    found, now = claims.get("auth_time"), time.time()
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found <= now + LEEWAY_SECONDS:
         return 0.0
-    return min(float(found), time.time())
+    return min(float(found), now)
 
 
 def _signed(token: Any, keys: Keys, issuer: str, client_id: str) -> dict[str, Any]:

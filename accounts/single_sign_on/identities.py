@@ -72,14 +72,18 @@ def _exchanged(code: str, visit: Visit) -> Identity:
         nonce=visit.nonce,
     )
     about = claims if "email" in claims or not found.userinfo else _userinfo(said, found, access_token, claims)
-    address = about.get("email")
     return Identity(
         issuer=settings.OIDC_ISSUER,
         subject=claims["sub"],
-        address=address if isinstance(address, str) else "",
+        address=_address(about.get("email")),
         is_address_verified=about.get("email_verified") is True,  # a boolean (OpenID Connect Core 1.0, 5.1)
         authenticated_at=id_tokens.authenticated_at(claims),
     )
+
+
+def _address(email: Any) -> str:
+    """Without NUL and lone surrogates, which no database stores."""
+    return email if isinstance(email, str) and email.isprintable() else ""
 
 
 def _code(request: HttpRequest) -> str:

@@ -117,6 +117,7 @@ def come_back(request: HttpRequest) -> HttpResponse:
         complete = _connected if visit.purpose == CONNECT else _confirmed
         return complete(cast(PageRequest, request), visit, identity)
     except Problem as problem:
+        problem.keeps_visit = problem.keeps_visit and visit is None
         event = problem.event or _FAILURES[visit.purpose if visit else SIGN_IN]
         account = problem.account or (request.user if request.user.is_authenticated else None)
         record(event, account=account, reason=f"single_sign_on_{problem.reason}")

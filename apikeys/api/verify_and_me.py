@@ -60,7 +60,7 @@ VERIFY_DOCUMENT: dict[str, Any] = {
                 "X-Latchkey-Project": _header("The id of the key's project."),
                 "X-Latchkey-User": _header("The id of the user who is responsible for the key."),
                 "X-Latchkey-Expires": _header(
-                    "When the key stops working, as an HTTP date. Only in the last 30 days before that."
+                    "When the key expires, as an HTTP date. Only in the last 30 days before that."
                 ),
                 "X-Latchkey-Scopes": _header(
                     "The key's scopes, separated by spaces; `*` for full access, `read` for read only."

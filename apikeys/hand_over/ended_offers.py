@@ -5,11 +5,12 @@ The services of keys end the offers of keys that are deleted, and handing a key 
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 
 from accounts.models import User
-from accounts.signals import account_deactivated, account_deleted
+from accounts.signals import account_cleared, account_deactivated, account_deleted
 from apikeys import audit_kinds
 from apikeys.hand_over.models import KeyOffer
 from apikeys.models import ApiKey
@@ -21,13 +22,20 @@ from projects.signals import member_changed
 
 @receiver(account_deactivated)
 def end_offers_of_account(user: User, by: User | None, address: str | None, **kwargs: Any) -> None:
-    _end(Q(to=user) | Q(by=user), by, address)
+    end_offers(Q(to=user) | Q(by=user), by=by, address=address)
+
+
+@receiver(account_cleared)
+def end_offers_of_cleared_account(user: User, address: str | None, **kwargs: Any) -> list[str]:
+    """They were made by, or meant for, whoever used the account before. No key stops with them."""
+    end_offers(Q(to=user) | Q(by=user), by=user, address=address)
+    return []
 
 
 @receiver(account_deleted)
 def end_offers_of_deleted_account(user: User, address: str | None, **kwargs: Any) -> None:
     """The memberships end first, and most offers with them."""
-    _end(Q(to=user) | Q(by=user), user, address)
+    end_offers(Q(to=user) | Q(by=user), by=user, address=address)
 
 
 @receiver(member_changed)
@@ -41,14 +49,21 @@ def end_offers_of_member(
         lost |= Q(to=user)
     if Permission.HAND_OVER_KEYS not in may:
         lost |= Q(by=user)
-    _end(Q(key__project=project) & lost, by, address)
+    end_offers(Q(key__project=project) & lost, by=by, address=address)
 
 
-def _end(which: Q, by: User | None, address: str | None) -> None:
-    offers = KeyOffer.objects.filter(which)
+@transaction.atomic
+def end_offers(which: Q, *, by: User | None, address: str | None) -> int:
+    """Ends these offers, and returns their number.
+
+    Asks for no right: `by` caused that offers may not go on, or is staff in the admin.
+    """
+    offers, ended = KeyOffer.objects.filter(which), 0
     # Keys before their offers, as the services of offers do, so that none of them waits for the other for ever.
     list(ApiKey.objects.select_for_update(of=("self",), no_key=True).filter(offer__in=offers).order_by("pk"))
     for offer in offers.select_related("key__project", "to").order_by("pk"):
         if KeyOffer.objects.filter(pk=offer.pk).delete()[0]:
             project, before = offer.key.project, offer.to.email
             record(audit_kinds.OFFER_WITHDRAWN, project=project, key=offer.key, by=by, address=address, before=before)
+            ended += 1
+    return ended

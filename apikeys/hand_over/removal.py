@@ -1,31 +1,27 @@
 """Removing a member, and what then happens to each key that depends on them."""
 
 from collections.abc import Mapping
-from enum import StrEnum
+from contextlib import suppress
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from apikeys.hand_over.dependents import Dependent
+from apikeys.hand_over.removal_choices import Choice, Outcome, Removed
+from apikeys.hand_over.removal_emails import tell_of_removal
 from apikeys.keys.key_errors import KeyGone, ShownOnce
 from apikeys.keys.pausing import pause_key
 from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
 from common import outages
 from common.key_ring import VaultUnavailable
+from projects.audit_log.owner_emails import circumstances
+from projects.locks import lock_project
 from projects.members.memberships import MemberGone, manage_member
 from projects.models import Project
-
-
-class Choice(StrEnum):
-    """What happens to a key; the value is the word in forms."""
-
-    ROLL = "roll"
-    PAUSE = "pause"
-    LEAVE = "leave"
 
 
 class Who(NamedTuple):
@@ -35,63 +31,39 @@ class Who(NamedTuple):
     address: str | None
 
 
-class Outcome(NamedTuple):
-    """What happened to a key. `problem` says why its choice was not carried out; the key is then as it was."""
-
-    key: ApiKey
-    choice: Choice
-    problem: str = ""
-
-
-class Removed(NamedTuple):
-    was_member: bool
-    outcomes: list[Outcome]
-
-    def done(self, choice: Choice) -> list[ApiKey]:
-        return [outcome.key for outcome in self.outcomes if outcome.choice == choice and not outcome.problem]
-
-    @property
-    def problems(self) -> list[str]:
-        return [outcome.problem for outcome in self.outcomes if outcome.problem]
-
-
-def choices_of(dependent: Dependent, *, leave: bool = False) -> list[Choice]:
-    """What can be chosen for the key as it is now. The first choice is the default: Roll for a key whose secret the
-    person knows, unless `leave` says otherwise.
-    """
-    key, choices = dependent.key, [Choice.LEAVE]
-    if key.is_active:
-        choices.insert(0, Choice.PAUSE)
-    # Where secrets are shown once, only the page of the roll shows the new one.
-    if not (key.is_expired or dependent.replacement or key.project.show_once):
-        choices.insert(0, Choice.ROLL)
-    default = Choice.ROLL if dependent.seen and Choice.ROLL in choices and not leave else Choice.LEAVE
-    return [default, *(choice for choice in choices if choice != default)]
-
-
 def remove_member(
     *, project: Project, user: User, choices: Mapping[ApiKey, Choice], who: Who, form_token: str = ""
 ) -> Removed:
-    """Removes the person from the project, then carries out the choice for each key, each completely or not at all.
+    """Removes the person from the project and carries out the choice for each key, each completely or not at all.
 
-    The person comes first, because they must not copy the new secrets. If they are no member any more, the choices are
-    carried out all the same. New keys are those of a form that is submitted twice. Raises ValidationError if the
-    project would lose its last owner, NoLongerAllowed and ProjectGone.
+    All of it is one transaction, so that the person copies no new secret, and so that one email says what was done.
+    If the person is no member any more, the choices are carried out all the same. New keys are those of a form that is
+    submitted twice. Raises ValidationError if the project would lose its last owner, NoLongerAllowed and ProjectGone.
     """
-    try:
-        was_member = manage_member(project=project, user=user, role=None, by=who.by, address=who.address)
-    except MemberGone:
-        was_member = False
-    return Removed(was_member, [_carry_out(key, choice, who, form_token) for key, choice in choices.items()])
+    with transaction.atomic():
+        project = lock_project(project)
+        _lock_keys(project, choices)
+        removal = None
+        with suppress(MemberGone):
+            removal = manage_member(project=project, user=user, role=None, **who._asdict(), is_told=False)
+        outcomes = [_carry_out(key, choice, who, form_token) for key, choice in choices.items()]
+        tell_of_removal(removal, project, user, outcomes, circumstances(*who))
+    return Removed(removal is not None, outcomes)
+
+
+def _lock_keys(project: Project, choices: Mapping[ApiKey, Choice]) -> None:
+    """In the order of their ids, as everywhere, with the keys whose offers end."""
+    keys = project.api_keys.filter(Q(pk__in=[key.pk for key in choices]) | Q(offer__isnull=False))
+    list(keys.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
 
 
 def _carry_out(key: ApiKey, choice: Choice, who: Who, form_token: str) -> Outcome:
     name = key.name  # a roll that is undone has changed it in memory
     try:
         if choice == Choice.ROLL:
-            _roll(key, who, form_token)
-        elif choice == Choice.PAUSE and not pause_key(key=key, by=who.by, address=who.address) and not key.is_paused:
-            return Outcome(key, choice, f"{name} has ended in the meantime. It was not paused.")
+            return _roll(key, who, form_token)
+        if choice == Choice.PAUSE:
+            return _pause(key, who)
     except ValidationError as error:
         return Outcome(key, choice, " ".join(error.messages))
     except KeyGone:
@@ -104,11 +76,20 @@ def _carry_out(key: ApiKey, choice: Choice, who: Who, form_token: str) -> Outcom
     return Outcome(key, choice)
 
 
+def _pause(key: ApiKey, who: Who) -> Outcome:
+    changed = pause_key(key=key, **who._asdict())
+    if not changed and not key.is_paused:
+        return Outcome(key, Choice.PAUSE, f"{key.name} has expired in the meantime. It was not paused.")
+    return Outcome(key, Choice.PAUSE, was_done_before=not changed)
+
+
 @sensitive_variables()
 @transaction.atomic
-def _roll(key: ApiKey, who: Who, form_token: str) -> None:
+def _roll(key: ApiKey, who: Who, form_token: str) -> Outcome:
     """Undoes a roll whose new secret nobody could read."""
     token = f"{form_token[:40]}-{key.public_id}" if form_token else None
-    new = roll_key(key=key, overlap=Overlap.DAY, by=who.by, address=who.address, form_token=token)
+    was_done_before = token is not None and key.project.api_keys.filter(form_token=token).exists()
+    new = roll_key(key=key, overlap=Overlap.DAY, **who._asdict(), form_token=token, is_told=False)
     if not new.key.can_be_shown:
         raise ShownOnce(key)
+    return Outcome(key, Choice.ROLL, new=new.key, was_done_before=was_done_before)

@@ -61,13 +61,13 @@ def refuse_too_many(project: Project) -> None:
     if new >= (limit := settings.MAX_NEW_KEYS_PER_DAY):
         raise ValidationError(
             f"This project has reached its limit of {counted(limit, 'new key')} in 24 hours. Try again later, or ask "
-            "the operators of this server for more.",
+            "an administrator of this server for more.",
             code="too_many_new_keys",
         )
     deleted = project.api_keys.filter(state=KeyState.DELETED).count()
     if deleted >= (limit := settings.MAX_DELETED_KEYS_PER_PROJECT):
         raise ValidationError(
             f"This project has reached its limit of {counted(limit, 'deleted key')}. Create the key in another "
-            "project, or ask the operators of this server for more.",
+            "project, or ask an administrator of this server for more.",
             code="too_many_deleted_keys",
         )

@@ -40,7 +40,7 @@ def check_end(at: datetime | None, *, created_at: datetime, had_end: bool = True
     if at is None:
         if settings.MAX_KEY_DAYS:
             raise ValidationError(
-                f"Choose when the key stops working: in at most {counted(settings.MAX_KEY_DAYS, 'day')}.",
+                f"Choose when the key expires: in at most {counted(settings.MAX_KEY_DAYS, 'day')}.",
                 code="end_required",
             )
         return

@@ -86,8 +86,8 @@ def key_of_form(project: Project, form_token: str | None, refuse_another: Callab
 
 def form_was_used(key: ApiKey) -> ValidationError:
     """The error of a form that created `key` and now asks for something else."""
-    until = f"and works until {in_words(key.expires_at)}" if key.expires_at else "and has no end"
-    until = "and has ended" if key.is_expired else until
+    until = f"and expires on {in_words(key.expires_at)}" if key.expires_at else "and never expires"
+    until = "and has expired" if key.is_expired else until
     return ValidationError(
         f"This form was used before: the key that it created is called {key.name} {until}. Nothing else was done. "
         "Reload the page and try again.",

@@ -23,7 +23,7 @@ from apikeys.lifetimes.models import KeyNotice, Notice
 from apikeys.models import ApiKey, ApiKeyQuerySet
 from apikeys.standing import EndReason, KeyState
 from apikeys.usage.figures import with_figures
-from common.instants import in_words, stops_working, time_left
+from common.instants import expires_on, in_words, time_left
 from common.outbox.enqueueing import enqueue
 from common.postgresql.just_in_time import no_compilation
 from projects.locks import ProjectGone, lock_project
@@ -159,7 +159,8 @@ def _subject(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey]
         said.append("API key expired" if len(ended) == 1 else f"{len(ended)} API keys expired")
     if ending:
         first = time_left(_left(ending[0], now))
-        said.append(f"API key ends {first}" if len(ending) == 1 else f"{len(ending)} API keys end, the first {first}")
+        number = len(ending)
+        said.append(f"API key expires {first}" if number == 1 else f"{number} API keys expire, the first {first}")
     about, keys = ", ".join(said), [*ended, *ending]
     return f"{about}: {keys[0].name} ({project.name})" if len(keys) == 1 else f"{about}: {project.name}"
 
@@ -167,7 +168,7 @@ def _subject(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey]
 def _facts(project: Project, key: ApiKey, now: datetime) -> dict[str, Any]:
     """What the email says of a key."""
     at = key.expires_at
-    end = at and (stops_working(at, now) if at > now else f"Expired on {in_words(at)}")
+    end = at and (expires_on(at, now) if at > now else f"Expired on {in_words(at)}")
     used = "Never used"
     if key.last_used_at:
         used = f"Last used {in_words(key.last_used_at)}"

@@ -32,8 +32,8 @@ _KEYS_A_QUERY = 20
 
 ENDS_IN_AN_HOUR = Email(
     switch="ending",
-    subject="Old API key ends within the hour",
-    what="The old API key of a roll ends within the hour, and a program used it in the last 24 hours. From then on, "
+    subject="Old API key expires within the hour",
+    what="The old API key of a roll expires within the hour, and a program used it in the last 24 hours. From then on, "
     "requests using it are rejected.",
     advice="Switch your programs to the new key. If you need more time, give the old key 24 more hours.",
 )
@@ -41,13 +41,13 @@ IS_QUIET = Email(
     switch="ending",
     subject="Old API key is quiet",
     what="No program uses the old API key of a roll any more.",
-    advice="If you have switched all your programs to the new key, you can end the old key now.",
+    advice="If you have switched all your programs to the new key, you can let the old key expire now.",
 )
 HAS_ENDED = Email(
     switch="ending",
-    subject="Old API key ended",
-    what="The old API key of a roll was quiet, so it has ended. Requests using it are now rejected.",
-    advice="If a program still needs the old key, change the key's end, and switch the program to the new key.",
+    subject="Old API key expired",
+    what="The old API key of a roll was quiet, so it has expired. Requests using it are now rejected.",
+    advice="If a program still needs the old key, change the key's expiry, and switch the program to the new key.",
 )
 
 
@@ -202,6 +202,6 @@ def _tell(row: ApiKey, notice: Notice, words: Email, also: list[Line]) -> None:
         *([("New key", f"{new.name}, {new.mask}")] if new and not new.is_deleted else []),
         ("Last used", used + (f", from {row.last_used_address}" if row.last_used_address else "")),
         *also,
-        *([("Ended" if words is HAS_ENDED else "Ends", in_words(end))] if end else []),
+        *([("Expired" if words is HAS_ENDED else "Expires", in_words(end))] if end else []),
     ]
     tell_owners(row.project, words, row.name, lines)

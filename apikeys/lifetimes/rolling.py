@@ -4,7 +4,7 @@ import itertools
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -55,12 +55,19 @@ class Names(NamedTuple):
 
 @sensitive_variables()
 def roll_key(
-    *, key: ApiKey, overlap: Overlap, by: User, address: str | None = None, form_token: str | None = None
+    *,
+    key: ApiKey,
+    overlap: Overlap,
+    by: User,
+    address: str | None = None,
+    form_token: str | None = None,
+    is_told: bool = True,
 ) -> NewKey:
     """Returns a new key with the name and the settings of `key`, and its secret; the same key again for a form that is
     submitted twice. `key` gets another name, and ends after `overlap` or at its own end, whichever is earlier.
 
-    Raises ValidationError for a key that has ended or is being rolled, at one of the project's limits, or for a form
+    Without `is_told`, the caller has one email sent about several new keys. Raises ValidationError for a key that has
+    ended or is being rolled, at one of the project's limits, or for a form
     that was used for something else; KeyGone if the key was deleted; ShownOnce, ProjectGone and VaultUnavailable as
     `create_key` does.
     """
@@ -75,9 +82,9 @@ def roll_key(
         new = _replace(row, project, by, form_token)
         _end_old_key(row, overlap, new.key.created_at)
         key.refresh_from_db()
-        before, after = row.name, new.key.name
-        record(audit_kinds.ROLLED, project=project, key=key, by=by, address=address, before=before, after=after)
-        record(audit_kinds.CREATED, project=project, key=new.key, by=by, address=address)
+        who: dict[str, Any] = {"project": project, "by": by, "address": address}
+        record(audit_kinds.ROLLED, key=key, before=row.name, after=new.key.name, **who)
+        record(audit_kinds.CREATED, key=new.key, **who, is_told=is_told)
     return new
 
 
@@ -92,7 +99,7 @@ def _refuse_another_roll(key: ApiKey, overlap: Overlap, new: ApiKey) -> None:
     if not _ends_as_chosen(old, overlap, new.created_at):
         raise ValidationError(
             f"This form has rolled the key already: {new.name} replaces {old.name}, which {end_of_old_key(old)}. "
-            "Nothing was changed now." + ("" if old.is_expired else " You can end the old key now, or change its end."),
+            "Nothing was changed now." + ("" if old.is_expired else " You can change when the old key expires."),
             code="rolled_already",
         )
 
@@ -113,23 +120,23 @@ def _ends_as_chosen(old: ApiKey, overlap: Overlap, rolled_at: datetime) -> bool:
 
 
 def end_of_old_key(old: ApiKey) -> str:
-    """Such as "ends on 28 November 2026, 09:30 UTC"."""
+    """Such as "expires on 28 November 2026, 09:30 UTC"."""
     if old.is_expired:
-        return "has ended"
+        return "has expired"
     end = in_words_or_never(old.expires_at)
-    return f"ends when it is quiet, on {end} at the latest" if old.ends_when_quiet else f"ends on {end}"
+    return f"expires when it is quiet, on {end} at the latest" if old.ends_when_quiet else f"expires on {end}"
 
 
 def refuse_roll(key: ApiKey) -> None:
     """Raises ValidationError, with a way out, for a key that cannot be rolled as it is now."""
     if key.is_expired:
         raise ValidationError(
-            f"{key.name} has ended already. Create a new key, or change the end of this key first.", code="has_ended"
+            f"{key.name} has expired already. Create a new key, or change this key's expiry first.", code="has_ended"
         )
     if replacement := key.replaced_by.not_ended().first():
         raise ValidationError(
-            f"{key.name} is being rolled already: {replacement.name} replaces it. End the old key now. If the new key "
-            "has leaked too, roll the new key.",
+            f"{key.name} is being rolled already: {replacement.name} replaces it. Expire the old key now. If the new "
+            "key has leaked too, roll the new key.",
             code="being_rolled",
         )
 
@@ -141,8 +148,8 @@ def _refuse_more(project: Project, overlap: Overlap) -> None:
     number, limit = project.api_keys.not_ended().count(), settings.MAX_KEYS_PER_PROJECT
     if overlap != Overlap.NONE and number > limit:
         raise ValidationError(
-            f"This project has {number} keys, more than its limit of {limit}. End or delete one first, or let the old "
-            "key end now.",
+            f"This project has {number} keys, more than its limit of {limit}. Delete one first, let one expire, or let "
+            "the old key expire now.",
             code="too_many_keys",
         )
 

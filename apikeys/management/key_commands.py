@@ -52,10 +52,10 @@ def facts(key: ApiKey) -> dict[str, Any]:
 
 
 def end_in_words(key: ApiKey) -> str:
-    """Such as "ends 26 February 2027, 09:30 UTC"; "" for a key that works without end."""
+    """Such as "expires on 26 February 2027, 09:30 UTC"; "" for a key that never expires."""
     if key.expires_at is None:
         return ""
-    return f"{'ended' if key.is_expired else 'ends'} {in_words(key.expires_at)}{key.or_when_quiet}"
+    return f"{'expired' if key.is_expired else 'expires'} on {in_words(key.expires_at)}{key.or_when_quiet}"
 
 
 def named(key_ids: list[str], noun: str = "key") -> str:

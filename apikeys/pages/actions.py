@@ -22,7 +22,6 @@ from apikeys.pages.answers import (
     key_address,
     key_gone,
     keys_section,
-    swapped,
     wants_partial,
 )
 from apikeys.pages.forms import DeleteKeyForm
@@ -32,6 +31,7 @@ from apikeys.secrets import vault
 from apikeys.usage.figures import with_figures
 from common import outages
 from common.answers.announcements import announce, warn
+from common.answers.swapped import swapped
 from common.client_address import client_address
 from projects.access import get_project, rights
 from projects.models import Project

@@ -87,7 +87,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     replaced = {replaces for pk, _, replaces, _ in living if pk in not_ended}
     kept = query.copy()
     kept.pop("created", None)  # a new key is shown once, and not on each page of the list
-    page = _page_of_keys(project, choice, len(names))
+    page = page_of_keys(project, choice, len(names))
     for key in page:
         key.is_being_rolled = key.pk in replaced
     return {
@@ -101,6 +101,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "sorts": SORT_CHOICES,
         "is_filtered": len(names) > 1 or any_deleted or choice["q"] or choice["state"],
         "living": len(not_ended),
+        "ended": len(names) - len(not_ended),
         "limit": settings.MAX_KEYS_PER_PROJECT,
         "at_limit": len(not_ended) >= settings.MAX_KEYS_PER_PROJECT,
         "create_form": CreateKeyForm(initial={"name": propose_name(names)}),
@@ -108,15 +109,7 @@ def keys_context(project: Project, query: QueryDict) -> dict[str, Any]:
     }
 
 
-def row_address(project: Project, key: ApiKey) -> str:
-    """The key's row on its page of the list that nobody has searched or sorted."""
-    is_newer = Q(created_at__gt=key.created_at) | Q(created_at=key.created_at, pk__gt=key.pk)
-    number = project.api_keys.alive().filter(is_newer).count() // KEYS_A_PAGE + 1
-    query = {"page": number} if number > 1 else None
-    return reverse("apikeys:settings", args=[project.public_id], query=query, fragment=f"row-{key.public_id}")
-
-
-def _page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
+def page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
     """The chosen page of the chosen keys, with their figures. `living` keys are there without a choice."""
     keys = project.api_keys.select_related("responsible", "creator").order_by(*_SORTED[choice["sort"]])
     keys = keys.standing_as(*STANDINGS_OF[choice["state"]]) if choice["state"] else keys.alive()
@@ -142,7 +135,6 @@ def dashboard(request: PageRequest, project_id: str) -> HttpResponse:
     living = [key for key in counted if not key.is_deleted]
     counts = {
         "all": len(living),
-        "living": sum(not key.is_expired for key in living),
         "paused": sum(key.is_paused for key in living),
         "expired": sum(key.is_expired and not key.is_paused for key in living),
     }

@@ -8,11 +8,13 @@ from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts import requests as form_requests
 from apikeys.models import ApiKey
 from apikeys.standing import Standing
 from apikeys.usage.callers import Callers
@@ -154,3 +156,14 @@ def sparkline(days: Sequence[Calls]) -> SafeString:
         steps,
         _HEIGHT,
     )
+
+
+@register.simple_tag(takes_context=True)
+def page_before_form(context: Context) -> str:
+    """The page of a list or of the key that led to a form's own page; "" for any other."""
+    project, key = context["project"], context.get("key")
+    pages = {reverse(name, args=[project.public_id]) for name in ("apikeys:settings", "projects:members")}
+    if key:
+        pages.add(reverse("apikeys:key", args=[project.public_id, key.public_id]))
+    page = form_requests.page_before_form(context["request"])
+    return page if page.partition("?")[0] in pages else ""

@@ -1,7 +1,7 @@
 """How many of a process's THREADS each kind of long work may hold, so that some stay free for everything else.
 
-Password hashing (with its queue), uploads and downloads together hold at most 7 of 8 threads. Work beyond its share is
-refused at once, because a thread that waits helps nobody. Short work has a queue: a few threads wait for a moment.
+Uploads and downloads hold a quarter each, and signing in holds half of them. Work beyond its share is refused at once,
+because a thread that waits helps nobody. Only for signing in, which is short, a few threads wait for a moment.
 """
 
 import threading
@@ -17,6 +17,10 @@ def share() -> int:
     return int(max(1, settings.THREADS // 4))
 
 
+# The threads that work for sign-ins or wait for their turn: password hashing and single sign-on together.
+SIGNING_IN = max(3, settings.THREADS // 2)
+
+
 class Slots:
     """A bounded number of slots for one kind of work in this process."""
 
@@ -30,17 +34,52 @@ class Slots:
     def give_back(self) -> None:
         self._free.release()
 
-    def take_in_turn(self, queue: "Slots", seconds: float) -> bool:
-        """The same for work with a queue: only a request that has a slot of `queue` waits."""
-        if self.take():
-            return True
-        if not queue.take():
-            return False
-        try:
-            return self.take(seconds)
-        finally:
-            queue.give_back()
-
     def give_back_with(self, answer: Any) -> Callable[[], object]:
         """Gives the slot back once: when the returned function is called, or when `answer` is freed."""
         return weakref.finalize(answer, self.give_back)
+
+
+_signing_in = Slots(SIGNING_IN)
+
+
+class _Depth(threading.local):
+    depth = 0  # how many slots the current thread has
+
+
+class WayIn:
+    """The threads that one way to sign in holds: all of SIGNING_IN but one, so that the other way always has one."""
+
+    def __init__(self) -> None:
+        self._threads, self._mine = Slots(SIGNING_IN - 1), _Depth()
+
+    def take(self, slots: Slots, seconds: float) -> bool:
+        """Whether a slot of `slots` became free within `seconds`. Nobody waits if the way holds all its threads.
+
+        A thread that has a slot already may take one of other `slots`.
+        """
+        if not self._mine.depth and not self._take_thread():
+            return False
+        self._mine.depth += 1
+        if slots.take(seconds):
+            return True
+        self._leave()
+        return False
+
+    def give_back(self, slots: Slots) -> None:
+        """Called in the thread that took the slot."""
+        slots.give_back()
+        self._leave()
+
+    def _take_thread(self) -> bool:
+        if not self._threads.take():
+            return False
+        if _signing_in.take():
+            return True
+        self._threads.give_back()
+        return False
+
+    def _leave(self) -> None:
+        self._mine.depth -= 1
+        if not self._mine.depth:
+            _signing_in.give_back()
+            self._threads.give_back()

@@ -4,8 +4,6 @@ What cannot work is refused before the server starts: every function raises Impr
 variable's name.
 """
 
-import os
-
 from config.environment.given_addresses import is_web_address
 from config.environment.variables import PRODUCTION, given, listed, refusal
 
@@ -23,9 +21,6 @@ def ways(name: str) -> list[str]:
             raise refusal(name, f"{way!r} is no way to sign in. Write password, oidc, or both with a comma.")
     if "oidc" in found and not given("OIDC_ISSUER"):
         raise refusal(name, "oidc needs OIDC_ISSUER.")
-    for variable in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_NAME"):
-        if os.environ.get(variable) and os.environ.get(f"{variable}_FILE"):
-            raise refusal(variable, f"{variable}_FILE is set too. Set one of them.")
     for needed in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"):
         if given("OIDC_ISSUER") and not given(needed):
             raise refusal(needed, "it is missing, and OIDC_ISSUER is set.")

@@ -1,6 +1,7 @@
 """Reads the environment. Each reader takes the name of a variable, and refuses by that name what cannot work.
 
 A variable that is empty counts as not set. What a reader reads may be in a file instead, which `NAME_FILE` points to.
+A variable and its file are never both read, because nobody could tell which of them is in use.
 """
 
 import logging
@@ -38,17 +39,25 @@ def unreadable(name: str) -> ImproperlyConfigured:
 
 
 def given(name: str) -> str:
-    """The variable `name`, or the content of the file that `name_FILE` points to, or ""."""
-    if path := os.environ.get(f"{name}_FILE"):
-        try:
-            if content := Path(path).read_text().strip():
-                return content
-            raise ImproperlyConfigured(f"{name}_FILE: {path} is empty.")
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}.") from error
-        except UnicodeDecodeError:
-            raise ImproperlyConfigured(f"{name}_FILE: {path} is no text.") from None
-    return os.environ.get(name, "").strip()
+    """The variable `name`, or the content of the file that `name_FILE` points to, or "". Without white space around it,
+    such as the line break at the end of a file.
+    """
+    value, path = os.environ.get(name, "").strip(), os.environ.get(f"{name}_FILE", "").strip()
+    if value and path:
+        raise refusal(name, f"{name}_FILE is set too. Set one of them.")
+    return _content(f"{name}_FILE", path) if path else value
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise refusal(name, f"cannot read {path}: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise refusal(name, f"{path} is no text.") from None
+    if not content:
+        raise refusal(name, f"{path} is empty.")
+    return content
 
 
 def read(name: str, reader: Callable[[str], Read]) -> Read:

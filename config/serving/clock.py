@@ -21,7 +21,7 @@ def problem() -> str | None:
         return None
     direction = "ahead of" if ahead > 0 else "behind"
     return (
-        f"The clock of this server is {abs(ahead):.1f} seconds {direction} the database's, so keys would end at the "
+        f"The clock of this server is {abs(ahead):.1f} seconds {direction} the database's, so keys would expire at the "
         f"wrong time. More than {MOST_SECONDS:g} second is too much. Synchronise both clocks (NTP)."
     )
 

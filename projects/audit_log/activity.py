@@ -19,7 +19,7 @@ from common.page_tags import with_moments
 from projects.access import get_project
 from projects.audit_log import filters
 from projects.audit_log.filters import AN_OPERATOR, Chosen
-from projects.audit_log.kinds import kind_of
+from projects.audit_log.kinds import Kind, kind_of
 from projects.audit_log.models import AuditEvent
 from projects.permissions import Permission, Role
 
@@ -52,9 +52,14 @@ def sentence(event: AuditEvent) -> SafeString:
     strong = {slot: format_html("<strong>{}</strong>", with_moments(name)) for slot, name in names.items()}
     role = Role(event.role).phrase if event.role in Role.values else ""
     kind = kind_of(event.kind)
+    return format_html(_words(kind, event), **strong, role=role)
+
+
+def _words(kind: Kind, event: AuditEvent) -> str:
+    if kind.sentence_without_names and not event.before:
+        return kind.sentence_without_names
     is_oneself = event.by is not None and event.after == str(event.by)
-    words = kind.sentence_of_oneself if is_oneself and kind.sentence_of_oneself else kind.sentence
-    return format_html(words, **strong, role=role)
+    return kind.sentence_of_oneself if is_oneself and kind.sentence_of_oneself else kind.sentence
 
 
 @require_safe

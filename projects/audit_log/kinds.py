@@ -50,10 +50,12 @@ class Kind(NamedTuple):
     """`sentence` is what the Activity page says. Its slots are by, key, member, role, before and after. A kind may have
     another sentence for events in which the person who acts is also the name `after`.
 
-    `label` names the kind in filters and files. `log_event` is the line of the security log. `names` says whether
-    events have a name before and after (a deleted thing has no name after). `names_person` says that the name before
-    is the address of the person whom the event is about. `has_source` says whether events may say where a secret was
-    found. `by_anybody` says that nobody knows who does it: no person, and no operator either.
+    `names` says whether events have a name or value before and after (a deleted thing has none after). A kind that got
+    them later has a `sentence_without_names` for the events that an earlier release wrote.
+
+    `label` names the kind in filters and files. `log_event` is the line of the security log. `names_person`
+    says that the name before is the address of the person whom the event is about. `has_source` says whether events may
+    say where a secret was found. `by_anybody` says that nobody knows who does it: no person, and no operator either.
     """
 
     code: str
@@ -68,6 +70,7 @@ class Kind(NamedTuple):
     has_source: bool = False
     by_anybody: bool = False
     sentence_of_oneself: str = ""
+    sentence_without_names: str = ""
 
 
 _registered: dict[str, Kind] = {}

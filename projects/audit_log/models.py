@@ -12,10 +12,12 @@ from projects.permissions import Role
 
 kinds.discover()
 
-LONGEST_CHOICE = 8_000
 _OF_MEMBERS = kinds.codes_of(Subject.MEMBER)
 _OF_INVITATIONS = kinds.codes_of(Subject.INVITATION)
-_WITH_NAMES = [kind.code for kind in kinds.all_kinds() if kind.names]
+_WITH_NAMES = [kind.code for kind in kinds.all_kinds() if kind.names and not kind.sentence_without_names]
+_MAY_HAVE_NAMES = [kind.code for kind in kinds.all_kinds() if kind.sentence_without_names]
+# Enough for 100 scopes of 64 characters, the longest value of a key that can be changed.
+CHANGE_LENGTH = 8_000
 _WITH_SOURCE = [kind.code for kind in kinds.all_kinds() if kind.has_source]
 
 
@@ -36,9 +38,9 @@ class AuditEvent(models.Model):
     address = models.GenericIPAddressField(null=True)
     # The web address where a leaked secret was found, in the words of the person or program that reported it.
     source = models.CharField(max_length=500, blank=True, default="", db_default="")
-    # A name or a choice before and after the change. The longest is a key with 100 scopes of 64 characters.
-    before = models.CharField(max_length=LONGEST_CHOICE, blank=True, default="", db_default="")
-    after = models.CharField(max_length=LONGEST_CHOICE, blank=True, default="", db_default="")
+    # A name, or another value in words, before and after the change.
+    before = models.CharField(max_length=CHANGE_LENGTH, blank=True, default="", db_default="")
+    after = models.CharField(max_length=CHANGE_LENGTH, blank=True, default="", db_default="")
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -69,7 +71,8 @@ class AuditEvent(models.Model):
             ),
             models.CheckConstraint(
                 condition=(Q(kind__in=_WITH_NAMES) & ~Q(before=""))
-                | (~Q(kind__in=_WITH_NAMES) & Q(before="", after="")),
+                | (Q(kind__in=_MAY_HAVE_NAMES) & (~Q(before="") | Q(after="")))
+                | (~Q(kind__in=_WITH_NAMES + _MAY_HAVE_NAMES) & Q(before="", after="")),
                 name="auditevent_has_names_of_a_change",
             ),
             models.CheckConstraint(

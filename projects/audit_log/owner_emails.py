@@ -1,6 +1,7 @@
 """Who gets an email about an event, and how the email is written. The kinds of events have the words."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -14,11 +15,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.outbox.enqueueing import enqueue
+from common.plurals import counted
 from projects.audit_kinds import MEMBER_ADDED
 from projects.audit_log.kinds import Email, Kind, all_kinds
 from projects.audit_log.lost_emails import note_unwritten_emails
 from projects.audit_log.models import AuditEvent
 from projects.models import Membership, MembershipQuerySet, Project
+from projects.permissions import Permission, roles_that
 
 logger = structlog.get_logger(__name__)
 
@@ -34,14 +37,17 @@ class NamedKey(Protocol):
     def mask(self) -> str: ...
 
 
-def tell(kind: Kind, event: AuditEvent, key: NamedKey | None, also: Iterable[User] = ()) -> None:
+def tell(
+    kind: Kind, event: AuditEvent, key: NamedKey | None, also: Iterable[User] = (), more: Sequence[Line] = ()
+) -> None:
     """Has the email about `event` sent once it is committed. Called before the event is written.
 
-    A project that is being deleted has an email of its own, see `tell_of_deleted_project`.
+    `more` lines tell the owners, but not the member whom the event is about, what else was done. A project that is
+    being deleted has an email of its own, see `tell_of_deleted_project`.
     """
     if kind.email is None:
         return
-    owners = Membership.objects.mailed(kind.email.switch).filter(project=event.project_id, project__deleted_at=None)
+    owners = _owners(kind.email, event)
     if kind.email.only_from_new_addresses:
         owners = _without_those_who_know(owners, event)
     # Who creates a project becomes its first member, and needs no email about that.
@@ -51,9 +57,31 @@ def tell(kind: Kind, event: AuditEvent, key: NamedKey | None, also: Iterable[Use
     if event.member and not is_creator:
         to_member = kind.email._replace(advice=kind.email.to_member, links_members=False)
         tell_person(event.member, project, to_member, about, lines)
-    people = _addresses(owners.exclude(user=event.member) if event.member else owners)
+    people = _addresses(owners)
     people += [(user.email, project.name, project.public_id) for user in also]
-    _send(people, kind.email, about, lines)
+    _send(people, kind.email, about, [*lines, *more])
+
+
+def tell_of_several(kind: Kind, events: Sequence[AuditEvent]) -> None:
+    """One email to each owner, about events of one kind that one act of one person caused.
+
+    Called in the transaction that recorded them without `is_told`. The members whom they are about get none.
+    """
+    if kind.email is None:
+        return
+    by_owner = defaultdict[str, list[AuditEvent]](list)
+    for event in events:
+        for email in _owners(kind.email, event).order_by("pk").values_list("user__email", flat=True):
+            by_owner[email].append(event)
+    for email, theirs in by_owner.items():
+        named = {(event.project.public_id, event.project.name): None for event in theirs}
+        people = [(email, name, public_id) for public_id, name in named]
+        # Several people have the same role, and one person has a role in several projects: each fact stands once.
+        facts = dict.fromkeys(fact for event in theirs for fact in _facts(kind, event, None))
+        who = [value for label, value in facts if label == "Person"]
+        about = who[0] if len(who) == 1 else f"{len(who)} people"
+        lines = sorted(facts, key=lambda fact: fact[0])
+        _send(people, kind.email, about, [*lines, *circumstances(events[0].by, events[0].address)])
 
 
 def tell_of_deleted_project(project: Project, email: Email, by: User | None, address: str | None) -> None:
@@ -67,13 +95,22 @@ def tell_person(user: User, project: Project, email: Email, about: str, lines: l
     _send([(user.email, project.name, project.public_id)], email, about, lines)
 
 
-def tell_owners(project: Project, email: Email, about: str, lines: list[Line]) -> None:
-    """An email about something that time did, which nobody's action caused. Called in the transaction that notes it.
+def tell_owners(project: Project, email: Email, about: str, lines: list[Line], *, but_owners: bool = False) -> None:
+    """An email about something that no event tells, such as what time did. Called in the transaction that notes it.
 
-    Developers who did not switch it off get it too. `about` is the name of the key that it is about.
+    Developers who did not switch it off get it too; with `but_owners`, only they. `about` is the name of the key that
+    it is about.
     """
     owners = Membership.objects.mailed(email.switch).filter(project=project, project__deleted_at=None)
+    if but_owners:
+        owners = owners.exclude(role__in=roles_that(Permission.OWN_PROJECT))
     _send(_addresses(owners), email, about, lines)
+
+
+def _owners(email: Email, event: AuditEvent) -> MembershipQuerySet:
+    """The other people who are told of the event."""
+    owners = Membership.objects.mailed(email.switch).filter(project=event.project_id, project__deleted_at=None)
+    return owners.exclude(user=event.member) if event.member else owners
 
 
 def _without_those_who_know(owners: MembershipQuerySet, event: AuditEvent) -> MembershipQuerySet:
@@ -104,21 +141,26 @@ def _told_by_switch() -> dict[str, list[str]]:
     return told
 
 
-def _lines(kind: Kind, event: AuditEvent, key: NamedKey | None) -> list[Line]:
-    lines = {
+def _facts(kind: Kind, event: AuditEvent, key: NamedKey | None) -> list[Line]:
+    """What happened, without who did it."""
+    facts = {
         "Key": key and f"{key.name}, {key.mask}",
         "Person": event.before if kind.names_person else event.member and event.member.email,
-        "Role": event.get_role_display(),
+        # The role after a change is the value after it.
+        "Role": "" if event.after else event.get_role_display(),
         "Before": "" if kind.names_person else event.before,
         "After": event.after,
         FOUND_AT: event.source,
     }
+    return [(name, value) for name, value in facts.items() if value]
+
+
+def _lines(kind: Kind, event: AuditEvent, key: NamedKey | None) -> list[Line]:
     address = event.address
     if kind.email and kind.email.only_from_new_addresses:
         # Only a person's request gets as far as this without one; a command has no address to read.
         address = address or "an address that cannot be read"
-    named = [(name, value) for name, value in lines.items() if value]
-    return [*named, *circumstances(event.by, address, nobody=kind.by_anybody)]
+    return [*_facts(kind, event, key), *circumstances(event.by, address, nobody=kind.by_anybody)]
 
 
 def circumstances(by: User | None, address: str | None, nobody: bool = False) -> list[Line]:
@@ -135,12 +177,16 @@ def _addresses(owners: MembershipQuerySet) -> list[tuple[str, str, str]]:
 
 
 def _send(people: list[tuple[str, str, str]], words: Email, about: str, lines: list[Line]) -> None:
-    """`about` is the name of the key, or the address of the member, that the emails are about; "" for the project."""
+    """`about` is the name of the key, or the address of the member, that the emails are about; "" for the project.
+
+    `people` has each address, with the name and the id of the project: of one, or of all that the emails are about.
+    """
     if not people:
         return
-    _, project_name, project_id = people[0]
+    projects = {public_id: name for _, name, public_id in people}
+    project_id = next(iter(projects))
     try:
-        subject, text = _written(project_name, project_id, words, about, lines)
+        subject, text = _written(projects, words, about, lines)
     except Exception:
         # The change does not depend on its email.
         logger.exception("mail_not_written", about=project_id)
@@ -150,12 +196,14 @@ def _send(people: list[tuple[str, str, str]], words: Email, about: str, lines: l
     enqueue([EmailMessage(subject, text, to=[email]) for email in addresses], about=project_id)
 
 
-def _written(project_name: str, project_id: str, words: Email, about: str, lines: list[Line]) -> tuple[str, str]:
-    """Subject and text."""
-    subject = f"{words.subject}: {about} ({project_name})" if about else f"{words.subject}: {project_name}"
+def _written(projects: Mapping[str, str], words: Email, about: str, lines: list[Line]) -> tuple[str, str]:
+    """Subject and text. `projects` has the name of each project by its id."""
+    [project_id, *others], [name, *_] = projects, projects.values()
+    where = counted(len(projects), "project") if others else name
+    subject = f"{words.subject}: {about} ({where})" if about else f"{words.subject}: {where}"
     context = {
-        "words": words,
-        "lines": [("Project", project_name), *lines],
+        "words": words._replace(links_members=words.links_members and not others),
+        "lines": [*(("Project", each) for each in projects.values()), *lines],
         "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
         "members_url": settings.BASE_URL + reverse("projects:members", args=[project_id]),
     }

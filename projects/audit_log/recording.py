@@ -43,12 +43,14 @@ def record(
     after: str = "",
     at: datetime | None = None,
     also_told: Iterable[User] = (),
+    is_told: bool = True,
 ) -> AuditEvent:
     """Writes one event, and has the emails and the line of the security log sent once the change is committed.
 
     Called in the transaction of the change. `by` is None for an operator's command. An event of a key needs no
     `project`, but the line of the security log names the project only if it is given. `at` is the instant of an event
-    that is written down later. `also_told` get the kind's email too, whether or not they own the project.
+    that is written down later. `also_told` get the kind's email too, whether or not they own the project. Without
+    `is_told`, the caller has one email sent about several events, in the same transaction (owner_emails.py).
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An event is recorded in the transaction of the change.")
@@ -62,7 +64,8 @@ def record(
     if at:
         event.at = at
     # Before the event is written: an email about a new address asks whether the address was there before.
-    owner_emails.tell(kind, event, key, also_told)
+    if is_told:
+        owner_emails.tell(kind, event, key, also_told)
     event.save(force_insert=True)
     _log(event, kind, project, key)
     return event

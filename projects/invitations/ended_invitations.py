@@ -1,9 +1,12 @@
-"""Tells the accounts, which know no invitations, which addresses are invited, and ends invitations.
+"""Tells the accounts, which know no invitations, which addresses are invited, and ends and deletes invitations.
 
 An invitation ends for good when its person becomes a member in another way, or goes, and when its inviter may not
-invite people any more. An old link then gives nobody a role, also if the inviter gets the right again.
+invite people any more. An old link then gives nobody a role, also if the inviter gets the right again. The audit log
+keeps who invited whom when invitations that ended long ago are deleted.
 """
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -12,13 +15,16 @@ from django.utils import timezone
 
 from accounts.addresses import spellings
 from accounts.models import User
-from accounts.signals import account_deactivated, account_deleted, invitation_asked
+from accounts.signals import account_cleared, account_deactivated, account_deleted, invitation_asked
 from projects.invitations.models import Invitation
 from projects.invitations.services import revoke_pending
 from projects.invitations.tokens import is_vouched_for
 from projects.models import Project
 from projects.permissions import Permission, Role, permissions_of
 from projects.signals import member_changed
+
+KEPT = timedelta(days=30)
+ROWS_A_STATEMENT = 500
 
 
 @receiver(invitation_asked)
@@ -43,7 +49,27 @@ def end_invitations_by_account(user: User, by: User | None, address: str | None,
     revoke_pending(Invitation.objects.filter(by=user, project__deleted_at=None), by=by, address=address)
 
 
+@receiver(account_cleared)
+def end_invitations_by_cleared_account(user: User, address: str | None, **kwargs: Any) -> list[str]:
+    """Somebody else may have sent them, to let themselves in later. No key stops with them."""
+    revoke_pending(Invitation.objects.filter(by=user, project__deleted_at=None), by=user, address=address)
+    return []
+
+
 @receiver(account_deleted)
 def end_invitations_by_deleted_account(user: User, address: str | None, **kwargs: Any) -> None:
     """The memberships end first, and most invitations with them."""
     revoke_pending(Invitation.objects.filter(by=user, project__deleted_at=None), by=user, address=address)
+
+
+def delete_old_invitations(now: datetime) -> Iterator[None]:
+    """Each step deletes some of those that were accepted, revoked or expired 30 days ago."""
+    since = now - KEPT
+    pending = Q(accepted_at=None, revoked_at=None)
+    old = Invitation.objects.filter(
+        Q(accepted_at__lt=since) | Q(revoked_at__lt=since) | (pending & Q(expires_at__lt=since))
+    ).order_by("pk")
+    while pks := list(old.values_list("pk", flat=True)[:ROWS_A_STATEMENT]):
+        # The condition again, because an expired invitation can be sent again.
+        old.filter(pk__in=pks).delete()
+        yield

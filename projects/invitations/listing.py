@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django import forms
 from django.utils import timezone
 
+from common.instants import time_left
 from common.names import refuse_secret
 from projects.forms import PageForm
 from projects.invitations.invitation_emails import inviter_of
@@ -59,12 +60,31 @@ class InviteForm(PageForm):
     )
 
 
+class Copied(NamedTuple):
+    """A new `link` of the invitation, which is shown this once, and what is to be said about it."""
+
+    invitation: Invitation
+    link: str
+    note: str
+
+
 class Row(NamedTuple):
     invitation: Invitation
     inviter: str
     is_expired: bool
     # A link of a person who may no longer invite lets nobody in until somebody else sends it again.
     is_vouched_for: bool
+    copied: Copied | None
+
+
+def note_of_link(before: Invitation, now: Invitation) -> str:
+    """What a person who copied a link needs to know: how it works, and which of the earlier links still do."""
+    said = [f"It works once, for {now.email} only, and ends {time_left(now.expires_at - timezone.now())}."]
+    if before.link_digest:
+        said.append("The link that was copied before no longer works.")
+    if before.mailed_digest:
+        said.append(f"The emailed link {'still works' if now.mailed_digest else 'no longer works'}.")
+    return " ".join(said)
 
 
 def context(
@@ -72,19 +92,25 @@ def context(
     can: Collection[Permission],
     *,
     form: InviteForm | None = None,
-    copied: tuple[Invitation, str] | None = None,
+    copied: Copied | None = None,
 ) -> dict[str, Any]:
     """What the partial projects/members/invitations.html takes, for a viewer with these permissions.
 
-    `form` is one that was refused, and `copied` an invitation with the new link that is shown this once.
+    `form` is one that was refused, and `copied` stands in the row of its invitation.
     """
     if Permission.MANAGE_MEMBERS not in can:
         return {}
     now, able = timezone.now(), inviters(project)
     pending = project.invitations.pending().select_related("by")
     rows = [
-        Row(one, inviter_of(one.by), one.is_expired(now), one.by_id is None or one.by_id in able) for one in pending
+        Row(
+            one,
+            inviter_of(one.by),
+            one.is_expired(now),
+            one.by_id is None or one.by_id in able,
+            copied if copied and copied.invitation == one else None,
+        )
+        for one in pending
     ]
     rows.sort(key=lambda row: row.is_expired)
-    shown, link = copied or (None, "")
-    return {"invitations": rows, "invite_form": form or InviteForm(), "copied": shown, "invitation_link": link}
+    return {"invitations": rows, "invite_form": form or InviteForm()}

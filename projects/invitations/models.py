@@ -70,5 +70,10 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"{self.email} to {self.project} ({self.role})"
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether nobody accepted or revoked it. It may have expired."""
+        return self.accepted_at is None and self.revoked_at is None
+
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at <= now

@@ -1,9 +1,12 @@
-"""Every change of an invitation. One keyword-only function each, atomic, taking who does it as `by`."""
+"""Every change of an invitation until it is accepted (acceptance.py).
+
+One keyword-only function each, atomic, taking who does it as `by`.
+"""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -12,66 +15,32 @@ from django.utils import timezone
 from accounts.addresses import MAX_LENGTH, canonical, spellings
 from accounts.models import User
 from accounts.sign_up.sign_up_policy import domain_refusal
-from accounts.unconfirmed import confirm_and_clear, is_confirmed
 from common.gone import Gone
 from projects import audit_kinds
 from projects.audit_log.kinds import Kind
 from projects.audit_log.models import AuditEvent
+from projects.audit_log.owner_emails import tell_of_several
 from projects.audit_log.recording import record
-from projects.invitations import invitation_emails
+from projects.invitations import invitation_emails, invitation_limits
+from projects.invitations.invitation_limits import refuse_too_many, refuse_too_many_copies
 from projects.invitations.models import Invitation
-from projects.invitations.tokens import Token, Way, find, inviters, is_for, is_vouched_for, new_token, way_of
+from projects.invitations.tokens import Token, Way, inviters, new_token
 from projects.locks import lock_project, lock_users
-from projects.members.memberships import NoLongerAllowed, let_in
+from projects.members.memberships import NoLongerAllowed
 from projects.models import Project
 from projects.permissions import Role
 
 LIFETIME = timedelta(days=7)
-DAY = timedelta(days=1)
-# Emails and links together. A person who owns many projects must not send emails to strangers without end.
-MOST_A_DAY = 20
-MOST_A_DAY_BY_ONE = 100
-# Expired ones too, until they are deleted, so that the Members page shows all of them.
-MOST_PENDING = 100
-_COUNTED = (audit_kinds.INVITED, audit_kinds.INVITATION_RESENT, audit_kinds.INVITATION_LINK_COPIED)
 
 
 class InvitationGone(Gone):
     """The invitation was accepted or revoked, has expired, or its token was replaced."""
 
 
-class NotInvited(Gone):
-    """The invitation is for the address of another account."""
-
-
-class OwnWays(NamedTuple):
-    """How the person who accepts is signed in: the id of the session, and the subjects of single sign-on."""
-
-    session: str | None = None
-    subjects: Collection[str] = ()
-
-
-NO_WAYS = OwnWays()
-
-
-class Accepted(NamedTuple):
-    """`user` is the account as it is now. `was_cleared`: its address is confirmed now, and its password is gone, if it
-    had one (`had_password`). `paused` names the keys that were paused then.
-    """
-
-    project: Project
-    role: str
-    user: User
-    is_new: bool
-    was_cleared: bool
-    had_password: bool
-    paused: list[str]
-
-
 def invite(
     *, project: Project, emails: Sequence[str], role: Role, by: User | None, address: str | None = None
 ) -> list[Invitation]:
-    """Invites every address and emails it a link that works for 7 days, or invites nobody.
+    """Invites every address and emails it a link that works for 7 days, or invites nobody. Each owner gets one email.
 
     Raises ValidationError with a message for each address that cannot be invited, and at a limit; ProjectGone; and
     NoLongerAllowed. `by` is None for an operator's command.
@@ -83,10 +52,11 @@ def invite(
         pending = {found.email: found for found in project.invitations.pending().filter(email__in=wanted)}
         faults += _faults(project, wanted, [one for one in pending.values() if not one.is_expired(now)], by)
         _refuse(faults)
-        _refuse_too_many(project, by, len(wanted), new=len(wanted) - len(pending))
+        refuse_too_many(project, by, len(wanted), new=len(wanted) - len(pending))
         invitations = [pending.get(email) or Invitation(project=project, email=email) for email in wanted]
-        for invitation in invitations:
-            _send(invitation, audit_kinds.INVITED, role, by, address, now)
+        who: dict[str, Any] = {"by": by, "address": address}
+        events = [_send(one, audit_kinds.INVITED, role, now, **who, is_told=False) for one in invitations]
+        tell_of_several(audit_kinds.INVITED, events)
     return invitations
 
 
@@ -103,7 +73,7 @@ def create_link(*, project: Project, email: str, role: Role) -> tuple[Invitation
         [email] = wanted
         invitation = project.invitations.pending().filter(email=email).first()
         if invitation is None:
-            _refuse_too_many(project, None, 1, new=1)
+            refuse_too_many(project, None, 1, new=1)
             invitation = Invitation(project=project, email=email)
         token = _renew(invitation, Way.LINK, role, None, now, until=now + LIFETIME)
         _note(audit_kinds.INVITED, invitation, None, None)
@@ -117,9 +87,9 @@ def resend(*, invitation: Invitation, by: User | None, address: str | None = Non
     """
     with transaction.atomic():
         invitation = _lock_pending(invitation, by)
-        _refuse_too_many(invitation.project, by, 1)
+        refuse_too_many(invitation.project, by, 1)
         role = Role(invitation.role)
-        _send(invitation, audit_kinds.INVITATION_RESENT, role, by, address, timezone.now())
+        _send(invitation, audit_kinds.INVITATION_RESENT, role, timezone.now(), by=by, address=address)
     return invitation
 
 
@@ -130,7 +100,7 @@ def copy_link(*, invitation: Invitation, by: User, address: str | None = None) -
     """
     with transaction.atomic():
         invitation = _lock_pending(invitation, by)
-        _refuse_too_many(invitation.project, by, 1)
+        refuse_too_many_copies(invitation.project, by)
         now = timezone.now()
         until = now + LIFETIME if invitation.is_expired(now) else invitation.expires_at
         token = _renew(invitation, Way.LINK, Role(invitation.role), by, now, until=until)
@@ -144,57 +114,28 @@ def revoke(*, invitation: Invitation, by: User | None, address: str | None = Non
         revoke_pending([_lock_pending(invitation, by)], by=by, address=address)
 
 
-def revoke_pending(invitations: Iterable[Invitation], *, by: User | None, address: str | None) -> None:
-    """Ends those that are pending, without asking for a right: `by` is who caused it. Called in a transaction."""
+@transaction.atomic
+def revoke_pending(invitations: Iterable[Invitation], *, by: User | None, address: str | None) -> int:
+    """Ends those that are pending, and returns their number.
+
+    Asks for no right: `by` caused that invitations may not go on, or is staff in the admin.
+    """
     rows = Invitation.objects.pending().filter(pk__in=[invitation.pk for invitation in invitations]).order_by("pk")
-    for invitation in rows.select_for_update(of=("self",)).select_related("project"):
+    pending = list(rows.select_for_update(of=("self",)).select_related("project"))
+    for invitation in pending:
         invitation.revoked_at = timezone.now()
         invitation.mailed_digest = invitation.link_digest = None
         invitation.save(update_fields=["revoked_at", "mailed_digest", "link_digest"])
         _note(audit_kinds.INVITATION_REVOKED, invitation, by, address)
-
-
-def accept(*, digest: bytes | None, by: User, own: OwnWays = NO_WAYS, address: str | None = None) -> Accepted:
-    """Uses the token up, and makes a member of `by`. A person who is a member already keeps their role.
-
-    The mailed token confirms the address of the account. If it was not confirmed, the account loses everything that
-    another person could know: its password, second factors, sessions and connections, except `own`.
-    Raises InvitationGone, NotInvited and ProjectGone.
-    """
-    found = find(digest)
-    if found is None or digest is None:
-        raise InvitationGone
-    with transaction.atomic():
-        project = lock_project(found.project)
-        invitation = _pending(found)
-        way = way_of(invitation, digest)
-        now = timezone.now()
-        if way is None or invitation.is_expired(now) or not is_vouched_for(invitation):
-            raise InvitationGone
-        lock_users([by.pk])
-        user = User.objects.get(pk=by.pk)
-        if not (user.is_active and is_for(invitation, user)):
-            raise NotInvited
-        _use_up(invitation, user, now)
-        is_cleared, had_password = way == Way.MAILED and not is_confirmed(user), user.has_usable_password()
-        paused: list[str] = []
-        if is_cleared:
-            paused = confirm_and_clear(user, session=own.session, subjects=own.subjects, address=address)
-        is_new = let_in(project=project, user=user, role=Role(invitation.role), address=address)
-    return Accepted(project, invitation.role, user, is_new, is_cleared, had_password, paused)
-
-
-def _use_up(invitation: Invitation, user: User, now: datetime) -> None:
-    invitation.accepted_at, invitation.accepted_by = now, user
-    invitation.mailed_digest = invitation.link_digest = None
-    invitation.save(update_fields=["accepted_at", "accepted_by", "mailed_digest", "link_digest"])
+    return len(pending)
 
 
 def _read(emails: Sequence[str]) -> tuple[list[str], list[str]]:
     """The addresses in canonical form, each once, and what is wrong with them. Raises ValidationError for too many."""
-    if len(emails) > MOST_A_DAY:
+    if len(emails) > invitation_limits.MOST_A_DAY:
         raise ValidationError(
-            f"A project can invite {MOST_A_DAY} people a day. You entered {len(emails):,} addresses.", code="too_many"
+            f"A project can invite {invitation_limits.MOST_A_DAY} people a day. You entered {len(emails):,} addresses.",
+            code="too_many",
         )
     found, faults = Counter[str](), [] if emails else ["Enter an email address."]
     for email in emails:
@@ -225,30 +166,6 @@ def _refuse(faults: list[str]) -> None:
         raise ValidationError([ValidationError(fault, code="invalid") for fault in faults])
 
 
-def _refuse_too_many(project: Project, by: User | None, number: int, *, new: int = 0) -> None:
-    """Called with the project locked. An operator may send as many as they like, and theirs do not count."""
-    if new and project.invitations.pending().count() + new > MOST_PENDING:
-        raise ValidationError(
-            f"A project can have {MOST_PENDING} pending invitations. Revoke some that are no longer needed.",
-            code="too_many_pending",
-        )
-    if by is None:
-        return
-    since = timezone.now() - DAY
-    sent = AuditEvent.objects.filter(kind__in=[kind.code for kind in _COUNTED], by__isnull=False, at__gt=since)
-    of_project, of_person = sent.filter(project=project).count(), sent.filter(by=by).count()
-    if of_project + number > MOST_A_DAY:
-        raise ValidationError(
-            f"A project can send {MOST_A_DAY} invitations in 24 hours, links that are copied included. "
-            f"This one has sent {of_project}. Try again tomorrow.",
-            code="too_many",
-        )
-    if of_person + number > MOST_A_DAY_BY_ONE:
-        raise ValidationError(
-            f"You can send {MOST_A_DAY_BY_ONE} invitations in 24 hours. Try again tomorrow.", code="too_many"
-        )
-
-
 def _lock(project: Project, by: User | None) -> Project:
     project = lock_project(project)
     if by is not None:
@@ -261,11 +178,11 @@ def _lock(project: Project, by: User | None) -> Project:
 
 def _lock_pending(invitation: Invitation, by: User | None) -> Invitation:
     _lock(invitation.project, by)
-    return _pending(invitation)
+    return lock_row(invitation)
 
 
-def _pending(invitation: Invitation) -> Invitation:
-    """The invitation as it is now, locked. Called with the project locked. Raises InvitationGone."""
+def lock_row(invitation: Invitation) -> Invitation:
+    """The pending invitation as it is now, locked. Called with the project locked. Raises InvitationGone."""
     rows = Invitation.objects.pending().select_for_update(of=("self",)).select_related("project", "by")
     found = rows.filter(pk=invitation.pk).first()
     if found is None:
@@ -273,10 +190,11 @@ def _pending(invitation: Invitation) -> Invitation:
     return found
 
 
-def _send(invitation: Invitation, kind: Kind, role: Role, by: User | None, address: str | None, now: datetime) -> None:
+def _send(invitation: Invitation, kind: Kind, role: Role, now: datetime, *, by: User | None, **how: Any) -> AuditEvent:
     token = _renew(invitation, Way.MAILED, role, by, now, until=now + LIFETIME)
-    _note(kind, invitation, by, address)
+    event = _note(kind, invitation, by, **how)
     invitation_emails.send_link(invitation, token.link)
+    return event
 
 
 def _renew(invitation: Invitation, way: Way, role: Role, by: User | None, now: datetime, *, until: datetime) -> Token:
@@ -297,6 +215,6 @@ def _renew(invitation: Invitation, way: Way, role: Role, by: User | None, now: d
     return token
 
 
-def _note(kind: Kind, invitation: Invitation, by: User | None, address: str | None) -> None:
+def _note(kind: Kind, invitation: Invitation, by: User | None, address: str | None, **how: Any) -> AuditEvent:
     project, role = invitation.project, invitation.role
-    record(kind, project=project, by=by, address=address, before=invitation.email, role=role)
+    return record(kind, project=project, by=by, address=address, before=invitation.email, role=role, **how)

@@ -44,6 +44,6 @@ def no_member(project: Project, user: User) -> CommandError:
 def change(project: Project, user: User, role: Role | None) -> bool:
     """What the operator does to a member. Returns whether that changed anything."""
     try:
-        return change_member(project=project, user=user, role=role, by=None)
+        return bool(change_member(project=project, user=user, role=role, by=None))
     except ProjectGone as error:
         raise CommandError(f"{project.public_id} was deleted in the meantime.") from error

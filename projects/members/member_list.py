@@ -1,12 +1,16 @@
 """The list of a project's members, as the Members page shows it."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.paginator import Paginator
 from django.db.models import Case, Value, When
 from django.db.models.functions import Lower
 from django.http import QueryDict
+from django.urls import reverse
 
+from accounts.requests import PageRequest, page_of_list
 from common.names import named_like
 from projects.forms import list_choice
 from projects.models import Project
@@ -31,6 +35,16 @@ def list_context(project: Project, query: QueryDict) -> dict[str, Any]:
         "roles": Role.choices,
         "last_owner": last_owner(project),
     }
+
+
+def list_that_asked(request: PageRequest, project: Project) -> dict[str, Any]:
+    """The same by the search of the Members page that asked."""
+    address = reverse("projects:members", args=[project.public_id])
+    try:
+        return list_context(project, QueryDict(urlsplit(page_of_list(request, address)).query))
+    except (ValueError, BadRequest, SuspiciousOperation):
+        # The change was made or refused already. A malformed header must not turn its answer into another error.
+        return list_context(project, QueryDict())
 
 
 def last_owner(project: Project) -> int | None:

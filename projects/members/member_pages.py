@@ -1,23 +1,22 @@
 """The Members page of a project, and what its buttons do."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
-from django.core.exceptions import BadRequest, SuspiciousOperation, ValidationError
-from django.http import HttpResponse, QueryDict
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
-from accounts.requests import PageRequest, page_that_asked
+from accounts.requests import PageRequest, page_of_list, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from projects.access import get_project, rights
 from projects.invitations import listing
-from projects.members.member_list import BY_RANK, last_owner, list_context
+from projects.members.member_list import BY_RANK, last_owner, list_context, list_that_asked
 from projects.members.memberships import MemberGone, change_member, manage_member
 from projects.models import Membership, Project
 from projects.permissions import Permission, Role, permissions_of
@@ -35,12 +34,9 @@ class RoleForm(forms.Form):
 @require_safe
 def members(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    return render(request, "projects/members/page.html", _context(project, request.GET))
-
-
-def _context(project: Project, query: QueryDict) -> dict[str, Any]:
-    context = rights(project) | list_context(project, query)
-    return context | listing.context(project, context["can"])
+    context = rights(project) | list_context(project, request.GET)
+    context |= listing.context(project, context["can"])
+    return render(request, "projects/members/page.html", context)
 
 
 @require_POST
@@ -60,7 +56,7 @@ def change_role(request: PageRequest, project_id: str, user_id: str) -> HttpResp
     is_own = member.user == request.user
     gives_away = is_own and Permission.MANAGE_MEMBERS not in permissions_of(role) and before != member.user.pk
     if gives_away and "sure" not in request.POST:
-        return render(request, "projects/members/own_role.html", rights(project) | {"role": role})
+        return _ask_about_own_role(request, project, role)
     try:
         changed = manage_member(
             project=project, user=member.user, role=role, by=request.user, address=client_address(request)
@@ -77,20 +73,32 @@ def change_role(request: PageRequest, project_id: str, user_id: str) -> HttpResp
     return redirect(back_to)
 
 
+def _ask_about_own_role(request: PageRequest, project: Project, role: Role) -> HttpResponse:
+    context = rights(project) | {"role": role}
+    if not request.htmx:
+        return render(request, "projects/members/own_role.html", context)
+    response = render(request, "projects/members/own_role_form.html", context)
+    # The form of the row asks for its row.
+    response["HX-Retarget"], response["HX-Reswap"], response["HX-Reselect"] = "#key-dialog-body", "innerHTML", "form"
+    return response
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def leave(request: PageRequest, project_id: str) -> HttpResponse:
     project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    if question := ask_who_it_is(request, back_to=request.path, again="press Leave project again"):
+    back_to = f"{page_that_asked(request)}#open-leave" if request.htmx else request.path
+    if question := ask_who_it_is(request, back_to=back_to, again="press Leave project again"):
         return question
     answers: list[tuple[Any, Any]] = leaving_asked.send(sender=Project, project=project, user=request.user)
     context = rights(project) | {"is_last_owner": last_owner(project) == request.user.pk}
     context["responsible_for"] = [name for _, names in answers for name in names]
+    template = f"projects/members/{'leave_form' if request.htmx else 'leave'}.html"
     if request.method != "POST":
-        return render(request, "projects/members/leave.html", context)
+        return render(request, template, context)
     try:
         change_member(project=project, user=request.user, role=None, by=request.user, address=client_address(request))
     except ValidationError:
-        return render(request, "projects/members/leave.html", context | {"is_last_owner": True}, status=422)
+        return render(request, template, context | {"is_last_owner": True}, status=422)
     announce(request, f"You left {project.name}.")
     return redirect("projects:list")
 
@@ -106,26 +114,20 @@ def _address(project: Project) -> str:
 
 def _row(request: PageRequest, project: Project, user: User) -> str:
     """The person's row on the page whose form was sent, with its search and page number."""
-    page = page_that_asked(request)
-    page = page if page.partition("?")[0] == _address(project) else _address(project)
-    return f"{page}#member-{user.public_id}"
+    return f"{page_of_list(request, _address(project))}#member-{user.public_id}"
 
 
 def _gone(request: PageRequest, project: Project, user: User) -> HttpResponse:
     warn(request, f"{user} is no longer a member. Nothing was changed.")
-    return _rows(request, project, user) if request.htmx else redirect(_address(project))
+    return _rows(request, project, user) if request.htmx else redirect(page_of_list(request, _address(project)))
 
 
 def _list(request: PageRequest, project: Project, refused: User, *, why: str) -> HttpResponse:
     """`why` nothing was changed, in the person's row: the row alone for htmx, otherwise with the page that asked."""
     if request.htmx:
         return _rows(request, project, refused, why=why)
-    try:
-        context = _context(project, QueryDict(urlsplit(page_that_asked(request)).query))
-    except (ValueError, BadRequest, SuspiciousOperation):
-        # The change has been refused. A malformed header must not turn its answer into another error.
-        context = _context(project, QueryDict())
-    context |= {"refused": refused, "why": why}
+    context = rights(project) | list_that_asked(request, project)
+    context |= listing.context(project, context["can"]) | {"refused": refused, "why": why}
     return render(request, "projects/members/page.html", context, status=422)
 
 

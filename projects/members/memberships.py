@@ -1,5 +1,7 @@
 """The only ways in which a person becomes a member of a project, gets another role in it, or is removed."""
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
@@ -7,9 +9,10 @@ from django.utils import timezone
 from accounts.models import User
 from common.gone import Gone
 from projects import audit_kinds
-from projects.audit_log.kinds import Kind
+from projects.audit_log.models import AuditEvent
 from projects.audit_log.recording import record
 from projects.locks import lock_project
+from projects.members.owned_projects import refuse_another_project
 from projects.models import Membership, Project
 from projects.permissions import Permission, Role, permissions_of
 from projects.signals import member_changed
@@ -24,32 +27,44 @@ class MemberGone(Gone):
 
 
 def change_member(
-    *, project: Project, user: User, role: Role | None, by: User | None, address: str | None = None
-) -> bool:
-    """Gives `user` the role in the project; None removes them. Returns whether that changed anything.
+    *,
+    project: Project,
+    user: User,
+    role: Role | None,
+    by: User | None,
+    address: str | None = None,
+    is_told: bool = True,
+) -> AuditEvent | None:
+    """Gives `user` the role in the project; None removes them. Returns the event; None if nothing changed.
 
-    Each change leaves one event and sends one email to the person and to each owner. A person who creates a project
-    gets no email about becoming its owner. `by` is None for an operator's command. Raises ValidationError if the
-    project would lose its last owner, and ProjectGone if it was deleted.
+    Each change sends one email to the person and to each owner, or none without `is_told` (see `record`). A person who
+    creates a project gets no email about becoming its owner. `by` is None for an operator's command. Raises
+    ValidationError if the project would lose its last owner, or if the account owns too many projects; and ProjectGone
+    if the project was deleted.
     """
     with transaction.atomic():
         project = lock_project(project)
         membership = project.memberships.filter(user=user).first()
         before = Role(membership.role) if membership else None
         if before == role:
-            return False
-        if before and _is_owner(before) and not _is_owner(role):
-            _refuse_to_lose_last_owner(project, user)
+            return None
+        _refuse_change_of_owner(project, user, before, role)
         _write(project, user, membership, role)
-        kind = _kind_of_change(before, role, by_themselves=by == user)
-        record(kind, project=project, member=user, role=role or before or "", by=by, address=address)
-        member_changed.send(sender=Membership, project=project, user=user, role=role, by=by, address=address)
-    return True
+        who: dict[str, Any] = {"by": by, "address": address}
+        event = _record_change(project, user, before, role, **who, is_told=is_told)
+        member_changed.send(sender=Membership, project=project, user=user, role=role, **who)
+    return event
 
 
 def manage_member(
-    *, project: Project, user: User, role: Role | None, by: User | None, address: str | None = None
-) -> bool:
+    *,
+    project: Project,
+    user: User,
+    role: Role | None,
+    by: User | None,
+    address: str | None = None,
+    is_told: bool = True,
+) -> AuditEvent | None:
     """What a member who may manage members, or an operator, does to a member: another role, or None to remove them.
 
     It adds nobody: a page that was open for long must not bring a removed person back. Raises MemberGone for that,
@@ -61,15 +76,19 @@ def manage_member(
             raise NoLongerAllowed
         if not members.filter(user=user).exists():
             raise MemberGone
-        return change_member(project=project, user=user, role=role, by=by, address=address)
+        return change_member(project=project, user=user, role=role, by=by, address=address, is_told=is_told)
 
 
 def let_in(*, project: Project, user: User, role: Role, address: str | None = None) -> bool:
-    """Makes a member of a person who accepts an invitation. False for a member, who keeps their role."""
+    """Makes a member of a person who accepts an invitation. False for a member, who keeps their role.
+
+    Raises ValidationError if they would own too many projects.
+    """
     with transaction.atomic():
         project = lock_project(project)
         if project.memberships.filter(user=user).exists():
             return False
+        _refuse_change_of_owner(project, user, None, role)
         _write(project, user, None, role)
         record(audit_kinds.MEMBER_JOINED, project=project, member=user, role=role, by=user, address=address)
         member_changed.send(sender=Membership, project=project, user=user, role=role, by=user, address=address)
@@ -80,10 +99,25 @@ def _is_owner(role: Role | None) -> bool:
     return role is not None and Permission.OWN_PROJECT in permissions_of(role)
 
 
-def _kind_of_change(before: Role | None, role: Role | None, *, by_themselves: bool) -> Kind:
+def _record_change(project: Project, user: User, before: Role | None, role: Role | None, **who: Any) -> AuditEvent:
+    facts: dict[str, Any] = {"project": project, "member": user, "role": role or before or "", **who}
     if role is None:
-        return audit_kinds.MEMBER_LEFT if by_themselves else audit_kinds.MEMBER_REMOVED
-    return audit_kinds.MEMBER_CHANGED if before else audit_kinds.MEMBER_ADDED
+        kind = audit_kinds.MEMBER_LEFT if who["by"] == user else audit_kinds.MEMBER_REMOVED
+        return record(kind, **facts)
+    if before is None:
+        return record(audit_kinds.MEMBER_ADDED, **facts)
+    return record(audit_kinds.MEMBER_CHANGED, **facts, before=before.label, after=role.label)
+
+
+def _refuse_change_of_owner(project: Project, user: User, before: Role | None, role: Role | None) -> None:
+    """Raises ValidationError. Called with the project locked.
+
+    A project that no active person owns may get any owner: otherwise nobody could manage it.
+    """
+    if _is_owner(before) and not _is_owner(role):
+        _refuse_to_lose_last_owner(project, user)
+    if _is_owner(role) and not _is_owner(before) and project.memberships.active().that(Permission.OWN_PROJECT).exists():
+        refuse_another_project(user)
 
 
 def _refuse_to_lose_last_owner(project: Project, user: User) -> None:

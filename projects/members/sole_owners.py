@@ -12,7 +12,9 @@ from accounts.addresses import DELETED
 from accounts.models import User
 from accounts.services import SHOWN, Obstacle, Thing
 from accounts.signals import account_deleted, deletion_asked, deletion_begun
+from projects.audit_kinds import MEMBER_LEFT
 from projects.audit_log.models import AuditEvent
+from projects.audit_log.owner_emails import tell_of_several
 from projects.invitations.models import Invitation
 from projects.members.memberships import change_member
 from projects.models import Membership, Project
@@ -48,9 +50,12 @@ def lock_projects_of(user: User, **kwargs: Any) -> None:
 
 @receiver(account_deleted)
 def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
-    """Leaves the living projects, with their events and emails."""
-    for project in Project.objects.of(user).order_by("pk"):
-        change_member(project=project, user=user, role=None, by=user, address=address)
+    """Leaves the living projects, with an event each, and one email to each owner of any of them."""
+    left = [
+        change_member(project=project, user=user, role=None, by=user, address=address, is_told=False)
+        for project in Project.objects.of(user).order_by("pk")
+    ]
+    tell_of_several(MEMBER_LEFT, [event for event in left if event])
     Membership.objects.filter(user=user).delete()  # of deleted projects
     _forget_address(user)
 

@@ -11,21 +11,22 @@ async function write(promise) {
   return navigator.clipboard.write([new ClipboardItem({'text/plain': blob})])
 }
 
-// Puts the promised text on the clipboard; where that fails, shows it selected beside the button.
-export async function copy(promise, button, said) {
+// Puts the promised text on the clipboard; where that fails, shows it selected beside the button. The `note` is said
+// with it.
+export async function copy(promise, button, said, note = () => '') {
   try {
     await write(promise)
   } catch {
-    showSelected(await promise, button)
+    showSelected(await promise, button, note())
     return
   }
   button.classList.add('is-copied')
   setTimeout(() => button.classList.remove('is-copied'), TICK)
-  announce(said)
+  announce(`${said} ${note()}`.trim())
 }
 
-function showSelected(text, button) {
-  const place = button.closest('[data-secret], .snippet') ?? button.parentElement
+function showSelected(text, button, note) {
+  const place = button.closest('[data-secret], [data-copied-here], .snippet') ?? button.parentElement
   place.querySelector('.secret-fallback')?.remove()
   const box = document.createElement('div')
   box.className = 'secret-fallback'
@@ -41,9 +42,27 @@ function showSelected(text, button) {
   place.append(box)
   field.focus()
   field.select()
-  removeWhenDone(box, field, button)
+  if (place.matches('[data-copied-here]')) stay(box, field, button, note)
+  else removeWhenDone(box, field, button)
   const how = isTouched ? 'Select the text and copy it.' : `The text is selected: press ${shortcut}.`
   announce(`Your browser refused to copy. ${how}`)
+}
+
+// A text that is shown this once stays until the person is done with it.
+function stay(box, field, button, note) {
+  const done = document.createElement('button')
+  Object.assign(done, {type: 'button', className: 'button small', textContent: 'Done'})
+  const remove = () => {
+    box.remove()
+    button.focus()
+  }
+  box.append(Object.assign(document.createElement('p'), {className: 'muted small', textContent: note}), done)
+  done.addEventListener('click', remove)
+  box.addEventListener('keydown', event => {
+    if (event.key !== 'Escape') return
+    event.preventDefault()
+    remove()
+  })
 }
 
 // The box goes with the focus, or on Escape. Under a pointer that is down the page must not move: the click would miss what it was on.

@@ -28,12 +28,12 @@ function sayEnd(form) {
     zone.value = offsetAt(isNaN(at) ? new Date() : at)
     form.querySelector('.end-at .help').textContent = `In your time zone, UTC${zone.value}.`
   }
-  if (select.value === 'never') words.textContent = 'Works until somebody ends, pauses or deletes it'
+  if (select.value === 'never') words.textContent = 'Works until somebody pauses or deletes it'
   else if (select.value === 'keep') words.textContent = select.dataset.kept ?? ''
   else if (isNaN(at)) words.textContent = ''
   // The answer has said it beside the field.
   else if (at <= Date.now()) words.textContent = date.hasAttribute('aria-invalid') ? '' : 'This time is in the past.'
-  else words.textContent = `Stops working on ${exactly(at)}, ${timeLeft(at - Date.now())}`
+  else words.textContent = `Expires on ${exactly(at)}, ${timeLeft(at - Date.now())}`
 }
 
 export function sayEnds(root) {

@@ -1,8 +1,9 @@
-// The forms of one key or of the project, in a dialog that is filled when it is opened: its facts are true then.
+// The forms of a key, a person or the project, in a dialog that is filled when it is opened: its facts are true then.
 import {repeatIn} from './announce.js';
 
 const dialog = document.getElementById('key-dialog')
 let opener = null
+let section = null
 let isNamed = false
 
 // What the focus goes back to: the button, or the menu that the button stood in.
@@ -13,25 +14,28 @@ function placeOf(button) {
 
 document.addEventListener('htmx:afterSwap', ({detail}) => {
   if (detail.target.id !== 'key-dialog-body' || dialog.open) return
-  opener = placeOf(detail.requestConfig.triggeringEvent.submitter)?.id
+  const button = detail.requestConfig.triggeringEvent.submitter
+  opener = placeOf(button)?.id
+  section = button?.closest('section')?.querySelector('h2')?.id
   dialog.showModal()
   if (isNamed) repeatIn(dialog)
   isNamed = false
 })
 
 // The menu is hidden by then, and what is hidden takes no focus. A button that has no place in the key's new row, such as
-// Extend, gives way to the key's name.
+// Extend, gives way to the key's name. The button of a row that is gone gives way to the title of its section.
 dialog.addEventListener('close', () => {
   const key = opener?.match(/key_[0-9A-Za-z]+/)?.[0]
-  const place = document.getElementById(opener) ?? document.getElementById(`name-${key}`)
-  place?.focus()
+  const places = [opener, `name-${key}`, section].map(id => document.getElementById(id))
+  places.find(Boolean)?.focus()
 })
 
-// After a deletion the focus goes to the next row, or to the section's heading. It does not go to the row's switch:
-// another Enter would pause a key that nobody chose.
+// After a deletion or a revocation the focus goes to the next row, or to the section's heading. It does not go to the
+// row's switch: another Enter would pause a key that nobody chose.
+const TITLES = {'api-keys': 'api-keys-title', 'invitation-list': 'invitations-title'}
 let next = null
 document.addEventListener('htmx:beforeRequest', ({target}) => {
-  const [, change, key] = target.id.match(/^(delete|end)-form-(.+)/) ?? []
+  const [, change, key] = target.id.match(/^(delete|end|revoke)-form-(.+)/) ?? []
   const row = document.getElementById(`row-${key}`)
   next = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
   // The panel of a roll is gone after its end. The key's row stays.
@@ -43,8 +47,9 @@ document.addEventListener('key-dialog-done', close)
 document.addEventListener('htmx:afterSwap', ({detail}) => { if (detail.target.id === 'content') close() })
 
 document.addEventListener('htmx:afterSettle', ({target}) => {
-  if (!next || target.id !== 'api-keys') return
-  ;(document.getElementById(next.id) ?? document.getElementById('api-keys-title')).focus()
+  const title = TITLES[target.id]
+  if (!next || !title) return
+  ;(document.getElementById(next.id) ?? document.getElementById(title)).focus()
   next = null
 })
 

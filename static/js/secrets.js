@@ -1,4 +1,5 @@
-// Copy and reveal. The secret is fetched on click and kept nowhere; without script the buttons lead to a page.
+// Copy and reveal, of keys and of the links of invitations. The secret is fetched on click and kept nowhere; without
+// script the buttons lead to a page.
 import {announce} from './announce.js';
 import {copy} from './clipboard.js';
 
@@ -47,7 +48,8 @@ async function fetchSecret(button) {
     location.assign(body.login)
     throw new Error('signed out')
   }
-  if (!answer.ok) throw new Error(body.message ?? 'The key could not be read. Reload the page and try again.')
+  if (!answer.ok) throw new Error(body.message ?? 'It could not be read. Reload the page and try again.')
+  button.note = body.note ?? ''
   return body.secret
 }
 
@@ -92,8 +94,15 @@ function copySecret(button) {
     const line = fetchSecret(button).then(secret => before + secret)
     line.then(null, sayWhy)
     // The clipboard is asked at once, while the click is fresh; `sayWhy` has spoken if there is nothing to copy.
-    return copy(line, button, copied).catch(() => {})
+    return copy(line, button, copied, () => button.note ?? '').then(() => renew(button), () => {})
   })
+}
+
+// A copied link may give its expired invitation another end. What was not copied stays in its row.
+function renew(button) {
+  const {renews} = button.dataset
+  if (!renews || !button.matches('.is-copied')) return
+  htmx.ajax('GET', location.pathname + location.search, {target: `#${renews}`, select: `#${renews}`, swap: 'outerHTML'})
 }
 
 document.addEventListener('submit', event => {

@@ -70,12 +70,12 @@ def test_a_viewer_sees_why_keys_cannot_be_managed(page, sign_in, viewer, project
     sign_in(page, viewer)
     page.goto(settings_page(project))
     who = "Only owners and developers of the project"
-    expect(page.get_by_text(f"{who} can create, pause or delete keys.")).to_be_visible()
-    expect(page.get_by_text("Only owners of the project can change or delete it.")).to_be_visible()
+    expect(page.get_by_text(f"{who} can create, edit, pause, re-enable, roll and delete keys.")).to_be_visible()
+    expect(page.get_by_text("Only owners of the project can rename and delete the project")).to_be_visible()
     expect(page.locator(".switch")).to_have_count(0)
     expect(button(page, "Copy Production server")).to_have_count(0)
     page.goto(dashboard(project))
-    expect(page.get_by_text(f"{who} can copy or reveal keys.")).to_be_visible()
+    expect(page.get_by_text(f"{who} can copy and reveal secrets.")).to_be_visible()
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_deleting_a_project_in_an_old_session_comes_back_to_its_confirmation(pag
     sign_in(page, owner)
     page.goto(settings_page(project))
     age_all()
-    button(page, "Delete project").click()
+    button(page, "Delete project…").click()
     confirm(page)
     dialog = page.get_by_role("dialog", name="Delete “Acme Weather”?")
     dialog.get_by_label("Type Acme Weather to confirm").fill("Acme Weather")

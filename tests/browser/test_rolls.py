@@ -34,7 +34,7 @@ def test_a_roll_from_the_dialog_to_its_automatic_end(on_settings, server, owner,
     expect(created).to_be_focused()
     expect(button(created, "Copy")).to_be_visible()
     said(page, "Rolled Production server")
-    expect(panel(page)).to_contain_text("ends when no request has come for 24 hours")
+    expect(panel(page)).to_contain_text("expires when no request has come for 24 hours")
     secret = copy_secret(key=api_key.replaced_by.get(), by=owner)
     assert [call(server, each).status for each in (secret, api_key.secret)] == [200, 200]
     assert end_quiet_keys(timezone.now() + timedelta(hours=25)) == 1
@@ -51,12 +51,12 @@ def test_the_panel_gives_24_more_hours_and_ends_the_old_key(on_settings, owner, 
     page.goto(settings_page(project))
     end = api_key.expires_at
     button(page, "+ 24 hours").press("Enter")
-    said(page, "now ends on")
+    said(page, "now expires on")
     api_key.refresh_from_db()
     assert api_key.expires_at == end + timedelta(hours=24)
-    button(page, "End old key now").press("Enter")
+    button(page, "Expire old key now…").press("Enter")
     expect(button(page, "Cancel")).to_be_focused()
-    button(page, "End now").click()
+    button(page, "Expire now").click()
     said(page, "Requests using it are now rejected")
     expect(panel(page)).to_have_count(0)
     expect(page.locator("body")).not_to_be_focused()

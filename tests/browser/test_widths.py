@@ -163,20 +163,28 @@ def places(worst):
     ]
 
 
-def faults(page, visited):
-    """The faults, each with its widths. Each page is loaded once, and then only the window's width changes."""
+def at_every_width(page, name):
+    """The faults of the current page, each with its widths. Only the window's width changes."""
     found = {}
     devtools = page.context.new_cdp_session(page)
+    for width in WIDTHS:
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        devtools.send("Emulation.setDeviceMetricsOverride", size)
+        for wrong in page.evaluate(MEASURE):
+            found.setdefault(f"{name}: {wrong}", []).append(width)
+    devtools.send("Emulation.clearDeviceMetricsOverride")
+    devtools.detach()
+    return {wrong: f"{len(widths)} widths from {widths[0]} to {widths[-1]} px" for wrong, widths in found.items()}
+
+
+def faults(page, visited):
+    """The faults of all these pages. Each one is loaded once."""
+    found = {}
     for place in visited:
         page.goto(place.address)
         place.prepare(page)
-        for width in WIDTHS:
-            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-            devtools.send("Emulation.setDeviceMetricsOverride", size)
-            for wrong in page.evaluate(MEASURE):
-                found.setdefault(f"{place.name}: {wrong}", []).append(width)
-        devtools.send("Emulation.clearDeviceMetricsOverride")
-    return {wrong: f"{len(widths)} widths from {widths[0]} to {widths[-1]} px" for wrong, widths in found.items()}
+        found |= at_every_width(page, place.name)
+    return found
 
 
 def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, sign_in, owner, worst):

@@ -86,7 +86,7 @@ def test_pause_undo_and_re_enable(on_settings, server, api_key):
     on_settings.set_viewport_size({"width": 360, "height": 740})
     button(row(on_settings, "Production server"), "Pause").click()
     said(on_settings, "Paused Production server.")
-    _is_above_the_announcement(on_settings, button(on_settings, "Delete project"))
+    _is_above_the_announcement(on_settings, button(on_settings, "Delete project…"))
     assert call(server, api_key.secret).code == "key_paused"
     expect(row(on_settings, "Production server").locator(".badge")).to_have_text("Paused")
     button(on_settings, "Undo").click()
@@ -171,7 +171,7 @@ def test_rename_and_delete_the_project(on_settings, server, project, api_key):
     on_settings.get_by_label("Project name").fill("Acme Climate")
     button(on_settings, "Rename").click()
     said(on_settings, "Renamed the project to Acme Climate.")
-    button(on_settings, "Delete project").click()
+    button(on_settings, "Delete project…").click()
     on_settings.get_by_label("Type Acme Climate to confirm").fill("Acme Weather")
     button(on_settings, "Delete project").click()
     expect(on_settings.get_by_text("Type the name exactly: Acme Climate")).to_be_visible()

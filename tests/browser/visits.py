@@ -53,7 +53,7 @@ def delete_dialog(page, key):
 
 
 def delete_project_dialog(page):
-    button(page, "Delete project").click()
+    button(page, "Delete project…").click()
     expect(page.get_by_role("dialog")).to_be_visible()
 
 

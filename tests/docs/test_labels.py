@@ -37,7 +37,7 @@ def shown() -> set[str]:
 def test_every_label_that_the_help_page_names_is_on_a_page():
     """P13"""
     named = {folded(label) for label in re.findall(r"<strong>(.*?)</strong>", HELP.read_text(), re.DOTALL)}
-    assert {"Roll…", "+ 24 hours", "Keep paused", "End now…"} <= named
+    assert {"Roll…", "+ 24 hours", "Keep paused", "Expire now…"} <= named
     assert named - DRAWN - shown() == set()
 
 

@@ -13,8 +13,8 @@ import config.api
 from apikeys import models, standing
 from apikeys.pages import project
 from apikeys.refusals import OF_A_KEY
-from apikeys.standing import Facts, Standing
 from apikeys.secrets import vault
+from apikeys.standing import Facts, Standing
 from apikeys.verify import key_lookup
 from apikeys.verify.verification import verify
 from common.answers.refusals import Refusal

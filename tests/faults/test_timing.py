@@ -1,4 +1,7 @@
-"""Response times do not tell anybody which addresses have an account."""
+"""Response times do not tell anybody which addresses have an account.
+
+tests/accounts/sign_in/test_equal_work.py compares the work itself, without a clock.
+"""
 
 import statistics
 import time
@@ -7,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.figures import measure
+from tests.faults.figures import note
 from tests.faults.installation import Installation
 from tests.support.people.visitor import Visitor
 from tests.support.programs.mail_server import MailServer
@@ -21,6 +24,8 @@ LOGIN, SIGN_UP, CODE, ADDRESS = "/accounts/login/", "/accounts/signup/", "/accou
 RESET, RESET_CODE = "/accounts/password/reset/", "/accounts/password/reset/confirm/"
 PASSWORD = "correct horse battery"
 
+# The kinds of address without an account. The second is the control: how far apart two are that have no difference.
+UNKNOWN, CONTROL = "unknown", "another unknown"
 # The kinds of account, by the statement that makes each.
 ACCOUNTS = {
     "confirmed": "UPDATE account_emailaddress SET verified = true WHERE email = 'confirmed@example.com'",
@@ -46,23 +51,31 @@ class Stranger:
         self.time("sign-in", kind, someone, LOGIN, 200, login=address, password="wrong horse battery")
         someone = self.visitor()
         self.time("password reset", kind, someone, RESET, 302, email=address)
-        self.time("page for the code of a reset", kind, someone, RESET_CODE, 200)
-        self.time("wrong code of a reset", kind, someone, RESET_CODE, 200, code="WRONG1")
+        self.time("page for the code of a reset", kind, someone, RESET_CODE, 200, asked=3)
+        self.time("wrong code of a reset", kind, someone, RESET_CODE, 200, asked=2, code="WRONG1")
         someone = self.visitor(sessionid=self.session)
         self.time("new address", kind, someone, ADDRESS, 302, email=address, action_add="1")
-        self.time("wrong code of a new address", kind, someone, CODE, 200, code="WRONG1")
+        self.time("wrong code of a new address", kind, someone, CODE, 200, asked=2, code="WRONG1")
         someone = self.visitor()
         self.time("sign-up", kind, someone, SIGN_UP, 302, email=address, password1=PASSWORD)
-        self.time("page for the code of a sign-up", kind, someone, CODE, 200)
-        self.time("wrong code of a sign-up", kind, someone, CODE, 200, code="WRONG1")
+        self.time("page for the code of a sign-up", kind, someone, CODE, 200, asked=3)
+        self.time("wrong code of a sign-up", kind, someone, CODE, 200, asked=2, code="WRONG1")
         self.forget()
         self.time("another code of a sign-up", kind, someone, CODE, 302, action="resend")
 
-    def time(self, way: str, kind: str, someone: Visitor, path: str, status: int, **fields: str) -> None:
-        began = time.perf_counter()
-        answer = someone.post(path, **fields) if fields else someone.get(path)
-        self.seconds[way, kind].append(time.perf_counter() - began)
-        assert answer.status == status, (way, kind, answer.status, answer.body)
+    def time(
+        self, way: str, kind: str, someone: Visitor, path: str, status: int, *, asked: int = 1, **fields: str
+    ) -> None:
+        """The quickest answer counts, where a person can ask several times: without a hash, an answer is so short that
+        whatever else the machine does would be seen instead.
+        """
+        seconds = []
+        for _ in range(asked):
+            began = time.perf_counter()
+            answer = someone.post(path, **fields) if fields else someone.get(path)
+            seconds.append(time.perf_counter() - began)
+            assert answer.status == status, (way, kind, answer.status, answer.body)
+        self.seconds[way, kind].append(min(seconds))
 
 
 @pytest.fixture
@@ -77,27 +90,33 @@ def server(installation: Installation) -> Iterator[Server]:
 
 
 def address_of(kind: str) -> str:
+    """The address of an account of that kind."""
     return f"{kind.split()[0]}@example.com"
 
 
 def test_response_times_do_not_show_whether_an_address_has_an_account(installation, server):
     """T51"""
     stranger = Stranger(server, installation.people.session, lambda: installation.change("DELETE FROM cache"))
-    kinds = ["unknown", *ACCOUNTS]
+    kinds = [UNKNOWN, CONTROL, *ACCOUNTS]
     for number in range(PAIRS):
         kinds.append(kinds.pop(0))  # No kind always comes first.
+        new = {UNKNOWN: f"unknown{number}@example.com", CONTROL: f"control{number}@example.com"}
         for kind in kinds:
-            stranger.ask(kind, f"unknown{number}@example.com" if kind == "unknown" else address_of(kind))
-    apart = {way: most_apart({kind: stranger.seconds[way, kind] for kind in kinds}) for way, _ in stranger.seconds}
-    for way, percent in sorted(apart.items(), key=lambda item: item[1]):  # One that breaks the promise comes last.
-        measure("T51", f"{way}: time with and without an account, apart", percent, at_most=MOST_PERCENT_APART, unit="%")
+            stranger.ask(kind, new.get(kind) or address_of(kind))
+    ways = {way: {kind: stranger.seconds[way, kind] for kind in kinds} for way, _ in stranger.seconds}
+    figures = [
+        note("T51", f"{way}: {what}, apart", most_apart(seconds, others), at_most=MOST_PERCENT_APART, unit="%")
+        for way, seconds in ways.items()
+        for what, others in {"with and without an account": [*ACCOUNTS], "two unknown addresses": [CONTROL]}.items()
+    ]
+    assert all(figure.holds for figure in figures), "\n".join(figure.line() for figure in figures)
 
 
-def most_apart(seconds: dict[str, list[float]]) -> float:
-    """By how many percent an address with an account takes longer or shorter than an unknown one, at most.
+def most_apart(seconds: dict[str, list[float]], kinds: list[str]) -> float:
+    """By how many percent an address of these kinds takes longer or shorter than an unknown one, at most.
 
     It is the median over pairs that follow each other within a round, because a busy machine slows both of a pair down.
     """
-    unknown = seconds["unknown"]
-    quotients = [[one / other for one, other in zip(seconds[kind], unknown, strict=True)] for kind in ACCOUNTS]
+    unknown = seconds[UNKNOWN]
+    quotients = [[one / other for one, other in zip(seconds[kind], unknown, strict=True)] for kind in kinds]
     return round(max(abs(statistics.median(pairs) - 1) for pairs in quotients) * 100, 1)

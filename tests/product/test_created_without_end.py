@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings as product
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,18 +12,23 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from apikeys.keys.services import create_key, delete_key
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from apikeys.standing import KeyState
+from projects.acceptance import acceptance
 from projects.files import storage
-from projects.members.memberships import change_member
+from projects.invitations.services import copy_link
+from projects.invitations.tokens import digest_of
+from projects.members.memberships import change_member, manage_member
 from projects.models import File, Project
-from projects.permissions import Role
+from projects.permissions import Permission, Role
 from projects.services import create_project, delete_project
 from tests.support.calls.api_helpers import assert_error
 from tests.support.calls.uploads import form
 from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory, ProjectFactory
+from tests.support.people.invitations import ACCEPT, invited, open_link, path_of
 from tests.support.programs.parallel import in_parallel
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +50,7 @@ def test_everything_that_can_be_created_has_a_limit(
     site = signed_in(owner)
     answers = [site.post(reverse("projects:create"), {"name": f"Project {number}"}) for number in range(4)]
     assert [answer.status_code for answer in answers] == [302, 302, 422, 422]
-    assert "This account owns 3 projects and can own 3. Delete one" in answers[-1].content.decode()
+    assert "has reached its limit of 3 projects that it can own. Delete one" in answers[-1].content.decode()
     for _ in range(2):
         delete_project(project=Project.objects.alive().exclude(pk=project.pk).first(), by=owner)
     answer = site.post(reverse("projects:create"), {"name": "One more"})
@@ -74,8 +80,74 @@ def test_projects_that_others_own_and_deleted_ones_do_not_count(owner, project, 
     MembershipFactory(user=owner, role=Role.VIEWER)
     delete_project(project=owned_by(owner), by=owner)
     create_project(name="Second", owner=owner, by=owner)
-    with pytest.raises(ValidationError, match="owns 2 projects"):
+    with pytest.raises(ValidationError, match="its limit of 2 projects"):
         create_project(name="Third", owner=owner, by=owner)
+
+
+def becomes_owner(how, project, owner, user):
+    """`user` gets to own the project of `owner`, in one of the ways in which that happens."""
+    match how:
+        case "accepts an invitation":
+            _, link = copy_link(invitation=invited(project, owner, user.email, Role.OWNER), by=owner)
+            acceptance.accept(digest=digest_of(link.split("/")[-2]), by=user)
+        case "is made an owner by an owner":
+            change_member(project=project, user=user, role=Role.VIEWER, by=owner)
+            manage_member(project=project, user=user, role=Role.OWNER, by=owner)
+        case "is made an owner by a command":
+            call_command("setrole", project.public_id, user.email, "owner")
+
+
+WAYS = ("accepts an invitation", "is made an owner by an owner", "is made an owner by a command")
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_the_limit_counts_in_every_way_to_become_an_owner(how, project, owner, settings):
+    """T50: otherwise two accounts could give each other projects without end."""
+    settings.MAX_PROJECTS_PER_USER = 1
+    person = MembershipFactory().user
+    with pytest.raises((ValidationError, CommandError), match=f"{person.email} has reached its limit of 1 project"):
+        becomes_owner(how, project, owner, person)
+    assert not project.memberships.that(Permission.OWN_PROJECT).filter(user=person).exists()
+    settings.MAX_PROJECTS_PER_USER = 2
+    # What was refused changed nothing, so that it can be done now.
+    project.invitations.all().delete()
+    project.memberships.filter(user=person).delete()
+    becomes_owner(how, project, owner, person)
+    assert project.memberships.that(Permission.OWN_PROJECT).filter(user=person).exists()
+
+
+def test_the_page_of_an_invitation_says_so_and_keeps_the_invitation(project, owner, signed_in, settings):
+    """T50"""
+    person = MembershipFactory().user
+    _, link = copy_link(invitation=invited(project, owner, person.email, Role.OWNER), by=owner)
+    EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
+    settings.MAX_PROJECTS_PER_USER = 1
+    site = signed_in(person)
+    open_link(site, path_of(link))
+    answer = site.post(ACCEPT, follow=True)
+    assert "has reached its limit of 1 project that it can own." in answer.content.decode()
+    settings.MAX_PROJECTS_PER_USER = 2
+    site.post(ACCEPT)
+    assert project.memberships.get(user=person).role == Role.OWNER
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_that_becomes_an_owner_twice_at_once_keeps_to_the_limit(transactional_db, settings):
+    """T50"""
+    settings.MAX_PROJECTS_PER_USER = 2
+    person = MembershipFactory().user
+    projects = [MembershipFactory().project for _ in range(AT_ONCE)]
+    make = [partial(change_member, project=each, user=person, role=Role.OWNER, by=None) for each in projects]
+    answers = in_parallel(make)
+    assert sum(isinstance(answer, ValidationError) for answer in answers) == AT_ONCE - 1
+    assert Project.objects.of(person, can=Permission.OWN_PROJECT).count() == 2
+
+
+def test_a_project_that_nobody_can_manage_gets_an_owner_beyond_the_limit(project, owner, settings):
+    settings.MAX_PROJECTS_PER_USER = 1
+    person = MembershipFactory().user
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert change_member(project=project, user=person, role=Role.OWNER, by=None)
 
 
 def test_a_form_that_is_sent_twice_at_the_limit_leads_to_its_project(owner, settings):
@@ -86,7 +158,7 @@ def test_a_form_that_is_sent_twice_at_the_limit_leads_to_its_project(owner, sett
 
 def test_a_command_is_refused_in_words_and_an_operator_raises_the_limit(owner, project, settings):
     settings.MAX_PROJECTS_PER_USER = 1
-    with pytest.raises(CommandError, match="owns 1 project and can own 1"):
+    with pytest.raises(CommandError, match="has reached its limit of 1 project that it can own"):
         call_command("createproject", "Tides", "--owner", owner.email)
     settings.MAX_PROJECTS_PER_USER = 2
     call_command("createproject", "Tides", "--owner", owner.email)

@@ -79,7 +79,7 @@ def test_a_choice_asks_for_a_recent_sign_in_and_leads_back_here(client, project)
 def test_no_project_one_and_a_thousand(outsider, signed_in):
     Membership.objects.all().delete()
     client = signed_in(outsider)
-    assert "You get no notifications" in text(client.get(PAGE))
+    assert "You get no email notifications" in text(client.get(PAGE))
     many_projects(outsider, 1_000)
     answer = client.get(PAGE, {"page": 50})
     assert len(shown(answer)) == 20

@@ -12,7 +12,7 @@ from django.utils import timezone
 from projects import permissions
 from projects.access import get_project
 from projects.models import Membership, Project
-from projects.permissions import Permission, Role, permissions_of, reason, roles_that
+from projects.permissions import Permission, Role, permissions_of, reason, rights_of_roles, roles_that
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def test_queries_and_reasons_follow_from_the_table(monkeypatch, project, owner, 
     assert list(Project.objects.of(viewer, can=Permission.MANAGE_KEYS)) == [project]
     assert get_project(viewer, project.public_id, can=Permission.MANAGE_KEYS) == project
     who = "Only owners and developers and viewers of the project"
-    assert reason(Permission.MANAGE_KEYS) == f"{who} can create, pause or delete keys."
+    assert reason(Permission.MANAGE_KEYS) == f"{who} can create, edit, pause, re-enable, roll and delete keys."
 
 
 @pytest.mark.parametrize("can", Permission)
@@ -40,6 +40,15 @@ def test_a_person_without_a_right_reads_which_roles_have_it(project, viewer, can
     with pytest.raises(PermissionDenied, match=re.escape(reason(can))):
         get_project(viewer, project.public_id, can=can)
     assert reason(can).startswith("Only owners ")
+
+
+def test_a_reason_names_all_that_the_table_of_the_help_page_names():
+    """Both are made of the same words, so a reason leaves nothing out, such as editing and rolling."""
+    words = [words for words, _ in rights_of_roles()]
+    assert len(words) == len(Permission) - 1, "owning a project is no thing that a person does on a page"
+    reasons = [reason(can).partition(" of the project can ")[2].rstrip(".") for can in Permission]
+    assert [each for each in words if each[0].lower() + each[1:] not in reasons] == []
+    assert "create, edit, pause, re-enable, roll and delete keys" in reasons
 
 
 def test_a_role_that_nobody_knows_allows_nothing():

@@ -9,7 +9,7 @@ from apikeys.keys.end_limits import WHEN, read_expires
 from apikeys.keys.services import create_key
 from apikeys.management.key_commands import facts, find_creator
 from apikeys.models import ApiKey
-from common.instants import stops_working
+from common.instants import expires_on
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
 from projects.management.operator_command import Answer, OperatorCommand, find_project, named_user
@@ -30,7 +30,7 @@ class Command(OperatorCommand):
         )
 
         parser.add_argument(
-            "--expires", metavar="WHEN", default="never", help=f"When the key stops working (default: never): {WHEN}."
+            "--expires", metavar="WHEN", default="never", help=f"When the key expires (default: never): {WHEN}."
         )
 
     @sensitive_variables()
@@ -55,4 +55,4 @@ class Command(OperatorCommand):
 
 
 def _words_of_end(key: ApiKey) -> str:
-    return f"{stops_working(key.expires_at, timezone.now())}.\n" if key.expires_at else ""
+    return f"{expires_on(key.expires_at, timezone.now())}.\n" if key.expires_at else ""

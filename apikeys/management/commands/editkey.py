@@ -14,13 +14,13 @@ NOW = "now"
 
 
 class Command(OperatorCommand):
-    help = "Change an API key's name, or when it stops working. An expired key can be given another end."
+    help = "Change an API key's name, or when it expires. An expired key works again once its expiry is changed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("key_id", help="The key's id, key_…; listkeys prints it.")
         parser.add_argument("--name", help="The key's new name.")
-        parser.add_argument("--expires", metavar="WHEN", help=f"When the key stops working: {WHEN}; or now.")
+        parser.add_argument("--expires", metavar="WHEN", help=f"When the key expires: {WHEN}; or now.")
 
     def answer(self, **options: Any) -> Answer:
         key = find_key(options["key_id"])
@@ -43,7 +43,7 @@ def _edit(key: ApiKey, name: str | None, expires: str | None) -> Edited:
 
 
 def _words(key: ApiKey, edited: Edited) -> str:
-    end = end_in_words(key) or "works without end"
+    end = end_in_words(key) or "never expires"
     if not any(edited):
         return f"{key.name} ({key.public_id}) was so already: it {end}."
     rejected = " Requests using it are now rejected." if edited.end and key.is_expired else ""

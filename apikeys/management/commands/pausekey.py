@@ -52,8 +52,8 @@ def _why_not(key: ApiKey, until: datetime | None) -> str:
     """Why the key is not paused until then; "" if it is."""
     if not key.is_paused and key.is_expired:
         return (
-            "has expired and was not paused: requests using it are rejected already. To pause it, first give it "
-            f"another end with: manage.py editkey {key.public_id} --expires WHEN"
+            "has expired and was not paused: requests using it are rejected already. To pause it, first "
+            f"change its expiry with: manage.py editkey {key.public_id} --expires WHEN"
         )
     if not key.is_paused:
         return "was changed in the meantime. Nothing was done. Run the command again."
@@ -61,8 +61,8 @@ def _why_not(key: ApiKey, until: datetime | None) -> str:
         return ""
     again = f"re-enable it first with: manage.py resumekey {key.public_id}"
     if key.resumes_at is None:
-        return f"is paused already, until someone re-enables it. Nothing was changed. For another end, {again}"
+        return f"is paused already, until someone re-enables it. Nothing was changed. For an end of the pause, {again}"
     ends = (
         f"is paused already, but only until {in_words(key.resumes_at)}. Then it re-enables itself. Nothing was changed."
     )
-    return f"{ends} Press Keep paused or Change end on its page, or {again}"
+    return f"{ends} Press Keep paused or Change pause on its page, or {again}"

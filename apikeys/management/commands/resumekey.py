@@ -53,5 +53,5 @@ def _rejected(key: ApiKey) -> str:
     """That the key's requests are rejected nonetheless, and what to do."""
     advice = key.standing.advice
     if key.is_expired:
-        advice = f"Give it another end with: manage.py editkey {key.public_id} --expires WHEN"
+        advice = f"Change its expiry with: manage.py editkey {key.public_id} --expires WHEN"
     return f"Requests using it are {what_requests_are(key)}. {advice}".strip()

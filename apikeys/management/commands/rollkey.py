@@ -25,7 +25,7 @@ class Command(OperatorCommand):
             "--overlap",
             choices=[overlap.value for overlap in Overlap],
             default=Overlap.DAY.value,
-            help="When the old key ends: 0 for now, quiet for when no program uses it any more (default: 24h).",
+            help="When the old key expires: 0 for now, quiet for when no program uses it any more (default: 24h).",
         )
         parser.add_argument(
             "--by",

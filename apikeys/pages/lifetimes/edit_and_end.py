@@ -1,4 +1,4 @@
-"""Edit, which changes a key's name and its end, and End now.
+"""Edit, which changes a key's name and its expiry, and Expire now.
 
 A GET shows a form: in a dialog for htmx, otherwise as a page.
 """
@@ -21,6 +21,7 @@ from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, words_of_e
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
+from common.names import looks_like_secret
 from projects.access import get_project, rights
 from projects.models import Project
 from projects.permissions import Permission
@@ -33,8 +34,8 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     if key.is_deleted:
         return key_gone(request, project, key)
     old = key.name
-    typed = {name: request.GET[name] for name in ("name", *OF_AN_END) if name in request.GET}
-    form = EditKeyForm(request.POST if request.method == "POST" else None, initial={"name": old} | typed, key=key)
+    is_back = "again" in request.POST
+    form = _form_again(request, key) if is_back else _form(request, key)
     if form.chose_from_another_end:
         form = _with_the_new_end(request, key)
     elif form.is_valid():
@@ -54,8 +55,29 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
                 announce(request, _done(key, old, edited))
                 return _answer(request, project, key)
     context = rights(project) | {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request)}
+    context["is_back"] = is_back
     template = "apikeys/edit_form.html" if request.htmx else "apikeys/edit.html"
     return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+def _form(request: PageRequest, key: ApiKey) -> EditKeyForm:
+    typed = {name: request.GET[name] for name in ("name", *OF_AN_END) if name in request.GET}
+    posted = request.POST if request.method == "POST" else None
+    return EditKeyForm(posted, initial={"name": key.name} | typed, key=key)
+
+
+def _form_again(request: PageRequest, key: ApiKey) -> EditKeyForm:
+    """The form as it was when Expire now was pressed. The focus is on that button, and nothing is judged yet."""
+    form = EditKeyForm(initial={"name": key.name} | _typed(request), key=key)
+    for field in form.fields.values():
+        field.widget.attrs.pop("autofocus", None)
+    return form
+
+
+def _typed(request: PageRequest) -> dict[str, str]:
+    """What the form that edits a key sent, without a secret."""
+    fields = ("name", *OF_AN_END, "seen", "seen_name")
+    return {name: text for name in fields if (text := request.POST.get(name)) and not looks_like_secret(text)}
 
 
 def _save(request: PageRequest, key: ApiKey, form: EditKeyForm, *, may_revive: bool) -> Edited | None:
@@ -90,7 +112,7 @@ def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:
         given["end"] = ""
         form = EditKeyForm(given, initial={"name": key.name}, key=key)
     form.add_error(
-        "end", "Somebody changed the end in the meantime. Nothing was changed. Check it, then press Save again."
+        "end", "Somebody changed the expiry in the meantime. Nothing was changed. Check it, then press Save again."
     )
     return form
 
@@ -110,7 +132,7 @@ def _with_the_new_name(request: PageRequest, key: ApiKey) -> EditKeyForm:
 
 
 def _origin(request: PageRequest) -> str:
-    """The page that has the link Extend, if Save and Cancel lead back to it."""
+    """The page that has the link Change expiry…, if Save and Cancel lead back to it."""
     given = request.POST if request.method == "POST" else request.GET
     return "dashboard" if given.get("next") == "dashboard" else ""
 
@@ -129,7 +151,7 @@ def _done(key: ApiKey, old: str, edited: Edited) -> str:
     if edited.end:
         words = words_of_end(key.expires_at)
         said.append(f"{key.name} {words[0].lower()}{words[1:]}.")
-    return " ".join(said) if edited.name or edited.end else f"{key.name} keeps its name and its end."
+    return " ".join(said) if edited.name or edited.end else f"{key.name} keeps its name and its expiry."
 
 
 def _answer(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
@@ -140,7 +162,7 @@ def _answer(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """A GET shows the confirmation with current facts.
+    """A GET shows the confirmation with current facts. So does `ask`, a button of Edit: its form is kept for Cancel.
 
     Like a pause, it asks for no recent sign-in: it takes access away, and can be taken back.
     """
@@ -148,15 +170,18 @@ def end(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     key = find_key(project, key_id)
     if key.is_deleted:
         return key_gone(request, project, key)
-    if request.method == "POST":
+    if request.method == "POST" and "ask" not in request.POST:
         try:
             ended = end_key(key=key, by=request.user, address=client_address(request))
         except KeyGone:
             return key_gone(request, project, key)
         if ended:
-            announce(request, f"Ended {key.name}. Requests using it are now rejected.")
+            announce(request, f"{key.name} has expired. Requests using it are now rejected.")
         else:
             warn(request, f"{key.name} has expired already. Nothing was changed.")
         return _answer(request, project, key)
     context = rights(project) | {"key": with_figures([key])[0]}
+    if "ask" in request.POST:
+        origin = _origin(request)
+        context["typed"] = _typed(request) | ({"next": origin} if origin else {})
     return render(request, "apikeys/end_form.html" if request.htmx else "apikeys/end.html", context)

@@ -1,4 +1,4 @@
-"""The forms in which people choose when a key stops working."""
+"""The forms in which people choose when a key expires."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from apikeys.keys.end_limits import ABOUT_THE_END, check_end, in_days, read_loca
 from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
 from apikeys.pages.lifetimes import seen
-from common.instants import in_words, stops_working
+from common.instants import expires_on, in_words
 from common.names import NameField
 from common.plurals import counted
 from projects.forms import FormTokenField, PageForm
@@ -22,9 +22,9 @@ _AT = {"type": "datetime-local", "data-end-at": True}
 _DAYS = (7, 30, 90, 365)
 _MORE_DAYS = (30, 90)
 NEVER, KEEP, ON_A_DATE = seen.NEVER, "keep", "at"
-WITHOUT_END = "Works until somebody ends, pauses or deletes it"
+WITHOUT_END = "Works until somebody pauses or deletes it"
 
-# The fields that say when a key stops working.
+# The fields that say when a key expires.
 OF_AN_END = ("end", "end_at", "end_zone")
 
 Choice = tuple[str, str]
@@ -46,7 +46,7 @@ class EndForm(PageForm):
 
     end = forms.ChoiceField(
         required=False,
-        label="Stops working",
+        label="Expires",
         widget=forms.Select(attrs={"data-end": True}),
         error_messages={"invalid_choice": "Choose one of these."},
     )
@@ -117,7 +117,7 @@ class EndForm(PageForm):
 
 
 def words_of_end(at: datetime | None) -> str:
-    return stops_working(at, timezone.now()) if at else WITHOUT_END
+    return expires_on(at, timezone.now()) if at else WITHOUT_END
 
 
 def _choices_of_a_new_key() -> list[Choice]:
@@ -151,7 +151,7 @@ class CreateKeyForm(EndForm):
 
 
 class EditKeyForm(EndForm):
-    """The focus is on the end if an end is given: Extend chooses one."""
+    """The focus is on the end if an end is given: Change expiry… chooses one."""
 
     id_prefix = "edit-key"
     field_order = ("name",)

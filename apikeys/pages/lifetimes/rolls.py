@@ -48,11 +48,11 @@ def _overlaps_of(key: ApiKey) -> list[tuple[str, str]]:
     times = [overlap for overlap in (Overlap.HOUR, Overlap.DAY, Overlap.WEEK) if LENGTHS[overlap] < left]
     choices = [(overlap.value, OVERLAPS[overlap]) for overlap in times]
     if later := next((overlap for overlap in LENGTHS if LENGTHS[overlap] >= left and overlap != Overlap.QUIET), None):
-        choices.append((later.value, f"At its own end, {in_words(key.expires_at)}"))
+        choices.append((later.value, f"At its own expiry, {in_words(key.expires_at)}"))
     if left >= LENGTHS[Overlap.QUIET]:
         choices.append((Overlap.QUIET.value, OVERLAPS[Overlap.QUIET]))
     elif left > QUIET_AFTER:
-        choices.append((Overlap.QUIET.value, "When it has been quiet, at its own end at the latest"))
+        choices.append((Overlap.QUIET.value, "When it has been quiet, at its own expiry at the latest"))
     return [*choices, (Overlap.NONE.value, OVERLAPS[Overlap.NONE])]
 
 
@@ -73,9 +73,9 @@ class RollForm(PageForm):
 
     id_prefix = "roll-key"
     overlap = forms.ChoiceField(
-        label="The old key ends",
+        label="The old key expires",
         widget=Choices,
-        error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose when the old key ends."),
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose when the old key expires."),
     )
     form_token = FormTokenField()
 
@@ -172,14 +172,14 @@ def extend_old(request: PageRequest, project_id: str, key_id: str) -> HttpRespon
     else:
         if changed and key.expires_at:
             latest = " at the latest" if key.ends_when_quiet else ""
-            announce(request, f"{key.name} now ends on {in_words(key.expires_at)}{latest}.")
+            announce(request, f"{key.name} now expires on {in_words(key.expires_at)}{latest}.")
         else:
-            warn(request, f"The end of {key.name} was changed in the meantime. Nothing was changed.")
+            warn(request, f"The expiry of {key.name} was changed in the meantime. Nothing was changed.")
     return page_with_rolls(request, project, key)
 
 
 def _why_not_extended(key: ApiKey, error: Exception) -> str:
     if isinstance(error, ValidationError):
         return " ".join(error.messages)
-    how = "was deleted" if isinstance(error, KeyGone) else "has ended"
+    how = "was deleted" if isinstance(error, KeyGone) else "has expired"
     return f"{key.name} {how} in the meantime. Nothing was changed."

@@ -11,7 +11,7 @@ from django.forms import BoundField
 
 from accounts.models import User
 from apikeys.hand_over.dependents import Dependent
-from apikeys.hand_over.removal import Choice, choices_of
+from apikeys.hand_over.removal_choices import Choice, choices_of
 from apikeys.models import ApiKey
 from apikeys.pages.lifetimes.rolls import Choices
 from projects.forms import FormTokenField, PageForm
@@ -31,7 +31,7 @@ _ONLY = {
     How.TAKE: ("You become responsible for it.", "Take over"),
     How.OFFER: ("You offer it to a member, who can accept or decline.", "Offer"),
 }
-_THEN = {Choice.ROLL: "Roll in 24 hours", Choice.PAUSE: "Pause", Choice.LEAVE: "Leave as it is"}
+_THEN = {Choice.ROLL: "Roll now, expire the old key in 24 hours", Choice.PAUSE: "Pause", Choice.LEAVE: "Leave as it is"}
 
 
 class HandOverForm(PageForm):

@@ -4,13 +4,15 @@ from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, page_of_list, page_that_asked
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.hand_over.dependents import dependents_of
-from apikeys.hand_over.removal import Choice, Removed, Who, remove_member
+from apikeys.hand_over.removal import Who, remove_member
+from apikeys.hand_over.removal_choices import Choice, Removed
 from apikeys.pages.people.people_forms import RemoveMemberForm
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
@@ -31,7 +33,9 @@ def remove(request: PageRequest, project_id: str, user_id: str) -> HttpResponse:
         return redirect("projects:leave", project.public_id)
     is_member = project.memberships.filter(user=person).exists()
     again = "press Remove member again" if is_member else "roll or pause each key on its own page"
-    if question := ask_who_it_is(request, back_to=request.path, again=again):
+    dialog = f"{page_that_asked(request)}#open-remove-{person.public_id}"
+    back_to = dialog if request.htmx and is_member else request.path
+    if question := ask_who_it_is(request, back_to=back_to, again=again):
         return question
     posted = request.POST if request.method == "POST" else None
     form = RemoveMemberForm(posted, dependents=dependents_of(person, project), leave=not is_member)
@@ -49,8 +53,9 @@ def remove(request: PageRequest, project_id: str, user_id: str) -> HttpResponse:
         else:
             return _removed(request, project, person, removed)
     context = rights(project) | {"person": person, "is_member": is_member, "form": form}
-    template = "apikeys/remove_member.html" if is_member else "apikeys/removed_member.html"
+    template = "apikeys/remove_member_form.html" if request.htmx else "apikeys/remove_member.html"
     if not is_member:
+        template = "apikeys/removed_member.html"
         context["was_removed"] = project.audit_events.filter(member=person, kind=MEMBER_REMOVED.code).exists()
     return render(request, template, context, status=422 if form.is_bound else 200)
 
@@ -78,7 +83,8 @@ def _removed(request: PageRequest, project: Project, person: User, removed: Remo
         warn(request, f"What you chose for {_keys(len(more))} more was not done either.")
     if removed.outcomes:
         return redirect("apikeys:remove_member", project.public_id, person.public_id)
-    return redirect("projects:members", project.public_id)
+    members = reverse("projects:members", args=[project.public_id])
+    return redirect(f"{page_of_list(request, members)}#members")
 
 
 def _keys(number: int) -> str:

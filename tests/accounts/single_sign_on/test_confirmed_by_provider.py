@@ -92,7 +92,17 @@ def test_the_provider_has_to_ask_again_and_the_person_comes_back(client, provide
     assert reveals(client, key)
 
 
-@pytest.mark.parametrize("auth_time", [None, int(time.time()) - 3600], ids=["not said", "an hour ago"])
+NEVER = {
+    "not said": None,
+    "an hour ago": int(time.time()) - 3600,
+    "no number": float("nan"),
+    "beyond all numbers": 10**400,
+    "infinite": float("inf"),
+    "in a year": int(time.time()) + 365 * 24 * 60 * 60,
+}
+
+
+@pytest.mark.parametrize("auth_time", NEVER.values(), ids=NEVER)
 def test_a_provider_that_did_not_ask_again_confirms_nothing(client, provider, key, auth_time):
     age_of_provider(client)
     answer = confirm(client, provider, auth_time=auth_time)

@@ -179,21 +179,6 @@ def test_who_finds_no_slot_goes_on_with_a_reload(client, provider, lines, all_ta
     assert is_signed_in(client)
 
 
-def test_a_slot_is_waited_for(client, provider, all_taken, monkeypatch):
-    """The slot becomes free when the request has joined the queue."""
-
-    class Queue(Slots):
-        def take(self, seconds: float = 0) -> bool:
-            all_taken._for_codes.give_back()
-            return super().take(seconds)
-
-    all_taken._for_itself.give_back()
-    back = provider.come_back(begin(client))
-    monkeypatch.setattr(conversation, "_waiting", Queue(1))
-    assert client.get(back).status_code == 302
-    assert is_signed_in(client)
-
-
 def test_people_set_out_while_every_slot_for_codes_is_taken(client, provider, all_taken):
     all_taken._for_itself.give_back()
     assert begin(client).startswith(provider.issuer)
@@ -208,7 +193,12 @@ def test_bogus_codes_of_one_network_soon_take_no_slot(client, provider, all_take
     visits = [provider.come_back(begin(client)) for _ in range(6)]
     bogus = [visit.replace("code=", "code=bogus") for visit in visits]
     addresses = [f"2001:db8::{number}" for number in range(6)]
-    answers = [client.get(path, REMOTE_ADDR=address) for path, address in zip(bogus, addresses, strict=True)]
+    answers = []
+    for path, address in zip(bogus, addresses, strict=True):
+        if len(answers) == 5:
+            assert all_taken._for_codes.take(), "others have every slot"
+        answers.append(client.get(path, REMOTE_ADDR=address))
+    all_taken._for_codes.give_back()
     assert [answer.status_code for answer in answers] == [403] * 5 + [429]
     assert provider.asked.count("/token") == 5
     assert 1 <= int(answers[-1]["Retry-After"]) <= 61

@@ -56,6 +56,8 @@ UNTRUE = {
     "another issuer": {"iss": "http://127.0.0.1:1"},
     "another nonce": {"nonce": "guessed"},
     "no nonce": {"nonce": None},
+    "a nonce that is no text": {"nonce": ["guessed"]},
+    "a nonce that cannot be encoded": {"nonce": "\ud800"},
     "another audience": {"aud": "another client"},
     "an audience of two without its user": {"aud": ["latchkey", "another"]},
     "the token of another user": {"aud": ["latchkey", "another"], "azp": "another"},
@@ -66,6 +68,9 @@ UNTRUE = {
     "an empty subject": {"sub": ""},
     "a subject that is no text": {"sub": 17},
     "an endless subject": {"sub": "a" * 192},
+    "a subject that cannot be encoded": {"sub": "\ud800"},
+    "a time beyond all numbers": {"exp": float("inf")},
+    "a time that is no number": {"iat": float("nan")},
 }
 
 
@@ -204,12 +209,21 @@ def test_the_address_of_another_account_opens_nothing_while_addresses_are_not_tr
     assert not SocialAccount.objects.exists()
 
 
-@pytest.mark.parametrize("email", ["", None, 17, "no address", "\u017fofia@example.com", "a@b@example.com", "x" * 300])
+@pytest.mark.parametrize(
+    "email", ["", None, 17, "no address", "\u017fofia@example.com", "a@b@example.com", "x" * 300, "\ud800"]
+)
 def test_what_is_no_address_creates_no_account(client, trusted, email):
     answer = sign_in(client, trusted, email=email)
     assert answer.status_code == 403
     assert "Ask an administrator" in text(answer)
     assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("email", ["a\0@example.com", "\ud800@example.com", "x" * 300, 17])
+def test_a_person_whose_address_cannot_be_stored_signs_in(client, trusted, ada, email):
+    """The account is connected, so the address decides nothing."""
+    assert sign_in(client, trusted, email=email).status_code == 302
+    assert is_signed_in(client)
 
 
 def test_an_unconfirmed_account_of_single_sign_on_waits_for_its_code(client, provider, confirmed_by_code):

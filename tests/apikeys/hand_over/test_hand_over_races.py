@@ -70,7 +70,7 @@ def test_nobody_who_was_removed_accepts_a_key(transactional_db, project, owner, 
         ]
     ]
     [[first, second, removed]] = rounds_in_parallel(rounds)
-    assert removed is True
+    assert removed.kind == "member_removed"
     for offer, answer in ((one, first), (two, second)):
         assert answer is None or isinstance(answer, ValidationError | OfferGone)
         assert ApiKey.objects.get(pk=offer.key_id).responsible == (colleague if answer is None else owner)

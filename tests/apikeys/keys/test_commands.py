@@ -140,7 +140,9 @@ def test_resumekey_says_what_still_rejects_the_keys_requests(api_key):
     run("pausekey", api_key.public_id)
     ApiKey.objects.filter(pk=api_key.pk).update(expires_at=timezone.now(), end_reason="chosen")
     said = run("resumekey", api_key.public_id)
-    assert "is not paused any more. Requests using it are still rejected: its status is Expired. Give it" in said
+    assert (
+        "is not paused any more. Requests using it are still rejected: its status is Expired. Change its expiry" in said
+    )
     assert "allowed" not in said
 
 

@@ -59,7 +59,7 @@ def test_each_kind_of_mail_can_be_switched_off_by_itself(off, project, owner, to
     found += told(services.report_leak, secret=secret)
     found += told(services.delete_key, key=key, by=owner)
     kinds = ["created", "revealed", "ending", "reported", "deleted"]
-    words = {"created": "created:", "revealed": "copied", "ending": "ends in 3 days"}
+    words = {"created": "created:", "revealed": "copied", "ending": "expires in 3 days"}
     words |= {"reported": "reported", "deleted": "deleted:"}
     assert len(found) == 4
     expected = [words[kind] for kind in kinds if kind != off]
@@ -229,7 +229,9 @@ def boxes(answer: Any) -> dict[str, bool]:
 
 def test_a_viewer_sees_why_there_is_nothing_to_choose(project, viewer, signed_in):
     answer = signed_in(viewer).get(reverse("apikeys:settings", args=[project.public_id]))
-    assert "Only owners and developers of the project get email notifications." in answer.content.decode()
+    assert (
+        "Only owners and developers of the project can get email notifications about keys." in answer.content.decode()
+    )
     assert boxes(answer) == {}
 
 

@@ -115,7 +115,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
             "The project and its API keys were deleted for good",
             "By: owner@example.com",
             f"From: {HOME}",
-            "ask the operators",
+            "ask an administrator",
             "You get this email because you were an owner or a developer of the project.",
         ],
     ),

@@ -54,7 +54,7 @@ def test_the_rejection_names_the_instant_of_the_end(api_key):
     verdict = verify(f"Bearer {api_key.secret}")
     assert verdict.message == (
         f"This API key expired on {api_key.expires_at:%-d %B %Y, %H:%M} UTC. An owner or a developer of the project "
-        "can extend it in its settings, or create a new one."
+        "can change its expiry, or create a new one."
     )
 
 

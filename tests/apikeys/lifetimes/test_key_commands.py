@@ -103,7 +103,7 @@ def test_editkey_changes_name_and_end_together_or_neither(project, api_key, owne
     assert (answer["name"], answer["expires_at"], answer["changed"]) == ("Web", "2035-02-26T09:30:00+00:00", True)
     assert run_json("editkey", api_key.public_id, "--name", "Web")["changed"] is False
     assert run_json("editkey", api_key.public_id, "--expires", "never")["expires_at"] is None
-    assert "works without end" in run("editkey", api_key.public_id, "--name", "Web server")
+    assert "never expires" in run("editkey", api_key.public_id, "--name", "Web server")
 
 
 def test_editkey_ends_a_key_now_and_another_end_lets_it_work_again(api_key):
@@ -135,14 +135,14 @@ def test_max_key_days_holds_for_commands(project, api_key, settings):
             run(*command, "--expires", "91d")
     run(*edit, "--expires", "90d")
     for command in (create, edit):
-        with pytest.raises(CommandError, match="Choose when the key stops working: in at most 90 days"):
+        with pytest.raises(CommandError, match="Choose when the key expires: in at most 90 days"):
             run(*command, "--expires", "never")
 
 
 def test_listkeys_says_standing_and_end(project, owner):
     end = timezone.now().replace(microsecond=0) + 3 * DAY
     key = create_key(project=project, name="CI", by=owner, expires_at=end).key
-    assert f", ends {end.astimezone(UTC):%-d %B %Y, %H:%M} UTC)" in run("listkeys", project.public_id)
+    assert f", expires on {end.astimezone(UTC):%-d %B %Y, %H:%M} UTC)" in run("listkeys", project.public_id)
     (facts,) = run_json("listkeys", project.public_id)["keys"]
     assert (facts["standing"], facts["expires_at"]) == ("active", end.isoformat())
     ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now() - DAY)

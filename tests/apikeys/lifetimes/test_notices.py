@@ -63,10 +63,10 @@ def test_owners_are_told_a_week_before_a_day_before_and_at_the_end_each_once(key
     """P14 Emails 7 days before, 1 day before, and at the end."""
     about = "Production server (Acme Weather)"
     assert due(23 * DAY - MINUTE) == []
-    assert subjects(due(23 * DAY)) == [f"API key ends in 7 days: {about}"]
+    assert subjects(due(23 * DAY)) == [f"API key expires in 7 days: {about}"]
     assert due(23 * DAY + MINUTE) == []
     assert due(29 * DAY - MINUTE) == []
-    assert subjects(due(29 * DAY)) == [f"API key ends in 24 hours: {about}"]
+    assert subjects(due(29 * DAY)) == [f"API key expires in 24 hours: {about}"]
     assert due(30 * DAY - MINUTE) == []
     assert subjects(due(30 * DAY)) == [f"API key expired: {about}"]
     assert due(31 * DAY) == []
@@ -82,12 +82,12 @@ def test_the_email_says_when_the_key_ends_and_how_it_is_used(key, due, project):
     url = f"http://localhost:8000/projects/{project.public_id}"
     assert message.to == ["owner@example.com"]
     assert message.body == (
-        "An API key stops working soon. Requests using it are rejected from then on.\n\n"
+        "An API key expires soon. Requests using it are rejected from then on.\n\n"
         f"Production server, {key.mask}\n"
-        "  Stops working on 31 March 2027, 09:30 UTC, in 7 days\n"
+        "  Expires on 31 March 2027, 09:30 UTC, in 7 days\n"
         "  Last used 24 March 2027, 08:30 UTC from 203.0.113.7. 3 requests (1 rejected) in the last 24 hours\n"
-        f"  Change its end: {url}/keys/{key.public_id}/edit/\n\n"
-        "If a program still needs a key, give the key another end, or create a new key and switch the program to it."
+        f"  Change its expiry: {url}/keys/{key.public_id}/edit/\n\n"
+        "If a program still needs a key, change the key's expiry, or create a new key and switch the program to it."
         "\n\n"
         "-- \nYou get this email because you work on the project Acme Weather. Manage notifications:\n"
         f"{url}/settings/#mails\n"
@@ -99,7 +99,7 @@ def test_one_email_lists_every_key_of_the_project_that_ends_within_a_day_of_it(k
     new_key(project, "An hour later", 30 * DAY + HOUR)
     new_key(project, "Weeks later", 60 * DAY)
     (message,) = due(23 * DAY)
-    assert subjects([message]) == ["2 API keys end, the first in 7 days: Acme Weather"]
+    assert subjects([message]) == ["2 API keys expire, the first in 7 days: Acme Weather"]
     assert "An hour later" in message.body
     assert "Weeks later" not in message.body
     assert due(23 * DAY + HOUR) == [], "a key whose turn comes on that day was listed already"
@@ -120,14 +120,14 @@ def test_a_key_that_is_made_on_the_day_of_an_email_waits_for_the_next_days(key, 
     (message,) = due(23 * DAY + HOUR)
     assert subjects([message]) == ["API key expired: Tiny (Acme Weather)"]
     assert "Short" not in message.body
-    assert subjects(due(24 * DAY)) == ["API key ends in 48 hours: Short (Acme Weather)"]
+    assert subjects(due(24 * DAY)) == ["API key expires in 48 hours: Short (Acme Weather)"]
     assert due(25 * DAY) == [], "the email of two days before stands for that of one day before"
     assert len(due(26 * DAY)) == 1
 
 
 def test_the_words_say_the_time_that_is_left(clock, due, project):
     new_key(project, "Short", 3 * DAY)
-    assert subjects(due(MINUTE)) == ["API key ends in 3 days: Short (Acme Weather)"]
+    assert subjects(due(MINUTE)) == ["API key expires in 3 days: Short (Acme Weather)"]
 
 
 def test_owners_of_a_key_that_was_never_used_are_told_once(clock, due, project):

@@ -126,8 +126,8 @@ def test_a_quiet_key_ends_once_with_one_event_and_one_email(rolled, told, owner)
     key = rolled(ago=DAY)
     [email] = told(end_quiet_keys, timezone.now())
     assert email.to == [owner.email]
-    assert "Old API key ended: Production server (rolled" in email.subject
-    assert "was quiet, so it has ended" in email.body
+    assert "Old API key expired: Production server (rolled" in email.subject
+    assert "was quiet, so it has expired" in email.body
     assert "New key: Production server, " in email.body
     assert told(end_quiet_keys, timezone.now()) == []
     assert told(send_roll_notices, timezone.now()) == []
@@ -155,7 +155,7 @@ def test_owners_hear_once_an_hour_before_the_end_of_a_key_in_use(rolled, told):
     ApiKey.objects.update(last_used_at=key.expires_at - 3 * HOUR)
     due = key.expires_at - HOUR
     [email] = told(send_roll_notices, due)
-    assert "Old API key ends within the hour: Production server (rolled" in email.subject
+    assert "Old API key expires within the hour: Production server (rolled" in email.subject
     assert "from 198.51.100.7" in email.body
     assert "Requests in the last 24 hours: 2" in email.body
     assert told(send_roll_notices, due) == []
@@ -182,7 +182,7 @@ def test_owners_hear_once_that_a_key_has_become_quiet(rolled, told):
     assert told(send_roll_notices, timezone.now() - HOUR) == []
     [email] = told(send_roll_notices, timezone.now())
     assert "Old API key is quiet: Production server (rolled" in email.subject
-    assert "you can end the old key now" in email.body
+    assert "you can let the old key expire now" in email.body
     assert told(send_roll_notices, timezone.now()) == []
 
 

@@ -201,7 +201,7 @@ def test_a_key_that_is_being_rolled_cannot_be_rolled_again(api_key, project):
     with pytest.raises(ValidationError) as refused:
         roll(api_key)
     assert refused.value.code == "being_rolled"
-    assert "Production server replaces it. End the old key now" in refused.value.message
+    assert "Production server replaces it. Expire the old key now" in refused.value.message
     assert project.api_keys.count() == 2
 
 
@@ -287,7 +287,7 @@ def test_rollkey_says_the_secret_once_and_when_the_old_key_ends(api_key):
     said = rolled_by_command(api_key)
     assert len(re.findall(r"lk_\w{36}", said)) == 1
     assert "export LATCHKEY_API_KEY=<the secret>" in said
-    assert f"({api_key.public_id}), ends on {in_words(api_key.expires_at)}." in said
+    assert f"({api_key.public_id}), expires on {in_words(api_key.expires_at)}." in said
 
 
 def test_rollkey_makes_the_new_key_one_of_somebody_who_may_have_keys(api_key, owner):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.keys.pausing import pause_key
@@ -76,14 +77,14 @@ def test_a_key_is_created_with_an_end_and_the_answer_says_what_that_means(client
     assert abs(at - timezone.now() - 90 * DAY) < 10 * MINUTE
     assert (at.second, at.microsecond) == (0, 0), "the words name no seconds"
     said = text(client.get(answer.headers["Location"]))
-    assert f"Created Staging. Stops working on {in_words(at)}, in 90 days." in said
+    assert f"Created Staging. Expires on {in_words(at)}, in 90 days." in said
 
 
 def test_without_a_choice_a_key_works_without_end(client, project):
     create(client, project)
     assert project.api_keys.get().expires_at is None
     said = text(client.get(page("apikeys:create", project)))
-    assert "Options Stops working Never In 7 days In 30 days In 90 days In 365 days On a date… Date and time" in said
+    assert "Options Expires Never In 7 days In 30 days In 90 days In 365 days On a date… Date and time" in said
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_what_was_typed_survives_the_question_who_it_is(client, project):
 def test_max_key_days_makes_an_end_compulsory_and_limits_it(client, project, settings):
     settings.MAX_KEY_DAYS = 60
     said = text(client.get(page("apikeys:create", project)))
-    assert "Stops working In 7 days In 30 days In 60 days On a date…" in said
+    assert "Expires In 7 days In 30 days In 60 days On a date…" in said
     assert create(client, project, end="never").status_code == 422
     far = f"{timezone.now() + 61 * DAY:%Y-%m-%dT%H:%M}"
     assert "work for at most 60 days" in text(create(client, project, end="at", end_at=far))
@@ -147,7 +148,7 @@ def test_a_key_from_before_max_key_days_works_on_and_edit_asks_for_an_end(client
     settings.MAX_KEY_DAYS = 60
     assert verify(f"Bearer {api_key.secret}").code is None
     said = text(client.get(action("edit", api_key)))
-    assert "Stops working In 7 days In 30 days In 60 days On a date…" in said
+    assert "Expires In 7 days In 30 days In 60 days On a date…" in said
     assert edit(client, api_key, end="keep").status_code == 422
     ApiKey.objects.filter(pk=api_key.pk).update(created_at=timezone.now() - 100 * DAY)
     assert edit(client, api_key, end="60").status_code == 302, "its limit is over, and counts from now"
@@ -165,9 +166,9 @@ def test_name_and_end_are_changed_by_one_form(client, api_key):
     assert api_key.name == "Web"
     said = text(client.get(answer.headers["Location"]))
     assert "Renamed Production server to Web." in said
-    assert f"Web stops working on {in_words(at)}, in 30 days." in said
-    assert f"Ends {in_words(at)}, in 30 days" in said
-    assert "changed the end of Web from never to" in said
+    assert f"Web expires on {in_words(at)}, in 30 days." in said
+    assert f"Expires {in_words(at)}, in 30 days" in said
+    assert "changed the expiry of Web from never to" in said
 
 
 def test_an_end_is_extended_from_where_it_is_removed_and_kept(client, api_key):
@@ -235,14 +236,14 @@ def test_an_expired_key_that_is_extended_works_at_once(client, api_key):
     assert abs(end_of(api_key) - timezone.now() - 30 * DAY) < 10 * MINUTE, "from now"
 
 
-# End now
+# Expire now
 
 
 def test_a_key_is_ended_after_a_confirmation(client, project, api_key):
     """P14, T10, T11"""
-    assert "End now…" in text(client.get(action("edit", api_key)))
+    assert "Expire now…" in text(client.get(action("edit", api_key)))
     asked = text(client.get(action("end", api_key), headers=HTMX))
-    assert "End “Production server” now?" in asked
+    assert "Expire “Production server” now?" in asked
     assert verify(f"Bearer {api_key.secret}").code is None
     settings = "http://testserver" + page("apikeys:settings", project)
     answer = client.post(action("end", api_key), headers=HTMX | {"HX-Current-URL": settings})
@@ -252,7 +253,7 @@ def test_a_key_is_ended_after_a_confirmation(client, project, api_key):
     assert verdict.code == "key_expired"
     api_key.refresh_from_db()
     assert f"expired on {api_key.expires_at:%-d %B %Y, %H:%M} UTC" in verdict.message
-    assert "End now" not in text(client.get(action("edit", api_key)))
+    assert "Expire now" not in text(client.get(action("edit", api_key)))
     client.post(action("end", api_key))
     assert "has expired already. Nothing was changed." in text(client.get(action("key", api_key)))
 
@@ -268,31 +269,38 @@ def test_a_key_that_ends_within_7_days_is_warned_of_everywhere(client, project, 
     listed = text(answer)
     assert f"Expires in {left}" in listed
     assert f'title="{at:%-d %B %Y, %H:%M:%S} UTC"' in answer.content.decode()
-    assert "Stops working on" not in listed.partition("Danger zone")[0].partition("Production server")[2]
-    assert "Extend" in listed
+    assert "Expires on" not in listed.partition("Danger zone")[0].partition("Production server")[2]
+    assert "Change expiry…" in listed
     # A key's own page warns at the top, and says the end among the details as for every key.
     for address, times in ((action("key", api_key), 2), (page("apikeys:dashboard", project), 1)):
         said = text(client.get(address))
         assert said.count(f"{in_words(at)}, in {left}") == times
-        assert "Extend" in said
+        assert "Change expiry…" in said
 
 
-def test_the_dashboard_counts_keys_as_the_limit_does(client, project, owner, api_key):
+def test_every_count_of_keys_says_what_it_counts(client, project, owner, api_key):
+    """All pages count the keys that are not deleted. Where fewer count towards the limit, the page says how many."""
+    alone = text(client.get(page("apikeys:settings", project)))
+    assert "1 of 100 keys" in alone
+    assert "not count" not in alone
     ends_in(create_key(project=project, name="Other", by=owner).key, -MINUTE)
-    said = text(client.get(page("apikeys:dashboard", project)))
-    assert "API keys 1 none paused 1 expired" in said
+    assert "API keys 2 none paused 1 expired" in text(client.get(page("apikeys:dashboard", project)))
+    assert "2 keys" in text(client.get(reverse("projects:list")))
+    assert "1 of 100 keys, and 1 expired, which does not count" in text(client.get(page("apikeys:settings", project)))
+    ends_in(create_key(project=project, name="Third", by=owner).key, -MINUTE)
+    assert "and 2 expired, which do not count" in text(client.get(page("apikeys:settings", project)))
 
 
 def test_other_keys_that_end_soon_are_on_the_dashboard(client, project, owner, api_key):
     ends_in(create_key(project=project, name="Other", by=owner).key, 2 * DAY + MINUTE)
     ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now())
-    assert "Other stops working on" in text(client.get(page("apikeys:dashboard", project)))
+    assert "Other expires on" in text(client.get(page("apikeys:dashboard", project)))
 
 
 def test_no_page_warns_of_an_end_that_is_further_away(client, project, api_key):
     ends_in(api_key, 8 * DAY)
     for address in (page("apikeys:settings", project), action("key", api_key), page("apikeys:dashboard", project)):
-        assert "Extend" not in text(client.get(address))
+        assert "Change expiry…" not in text(client.get(address))
 
 
 def test_an_expired_key_says_so_with_the_way_out_and_its_rejected_requests(client, project, api_key):
@@ -307,7 +315,7 @@ def test_an_expired_key_says_so_with_the_way_out_and_its_rejected_requests(clien
         assert "Expired" in said
         assert f"xpired on {end}" in said
         assert "214 rejected requests since it expired" in said
-        assert "Extend" in said
+        assert "Change expiry…" in said
 
 
 def test_a_viewer_reads_of_the_end_and_cannot_change_it(viewer, signed_in, project, api_key):
@@ -316,7 +324,7 @@ def test_a_viewer_reads_of_the_end_and_cannot_change_it(viewer, signed_in, proje
     for address in (page("apikeys:settings", project), action("key", api_key), page("apikeys:dashboard", project)):
         said = text(client.get(address))
         assert "in 49 hours" in said
-        assert "Extend" not in said
+        assert "Change expiry…" not in said
 
 
 def test_a_paused_key_shows_its_pause_first(client, project, api_key, owner):
@@ -356,7 +364,7 @@ def test_an_older_form_does_not_undo_an_end_that_somebody_chose_meanwhile(client
     for choice in ("never", "+90"):
         answer = edit(client, api_key, end=choice, seen=seen)
         assert answer.status_code == 422
-        assert "Somebody changed the end in the meantime. Nothing was changed." in text(answer)
+        assert "Somebody changed the expiry in the meantime. Nothing was changed." in text(answer)
     assert verify(f"Bearer {api_key.secret}").code == "key_expired"
     again = re.search(r'name="seen" value="([^"]+)"', answer.content.decode())
     assert edit(client, api_key, end="never", seen=again[1]).status_code == 302
@@ -380,7 +388,7 @@ def test_a_form_whose_choices_are_gone_says_first_that_the_end_was_changed(clien
     moved = end_of(api_key)
     answer = edit(client, api_key, end="30", seen=seen)
     assert answer.status_code == 422
-    assert "Somebody changed the end in the meantime. Nothing was changed." in text(answer)
+    assert "Somebody changed the expiry in the meantime. Nothing was changed." in text(answer)
     assert "Choose one of these." not in text(answer)
     assert end_of(api_key) == moved
 

@@ -76,8 +76,8 @@ def test_its_last_24_hours_are_those_of_the_usage_page_whatever_the_minute(clien
 
 def test_a_viewer_reads_why_there_are_no_buttons(viewer, signed_in, api_key):
     said = text(signed_in(viewer).get(action("key", api_key)))
-    assert "Only owners and developers of the project can create, pause or delete keys." in said
-    assert "Only owners and developers of the project can copy or reveal keys." in said
+    assert "Only owners and developers of the project can create, edit, pause, re-enable, roll and delete keys." in said
+    assert "Only owners and developers of the project can copy and reveal secrets." in said
     for button in ("Edit", "Delete key", " Copy "):
         assert button not in said
 

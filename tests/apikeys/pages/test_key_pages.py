@@ -62,10 +62,10 @@ def test_a_form_that_is_sent_twice_makes_one_key(client, project):
 @pytest.mark.parametrize(
     ("first", "then", "said"),
     [
-        ({}, {"name": "Twice"}, "called Once and has no end."),
-        ({}, {"end": "30"}, "called Once and has no end."),
-        ({"end": "30"}, {"end": "7"}, "called Once and works until"),
-        ({"end": "30"}, {"end": "never"}, "called Once and works until"),
+        ({}, {"name": "Twice"}, "called Once and never expires."),
+        ({}, {"end": "30"}, "called Once and never expires."),
+        ({"end": "30"}, {"end": "7"}, "called Once and expires on"),
+        ({"end": "30"}, {"end": "never"}, "called Once and expires on"),
     ],
 )
 def test_a_form_that_is_sent_again_with_other_fields_says_what_it_created(client, project, first, then, said):

@@ -11,6 +11,7 @@ from apikeys.keys.pausing import pause_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.models import File, Membership, Project
+from projects.permissions import Permission, reason
 from tests.support.factories import FileFactory, ProjectFactory
 from tests.support.places.pages import ACTIONS, action, page, text
 from tests.support.places.routes import all_routes
@@ -47,7 +48,7 @@ def test_a_project_without_a_key_leads_back_to_the_onboarding(client, project):
 def test_a_viewer_of_a_project_without_a_key_is_told_so(viewer, project, signed_in):
     answer = signed_in(viewer).get(page("apikeys:dashboard", project))
     assert "No API keys." in text(answer)
-    assert "Only owners and developers of the project can create, pause or delete keys." in text(answer)
+    assert reason(Permission.MANAGE_KEYS) in text(answer)
 
 
 def test_the_first_page_says_what_this_is_and_leads_in(db):
@@ -180,10 +181,10 @@ def test_a_command_is_named_as_an_operators(client, project, api_key):
 def test_a_viewer_sees_why_instead_of_a_button(viewer, project, api_key, signed_in):
     client = signed_in(viewer)
     dashboard = client.get(page("apikeys:dashboard", project))
-    assert "Only owners and developers of the project can copy or reveal keys." in text(dashboard)
+    assert reason(Permission.READ_SECRETS) in text(dashboard)
     settings = client.get(page("apikeys:settings", project))
-    assert "Only owners and developers of the project can create, pause or delete keys." in text(settings)
-    assert "Only owners of the project can change or delete it." in text(settings)
+    assert reason(Permission.MANAGE_KEYS) in text(settings)
+    assert reason(Permission.MANAGE_PROJECT) in text(settings)
     for answer in (dashboard, settings):
         content = answer.content.decode()
         assert api_key.mask in content
@@ -195,8 +196,8 @@ def test_a_viewer_sees_why_instead_of_a_button(viewer, project, api_key, signed_
 def test_a_viewers_post_is_refused_with_the_reason(name, viewer, api_key, signed_in):
     answer = signed_in(viewer).post(action(name, api_key))
     assert answer.status_code == 403
-    who = "Only owners and developers of the project"
-    assert re.search(rf"{who} can [a-z, ]+ keys\. Ask an owner of the project\.", text(answer))
+    reasons = [reason(can) for can in (Permission.MANAGE_KEYS, Permission.READ_SECRETS)]
+    assert any(f"{why} Ask an owner of the project." in text(answer) for why in reasons)
 
 
 # The project in the sidebar

@@ -70,21 +70,21 @@ def test_the_form_offers_five_ends(client, api_key, headers):
     assert [("checked" in each, "autofocus" in each) for each in choices] == [(False, False), (True, True)] + [
         (False, False)
     ] * 3
-    assert "Both keys work until the old one ends." in said
+    assert "Both keys work until the old one expires." in said
 
 
 @pytest.mark.parametrize(
     ("left", "offered", "chosen"),
     [
-        (timedelta(minutes=30), {"1h": "At its own end", "0": "Now"}, "1h"),
-        (timedelta(hours=5), {"1h": "In 1 hour", "24h": "At its own end", "0": "Now"}, "24h"),
+        (timedelta(minutes=30), {"1h": "At its own expiry", "0": "Now"}, "1h"),
+        (timedelta(hours=5), {"1h": "In 1 hour", "24h": "At its own expiry", "0": "Now"}, "24h"),
         (
             timedelta(days=5),
             {
                 "1h": "In 1 hour",
                 "24h": "In 24 hours",
-                "7d": "At its own end",
-                "quiet": "When it has been quiet, at its own end at the latest",
+                "7d": "At its own expiry",
+                "quiet": "When it has been quiet, at its own expiry at the latest",
                 "0": "Now",
             },
             "24h",
@@ -109,7 +109,7 @@ def test_the_form_explains_what_it_offers_and_says_when_the_new_key_ends(client,
     )
     said = text(client.get(action("roll", api_key)))
     assert "Quiet means" not in said
-    assert re.search(r"The new key stops working on \d+ \w+ \d{4}, \d\d:\d\d UTC", said)
+    assert re.search(r"The new key expires on \d+ \w+ \d{4}, \d\d:\d\d UTC", said)
     ApiKey.objects.filter(pk=api_key.pk).update(expires_at=now + timedelta(days=5))
     assert "Quiet means" in text(client.get(action("roll", api_key)))
 
@@ -217,7 +217,7 @@ def test_a_form_that_was_used_for_another_key_rolls_nothing(client, api_key, pro
 def test_an_end_that_is_not_offered_is_an_error_and_rolls_nothing(client, api_key, project):
     answer = client.post(action("roll", api_key), {"overlap": "2h"})
     assert answer.status_code == 422
-    assert "Choose when the old key ends." in text(answer)
+    assert "Choose when the old key expires." in text(answer)
     assert project.api_keys.count() == 1
 
 
@@ -232,7 +232,7 @@ def test_a_key_that_is_being_rolled_offers_the_way_out(client, rolled):
 
 def test_a_key_that_has_ended_or_was_deleted_cannot_be_rolled(client, api_key, owner):
     end_key(key=api_key, by=owner)
-    assert "has ended already" in text(client.get(action("roll", api_key)))
+    assert "has expired already" in text(client.get(action("roll", api_key)))
     services.delete_key(key=api_key, by=owner)
     answer = client.post(action("roll", api_key), {"overlap": "24h"}, follow=True)
     assert "was deleted in the meantime" in text(answer)
@@ -298,8 +298,8 @@ def test_the_list_and_both_keys_pages_show_the_roll(client, rolled, project):
     for address in places(rolled):
         said = text(client.get(address))
         assert "Rolling “Production server”" in said
-        assert "The old key ends on" in said
-        assert "End old key now" in said
+        assert "The old key expires on" in said
+        assert "Expire old key now…" in said
     assert "Rolling" not in text(client.get(action("key", other)))
 
 
@@ -345,7 +345,7 @@ def test_the_buttons_of_the_panel_are_described_by_the_end_that_they_move(client
     roll_key(key=api_key, overlap=overlap, by=owner)
     for address in places(api_key):
         shown = client.get(address).content.decode()
-        sentence = re.search(rf'<p class="small" id="old-ends-{api_key.public_id}">\s*The old key ends ', shown)
+        sentence = re.search(rf'<p class="small" id="old-ends-{api_key.public_id}">\s*The old key expires ', shown)
         assert sentence
         described = re.findall(rf'aria-describedby="roll-{api_key.public_id} old-ends-{api_key.public_id}"', shown)
         assert len(described) == 2
@@ -354,7 +354,7 @@ def test_the_buttons_of_the_panel_are_described_by_the_end_that_they_move(client
 def test_a_viewer_sees_the_roll_and_no_buttons(signed_in, viewer, rolled):
     said = text(signed_in(viewer).get(settings_page(rolled)))
     assert "Rolling “Production server”" in said
-    assert "End old key now" not in said
+    assert "Expire old key now…" not in said
     assert "+ 24 hours" not in said
 
 
@@ -378,7 +378,7 @@ def test_24_more_hours_come_once_for_each_page(client, rolled, asked_on):
     end = rolled.expires_at
     form = client.get(address).content.decode()
     [seen] = re.findall(r'name="seen" value="([^"]+)"', form)
-    for words in ("now ends on", "was changed in the meantime"):
+    for words in ("now expires on", "was changed in the meantime"):
         answer = client.post(
             action("extend_old", rolled), {"seen": seen}, headers={"Referer": f"http://testserver{address}"}
         )

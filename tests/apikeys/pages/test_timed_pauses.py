@@ -160,7 +160,7 @@ def test_pages_count_down_and_show_the_note_to_members(client, paused, viewer, s
         assert "Keep paused" in said
     for said in everywhere(signed_in(viewer), paused):
         assert "Keep paused" not in said
-        assert "Change end" not in said
+        assert "Change pause" not in said
 
 
 def test_no_program_sees_the_note(paused, client):
@@ -205,7 +205,7 @@ def test_the_forms_promise_no_key_back_whose_own_end_comes_first(client, api_key
     end = timezone.now() + HOUR
     ApiKey.objects.filter(pk=api_key.pk).update(expires_at=end, end_reason="chosen")
     said = text(client.get(action(name, api_key)))
-    assert f"Its own end is {in_words(end)}. If that comes first, the key has expired, and requests stay" in said
+    assert f"The key itself expires on {in_words(end)}. If that comes first, requests stay" in said
 
 
 def test_requests_of_a_pause_are_not_said_to_have_come_since_the_key_expired(client, paused):
@@ -372,7 +372,7 @@ def test_a_reported_key_has_no_end_and_gets_none(client, api_key):
     api_key.refresh_from_db()
     assert api_key.is_reported
     shown = text(client.get(action("key", api_key)))
-    assert "Set an end" not in shown
+    assert "Change pause" not in shown
     assert "Keep paused" not in shown
 
 

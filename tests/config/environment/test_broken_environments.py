@@ -25,6 +25,11 @@ LIMITS = [
     *("MAX_PROJECTS_PER_USER", "MAX_DELETED_PROJECTS_PER_USER", "USER_QUOTA", "MAX_FILES_PER_PROJECT"),
     *("MAX_NEW_KEYS_PER_DAY", "MAX_DELETED_KEYS_PER_PROJECT"),
 ]
+# What people keep in files rather than in the environment.
+SECRETS = [
+    *("SECRET_KEY", "SECRET_KEY_FALLBACKS", "KEY_PEPPERS", "KEY_RING", "DATABASE_URL", "EMAIL_URL", "CACHE_URL"),
+    *("OIDC_CLIENT_SECRET", "GITHUB_PUBLIC_KEYS"),
+]
 # Each case runs in production unless it says otherwise. A variable that is empty here is not set at all.
 PROVIDER = {"OIDC_ISSUER": "https://login.example.com", "OIDC_CLIENT_ID": "latchkey", "OIDC_CLIENT_SECRET": "hunter2"}
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
@@ -156,10 +161,6 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
         {**PROVIDER, "OIDC_ISSUER": "https://login.example.com/.well-known/openid-configuration"},
         "OIDC_ISSUER: leave out /.well-known/openid-configuration",
     ),
-    "a provider's secret in two places": (
-        {**PROVIDER, "OIDC_CLIENT_SECRET_FILE": __file__},
-        "OIDC_CLIENT_SECRET: OIDC_CLIENT_SECRET_FILE is set too",
-    ),
     "an endless provider": ({**PROVIDER, "OIDC_ISSUER": f"https://login.example.com/{'a' * 200}"}, "OIDC_ISSUER"),
     "a provider with a name of two lines": ({**PROVIDER, "OIDC_NAME": "Ac\nme"}, "OIDC_NAME"),
     "a trust that is neither on nor off": ({**PROVIDER, "OIDC_TRUST_EMAIL": "maybe"}, "OIDC_TRUST_EMAIL"),
@@ -201,9 +202,23 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a log level that is none": ({"LOG_LEVEL": "chatty"}, "LOG_LEVEL"),
     "a log that is neither JSON nor not": ({"LOG_JSON": "maybe"}, "LOG_JSON"),
     "a cache with a number that is none": ({"CACHE_URL": "redis://127.0.0.1/first"}, "CACHE_URL"),
-    "a secret file that is missing": ({"KEY_RING_FILE": "/nowhere/ring"}, "KEY_RING_FILE"),
-    "a secret file that is empty": ({"KEY_RING_FILE": "/dev/null"}, "KEY_RING_FILE"),
-    "a secret file that is no text": ({"KEY_RING_FILE": sys.executable}, "KEY_RING_FILE"),
+    "a secret file that is missing": (
+        {"KEY_RING": "", "KEY_RING_FILE": "/nowhere/ring"},
+        "KEY_RING_FILE: cannot read /nowhere/ring",
+    ),
+    "a secret file that is a folder": ({"KEY_RING": "", "KEY_RING_FILE": "/tmp"}, "KEY_RING_FILE: cannot read /tmp"),
+    "a secret file that is empty": (
+        {"KEY_RING": "", "KEY_RING_FILE": "/dev/null"},
+        "KEY_RING_FILE: /dev/null is empty",
+    ),
+    "a secret file that is no text": (
+        {"KEY_RING": "", "KEY_RING_FILE": sys.executable},
+        f"KEY_RING_FILE: {sys.executable} is no text",
+    ),
+    **{
+        f"{name} in two places": ({name: "hunter2", f"{name}_FILE": __file__}, f"{name}: {name}_FILE is set too")
+        for name in SECRETS
+    },
     "a ring as the documentation shows it": ({"KEY_RING": "k1:…"}, "KEY_RING"),
     "peppers as the documentation shows them": ({"KEY_PEPPERS": "p1:…"}, "KEY_PEPPERS"),
     "a folder that cannot be made": ({"DATA_DIR": "/proc/latchkey"}, "DATA_DIR: cannot write"),

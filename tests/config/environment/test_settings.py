@@ -18,6 +18,12 @@ from tests.support.settings.production import production_environment
 pytestmark = pytest.mark.nodb
 
 SECRETS = {"key_peppers", "key_ring", "secret_key"}
+# Prints the settings that secrets decide.
+PRINT = """
+from django.conf import settings
+names = "SECRET_KEY SECRET_KEY_FALLBACKS KEY_PEPPERS KEY_RING EMAIL_HOST EMAIL_PORT OIDC_CLIENT_SECRET".split()
+print([getattr(settings, name) for name in names], settings.CACHES["default"]["LOCATION"], settings.DATABASES)
+"""
 
 
 def manage(tmp_path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -130,12 +136,23 @@ def test_the_deployment_check_finds_nothing_in_production(tmp_path):
 
 
 def test_production_reads_its_secrets_from_files_too(tmp_path):
-    environment = production_environment()
-    for name in ("SECRET_KEY", "KEY_PEPPERS", "KEY_RING"):
-        file = tmp_path / name
-        file.write_text(environment.pop(name) + "\n")
-        environment[f"{name}_FILE"] = str(file)
-    assert manage(tmp_path, "check", **environment).returncode == 0
+    """A file ends with a line break."""
+    environment = production_environment() | {
+        "SECRET_KEY_FALLBACKS": "f" * 60,
+        "CACHE_URL": "redis://:password@cache.example.com/1",
+        "OIDC_ISSUER": "https://login.example.com",
+        "OIDC_CLIENT_ID": "latchkey",
+        "OIDC_CLIENT_SECRET": "a secret",
+    }
+    names = [name for name in environment if name.endswith(("KEY", "FALLBACKS", "PEPPERS", "RING", "URL", "SECRET"))]
+    wanted = manage(tmp_path, "shell", "-c", PRINT, **environment)
+    for name in names:
+        (tmp_path / name).write_text(environment.pop(name) + "\n")
+        environment[f"{name}_FILE"] = str(tmp_path / name)
+    assert len(names) == 8
+    found = manage(tmp_path, "shell", "-c", PRINT, **environment)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout == wanted.stdout
     assert not (tmp_path / "data" / "secrets").exists()
 
 

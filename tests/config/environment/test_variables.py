@@ -1,5 +1,8 @@
 """Values that each reader of a variable accepts or rejects. The error has the variable's name but not its value."""
 
+import os
+from pathlib import Path
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -51,12 +54,48 @@ def word(name: str) -> str:
 def test_a_reader_takes_what_can_work_and_an_empty_variable_counts_as_not_set(read, text, value, monkeypatch, tmp_path):
     """Every variable may also come from a file."""
     monkeypatch.setenv("OURS", text)
+    monkeypatch.setenv("OURS_FILE", "")
     assert read("OURS") == value
     if text:
-        monkeypatch.setenv("OURS", "not this one")
-        (tmp_path / "file").write_text(f"{text}\n")
+        monkeypatch.setenv("OURS", " ")
+        (tmp_path / "file").write_text(f"{text}\r\n")
         monkeypatch.setenv("OURS_FILE", str(tmp_path / "file"))
         assert read("OURS") == value
+
+
+def in_two_places(file: Path) -> str:
+    os.environ["OURS"] = "hunter2"
+    file.write_text("hunter2")
+    return "OURS: OURS_FILE is set too. Set one of them."
+
+
+def unreadable(file: Path) -> str:
+    return f"OURS_FILE: cannot read {file}: No such file or directory."
+
+
+def a_folder(file: Path) -> str:
+    file.mkdir()
+    return f"OURS_FILE: cannot read {file}: Is a directory."
+
+
+def empty(file: Path) -> str:
+    file.write_text(" \n")
+    return f"OURS_FILE: {file} is empty."
+
+
+def no_text(file: Path) -> str:
+    file.write_bytes(b"hunter2\xff")
+    return f"OURS_FILE: {file} is no text."
+
+
+@pytest.mark.parametrize("make", [in_two_places, unreadable, a_folder, empty, no_text])
+def test_a_file_that_cannot_be_used_is_refused_by_its_name(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("OURS", "")
+    monkeypatch.setenv("OURS_FILE", str(tmp_path / "file"))
+    words = make(tmp_path / "file")
+    with pytest.raises(ImproperlyConfigured) as refused:
+        variables.given("OURS")
+    assert str(refused.value) == f"{words} See docs/running.md."
 
 
 @pytest.mark.parametrize(

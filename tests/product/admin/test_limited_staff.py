@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,12 +17,15 @@ from django.db import models, transaction
 from django.http import Http404
 from django.test import RequestFactory
 from django.urls import resolve, reverse
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions.store import SessionStore
+from apikeys.hand_over.models import KeyOffer
 from apikeys.usage.models import UnmatchedUse
 from common.gone import Gone
 from projects.audit_log.models import AuditEvent
+from projects.invitations.models import Invitation
 from projects.members.memberships import change_member
 from projects.models import Membership, Project
 from projects.permissions import Role
@@ -54,6 +58,9 @@ def limited(project, api_key, owner, viewer, admin) -> User:
     robin = UserFactory(email=ROBIN)
     for each in Project.objects.all():
         MembershipFactory(project=each, user=robin)
+    invitation = {"email": "limited@example.com", "role": Role.OWNER, "expires_at": timezone.now() + timedelta(days=1)}
+    Invitation.objects.create(project=project, by=owner, **invitation)
+    KeyOffer.objects.create(key=api_key, to=viewer, by=owner)
     UnmatchedUse.objects.create(starts_at=api_key.created_at, calls=1)
     for person in (user, boss, admin, owner):
         Authenticator.objects.create(user=person, type="totp", data={"secret": "x"})

@@ -205,7 +205,17 @@ def test_the_file_has_a_line_for_each_event_that_the_filters_show(client, busy, 
     assert rows[0][0] == f"{newest.at:%Y-%m-%dT%H:%M:%SZ}"
     change_member(project=busy, user=second, role=Role.VIEWER, by=owner)
     of_member = rows_of(client.get(of(busy, "activity_csv"), {"kind": "member_changed"}))[1]
-    assert of_member[1:] == ["Member's role changed", owner.email, "", "", second.email, "viewer", "", "", ""]
+    assert of_member[1:] == [
+        "Member's role changed",
+        owner.email,
+        "",
+        "",
+        second.email,
+        "viewer",
+        "Owner",
+        "Viewer",
+        "",
+    ]
     done_by = [(row[1], row[2]) for row in rows_of(client.get(of(busy, "activity_csv")))[1:]]
     assert ("Key reported as leaked", "") in done_by
     assert ("Key paused", "An operator of this server") in done_by

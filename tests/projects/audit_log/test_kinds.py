@@ -16,7 +16,7 @@ from tests.support.factories import ProjectFactory
 KINDS = all_kinds()
 SLOTS = {
     Subject.KEY: {"by", "key", "before", "after"},
-    Subject.MEMBER: {"by", "member", "role"},
+    Subject.MEMBER: {"by", "member", "role", "before", "after"},
     Subject.INVITATION: {"by", "before", "role"},
     Subject.PROJECT: {"by", "before", "after"},
     Subject.FILE: {"by", "before"},

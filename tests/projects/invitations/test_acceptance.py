@@ -7,15 +7,19 @@ from functools import partial
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
 from common.outbox import senders
+from projects.acceptance import acceptance
+from projects.acceptance.acceptance import NotInvited
 from projects.audit_log.models import AuditEvent
 from projects.invitations import services
 from projects.invitations.models import Invitation
-from projects.invitations.services import InvitationGone, NotInvited
+from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import digest_of
 from projects.members.memberships import change_member
 from projects.models import Membership
@@ -35,6 +39,7 @@ from tests.support.people.invitations import (
 )
 from tests.support.places.pages import text
 from tests.support.programs.parallel import rounds_in_parallel
+from tests.support.stored.statements import shapes
 from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +77,22 @@ def assert_not_valid(client, path):
     assert answer.status_code == 404
     assert NOT_VALID in text(answer)
     return answer
+
+
+@pytest.mark.parametrize("is_copied", [False, True], ids=["mailed", "copied"])
+def test_a_link_does_not_tell_a_stranger_whether_its_address_has_an_account(project, owner, outsider, is_copied):
+    """T51: the same words, after the same statements."""
+    seen = []
+    for email in (outsider.email, "nobody12@example.com"):
+        invitation, stranger = invited(project, owner, email), Client()
+        path = mailed_link(email)
+        if is_copied:
+            path = path_of(services.copy_link(invitation=invitation, by=owner)[1])
+        with CaptureQueriesContext(connection) as asked:
+            shown = open_link(stranger, path)
+            answer = stranger.post(ACCEPT)
+        seen.append((text(shown).replace(email, "…"), answer.status_code, answer["Location"], shapes(asked)))
+    assert seen[0] == seen[1]
 
 
 # The way of a new person
@@ -204,7 +225,7 @@ def test_another_account_reads_both_addresses_and_switches(link, project, person
     assert "Accept invitation" not in words
     assert client.post(ACCEPT).headers["Location"] == PAGE
     with pytest.raises(NotInvited):
-        services.accept(digest=digest_of(link.split("/")[2]), by=outsider)
+        acceptance.accept(digest=digest_of(link.split("/")[2]), by=outsider)
     assert role_of(outsider.email, project) is None
     answer = client.post("/invitations/switch-account/")
     assert answer.headers["Location"] == f"/accounts/login/?next={PAGE}"
@@ -360,11 +381,11 @@ def test_an_invitation_to_a_deleted_project_or_for_a_deactivated_account_lets_no
     digest = digest_of(link.split("/")[2])
     User.objects.filter(pk=person.pk).update(is_active=False)
     with pytest.raises(NotInvited):
-        services.accept(digest=digest, by=person)
+        acceptance.accept(digest=digest, by=person)
     User.objects.filter(pk=person.pk).update(is_active=True)
     delete_project(project=project, by=owner)
     with pytest.raises(InvitationGone):
-        services.accept(digest=digest, by=person)
+        acceptance.accept(digest=digest, by=person)
     assert_not_valid(Client(), link)
 
 
@@ -372,7 +393,7 @@ def test_an_account_that_changed_its_address_is_no_longer_invited(link, person, 
     digest = digest_of(link.split("/")[2])
     User.objects.filter(pk=person.pk).update(email="new@example.com")
     with pytest.raises(NotInvited):
-        services.accept(digest=digest, by=person)
+        acceptance.accept(digest=digest, by=person)
     assert not project.memberships.filter(user=person).exists()
 
 
@@ -420,7 +441,7 @@ def test_eight_who_accept_at_once_make_one_member(transactional_db):
         owner = MembershipFactory(project=project).user
         user = UserFactory(email=f"racer{number}@example.com")
         _, link = services.copy_link(invitation=invited(project, owner, user.email), by=owner)
-        act = partial(services.accept, digest=digest_of(link.split("/")[-2]), by=user)
+        act = partial(acceptance.accept, digest=digest_of(link.split("/")[-2]), by=user)
         rounds.append([act] * 8)
     for answers in rounds_in_parallel(rounds):
         assert sorted(type(answer).__name__ for answer in answers) == ["Accepted", *["InvitationGone"] * 7]
@@ -438,7 +459,7 @@ def test_an_invitation_that_is_revoked_while_it_is_accepted_ends_in_one_way(tran
         user = UserFactory(email=f"racer{number}@example.com")
         invitation = invited(project, other, user.email)
         _, link = services.copy_link(invitation=invitation, by=other)
-        accept = partial(services.accept, digest=digest_of(link.split("/")[-2]), by=user)
+        accept = partial(acceptance.accept, digest=digest_of(link.split("/")[-2]), by=user)
         end = partial(services.revoke, invitation=invitation, by=owner)
         if number % 2:
             end = partial(change_member, project=project, user=other, role=None, by=owner)

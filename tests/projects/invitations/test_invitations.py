@@ -1,6 +1,5 @@
 """Inviting people: what the service refuses in words, the limits, and what is stored and emailed."""
 
-import re
 from datetime import timedelta
 from functools import partial
 
@@ -12,10 +11,11 @@ from django.utils import timezone
 
 from accounts.own_account.deletion import delete_account
 from accounts.services import deactivate_account, reactivate_account
+from projects.acceptance import acceptance
 from projects.audit_log.models import AuditEvent
-from projects.invitations import services
+from projects.invitations import invitation_limits, services
+from projects.invitations.ended_invitations import delete_old_invitations
 from projects.invitations.models import Invitation
-from projects.invitations.old_invitations import delete_old_invitations
 from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import digest_of, find
 from projects.locks import ProjectGone
@@ -25,6 +25,7 @@ from projects.services import delete_project
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.people.invitations import ADDRESS, invited, mailed_link
 from tests.support.programs.parallel import in_parallel
+from tests.support.stored.statements import shapes
 from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +78,19 @@ def test_names_are_one_line_each_and_change_nothing_else_in_the_email(project, o
     assert f"Invited by: Grace Bcc: evil@example.com ({owner.email})\n" in email.body
     assert email.recipients() == [ADDRESS]
     assert "\n" not in email.subject
+
+
+def test_several_people_who_are_invited_at_once_are_one_email_to_each_owner(project, owner, told):
+    second = MembershipFactory(project=project, user=UserFactory(email="second@example.com")).user
+    emails = [f"person{number}@example.com" for number in range(3)]
+    found = told(services.invite, project=project, emails=emails, role=Role.VIEWER, by=owner)
+    to_owners = {message.to[0]: message for message in found if message.to[0] not in emails}
+    assert len(found) == len(emails) + len(to_owners)
+    assert set(to_owners) == {owner.email, second.email}
+    for message in to_owners.values():
+        assert message.subject == "[Latchkey] Person invited: 3 people (Acme Weather)"
+        assert "".join(f"Person: {email}\n" for email in emails) in message.body
+        assert message.body.count("Role: Viewer\n") == 1
 
 
 def test_only_digests_of_tokens_are_stored(project, owner, told):
@@ -134,37 +148,56 @@ def test_an_address_that_no_account_may_have_is_not_invited(invite, outsider, se
     assert invite(emails=["ada@acme.com"])
 
 
-def test_no_answer_tells_whether_an_address_has_an_account(outsider, invite):
+def test_no_answer_tells_whether_an_address_has_an_account(owner, outsider, invite):
     """T51: outsider@example.com has one. Both cost the same work."""
-    queries = []
+    statements = []
     for email in (outsider.email, "nobody12@example.com"):
         with CaptureQueriesContext(connection) as asked:
-            invite(emails=[email])
-        queries.append([re.findall(r'^\w+|(?:FROM|INTO|UPDATE) "\w+"', query["sql"]) for query in asked])
-    assert queries[0] == queries[1]
+            [invitation] = invite(emails=[email])
+            services.resend(invitation=invitation, by=owner)
+            services.copy_link(invitation=invitation, by=owner)
+        statements.append(shapes(asked))
+    assert statements[0] == statements[1]
     one, two = Invitation.objects.order_by("pk").values("role", "by", "accepted_at", "accepted_by", "revoked_at")
     assert one == two
 
 
-def test_a_project_sends_20_invitations_and_links_in_24_hours(project, owner, invite, time_machine):
-    invite(emails=[f"person{number}@example.com" for number in range(18)])
+def test_a_project_sends_20_invitations_in_24_hours(project, owner, invite, time_machine):
+    invite(emails=[f"person{number}@example.com" for number in range(19)])
     one = Invitation.objects.first()
     services.resend(invitation=one, by=owner)
-    services.copy_link(invitation=one, by=owner)
-    said = "A project can send 20 invitations in 24 hours, links that are copied included. This one has sent 20."
-    for act in (
-        partial(invite, emails=[ADDRESS]),
-        partial(services.resend, invitation=one, by=owner),
-        partial(services.copy_link, invitation=one, by=owner),
-    ):
-        assert refusal(act) == [f"{said} Try again tomorrow."]
+    said = "A project can send 20 invitations in 24 hours. This one has sent 20. Try again tomorrow."
+    for act in (partial(invite, emails=[ADDRESS]), partial(services.resend, invitation=one, by=owner)):
+        assert refusal(act) == [said]
+    assert services.copy_link(invitation=one, by=owner), "a copied link emails nobody"
     services.create_link(project=project, email="operators@example.com", role=Role.VIEWER)
     time_machine.move_to(timezone.now() + timedelta(hours=24, minutes=1))
     assert invite(emails=[ADDRESS])
 
 
+def test_copied_links_use_up_no_invitation_and_have_a_bound_of_their_own(
+    project, owner, invite, monkeypatch, time_machine
+):
+    """In a project, whoever copies; and by a person, in whichever project."""
+    monkeypatch.setattr(invitation_limits, "MOST_COPIES_A_DAY", 30)
+    second = MembershipFactory(project=project).user
+    [one] = invite(emails=[ADDRESS])
+    for by in (owner, second) * 15:
+        services.copy_link(invitation=one, by=by)
+    said = "A project or a person can copy 30 invitation links in 24 hours. Try again tomorrow."
+    for by in (owner, second):
+        assert refusal(services.copy_link, invitation=one, by=by) == [said]
+    assert invite(emails=[f"person{number}@example.com" for number in range(19)])
+    elsewhere = invited(MembershipFactory(user=owner).project, owner)
+    for _ in range(15):
+        services.copy_link(invitation=elsewhere, by=owner)
+    assert refusal(services.copy_link, invitation=elsewhere, by=owner) == [said]
+    time_machine.move_to(timezone.now() + timedelta(hours=24, minutes=1))
+    assert services.copy_link(invitation=one, by=owner)
+
+
 def test_a_person_sends_few_invitations_whatever_they_own(owner, project, monkeypatch):
-    monkeypatch.setattr(services, "MOST_A_DAY_BY_ONE", 2)
+    monkeypatch.setattr(invitation_limits, "MOST_A_DAY_BY_ONE", 2)
     others = [MembershipFactory(user=owner).project for _ in range(2)]
     for place in others:
         invited(place, owner)
@@ -172,7 +205,7 @@ def test_a_person_sends_few_invitations_whatever_they_own(owner, project, monkey
 
 
 def test_a_project_has_a_limit_of_pending_invitations(invite, owner, monkeypatch, time_machine):
-    monkeypatch.setattr(services, "MOST_PENDING", 1)
+    monkeypatch.setattr(invitation_limits, "MOST_PENDING", 1)
     [one] = invite(emails=[ADDRESS])
     said = "A project can have 1 pending invitations. Revoke some that are no longer needed."
     assert refusal(invite, emails=["other@example.com"]) == [said]
@@ -266,7 +299,7 @@ def test_an_old_link_gives_no_role_to_a_person_who_came_in_another_way_and_was_r
     assert (event.before, event.by, event.role) == (ADDRESS, None, "owner")
     change_member(project=project, user=person, role=None, by=owner)
     with pytest.raises(InvitationGone):
-        services.accept(digest=link, by=person)
+        acceptance.accept(digest=link, by=person)
     with pytest.raises(InvitationGone):
         services.resend(invitation=invitation, by=owner)
     assert list(Invitation.objects.pending()) == [other]
@@ -301,7 +334,7 @@ def test_nothing_is_done_for_a_person_who_may_no_longer_invite_or_for_what_is_go
 
 @pytest.mark.django_db(transaction=True)
 def test_a_limit_holds_for_invitations_that_are_sent_at_once(transactional_db, project, owner, monkeypatch):
-    monkeypatch.setattr(services, "MOST_A_DAY", 3)
+    monkeypatch.setattr(invitation_limits, "MOST_A_DAY", 3)
     answers = in_parallel([partial(invited, project, owner, f"person{number}@example.com") for number in range(8)])
     assert sum(isinstance(answer, ValidationError) for answer in answers) == 5
     assert Invitation.objects.count() == AuditEvent.objects.filter(kind="invited").count() == 3

@@ -57,7 +57,7 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     PROJECT + "invitations/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
     INVITATION + "resend/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
     INVITATION + "link/": {"POST": (LOGIN, 404, 403, 403, 200, 404)},
-    INVITATION + "revoke/": {"POST": (LOGIN, 404, 403, 403, 302, 404)},
+    INVITATION + "revoke/": {"GET": (LOGIN, 404, 403, 403, 200, 404), "POST": (LOGIN, 404, 403, 403, 302, 404)},
     # Nobody here has opened a link. tests/projects/invitations has the people who have.
     "invitations/": {"GET": (404,) * 6},
     "invitations/<str:token>/": {"GET": (302,) * 6},

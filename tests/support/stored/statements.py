@@ -1,4 +1,4 @@
-"""Counts the statements that the database received, in PostgreSQL's own log.
+"""Counts the statements that the database received, in PostgreSQL's own log, and compares what Django sent.
 
 Django's count of queries is not enough, because the check of a key bypasses Django's cursor.
 """
@@ -11,6 +11,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.environment import ON_SQLITE, postgres
+
+_VALUE = re.compile(r"'(?:[^']|'')*'(?:::\w+(?:\[\])?)?|\b\d+(?:\.\d+)?\b|NULL|\b[Tt]rue\b|\b[Ff]alse\b")
+_OF_TRANSACTIONS = re.compile("BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE")
+
+
+def shapes(captured: CaptureQueriesContext) -> list[str]:
+    """The statements, with a question mark for each value.
+
+    It leaves out where transactions begin and end: one that is taken back has a statement more.
+    """
+    return [_VALUE.sub("?", query["sql"]) for query in captured if not _OF_TRANSACTIONS.match(query["sql"])]
 
 
 @contextmanager

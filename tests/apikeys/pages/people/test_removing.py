@@ -120,7 +120,7 @@ def test_where_secrets_are_shown_once_the_roll_follows_afterwards(client, projec
     show_secrets_once(project=project, by=owner)
     shown = client.get(page_of(project, colleague))
     assert chosen(shown.content.decode()) == {theirs.public_id: "leave"}
-    assert "Roll in 24 hours" not in text(shown)
+    assert "Roll now, expire the old key in 24 hours" not in text(shown)
     done = client.post(page_of(project, colleague), {theirs.public_id: "leave"}, follow=True)
     roll = reverse("apikeys:roll", args=[project.public_id, theirs.public_id])
     assert f'href="{roll}">Roll…</a>' in done.content.decode()

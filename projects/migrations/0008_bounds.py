@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("projects", "0006_people_taken_back"),
+        ("projects", "0007_changed_values"),
     ]
 
     operations = [
@@ -25,16 +25,6 @@ class Migration(migrations.Migration):
             model_name="project",
             name="limits",
             field=models.JSONField(editable=False, null=True),
-        ),
-        migrations.AlterField(
-            model_name="auditevent",
-            name="after",
-            field=models.CharField(blank=True, db_default="", default="", max_length=8000),
-        ),
-        migrations.AlterField(
-            model_name="auditevent",
-            name="before",
-            field=models.CharField(blank=True, db_default="", default="", max_length=8000),
         ),
         migrations.AddConstraint(
             model_name="auditevent",
@@ -189,6 +179,10 @@ class Migration(migrations.Migration):
                         models.Q(("before", ""), _negated=True),
                     ),
                     models.Q(
+                        ("kind__in", ["member_changed"]),
+                        models.Q(models.Q(("before", ""), _negated=True), ("after", ""), _connector="OR"),
+                    ),
+                    models.Q(
                         models.Q(
                             (
                                 "kind__in",
@@ -213,6 +207,7 @@ class Migration(migrations.Migration):
                                     "renamed",
                                     "revived",
                                     "rolled",
+                                    "member_changed",
                                 ],
                             ),
                             _negated=True,

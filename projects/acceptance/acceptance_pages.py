@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
@@ -28,9 +29,11 @@ from accounts.unconfirmed import is_confirmed, say_what_was_paused
 from accounts.ways import keeps_password
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
-from projects.invitations import services
+from projects.acceptance import acceptance
+from projects.acceptance.acceptance import Accepted, NotInvited, OwnWays
 from projects.invitations.invitation_emails import inviter_of, tell_of_request
 from projects.invitations.models import Invitation
+from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import Way, digest_of, find, is_for, way_of
 from projects.locks import ProjectGone
 from projects.models import Project
@@ -121,19 +124,22 @@ def accept(request: PageRequest) -> HttpResponse:
     found = find(opened.digest(request))
     if found is None or _context(request, found, is_for(found, request.user))["must_confirm"]:
         return redirect(_PAGE)
-    own = services.OwnWays(request.session.session_key, own_of_session(request, request.user))
+    own = OwnWays(request.session.session_key, own_of_session(request, request.user))
     try:
         with transaction.atomic():
-            accepted = services.accept(
+            accepted = acceptance.accept(
                 digest=opened.digest(request), by=request.user, own=own, address=client_address(request)
             )
             _keep_session(request, accepted)
-    except (services.InvitationGone, services.NotInvited, ProjectGone):
+    except (InvitationGone, NotInvited, ProjectGone):
+        return redirect(_PAGE)
+    except ValidationError as error:
+        warn(request, f"{' '.join(error.messages)} Then accept the invitation again.")
         return redirect(_PAGE)
     return _after(request, accepted)
 
 
-def _keep_session(request: PageRequest, accepted: services.Accepted) -> None:
+def _keep_session(request: PageRequest, accepted: Accepted) -> None:
     """Django ends the sessions of an account that gets another password. This one goes on, under the id that it has.
 
     It is saved with the acceptance. The second request of a double click has the same cookie, and would otherwise find
@@ -145,17 +151,17 @@ def _keep_session(request: PageRequest, accepted: services.Accepted) -> None:
     request.session.save()
 
 
-def _next(accepted: services.Accepted) -> str:
+def _next(accepted: Accepted) -> str:
     if _needs_password(accepted):
         return reverse("account_set_password")
     return reverse("apikeys:dashboard", args=[accepted.project.public_id])
 
 
-def _needs_password(accepted: services.Accepted) -> bool:
+def _needs_password(accepted: Accepted) -> bool:
     return accepted.was_cleared and accepted.had_password and keeps_password(accepted.user)
 
 
-def _after(request: PageRequest, accepted: services.Accepted) -> HttpResponse:
+def _after(request: PageRequest, accepted: Accepted) -> HttpResponse:
     project = accepted.project
     if accepted.is_new:
         announce(request, f"You are now {Role(accepted.role).phrase} of {project.name}.")

@@ -10,6 +10,6 @@ def take_back(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("projects", "0007_bounds")]
+    dependencies = [("projects", "0008_bounds")]
 
     operations = [migrations.RunPython(migrations.RunPython.noop, take_back)]

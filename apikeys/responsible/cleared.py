@@ -1,0 +1,73 @@
+"""The account is cleared: somebody may have registered it in advance, and may know the secrets of its keys."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
+
+from django.dispatch import receiver
+
+from accounts.models import User
+from accounts.signals import account_cleared
+from apikeys.keys.key_errors import KeyGone
+from apikeys.keys.pausing import change_end_of_pause, pause_key
+from apikeys.models import ApiKey
+from apikeys.responsible.account_emails import email_about
+from apikeys.responsible.known_names import name_known_to, name_of, projects_of
+from common.outbox.enqueueing import enqueue
+from projects.audit_log.kinds import Email
+from projects.audit_log.owner_emails import circumstances
+from projects.models import Membership
+from projects.permissions import Permission
+
+_PAUSED = Email(
+    None,
+    "API keys paused",
+    "The email of the account below was confirmed for the first time, by a person who was not signed in to it. "
+    "Somebody else may have used the account before. So its password, second factors and sessions were removed, and "
+    "the API keys for which it is responsible were paused. Requests using them are now rejected.",
+    "If programs still need these keys, re-enable each of them on its page once you know who uses it. An owner can "
+    "also take it over there.",
+    section="",
+    why="You get this email because this is your account, or because you own these projects.",
+)
+_WHY_PAUSED = (
+    "The email of the responsible account was confirmed for the first time. Somebody else may have used it before."
+)
+
+
+@receiver(account_cleared)
+def pause_keys_of(user: User, address: str | None, **kwargs: Any) -> list[str]:
+    """Pauses the keys for which the account is responsible. Returns the names of those that stopped.
+
+    A key of a project that the account has left has the name that the account knew.
+    """
+    living = ApiKey.objects.alive().filter(responsible=user, project__deleted_at=None)
+    paused = [key for key in living.select_related("project").order_by("pk") if _pause(key, user, address)]
+    own = projects_of(user)
+    named = [name_of(key) if key.project_id in own else name_known_to(user, key) for key in paused]
+    if paused:
+        who = circumstances(user, address, nobody=True)
+        to_tell = {user.email: named, **_by_owner(user, paused)}
+        messages = [email_about(user, _PAUSED, to=to, named=keys, each="Key", who=who) for to, keys in to_tell.items()]
+        enqueue(messages, about=user.public_id)
+    return named
+
+
+def _by_owner(user: User, paused: Collection[ApiKey]) -> dict[str, list[str]]:
+    """The names of the keys that each other owner is told of, by the owner's email address."""
+    owners = Membership.objects.active().that(Permission.OWN_PROJECT).exclude(user=user)
+    found = defaultdict[str, list[str]](list)
+    of_projects = owners.filter(project__in={key.project_id for key in paused})
+    for email, project in of_projects.values_list("user__email", "project"):
+        found[email] += [name_of(key) for key in paused if key.project_id == project]
+    return found
+
+
+def _pause(key: ApiKey, user: User, address: str | None) -> bool:
+    """Whether the key worked, or would have worked again by itself."""
+    with suppress(KeyGone):
+        return pause_key(key=key, by=user, address=address, note=_WHY_PAUSED) or (
+            key.resumes_at is not None and change_end_of_pause(key=key, until=None, by=user, address=address)
+        )
+    return False

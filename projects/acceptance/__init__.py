@@ -1,0 +1,1 @@
+"""What an invited person does with a link: see the invitation, and accept it."""
