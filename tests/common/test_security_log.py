@@ -19,6 +19,8 @@ from accounts.models import User
 from accounts.security_events import whose
 from accounts.single_sign_on import discovery
 from apikeys import audit_kinds
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
+from apikeys.bounds.services import limit_project, restrict_key
 from apikeys.keys import pausing, services
 from apikeys.lifetimes import ends
 from apikeys.models import ApiKey
@@ -282,6 +284,16 @@ def ends_and_pauses(world, secrets):
             record_event(kind, key=key, by=None, address=None, **names)
 
 
+def bounds_of_a_key(world, secrets):
+    """A key and its project are restricted."""
+    new = services.create_key(project=world["project"], name="Restricted", by=world["owner"])
+    secrets.append(new.secret)
+    rate = Limits(rate=Limit(100, Window.MINUTE))
+    restrictions = Restrictions(read_only=True, networks=("192.0.2.0/24",), limits=rate)
+    assert restrict_key(key=new.key, restrictions=restrictions, by=None)
+    assert limit_project(project=world["project"], limits=rate, by=None)
+
+
 def hands(world, secrets):
     """A key that is offered three times to a member, who accepts it and leaves."""
     new = services.create_key(project=world["project"], name="Offered", by=world["owner"])
@@ -348,6 +360,7 @@ VISITS = [
     admin,
     calls,
     ends_and_pauses,
+    bounds_of_a_key,
     hands,
     single_sign_on,
     invitations,
