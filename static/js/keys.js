@@ -27,15 +27,15 @@ dialog.addEventListener('close', () => {
   place?.focus()
 })
 
-// After a deletion the focus goes to the next row, or to the section's heading. It does not go to the row's switch:
+// After a deletion, the focus goes to the next row, or to the section's heading. It does not go to the row's switch:
 // another Enter would pause a key that nobody chose.
 let next = null
 document.addEventListener('htmx:beforeRequest', ({target}) => {
-  const [, change, key] = target.id.match(/^(delete|end)-form-(.+)/) ?? []
+  const [, change, key] = target.id.match(/^(delete-form|end-form|done)-(.+)/) ?? []
   const row = document.getElementById(`row-${key}`)
   next = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
-  // The panel of a roll is gone after its end. The key's row stays.
-  if (change === 'end') next = {id: `row-${key}`}
+  // The panel of a roll is gone after its end, and the panel of a new key after Done. The key's row stays.
+  if (change === 'end-form' || change === 'done') next = {id: `row-${key}`}
 })
 
 const close = () => { if (dialog.open) dialog.close() }
