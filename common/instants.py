@@ -23,8 +23,8 @@ def in_words_or_never(at: datetime | None) -> str:
 
 
 def stops_working(at: datetime, now: datetime) -> str:
-    """What an end means: "Stops working on 26 February 2027, 09:30 UTC, in 90 days"."""
-    return f"Stops working on {in_words(at)}, {time_left(at - now)}"
+    """What an end means: "Stops working on 26 February 2027, 09:30 UTC (in 90 days)"."""
+    return f"Stops working on {in_words(at)} ({time_left(at - now)})"
 
 
 def time_left(left: timedelta) -> str:

@@ -47,7 +47,7 @@ FAULTS = """async () => {
 
 # Each key with a million requests today.
 BUSY = """() => document.querySelectorAll('.key-requests a > span').forEach(
-  number => { number.innerHTML = '1,234,567 today<br>1,234,567 rejected' })"""
+  number => { number.innerHTML = '1,234,567<small> in 30 days</small><br>1,234,567 requests today (1,234,567 rejected)' })"""
 
 
 @pytest.fixture

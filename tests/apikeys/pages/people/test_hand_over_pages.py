@@ -188,7 +188,7 @@ def test_a_deleted_key_is_answered_in_words(client, theirs, owner):
 
 def test_the_advice_of_a_key_of_a_deactivated_account_leads_to_the_form(client, theirs, colleague, viewer, signed_in):
     deactivate_account(user=colleague, by=None)
-    link = f'<a href="{action("hand_over", theirs)}">take this one over</a>'
+    link = f'<a href="{action("hand_over", theirs)}">Take this key over</a>'
     for shown in (client.get(action("key", theirs)), client.get(page("apikeys:settings", theirs.project))):
         assert link in shown.content.decode()
     assert link not in signed_in(viewer).get(action("key", theirs)).content.decode()
