@@ -16,6 +16,7 @@ from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
+from common.instants import in_words
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.support.people.sessions import log_in
@@ -220,3 +221,14 @@ def test_a_failure_while_the_secret_is_shown_tells_it_to_nobody(client, once, ca
     assert "broken" in caplog.text
     assert secret not in answer.content.decode() + caplog.text
     assert not any(secret in f"{mail.subject}{mail.body}{mail.alternatives}" for mail in mailoutbox)
+
+
+def test_a_secret_that_was_stored_and_destroyed_is_not_said_to_have_been_shown_once(client, project, owner):
+    key = create_key(project=project, name="Server", by=owner).key
+    show_secrets_once(project=project, by=owner)
+    key.refresh_from_db()
+    for answer in (client.get(action("key", key)), client.post(action("reveal", key))):
+        said = text(answer)
+        assert f"The secret was stored until {in_words(key.events.get(kind='forgotten').at)}." in said
+        assert "shown once, when the key was created" not in said
+        assert "roll the key" in said

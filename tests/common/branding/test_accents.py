@@ -106,7 +106,7 @@ def test_the_stylesheet_replaces_tokens_of_the_products_stylesheet_in_their_laye
 
 def rings_of(colour):
     """The colour of the focus ring in each theme."""
-    [(light, dark)] = re.findall(r"--focus: light-dark\((.+), ([^,]+)\);\n", accent_of(colour).stylesheet)
+    [(light, dark)] = re.findall(r"--focus: light-dark\((.+?), (.+?)\);\n", accent_of(colour).stylesheet)
     return {"light": light, "dark": dark}
 
 
