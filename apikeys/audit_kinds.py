@@ -289,7 +289,7 @@ REPORTED = register(
             "API key reported as leaked",
             "An API key was reported as leaked, by someone who has its secret. The server has paused the key: "
             "requests using it are now rejected.",
-            "Create a new key, switch your programs to it, then delete this one.",
+            "Roll the key, switch your programs to the new one, then delete the old one.",
         ),
         has_source=True,
         by_anybody=True,

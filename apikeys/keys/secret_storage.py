@@ -1,5 +1,7 @@
 """Whether a project stores the secrets of its keys."""
 
+from datetime import datetime
+
 from django.db import transaction
 
 from accounts.models import User
@@ -40,6 +42,11 @@ def show_secrets_once(
             record(audit_kinds.FORGOTTEN, project=project, key=key, by=by, address=address)
     project.show_once = True
     return len(keys)
+
+
+def destroyed_at(key: ApiKey) -> datetime | None:
+    """When the stored secret of a key was destroyed, by Stop storing secrets; None if it was not."""
+    return key.events.filter(kind=audit_kinds.FORGOTTEN.code).values_list("at", flat=True).first()
 
 
 def keep_secrets(*, project: Project, by: User | None, address: str | None = None) -> None:

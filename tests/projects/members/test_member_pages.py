@@ -236,7 +236,7 @@ def test_removing_asks_first_and_says_what_it_means(client, project, viewer, tol
 
 def test_who_leaves_is_led_to_the_project_list(project, viewer, signed_in, told):
     client = signed_in(viewer)
-    assert "Keys that you created keep working." in text(client.get(page("projects:leave", project)))
+    assert "Keys that you created stay as they are." in text(client.get(page("projects:leave", project)))
     mails = told(client.post, page("projects:leave", project))
     assert sorted(address for mail in mails for address in mail.to) == ["owner@example.com", "viewer@example.com"]
     [event] = AuditEvent.objects.filter(kind="member_left")
