@@ -28,6 +28,7 @@ from accounts.sign_in.pending import ENDED
 from accounts.sign_in.recent_authentication import was_recent
 from accounts.sign_up import sign_up_policy
 from accounts.single_sign_on.connections import is_connected
+from accounts.unconfirmed import note_clearing
 from common.client_address import client_address, network_of
 from common.security_log import Event, record
 
@@ -191,6 +192,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Names a backend in the session that the previous release knows too. That release may run beside this one."""
+        note_clearing(request, user)
         user.backend = "django.contrib.auth.backends.ModelBackend"  # type: ignore[attr-defined]
         super().login(request, user)
 

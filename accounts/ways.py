@@ -15,8 +15,8 @@ _OTHER_WAYS = {
     "account_confirm_login_code",
     "mfa_login_webauthn",
 }
-# Superusers keep a password, for the day when the provider is away.
-_OF_SUPERUSERS = {"account_reauthenticate", "account_change_password"}
+# Administrators keep a password, for the day when the provider is away.
+_OF_ADMINISTRATORS = {"account_reauthenticate", "account_change_password", "account_set_password"}
 
 
 def has_passwords() -> bool:
@@ -45,7 +45,7 @@ def is_closed(request: HttpRequest) -> bool:
     if match is None or match.app_name == "admin":
         return False
     name = str(match.url_name)
-    if has_passwords() or (name in _OF_SUPERUSERS and keeps_password(request.user)):
+    if has_passwords() or (name in _OF_ADMINISTRATORS and keeps_password(request.user)):
         return False
     if name == "account_login":
         return request.method not in {"GET", "HEAD"}
@@ -53,5 +53,12 @@ def is_closed(request: HttpRequest) -> bool:
 
 
 def keeps_password(user: Any) -> bool:
-    """Whether the person may use a password: everybody, or with SIGN_IN=oidc superusers alone."""
-    return has_passwords() or bool(user.is_authenticated and user.is_superuser)
+    """Whether the person may use a password: everybody, or with SIGN_IN=oidc administrators alone."""
+    return has_passwords() or bool(user.is_authenticated and is_administrator(user))
+
+
+def is_administrator(user: Any) -> bool:
+    """Superusers and staff. An address alone never opens or clears such an account: whoever can make a provider or a
+    mailbox name an address would get the admin.
+    """
+    return bool(user.is_superuser or user.is_staff)

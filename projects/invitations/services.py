@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.addresses import MAX_LENGTH, canonical, spellings
 from accounts.models import User
 from accounts.sign_up.sign_up_policy import domain_refusal
-from accounts.unconfirmed import confirm_and_clear, is_confirmed
+from accounts.unconfirmed import confirm_and_clear, is_confirmed, must_be_cleared
 from common.gone import Gone
 from projects import audit_kinds
 from projects.audit_log.kinds import Kind
@@ -176,9 +176,9 @@ def accept(*, digest: bytes | None, by: User, own: OwnWays = NO_WAYS, address: s
         if not (user.is_active and is_for(invitation, user)):
             raise NotInvited
         _use_up(invitation, user, now)
-        is_cleared, had_password = way == Way.MAILED and not is_confirmed(user), user.has_usable_password()
+        is_cleared, had_password = way == Way.MAILED and must_be_cleared(user), user.has_usable_password()
         paused: list[str] = []
-        if is_cleared:
+        if way == Way.MAILED and not is_confirmed(user):
             paused = confirm_and_clear(user, session=own.session, subjects=own.subjects, address=address)
         is_new = let_in(project=project, user=user, role=Role(invitation.role), address=address)
     return Accepted(project, invitation.role, user, is_new, is_cleared, had_password, paused)
