@@ -14,7 +14,14 @@ from accounts.allauth_internals import consume
 from accounts.single_sign_on import discovery, id_tokens
 from accounts.single_sign_on.allauth_provider import Visit, token_request
 from accounts.single_sign_on.conversation import Conversation, slot_for_code
-from accounts.single_sign_on.problems import Refused, TooManyFailures, Unavailable, cancelled
+from accounts.single_sign_on.problems import (
+    Problem,
+    Refused,
+    TooManyFailures,
+    Unavailable,
+    cancelled,
+    not_signed_in_there,
+)
 from common.client_address import client_address, network_of
 
 # Exchanges of codes that failed, counted for each network of clients. Strangers can make up codes without end, and each
@@ -74,7 +81,7 @@ def _exchanged(code: str, visit: Visit) -> Identity:
     about = claims if "email" in claims or not found.userinfo else _userinfo(said, found, access_token, claims)
     return Identity(
         issuer=settings.OIDC_ISSUER,
-        subject=claims["sub"],
+        subject=id_tokens.id_of(claims["sub"]),
         address=_address(about.get("email")),
         is_address_verified=about.get("email_verified") is True,  # a boolean (OpenID Connect Core 1.0, 5.1)
         authenticated_at=id_tokens.authenticated_at(claims),
@@ -88,7 +95,7 @@ def _address(email: Any) -> str:
 
 def _code(request: HttpRequest) -> str:
     if error := request.GET.get("error"):
-        raise cancelled() if error == "access_denied" else Refused(f"error_{_known(error)}")
+        raise _problem_of(error)
     # A provider that says who it is has to be ours (RFC 9207).
     if not hmac.compare_digest(request.GET.get("iss", settings.OIDC_ISSUER).encode(), settings.OIDC_ISSUER.encode()):
         raise Refused("issuer_of_answer")
@@ -96,6 +103,15 @@ def _code(request: HttpRequest) -> str:
     if not code:
         raise Refused("no_code")
     return code
+
+
+def _problem_of(error: str) -> Problem:
+    """For an error instead of a code (RFC 6749, 4.1.2.1; OpenID Connect Core 1.0, 3.1.2.6)."""
+    if error == "access_denied":
+        return cancelled()
+    if error in {"server_error", "temporarily_unavailable"}:
+        return Unavailable(f"error_{error}")
+    return not_signed_in_there(f"error_{_known(error)}")
 
 
 def _known(error: Any) -> str:

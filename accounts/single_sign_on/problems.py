@@ -75,6 +75,12 @@ def cancelled() -> Problem:
     return Problem("cancelled", "Cancelled", text, HTTPStatus.OK)
 
 
+def not_signed_in_there(reason: str) -> Problem:
+    """The provider sent the person back with an error, for example because they have to sign in there first."""
+    text = f"{settings.OIDC_NAME} did not sign you in. Try again. If this happens again, ask an administrator."
+    return Problem(reason, f"Not signed in at {settings.OIDC_NAME}", text)
+
+
 def page(request: HttpRequest, problem: Problem, back_to: str = "") -> HttpResponse:
     """Says what happened and what to do. `back_to` is a page of ours; without it, the sign-in page is offered."""
     may_reload = problem.keeps_visit and request.method == "GET"

@@ -33,8 +33,13 @@ def test_the_check_is_answered_while_passwords_and_the_provider_hold_all_that_th
         server = start_server(
             DJANGO_SETTINGS_MODULE="tests.support.settings.held",
             HELD_UNTIL=str(file),
-            THREADS="8", TRUSTED_PROXIES="1", OIDC_SECONDS="600", OIDC_ISSUER=provider.issuer,
-            OIDC_CLIENT_ID=CLIENT_ID, OIDC_CLIENT_SECRET=CLIENT_SECRET, SIGN_IN="password,oidc",
+            THREADS="8",
+            TRUSTED_PROXIES="1",
+            OIDC_SECONDS="600",
+            OIDC_ISSUER=provider.issuer,
+            OIDC_CLIENT_ID=CLIENT_ID,
+            OIDC_CLIENT_SECRET=CLIENT_SECRET,
+            SIGN_IN="password,oidc",
         )
         visitors = [Visitor(server).coming_from(f"198.51.100.{number}") for number in range(2 * AT_ONCE)]
         by_provider, by_password = visitors[:AT_ONCE], visitors[AT_ONCE:]
