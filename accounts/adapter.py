@@ -146,7 +146,10 @@ class AccountAdapter(allauth_internals.AccountAdapter):
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        said = {"signed_out_elsewhere": were_sessions_ended(self.request), "has_password": ways.keeps_password(user)}
+        said = {
+            "signed_out_elsewhere": were_sessions_ended(self.request),
+            "password_page": ways.page_of_new_password(user),
+        }
         super().send_notification_mail(template_prefix, user, said | (context or {}), email)
 
     def set_password(self, user: User, password: str) -> None:

@@ -16,7 +16,9 @@ _OTHER_WAYS = {
     "mfa_login_webauthn",
 }
 # Administrators keep a password, for the day when the provider is away.
-_OF_ADMINISTRATORS = {"account_reauthenticate", "account_change_password", "account_set_password"}
+_OF_ADMINISTRATORS = {
+    *("account_reauthenticate", "account_change_password", "account_set_password", "well_known_change_password"),
+}
 
 
 def has_passwords() -> bool:
@@ -62,3 +64,25 @@ def is_administrator(user: Any) -> bool:
     mailbox name an address would get the admin.
     """
     return bool(user.is_superuser or user.is_staff)
+
+
+# Words that follow SIGN_IN. Pages, emails and commands take them from here.
+
+
+def first_factor(user: Any = None) -> str:
+    """What a second factor comes after; of the person, or of people in general."""
+    has_one = has_passwords() if user is None else keeps_password(user)
+    return "your password" if has_one else f"your {settings.OIDC_NAME} account"
+
+
+def in_words(text: str) -> str:
+    """Fills the slot {secure_account} of a text: what people do who fear that somebody else uses their account."""
+    action = "change your password" if has_passwords() else f"secure {first_factor()}"
+    return text.replace("{secure_account}", action)
+
+
+def page_of_new_password(user: Any) -> str:
+    """The URL's name of the page where the person gets another password; "" if they have none."""
+    if has_passwords():
+        return "account_reset_password"
+    return "account_change_password" if keeps_password(user) else ""

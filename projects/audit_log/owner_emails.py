@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.ways import in_words
 from common.outbox.enqueueing import enqueue
 from projects.audit_kinds import MEMBER_ADDED
 from projects.audit_log.kinds import Email, Kind, all_kinds
@@ -154,7 +155,7 @@ def _written(project_name: str, project_id: str, words: Email, about: str, lines
     """Subject and text."""
     subject = f"{words.subject}: {about} ({project_name})" if about else f"{words.subject}: {project_name}"
     context = {
-        "words": words,
+        "words": words._replace(advice=in_words(words.advice)),
         "lines": [("Project", project_name), *lines],
         "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
         "members_url": settings.BASE_URL + reverse("projects:members", args=[project_id]),
