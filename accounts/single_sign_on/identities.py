@@ -22,11 +22,11 @@ from accounts.single_sign_on.problems import (
     cancelled,
     not_signed_in_there,
 )
-from common.client_address import client_address, network_of
+from common.client_address import client_address, network_of, site_of
 
-# Exchanges of codes that failed, counted for each network of clients. Strangers can make up codes without end, and each
-# one holds a slot until the provider has answered.
-_FAILED = "single_sign_on_failed"
+# Exchanges of codes that failed, counted for each network of clients and for each site. Strangers can make up codes
+# without end, and each one holds a slot until the provider has answered.
+_FAILED, _FAILED_AT_SITE = "single_sign_on_failed", "single_sign_on_failed_site"
 
 
 class Identity(NamedTuple):
@@ -49,12 +49,14 @@ def turn(request: HttpRequest) -> Iterator[None]:
 
 
 def _check_failures(request: HttpRequest) -> None:
-    if seconds := rate_limits.seconds_to_wait(request, _FAILED, _network(request)):
+    if seconds := max(rate_limits.seconds_to_wait(request, action, key) for action, key in _counters(request).items()):
         raise TooManyFailures(seconds)
 
 
-def _network(request: HttpRequest) -> str:
-    return network_of(client_address(request)) or "none"
+def _counters(request: HttpRequest) -> dict[str, str]:
+    """The limits that a failure counts for, and for whom."""
+    address = client_address(request)
+    return {_FAILED: network_of(address) or "none", _FAILED_AT_SITE: site_of(address) or "none"}
 
 
 def identity_of(request: HttpRequest, visit: Visit) -> Identity:
@@ -63,7 +65,8 @@ def identity_of(request: HttpRequest, visit: Visit) -> Identity:
     try:
         return _exchanged(code, visit)
     except (Refused, Unavailable):
-        consume(request, _FAILED, key=_network(request), on_get=True)
+        for action, key in _counters(request).items():
+            consume(request, action, key=key, on_get=True)
         raise
 
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.sign_up.first_password import prepare_account
 from common.outbox import senders
 from tests.support.people.accounts import is_signed_in, mailed_code
-from tests.support.people.lying_provider import sign_in
+from tests.support.people.lying_provider import begin, sign_in
 from tests.support.places.pages import text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("confirmed_by_code")]
@@ -116,3 +116,24 @@ def test_a_confirmed_address_is_changed_by_its_owner_alone(client, trusted):
     client.logout()
     sign_in(client, trusted, email=WRONG)
     assert_is_in(client, RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        ("server_error", 503, "Acme cannot be used right now. Try again in a minute."),
+        ("temporarily_unavailable", 503, "Acme cannot be used right now. Try again in a minute."),
+        ("login_required", 403, "Acme did not sign you in. Try again."),
+        ("interaction_required", 403, "Acme did not sign you in. Try again."),
+        ("made<up>", 403, "Acme did not sign you in. Try again."),
+        ("access_denied", 200, "You left Acme before it was done."),
+    ],
+)
+def test_an_error_of_the_provider_is_told_apart_from_an_answer_that_proves_nothing(
+    client, provider, error, status, words
+):
+    state = begin(client).partition("state=")[2].partition("&")[0]
+    answer = client.get(reverse("single_sign_on_callback"), {"error": error, "state": state})
+    assert answer.status_code == status
+    assert words in text(answer)
+    assert "did not prove who you are" not in text(answer)

@@ -20,22 +20,18 @@ def words_of(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
-        yield f"{node.values[0].value}…"
+        yield str(node.values[0].value) + "…"
 
 
 def reasons() -> set[str]:
     found = set()
     for path in ROOM.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            is_made = isinstance(node, ast.Call) and node.args and _name(node.func) in KINDS
-            is_inherited = isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__" and node.args
-            if is_made or (is_inherited and path.name == "problems.py"):
-                found |= set(words_of(node.args[0]))
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and node.args]
+        for call in calls:
+            is_inherited = path.name == "problems.py" and ast.unparse(call.func) == "super().__init__"
+            if is_inherited or ast.unparse(call.func) in KINDS:
+                found |= set(words_of(call.args[0]))
     return found
-
-
-def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def explained() -> set[str]:
