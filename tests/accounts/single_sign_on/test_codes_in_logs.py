@@ -18,7 +18,7 @@ HIDDEN = ["gone-in", "sixty", "acme.test", "seconds", "it's"]
 def test_no_method_and_no_bad_request_writes_the_code(method, path, more, provider, lines):
     Client(raise_request_exception=False).generic(method, f"{path}?{QUERY}{more}")
     log = lines.getvalue()
-    assert "/accounts/single-sign-on/callback" in log
+    assert f"request='{method} {path}'" in log, "the line stays whole"
     assert not [word for word in HIDDEN if word in log]
 
 
