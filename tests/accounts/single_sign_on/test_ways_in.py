@@ -12,7 +12,7 @@ from accounts.models import User
 from tests.support.factories import PASSWORD
 from tests.support.people import sessions
 from tests.support.people.accounts import is_signed_in, log_in, totp_code
-from tests.support.people.lying_provider import sign_in
+from tests.support.people.lying_provider import begin, sign_in
 from tests.support.people.sessions import age
 from tests.support.places.pages import text
 from tests.support.places.routes import all_routes
@@ -103,6 +103,17 @@ def test_staff_sign_in_there_and_may_set_their_first_password(client, only_provi
     outsider.save()
     sessions.log_in(client, outsider)
     assert client.get(reverse("account_set_password")).status_code == 200
+
+
+def test_an_administrator_connects_and_disconnects_the_account(client, only_provider, admin):
+    sessions.log_in(client, admin)
+    client.get(only_provider.come_back(begin(client, reverse("single_sign_on_connect"))))
+    assert SocialAccount.objects.get().user == admin
+    other = Client()
+    sign_in(other, only_provider)
+    assert other.get("/admin/").status_code == 200, "a connected account is opened by the provider"
+    client.post(reverse("single_sign_on_disconnect"), {"issuer": only_provider.issuer})
+    assert not SocialAccount.objects.exists(), "the password stays a way in"
 
 
 def test_nobody_else_signs_in_there(client, only_provider, outsider):
