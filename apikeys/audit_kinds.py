@@ -3,7 +3,7 @@
 from common.security_log import Event
 from projects.audit_log.kinds import NOBODY, Email, Kind, Subject, register
 
-CHECK_ACCOUNTS = "change your password and sign out your other sessions"
+CHECK_ACCOUNTS = "{secure_account} and sign out your other sessions"
 
 CREATED = register(
     Kind(

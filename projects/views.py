@@ -133,6 +133,6 @@ def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
 
 def _what_ends(project: Project) -> list[str]:
     """What a project has, in words, before it is deleted."""
-    answers: list[tuple[Any, str]] = deleting_asked.send(sender=Project, project=project)
+    answers: list[tuple[Any, Any]] = deleting_asked.send(sender=Project, project=project)
     files = [counted(project.files.count(), "file")] if settings.BRAND.shows_files else []
     return [*(words for _, words in answers), *files, counted(project.memberships.count(), "member")]

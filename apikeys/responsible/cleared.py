@@ -24,8 +24,8 @@ _PAUSED = Email(
     None,
     "API keys paused",
     "The email of the account below was confirmed for the first time, by a person who was not signed in to it. "
-    "Somebody else may have used the account before. So its password, second factors and sessions were removed, and "
-    "the API keys for which it is responsible were paused. Requests using them are now rejected.",
+    "Somebody else may have used the account before. So its earlier ways to sign in and its sessions were removed, "
+    "and the API keys for which it is responsible were paused. Requests using them are now rejected.",
     "If programs still need these keys, re-enable each of them on its page once you know who uses it. An owner can "
     "also take it over there.",
     section="",
