@@ -21,8 +21,10 @@ from accounts import ways
 from accounts.models import User
 from accounts.sign_in.forms import AddWebAuthnForm
 from accounts.sign_up.first_password import prepare_account
-from apikeys.keys import deactivation, receivers
+from apikeys.hand_over import removal_emails
+from apikeys.keys import receivers
 from apikeys.keys.services import create_key
+from apikeys.responsible import cleared, deactivated
 from config.management.commands.serve import _next_step
 from projects.audit_log.kinds import Email, all_kinds
 from projects.audit_log.owner_emails import _written
@@ -129,7 +131,7 @@ def test_no_email_to_a_customer_speaks_of_passwords_and_no_link_is_404(client, c
             get_adapter().send_notification_mail(name, customer, {"provider_name": "Acme", "code": "AAAA-BBBB"})
     project = customer.memberships.get().project
     for words in emails_about_projects():
-        subject, body = _written(project.name, project.public_id, words, "Billing", [])
+        subject, body = _written({project.public_id: project.name}, words, "Billing", [])
         mail.outbox.append(mail.EmailMessage(subject, body))
     assert len(mail.outbox) > 30
     for email in mail.outbox:
@@ -142,7 +144,8 @@ def test_no_email_to_a_customer_speaks_of_passwords_and_no_link_is_404(client, c
 def emails_about_projects() -> list[Email]:
     found = [kind.email for kind in all_kinds() if kind.email]
     found += [email._replace(advice=email.to_member) for email in found if email.to_member]
-    more = [value for module in (receivers, deactivation) for value in vars(module).values()]
+    modules = (receivers, cleared, deactivated, removal_emails)
+    more = [value for module in modules for value in vars(module).values()]
     return found + [value for value in more if isinstance(value, Email)]
 
 
