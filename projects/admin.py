@@ -104,6 +104,11 @@ def _change_member(request: HttpRequest, project: Project, user: User, role: str
     )
 
 
+def _delete(request: HttpRequest, project: Project) -> None:
+    by: Any = request.user
+    delete_project(project=project, by=by, address=client_address(request), needs_right=False)
+
+
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Membership
     form = MembershipForm
@@ -186,6 +191,7 @@ class ProjectAdmin(ServiceAdmin):
             name=obj.name,
             by=request.user,  # type: ignore[arg-type]
             address=client_address(request),
+            needs_right=False,
         )
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
@@ -199,7 +205,7 @@ class ProjectAdmin(ServiceAdmin):
             _change_member(request, row.project, row.user, None)
 
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
-        delete_project(project=obj, by=request.user, address=client_address(request))  # type: ignore[arg-type]
+        _delete(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
         for project in queryset:

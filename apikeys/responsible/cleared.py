@@ -67,7 +67,8 @@ def _by_owner(user: User, paused: Collection[ApiKey]) -> dict[str, list[str]]:
 def _pause(key: ApiKey, user: User, address: str | None) -> bool:
     """Whether the key worked, or would have worked again by itself."""
     with suppress(KeyGone):
-        return pause_key(key=key, by=user, address=address, note=_WHY_PAUSED) or (
-            key.resumes_at is not None and change_end_of_pause(key=key, until=None, by=user, address=address)
+        who: dict[str, Any] = {"key": key, "by": user, "address": address, "needs_right": False}
+        return pause_key(**who, note=_WHY_PAUSED) or (
+            key.resumes_at is not None and change_end_of_pause(**who, until=None)
         )
     return False

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from accounts.models import User
+from common.gone import Gone
 from projects.models import Project
 
 _PROJECT_ID = re.compile(r"prj_[0-9A-Za-z]{16}")
@@ -44,6 +45,10 @@ class OperatorCommand(BaseCommand):
             answer = self.answer(**options)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
+        except Gone as error:
+            raise CommandError(
+                "What this command was to change was deleted or changed in the meantime. Nothing was changed."
+            ) from error
         except DatabaseError as error:
             raise CommandError(
                 f"The database cannot be asked: {error}. "

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.addresses import DELETED
 from accounts.models import User
 from accounts.services import SHOWN, Obstacle, Thing
-from accounts.signals import account_deleted, deletion_asked, deletion_begun
+from accounts.signals import account_deleted, closing_begun, deletion_asked
 from projects.audit_kinds import MEMBER_LEFT
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import tell_of_several
@@ -41,7 +41,7 @@ def tell_projects_of_nobody_else(user: User, **kwargs: Any) -> list[Obstacle]:
     return [Obstacle("Projects that only you own", advice, shown, total)]
 
 
-@receiver(deletion_begun)
+@receiver(closing_begun)
 def lock_projects_of(user: User, **kwargs: Any) -> None:
     """In the order of their ids, as every change of members does, so that the last two owners cannot go at once."""
     own = Project.objects.filter(memberships__user=user).order_by("pk").values_list("pk", flat=True)
