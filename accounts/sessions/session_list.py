@@ -26,6 +26,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from accounts.requests import PageRequest
 from accounts.sessions.store import alive, data_of, digest_of
+from accounts.signals import account_deactivated
 from common.security_log import Event, record_on_commit
 
 
@@ -128,6 +129,12 @@ def end_sessions_when_a_second_factor_comes(
 @receiver(post_delete, sender=Authenticator)
 def end_sessions_when_a_second_factor_goes(instance: Authenticator, **kwargs: object) -> None:
     end_sessions_after_change(instance.user)
+
+
+@receiver(account_deactivated)
+def end_sessions_of_deactivated_account(user: User, **kwargs: object) -> None:
+    """They let nobody in anyway. But they must not work again when the account is reactivated."""
+    end_sessions(user, but=None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

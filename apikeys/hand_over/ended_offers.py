@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.dispatch import receiver
 
 from accounts.models import User
-from accounts.signals import account_deactivated, account_deleted
+from accounts.signals import account_cleared, account_deactivated, account_deleted
 from apikeys import audit_kinds
 from apikeys.hand_over.models import KeyOffer
 from apikeys.models import ApiKey
@@ -23,6 +23,13 @@ from projects.signals import member_changed
 @receiver(account_deactivated)
 def end_offers_of_account(user: User, by: User | None, address: str | None, **kwargs: Any) -> None:
     end_offers(Q(to=user) | Q(by=user), by=by, address=address)
+
+
+@receiver(account_cleared)
+def end_offers_of_cleared_account(user: User, address: str | None, **kwargs: Any) -> list[str]:
+    """They were made by, or meant for, whoever used the account before. No key stops with them."""
+    end_offers(Q(to=user) | Q(by=user), by=user, address=address)
+    return []
 
 
 @receiver(account_deleted)

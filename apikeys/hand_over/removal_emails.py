@@ -15,8 +15,8 @@ from projects.models import Project
 _ROLLED = Email(
     "created",
     "API keys rolled",
-    "API keys that depended on the removed member below were rolled. New keys replace them. The old keys work until they "
-    "end.",
+    "API keys that depended on the removed member below were rolled: new keys replace them. The old keys work until "
+    "they end.",
     f"If this was not you or someone you trust, end the old keys, delete the new ones, then {CHECK_ACCOUNTS}.",
 )
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.addresses import spellings
 from accounts.models import User
-from accounts.signals import account_deactivated, account_deleted, invitation_asked
+from accounts.signals import account_cleared, account_deactivated, account_deleted, invitation_asked
 from projects.invitations.models import Invitation
 from projects.invitations.services import revoke_pending
 from projects.invitations.tokens import is_vouched_for
@@ -47,6 +47,13 @@ def end_invitations_of_member(
 @receiver(account_deactivated)
 def end_invitations_by_account(user: User, by: User | None, address: str | None, **kwargs: Any) -> None:
     revoke_pending(Invitation.objects.filter(by=user, project__deleted_at=None), by=by, address=address)
+
+
+@receiver(account_cleared)
+def end_invitations_by_cleared_account(user: User, address: str | None, **kwargs: Any) -> list[str]:
+    """Somebody else may have sent them, to let themselves in later. No key stops with them."""
+    revoke_pending(Invitation.objects.filter(by=user, project__deleted_at=None), by=user, address=address)
+    return []
 
 
 @receiver(account_deleted)

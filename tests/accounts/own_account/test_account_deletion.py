@@ -114,6 +114,24 @@ def test_it_asks_for_a_recent_sign_in_and_for_the_address(inside, person):
     assert not User.objects.exclude(deleted_at=None).exists()
 
 
+def test_an_owner_of_several_projects_gets_one_email(person, shared, owner, outsider, told):
+    """T49: one email to each owner, which names the projects that they own."""
+    tides = ProjectFactory(name="Tides")
+    for user, project, role in (
+        (person, tides, Role.VIEWER),
+        (owner, tides, Role.OWNER),
+        (outsider, tides, Role.OWNER),
+    ):
+        MembershipFactory(user=user, project=project, role=role)
+    sent = {message.to[0]: message for message in told(delete_account, user=person)}
+    assert set(sent) == {ADA, owner.email, outsider.email}
+    assert sent[owner.email].subject == "[Latchkey] Member left: ada@example.com (2 projects)"
+    assert f"Project: {shared.name}\nProject: Tides\n" in sent[owner.email].body
+    assert sent[outsider.email].subject == "[Latchkey] Member left: ada@example.com (Tides)"
+    assert shared.name not in sent[outsider.email].body
+    assert AuditEvent.objects.filter(member=person, kind="member_left").count() == 2
+
+
 def test_afterwards_nothing_tells_who_it_was_and_nobody_gets_in(inside, person, shared, owner, told):
     person.name, person.former_email = "Ada Lovelace", "ADA@example.com"
     person.save()

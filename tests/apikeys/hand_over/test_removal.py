@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import User
-from apikeys.hand_over import services
+from apikeys.hand_over import removal, services
 from apikeys.hand_over.dependents import dependents_of, secret_seen
 from apikeys.hand_over.removal import Who, remove_member
 from apikeys.hand_over.removal_choices import Choice, choices_of
@@ -19,6 +20,7 @@ from apikeys.lifetimes.rolling import Overlap, roll_key
 from apikeys.models import ApiKey
 from apikeys.usage import counting
 from apikeys.verify.verification import verify
+from common.instants import in_words
 from projects.permissions import Role
 from tests.support.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.support.people.emails import OFFICE
@@ -173,3 +175,64 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_keys(
     many_keys(project, number, responsible=colleague)
     with django_assert_num_queries(4 if number else 2):
         assert len(dependents_of(colleague, project)) == number
+
+
+def test_one_email_tells_each_owner_of_the_removal_and_of_all_keys(project, owner, colleague, who, told):
+    """T49: one email to each, however many keys are rolled. The removed person reads of no key."""
+    second = MembershipFactory(project=project, user=UserFactory(email="second@example.com")).user
+    developer = MembershipFactory(project=project, user=UserFactory(email="dev@example.com"), role=Role.DEVELOPER).user
+    keys = {name: create_key(project=project, name=name, by=colleague).key for name in ("One", "Two", "CI", "Old")}
+    delete_key(key=ApiKey.objects.get(name="Old"), by=owner)
+    choices = dict(zip(keys.values(), [Choice.ROLL, Choice.ROLL, Choice.PAUSE, Choice.ROLL], strict=True))
+    sent = told(remove_member, project=project, user=colleague, choices=choices, who=who)
+    by_reader = {message.to[0]: message for message in sent}
+    assert len(sent) == len(by_reader)
+    assert set(by_reader) == {colleague.email, developer.email, owner.email, second.email}
+    for reader in (owner, second):
+        message = by_reader[reader.email]
+        assert message.subject == "[Latchkey] Member removed: colleague@example.com (Acme Weather)"
+        new = ApiKey.objects.get(replaces=keys["One"])
+        end = in_words(ApiKey.objects.get(pk=keys["One"].pk).expires_at)
+        assert f"Key rolled: One, {new.mask}. The old key ends on {end}.\n" in message.body
+        assert message.body.count("Key rolled: ") == 2
+        assert f"Key paused: CI, {keys['CI'].mask}\n" in message.body
+        assert "Not changed: Old was deleted in the meantime.\n" in message.body
+    assert by_reader[developer.email].subject == "[Latchkey] API keys rolled: colleague@example.com (Acme Weather)"
+    assert by_reader[developer.email].body.count("Key rolled: ") == 2
+    assert "Key" not in by_reader[colleague.email].body
+
+
+def test_a_form_that_is_sent_twice_sends_its_emails_once(project, owner, colleague, who, told):
+    key = create_key(project=project, name="Theirs", by=colleague).key
+
+    def remove():
+        choices = {ApiKey.objects.get(pk=key.pk): Choice.ROLL}
+        remove_member(project=project, user=colleague, choices=choices, who=who, form_token="t" * 22)
+
+    assert sorted(message.to for message in told(remove)) == [[colleague.email], [owner.email]]
+    assert told(remove) == []
+
+
+def test_a_key_that_is_rolled_after_the_removal_is_told_to_the_owners(project, owner, colleague, who, told):
+    key = create_key(project=project, name="Theirs", by=colleague).key
+    remove_member(project=project, user=colleague, choices={}, who=who)
+    [message] = told(remove_member, project=project, user=colleague, choices={key: Choice.ROLL}, who=who)
+    assert (message.to, message.body.count("Key rolled: Theirs")) == ([owner.email], 1)
+
+
+def test_a_failure_midway_changes_nothing(project, colleague, who, monkeypatch):
+    """The removal, its keys and its emails are one transaction, so "Nothing was done" is true after a failure."""
+    keys = [create_key(project=project, name=name, by=colleague).key for name in ("One", "Two")]
+    rolled = []
+
+    def fails(**arguments):
+        rolled.append(arguments["key"])
+        if len(rolled) == 2:
+            raise OperationalError("The database does not answer.")
+        return roll_key(**arguments)
+
+    monkeypatch.setattr(removal, "roll_key", fails)
+    with pytest.raises(OperationalError):
+        remove_member(project=project, user=colleague, choices=dict.fromkeys(keys, Choice.ROLL), who=who)
+    assert project.memberships.filter(user=colleague).exists()
+    assert project.api_keys.count() == 2

@@ -79,6 +79,19 @@ def test_names_are_one_line_each_and_change_nothing_else_in_the_email(project, o
     assert "\n" not in email.subject
 
 
+def test_several_people_who_are_invited_at_once_are_one_email_to_each_owner(project, owner, told):
+    second = MembershipFactory(project=project, user=UserFactory(email="second@example.com")).user
+    emails = [f"person{number}@example.com" for number in range(3)]
+    found = told(services.invite, project=project, emails=emails, role=Role.VIEWER, by=owner)
+    to_owners = {message.to[0]: message for message in found if message.to[0] not in emails}
+    assert len(found) == len(emails) + len(to_owners)
+    assert set(to_owners) == {owner.email, second.email}
+    for message in to_owners.values():
+        assert message.subject == "[Latchkey] Person invited: 3 people (Acme Weather)"
+        assert "".join(f"Person: {email}\n" for email in emails) in message.body
+        assert message.body.count("Role: Viewer\n") == 1
+
+
 def test_only_digests_of_tokens_are_stored(project, owner, told):
     told(invited, project, owner)
     token = token_of(mailed_link())
