@@ -131,7 +131,8 @@ def note_changed_address(user: User, from_email_address: Any, **kwargs: Any) -> 
 
 @receiver(post_save, sender=User)
 def note_new_account(instance: User, created: bool, **kwargs: Any) -> None:
-    if created:
+    # An account that begins as a deleted one is nobody's (accounts/unconfirmed.py).
+    if created and instance.deleted_at is None:
         record_on_commit(Event.ACCOUNT_CREATED, account=instance, staff=instance.is_staff or None)
 
 

@@ -35,6 +35,14 @@ class Obstacle(NamedTuple):
         return self.total - len(self.shown)
 
 
+class Lost(NamedTuple):
+    """One thing that an account had when it was cleared: what became of it, and its name."""
+
+    what: str
+    name: str
+    is_key: bool = False
+
+
 class Consequence(NamedTuple):
     """One effect of a deactivation: a sentence, and the first few of the `total` things that it concerns."""
 

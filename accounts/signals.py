@@ -20,5 +20,6 @@ invitation_asked = Signal()
 account_deactivated = Signal()
 account_reactivated = Signal()
 # Sent, with `user` and `address`, inside the transaction in which an account is taken from whoever registered its email
-# in advance (accounts/unconfirmed.py). Receivers stop what works in the account's name, and return the names of it.
+# in advance (accounts/unconfirmed.py). Receivers end what the person never agreed to, and return a list of
+# `services.Lost`. `nobody` makes the deleted account to which things go that have to belong to some account.
 account_cleared = Signal()
