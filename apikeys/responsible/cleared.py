@@ -20,17 +20,18 @@ from common.outbox.enqueueing import enqueue
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import circumstances
 from projects.audit_log.recording import record
-from projects.models import Membership
+from projects.members.sole_owners import leave_projects_of_others
+from projects.models import Membership, Project
 from projects.permissions import Permission
 
-_PAUSED = Email(
+_CLEARED = Email(
     None,
-    "API keys paused",
+    "Account cleared",
     "The email of the account below was confirmed for the first time, by a person who was not signed in to it. "
-    "Somebody else may have used the account before. So it is not responsible for its API keys any more, and they were "
-    "paused. Requests using them are now rejected.",
+    "Somebody else may have used the account before. So it has left your projects, it is not responsible for its API "
+    "keys any more, and they were paused. Requests using them are now rejected.",
     "If programs still need these keys, take each of them over on its page once you know who uses it, then re-enable "
-    "it.",
+    "it. To have the person back, invite them.",
     section="",
     why="You get this email because you own these projects.",
 )
@@ -40,8 +41,8 @@ _WHY_PAUSED = (
 
 
 @receiver(account_cleared)
-def take_keys_away(user: User, address: str | None, nobody: Callable[[], User], **kwargs: Any) -> list[Lost]:
-    """Pauses the keys for which the account is responsible, and makes nobody responsible for them.
+def take_everything_away(user: User, address: str | None, nobody: Callable[[], User], **kwargs: Any) -> list[Lost]:
+    """Pauses the keys for which the account is responsible, makes nobody responsible for them, and leaves projects.
 
     Otherwise somebody else could re-enable them, and they would work in the name of a person who never agreed. An owner
     can take them over. A key of a project that the account has left has the name that the account knew.
@@ -51,15 +52,15 @@ def take_keys_away(user: User, address: str | None, nobody: Callable[[], User], 
     own = projects_of(user)
     paused = [key for key in keys if _pause(key, user, address)]
     _make_nobody_responsible(keys, user, nobody, address)
-    if paused:
-        who = circumstances(user, address, nobody=True)
-        to_tell = _by_owner(user, paused).items()
-        enqueue(
-            [email_about(user, _PAUSED, to=to, named=named, each="Key", who=who) for to, named in to_tell],
-            about=user.public_id,
-        )
+    left, lost = leave_projects_of_others(user, address)
+    who = circumstances(user, address, nobody=True)
+    told = _by_owner(left, paused).items()
+    enqueue(
+        [email_about(user, _CLEARED, to=to, named=named, each="Change", who=who) for to, named in told],
+        about=user.public_id,
+    )
     names = [name_of(key) if key.project_id in own else name_known_to(user, key) for key in keys]
-    return [Lost("Key paused", name, is_key=True) for name in names]
+    return [*(Lost("Key paused", name, is_key=True) for name in names), *lost]
 
 
 def _make_nobody_responsible(keys: list[ApiKey], user: User, nobody: Callable[[], User], address: str | None) -> None:
@@ -81,13 +82,17 @@ def _make_nobody_responsible(keys: list[ApiKey], user: User, nobody: Callable[[]
         )
 
 
-def _by_owner(user: User, paused: Collection[ApiKey]) -> dict[str, list[str]]:
-    """The names of the keys that each other owner is told of, by the owner's email address."""
-    owners = Membership.objects.active().that(Permission.OWN_PROJECT).exclude(user=user)
+def _by_owner(left: Collection[Project], paused: Collection[ApiKey]) -> dict[str, list[str]]:
+    """What each other owner is told of, by the owner's email address."""
+    changes = defaultdict[int, list[str]](list)
+    for project in left:
+        changes[project.pk].append(f"left {project.name}")
+    for key in paused:
+        changes[key.project_id].append(f"paused {name_of(key)}")
     found = defaultdict[str, list[str]](list)
-    of_projects = owners.filter(project__in={key.project_id for key in paused})
-    for email, project in of_projects.values_list("user__email", "project"):
-        found[email] += [name_of(key) for key in paused if key.project_id == project]
+    owners = Membership.objects.active().that(Permission.OWN_PROJECT).filter(project__in=changes)
+    for email, project in owners.order_by("pk").values_list("user__email", "project"):
+        found[email] += changes[project]
     return found
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.addresses import DELETED
 from accounts.models import User
 from accounts.services import SHOWN, Lost, Obstacle, Thing
-from accounts.signals import account_cleared, account_deleted, closing_begun, deletion_asked
+from accounts.signals import account_deleted, closing_begun, deletion_asked
 from projects.audit_kinds import MEMBER_LEFT
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import tell_of_several
@@ -51,35 +51,37 @@ def lock_projects_of(user: User, also: Project | None = None, **kwargs: Any) -> 
 
 @receiver(account_deleted)
 def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
-    _leave(user, Project.objects.of(user), address)
+    """One email to each owner of any of them."""
+    _, events = _leave(user, Project.objects.of(user), address)
+    tell_of_several(MEMBER_LEFT, events)
     Membership.objects.filter(user=user).delete()  # of deleted projects
     _forget_address(user)
 
 
-def _leave(user: User, projects: QuerySet[Project], address: str | None) -> list[Project]:
-    """Leaves the living projects, with an event each, and one email to each owner of any of them."""
+def _leave(user: User, projects: QuerySet[Project], address: str | None) -> tuple[list[Project], list[AuditEvent]]:
+    """Leaves the living projects, with an event each and without an email."""
     found = list(projects.order_by("pk"))
     left = [
         change_member(project=project, user=user, role=None, by=user, address=address, is_told=False)
         for project in found
     ]
-    tell_of_several(MEMBER_LEFT, [event for event in left if event])
-    return found
+    return found, [event for event in left if event]
 
 
-@receiver(account_cleared)
-def leave_projects_of_others(user: User, address: str | None, **kwargs: Any) -> list[Lost]:
-    """The person never agreed to be a member. A project that nobody else owns stays theirs, because otherwise nobody
+def leave_projects_of_others(user: User, address: str | None) -> tuple[list[Project], list[Lost]]:
+    """Of a cleared account: the projects that it left, of which the caller tells their owners, and words for all.
+
+    The person never agreed to be a member. A project that nobody else owns stays theirs, because otherwise nobody
     could manage or delete it; they read of it, and of its other members.
     """
     kept = list(projects_of_nobody_else(user).order_by("pk"))
-    left = _leave(user, Project.objects.of(user).exclude(pk__in=[project.pk for project in kept]), address)
+    left, _ = _leave(user, Project.objects.of(user).exclude(pk__in=[project.pk for project in kept]), address)
     found = [Lost("Project left", _named(project)) for project in left]
     for project in kept:
         others = project.memberships.exclude(user=user).select_related("user").order_by("pk")
         people = ", ".join(f"{member.user} ({Role(member.role).label.lower()})" for member in others) or "none"
         found.append(Lost("Project that only you own now", f"{_named(project)}. Other members: {people}"))
-    return found
+    return left, found
 
 
 def _named(project: Project) -> str:
