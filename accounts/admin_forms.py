@@ -22,7 +22,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
             field = self.fields[name]
             field.show_hidden_initial = carries or not self.is_bound
             if carries:
-                self._seen[name] = field.hidden_widget().value_from_datadict(self.data, {}, key)
+                self._seen[name] = field.hidden_widget().value_from_datadict(self.data, self.files, key)
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()

@@ -91,8 +91,8 @@ def _by_owner(left: Collection[Project], paused: Collection[ApiKey]) -> dict[str
         changes[key.project_id].append(f"paused {name_of(key)}")
     found = defaultdict[str, list[str]](list)
     owners = Membership.objects.active().that(Permission.OWN_PROJECT).filter(project__in=changes)
-    for email, project in owners.order_by("pk").values_list("user__email", "project"):
-        found[email] += changes[project]
+    for email, pk in owners.order_by("pk").values_list("user__email", "project"):
+        found[email] += changes[pk]
     return found
 
 
