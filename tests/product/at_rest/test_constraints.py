@@ -142,6 +142,7 @@ BROKEN = [
     ("auditevent_has_names_of_a_change", "", lambda: event_of_the_project(before="", after="B")),
     ("auditevent_has_names_of_a_change", "", lambda: event_of_a_member(before="A")),
     ("auditevent_has_names_of_a_change", "", lambda: event_of_a_member(after="B")),
+    ("auditevent_has_names_of_a_change", "", lambda: event_of_a_member(kind="member_changed", after="B")),
     ("auditevent_names_its_key", "", lambda: event_of_the_project(key=ApiKeyFactory())),
     ("keyuse_span_is_known", "", lambda: use(span="week")),
     ("keyuse_outcome_is_known", "", lambda: use(outcome="lost")),
