@@ -16,6 +16,7 @@ from accounts.addresses import canonical
 from accounts.models import User
 from accounts.sign_up import sign_up_policy
 from accounts.sign_up.first_password import is_unused
+from accounts.signals import closing_begun
 from accounts.single_sign_on import connections
 from accounts.single_sign_on.identities import Identity
 from accounts.single_sign_on.problems import Problem
@@ -125,6 +126,7 @@ def _connect_holder(request: HttpRequest, holder: User, identity: Identity) -> U
     if not _is_proven(identity) or is_administrator(holder):
         raise _sign_in_with_both(holder, identity)
     with transaction.atomic():
+        closing_begun.send(sender=User, user=holder)
         user = User.objects.select_for_update(no_key=True).get(pk=holder.pk)
         if not user.is_active or user.email != holder.email or is_administrator(user):
             raise Problem("changed_meanwhile", "You were not signed in", "The account was just changed. Try again.")

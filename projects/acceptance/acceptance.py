@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.signals import closing_begun
 from accounts.unconfirmed import confirm_and_clear, is_confirmed, must_be_cleared
 from common.gone import Gone
 from projects.invitations.models import Invitation
@@ -58,6 +59,8 @@ def accept(*, digest: bytes | None, by: User, own: OwnWays = NO_WAYS, address: s
     if found is None or digest is None:
         raise InvitationGone
     with transaction.atomic():
+        # The account may be cleared, and its projects are locked with this one, in one order.
+        closing_begun.send(sender=User, user=by, also=found.project)
         project = lock_project(found.project)
         invitation = lock_row(found)
         way = way_of(invitation, digest)

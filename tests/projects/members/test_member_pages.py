@@ -273,7 +273,9 @@ def test_an_owner_who_lost_the_right_meanwhile_changes_nothing(action, client, p
     """H5: the right is asked for again when the project is locked."""
     address = page(action, project, viewer)
     with before_the_lock(lambda: Membership.objects.filter(user=owner).update(role=Role.VIEWER)):
-        assert client.post(address, {"role": "owner"}).status_code == 404
+        answer = client.post(address, {"role": "owner"})
+    assert answer.status_code == 403
+    assert "Only owners of the project can invite people, change roles and remove members." in text(answer)
     assert role_of(project, viewer) == "viewer"
 
 
