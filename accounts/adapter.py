@@ -28,6 +28,7 @@ from accounts.sign_in.pending import ENDED
 from accounts.sign_in.recent_authentication import was_recent
 from accounts.sign_up import sign_up_policy
 from accounts.single_sign_on.connections import is_connected
+from accounts.unconfirmed import note_clearing
 from common.client_address import client_address, network_of
 from common.security_log import Event, record
 
@@ -145,8 +146,20 @@ class AccountAdapter(allauth_internals.AccountAdapter):
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        said = {"signed_out_elsewhere": were_sessions_ended(self.request), "has_password": ways.keeps_password(user)}
-        super().send_notification_mail(template_prefix, user, said | (context or {}), email)
+        """allauth tells of a changed email to any other address of the account, also to one that only waits for its
+        confirmation, and that anybody may have typed. Ours tells the address that was the account's.
+        """
+        context = context or {}
+        if template_prefix == "account/email/email_changed":
+            email = user.email_as_read
+            if not security_events.was_changed(user, context["to_email"]):
+                return
+            context = {**context, "from_email": email}
+        said = {
+            "signed_out_elsewhere": were_sessions_ended(self.request),
+            "password_page": ways.page_of_new_password(user),
+        }
+        super().send_notification_mail(template_prefix, user, said | context, email)
 
     def set_password(self, user: User, password: str) -> None:
         """Django ends the other sessions, but tells nobody. This method tells the person. It also ends links that were
@@ -191,6 +204,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Names a backend in the session that the previous release knows too. That release may run beside this one."""
+        note_clearing(request, user)
         user.backend = "django.contrib.auth.backends.ModelBackend"  # type: ignore[attr-defined]
         super().login(request, user)
 

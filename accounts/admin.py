@@ -24,6 +24,7 @@ from django.utils.safestring import SafeString
 
 from accounts import services
 from accounts.addresses import canonical, spellings
+from accounts.admin_forms import SeenForm
 from accounts.admin_login import admin_login
 from accounts.models import User
 from common.client_address import client_address
@@ -104,7 +105,7 @@ class UserCreationForm(AdminUserCreationForm):
         return email
 
 
-class UserEditForm(UserChangeForm):  # type: ignore[type-arg]
+class UserEditForm(SeenForm, UserChangeForm):  # type: ignore[type-arg]
     # Django's widget shows the beginnings of salt and hash; the page links to the reset instead.
     password = None  # type: ignore[assignment]
 

@@ -1,7 +1,7 @@
 """The admin's sign-in. Django's own page knows neither second factors nor the limit on failed sign-ins.
 
-allauth's page knows both. With SIGN_IN=oidc that page takes no passwords, and superusers have one of their own here,
-for the day when the provider is away.
+allauth's page knows both. With SIGN_IN=oidc that page takes no passwords, and administrators (superusers and
+staff) have one of their own here, for the day when the provider is away.
 """
 
 from collections.abc import Callable
@@ -15,23 +15,23 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
 
 from accounts.sign_in.forms import LoginForm
-from accounts.ways import has_passwords
+from accounts.ways import has_passwords, is_administrator
 
 
-class SuperuserLoginForm(LoginForm):
+class AdministratorLoginForm(LoginForm):
     def authenticated(self, credentials: dict[str, Any]) -> Any:
         """Everybody else gets the answer for a wrong password."""
         user = super().authenticated(credentials)
-        if not user.is_superuser:
+        if not is_administrator(user):
             raise get_adapter().validation_error("email_password_mismatch")
         return user
 
 
-class SuperuserLogin(LoginView):  # type: ignore[misc]  # allauth ships no types
-    template_name = "account/login_superuser.html"
+class AdministratorLogin(LoginView):  # type: ignore[misc]  # allauth ships no types
+    template_name = "account/login_administrator.html"
 
-    def get_form_class(self) -> type[SuperuserLoginForm]:
-        return SuperuserLoginForm
+    def get_form_class(self) -> type[AdministratorLoginForm]:
+        return AdministratorLoginForm
 
 
 def admin_login(theirs: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -44,7 +44,7 @@ def admin_login(theirs: Callable[..., HttpResponseBase]) -> Callable[..., HttpRe
         if has_passwords() or request.user.is_authenticated:
             answer: HttpResponseBase = secured(request, *args, **kwargs)
         else:
-            answer = SuperuserLogin.as_view()(request)
+            answer = AdministratorLogin.as_view()(request)
         return answer
 
     return view

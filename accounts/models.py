@@ -1,4 +1,4 @@
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
@@ -63,6 +63,9 @@ class User(AbstractUser):
     # The spelling before addresses had a canonical form; None if nothing was changed.
     former_email = models.EmailField(null=True, editable=False, db_index=True)
 
+    # The address with which the row was read; None for a row that was not read with it.
+    email_as_read: str | None = None
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
@@ -76,6 +79,12 @@ class User(AbstractUser):
     def __str__(self) -> str:
         """How pages, emails and commands name the account."""
         return f"A deleted account ({self.public_id})" if self.deleted_at else self.email
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        user = super().from_db(*args, **kwargs)
+        user.email_as_read = user.__dict__.get("email")
+        return user
 
     @property
     def with_name(self) -> str:

@@ -123,10 +123,15 @@ def note_confirmed_address(email_address: Any, **kwargs: Any) -> None:
     record(Event.EMAIL_CONFIRMED, account=email_address.user)
 
 
+def was_changed(user: User, email: str) -> bool:
+    """Whether the account had another address before this request made `email` its address."""
+    return user.email_as_read not in (None, "", email)
+
+
 @receiver(account_signals.email_changed)
-def note_changed_address(user: User, from_email_address: Any, **kwargs: Any) -> None:
-    """allauth also says so when a sign-up is confirmed. There is no earlier address then."""
-    if from_email_address is not None:
+def note_changed_address(user: User, to_email_address: Any, **kwargs: Any) -> None:
+    """allauth also says so when the account's own address is confirmed."""
+    if was_changed(user, to_email_address.email):
         record(Event.EMAIL_CHANGED, account=user)
 
 
@@ -135,7 +140,8 @@ def note_changed_address(user: User, from_email_address: Any, **kwargs: Any) -> 
 
 @receiver(post_save, sender=User)
 def note_new_account(instance: User, created: bool, **kwargs: Any) -> None:
-    if created:
+    # An account that begins as a deleted one is nobody's (accounts/unconfirmed.py).
+    if created and instance.deleted_at is None:
         record_on_commit(Event.ACCOUNT_CREATED, account=instance, staff=instance.is_staff or None)
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from accounts.models import User
-from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
+from accounts.signals import account_deactivated, account_reactivated, closing_begun, deactivation_asked
 
 # How many things a page lists of one kind.
 SHOWN = 20
@@ -33,6 +33,14 @@ class Obstacle(NamedTuple):
     @property
     def further(self) -> int:
         return self.total - len(self.shown)
+
+
+class Lost(NamedTuple):
+    """One thing that an account had when it was cleared: what became of it, and its name."""
+
+    what: str
+    name: str
+    is_key: bool = False
 
 
 class Consequence(NamedTuple):
@@ -68,6 +76,7 @@ def reactivate_account(*, user: User, by: User | None, address: str | None = Non
 
 def _switch(user: User, is_active: bool, signal: Signal, by: User | None, address: str | None) -> bool:
     with transaction.atomic():
+        closing_begun.send(sender=User, user=user)
         living = User.objects.filter(pk=user.pk, deleted_at=None)
         changed = bool(living.filter(is_active=not is_active).update(is_active=is_active))
         if changed:

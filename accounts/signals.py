@@ -6,9 +6,9 @@ deactivation_asked = Signal()
 # Sent, with `user`, for the page that deletes an account and again when it is deleted. Receivers return a list of
 # `services.Obstacle`: what hangs on the account and keeps it from being deleted.
 deletion_asked = Signal()
-# Sent, with `user`, at the beginning of the transaction that deletes an account. Receivers lock their rows on which
-# their answer to `deletion_asked` depends.
-deletion_begun = Signal()
+# Sent, with `user`, at the beginning of a transaction that deletes, deactivates or clears an account, before the
+# account is locked. Receivers lock the rows that changes by this person lock first, so that either comes first.
+closing_begun = Signal()
 # Sent, with `user` and `address`, inside that transaction, while the account still has its email. Receivers end what
 # the person had. An error in a receiver undoes everything.
 account_deleted = Signal()
@@ -20,5 +20,6 @@ invitation_asked = Signal()
 account_deactivated = Signal()
 account_reactivated = Signal()
 # Sent, with `user` and `address`, inside the transaction in which an account is taken from whoever registered its email
-# in advance (accounts/unconfirmed.py). Receivers stop what works in the account's name, and return the names of it.
+# in advance (accounts/unconfirmed.py). Receivers end what the person never agreed to, and return a list of
+# `services.Lost`. `nobody` makes the deleted account to which things go that have to belong to some account.
 account_cleared = Signal()

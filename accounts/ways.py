@@ -15,8 +15,10 @@ _OTHER_WAYS = {
     "account_confirm_login_code",
     "mfa_login_webauthn",
 }
-# Superusers keep a password, for the day when the provider is away.
-_OF_SUPERUSERS = {"account_reauthenticate", "account_change_password"}
+# Administrators keep a password, for the day when the provider is away.
+_OF_ADMINISTRATORS = {
+    *("account_reauthenticate", "account_change_password", "account_set_password", "well_known_change_password"),
+}
 
 
 def has_passwords() -> bool:
@@ -45,7 +47,7 @@ def is_closed(request: HttpRequest) -> bool:
     if match is None or match.app_name == "admin":
         return False
     name = str(match.url_name)
-    if has_passwords() or (name in _OF_SUPERUSERS and keeps_password(request.user)):
+    if has_passwords() or (name in _OF_ADMINISTRATORS and keeps_password(request.user)):
         return False
     if name == "account_login":
         return request.method not in {"GET", "HEAD"}
@@ -53,5 +55,34 @@ def is_closed(request: HttpRequest) -> bool:
 
 
 def keeps_password(user: Any) -> bool:
-    """Whether the person may use a password: everybody, or with SIGN_IN=oidc superusers alone."""
-    return has_passwords() or bool(user.is_authenticated and user.is_superuser)
+    """Whether the person may use a password: everybody, or with SIGN_IN=oidc administrators alone."""
+    return has_passwords() or bool(user.is_authenticated and is_administrator(user))
+
+
+def is_administrator(user: Any) -> bool:
+    """Superusers and staff. An address alone never opens or clears such an account: whoever can make a provider or a
+    mailbox name an address would get the admin.
+    """
+    return bool(user.is_superuser or user.is_staff)
+
+
+# Words that follow SIGN_IN. Pages, emails and commands take them from here.
+
+
+def first_factor(user: Any = None) -> str:
+    """What a second factor comes after; of the person, or of people in general."""
+    has_one = has_passwords() if user is None else keeps_password(user)
+    return "your password" if has_one else f"your {settings.OIDC_NAME} account"
+
+
+def in_words(text: str) -> str:
+    """Fills the slot {secure_account} of a text: what people do who fear that somebody else uses their account."""
+    action = "change your password" if has_passwords() else f"secure {first_factor()}"
+    return text.replace("{secure_account}", action)
+
+
+def page_of_new_password(user: Any) -> str:
+    """The URL's name of the page where the person gets another password; "" if they have none."""
+    if has_passwords():
+        return "account_reset_password"
+    return "account_change_password" if keeps_password(user) else ""

@@ -202,7 +202,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         changed = 0
         for key in keys:
             try:
-                if change(key=key, by=request.user, address=client_address(request)):
+                if change(key=key, by=request.user, address=client_address(request), needs_right=False):
                     changed += 1
                 elif key.is_reported:
                     self.message_user(request, f"{key} was reported as leaked and stays paused.", messages.WARNING)

@@ -4,7 +4,7 @@ from apikeys.bounds import bound_kinds  # noqa: F401  registers them
 from common.security_log import Event
 from projects.audit_log.kinds import NOBODY, Email, Kind, Subject, register
 
-CHECK_ACCOUNTS = "change your password and sign out your other sessions"
+CHECK_ACCOUNTS = "{secure_account} and sign out your other sessions"
 
 CREATED = register(
     Kind(
@@ -290,7 +290,7 @@ REPORTED = register(
             "API key reported as leaked",
             "An API key was reported as leaked, by someone who has its secret. The server has paused the key: "
             "requests using it are now rejected.",
-            "Create a new key, switch your programs to it, then delete this one.",
+            "Roll the key, switch your programs to the new one, then delete the old one.",
         ),
         has_source=True,
         by_anybody=True,

@@ -308,6 +308,11 @@ class ApiKey(models.Model):
         return not (self.is_deleted or self.is_paused or self.is_expired)
 
     @property
+    def needs_a_person(self) -> bool:
+        """Whether only the deactivated account of the person responsible keeps the key from working."""
+        return self.is_active and not self.responsible.is_active
+
+    @property
     def is_paused(self) -> bool:
         """Whether the key is paused and its pause has not ended by itself."""
         return self.state == KeyState.PAUSED and not _has_come(self.resumes_at)

@@ -129,7 +129,7 @@ REPORTED = Standing(
     badge="reported",
     icon="shield-exclamation",
     sentence="This key was reported as leaked.",
-    advice="Create a new key, switch your programs to it, then delete this one. Re-enable it only if you are sure that "
+    advice="Roll it, switch your programs to the new key, then delete this one. Re-enable it only if you are sure that "
     "nobody else has the secret.",
     # A program hears no more than that the key is paused: it may be the thief's.
     refusal=refusals.KEY_PAUSED,
@@ -142,7 +142,7 @@ CREATOR_DEACTIVATED = Standing(
     badge="reported",
     icon="no-symbol",
     sentence="Rejected: the account of the person responsible for it is deactivated.",
-    advice="Create a new key, or take this one over.",
+    advice="Take this key over, or roll it.",
     refusal=refusals.FORBIDDEN,
 )
 DELETED = Standing(

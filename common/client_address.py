@@ -67,4 +67,15 @@ def network_of(address: str | None) -> str:
     """
     if not address or ":" not in address:
         return address or ""
-    return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64))
+    return _cut(address, 64)
+
+
+def site_of(address: str | None) -> str:
+    """The network of a site: the /48 of an IPv6 address, because a site may have 65,536 networks (RFC 6177). Otherwise
+    the same as `network_of`.
+    """
+    return _cut(address, 48) if address and ":" in address else network_of(address)
+
+
+def _cut(address: str, bits: int) -> str:
+    return str(IPv6Address(int(IPv6Address(address)) >> (128 - bits) << (128 - bits)))

@@ -23,8 +23,8 @@ def in_words_or_never(at: datetime | None) -> str:
 
 
 def expires_on(at: datetime, now: datetime) -> str:
-    """What an expiry means: "Expires on 26 February 2027, 09:30 UTC, in 90 days"."""
-    return f"Expires on {in_words(at)}, {time_left(at - now)}"
+    """What an expiry means: "Expires on 26 February 2027, 09:30 UTC (in 90 days)"."""
+    return f"Expires on {in_words(at)} ({time_left(at - now)})"
 
 
 def time_left(left: timedelta) -> str:

@@ -15,16 +15,26 @@ from config.environment.variables import PRODUCTION, flag, log_level
 _SECRET = re.compile(r"([0-9A-Za-z]{4})[0-9A-Za-z]{22,}([0-9A-Za-z]{4})")
 # The address of an invitation is its secret, whatever a client makes of it.
 _INVITATION = re.compile(r"(?<!prj_[0-9A-Za-z]{16})(/invitations/)(?!accept/|ask/|switch-account/)[^/\s\"'?:]+")
+# The provider of single sign-on sends people back with a code in the query. No other page of ours takes these
+# parameters either, so a line never needs their values.
+_CALLBACK = re.compile(r"(/single-sign-on/callback/*)\?[^\s\"]*", re.IGNORECASE)
+_PARAMETER = re.compile(r"([?&](?:code|state|token|[a-z]+_token|session_state)=)[^&\s\"]+", re.IGNORECASE)
+
+
+def without_secret_query(address: str) -> str:
+    return _PARAMETER.sub(r"\1••••••••", _CALLBACK.sub(r"\1", address))
 
 
 def mask_secrets(logger: Any, method: str, line: str) -> str:
     """The last step, on the finished line, so that every part of the line passes through it."""
-    return _SECRET.sub(r"\1••••••••\2", _INVITATION.sub(r"\1••••••••", line))
+    return _SECRET.sub(r"\1••••••••\2", _INVITATION.sub(r"\1••••••••", without_secret_query(line)))
 
 
 def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if event.get("event") in {"request_started", "streaming_started", "streaming_finished"}:
         raise structlog.DropEvent
+    if isinstance(address := event.get("request"), str):
+        event["request"] = without_secret_query(address)
     # A page that waits for a key's first request asks again and again. Only the final answer is worth a line.
     if event.get("code") == 204 and str(event.get("request")).endswith("/first-request/"):
         raise structlog.DropEvent

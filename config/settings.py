@@ -253,6 +253,7 @@ ACCOUNT_RATE_LIMITS = {
     "single_sign_on": "30/m/ip",
     # "key" is the client's network.
     "single_sign_on_failed": "5/m/key",
+    "single_sign_on_failed_site": "20/m/key",
 }
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"

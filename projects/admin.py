@@ -13,12 +13,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.admin import ServiceAdmin, ViewOnlyAdmin, is_superuser
+from accounts.admin_forms import SeenForm
 from accounts.models import User
 from common.client_address import client_address
 from common.names import NameField
 from projects import invitation_admin  # noqa: F401  registers its page
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import FOUND_AT
+from projects.locks import lock_project
 from projects.members.memberships import change_member
 from projects.models import File, Membership, Project
 from projects.permissions import CREATORS_ROLE, Permission, Role, permissions_of, roles_that
@@ -28,7 +30,7 @@ OWNERS_SHOWN = 5
 Deletion = tuple[list[Any], dict[str, int], set[str], list[str]]
 
 
-class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at runtime
+class ProjectForm(SeenForm):
     name = NameField()
 
     class Meta:
@@ -36,7 +38,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         fields = ("name",)
 
 
-class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at runtime
+class MembershipForm(SeenForm):
     """A membership keeps its person and its project. Only the role changes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -87,11 +89,17 @@ class ActiveOwnerFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=Project.objects.without_active_owner()) if self.value() else queryset
 
 
-def _change_member(request: HttpRequest, project: Project, user: User, role: str | None) -> bool:
-    """Raises ValidationError if a service, or the rule for staff with single permissions, refuses the change."""
+def _change_member(request: HttpRequest, project: Project, user: User, role: str | None, seen: str = "") -> bool:
+    """Raises ValidationError if a service, or the rule for staff with single permissions, refuses the change; or if the
+    person has another role than `seen` by now, or is no member any more. Called in a transaction.
+    """
     if user == request.user and not is_superuser(request):
         raise ValidationError(
             "You cannot change your own membership here. Ask a superuser to do it.", code="own_membership"
+        )
+    if seen and not lock_project(project).memberships.filter(user=user, role=seen).exists():
+        raise ValidationError(
+            f"Somebody changed the role of {user} in the meantime, or removed them.", code="changed_meanwhile"
         )
     return bool(
         change_member(
@@ -102,6 +110,11 @@ def _change_member(request: HttpRequest, project: Project, user: User, role: str
             address=client_address(request),
         )
     )
+
+
+def _delete(request: HttpRequest, project: Project) -> None:
+    by: Any = request.user
+    delete_project(project=project, by=by, address=client_address(request), needs_right=False)
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -186,20 +199,22 @@ class ProjectAdmin(ServiceAdmin):
             name=obj.name,
             by=request.user,  # type: ignore[arg-type]
             address=client_address(request),
+            needs_right=False,
         )
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """New owners come first, so that the former last one can go in the same form."""
         formset.save(commit=False)
+        seen = {one.instance.pk: one.initial.get("role", "") for one in formset.initial_forms}
         given = [*formset.new_objects, *(row for row, _ in formset.changed_objects)]
         # Accounts are locked in one order.
         for row in sorted(given, key=lambda row: (Permission.OWN_PROJECT not in permissions_of(row.role), row.user_id)):
-            _change_member(request, row.project, row.user, row.role)
+            _change_member(request, row.project, row.user, row.role, seen.get(row.pk, ""))
         for row in formset.deleted_objects:
             _change_member(request, row.project, row.user, None)
 
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
-        delete_project(project=obj, by=request.user, address=client_address(request))  # type: ignore[arg-type]
+        _delete(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
         for project in queryset:
@@ -240,7 +255,7 @@ class MembershipAdmin(ServiceAdmin):
         return super().has_delete_permission(request, obj) and (obj is None or _is_alive(obj.project))
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        _change_member(request, obj.project, obj.user, obj.role)
+        _change_member(request, obj.project, obj.user, obj.role, form.initial.get("role", "") if change else "")
         # The admin goes on to the row's page.
         obj.pk = obj.project.memberships.get(user=obj.user).pk
 

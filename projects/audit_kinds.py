@@ -16,14 +16,14 @@ def _email_about_a_member(subject: str, what: str, undo: str) -> Email:
         f"If you did not expect this, {undo}",
         section="",
         why="You get this email because you are this person, or because you own the project.",
-        to_member="If you did not expect this, change your password and sign out your other sessions, and ask an "
+        to_member="If you did not expect this, {secure_account} and sign out your other sessions, and ask an "
         "administrator of this server to undo it.",
         links_members=True,
     )
 
 
 _CHECK_ACCOUNT = (
-    "on the project's Members page. If nobody whom you trust did it, also change your password and sign out your other "
+    "on the project's Members page. If nobody whom you trust did it, also {secure_account} and sign out your other "
     "sessions."
 )
 _REMOVE = f"remove the person {_CHECK_ACCOUNT}"

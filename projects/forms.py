@@ -4,6 +4,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import QueryDict
+from django.utils.html import format_html
 
 from common.names import MAX_LENGTH, NameField, has_hidden_characters
 from projects.models import Membership
@@ -86,7 +87,7 @@ class ConfirmNameForm(PageForm):
     def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.name = name
-        self.fields["confirmation"].label = f"Type {name} to confirm"
+        self.fields["confirmation"].label = format_html("Type <code>{}</code> to confirm", name)
 
     def clean_confirmation(self) -> str:
         typed: str = self.cleaned_data["confirmation"]

@@ -3,10 +3,18 @@ from collections.abc import Iterable
 from accounts.models import User
 from common.gone import Gone
 from projects.models import Project
+from projects.permissions import Permission, reason
 
 
 class ProjectGone(Gone):
     """The project was deleted in the meantime."""
+
+
+class NoLongerAllowed(Gone):
+    """The person who makes a change lost the right to it while their request waited for its turn.
+
+    Its words are the reason to show; "" for a person who is no member any more, and so gets the answer of a stranger.
+    """
 
 
 def lock_project(project: Project) -> Project:
@@ -19,6 +27,25 @@ def lock_project(project: Project) -> Project:
     if locked is None:
         raise ProjectGone
     return locked
+
+
+def lock_for(project: Project, *, by: User | None, can: Permission) -> Project:
+    """What `lock_project` returns, for a change that `by` may make only with the right `can`. It is asked for again.
+
+    Who removes, demotes, deactivates or deletes a person locks the project, too: either the change comes first, or
+    `by` has lost the right. None stands for an operator. Raises ProjectGone and NoLongerAllowed.
+    """
+    project = lock_project(project)
+    if by is not None:
+        refuse_without_right(project, by, can)
+    return project
+
+
+def refuse_without_right(project: Project, user: User, can: Permission) -> None:
+    """Raises NoLongerAllowed. Called in a transaction in which the membership cannot change."""
+    members = project.memberships.active()
+    if not members.that(can).filter(user=user).exists():
+        raise NoLongerAllowed(reason(can) if members.filter(user=user).exists() else "")
 
 
 def lock_users(pks: Iterable[int]) -> None:

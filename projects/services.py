@@ -13,7 +13,7 @@ from common.plurals import counted
 from projects import audit_kinds
 from projects.audit_log.recording import record
 from projects.files.storage import delete_bytes_on_commit
-from projects.locks import lock_users
+from projects.locks import NoLongerAllowed, ProjectGone, lock_for, lock_users, refuse_without_right
 from projects.members.memberships import change_member
 from projects.members.owned_projects import refuse_another_project
 from projects.models import Membership, Project
@@ -30,11 +30,14 @@ def create_project(
     """A new project of `owner`; the same one again for a form that is submitted twice.
 
     Raises ValidationError if the name breaks the rule of `clean_name`, if this form created a project of another name
-    or one that was deleted since, or at one of the account's limits.
+    or one that was deleted since, or at one of the account's limits; and NoLongerAllowed for an account that was
+    deleted or deactivated in the meantime.
     """
     name = clean_name(name)
     with transaction.atomic():
         lock_users([owner.pk])
+        if not User.objects.filter(pk=owner.pk, is_active=True, deleted_at=None).exists():
+            raise NoLongerAllowed
         if form_token and (project := Project.objects.filter(created_by=owner, form_token=form_token).first()):
             if project.deleted_at:
                 raise ValidationError(
@@ -65,18 +68,20 @@ def _refuse_too_many_deleted(owner: User) -> None:
         )
 
 
-def rename_project(*, project: Project, name: str, by: User, address: str | None = None) -> bool:
-    """Leaves an event with both names. False if nothing changed: the same name again, or a deleted project.
+def rename_project(
+    *, project: Project, name: str, by: User, address: str | None = None, needs_right: bool = True
+) -> bool:
+    """Leaves an event with both names. False for the same name again.
 
-    Raises ValidationError if the name breaks the rule of `clean_name`.
+    Without `needs_right`, `by` is staff in the admin. Raises ValidationError if the name breaks the rule of
+    `clean_name`, NoLongerAllowed and ProjectGone.
     """
     project.name = clean_name(name)
     with transaction.atomic():
-        living = Project.objects.alive().filter(pk=project.pk)
-        before = living.select_for_update(no_key=True).values_list("name", flat=True).first()
-        if before is None or before == project.name:
+        before = lock_for(project, by=by if needs_right else None, can=Permission.MANAGE_PROJECT).name
+        if before == project.name:
             return False
-        living.update(name=project.name)
+        Project.objects.filter(pk=project.pk).update(name=project.name)
         record(audit_kinds.PROJECT_RENAMED, project=project, by=by, address=address, before=before, after=project.name)
     return True
 
@@ -85,11 +90,13 @@ def choose_mails(*, project: Project, by: User, choice: Mapping[str, bool], addr
     """Which emails about the project's keys `by` gets; it is each member's own choice. A change is an event.
 
     `choice` says for each of MAIL_KINDS whether it is on. A change is dated, so that audit_log/owner_emails.py knows of
-    which events the member was told. Members whose role gets no emails have no choice.
+    which events the member was told. Members whose role gets no emails have no choice: raises NoLongerAllowed.
     """
     with transaction.atomic():
         told = Membership.objects.that(Permission.GET_MAILS).select_for_update()
         member = told.filter(project=project, user=by).first()
+        if member is None:
+            refuse_without_right(project, by, Permission.GET_MAILS)
         if member is None or all(getattr(member, f"mail_{kind}") == choice[kind] for kind in MAIL_KINDS):
             return
         before = _switched_on(member)
@@ -113,11 +120,17 @@ def _switched_on(member: Membership) -> str:
     return ", ".join(kind for kind in MAIL_KINDS if getattr(member, f"mail_{kind}")) or "none"
 
 
-def delete_project(*, project: Project, by: User | None, address: str | None = None) -> None:
-    """Ends the project, its keys and its files at once, for good. Deleting it twice is quiet success."""
+def delete_project(*, project: Project, by: User | None, address: str | None = None, needs_right: bool = True) -> None:
+    """Ends the project, its keys and its files at once, for good. Deleting it twice is quiet success.
+
+    Without `needs_right`, `by` is staff in the admin. Raises NoLongerAllowed.
+    """
     with transaction.atomic():
-        if not Project.objects.alive().filter(pk=project.pk).update(deleted_at=timezone.now()):
+        try:
+            lock_for(project, by=by if needs_right else None, can=Permission.MANAGE_PROJECT)
+        except ProjectGone:
             return
+        Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now())
         for file in project.files.all():
             delete_bytes_on_commit(file)
         project.files.all().delete()

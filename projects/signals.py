@@ -11,3 +11,6 @@ member_changed = Signal()
 # Sent, with `project` and `user`, by the page that asks whether to leave. Receivers answer with the names of the things
 # for which the person is responsible in the project.
 leaving_asked = Signal()
+
+# Sent, with `project`, by the page that asks whether to delete it. Receivers answer with what ends, in words.
+deleting_asked = Signal()

@@ -1,3 +1,6 @@
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
@@ -17,6 +20,7 @@ from projects.access import get_project
 from projects.forms import ConfirmNameForm, MailsForm, ProjectForm, list_choice
 from projects.models import Membership, Project
 from projects.permissions import Permission
+from projects.signals import deleting_asked
 
 PAGE_SIZE = 20
 CHOOSE_AGAIN = "choose again, then press Save"
@@ -122,6 +126,13 @@ def delete_project(request: PageRequest, project_id: str) -> HttpResponse:
         services.delete_project(project=project, by=request.user, address=client_address(request))
         announce(request, f"Deleted {project.name}. Requests using its keys are now rejected.")
         return redirect("projects:list")
-    context = {"project": project, "delete_form": form, "in_dialog": bool(request.htmx)}
+    context = {"project": project, "delete_form": form, "in_dialog": bool(request.htmx), "ends": _what_ends(project)}
     template = "projects/delete_form.html" if request.htmx else "projects/delete.html"
     return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+def _what_ends(project: Project) -> list[str]:
+    """What a project has, in words, before it is deleted."""
+    answers: list[tuple[Any, Any]] = deleting_asked.send(sender=Project, project=project)
+    files = [counted(project.files.count(), "file")] if settings.BRAND.shows_files else []
+    return [*(words for _, words in answers), *files, counted(project.memberships.count(), "member")]

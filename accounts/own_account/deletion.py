@@ -17,7 +17,7 @@ from accounts.addresses import DELETED
 from accounts.models import User
 from accounts.services import Obstacle
 from accounts.sessions.session_list import end_sessions
-from accounts.signals import account_deleted, deletion_asked, deletion_begun
+from accounts.signals import account_deleted, closing_begun, deletion_asked
 from common.outbox.enqueueing import enqueue, withdraw
 from common.security_log import Event, record_on_commit
 
@@ -47,7 +47,7 @@ def delete_account(*, user: User, address: str | None = None) -> None:
     """
     with transaction.atomic():
         # Projects before accounts, as everywhere.
-        deletion_begun.send(sender=User, user=user)
+        closing_begun.send(sender=User, user=user)
         superusers = User.objects.filter(is_superuser=True) if user.is_superuser else User.objects.none()
         locked = (superusers | User.objects.filter(pk=user.pk)).select_for_update().order_by("pk")
         user = next(one for one in locked if one.pk == user.pk)

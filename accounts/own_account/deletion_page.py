@@ -5,6 +5,7 @@ from django.contrib.auth import logout
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
 from accounts.addresses import canonical_or_none
@@ -20,13 +21,15 @@ class ConfirmAddressForm(forms.Form):
     """Asks the person to type the account's address before the account is deleted for good."""
 
     confirmation = forms.CharField(
-        required=False, max_length=254, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+        required=False,
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "delete-%s", **kwargs})
         self.email = user.email
-        self.fields["confirmation"].label = f"Type {self.email} to confirm"
+        self.fields["confirmation"].label = format_html("Type <code>{}</code> to confirm", self.email)
 
     def clean_confirmation(self) -> str:
         typed: str = self.cleaned_data["confirmation"].strip()

@@ -24,7 +24,7 @@ from accounts.sessions.session_list import end_sessions_after_change
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from accounts.single_sign_on.identities import Identity
 from accounts.single_sign_on.problems import Problem
-from accounts.ways import has_passwords, has_single_sign_on, only_with_provider
+from accounts.ways import has_single_sign_on, keeps_password, only_with_provider
 from common.security_log import Event, record_on_commit
 
 _PAGE = "single_sign_on_connections"
@@ -150,7 +150,7 @@ def disconnect(request: PageRequest) -> HttpResponse:
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=request.user.pk)
         if issuer == settings.OIDC_ISSUER and not _has_other_way(user):
-            first = " Set a password first." if has_passwords() else ""
+            first = " Set a password first." if keeps_password(user) else ""
             messages.warning(request, f"This is your only way to sign in.{first}")
             return redirect(_PAGE)
         rows = SocialAccount.objects.filter(user=user, provider=issuer)
@@ -164,4 +164,4 @@ def disconnect(request: PageRequest) -> HttpResponse:
 
 
 def _has_other_way(user: User) -> bool:
-    return has_passwords() and bool(user.has_usable_password())
+    return keeps_password(user) and bool(user.has_usable_password())

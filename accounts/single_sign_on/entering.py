@@ -16,13 +16,14 @@ from accounts.addresses import canonical
 from accounts.models import User
 from accounts.sign_up import sign_up_policy
 from accounts.sign_up.first_password import is_unused
+from accounts.signals import closing_begun
 from accounts.single_sign_on import connections
 from accounts.single_sign_on.identities import Identity
 from accounts.single_sign_on.problems import Problem
 from accounts.unconfirmed import confirm_and_clear, is_confirmed, say_what_was_paused
-from accounts.ways import has_passwords
+from accounts.ways import has_passwords, is_administrator
 from common.client_address import client_address
-from common.security_log import Event
+from common.security_log import Event, record_on_commit
 
 
 def enter(request: HttpRequest, identity: Identity, back_to: str) -> HttpResponse:
@@ -30,7 +31,7 @@ def enter(request: HttpRequest, identity: Identity, back_to: str) -> HttpRespons
 
     Raises Problem.
     """
-    user = connections.user_of(identity)
+    user = _followed(connections.user_of(identity), identity)
     is_new = is_claim = False
     if user is None:
         address = _address_of(identity)
@@ -65,6 +66,52 @@ def _no_account(reason: str, text: str) -> Problem:
     return Problem(reason, "No account was created", f"{text} Ask an administrator.")
 
 
+# An account that waits for its first confirmation
+
+
+def _followed(user: User | None, identity: Identity) -> User | None:
+    """The account of the subject, with the address that the provider names today if nobody ever confirmed another.
+
+    Otherwise an address that was wrong at the first visit would lock the person out, because the code goes there. None
+    if another account has today's address: the subject is a stranger then, as before its first visit.
+    """
+    if user is None or not _may_follow(user) or not identity.address:
+        return user
+    address = _address_of(identity)
+    if address == user.email and not _is_proven(identity):
+        return user
+    _refuse_unless_allowed(address)
+    try:
+        with transaction.atomic():
+            user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+            if not _may_follow(user):
+                return user
+            holder = User.objects.having(address)
+            if holder is not None and holder.pk != user.pk:
+                connections.drop_all_except(user, set())
+                return None
+            _follow(user, address, identity)
+    except IntegrityError:
+        raise _just_created() from None
+    return user
+
+
+def _may_follow(user: User) -> bool:
+    """Only an account that the provider's word alone has made, and that nobody can use before a code is entered."""
+    if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory" or user.has_usable_password() or is_administrator(user):
+        return False
+    return user.is_active and not EmailAddress.objects.filter(user=user, verified=True).exists()
+
+
+def _follow(user: User, address: str, identity: Identity) -> None:
+    if address != user.email:
+        record_on_commit(Event.EMAIL_CHANGED, account=user)
+    user.email = address
+    user.save(update_fields=["email"])
+    EmailAddress.objects.filter(user=user).delete()
+    EmailAddress.objects.create(user=user, email=address, primary=True, verified=_is_proven(identity))
+
+
 # An account that has the address
 
 
@@ -76,11 +123,12 @@ def _connect_holder(request: HttpRequest, holder: User, identity: Identity) -> U
     """
     if not holder.is_active:
         return holder  # the sign-in answers that it is inactive
-    if not _is_proven(identity):
-        raise _sign_in_with_both(holder)
+    if not _is_proven(identity) or is_administrator(holder):
+        raise _sign_in_with_both(holder, identity)
     with transaction.atomic():
+        closing_begun.send(sender=User, user=holder)
         user = User.objects.select_for_update(no_key=True).get(pk=holder.pk)
-        if not user.is_active or user.email != holder.email:
+        if not user.is_active or user.email != holder.email or is_administrator(user):
             raise Problem("changed_meanwhile", "You were not signed in", "The account was just changed. Try again.")
         if not is_confirmed(user):
             # The provider has verified the address.
@@ -93,15 +141,15 @@ def _connect_holder(request: HttpRequest, holder: User, identity: Identity) -> U
 def _claim(holder: User, identity: Identity) -> bool:
     """Whether the account waits for its owner. Its address is then to be confirmed by a code.
 
-    Somebody else may have registered the address in advance, or an operator prepared the account. A superuser has a
-    password, and connects the account.
+    Somebody else may have registered the address in advance, or an operator prepared the account. An administrator has
+    a password, and connects the account.
     """
     if not settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED or _is_proven(identity):
         return False
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=holder.pk)
         is_prepared = is_unused(user) and not connections.has_any(user)
-        if user.email != holder.email or not user.is_active or user.is_superuser:
+        if user.email != holder.email or not user.is_active or is_administrator(user):
             return False
         if is_confirmed(user) and not is_prepared:
             return False
@@ -115,19 +163,24 @@ def _is_proven(identity: Identity) -> bool:
     return bool(settings.OIDC_TRUST_EMAIL and identity.is_address_verified)
 
 
-def _sign_in_with_both(holder: User) -> Problem:
+def _sign_in_with_both(holder: User, identity: Identity) -> Problem:
     name = settings.OIDC_NAME
-    if has_passwords():
-        text = (
-            f"An account with your email exists, and it is not connected with {name} yet. Sign in with its password "
-            f"once. Then choose “Connect {name}” on your account's page. If you never had a password, choose “Forgot "
-            "your password?” on the sign-in page."
-        )
-    else:
-        text = f"An account with your email exists, and it is not connected with {name}. Ask an administrator."
+    text = f"An account with your email exists, and it is not connected with {name} yet. {_first_step(identity)}"
     problem = Problem("not_connected", f"Connect {name} first", text)
-    problem.event, problem.account = Event.SINGLE_SIGN_ON_REFUSED, holder
+    problem.event, problem.account, problem.offers_admin = Event.SINGLE_SIGN_ON_REFUSED, holder, True
     return problem
+
+
+def _first_step(identity: Identity) -> str:
+    """Tells an administrator's account from others only to the person of whom the provider says that it is theirs."""
+    connect = f"Then choose “Connect {settings.OIDC_NAME}” on your account's page."
+    if _is_proven(identity):
+        first = "It is an administrator's account, and an email alone never opens one. Sign in with its password."
+        return f"{first} {connect}"
+    if has_passwords():
+        forgotten = "If you do not know it or never had one, choose “Forgot your password?” on the sign-in page."
+        return f"Sign in with its password once. {connect} {forgotten}"
+    return f"Ask an administrator. If you are one, sign in as an administrator. {connect}"
 
 
 # A new account
@@ -135,10 +188,7 @@ def _sign_in_with_both(holder: User) -> Problem:
 
 def _sign_up(address: str, identity: Identity) -> User:
     """The new account. Its address is confirmed only if the operator trusts the provider's addresses."""
-    if refused := sign_up_policy.refusal(address):
-        problem = Problem("not_allowed", "No account was created", refused)
-        problem.event = Event.SIGN_UP_REFUSED
-        raise problem
+    _refuse_unless_allowed(address)
     try:
         with transaction.atomic():
             user = User.objects.create_user(address)
@@ -146,5 +196,16 @@ def _sign_up(address: str, identity: Identity) -> User:
             connections.insert(user, identity)
     except IntegrityError:
         # Somebody else took the address or the connection at the same moment: the same person, who clicked twice.
-        raise Problem("twice", "You were not signed in", "The account was just created. Try again.") from None
+        raise _just_created() from None
     return user
+
+
+def _refuse_unless_allowed(address: str) -> None:
+    if refused := sign_up_policy.refusal(address):
+        problem = Problem("not_allowed", "No account was created", refused)
+        problem.event = Event.SIGN_UP_REFUSED
+        raise problem
+
+
+def _just_created() -> Problem:
+    return Problem("twice", "You were not signed in", "The account was just created. Try again.")

@@ -6,6 +6,7 @@ allauth checks neither the nonce nor the signature of a token that comes from th
 import hmac
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import jwt
@@ -16,7 +17,11 @@ from accounts.single_sign_on.problems import Refused
 ALGORITHMS = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 # How far the provider's clock may differ from ours.
 LEEWAY_SECONDS = 60
-LONGEST_SUBJECT = 191  # the column's length
+# When a person signed in at the provider decides whether they may copy a key, so less is allowed there.
+AUTH_TIME_LEEWAY_SECONDS = 10
+LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, 2
+# The length of the column that holds the subject.
+_LONGEST_ID = 191
 
 Keys = Callable[[bool], list[dict[str, Any]]]
 
@@ -38,10 +43,19 @@ def claims_of(token: Any, *, keys: Keys, issuer: str, client_id: str, nonce: str
     return claims
 
 
+def id_of(subject: str) -> str:
+    """The subject as it is stored: itself, or a digest if the column is too short for it. Subjects are ASCII, so none
+    looks like a digest.
+    """
+    return subject if len(subject) <= _LONGEST_ID else f"sha256§{sha256(subject.encode()).hexdigest()}"
+
+
 def authenticated_at(claims: dict[str, Any]) -> float:
-    """When the person last proved to the provider who they are; 0 if the provider does not say, or says nonsense."""
+    """When the person last proved to the provider who they are; 0 if the provider does not say, or says nonsense. Never
+    later than now.
+    """
     found, now = claims.get("auth_time"), time.time()
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found <= now + LEEWAY_SECONDS:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found <= now + AUTH_TIME_LEEWAY_SECONDS:
         return 0.0
     return min(float(found), now)
 
@@ -55,20 +69,31 @@ def _signed(token: Any, keys: Keys, issuer: str, client_id: str) -> dict[str, An
         key = _key(header, algorithm, keys(False)) or _key(header, algorithm, keys(True))
         if key is None:
             raise Refused("unknown_key")
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            key,
-            algorithms=[algorithm],
-            issuer=issuer,
-            audience=client_id,
-            leeway=LEEWAY_SECONDS,
-            options={"require": ["iss", "sub", "aud", "exp", "iat"]},
-        )
-        return claims
+        try:
+            return _decoded(token, key, algorithm, issuer, client_id)
+        except jwt.InvalidSignatureError:
+            # The provider may have replaced the key under the same name.
+            newer = _key(header, algorithm, keys(True))
+            if newer is None:
+                raise
+            return _decoded(token, newer, algorithm, issuer, client_id)
     except jwt.PyJWTError as error:
         raise Refused(type(error).__name__) from error
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Refused("malformed") from error
+
+
+def _decoded(token: Any, key: jwt.PyJWK, algorithm: str, issuer: str, client_id: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key,
+        algorithms=[algorithm],
+        issuer=issuer,
+        audience=client_id,
+        leeway=LEEWAY_SECONDS,
+        options={"require": ["iss", "sub", "aud", "exp", "iat"]},
+    )
+    return claims
 
 
 def _key(header: dict[str, Any], algorithm: str, listed: list[dict[str, Any]]) -> jwt.PyJWK | None:

@@ -14,12 +14,19 @@ from accounts.allauth_internals import consume
 from accounts.single_sign_on import discovery, id_tokens
 from accounts.single_sign_on.allauth_provider import Visit, token_request
 from accounts.single_sign_on.conversation import Conversation, slot_for_code
-from accounts.single_sign_on.problems import Refused, TooManyFailures, Unavailable, cancelled
-from common.client_address import client_address, network_of
+from accounts.single_sign_on.problems import (
+    Problem,
+    Refused,
+    TooManyFailures,
+    Unavailable,
+    cancelled,
+    not_signed_in_there,
+)
+from common.client_address import client_address, network_of, site_of
 
-# Exchanges of codes that failed, counted for each network of clients. Strangers can make up codes without end, and each
-# one holds a slot until the provider has answered.
-_FAILED = "single_sign_on_failed"
+# Exchanges of codes that failed, counted for each network of clients and for each site. Strangers can make up codes
+# without end, and each one holds a slot until the provider has answered.
+_FAILED, _FAILED_AT_SITE = "single_sign_on_failed", "single_sign_on_failed_site"
 
 
 class Identity(NamedTuple):
@@ -42,12 +49,14 @@ def turn(request: HttpRequest) -> Iterator[None]:
 
 
 def _check_failures(request: HttpRequest) -> None:
-    if seconds := rate_limits.seconds_to_wait(request, _FAILED, _network(request)):
+    if seconds := max(rate_limits.seconds_to_wait(request, action, key) for action, key in _counters(request).items()):
         raise TooManyFailures(seconds)
 
 
-def _network(request: HttpRequest) -> str:
-    return network_of(client_address(request)) or "none"
+def _counters(request: HttpRequest) -> dict[str, str]:
+    """The limits that a failure counts for, and for whom."""
+    address = client_address(request)
+    return {_FAILED: network_of(address) or "none", _FAILED_AT_SITE: site_of(address) or "none"}
 
 
 def identity_of(request: HttpRequest, visit: Visit) -> Identity:
@@ -56,7 +65,8 @@ def identity_of(request: HttpRequest, visit: Visit) -> Identity:
     try:
         return _exchanged(code, visit)
     except (Refused, Unavailable):
-        consume(request, _FAILED, key=_network(request), on_get=True)
+        for action, key in _counters(request).items():
+            consume(request, action, key=key, on_get=True)
         raise
 
 
@@ -74,7 +84,7 @@ def _exchanged(code: str, visit: Visit) -> Identity:
     about = claims if "email" in claims or not found.userinfo else _userinfo(said, found, access_token, claims)
     return Identity(
         issuer=settings.OIDC_ISSUER,
-        subject=claims["sub"],
+        subject=id_tokens.id_of(claims["sub"]),
         address=_address(about.get("email")),
         is_address_verified=about.get("email_verified") is True,  # a boolean (OpenID Connect Core 1.0, 5.1)
         authenticated_at=id_tokens.authenticated_at(claims),
@@ -88,7 +98,7 @@ def _address(email: Any) -> str:
 
 def _code(request: HttpRequest) -> str:
     if error := request.GET.get("error"):
-        raise cancelled() if error == "access_denied" else Refused(f"error_{_known(error)}")
+        raise _problem_of(error)
     # A provider that says who it is has to be ours (RFC 9207).
     if not hmac.compare_digest(request.GET.get("iss", settings.OIDC_ISSUER).encode(), settings.OIDC_ISSUER.encode()):
         raise Refused("issuer_of_answer")
@@ -96,6 +106,15 @@ def _code(request: HttpRequest) -> str:
     if not code:
         raise Refused("no_code")
     return code
+
+
+def _problem_of(error: str) -> Problem:
+    """For an error instead of a code (RFC 6749, 4.1.2.1; OpenID Connect Core 1.0, 3.1.2.6)."""
+    if error == "access_denied":
+        return cancelled()
+    if error in {"server_error", "temporarily_unavailable"}:
+        return Unavailable(f"error_{error}")
+    return not_signed_in_there(f"error_{_known(error)}")
 
 
 def _known(error: Any) -> str:

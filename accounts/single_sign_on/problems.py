@@ -15,6 +15,7 @@ class Problem(Exception):
 
     `retry_seconds` is when to try again; 0 if nothing says so. With `keeps_visit`, nothing was used up, and a reload of
     the page goes on.
+    `offers_admin`: administrators can sign in another way, so the page leads to it where nobody else has a password.
     `event` is the line of the security log, if it is not that of the visit's purpose; `account` is whom it is about.
     """
 
@@ -22,6 +23,7 @@ class Problem(Exception):
         super().__init__(reason)
         self.reason, self.title, self.text, self.status = reason, title, text, status
         self.retry_seconds, self.keeps_visit = 0, False
+        self.offers_admin = status == HTTPStatus.SERVICE_UNAVAILABLE
         self.event: Event | None = None
         self.account: Any = None
 
@@ -71,6 +73,12 @@ def not_begun_here() -> Problem:
 def cancelled() -> Problem:
     text = f"You left {settings.OIDC_NAME} before it was done. Nothing was changed."
     return Problem("cancelled", "Cancelled", text, HTTPStatus.OK)
+
+
+def not_signed_in_there(reason: str) -> Problem:
+    """The provider sent the person back with an error, for example because they have to sign in there first."""
+    text = f"{settings.OIDC_NAME} did not sign you in. Try again. If this happens again, ask an administrator."
+    return Problem(reason, f"Not signed in at {settings.OIDC_NAME}", text)
 
 
 def page(request: HttpRequest, problem: Problem, back_to: str = "") -> HttpResponse:

@@ -33,7 +33,7 @@ from accounts.single_sign_on.allauth_provider import (
 )
 from accounts.single_sign_on.conversation import Conversation
 from accounts.single_sign_on.entering import enter
-from accounts.single_sign_on.id_tokens import LEEWAY_SECONDS
+from accounts.single_sign_on.id_tokens import AUTH_TIME_LEEWAY_SECONDS
 from accounts.single_sign_on.identities import Identity, identity_of, turn
 from accounts.single_sign_on.problems import Problem, not_begun_here, page
 from accounts.ways import only_with_provider
@@ -99,13 +99,10 @@ def _visit(request: HttpRequest, purpose: str, back_to: str, **parameters: Any) 
 @only_with_provider
 @require_GET
 def come_back(request: HttpRequest) -> HttpResponse:
-    """The provider's answer, once for each visit. Its code stays out of the log."""
+    """The provider's answer, once for each visit."""
     visit = None
-    query = request.GET
-    request.META["QUERY_STRING"] = ""
-    request.GET = query
     try:
-        if not has_state(request, query.get("state", "")):
+        if not has_state(request, request.GET.get("state", "")):
             raise not_begun_here()
         with turn(request):
             visit = take_visit(request)
@@ -136,7 +133,7 @@ def _confirmed(request: PageRequest, visit: Visit, identity: Identity) -> HttpRe
     """A provider that did not ask again, or does not say when it asked, confirms nothing."""
     if connections.user_of(identity) != request.user:
         raise _not_confirmed("another_person", f"You chose another account at {settings.OIDC_NAME}.")
-    if identity.authenticated_at < visit.began_at - LEEWAY_SECONDS:
+    if identity.authenticated_at < visit.began_at - AUTH_TIME_LEEWAY_SECONDS:
         raise _not_confirmed("auth_time", f"{settings.OIDC_NAME} did not ask you to sign in again.")
     forget_suspended_form(request)
     request.leads_to = visit.back_to  # type: ignore[attr-defined]

@@ -50,10 +50,16 @@ def comes_back_to_invitation(context: Context) -> bool:
 
 @register.simple_tag(takes_context=True)
 def ways_in(context: Context) -> dict[str, Any]:
-    """`passwords`: whether this page may speak of passwords. `provider`: the name of single sign-on, or ""."""
+    """`passwords`: whether this page may speak of passwords. `can_reset`: whether an email resets a forgotten one.
+    `first_factor`: what a second factor comes after. `provider`: the name of single sign-on, or "".
+    """
     user = context.get("user")
-    has_passwords = ways.has_passwords() if user is None else ways.keeps_password(user)
-    return {"passwords": has_passwords, "provider": settings.OIDC_NAME if ways.has_single_sign_on() else ""}
+    return {
+        "passwords": ways.has_passwords() if user is None else ways.keeps_password(user),
+        "can_reset": ways.has_passwords(),
+        "first_factor": ways.first_factor(user),
+        "provider": settings.OIDC_NAME if ways.has_single_sign_on() else "",
+    }
 
 
 @register.filter

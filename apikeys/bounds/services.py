@@ -9,8 +9,9 @@ from apikeys.bounds.rules import check_limits, check_restrictions
 from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from projects.audit_log.recording import record
-from projects.locks import lock_project
+from projects.locks import lock_for, lock_project
 from projects.models import Project
+from projects.permissions import Permission
 
 
 class RestrictionsChanged(Exception):
@@ -28,9 +29,10 @@ def restrict_key(
     """Sets what the key may do. It holds for the next check. False if the key has these restrictions already.
 
     `seen` is what the person saw. Raises RestrictionsChanged if the key has something else by now, ValidationError for
-    what is not allowed, and KeyGone if the key was deleted.
+    what is not allowed, KeyGone if the key was deleted, ProjectGone if its project was, and NoLongerAllowed.
     """
     with transaction.atomic():
+        lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         row = ApiKey.objects.alive().select_for_update(of=("self",)).filter(pk=key.pk).first()
         if row is None:
             raise KeyGone
@@ -61,7 +63,8 @@ def _record(row: ApiKey, before: Restrictions, after: Restrictions, by: User | N
 def limit_project(*, project: Project, limits: Limits, by: User | None, address: str | None = None) -> bool:
     """Sets the limits of all keys of the project together. False if the project has these limits already.
 
-    Raises ValidationError for limits that are not allowed, and ProjectGone if the project was deleted.
+    Only operators and staff call it, so no member's right is asked for. Raises ValidationError for limits that are not
+    allowed, and ProjectGone if the project was deleted.
     """
     check_limits(limits)
     with transaction.atomic():

@@ -128,11 +128,12 @@ def _best(sample: SampleProject) -> str:
 
 @sensitive_variables()
 def _create_key(sample: SampleKey, project: Project, people: _People, now: datetime) -> DemoKey:
-    by = people.former if sample.former else people.owner
+    by = people.owner
+    responsible = people.former if sample.former else people.owner
     # Some servers give every key an end. The sample keys are older than that.
     end = timezone.now() + timedelta(days=settings.MAX_KEY_DAYS) if settings.MAX_KEY_DAYS else None
     key, secret = create_key(project=project, name=sample.name, by=by, expires_at=end)
-    fields: dict[str, object] = {"created_at": now - sample.age}
+    fields: dict[str, object] = {"created_at": now - sample.age, "responsible": responsible}
     if sample.used is not None:
         fields |= {"last_used_at": now - sample.used, "last_used_address": _SERVER}
     fields |= _rehearsed(sample, key, by, now) | _changed(sample, DemoKey(key, secret), by, now)
@@ -150,7 +151,7 @@ def _create_key(sample: SampleKey, project: Project, people: _People, now: datet
             key=key,
             kind=happened.kind.code,
             before=happened.before,
-            by=None if happened.kind.by_anybody else by,
+            by=None if happened.kind.by_anybody else responsible,
             at=now - happened.ago,
             address=None if happened.kind in _DONE_BY_TIME else _address(number),
         )

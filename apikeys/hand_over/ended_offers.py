@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.dispatch import receiver
 
 from accounts.models import User
+from accounts.services import Lost
 from accounts.signals import account_cleared, account_deactivated, account_deleted
 from apikeys import audit_kinds
 from apikeys.hand_over.models import KeyOffer
@@ -26,10 +27,13 @@ def end_offers_of_account(user: User, by: User | None, address: str | None, **kw
 
 
 @receiver(account_cleared)
-def end_offers_of_cleared_account(user: User, address: str | None, **kwargs: Any) -> list[str]:
-    """They were made by, or meant for, whoever used the account before. No key stops with them."""
-    end_offers(Q(to=user) | Q(by=user), by=user, address=address)
-    return []
+def end_offers_of_cleared_account(user: User, address: str | None, **kwargs: Any) -> list[Lost]:
+    """They were made by, or meant for, whoever used the account before."""
+    which = Q(to=user) | Q(by=user)
+    offers = KeyOffer.objects.filter(which).select_related("key__project", "to").order_by("pk")
+    ended = [Lost("Offer of a key ended", f"{one.key.name} in {one.key.project.name}, to {one.to}") for one in offers]
+    end_offers(which, by=user, address=address)
+    return ended
 
 
 @receiver(account_deleted)

@@ -12,7 +12,7 @@ from projects.models import Project
 _OFFERED = Email(
     None,
     "API key offered to you",
-    "An owner of a project asks you to become responsible for an API key. If you accept, the key works in your name: "
+    "An owner of a project asks you to become responsible for an API key. If you accept, the key is in your name: "
     "programs that check it read your address, and it stops working if your account is deactivated. Nothing changes "
     "until you accept.",
     "If you do not know the key or the person, press Decline.",

@@ -19,9 +19,10 @@ from apikeys.models import ApiKey
 from common import outages
 from common.key_ring import VaultUnavailable
 from projects.audit_log.owner_emails import circumstances
-from projects.locks import lock_project
+from projects.locks import lock_for
 from projects.members.memberships import MemberGone, manage_member
 from projects.models import Project
+from projects.permissions import Permission
 
 
 class Who(NamedTuple):
@@ -41,7 +42,7 @@ def remove_member(
     submitted twice. Raises ValidationError if the project would lose its last owner, NoLongerAllowed and ProjectGone.
     """
     with transaction.atomic():
-        project = lock_project(project)
+        project = lock_for(project, by=who.by, can=Permission.MANAGE_MEMBERS)
         _lock_keys(project, choices)
         removal = None
         with suppress(MemberGone):

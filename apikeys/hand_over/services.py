@@ -18,7 +18,7 @@ from apikeys.hand_over.offer_emails import tell_of_offer
 from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from projects.audit_log.recording import record
-from projects.locks import lock_project, lock_users
+from projects.locks import lock_for, lock_project, lock_users
 from projects.models import Project
 from projects.permissions import Permission, reason
 
@@ -27,33 +27,37 @@ class OfferGone(Exception):
     """The offer was accepted, declined or withdrawn in the meantime, or is an offer to somebody else."""
 
 
+@transaction.atomic
 def take_over(*, key: ApiKey, by: User, address: str | None = None) -> bool:
     """Makes an owner responsible for the key. False if they are already.
 
-    Raises ValidationError if the person may not hand keys over, KeyGone and ProjectGone.
+    Raises NoLongerAllowed if the person may not hand keys over, KeyGone and ProjectGone.
     """
-    return _hand_over(key=key, to=by, can=Permission.HAND_OVER_KEYS, by=by, address=address)
+    project = lock_for(key.project, by=by, can=Permission.HAND_OVER_KEYS)
+    return _hand_over(key, project, to=by, by=by, address=address)
 
 
+@transaction.atomic
 def hand_over(*, key: ApiKey, to: User, by: User | None, address: str | None = None) -> bool:
     """An operator makes an active member who may manage keys responsible for the key, without asking them.
 
-    Returns and raises what `take_over` does.
+    Returns what `take_over` does. Raises ValidationError if `to` may not manage keys, KeyGone and ProjectGone.
     """
-    return _hand_over(key=key, to=to, can=Permission.MANAGE_KEYS, by=by, address=address)
+    project = lock_project(key.project)
+    _refuse_unable(project, to, Permission.MANAGE_KEYS)
+    return _hand_over(key, project, to=to, by=by, address=address)
 
 
 @transaction.atomic
 def offer(*, key: ApiKey, to: User, by: User, address: str | None = None) -> bool:
     """Offers the key to a member who may manage keys. They get an email. False if the key is offered to them already.
 
-    An offer to somebody else ends. Raises ValidationError if one of the two may not do this, or if `to` is responsible
+    An offer to somebody else ends. Raises NoLongerAllowed; ValidationError if `to` may not manage keys, is responsible
     already or is the person who offers; KeyGone and ProjectGone.
     """
-    project = lock_project(key.project)
+    project = lock_for(key.project, by=by, can=Permission.HAND_OVER_KEYS)
     # A deactivation that comes later ends the offer, because it waits for this lock.
     lock_users([to.pk, by.pk])
-    _refuse_unable(project, by, Permission.HAND_OVER_KEYS)
     _refuse_unable(project, to, Permission.MANAGE_KEYS)
     row = _lock(key)
     if to in (row.responsible, by):
@@ -74,12 +78,11 @@ def offer(*, key: ApiKey, to: User, by: User, address: str | None = None) -> boo
 def accept(*, offer: KeyOffer, by: User, address: str | None = None) -> None:
     """Makes the person to whom the key was offered responsible for it.
 
-    Raises OfferGone, also if the person who offered it may not hand keys over any more; ValidationError if `by` may not
-    manage keys any more; KeyGone and ProjectGone.
+    Raises OfferGone, also if the person who offered it may not hand keys over any more; NoLongerAllowed, KeyGone and
+    ProjectGone.
     """
-    project = lock_project(offer.key.project)
+    project = lock_for(offer.key.project, by=by, can=Permission.MANAGE_KEYS)
     lock_users([by.pk, offer.by_id])
-    _refuse_unable(project, by, Permission.MANAGE_KEYS)
     if not _may(project, offer.by, Permission.HAND_OVER_KEYS):
         raise OfferGone
     row = _lock(offer.key)
@@ -90,8 +93,8 @@ def accept(*, offer: KeyOffer, by: User, address: str | None = None) -> None:
 
 @transaction.atomic
 def decline(*, offer: KeyOffer, by: User, address: str | None = None) -> None:
-    """Ends the offer, by the person to whom the key was offered. Raises OfferGone, KeyGone and ProjectGone."""
-    project = lock_project(offer.key.project)
+    """Ends the offer, by the person to whom the key was offered. Raises what `withdraw` raises."""
+    project = lock_for(offer.key.project, by=by, can=Permission.MANAGE_KEYS)
     row = _lock(offer.key)
     _end(offer, to=by)
     record(audit_kinds.OFFER_DECLINED, project=project, key=row, by=by, address=address)
@@ -99,9 +102,8 @@ def decline(*, offer: KeyOffer, by: User, address: str | None = None) -> None:
 
 @transaction.atomic
 def withdraw(*, offer: KeyOffer, by: User, address: str | None = None) -> None:
-    """Ends the offer, by an owner. Raises OfferGone, ValidationError without the right, KeyGone and ProjectGone."""
-    project = lock_project(offer.key.project)
-    _refuse_unable(project, by, Permission.HAND_OVER_KEYS)
+    """Ends the offer, by an owner. Raises OfferGone, NoLongerAllowed, KeyGone and ProjectGone."""
+    project = lock_for(offer.key.project, by=by, can=Permission.HAND_OVER_KEYS)
     _withdraw(offer, _lock(offer.key), project, by, address)
 
 
@@ -115,10 +117,8 @@ def _end(offer: KeyOffer, *, to: User) -> None:
         raise OfferGone
 
 
-@transaction.atomic
-def _hand_over(*, key: ApiKey, to: User, can: Permission, **who: Any) -> bool:
-    project = lock_project(key.project)
-    _refuse_unable(project, to, can)
+def _hand_over(key: ApiKey, project: Project, *, to: User, **who: Any) -> bool:
+    """Called in the transaction that has locked the project."""
     row = _lock(key)
     changed = row.responsible != to
     if changed:

@@ -17,6 +17,8 @@ from common.instants import in_words, in_words_or_never
 from common.names import clean_note
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record
+from projects.locks import lock_for
+from projects.permissions import Permission
 
 # The longest pause that is a rehearsal of the key's deletion.
 REHEARSAL = timedelta(hours=1)
@@ -38,22 +40,34 @@ class EndOfPause(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of a key's state, and who makes it."""
+    """A change of a key's state, and who makes it. Without `needs_right`, `by` is staff in the admin, or caused it."""
 
     key: ApiKey
     by: User | None
     address: str | None
     now: datetime
+    needs_right: bool = True
 
     def make(self, before: Q, kind: Kind, fields: dict[str, object], until: str = "") -> bool:
-        """Whether the key matched `before` and now has `fields`; then an event is recorded."""
+        """Whether the key matched `before` and now has `fields`; then an event is recorded.
+
+        Raises NoLongerAllowed and ProjectGone.
+        """
         with transaction.atomic():
+            if self.needs_right:
+                ask_again(self.key, self.by)
             write_down_end_of_pause(self.key, self.now)
             changed = bool(ApiKey.objects.filter(before, pk=self.key.pk).update(**fields))
             if changed:
                 record(kind, key=self.key, by=self.by, address=self.address, before=until)
         self.key.refresh_from_db()
         return changed
+
+
+def ask_again(key: ApiKey, by: User | None) -> None:
+    """Locks the key's project, before the key, for a change by a person. Raises NoLongerAllowed and ProjectGone."""
+    if by is not None:
+        lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
 
 
 def paused(now: datetime, reason: str = "") -> dict[str, object]:
@@ -90,12 +104,18 @@ def write_down_end_of_pause(key: ApiKey, now: datetime) -> bool:
 
 
 def pause_key(
-    *, key: ApiKey, by: User | None, address: str | None = None, until: datetime | None = None, note: str = ""
+    *,
+    key: ApiKey,
+    by: User | None,
+    address: str | None = None,
+    until: datetime | None = None,
+    note: str = "",
+    needs_right: bool = True,
 ) -> bool:
     """Stops the key, reversibly; with `until`, until that instant. A pause of at most REHEARSAL is a rehearsal.
 
     False if the key was paused already, or its end has come. Raises KeyGone if it was deleted, and ValidationError for
-    an `until` that is over or too far ahead.
+    an `until` that is over or too far ahead. See `Change` for `needs_right`, and for what else is raised.
     """
     now = timezone.now()
     fields = paused(now) | {"resumes_at": until, "pause_note": clean_note(note)}
@@ -105,7 +125,7 @@ def pause_key(
             fields |= {"rehearsal_began_at": now, "rehearsal_ended_at": None}
     works = Q(state=KeyState.ACTIVE) & (Q(expires_at=None) | Q(expires_at__gt=now))
     kind = audit_kinds.PAUSED_UNTIL if until else audit_kinds.PAUSED
-    changed = Change(key, by, address, now).make(works, kind, fields, in_words(until) if until else "")
+    changed = Change(key, by, address, now, needs_right).make(works, kind, fields, in_words(until) if until else "")
     if key.is_deleted:
         raise KeyGone
     return changed
@@ -119,6 +139,7 @@ def change_end_of_pause(
     address: str | None = None,
     seen: datetime | None = None,
     seen_end: EndOfPause | None = None,
+    needs_right: bool = True,
 ) -> bool:
     """Keeps a paused key paused, or gives its pause another end. It is no rehearsal from then on.
 
@@ -131,6 +152,8 @@ def change_end_of_pause(
     if until:
         check_instant(until, now)
     with transaction.atomic():
+        if needs_right:
+            ask_again(key, by)
         write_down_end_of_pause(key, now)
         row = ApiKey.objects.select_for_update().get(pk=key.pk)
         changed = (
@@ -169,20 +192,21 @@ def resume_key(
     address: str | None = None,
     although_reported: bool = False,
     seen: datetime | None = None,
+    needs_right: bool = True,
 ) -> bool:
     """Lets a paused key work again. False if it was not paused, or is reported as leaked and has to stay paused;
     raises KeyGone if it was deleted, and PausedAgain if `seen`, the beginning of the pause that the person saw, is not
     the one of its pause.
 
     `although_reported` means that the person has seen the report and has just confirmed who they are. All owners then
-    get an email.
+    get an email. See `Change` for `needs_right`, and for what else is raised.
     """
     now = timezone.now()
     fields = _resumed(now)
     paused, reported = Q(state=KeyState.PAUSED), Q(pause_reason=PauseReason.REPORTED)
     if seen:
         paused &= Q(paused_at=seen)
-    change = Change(key, by, address, now)
+    change = Change(key, by, address, now, needs_right)
     changed = change.make(paused & ~reported, audit_kinds.RESUMED, fields)
     if although_reported and not changed:
         changed = change.make(paused & reported, audit_kinds.RESUMED_REPORTED, fields)

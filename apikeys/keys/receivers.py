@@ -5,12 +5,14 @@ from django.dispatch import receiver
 from accounts.models import User
 from apikeys.audit_kinds import CHECK_ACCOUNTS
 from apikeys.keys.services import delete_keys_of
+from apikeys.usage.figures import Period, totals
 from apikeys.usage.models import KeyCaller, KeyUse, ProjectUse
+from common.plurals import counted
 from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import tell_of_deleted_project
 from projects.models import Project
 from projects.permissions import Permission, one_who
-from projects.signals import leaving_asked, project_deleted
+from projects.signals import deleting_asked, leaving_asked, project_deleted
 
 _PROJECT_DELETED = Email(
     "deleted",
@@ -41,3 +43,11 @@ def delete_keys_of_project(project: Project, by: User | None, address: str | Non
 def name_keys_of(project: Project, user: User, **kwargs: Any) -> list[str]:
     """The living keys for which the person is responsible."""
     return list(project.api_keys.alive().filter(responsible=user).order_by("name", "pk").values_list("name", flat=True))
+
+
+@receiver(deleting_asked)
+def count_keys_of(project: Project, **kwargs: Any) -> str:
+    """The living keys, and their requests of the last 24 hours."""
+    keys = list(project.api_keys.alive().values_list("pk", flat=True))
+    requests = sum(calls.all for calls in totals(keys, Period.DAY).values())
+    return f"{counted(len(keys), 'API key')} ({counted(requests, 'request')} in the last 24 hours)"

@@ -1,13 +1,16 @@
 """Whether a project stores the secrets of its keys."""
 
+from datetime import datetime
+
 from django.db import transaction
 
 from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.models import ApiKey
 from projects.audit_log.recording import record
-from projects.locks import lock_project
+from projects.locks import lock_for
 from projects.models import Project
+from projects.permissions import Permission
 
 
 class SecretsStored(Exception):
@@ -15,8 +18,8 @@ class SecretsStored(Exception):
 
 
 def _choose_show_once(project: Project, show_once: bool, by: User | None, address: str | None) -> None:
-    """Records an event if this changes the project. Raises ProjectGone if the project was deleted."""
-    lock_project(project)
+    """Records an event if this changes the project. Raises ProjectGone and NoLongerAllowed."""
+    lock_for(project, by=by, can=Permission.MANAGE_PROJECT)
     if not Project.objects.filter(pk=project.pk, show_once=not show_once).update(show_once=show_once):
         return
     kind = audit_kinds.SHOWN_ONCE if show_once else audit_kinds.SHOWN_AGAIN
@@ -28,7 +31,7 @@ def show_secrets_once(
 ) -> int:
     """From now on secrets are shown only at creation. Destroys the stored secrets for good, and returns their number.
 
-    Raises ProjectGone if the project was deleted, and SecretsStored if there are stored secrets but not `may_destroy`.
+    Raises ProjectGone, NoLongerAllowed, and SecretsStored if there are stored secrets but not `may_destroy`.
     """
     with transaction.atomic():
         _choose_show_once(project, True, by, address)
@@ -42,10 +45,15 @@ def show_secrets_once(
     return len(keys)
 
 
+def destroyed_at(key: ApiKey) -> datetime | None:
+    """When the stored secret of a key was destroyed, by Stop storing secrets; None if it was not."""
+    return key.events.filter(kind=audit_kinds.FORGOTTEN.code).values_list("at", flat=True).first()
+
+
 def keep_secrets(*, project: Project, by: User | None, address: str | None = None) -> None:
     """Secrets of keys that are created from now on are stored. All owners get an email.
 
-    Raises ProjectGone if the project was deleted.
+    Raises ProjectGone and NoLongerAllowed.
     """
     with transaction.atomic():
         _choose_show_once(project, False, by, address)

@@ -39,8 +39,9 @@ from common.instants import in_words
 from common.names import clean_name
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record, record_for_keys
-from projects.locks import lock_project
+from projects.locks import lock_for
 from projects.models import Project
+from projects.permissions import Permission
 
 
 class NewKey(NamedTuple):
@@ -110,12 +111,12 @@ def create_key(
 
     Raises ValidationError for a name that breaks the rule or is taken, for an end or restrictions that are not allowed,
     or at one of the project's limits; ShownOnce for the second submission where secrets are shown once; ProjectGone if
-    the project was deleted; VaultUnavailable without a key ring.
+    the project was deleted; NoLongerAllowed; VaultUnavailable without a key ring.
     """
     name = clean_name(name)
     end = {"expires_at": expires_at, "end_reason": EndReason.CHOSEN if expires_at else ""}
     with transaction.atomic():
-        project = lock_project(project)
+        project = lock_for(project, by=by, can=Permission.MANAGE_KEYS)
         is_same = lambda key: _refuse_other_fields(key, name, expires_at, restrictions)  # noqa: E731
         if before := key_of_form(project, form_token, is_same):
             return before
@@ -145,11 +146,12 @@ def rename_key(*, key: ApiKey, name: str, by: User | None, address: str | None =
     """Gives the key another name. False if it has that name already.
 
     `seen` is the name that the person saw. Raises NameChanged if the key has another one by now, ValidationError for
-    a name that breaks the rule or is taken, KeyGone if the key was deleted, and ProjectGone if the project was.
+    a name that breaks the rule or is taken, KeyGone if the key was deleted, ProjectGone if the project was, and
+    NoLongerAllowed.
     """
     name = clean_name(name)
     with transaction.atomic():
-        project = lock_project(key.project)
+        project = lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         creation_limits.refuse_taken(name, project, besides=key.pk)
         before = project.api_keys.values_list("name", flat=True).get(pk=key.pk)
         if seen is not None and before not in (seen, name):
@@ -179,7 +181,7 @@ def _deleted() -> dict[str, object]:
 
 
 def delete_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
-    """Stops the key for good and destroys its ciphertext. False if it was deleted already."""
+    """Stops the key for good and destroys its ciphertext. False if it was deleted already. Raises NoLongerAllowed."""
     change = Change(key, by, address, timezone.now())
     with transaction.atomic():
         deleted = change.make(~Q(state=KeyState.DELETED), audit_kinds.DELETED, _deleted())
@@ -236,6 +238,7 @@ def _decrypt(key: ApiKey) -> str:
 @sensitive_variables()
 def _read_secret(key: ApiKey, kind: Kind, by: User, address: str | None) -> str:
     with transaction.atomic():
+        lock_for(key.project, by=by, can=Permission.READ_SECRETS)
         # Locked, so that no secret is returned after the answer to a deletion.
         row = ApiKey.objects.alive().select_for_update(of=("self",)).select_related("project").filter(pk=key.pk).first()
         if row is None:
@@ -248,7 +251,7 @@ def _read_secret(key: ApiKey, kind: Kind, by: User, address: str | None) -> str:
 def copy_secret(*, key: ApiKey, by: User, address: str | None = None) -> str:
     """The secret, for the clipboard; records an event.
 
-    Raises KeyGone, ShownOnce, VaultUnavailable or CiphertextRefused.
+    Raises KeyGone, ShownOnce, VaultUnavailable, CiphertextRefused, NoLongerAllowed or ProjectGone.
     """
     return _read_secret(key, audit_kinds.COPIED, by, address)
 

@@ -11,14 +11,15 @@ from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
 from apikeys.keys.key_errors import KeyGone
-from apikeys.keys.pausing import NOTHING_REFUSED, write_down_end_of_pause
+from apikeys.keys.pausing import NOTHING_REFUSED, ask_again, write_down_end_of_pause
 from apikeys.keys.services import rename_key
 from apikeys.lifetimes.models import Notice
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
 from common.instants import in_words_or_never
 from projects.audit_log.recording import record
-from projects.locks import lock_project
+from projects.locks import lock_for
+from projects.permissions import Permission
 
 
 class HasExpired(Exception):
@@ -49,10 +50,10 @@ def change_end(
     A key whose end has come works again; `may_revive` means that the person has just confirmed who they are. `seen` is
     the end that the person saw. Raises EndChanged if the key has another one by now, HasExpired without `may_revive`,
     ValidationError for an end that is not allowed or a project at its limit of keys, KeyGone if the key was deleted,
-    and ProjectGone if the project was.
+    ProjectGone if the project was, and NoLongerAllowed.
     """
     with transaction.atomic():
-        project = lock_project(key.project)
+        project = lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         row = lock_key(key)
         if seen and row.expires_at != seen.expires_at:
             raise EndChanged
@@ -115,8 +116,12 @@ def edit_key(
 
 
 def end_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
-    """Stops the key now. It can be given another end later. False if its end has come already; raises KeyGone."""
+    """Stops the key now. It can be given another end later. False if its end has come already.
+
+    Raises KeyGone, ProjectGone and NoLongerAllowed.
+    """
     with transaction.atomic():
+        ask_again(key, by)
         row = lock_key(key)
         if row.is_expired:
             return False

@@ -23,8 +23,9 @@ from apikeys.standing import EndReason, KeyState
 from common.instants import in_words_or_never
 from common.names import MAX_LENGTH, without_hidden_characters
 from projects.audit_log.recording import record
-from projects.locks import lock_project
+from projects.locks import lock_for
 from projects.models import Project
+from projects.permissions import Permission
 
 
 class Overlap(StrEnum):
@@ -68,11 +69,11 @@ def roll_key(
 
     Without `is_told`, the caller has one email sent about several new keys. Raises ValidationError for a key that has
     ended or is being rolled, at one of the project's limits, or for a form
-    that was used for something else; KeyGone if the key was deleted; ShownOnce, ProjectGone and VaultUnavailable as
-    `create_key` does.
+    that was used for something else; KeyGone if the key was deleted; ShownOnce, ProjectGone, NoLongerAllowed and
+    VaultUnavailable as `create_key` does.
     """
     with transaction.atomic():
-        project = lock_project(key.project)
+        project = lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         if same := key_of_form(project, form_token, lambda new: _refuse_another_roll(key, overlap, new)):
             return same
         row = lock_key(key)
@@ -215,10 +216,10 @@ def extend_overlap(*, key: ApiKey, seen: datetime, by: User | None, address: str
     """Gives an old key 24 more hours. A key that ends when it is quiet still does, and counts from now.
 
     `seen` is the end that the person saw. False if the key has another end by now. Raises HasExpired, KeyGone,
-    ProjectGone, and ValidationError for an end that is not allowed.
+    ProjectGone, NoLongerAllowed, and ValidationError for an end that is not allowed.
     """
     with transaction.atomic():
-        lock_project(key.project)
+        lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         row = lock_key(key)
         if row.is_expired:
             raise HasExpired

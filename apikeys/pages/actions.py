@@ -129,7 +129,7 @@ def show_once(request: PageRequest, project: Project, new: services.NewKey, said
 def shown_before(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The form was submitted before, or an old page asks for a secret that is not stored."""
     if request.htmx:
-        warn(request, f"{key.name} exists already. Its secret was shown once. If you lost it, create another key.")
+        warn(request, f"{key.name} exists already. Its secret was shown once. If you lost it, roll the key.")
         return keys_section(request, project) if wants_partial(request) else go_back(request, project)
     return render(request, "apikeys/secret.html", rights(project) | {"key": key}, status=409)
 
@@ -200,7 +200,7 @@ def _secret_for_script(request: PageRequest, key: ApiKey, read: services.ReadSec
     except KeyGone:
         return JsonResponse({"message": f"{key.name} was deleted in the meantime. Reload the page."}, status=410)
     except ShownOnce:
-        message = f"The secret of {key.name} was shown once and is not stored. If you lost it, create a new key."
+        message = f"The secret of {key.name} is not stored. If you lost it, roll the key."
         return JsonResponse({"message": message}, status=409)
     except (vault.VaultUnavailable, vault.CiphertextRefused) as error:
         outages.explain(error)

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from apikeys.pages import charts
 from apikeys.pages.charts import Chart, Label, Slot
+from apikeys.usage import figures
 from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
 from apikeys.usage.models import Span
 
@@ -31,7 +32,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def total(buckets: Sequence[Bucket]) -> Calls:
-    return Calls(sum(bucket.calls.allowed for bucket in buckets), sum(bucket.calls.refused for bucket in buckets))
+    return figures.total([bucket.calls for bucket in buckets])
 
 
 def share(part: int, whole: int) -> str:
@@ -110,6 +111,7 @@ def context(buckets: Sequence[Bucket], period: Period) -> dict[str, Any]:
         "refused_share": share(calls.refused, calls.all),
         "unit": "hour" if is_hourly(period) else "day",
         "since": when(buckets[0].starts_at, period),
+        "now_has_calls": buckets[-1].calls.all > 0,
     }
     if calls.all:
         found |= {

@@ -15,10 +15,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts import requests as form_requests
+from apikeys.keys.secret_storage import destroyed_at
 from apikeys.models import ApiKey
 from apikeys.standing import Standing
 from apikeys.usage.callers import Callers
-from apikeys.usage.figures import Calls
+from apikeys.usage.figures import Calls, total
 from common.instants import time_left
 from common.page_tags import moment, when
 from common.plurals import counted
@@ -26,9 +27,14 @@ from projects.permissions import Permission
 
 register = template.Library()
 
-_NEW_KEY = "Create a new key"
-_TAKE_OVER = "take this one over"
+# What an advice calls the pages that help, with the permission to use them.
+_WAYS_OUT = (
+    ("Take this key over", Permission.HAND_OVER_KEYS, "apikeys:hand_over"),
+    ("roll it", Permission.MANAGE_KEYS, "apikeys:roll"),
+    ("Roll it", Permission.MANAGE_KEYS, "apikeys:roll"),
+)
 _HEIGHT = 24
+_LEAST_HEIGHT = 3  # a single request beside a busy day is still seen
 _LISTED = 3  # addresses on one line
 _STEP = 4  # a day's width; main.css leaves the last quarter empty, so that each day is a bar
 
@@ -95,11 +101,13 @@ def people(key: ApiKey) -> str:
 
 @register.simple_tag
 def end_of(key: ApiKey) -> str:
-    """When a key ends, or ended: `26 February 2027, 09:30 UTC, in 90 days`, `Never`. It names the rule of quiet."""
+    """When a key ends, or ended: `26 February 2027, 09:30 UTC (in 90 days)`, `Never`. It names the rule of quiet."""
     at, now = key.expires_at, timezone.now()
     if at is None:
         return "Never"
-    return moment(at) if key.is_expired else format_html("{}, {}{}", moment(at), time_left(at - now), key.or_when_quiet)
+    return (
+        moment(at) if key.is_expired else format_html("{} ({}{})", moment(at), time_left(at - now), key.or_when_quiet)
+    )
 
 
 @register.filter
@@ -111,12 +119,19 @@ def left(at: datetime) -> str:
 @register.simple_tag(takes_context=True)
 def advice(context: dict[str, Any], standing: Standing, key: ApiKey) -> str:
     """What to do about a key; a person who may do it gets links to the forms. Takes `project` and `can`."""
-    project, text = context["project"], standing.advice
-    if Permission.MANAGE_KEYS in context["can"]:
-        text = _linked(text, _NEW_KEY, reverse("apikeys:create", args=[project.public_id]))
-    if Permission.HAND_OVER_KEYS in context["can"]:
-        text = _linked(text, _TAKE_OVER, reverse("apikeys:hand_over", args=[project.public_id, key.public_id]))
+    text = standing.advice
+    for words, permission, page in _WAYS_OUT:
+        if permission in context["can"]:
+            text = _linked(text, words, reverse(page, args=[context["project"].public_id, key.public_id]))
     return text
+
+
+@register.simple_tag
+def why_not_stored(key: ApiKey) -> str:
+    """What became of a secret that nobody can read."""
+    if at := destroyed_at(key):
+        return format_html("The secret was stored until {}. Then Stop storing secrets destroyed it.", moment(at))
+    return "The secret was shown once, when the key was created. It is not stored."
 
 
 def _linked(text: str, words: str, address: str) -> str:
@@ -133,18 +148,18 @@ def _linked(text: str, words: str, address: str) -> str:
 def today(day: datetime) -> SafeString:
     """The word, with the day of UTC as its tooltip. Every row of a list says it."""
     title = f"{day.day} {day:%B %Y} (UTC)"
-    return format_html('<time datetime="{}" title="{}">today</time>', day.date().isoformat(), title)
+    return format_html('<span title="{}">today</span>', title)
 
 
 @register.simple_tag
 def sparkline(days: Sequence[Calls]) -> SafeString:
     """A bar for each day's requests, the tallest as high as there is room; nothing where there was none."""
     numbers = [day.all for day in days]
-    month = Calls(sum(day.allowed for day in days), sum(day.refused for day in days))
+    month = total(days)
     most = max(numbers)
     if not most:
         return SafeString()
-    heights = [max(1, round(calls / most * _HEIGHT)) if calls else 0 for calls in numbers]
+    heights = [max(_LEAST_HEIGHT, round(calls / most * _HEIGHT)) if calls else 0 for calls in numbers]
     # The outline of all bars is the shortest path. Neighbours of one height are one step of it.
     steps = "".join(f"V{_HEIGHT - height}h{_STEP * len(list(run))}" for height, run in groupby(heights))
     return format_html(

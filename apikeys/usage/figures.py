@@ -49,6 +49,10 @@ class Calls(NamedTuple):
         return self.allowed + self.refused
 
 
+def total(each: Sequence[Calls]) -> Calls:
+    return Calls(sum(calls.allowed for calls in each), sum(calls.refused for calls in each))
+
+
 class Bucket(NamedTuple):
     """The requests of the hour or day that begins at `starts_at`."""
 
@@ -67,6 +71,10 @@ class KeyFigures(NamedTuple):
     @property
     def today(self) -> Calls:
         return self.days[-1]
+
+    @property
+    def month(self) -> Calls:
+        return total(self.days)
 
 
 def _floor(at: datetime, span: Span) -> datetime:

@@ -14,6 +14,10 @@ READABLE = 4.5
 # --on-accent, which is lighter than each of the light grounds, and darker than each of the dark ones.
 GROUNDS = {"light": ("#f7f8fa", "#ffffff", "#f1f3f6"), "dark": ("#0e1116", "#151a21", "#1b212a")}
 
+# --danger in static/css, the frame of a wrong field. A focus ring of a colour near to it would look like that frame.
+_DANGER = {"light": "#b3211f", "dark": "#ff908a"}
+_NEAR = 0.12  # a distance in OKLab, whose grey has 0 and whose strongest colours have about 0.3
+
 _HEX = re.compile(r"#(?:[0-9A-Fa-f]{3}){1,2}")
 # Each halving doubles the precision.
 _HALVINGS = 8
@@ -34,11 +38,19 @@ class Accent(NamedTuple):
 
     @property
     def stylesheet(self) -> str:
-        """It replaces two tokens of the product's own stylesheet."""
+        """It replaces tokens of the product's own stylesheet."""
+        rings = [
+            "var(--text)" if _is_near(accent, _DANGER[theme]) else accent
+            for theme, accent in (("light", self.light), ("dark", self.dark))
+        ]
         return (
             "@layer tokens {\n  :root {\n"
             f"    --accent: light-dark({self.light}, {self.dark});\n"
             f"    --accent-hover: light-dark({self.light_hover}, {self.dark_hover});\n"
+            f"    --focus: light-dark({rings[0]}, {rings[1]});\n"
+            "    --chart: var(--accent);\n"
+            "    --chart-soft: color-mix(in oklab, var(--accent) 45%, var(--surface));\n"
+            "    --code-name: var(--accent);\n"
             "  }\n}\n"
         )
 
@@ -58,6 +70,14 @@ def contrast(one: str, other: str) -> float:
     """The contrast ratio of two colours (WCAG 2.2), from 1 to 21."""
     lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
+
+
+def _is_near(one: str, other: str) -> bool:
+    """Whether two colours look alike except for their lightness."""
+    (_, chroma, hue), (_, other_chroma, other_hue) = _oklch(_rgb(one)), _oklch(_rgb(other))
+    a = chroma * cos(hue) - other_chroma * cos(other_hue)
+    b = chroma * sin(hue) - other_chroma * sin(other_hue)
+    return hypot(a, b) < _NEAR
 
 
 def _readable(colour: str, theme: str) -> str:

@@ -7,7 +7,6 @@ same, because somebody may open its address.
 import re
 import struct
 import zlib
-from math import isfinite
 from typing import NamedTuple
 from xml.parsers import expat
 
@@ -16,6 +15,9 @@ from common.branding.brand_files import BrandFile, brand_file
 MOST_BYTES = 64 * 1024
 # The side of a PNG: a small file can decompress to more pixels than a browser has memory for.
 MOST_PIXELS = 4096
+# The longest side in the numbers of an SVG, and how deep its elements may lie in each other. Drawings stay far below
+# both. Browsers give up on a picture that is deeper than some hundred elements.
+MOST_UNITS, MOST_LEVELS = 1_000_000, 200
 # How large pages show a logo, in CSS pixels. A wide one is shown smaller.
 HEIGHT, MOST_WIDTH = 24, 120
 
@@ -101,6 +103,7 @@ class _SvgJudge:
 
     def __init__(self) -> None:
         self.size: tuple[float, float] | None = None
+        self.level = 0
         self.texts: list[str] = []
         # The parser joins a name's namespace and the name with this separator.
         self.parser = expat.ParserCreate("utf-8", namespace_separator=" ")
@@ -108,6 +111,7 @@ class _SvgJudge:
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.ProcessingInstructionHandler = self._instruction
         self.parser.StartElementHandler = self._started
+        self.parser.EndElementHandler = self._ended
         self.parser.CharacterDataHandler = self.texts.append
 
     def judge(self, content: bytes) -> tuple[float, float]:
@@ -134,6 +138,9 @@ class _SvgJudge:
         raise NoLogo("the logo is an SVG with a processing instruction. Remove it.")
 
     def _started(self, name: str, attributes: dict[str, str]) -> None:
+        self.level += 1
+        if self.level > MOST_LEVELS:
+            raise NoLogo(f"the logo is an SVG whose elements lie more than {MOST_LEVELS} deep in each other.")
         namespace, _, element = name.rpartition(" ")
         if self.size is None:
             if (namespace, element) != (_SVG, "svg"):
@@ -143,6 +150,9 @@ class _SvgJudge:
             raise NoLogo(f"the logo is an SVG with the element <{element[:40]}>. A logo may only draw.")
         for attribute, value in attributes.items():
             self._judge_attribute(attribute.rpartition(" ")[2].lower(), value)
+
+    def _ended(self, name: str) -> None:
+        self.level -= 1
 
     def _judge_attribute(self, attribute: str, value: str) -> None:
         if attribute.startswith("on"):
@@ -165,4 +175,10 @@ def _proportions(attributes: dict[str, str]) -> tuple[float, float]:
         width, height = (float(side.removesuffix("px")) for side in sides)
     except ValueError:
         return 1, 1
-    return (width, height) if isfinite(width / height if height else 0) and width > 0 and height > 0 else (1, 1)
+    # Also "nan", which is no number between any two.
+    if not (1 / MOST_UNITS <= width <= MOST_UNITS and 1 / MOST_UNITS <= height <= MOST_UNITS):
+        raise NoLogo(
+            "the logo is an SVG without a usable size: the last two numbers of its viewBox, or its width and height, "
+            f"have to be above 0 and at most {MOST_UNITS:,}."
+        )
+    return width, height

@@ -27,7 +27,14 @@ _OF_SHELLS = {
     *("SYSTEMROOT", "WINDIR", "USERPROFILE", "PYTHONPATH", "PYTHONHOME", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT"),
     *("CLASSPATH", "GOPATH", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 }
-_OF_LOADERS = ("LD_", "DYLD_", "LC_", "BASH_FUNC_")
+_OF_LOADERS = ("LD_", "DYLD_", "LC_", "BASH_FUNC_", "AWS_", "GIT_", "NPM_", "SSH_", "DOCKER_")
+# Programs take settings from variables that begin so. A name that ends as one of a secret is none of theirs.
+_OF_PROGRAMS = (
+    *("NODE_", "JAVA_", "JDK_", "_JAVA_", "PERL5", "PYTHON", "RUBYOPT", "RUBYLIB", "GEM_", "CURL_", "SSL_", "OPENSSL_"),
+    *("REQUESTS_", "PIP_", "CARGO_", "RUSTFLAGS", "RUSTC_", "DOTNET_", "CORECLR_", "MALLOC_", "GOFLAGS", "GOROOT"),
+    *("GCONV_", "HTTP_", "HTTPS_", "FTP_", "XDG_", "SYSTEMD_", "PHP_", "COMPOSER_", "BUNDLE_"),
+)
+_OF_SECRETS = ("_KEY", "_TOKEN", "_SECRET")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _LONGEST_PATH = 200
 
@@ -66,7 +73,9 @@ def _key_variable(name: str) -> str:
     if not _VARIABLE.fullmatch(variable):
         problem = "it must be the name of an environment variable: letters, digits and _, at most 64, no digit first."
         raise env.refusal("KEY_VARIABLE", problem)
-    if variable.upper().startswith(_OF_LOADERS) or variable.upper() in _OF_SHELLS:
+    upper = variable.upper()
+    is_of_program = upper.startswith(_OF_PROGRAMS) and not upper.endswith(_OF_SECRETS)
+    if upper.startswith(_OF_LOADERS) or upper in _OF_SHELLS or is_of_program:
         raise env.refusal(
             "KEY_VARIABLE", f"shells and programs use {variable} for something else. Choose another name."
         )

@@ -15,6 +15,8 @@ _LONGEST_ISSUER, _LONGEST_NAME = 200, 40
 
 def ways(name: str) -> list[str]:
     """The ways to sign in. Single sign-on needs a provider and what identifies this server to it."""
+    if given(name) and not listed(name):
+        raise refusal(name, "it lists no way to sign in. Write password, oidc, or both with a comma.")
     found = listed(name) or (_WAYS if given("OIDC_ISSUER") else ["password"])
     for way in found:
         if way not in _WAYS:

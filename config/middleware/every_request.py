@@ -28,6 +28,7 @@ from common.slow_clients.bodies import read_by_few
 from config.errors import (
     bad_request,
     body_not_read,
+    forbidden,
     is_api,
     method_not_allowed,
     not_found,
@@ -35,6 +36,7 @@ from config.errors import (
     too_many_requests,
 )
 from config.serving import health
+from projects.locks import NoLongerAllowed
 
 logger = structlog.get_logger(__name__)
 
@@ -260,7 +262,10 @@ class Limits:
 
 
 class Deleted:
-    """Answers 404 where a service found that its object was deleted in the meantime, in pages, admin and API alike."""
+    """Answers 404 where a service found that its object was deleted in the meantime, in pages, admin and API alike.
+
+    A member who lost a right in the meantime gets 403 with the reason, as they would from the page's first question.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -269,6 +274,8 @@ class Deleted:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, NoLongerAllowed) and str(exception):
+            return forbidden(request, exception)
         return not_found(request) if isinstance(exception, Gone) else None
 
 

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.unconfirmed import confirm_and_clear, is_confirmed
+from accounts.signals import closing_begun
+from accounts.unconfirmed import confirm_and_clear, is_confirmed, must_be_cleared
 from common.gone import Gone
 from projects.invitations.models import Invitation
 from projects.invitations.services import InvitationGone, lock_row
@@ -58,6 +59,8 @@ def accept(*, digest: bytes | None, by: User, own: OwnWays = NO_WAYS, address: s
     if found is None or digest is None:
         raise InvitationGone
     with transaction.atomic():
+        # The account may be cleared, and its projects are locked with this one, in one order.
+        closing_begun.send(sender=User, user=by, also=found.project)
         project = lock_project(found.project)
         invitation = lock_row(found)
         way = way_of(invitation, digest)
@@ -69,9 +72,9 @@ def accept(*, digest: bytes | None, by: User, own: OwnWays = NO_WAYS, address: s
         if not (user.is_active and is_for(invitation, user)):
             raise NotInvited
         _use_up(invitation, user, now)
-        is_cleared, had_password = way == Way.MAILED and not is_confirmed(user), user.has_usable_password()
+        is_cleared, had_password = way == Way.MAILED and must_be_cleared(user), user.has_usable_password()
         paused: list[str] = []
-        if is_cleared:
+        if way == Way.MAILED and not is_confirmed(user):
             paused = confirm_and_clear(user, session=own.session, subjects=own.subjects, address=address)
         is_new = let_in(project=project, user=user, role=Role(invitation.role), address=address)
     return Accepted(project, invitation.role, user, is_new, is_cleared, had_password, paused)

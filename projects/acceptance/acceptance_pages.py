@@ -25,7 +25,7 @@ from accounts.invited import opened
 from accounts.requests import PageRequest
 from accounts.sign_up.sign_up_policy import refusal
 from accounts.single_sign_on.connections import own_of_session
-from accounts.unconfirmed import is_confirmed, say_what_was_paused
+from accounts.unconfirmed import is_confirmed, must_be_cleared, say_what_was_paused
 from accounts.ways import keeps_password
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
@@ -105,7 +105,7 @@ def _context(request: PageRequest, found: Invitation, is_own: bool) -> dict[str,
         "is_expired": found.is_expired(timezone.now()),
         "is_own": is_own,
         "must_confirm": is_unconfirmed and not is_mailed and _confirms_addresses(),
-        "will_be_cleared": is_unconfirmed and is_mailed,
+        "will_be_cleared": is_mailed and is_own and must_be_cleared(request.user),
         "can_sign_up": refusal(found.email, invited=True) is None,
         "page": reverse(_PAGE),
     }

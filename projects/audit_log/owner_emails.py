@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.ways import in_words
 from common.outbox.enqueueing import enqueue
 from common.plurals import counted
 from projects.audit_kinds import MEMBER_ADDED
@@ -202,7 +203,7 @@ def _written(projects: Mapping[str, str], words: Email, about: str, lines: list[
     where = counted(len(projects), "project") if others else name
     subject = f"{words.subject}: {about} ({where})" if about else f"{words.subject}: {where}"
     context = {
-        "words": words._replace(links_members=words.links_members and not others),
+        "words": words._replace(advice=in_words(words.advice), links_members=words.links_members and not others),
         "lines": [*(("Project", each) for each in projects.values()), *lines],
         "settings_url": settings.BASE_URL + reverse("apikeys:settings", args=[project_id]),
         "members_url": settings.BASE_URL + reverse("projects:members", args=[project_id]),

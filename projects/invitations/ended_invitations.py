@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.addresses import spellings
 from accounts.models import User
+from accounts.services import Lost
 from accounts.signals import account_cleared, account_deactivated, account_deleted, invitation_asked
 from projects.invitations.models import Invitation
 from projects.invitations.services import revoke_pending
@@ -50,10 +51,12 @@ def end_invitations_by_account(user: User, by: User | None, address: str | None,
 
 
 @receiver(account_cleared)
-def end_invitations_by_cleared_account(user: User, address: str | None, **kwargs: Any) -> list[str]:
-    """Somebody else may have sent them, to let themselves in later. No key stops with them."""
-    revoke_pending(Invitation.objects.filter(by=user, project__deleted_at=None), by=user, address=address)
-    return []
+def end_invitations_by_cleared_account(user: User, address: str | None, **kwargs: Any) -> list[Lost]:
+    """Somebody else may have sent them, to let themselves in later."""
+    sent = Invitation.objects.pending().filter(by=user, project__deleted_at=None).select_related("project")
+    ended = [Lost("Invitation ended", f"{one.email} to {one.project.name}") for one in sent.order_by("pk")]
+    revoke_pending(sent, by=user, address=address)
+    return ended
 
 
 @receiver(account_deleted)

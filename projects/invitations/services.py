@@ -24,11 +24,10 @@ from projects.audit_log.recording import record
 from projects.invitations import invitation_emails, invitation_limits
 from projects.invitations.invitation_limits import refuse_too_many, refuse_too_many_copies
 from projects.invitations.models import Invitation
-from projects.invitations.tokens import Token, Way, inviters, new_token
-from projects.locks import lock_project, lock_users
-from projects.members.memberships import NoLongerAllowed
+from projects.invitations.tokens import Token, Way, new_token
+from projects.locks import lock_for
 from projects.models import Project
-from projects.permissions import Role
+from projects.permissions import Permission, Role
 
 LIFETIME = timedelta(days=7)
 
@@ -47,7 +46,7 @@ def invite(
     """
     wanted, faults = _read(emails)
     with transaction.atomic():
-        project = _lock(project, by)
+        project = lock_for(project, by=by, can=Permission.MANAGE_MEMBERS)
         now = timezone.now()
         pending = {found.email: found for found in project.invitations.pending().filter(email__in=wanted)}
         faults += _faults(project, wanted, [one for one in pending.values() if not one.is_expired(now)], by)
@@ -67,7 +66,7 @@ def create_link(*, project: Project, email: str, role: Role) -> tuple[Invitation
     """
     wanted, faults = _read([email])
     with transaction.atomic():
-        project = _lock(project, None)
+        project = lock_for(project, by=None, can=Permission.MANAGE_MEMBERS)
         now = timezone.now()
         _refuse(faults + _faults(project, wanted, [], None))
         [email] = wanted
@@ -166,18 +165,8 @@ def _refuse(faults: list[str]) -> None:
         raise ValidationError([ValidationError(fault, code="invalid") for fault in faults])
 
 
-def _lock(project: Project, by: User | None) -> Project:
-    project = lock_project(project)
-    if by is not None:
-        # A deactivation that comes later ends the invitation, because it waits for this lock.
-        lock_users([by.pk])
-        if by.pk not in inviters(project):
-            raise NoLongerAllowed
-    return project
-
-
 def _lock_pending(invitation: Invitation, by: User | None) -> Invitation:
-    _lock(invitation.project, by)
+    lock_for(invitation.project, by=by, can=Permission.MANAGE_MEMBERS)
     return lock_row(invitation)
 
 

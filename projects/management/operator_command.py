@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from accounts.models import User
+from common.gone import Gone
 from projects.models import Project
 
 _PROJECT_ID = re.compile(r"prj_[0-9A-Za-z]{16}")
@@ -42,8 +43,14 @@ class OperatorCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             answer = self.answer(**options)
+        except CommandError as error:
+            raise CommandError(printable(str(error)), returncode=error.returncode) from error
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+            raise CommandError(printable(" ".join(error.messages))) from error
+        except Gone as error:
+            raise CommandError(
+                "What this command was to change was deleted or changed in the meantime. Nothing was changed."
+            ) from error
         except DatabaseError as error:
             raise CommandError(
                 f"The database cannot be asked: {error}. "
@@ -52,6 +59,11 @@ class OperatorCommand(BaseCommand):
         self.stdout.write(json.dumps(answer.data) if options["json"] else answer.text)
         if answer.failure:
             raise CommandError(answer.failure)
+
+
+def printable(text: str) -> str:
+    """With an escape for each character that a terminal would obey, or not show: what was typed may hold some."""
+    return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)
 
 
 def find_project(project_id: str) -> Project:
@@ -77,6 +89,15 @@ def find_user(wanted: str, *, also_inactive: bool = False) -> User:
             "Make an account with: manage.py createuser EMAIL, or an admin with: manage.py createsuperuser"
         )
     return user
+
+
+def refuse_deleted(user: User) -> None:
+    """Raises CommandError."""
+    if user.deleted_at:
+        raise CommandError(
+            f"The account {user.public_id} was deleted by its person and cannot be activated again. "
+            "Choose another account."
+        )
 
 
 def named_user(user: User) -> str:

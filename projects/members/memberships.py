@@ -11,15 +11,11 @@ from common.gone import Gone
 from projects import audit_kinds
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.recording import record
-from projects.locks import lock_project
+from projects.locks import lock_for, lock_project
 from projects.members.owned_projects import refuse_another_project
 from projects.models import Membership, Project
 from projects.permissions import Permission, Role, permissions_of
 from projects.signals import member_changed
-
-
-class NoLongerAllowed(Gone):
-    """The person who makes a change was removed, or got another role, while their request waited for the project."""
 
 
 class MemberGone(Gone):
@@ -71,10 +67,8 @@ def manage_member(
     NoLongerAllowed if `by` lost the right in the meantime, and what `change_member` raises.
     """
     with transaction.atomic():
-        members = lock_project(project).memberships
-        if by and not members.that(Permission.MANAGE_MEMBERS).filter(user=by).exists():
-            raise NoLongerAllowed
-        if not members.filter(user=user).exists():
+        project = lock_for(project, by=by, can=Permission.MANAGE_MEMBERS)
+        if not project.memberships.filter(user=user).exists():
             raise MemberGone
         return change_member(project=project, user=user, role=role, by=by, address=address, is_told=is_told)
 

@@ -10,15 +10,15 @@ from django.utils import timezone
 
 from accounts.addresses import DELETED
 from accounts.models import User
-from accounts.services import SHOWN, Obstacle, Thing
-from accounts.signals import account_deleted, deletion_asked, deletion_begun
+from accounts.services import SHOWN, Lost, Obstacle, Thing
+from accounts.signals import account_deleted, closing_begun, deletion_asked
 from projects.audit_kinds import MEMBER_LEFT
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.owner_emails import tell_of_several
 from projects.invitations.models import Invitation
 from projects.members.memberships import change_member
 from projects.models import Membership, Project
-from projects.permissions import Permission
+from projects.permissions import Permission, Role
 
 
 def projects_of_nobody_else(user: User) -> QuerySet[Project]:
@@ -41,23 +41,51 @@ def tell_projects_of_nobody_else(user: User, **kwargs: Any) -> list[Obstacle]:
     return [Obstacle("Projects that only you own", advice, shown, total)]
 
 
-@receiver(deletion_begun)
-def lock_projects_of(user: User, **kwargs: Any) -> None:
+@receiver(closing_begun)
+def lock_projects_of(user: User, also: Project | None = None, **kwargs: Any) -> None:
     """In the order of their ids, as every change of members does, so that the last two owners cannot go at once."""
-    own = Project.objects.filter(memberships__user=user).order_by("pk").values_list("pk", flat=True)
-    list(Project.objects.select_for_update(no_key=True).filter(pk__in=list(own)).order_by("pk"))
+    pks = list(Project.objects.filter(memberships__user=user).values_list("pk", flat=True))
+    pks += [also.pk] if also else []
+    list(Project.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk"))
 
 
 @receiver(account_deleted)
 def leave_projects(user: User, address: str | None, **kwargs: Any) -> None:
-    """Leaves the living projects, with an event each, and one email to each owner of any of them."""
-    left = [
-        change_member(project=project, user=user, role=None, by=user, address=address, is_told=False)
-        for project in Project.objects.of(user).order_by("pk")
-    ]
-    tell_of_several(MEMBER_LEFT, [event for event in left if event])
+    """One email to each owner of any of them."""
+    _, events = _leave(user, Project.objects.of(user), address)
+    tell_of_several(MEMBER_LEFT, events)
     Membership.objects.filter(user=user).delete()  # of deleted projects
     _forget_address(user)
+
+
+def _leave(user: User, projects: QuerySet[Project], address: str | None) -> tuple[list[Project], list[AuditEvent]]:
+    """Leaves the living projects, with an event each and without an email."""
+    found = list(projects.order_by("pk"))
+    left = [
+        change_member(project=project, user=user, role=None, by=user, address=address, is_told=False)
+        for project in found
+    ]
+    return found, [event for event in left if event]
+
+
+def leave_projects_of_others(user: User, address: str | None) -> tuple[list[Project], list[Lost]]:
+    """Of a cleared account: the projects that it left, of which the caller tells their owners, and words for all.
+
+    The person never agreed to be a member. A project that nobody else owns stays theirs, because otherwise nobody
+    could manage or delete it; they read of it, and of its other members.
+    """
+    kept = list(projects_of_nobody_else(user).order_by("pk"))
+    left, _ = _leave(user, Project.objects.of(user).exclude(pk__in=[project.pk for project in kept]), address)
+    found = [Lost("Project left", _named(project)) for project in left]
+    for project in kept:
+        others = project.memberships.exclude(user=user).select_related("user").order_by("pk")
+        people = ", ".join(f"{member.user} ({Role(member.role).label.lower()})" for member in others) or "none"
+        found.append(Lost("Project that only you own now", f"{_named(project)}. Other members: {people}"))
+    return left, found
+
+
+def _named(project: Project) -> str:
+    return f"{project.name} ({project.public_id})"
 
 
 def _forget_address(user: User) -> None:

@@ -11,16 +11,30 @@ export function announce(text) {
   makeRoom()
 }
 
-// What has the focus, and what one needs next, stand clear of an announcement (scroll-padding).
+// What has the focus, what it stands in, and what one needs next stand clear of the announcements. The head of what has
+// the focus stays in sight: a panel may be higher than the window.
+const THINGS = '.key-row, .roll, .panel.new, .notice, .secret'
+const GAP = 8
+
 export function makeRoom() {
-  const line = document.querySelector('.announcement')
-  if (!line) return
-  document.documentElement.style.setProperty('--announced', `${line.parentElement.offsetHeight}px`)
-  const {top, bottom} = line.getBoundingClientRect()
-  for (const control of [document.activeElement, ...document.querySelectorAll('[data-next]')]) {
-    const place = control.getBoundingClientRect()
-    if (control !== document.body && place.bottom > top && place.top < bottom) control.scrollIntoView({block: 'nearest'})
+  const strip = document.getElementById('announcements')
+  if (!strip.querySelector('.announcement')) return
+  const {style} = document.documentElement
+  style.setProperty('--announced', `${strip.offsetHeight}px`)
+  const edge = strip.getBoundingClientRect().top
+  const active = document.activeElement
+  const focused = active.matches('body, main') ? [] : [active.closest(THINGS) ?? active, active]
+  for (const control of [...focused, ...document.querySelectorAll('[data-next]')]) {
+    const {top, bottom} = control.getBoundingClientRect()
+    if (top < innerHeight && bottom > edge) scrollBy(0, Math.min(bottom + GAP - edge, roomAbove(focused[0])))
   }
+}
+
+// How far the page can scroll until the element reaches what sticks to the top.
+function roomAbove(element) {
+  if (!element) return Infinity
+  const least = parseFloat(getComputedStyle(document.documentElement).scrollPaddingBlockStart) || 0
+  return Math.max(0, element.getBoundingClientRect().top - least)
 }
 
 function sayInDialog(dialog, text) {

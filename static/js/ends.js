@@ -33,7 +33,7 @@ function sayEnd(form) {
   else if (isNaN(at)) words.textContent = ''
   // The answer has said it beside the field.
   else if (at <= Date.now()) words.textContent = date.hasAttribute('aria-invalid') ? '' : 'This time is in the past.'
-  else words.textContent = `Expires on ${exactly(at)}, ${timeLeft(at - Date.now())}`
+  else words.textContent = `Expires on ${exactly(at)} (${timeLeft(at - Date.now())})`
 }
 
 export function sayEnds(root) {

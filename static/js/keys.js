@@ -35,11 +35,11 @@ dialog.addEventListener('close', () => {
 const TITLES = {'api-keys': 'api-keys-title', 'invitation-list': 'invitations-title'}
 let next = null
 document.addEventListener('htmx:beforeRequest', ({target}) => {
-  const [, change, key] = target.id.match(/^(delete|end|revoke)-form-(.+)/) ?? []
+  const [, change, key] = target.id.match(/^(delete-form|end-form|revoke-form|done)-(.+)/) ?? []
   const row = document.getElementById(`row-${key}`)
   next = row && {id: (row.nextElementSibling ?? row.previousElementSibling)?.id}
-  // The panel of a roll is gone after its end. The key's row stays.
-  if (change === 'end') next = {id: `row-${key}`}
+  // The panel of a roll is gone after its end, and the panel of a new key after Done. The key's row stays.
+  if (change === 'end-form' || change === 'done') next = {id: `row-${key}`}
 })
 
 const close = () => { if (dialog.open) dialog.close() }

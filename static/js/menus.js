@@ -3,8 +3,13 @@ const open = () => document.querySelectorAll('details:is(.switcher, .picker, [da
 
 document.addEventListener('keydown', event => {
   if (event.key !== 'Escape') return
+  // One Escape closes one thing: the phone's menu stays while a menu in it closes.
+  if (!open().length && panel?.matches(':popover-open')) {
+    event.preventDefault()
+    panel.hidePopover()
+    menuButton().focus()
+  }
   for (const menu of open()) {
-    // The phone's menu around it stays: one Escape closes one thing.
     event.preventDefault()
     const hadFocus = menu.contains(document.activeElement)
     menu.open = false
@@ -31,8 +36,26 @@ document.addEventListener('toggle', ({target, newState}) => {
 
 // The phone's menu: the focus goes into it as it opens. It becomes the sidebar when the window grows.
 const panel = document.getElementById('menu')
+const menuButton = () => document.querySelector('[popovertarget="menu"]')
 panel?.addEventListener('toggle', event => {
   if (event.newState === 'open') panel.querySelector('summary, a').focus()
+})
+
+// It covers the page, so it closes when the focus leaves it.
+panel?.addEventListener('focusout', ({relatedTarget}) => {
+  if (!relatedTarget || panel.contains(relatedTarget) || relatedTarget === menuButton()) return
+  if (panel.matches(':popover-open')) panel.hidePopover()
+})
+
+// Arrows walk through the menu of a row. The page behind it stays where it is.
+const STEPS = {ArrowDown: 1, ArrowUp: -1}
+document.addEventListener('keydown', event => {
+  const menu = document.querySelector('.menu:popover-open')
+  if (!menu || !(event.key in STEPS)) return
+  event.preventDefault()
+  const items = [...menu.querySelectorAll('button')], at = items.indexOf(document.activeElement)
+  const first = event.key === 'ArrowDown' ? 0 : items.length - 1
+  items[at < 0 ? first : (at + STEPS[event.key] + items.length) % items.length].focus()
 })
 matchMedia('(min-width: 800px)').addEventListener('change', ({matches}) => {
   if (matches && panel?.matches(':popover-open')) panel.hidePopover()

@@ -65,7 +65,7 @@ function hide(button) {
   mask.textContent = mask.dataset.masked
   delete mask.dataset.masked
   button.classList.remove('is-revealed')
-  button.setAttribute('aria-pressed', 'false')
+  button.ariaLabel = button.ariaLabel.replace('Hide', 'Reveal')
 }
 
 function show(button, secret) {
@@ -73,7 +73,7 @@ function show(button, secret) {
   mask.dataset.masked ??= mask.textContent
   mask.textContent = secret
   button.classList.add('is-revealed')
-  button.setAttribute('aria-pressed', 'true')
+  button.ariaLabel = button.ariaLabel.replace('Reveal', 'Hide')
   announce('API key revealed for 10 seconds')
   button.hideTimer = setTimeout(() => hide(button), REVEALED_FOR)
 }

@@ -30,7 +30,9 @@ def test_a_notification_says_what_happened_when_from_where_and_where_to_act(temp
     request = RequestFactory().get("/", headers={"User-Agent": CHROME}, REMOTE_ADDR="203.0.113.7")
     request.user = person
     with context.request_context(request):
-        get_adapter().send_notification_mail(template, person, {"deleted_email": "x@example.com"})
+        person.email_as_read = "former@example.com"
+        said = {"deleted_email": "x@example.com", "to_email": person.email}
+        get_adapter().send_notification_mail(template, person, said)
     email = mail.outbox[-1]
     assert email.subject == f"[Latchkey] {NOTIFICATIONS[template]}"
     assert "28 November 2026, 04:17 UTC" in email.body

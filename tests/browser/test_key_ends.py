@@ -16,7 +16,7 @@ def ended_in_words(key: ApiKey) -> str:
 
 
 def stops_in(place: Page | Locator, days: int) -> None:
-    words = place.get_by_text(re.compile(rf"Expires on \d+ \w+ \d{{4}}, \d\d:\d\d UTC, in {days} days"))
+    words = place.get_by_text(re.compile(rf"Expires on \d+ \w+ \d{{4}}, \d\d:\d\d UTC \(in {days} days\)"))
     expect(words.first).to_be_visible()
 
 
@@ -84,7 +84,7 @@ def test_without_script_a_date_is_in_utc_and_the_answer_spells_it_out(new_page, 
     page.get_by_label("Date and time").fill("2035-02-26T09:30")
     expect(page.get_by_text("In UTC.")).to_be_visible()
     button(page, "Save").click()
-    said(page, "Saved. Production server expires on 26 February 2035, 09:30 UTC, in")
+    said(page, "Saved. Production server expires on 26 February 2035, 09:30 UTC (in")
     page.goto(key_page(api_key, "edit"))
     page.get_by_role("link", name="Expire now…").click()
     button(page, "Expire now").click()

@@ -47,7 +47,9 @@ FAULTS = """async () => {
 
 # Each key with a million requests today.
 BUSY = """() => document.querySelectorAll('.key-requests a > span').forEach(
-  number => { number.innerHTML = '1,234,567 today<br>1,234,567 rejected' })"""
+  number => {
+    number.innerHTML = '1,234,567<small> in 30 days</small><br>1,234,567 requests today (1,234,567 rejected)'
+  })"""
 
 
 @pytest.fixture
@@ -123,3 +125,14 @@ def test_three_clicks_on_copy_send_one_request(page, project):
     copy.evaluate("button => { button.click(); button.click(); button.click() }")
     expect(page.locator("#announcements")).to_contain_text("API key copied")
     assert len(asked) == 1
+
+
+def test_columns_stay_where_they_are_when_a_key_is_paused_and_names_use_their_room(page, project):
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(settings_page(project))
+    heads = page.locator(".keys thead th")
+    before = [head.bounding_box() for head in heads.all()]
+    assert row(page, NAMES[1]).locator(".key-name").bounding_box()["height"] < TWO_LINES
+    button(row(page, NAMES[0]), "Pause").click()
+    said(page, "Paused")
+    assert [head.bounding_box()["x"] for head in heads.all()] == [box["x"] for box in before]

@@ -36,7 +36,7 @@ def test_a_report_is_loud_on_quick_start_and_re_enable_takes_it_back(server, pag
     page.goto(dashboard(api_key.project))
     expect(page.get_by_text("Reported as leaked", exact=True)).to_be_visible()
     expect(page.get_by_text("This key was reported as leaked.")).to_be_visible()
-    expect(page.get_by_role("link", name="Create a new key")).to_be_visible()
+    expect(page.get_by_role("link", name="Roll it")).to_be_visible()
     button(page, "Re-enable").click()
     said(page, "Re-enabled Production server.")
     expect(page.get_by_text("reported as leaked")).to_have_count(0)

@@ -95,6 +95,36 @@ def test_a_menu_that_was_opened_on_a_narrow_window_lies_in_the_sidebars_place(
     assert menu["y"] >= brand["y"] + brand["height"]
 
 
+def test_escape_closes_the_phones_menu_and_a_tab_out_of_it_closes_it_too(new_page, sign_in, owner, project, api_key):
+    page = new_page(viewport=PHONE)
+    sign_in(page, owner)
+    page.goto(dashboard(project))
+    panel = page.locator("#menu")
+    button(page, "Menu").click()
+    expect(panel.locator("summary")).to_be_focused()
+    page.get_by_role("link", name="Sign out").focus()
+    page.keyboard.press("Tab")
+    expect(panel).to_be_hidden()
+    button(page, "Menu").click()
+    expect(panel.locator("summary")).to_be_focused()
+    button(page, "Menu").focus()
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(button(page, "Menu")).to_be_focused()
+
+
+def test_arrows_walk_through_the_menu_of_a_row_and_do_not_scroll_the_page(inside, project):
+    many_keys(project, 9)
+    inside.goto(settings_page(project))
+    more(inside, "Production server").click()
+    at = inside.evaluate("scrollY")
+    inside.keyboard.press("ArrowDown")
+    expect(button(inside, "Pause for…")).to_be_focused()
+    inside.keyboard.press("ArrowUp")
+    expect(button(row(inside, "Production server"), "Delete")).to_be_focused()
+    assert inside.evaluate("scrollY") == at
+
+
 # Announcements
 
 

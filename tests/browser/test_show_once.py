@@ -114,7 +114,7 @@ def test_a_new_secret_is_copied_and_revealed_without_asking_the_server(inside, s
     assert not SECRET.search(page.content())
     button(panel, "Reveal Once").click()
     expect(panel.locator("[data-mask]")).to_have_text(secret)
-    button(panel, "Reveal Once").click()
+    button(panel, "Hide Once").click()
     expect(panel.locator("[data-mask]")).to_have_text(key.mask)
     assert copied_with(page, button(panel, "Copy .env line with Once")) == f"LATCHKEY_API_KEY={secret}"
     assert requests[before:] == []
@@ -175,7 +175,8 @@ def test_a_double_click_on_generate_key_creates_one_key_and_shows_its_secret(ins
 def test_the_page_of_its_own_shows_the_new_secret_and_names_that_are_taken(inside, server, once, owner):
     create_key(project=once, name="Taken", by=owner)
     inside.goto(dashboard(once))
-    inside.get_by_role("link", name="create a new key").click()
+    expect(inside.get_by_role("link", name="roll the key")).to_be_visible()
+    inside.goto(f"{dashboard(once)}keys/new/")
     inside.get_by_label("Name").fill("Taken")
     button(inside, "Create key").click()
     expect(inside.get_by_label("Name")).to_have_accessible_description(re.compile("already has a key of that name"))
@@ -271,5 +272,5 @@ def test_a_page_from_before_the_choice_says_why_copy_does_not_work(inside, proje
     inside.goto(settings_page(project))
     show_secrets_once(project=project, by=owner)
     button(inside, "Copy Production server").click()
-    said(inside, "was shown once and is not stored. If you lost it, create a new key.")
+    said(inside, "is not stored. If you lost it, roll the key.")
     assert clipboard(inside) != api_key.secret

@@ -153,7 +153,7 @@ def test_delete_on_a_page_of_its_own_that_asks_for_the_name_of_a_busy_key(on_set
     open_deletion(on_settings, "Production server")
     on_settings.wait_for_url(lambda url: urlsplit(url).path == key_page(api_key))
     on_settings.get_by_role("link", name="Cancel").click()
-    expect(on_settings).to_have_url(re.compile("#api-keys$"))
+    expect(on_settings).to_have_url(re.compile(f"#row-{api_key.public_id}$"))
     on_settings.goto(key_page(api_key))
     field = on_settings.get_by_label("Type Production server to confirm")
     field.fill("wrong")

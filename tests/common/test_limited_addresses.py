@@ -5,7 +5,7 @@ from http import HTTPStatus
 import pytest
 from allauth.usersessions.models import UserSession
 
-from common.client_address import address_of, network_of
+from common.client_address import address_of, network_of, site_of
 from tests.support.people.accounts import LOGIN, PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +68,15 @@ def test_a_whole_ipv6_network_is_one_address_but_a_session_shows_its_own(client,
 )
 def test_networks(address, network):
     assert network_of(address) == network
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize(
+    ("address", "site"),
+    [("192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"), ("::1", "::"), (None, "")],
+)
+def test_sites(address, site):
+    assert site_of(address) == site
 
 
 @pytest.mark.nodb

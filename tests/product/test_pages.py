@@ -25,7 +25,7 @@ QUERIES = {
     "projects:list": 5,
     "projects:notifications": 8,
     "projects:create": 4,
-    "projects:delete": 4,
+    "projects:delete": 8,
     "projects:members": 9,
     "projects:leave": 6,
     "apikeys:dashboard": 10,

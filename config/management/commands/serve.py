@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
+from django.urls import reverse
 
+from accounts.sign_up import sign_up_policy
+from accounts.ways import has_passwords
 from apikeys.verify import gateway
 from config.serving import readiness
 from config.serving.supervisor import Group, run
@@ -94,11 +97,19 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Latchkey is ready: {pages.site}/\n"
             f"Gateways ask: {check.url}{gateway.PATH}\n"
-            f"Next: create an account at {site}/accounts/signup/\n"
+            f"Next: {_next_step(site)}\n"
             f"To look around with sample data: {_manage('demo')}\n"
             f"To use the admin at {site}/admin/: {_manage('createsuperuser')}"
         )
         self.stdout.flush()
+
+
+def _next_step(site: str) -> str:
+    if settings.SIGN_UP != sign_up_policy.OPEN:
+        return f"prepare an account with {_manage('createuser')} EMAIL"
+    if not has_passwords():
+        return f"sign in at {site}{reverse('account_login')}"
+    return f"create an account at {site}{reverse('account_signup')}"
 
 
 def _manage(command: str) -> str:

@@ -20,4 +20,10 @@ class Command(createsuperuser.Command):
                 validate_password(password, User(email=address))
             except ValidationError as error:
                 raise CommandError(" ".join(["DJANGO_SUPERUSER_PASSWORD:", *error.messages])) from None
+        if options["interactive"] and not self.stdin.isatty():
+            # Django's own words go to the standard output, and the exit code is that of success.
+            raise CommandError(
+                "This command asks for a password, and there is no terminal to ask in. Nothing was changed. Without "
+                "one, set DJANGO_SUPERUSER_PASSWORD and run: manage.py createsuperuser --no-input --email EMAIL"
+            )
         super().handle(*args, **options)

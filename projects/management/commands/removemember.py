@@ -5,7 +5,9 @@ from projects.management.operator_command import Answer, find_project, find_user
 
 
 class Command(MemberCommand):
-    help = "Remove a member from a project. Keys that they created keep working. The person and the owners are told."
+    help = (
+        "Remove a member from a project. Keys that they created stay as they are. The person and the owners are told."
+    )
 
     def answer(self, **options: Any) -> Answer:
         project = find_project(options["project_id"])
@@ -14,5 +16,5 @@ class Command(MemberCommand):
             raise no_member(project, user)
         return Answer(
             {"project_id": project.public_id, "id": user.public_id},
-            f"Removed {named_user(user)} from {project.name}. Keys that they created keep working.",
+            f"Removed {named_user(user)} from {project.name}. Keys that they created stay as they are.",
         )

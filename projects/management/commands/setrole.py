@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from projects.management.member_commands import MemberCommand, change
-from projects.management.operator_command import Answer, find_project, find_user, named_user
+from projects.management.operator_command import Answer, find_project, find_user, named_user, refuse_deleted
 from projects.permissions import Role
 
 
@@ -19,11 +19,7 @@ class Command(MemberCommand):
     def answer(self, **options: Any) -> Answer:
         project, role = find_project(options["project_id"]), Role(options["role"])
         user = find_user(options["email"], also_inactive=True)
-        if user.deleted_at:
-            raise CommandError(
-                f"The account {user.public_id} was deleted by its person and cannot be activated again. "
-                "Choose another account."
-            )
+        refuse_deleted(user)
         if not user.is_active and not project.memberships.filter(user=user).exists():
             raise CommandError(
                 f"The account {named_user(user)} is deactivated. Reactivate it in the admin first "

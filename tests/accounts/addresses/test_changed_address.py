@@ -84,3 +84,34 @@ def test_two_people_may_change_their_addresses_at_once(signed_up):
         client = signed_up(f"{name}@example.com")
         assert change(client, f"new-{name}@example.com").status_code == 302
         assert addresses(client)[0] == f"{name}@example.com"
+
+
+def test_an_address_that_somebody_only_typed_gets_no_email_about_a_change(signed_up):
+    """Whoever resets the password confirms the account's own address. The waiting one may be a stranger's."""
+    client = signed_up("grace@example.com")
+    change(client, "innocent@example.com")
+    mail.outbox.clear()
+    visitor = Client()
+    visitor.post(reverse("account_reset_password"), {"email": "grace@example.com"})
+    code = re.search(r"^[A-Z0-9]{4,}(-[A-Z0-9]{4,})*$", mail.outbox[-1].body, re.M)[0]
+    visitor.post(reverse("account_confirm_password_reset_code"), {"code": code})
+    new = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    assert visitor.post(reverse("account_complete_password_reset"), new).status_code == 302
+    assert EmailAddress.objects.get().email == "grace@example.com"
+    assert EmailAddress.objects.get().verified
+    assert {address for message in mail.outbox for address in message.to} == {"grace@example.com"}
+    assert not [message for message in mail.outbox if "was changed from" in message.body]
+
+
+def test_the_former_address_is_told_of_a_change_and_no_other_is(signed_up):
+    client = signed_up("grace@example.com")
+    user = User.objects.get()
+    EmailAddress.objects.filter(user=user).delete()
+    EmailAddress.objects.create(user=user, email="innocent@example.com")
+    EmailAddress.objects.create(user=user, email="grace@example.com", primary=True)
+    change(client, "hopper@example.com")
+    link = re.search(r"http://\S+?(/\S+)", mail.outbox[-1].body)[1]
+    EmailAddress.objects.get_or_create(user=user, email="innocent@example.com")
+    mail.outbox.clear()
+    assert client.post(link).status_code == 302
+    assert [message.to for message in mail.outbox] == [["grace@example.com"]]

@@ -19,6 +19,7 @@ from django.urls import resolve, reverse
 from accounts.models import User
 from accounts.sign_in import hashing
 from accounts.sign_in.double_submission import SEEN_AT, DoubleSubmission
+from common.slow_clients import slots
 from common.slow_clients.slots import Slots
 from tests.support.people.accounts import CODE, LOGIN, PASSWORD, SIGN_UP, is_signed_in, log_in, page_of, totp_code
 from tests.support.programs.parallel import SECONDS_TO_START, in_parallel
@@ -33,6 +34,9 @@ EMAIL, ACTIVATE = reverse("account_email"), reverse("mfa_activate_totp")
 def slots_for_all(monkeypatch):
     """Enough slots for all forms, because these tests are about forms that are all accepted."""
     monkeypatch.setattr(hashing, "_at_work", Slots(TIMES))
+    monkeypatch.setattr(slots, "SIGNING_IN", TIMES + 1)
+    monkeypatch.setattr(slots, "_signing_in", Slots(TIMES + 1))
+    monkeypatch.setattr(hashing, "_way", slots.WayIn())
 
 
 def sent_at_once(path, fields, session=None):

@@ -243,7 +243,7 @@ def test_failures_of_a_network_count_for_those_who_wait_for_a_slot(client, provi
 
     monkeypatch.setattr(conversation, "_way", OthersFail())
     assert client.get(back).status_code == 429
-    monkeypatch.setattr(identities, "_network", lambda request: "another")
+    monkeypatch.setattr(identities, "_counters", lambda request: {"single_sign_on_failed": "another"})
     assert client.get(back).status_code == 302, "the visit was not used up"
 
 
@@ -254,6 +254,18 @@ def test_five_failures_a_minute_are_those_of_a_network_and_not_of_a_path_to_the_
         client.get(visit.replace("code=", "error=access_denied&code="))
     assert client.get(visits[6]).status_code == 302
     assert is_signed_in(client)
+
+
+def test_failures_of_an_ipv6_site_count_together_from_whichever_of_its_networks(client, provider):
+    """A stranger with a /48 has 65,536 networks of their own, and could hold every slot from another one each time."""
+    answers = []
+    for number in range(21):
+        stranger = Client(REMOTE_ADDR=f"2001:db8:1:{number:x}::1")
+        visit = provider.come_back(begin(stranger)).replace("code=", "code=bogus")
+        answers.append(stranger.get(visit).status_code)
+    honest = provider.come_back(begin(client))
+    assert answers == [403] * 20 + [429]
+    assert client.get(honest, REMOTE_ADDR="2001:db8:2:1::1").status_code == 302
 
 
 # What a provider says of itself

@@ -98,6 +98,8 @@ NEVER = {
     "no number": float("nan"),
     "beyond all numbers": 10**400,
     "infinite": float("inf"),
+    "in an hour": int(time.time()) + 3600,
+    "a number of no clock": 1e300,
     "in a year": int(time.time()) + 365 * 24 * 60 * 60,
 }
 
@@ -109,6 +111,15 @@ def test_a_provider_that_did_not_ask_again_confirms_nothing(client, provider, ke
     assert answer.status_code == HTTPStatus.FORBIDDEN
     assert "Acme did not ask you to sign in again. Nothing was changed." in text(answer)
     assert not reveals(client, key)
+
+
+@pytest.mark.parametrize(("seconds", "is_confirmed"), [(-30, False), (-5, True), (5, True), (30, False)])
+def test_the_providers_clock_may_differ_by_a_few_seconds(client, provider, key, seconds, is_confirmed):
+    """A person who signed in there just before the question was not asked."""
+    age_of_provider(client)
+    answer = confirm(client, provider, auth_time=int(time.time()) + seconds)
+    assert (answer.status_code == HTTPStatus.FOUND) == is_confirmed
+    assert reveals(client, key) == is_confirmed
 
 
 def test_another_person_of_the_provider_confirms_nothing(client, provider, key):

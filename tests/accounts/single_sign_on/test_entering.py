@@ -97,7 +97,7 @@ def test_a_confirmed_account_is_not_connected_without_trust(client, provider, pe
     answer = sign_in(client, provider, email=person.email)
     assert answer.status_code == 403
     assert "Sign in with its password once. Then choose “Connect Acme” on your account's page." in text(answer)
-    assert "If you never had a password, choose “Forgot your password?” on the sign-in page." in text(answer)
+    assert "If you do not know it or never had one, choose “Forgot your password?” on the sign-in page." in text(answer)
     assert not is_signed_in(client)
     assert not SocialAccount.objects.exists()
 

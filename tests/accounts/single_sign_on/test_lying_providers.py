@@ -14,7 +14,7 @@ from django.test import Client
 from accounts.models import User
 from accounts.single_sign_on import discovery
 from tests.support.people.accounts import is_signed_in
-from tests.support.people.lying_provider import LyingProvider, begin, key, pem, sign_in
+from tests.support.people.lying_provider import LyingProvider, begin, key, pem, public_key, sign_in
 from tests.support.places.pages import text
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +67,7 @@ UNTRUE = {
     "no subject": {"sub": None},
     "an empty subject": {"sub": ""},
     "a subject that is no text": {"sub": 17},
-    "an endless subject": {"sub": "a" * 192},
+    "an endless subject": {"sub": "a" * 256},
     "a subject that cannot be encoded": {"sub": "\ud800"},
     "a time beyond all numbers": {"exp": float("inf")},
     "a time that is no number": {"iat": float("nan")},
@@ -177,6 +177,38 @@ def test_the_query_changes_nothing_of_what_the_provider_is_asked(client, provide
     assert "evil" not in address
     assert "offline" not in address
     assert f"redirect_uri={quote(settings.BASE_URL, safe='')}%2Faccounts" in address
+
+
+@pytest.mark.parametrize("length", [191, 192, 255])
+def test_a_long_subject_is_one_person_each(client, trusted, length):
+    one, other = "a" * length, "a" * (length - 1) + "b"
+    for subject, email in ((one, "one@example.com"), (other, "other@example.com"), (one, "renamed@example.com")):
+        sign_in(client, trusted, subject=subject, email=email)
+        assert is_signed_in(client)
+    assert client.session["_auth_user_id"] == str(User.objects.get(email="one@example.com").pk)
+    assert set(User.objects.values_list("email", flat=True)) == {"one@example.com", "other@example.com"}
+
+
+def replace_key(provider):
+    """Under the name that it has."""
+    provider.signing_key = key(2)
+    provider.answers["/keys"] = {"keys": [public_key(2) | {"kid": "key-1"}]}
+
+
+def test_a_key_that_the_provider_replaces_under_its_name_is_asked_for(client, trusted, ada, monkeypatch):
+    replace_key(trusted)
+    monkeypatch.setattr(discovery, "KEYS_LEAST_SECONDS", 0.0)
+    sign_in(client, trusted)
+    assert is_signed_in(client)
+
+
+def test_forged_tokens_do_not_make_us_ask_for_keys_each_time(client, trusted, ada, monkeypatch):
+    monkeypatch.setattr(discovery, "KEYS_LEAST_SECONDS", 3600.0)
+    asked = trusted.asked.count("/keys")
+    for forge in (signed_by_another_key, named_by_an_unknown_key):
+        forge(trusted)
+        assert_no_entry(client, sign_in(client, trusted))
+    assert trusted.asked.count("/keys") == asked
 
 
 # Addresses

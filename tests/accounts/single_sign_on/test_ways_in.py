@@ -8,9 +8,11 @@ from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import User
 from tests.support.factories import PASSWORD
+from tests.support.people import sessions
 from tests.support.people.accounts import is_signed_in, log_in, totp_code
-from tests.support.people.lying_provider import sign_in
+from tests.support.people.lying_provider import begin, sign_in
 from tests.support.people.sessions import age
 from tests.support.places.pages import text
 from tests.support.places.routes import all_routes
@@ -66,7 +68,7 @@ def test_the_account_has_no_section_for_passwords(client, only_provider):
 
 
 def test_a_superuser_keeps_a_password_in_the_admin(client, only_provider, admin):
-    assert "Sign in as a superuser" in text(client.get(ADMIN_LOGIN))
+    assert "Sign in as an administrator" in text(client.get(ADMIN_LOGIN))
     answer = client.post(ADMIN_LOGIN, {"login": admin.email, "password": PASSWORD, "next": "/admin/"})
     assert answer["Location"] == "/admin/"
     assert client.get("/admin/").status_code == 200
@@ -89,13 +91,32 @@ def test_the_admin_and_the_page_of_an_outage_lead_superusers_to_their_sign_in(cl
     only_provider.answers["/.well-known/openid-configuration"] = {}
     answer = client.post(reverse("single_sign_on"))
     assert answer.status_code == 503
-    assert f'<a href="{reverse("admin:login")}">Sign in as a superuser</a>' in answer.content.decode()
+    assert f'<a href="{reverse("admin:login")}">Sign in as an administrator</a>' in answer.content.decode()
 
 
-@pytest.mark.parametrize("is_staff", [True, False])
-def test_nobody_else_signs_in_there(client, only_provider, outsider, is_staff):
-    outsider.is_staff = is_staff
-    outsider.save(update_fields=["is_staff"])
+def test_staff_sign_in_there_and_may_set_their_first_password(client, only_provider, outsider):
+    User.objects.filter(pk=outsider.pk).update(is_staff=True)
+    client.post(ADMIN_LOGIN, {"login": outsider.email, "password": PASSWORD})
+    assert is_signed_in(client)
+    outsider.refresh_from_db()
+    outsider.set_unusable_password()
+    outsider.save()
+    sessions.log_in(client, outsider)
+    assert client.get(reverse("account_set_password")).status_code == 200
+
+
+def test_an_administrator_connects_and_disconnects_the_account(client, only_provider, admin):
+    sessions.log_in(client, admin)
+    client.get(only_provider.come_back(begin(client, reverse("single_sign_on_connect"))))
+    assert SocialAccount.objects.get().user == admin
+    other = Client()
+    sign_in(other, only_provider)
+    assert other.get("/admin/").status_code == 200, "a connected account is opened by the provider"
+    client.post(reverse("single_sign_on_disconnect"), {"issuer": only_provider.issuer})
+    assert not SocialAccount.objects.exists(), "the password stays a way in"
+
+
+def test_nobody_else_signs_in_there(client, only_provider, outsider):
     answer = client.post(ADMIN_LOGIN, {"login": outsider.email, "password": PASSWORD})
     assert "The email or the password is wrong." in text(answer)
     assert not is_signed_in(client)

@@ -72,11 +72,11 @@ def test_an_answers_own_address_repeats_no_query(client, api_key):
     assert answer.json()["links"] == {"self": "/api/v1/me"}
 
 
-def test_the_user_is_the_keys_creator_and_not_the_projects(client, project, viewer):
+def test_the_user_is_the_keys_creator_and_not_the_projects(client, project, developer):
     """P2"""
-    new = services.create_key(project=project, name="Hers", by=viewer)
+    new = services.create_key(project=project, name="Hers", by=developer)
     data = client.get("/api/v1/me", headers={"Authorization": f"Bearer {new.secret}"}).json()["data"]
-    assert data["user"] == {"id": viewer.public_id, "email": "viewer@example.com"}
+    assert data["user"] == {"id": developer.public_id, "email": "developer@example.com"}
 
 
 def test_a_key_reaches_everything_of_its_project_and_nothing_of_another(client, call, api_key, project):

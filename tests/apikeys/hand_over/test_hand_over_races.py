@@ -3,7 +3,6 @@
 from functools import partial
 
 import pytest
-from django.core.exceptions import ValidationError
 
 from apikeys.hand_over import services
 from apikeys.hand_over.models import KeyOffer
@@ -12,6 +11,7 @@ from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.services import delete_key
 from apikeys.models import ApiKey
 from projects.audit_log.models import AuditEvent
+from projects.locks import NoLongerAllowed
 from projects.members.memberships import change_member
 from projects.permissions import Role
 from tests.support.factories import ApiKeyFactory, MembershipFactory, UserFactory
@@ -72,6 +72,6 @@ def test_nobody_who_was_removed_accepts_a_key(transactional_db, project, owner, 
     [[first, second, removed]] = rounds_in_parallel(rounds)
     assert removed.kind == "member_removed"
     for offer, answer in ((one, first), (two, second)):
-        assert answer is None or isinstance(answer, ValidationError | OfferGone)
+        assert answer is None or isinstance(answer, NoLongerAllowed | OfferGone)
         assert ApiKey.objects.get(pk=offer.key_id).responsible == (colleague if answer is None else owner)
     assert not KeyOffer.objects.filter(to=colleague).exists()

@@ -89,7 +89,7 @@ SAYS: dict[str, tuple[Callable[[ApiKey, User], Any], str, list[str]]] = {
         "API key reported as leaked: Production server (Acme Weather)",
         [
             *("was reported as leaked", "has paused the key", f"Reported location (unverified): {SOURCE}"),
-            *(f"From: {OFFICE}", "Create a new key, switch your programs to it", "#api-keys", "#mails"),
+            *(f"From: {OFFICE}", "Roll the key, switch your programs to the new one", "#api-keys", "#mails"),
         ],
     ),
     "new secrets stored": (

@@ -17,7 +17,7 @@ from projects.members.memberships import change_member
 from projects.models import Project
 from projects.permissions import Role
 from projects.services import choose_mails, create_project, delete_project, rename_project
-from tests.support.factories import ApiKeyFactory, FileFactory, ProjectFactory
+from tests.support.factories import ApiKeyFactory, FileFactory, MembershipFactory
 from tests.support.people.emails import ALL
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,8 @@ def test_creating_twice_from_one_form_creates_once(project, owner):
 def test_one_form_token_serves_in_two_projects(project, owner):
     token = "t" * 22
     first = services.create_key(project=project, name="Key", by=owner, form_token=token)
-    other = services.create_key(project=ProjectFactory(), name="Key", by=owner, form_token=token)
+    another = MembershipFactory(user=owner).project
+    other = services.create_key(project=another, name="Key", by=owner, form_token=token)
     assert first.key.pk != other.key.pk
 
 
@@ -85,7 +86,7 @@ def test_a_deleted_keys_name_is_free_again(project, owner, api_key):
 
 
 def test_other_projects_may_use_the_name(owner, api_key):
-    assert services.create_key(project=ProjectFactory(), name=api_key.name, by=owner)
+    assert services.create_key(project=MembershipFactory(user=owner).project, name=api_key.name, by=owner)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\0b", "a\u202eb", "a\u200bb", "a\ufeffb"])
@@ -199,7 +200,8 @@ def test_deleting_a_project_twice_is_quiet(project, owner, api_key):
 
 def test_a_deleted_project_is_not_renamed(project, owner):
     delete_project(project=project, by=owner)
-    rename_project(project=Project.objects.get(pk=project.pk), name="Back again", by=owner)
+    with pytest.raises(ProjectGone):
+        rename_project(project=Project.objects.get(pk=project.pk), name="Back again", by=owner)
     assert Project.objects.get(pk=project.pk).name == "Acme Weather"
 
 

@@ -45,7 +45,7 @@ def test_createkey_takes_days_a_time_with_an_offset_or_never(project):
     days = create("Days", "30d")
     assert abs(datetime.fromisoformat(days["expires_at"]) - timezone.now() - 30 * DAY) <= MINUTE
     assert days["standing"] == "active"
-    assert "in 30 days." in run("createkey", project.public_id, "--name", "In words", "--expires", "30d")
+    assert "(in 30 days)." in run("createkey", project.public_id, "--name", "In words", "--expires", "30d")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_the_email_says_when_the_key_ends_and_how_it_is_used(key, due, project):
     assert message.body == (
         "An API key expires soon. Requests using it are rejected from then on.\n\n"
         f"Production server, {key.mask}\n"
-        "  Expires on 31 March 2027, 09:30 UTC, in 7 days\n"
+        "  Expires on 31 March 2027, 09:30 UTC (in 7 days)\n"
         "  Last used 24 March 2027, 08:30 UTC from 203.0.113.7. 3 requests (1 rejected) in the last 24 hours\n"
         f"  Change its expiry: {url}/keys/{key.public_id}/edit/\n\n"
         "If a program still needs a key, change the key's expiry, or create a new key and switch the program to it."

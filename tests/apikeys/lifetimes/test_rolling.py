@@ -20,7 +20,7 @@ from apikeys.verify.verification import verify
 from common.instants import in_words
 from common.names import clean_name
 from projects.audit_log.models import AuditEvent
-from tests.support.factories import ApiKeyFactory, UserFactory
+from tests.support.factories import ApiKeyFactory, MembershipFactory, UserFactory
 from tests.support.stored.rows import many_keys
 
 pytestmark = pytest.mark.django_db
@@ -244,7 +244,7 @@ def test_a_roll_counts_towards_the_new_keys_of_a_day(api_key, settings):
 
 
 def test_somebody_elses_key_becomes_the_key_of_the_person_who_rolls_it(api_key):
-    other = UserFactory()
+    other = MembershipFactory(project=api_key.project).user
     assert roll(api_key, by=other).key.created_by == other
 
 

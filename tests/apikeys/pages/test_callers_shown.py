@@ -30,7 +30,7 @@ def test_a_keys_page_lists_the_addresses_that_use_it(api_key, owner, signed_in, 
     clock.shift(30)
     use(api_key, "198.51.100.7", outcome="paused")
     said = text(signed_in(owner).get(action("key", api_key)))
-    assert "Used from Last 30 days (UTC) Address Requests First Last" in said
+    assert "Used from Last 30 days (UTC) Address Requests First request Last request" in said
     assert "198.51.100.7 3 1 rejected 1 min ago just now 2001:db8:40::/64 1 30 s ago 30 s ago" in said
 
 

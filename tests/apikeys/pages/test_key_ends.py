@@ -77,7 +77,7 @@ def test_a_key_is_created_with_an_end_and_the_answer_says_what_that_means(client
     assert abs(at - timezone.now() - 90 * DAY) < 10 * MINUTE
     assert (at.second, at.microsecond) == (0, 0), "the words name no seconds"
     said = text(client.get(answer.headers["Location"]))
-    assert f"Created Staging. Expires on {in_words(at)}, in 90 days." in said
+    assert f"Created Staging. Expires on {in_words(at)} (in 90 days)." in said
 
 
 def test_without_a_choice_a_key_works_without_end(client, project):
@@ -166,8 +166,8 @@ def test_name_and_end_are_changed_by_one_form(client, api_key):
     assert api_key.name == "Web"
     said = text(client.get(answer.headers["Location"]))
     assert "Renamed Production server to Web." in said
-    assert f"Web expires on {in_words(at)}, in 30 days." in said
-    assert f"Expires {in_words(at)}, in 30 days" in said
+    assert f"Web expires on {in_words(at)} (in 30 days)." in said
+    assert f"Expires {in_words(at)} (in 30 days)" in said
     assert "changed the expiry of Web from never to" in said
 
 
@@ -274,7 +274,7 @@ def test_a_key_that_ends_within_7_days_is_warned_of_everywhere(client, project, 
     # A key's own page warns at the top, and says the end among the details as for every key.
     for address, times in ((action("key", api_key), 2), (page("apikeys:dashboard", project), 1)):
         said = text(client.get(address))
-        assert said.count(f"{in_words(at)}, in {left}") == times
+        assert said.count(f"{in_words(at)} (in {left}") == times
         assert "Change expiry…" in said
 
 

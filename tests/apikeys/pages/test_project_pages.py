@@ -3,12 +3,15 @@
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from apikeys.keys.pausing import pause_key
 from apikeys.models import ApiKey
+from apikeys.usage import counting
 from apikeys.verify.verification import verify
 from projects.models import File, Membership, Project
 from projects.permissions import Permission, reason
@@ -231,3 +234,31 @@ def test_a_project_of_others_is_not_at_hand_and_the_only_project_always_is(clien
     assert project_in_the_sidebar(client.get("/help/")) == "Acme Weather"
     assert project_in_the_sidebar(client.get("/projects/")) == ""
     assert project_in_the_sidebar(Client().get("/help/", {"project": project.public_id})) == "no sidebar"
+
+
+def test_the_page_that_deletes_a_project_says_what_it_has(client, project, api_key, viewer):
+    FileFactory.create_batch(2, project=project)
+    counting.record(api_key.pk, "ok", timezone.now().timestamp(), None)
+    counting.flush()
+    asked = text(client.get(page("projects:delete", project)))
+    assert f"Delete the project “{project.name}”?" in asked
+    assert "It has: 1 API key (1 request in the last 24 hours) 2 files 2 members" in asked
+    assert f"Type {project.name} to confirm" in asked
+    assert "stops all its keys at once and destroys its files" in text(client.get(page("apikeys:settings", project)))
+
+
+def test_a_chart_says_whether_the_current_hour_has_requests(client, project, api_key):
+    counting.record(api_key.pk, "ok", timezone.now().timestamp() - 7200, None)
+    counting.flush()
+    assert "No requests yet in the current hour." in text(client.get(page("apikeys:dashboard", project)))
+    counting.record(api_key.pk, "ok", timezone.now().timestamp(), None)
+    counting.flush()
+    assert "The last bar is the current hour." in text(client.get(page("apikeys:dashboard", project)))
+
+
+@pytest.mark.parametrize("name", ["account_delete", "mfa_activate_totp", "mfa_add_webauthn"])
+def test_the_first_field_of_a_page_of_the_account_has_the_focus(db, signed_in, name):
+    person = User.objects.create_user("new@example.com")
+    EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
+    answer = signed_in(person).get(reverse(name)).content.decode()
+    assert len(re.findall(r"<input[^>]* autofocus", answer)) == 1

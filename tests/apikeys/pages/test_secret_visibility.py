@@ -50,7 +50,7 @@ def test_switching_on_says_how_many_secrets_it_destroys_and_destroys_them(client
         asked = text(client.get(page("show_once", project), headers=headers))
         assert "Destroy the stored secrets of 2 keys?" in asked
         assert "This cannot be undone." in asked
-        assert "Your API keys keep working." in asked
+        assert "This changes nothing else about your API keys." in asked
         assert "Type Acme Weather to confirm" in asked
     answer = stop_storing(client, project, follow=True)
     assert answer.redirect_chain == [(page("settings", project) + "#show-once", 302)]
@@ -105,7 +105,7 @@ def test_the_section_says_what_holds_now_and_offers_the_other(client, project):
     client.post(page("show_once", project))
     now = text(client.get(page("settings", project)))
     assert "Key storage: secrets are not stored" in now
-    assert "create a new key and delete the old one" in now
+    assert "If you lose it, roll the key" in now
     assert "Storing secrets applies to new keys only. All owners are emailed." in now
     assert "Store new secrets" in now
     assert "Stop storing secrets…" not in now

@@ -16,6 +16,7 @@ from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
+from common.instants import in_words
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.support.people.sessions import log_in
@@ -97,8 +98,8 @@ def test_a_second_submission_creates_nothing_and_says_what_to_do(client, once, n
     again = created(client, once, next=next_page)
     assert again.status_code == 409
     assert not secrets_in(again)
-    assert "Its secret was shown once" in text(again)
-    assert "+ Create Key" in text(again)
+    assert "The secret was shown once" in text(again)
+    assert "Roll…" in text(again)
     assert ApiKey.objects.count() == 1
     by_script = created(client, once, **HTMX)
     assert by_script.status_code == 200
@@ -142,10 +143,10 @@ def test_asking_for_what_is_not_stored_says_what_to_do(client, once, owner, name
     key = create_key(project=once, name="Server", by=owner).key
     fetched = client.post(action(name, key), headers=FETCH)
     assert fetched.status_code == 409
-    assert "shown once and is not stored. If you lost it, create a new key." in fetched.json()["message"]
+    assert "is not stored. If you lost it, roll the key." in fetched.json()["message"]
     shown = client.post(action(name, key))
     assert shown.status_code == 409
-    assert "+ Create Key" in text(shown)
+    assert "Roll…" in text(shown)
     assert list(key.events.values_list("kind", flat=True)) == ["created"], "nothing was shown"
 
 
@@ -160,7 +161,7 @@ def test_pages_show_the_mask_without_copy_and_say_why(persona, once, owner, view
         for url in (action("copy", key), action("reveal", key)):
             assert url not in answer.content.decode()
     dashboard = client.get(page("dashboard", once))
-    assert ("create a new key" in text(dashboard)) is (persona == "owner")
+    assert ("roll the key" in text(dashboard)) is (persona == "owner")
     assert "Only owners and developers of the project can copy" not in text(dashboard), "not even owners can copy it"
     assert "LATCHKEY_API_KEY" in text(dashboard), "snippets still read the environment"
 
@@ -220,3 +221,14 @@ def test_a_failure_while_the_secret_is_shown_tells_it_to_nobody(client, once, ca
     assert "broken" in caplog.text
     assert secret not in answer.content.decode() + caplog.text
     assert not any(secret in f"{mail.subject}{mail.body}{mail.alternatives}" for mail in mailoutbox)
+
+
+def test_a_secret_that_was_stored_and_destroyed_is_not_said_to_have_been_shown_once(client, project, owner):
+    key = create_key(project=project, name="Server", by=owner).key
+    show_secrets_once(project=project, by=owner)
+    key.refresh_from_db()
+    for answer in (client.get(action("key", key)), client.post(action("reveal", key))):
+        said = text(answer)
+        assert f"The secret was stored until {in_words(key.events.get(kind='forgotten').at)}." in said
+        assert "shown once, when the key was created" not in said
+        assert "roll the key" in said

@@ -1,6 +1,7 @@
 """A key whose creator's account was deactivated, as people see it: its calls are rejected, whatever its own state."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -50,8 +51,8 @@ def badges(answer: Any) -> list[str]:
 def test_every_page_with_the_key_says_that_it_is_refused_and_why(name, shut, client):
     answer = client.get(page(f"apikeys:{name}", shut.project))
     assert badges(answer) == ["Account deactivated"]
-    assert f"{WHY} Create a new key" in text(answer)
-    assert page("apikeys:create", shut.project) in answer.content.decode()
+    assert f"{WHY} Take this key over" in text(answer)
+    assert f'href="{action("roll", shut)}"' in answer.content.decode()
 
 
 def test_usage_says_it_in_the_list_and_of_the_key(shut, client):
@@ -108,3 +109,12 @@ def test_a_deleted_key_is_shown_as_deleted(shut, client, owner):
 def test_listkeys_names_the_deactivated_creator(shut, capsys):
     call_command("listkeys", shut.project.public_id)
     assert "  Account deactivated  " in capsys.readouterr().out
+
+
+def test_an_owner_is_offered_to_take_the_key_over_and_no_switch_is_on(shut, client):
+    """Nor is anybody advised to delete it because nothing uses it any more: it is rejected."""
+    ApiKey.objects.filter(pk=shut.pk).update(last_used_at=timezone.now() - timedelta(days=3))
+    for answer in (client.get(page("apikeys:settings", shut.project)), client.get(action("key", shut))):
+        assert f'id="take-over-{shut.public_id}"' in answer.content.decode()
+        assert "switch is-on" not in answer.content.decode()
+        assert "you can delete it" not in text(answer)

@@ -146,7 +146,7 @@ def test_refusals_of_a_deleted_project_and_a_deactivated_creator(client, api_key
     owner.is_active = False
     owner.save()
     assert "deactivated" in assert_error(client.get(VERIFY, headers=bearer), 403, "forbidden")
-    delete_project(project=project, by=owner)
+    delete_project(project=project, by=None)
     assert_error(client.get(VERIFY, headers=bearer), 401, "key_deleted")
 
 

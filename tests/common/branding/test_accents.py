@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from common.branding.accent import GROUNDS, READABLE, accent_of, contrast, is_colour
+from common.branding.accent import _DANGER, GROUNDS, READABLE, _is_near, accent_of, contrast, is_colour
 from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb
@@ -89,10 +89,35 @@ def test_what_is_no_colour(text):
     assert str(refused.value) == text
 
 
-def test_the_stylesheet_replaces_the_two_tokens_in_their_layer():
+def test_the_stylesheet_replaces_tokens_of_the_products_stylesheet_in_their_layer():
+    """Also the colours of bars, of their legend and of names in snippets, but none that forced colours choose."""
     styles = accent_of("#6d28d9").stylesheet
-    assert re.findall(r"--([\w-]+):", styles) == ["accent", "accent-hover"]
+    replaced = re.findall(r"--([\w-]+): ", styles)
+    assert replaced == ["accent", "accent-hover", "focus", "chart", "chart-soft", "code-name"]
     assert styles.startswith("@layer tokens {")
     assert "@layer reset, tokens," in STYLES
-    for name in ("accent", "accent-hover"):
-        assert token(name)
+    [forced] = re.findall(r"@media \(forced-colors: active\) \{\s*:root \{(.*?)\}", STYLES)
+    for name in replaced:
+        assert f"    --{name}: " in STYLES
+        assert f"--{name}:" not in forced
+    assert "--chart-allowed: var(--chart);" in STYLES
+    assert "--chart-old: var(--chart-soft);" in STYLES
+
+
+def rings_of(colour):
+    """The colour of the focus ring in each theme."""
+    [(light, dark)] = re.findall(r"--focus: light-dark\((.+?), (.+?)\);\n", accent_of(colour).stylesheet)
+    return {"light": light, "dark": dark}
+
+
+def test_a_focus_ring_never_looks_like_the_frame_of_a_wrong_field():
+    """Red, orange and pink accents have a ring in the colour of text. Others keep their own."""
+    for theme in THEMES:
+        assert _DANGER[theme] == token("danger")[theme]
+        for colour in ("#ea580c", "#dc2626", "#f97316", _DANGER[theme]):
+            assert rings_of(colour)[theme] == "var(--text)", colour
+    for colour in ("#6d28d9", "#1a5fd0", "#15803d", "#808080"):
+        assert rings_of(colour) == dict(zip(THEMES, accent_of(colour)[:2], strict=True))
+    for colour in COLOURS:
+        for theme, ring in rings_of(colour).items():
+            assert ring == "var(--text)" or not _is_near(ring, _DANGER[theme]), colour

@@ -107,15 +107,31 @@ def test_a_picture_that_only_draws_is_a_logo(case):
         (svg("", ROOT.replace('viewBox="0 0 24 24"', 'width="60px" height="30"')), (48, 24)),
         (svg("", ROOT.replace('viewBox="0 0 24 24"', 'width="100%"')), (24, 24)),
         (svg("", ROOT.replace("0 0 24 24", "0,0,72,24")), (72, 24)),
-        (svg("", ROOT.replace("0 0 24 24", "0 0 1e999 1")), (24, 24)),
-        (svg("", ROOT.replace("0 0 24 24", "0 0 nan 0")), (24, 24)),
-        (svg("", ROOT.replace("0 0 24 24", "0 0 -1 -1")), (24, 24)),
-        (svg("", ROOT.replace("0 0 24 24", "0 0 0 1")), (24, 24)),
+        (svg("", ROOT.replace("0 0 24 24", "0 0 1000000 0.000001")), (120, 24)),
+        (svg("<g>" * 199 + "</g>" * 199), (24, 24)),
+        (svg("<g></g>" * 5000), (24, 24)),
     ],
 )
 def test_pages_know_how_large_a_logo_is_before_it_is_loaded(content, size):
     logo = read_logo(content)
     assert (logo.width, logo.height) == size
+
+
+NUMBERS = ["1e308 1", "1 1e308", "1e999 1", "nan 1", "1 nan", "nan 0", "inf inf", "-1 -1", "0 1", "1 0", "1e-320 1"]
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_a_size_that_no_picture_has_is_refused_in_words(numbers):
+    width, height = numbers.split()
+    for box in (f'viewBox="0 0 {numbers}"', f'width="{width}" height="{height}px"'):
+        with pytest.raises(NoLogo, match="without a usable size"):
+            read_logo(svg("", ROOT.replace('viewBox="0 0 24 24"', box)))
+
+
+def test_elements_that_lie_too_deep_are_refused_in_words():
+    for depth in (200, 9000):
+        with pytest.raises(NoLogo, match="more than 200 deep"):
+            read_logo(svg("<g>" * depth + "</g>" * depth))
 
 
 def test_the_name_of_a_logo_changes_with_its_content():

@@ -86,6 +86,15 @@ WRONG = {
         "home",
         "IFS",
         "LD_PRELOAD",
+        *(
+            "CURL_CA_BUNDLE",
+            "REQUESTS_CA_BUNDLE",
+            "NODE_EXTRA_CA_CERTS",
+            "JAVA_TOOL_OPTIONS",
+            "_JAVA_OPTIONS",
+            "PERL5OPT",
+        ),
+        *("PYTHONSTARTUP", "GIT_SSH_COMMAND", "AWS_SECRET_ACCESS_KEY", "OPENSSL_CONF", "DOTNET_STARTUP_HOOKS"),
     ],
     "SNIPPET_PATH": [
         "files",
@@ -124,7 +133,13 @@ def test_a_value_that_cannot_be_shown_is_refused_by_the_variables_name(name, val
         read(**{name: value})
 
 
+def test_a_name_of_a_secret_that_no_program_reads_is_allowed(read):
+    for name in ("NODE_API_KEY", "PERL5_TOKEN", "GOODS_KEY", "PERLITE"):
+        assert read(KEY_VARIABLE=name).key_variable == name
+
+
 LOGOS = {
+    "a size of no picture": (b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1e308 1"/>', "usable size"),
     "a script": (SVG.replace(b"<path", b"<script>alert(1)</script><path"), "element <script>"),
     "10 MB": (b"\0" * 10 * 1024 * 1024, "larger than 64 KB"),
     "no picture": (b"GIF89a", "neither a PNG nor an SVG"),

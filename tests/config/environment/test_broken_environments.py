@@ -153,6 +153,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a way to sign up that is none": ({"SIGN_UP": "invite"}, "SIGN_UP"),
     "a domain that is a pattern": ({"SIGN_UP_DOMAINS": "acme.com,*.acme.com"}, "SIGN_UP_DOMAINS"),
     "a way to sign in that is none": ({"SIGN_IN": "password,saml"}, "SIGN_IN"),
+    "a list of no ways to sign in": ({"SIGN_IN": " , "}, "SIGN_IN"),
     "single sign-on without a provider": ({"SIGN_IN": "oidc"}, "SIGN_IN"),
     "a provider without our name there": ({**PROVIDER, "OIDC_CLIENT_ID": ""}, "OIDC_CLIENT_ID"),
     "a provider without a secret": ({**PROVIDER, "OIDC_CLIENT_SECRET": ""}, "OIDC_CLIENT_SECRET"),

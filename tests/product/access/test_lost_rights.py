@@ -78,7 +78,7 @@ PLACES = {
     demote_to_viewer: Happens(False, True, None, "member_changed", True, 403),
     deactivate: Happens(True, True, "forbidden", None, True, 302),
     delete: Happens(True, True, None, "member_left", True, 302),
-    clear: Happens(True, True, "key_paused", None, True, 302),
+    clear: Happens(True, True, "key_paused", "member_left", True, 302),
 }
 
 

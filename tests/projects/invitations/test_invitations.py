@@ -18,8 +18,8 @@ from projects.invitations.ended_invitations import delete_old_invitations
 from projects.invitations.models import Invitation
 from projects.invitations.services import InvitationGone
 from projects.invitations.tokens import digest_of, find
-from projects.locks import ProjectGone
-from projects.members.memberships import NoLongerAllowed, change_member
+from projects.locks import NoLongerAllowed, ProjectGone
+from projects.members.memberships import change_member
 from projects.permissions import Role
 from projects.services import delete_project
 from tests.support.factories import MembershipFactory, UserFactory

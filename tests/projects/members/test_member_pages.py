@@ -236,7 +236,7 @@ def test_removing_asks_first_and_says_what_it_means(client, project, viewer, tol
 
 def test_who_leaves_is_led_to_the_project_list(project, viewer, signed_in, told):
     client = signed_in(viewer)
-    assert "Keys that you created keep working." in text(client.get(page("projects:leave", project)))
+    assert "Keys that you created stay as they are." in text(client.get(page("projects:leave", project)))
     mails = told(client.post, page("projects:leave", project))
     assert sorted(address for mail in mails for address in mail.to) == ["owner@example.com", "viewer@example.com"]
     [event] = AuditEvent.objects.filter(kind="member_left")
@@ -273,7 +273,9 @@ def test_an_owner_who_lost_the_right_meanwhile_changes_nothing(action, client, p
     """H5: the right is asked for again when the project is locked."""
     address = page(action, project, viewer)
     with before_the_lock(lambda: Membership.objects.filter(user=owner).update(role=Role.VIEWER)):
-        assert client.post(address, {"role": "owner"}).status_code == 404
+        answer = client.post(address, {"role": "owner"})
+    assert answer.status_code == 403
+    assert "Only owners of the project can invite people, change roles and remove members." in text(answer)
     assert role_of(project, viewer) == "viewer"
 
 

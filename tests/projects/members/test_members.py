@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from projects.audit_log.models import AuditEvent
-from projects.members.memberships import NoLongerAllowed, change_member, let_in, manage_member
+from projects.locks import NoLongerAllowed
+from projects.members.memberships import change_member, let_in, manage_member
 from projects.models import Membership, Project
 from projects.permissions import Role
 from projects.services import choose_mails, delete_project

@@ -5,7 +5,9 @@ import time
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.contrib.auth import get_user
 from django.core import mail
+from django.http import HttpRequest
 from django.urls import reverse
 
 from tests.support.factories import UserFactory
@@ -53,4 +55,7 @@ def totp_code(secret, steps=0):
 
 
 def is_signed_in(client):
-    return "_auth_user_id" in client.session
+    """As the next request finds it: Django ends a session once its account has another password."""
+    request = HttpRequest()
+    request.session = client.session
+    return get_user(request).is_authenticated

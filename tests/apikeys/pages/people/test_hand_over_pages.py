@@ -1,6 +1,7 @@
 """Hand over… on a key's page, and the notice of an offer with its two buttons."""
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import User
@@ -18,6 +19,8 @@ from tests.support.places.pages import HTMX, action, page, text
 from tests.support.stored.tables import everything
 
 pytestmark = pytest.mark.django_db
+
+NOW = Now()
 
 
 @pytest.fixture
@@ -188,7 +191,7 @@ def test_a_deleted_key_is_answered_in_words(client, theirs, owner):
 
 def test_the_advice_of_a_key_of_a_deactivated_account_leads_to_the_form(client, theirs, colleague, viewer, signed_in):
     deactivate_account(user=colleague, by=None)
-    link = f'<a href="{action("hand_over", theirs)}">take this one over</a>'
+    link = f'<a href="{action("hand_over", theirs)}">Take this key over</a>'
     for shown in (client.get(action("key", theirs)), client.get(page("apikeys:settings", theirs.project))):
         assert link in shown.content.decode()
     assert link not in signed_in(viewer).get(action("key", theirs)).content.decode()
@@ -242,3 +245,19 @@ def test_rows_of_keys_that_were_handed_over_cost_no_more_queries(
     with django_assert_max_num_queries(8):
         shown = client.get(page("apikeys:settings", project)).content.decode()
     assert shown.count(f"by {colleague.email}, responsible: {owner.email}") == 4
+
+
+@pytest.mark.parametrize(
+    ("become", "says"),
+    [
+        ({}, "If you accept, it works in your name."),
+        ({"state": "paused", "paused_at": NOW}, "If you accept, you are responsible for it. It stays paused."),
+        ({"expires_at": NOW}, "If you accept, you are responsible for it. It stays expired."),
+    ],
+    ids=["active", "paused", "expired"],
+)
+def test_an_offer_says_what_is_true_of_the_key(become, says, api_key, owner, colleague, signed_in):
+    services.offer(key=api_key, to=colleague, by=owner)
+    ApiKey.objects.filter(pk=api_key.pk).update(**become)
+    for shown in (action("key", api_key), page("apikeys:dashboard", api_key.project)):
+        assert says in text(signed_in(colleague).get(shown))

@@ -171,7 +171,7 @@ def test_an_old_session_is_asked_before_anything_is_shown_or_done(client, projec
 
 def test_who_leaves_reads_for_which_keys_they_are_responsible(project, theirs, api_key, colleague, signed_in):
     asked = text(signed_in(colleague).get(reverse("projects:leave", args=[project.public_id])))
-    said = "You are responsible for 1 API key. It stays and keeps working in your name."
+    said = "You are responsible for 1 API key. It stays as it is, in your name."
     assert said in asked
     assert "An owner can take it over." in asked
     assert api_key.name not in asked
