@@ -75,7 +75,7 @@ OTHERS = {
     "projects.services.create_project": "asks whether the account is still active",
     "projects.services.choose_mails_of": "calls choose_mails",
     "projects.members.memberships.change_member": "leaving needs no right; otherwise called by staff and services",
-    "projects.invitations.acceptance.accept": "asks for the account and the invitation",
+    "projects.acceptance.acceptance.accept": "asks for the account and the invitation",
     "projects.invitations.services.revoke_pending": "says so",
     "projects.files.storage.add_file": "a program's key is asked for",
     "projects.files.storage.delete_file": "a program's key is asked for",
