@@ -18,6 +18,8 @@ import projects
 from accounts.models import User
 from accounts.own_account.deletion import delete_account
 from accounts.services import deactivate_account
+from apikeys.bounds import services as bounds
+from apikeys.bounds.restrictions import Restrictions
 from apikeys.hand_over import services as hand_over
 from apikeys.hand_over.models import KeyOffer
 from apikeys.hand_over.removal import Who, remove_member
@@ -51,6 +53,7 @@ CHANGES = {
     ends.change_end: (KEYS, lambda at: {"key": at.key, "expires_at": at.later}),
     ends.edit_key: (KEYS, lambda at: {"key": at.key, "name": "Other"}),
     ends.end_key: (KEYS, lambda at: {"key": at.key}),
+    bounds.restrict_key: (KEYS, lambda at: {"key": at.key, "restrictions": Restrictions(read_only=True)}),
     rolling.roll_key: (KEYS, lambda at: {"key": at.key, "overlap": rolling.Overlap.DAY}),
     rolling.extend_overlap: (KEYS, lambda at: {"key": at.ending, "seen": at.ending.expires_at}),
     secret_storage.show_secrets_once: (PROJECT, lambda at: {"project": at.project}),
@@ -81,6 +84,7 @@ OTHERS = {
     "projects.files.storage.delete_file": "a program's key is asked for",
     "projects.audit_log.recording.record": "writes the event of a service",
     "projects.audit_log.recording.record_for_keys": "writes the events of a service",
+    "apikeys.bounds.services.limit_project": "operators and staff alone call it",
     "apikeys.keys.services.delete_keys_of": "follows from the deletion of a project",
     "apikeys.lifetimes.ends.move_end": "a part of services",
     "apikeys.hand_over.services.hand_over": "operators alone call it",
