@@ -2,6 +2,8 @@
 
 import pytest
 
+from apikeys.bounds.restrictions import Restrictions
+from apikeys.bounds.services import restrict_key
 from tests.support.gateways import gateway_attacks as attacks
 from tests.support.gateways.gateway_attacks import (
     FORGED,
@@ -230,10 +232,12 @@ def test_the_api_gets_only_checked_requests_whatever_the_target(gateway, api, ap
 
 CLIENTS = ["Cookie", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri"]
 CLIENTS += ["X-Forwarded-Method", "X-Forwarded-Host", "Upgrade", "HTTP2-Settings", "Sec-WebSocket-Key"]
+CLIENTS += ["X-Original-Method", "X_Original_Method", "X-Original_Method", "x-original-method", "X-Latchkey-Cost"]
+METHOD_NAMES = {"x-forwarded-method", "x-original-method"}
 
 
-def test_the_check_gets_the_key_and_the_address_and_nothing_else_that_decides(server, gateway_to, api, key):
-    """T44"""
+def test_the_check_gets_key_address_and_method_and_nothing_else_that_decides(server, gateway_to, api, key):
+    """T44, B5: the method is the request's own, however the client calls it elsewhere."""
     with Witness.running(server.check_port) as witness:
         gateway = gateway_to(witness.server_port)
         for method, path in (("GET", "/a?scope=x"), ("POST", "/a?x=%0d%0aX-Latchkey-Key:"), ("DELETE", "/b")):
@@ -241,21 +245,29 @@ def test_the_check_gets_the_key_and_the_address_and_nothing_else_that_decides(se
             received = send(gateway, head(*sent, "Connection: close", first=f"{method} {path} HTTP/1.1"))
             assert attacks.status_of(received) == 200
     assert [seen.path for seen in api.received] == ["/a?scope=x", "/a?x=%0d%0aX-Latchkey-Key:", "/b"]
-    # Envoy asks with the client's method. Latchkey ignores the method.
-    methods = [asked.method for asked in witness.received]
-    assert methods == ["GET", "POST", "DELETE"] if gateway.program == "envoy" else {*methods} <= {"GET", "HEAD"}
-    assert len(witness.received) == 3
+    assert [told_method(gateway, asked) for asked in witness.received] == ["GET", "POST", "DELETE"]
     for asked in witness.received:
         assert asked.path == gateway.check_path
         assert "client" not in str(asked)
         told = [(name.lower(), value) for name, value in asked.headers if "forwarded" in name.lower()]
-        told = [(name, value) for name, value in told if name != "x-forwarded-host"]
+        told = [(name, value) for name, value in told if name not in {"x-forwarded-host", *METHOD_NAMES}]
         assert sorted(told) == [("x-forwarded-for", "127.0.0.2"), ("x-forwarded-proto", "http")]
         assert len([name for name, _ in asked.headers if name.lower() == "authorization"]) == 1
 
 
+def told_method(gateway, asked) -> str:
+    """The client's method, as the check learns it. Envoy asks with the client's method."""
+    told = [value for name, value in asked.headers if name.lower() in METHOD_NAMES]
+    if gateway.program == "envoy":
+        assert told == []
+        return asked.method
+    assert asked.method in {"GET", "HEAD"}
+    [method] = told
+    return method
+
+
 def test_headers_that_override_method_and_path_are_the_apis_to_judge(gateway, api, key):
-    """A key is valid for every method and path, so these headers bypass no check."""
+    """docs/gateways.md says so, and its recipe for scopes removes them."""
     overrides = {"X-HTTP-Method-Override": "DELETE", "X-Original-URL": "/admin", "X-Rewrite-URL": "/admin"}
     lines = [f"{name}: {value}" for name, value in overrides.items()]
     assert attacks.status_of(send(gateway, head(*key, *lines, "Connection: close"))) == 200
@@ -273,7 +285,7 @@ HTTP2_ALLOWED = {
 
 
 def test_the_same_holds_for_clients_that_speak_http_2(server, gateway_to, api, api_key):
-    """T44: a proxy that ends TLS offers HTTP/2. HAProxy also accepts websockets over it (RFC 8441)."""
+    """T44, B5: a proxy that ends TLS offers HTTP/2. HAProxy also accepts websockets over it (RFC 8441)."""
     gateway = gateway_to(server.check_port, changes=HTTP2_ALLOWED)
     key = ("authorization", f"Bearer {api_key.secret}")
     forged = [(name.lower(), FORGED) for name in [*SPELLINGS, "HTTP2-Settings"]]
@@ -292,6 +304,11 @@ def test_the_same_holds_for_clients_that_speak_http_2(server, gateway_to, api, a
         attacks.assert_the_gateways_own(seen, api_key)
     api.received.clear()
     exchange(gateway, [key], "CONNECT")
+    restrict_key(key=api_key, restrictions=Restrictions(read_only=True), by=None)
+    for method in ("DELETE", "delete", "get", "GET ", "GET\r\nx: y", "X"):
+        assert exchange(gateway, [key, *forged, ("x-original-method", "GET")], method) in {0, 400, 403, 405, 502}, (
+            method
+        )
     assert exchange(gateway, [key, ("authorization", "Bearer lk_bad")]) in {400, 401}
     assert exchange(gateway, [("authorization", "Bearer lk_bad"), key]) in {400, 401}
     assert exchange(gateway, forged) == 401
