@@ -116,7 +116,7 @@ def test_a_call_needs_the_scope_that_the_gateway_names(gateway_with_recipes, api
 
 
 def test_a_rate_limit_and_its_headers_reach_the_client(gateway, api, api_key, restrict, bearer):
-    """P26: an answer that the limit allows has the fields too, beside those of the API."""
+    """P26: an answer that the limit allows has the fields too."""
     limit_project(project=api_key.project, limits=Limits(quota=Limit(1000, Window.MONTH)), by=None)
     restrict(limits=Limits(rate=Limit(3, Window.HOUR)))
     answers = [gateway.request(method, "/a", headers=bearer) for method in ("GET", "POST", "GET", "GET", "HEAD")]
@@ -153,6 +153,14 @@ def test_a_call_costs_what_the_gateway_says(gateway_with_recipes, api, restrict,
     assert "costs 5" in assert_error(answer, 422, "invalid")
     assert answer.headers.get("Retry-After") is None
     assert len(api.received) == 4
+
+
+def test_the_apis_own_fields_of_limits_arrive_as_well(gateway, restrict, bearer):
+    """P26"""
+    assert gateway.request(path="/limited", headers=bearer).headers.get_all("RateLimit") == ['"own";r=7;t=1']
+    restrict(limits=Limits(quota=Limit(9, Window.MONTH)))
+    fields = gateway.request(path="/limited", headers=bearer).headers.get_all("RateLimit")
+    assert re.findall(r'"(\w+)";r=(\d+)', ", ".join(sorted(fields))) == [("own", "7"), ("quota", "8")]
 
 
 def test_a_key_without_limits_has_no_fields_of_limits(gateway, bearer):
