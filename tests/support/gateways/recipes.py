@@ -7,6 +7,8 @@ from functools import partial
 from tests.support.environment import REPOSITORY
 from tests.support.gateways.proxies import Gateway
 
+# The site that the recipe for CORS allows.
+SITE = "https://app.example.com"
 BLOCK = re.compile(r"^```(\w+)\n# Before: ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RECIPES = (REPOSITORY / "docs" / "gateways.md").read_text().partition("## Recipes")[2].partition("\n## ")[0]
 

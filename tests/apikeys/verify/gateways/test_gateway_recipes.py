@@ -5,12 +5,10 @@ import pytest
 from apikeys.keys import pausing
 from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.gateways.gateway_attacks import SPELLINGS, assert_the_gateways_own, head, send
-from tests.support.gateways.recipes import BLOCK, RECIPES
+from tests.support.gateways.recipes import BLOCK, RECIPES, SITE
 
 # The behaviour of a proxy does not depend on the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
-
-SITE = "https://app.example.com"
 
 
 @pytest.fixture
@@ -66,6 +64,7 @@ def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
         answer = ask(gateway, *lines, f"Origin: {SITE}" if lines != [key, *preflight] else "X-Own: 1")
         assert answer.status_code == 200, lines
         assert answer.headers["Access-Control-Allow-Origin"] == SITE
+        assert {"RateLimit", "RateLimit-Policy", "Retry-After"} < listed(answer, "Access-Control-Expose-Headers")
         assert listed(answer, "Vary") == {"Origin"}
         seen = api.received.pop()
         assert_the_gateways_own(seen, api_key)
@@ -80,6 +79,7 @@ def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
         answer = ask(gateway, *lines, f"Origin: {SITE}")
         assert_error(answer, 401, "key_missing" if lines[0].startswith("X_") else "key_malformed")
         assert answer.headers["Access-Control-Allow-Origin"] == SITE
+        assert {"RateLimit", "WWW-Authenticate"} < listed(answer, "Access-Control-Expose-Headers")
         assert "Origin" in listed(answer, "Vary")
     pausing.pause_key(key=api_key, by=owner)
     assert_error(ask(gateway, x_api_key), 401, "key_paused")
