@@ -8,7 +8,9 @@ import pytest
 from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
 from apikeys.bounds.services import limit_project, restrict_key
 from tests.support.calls.api_helpers import RawAnswer, assert_error
+from tests.support.environment import lacking
 from tests.support.gateways.gateway_attacks import SPELLINGS, WEBSOCKET, assert_the_gateways_own, head, send
+from tests.support.gateways.proxies import Envoy, find
 
 # The behaviour of a proxy does not depend on the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
@@ -25,8 +27,8 @@ FORGERIES = [
     [f"{name}: GET" for name in METHOD_HEADERS],
     [f"{name}: {value}" for name in METHOD_HEADERS for value in ("GET", "HEAD")],
     [f"{name}: files:read" for name in SPELLINGS if "scope" in name.lower()],
-    [f"{name}: {cost}" for name in SPELLINGS if "cost" in name.lower() for cost in ("0", "0")],
-    [f"Connection: close, {', '.join(['X-Latchkey-Cost', 'X-Latchkey-Require-Scope', 'X-Original-Method'])}"],
+    [f"{name}: 0" for name in SPELLINGS if "cost" in name.lower()] * 2,
+    ["Connection: close, X-Latchkey-Cost, X-Latchkey-Require-Scope, X-Original-Method"],
     ["X-Original-URL: /a", "X-Rewrite-URL: /a"],
 ]
 QUERIES = (
@@ -245,6 +247,21 @@ def test_no_query_header_or_writing_of_a_path_saves_a_count(call, api, restrict)
         if answer.status_code == 200:
             assert left(answer) == before - 5, path
         before = left(answer) if "RateLimit" in answer.headers else before
+
+
+def test_an_envoy_that_adds_the_clients_query_counts_alike(server, tmp_path, api, restrict, bearer):
+    """B5: below /verify/ the query is the client's and is not read."""
+    if not find("envoy"):
+        lacking("envoy")
+    restrict(scopes=("files:read",), limits=Limits(quota=Limit(9, Window.MONTH)))
+    changes = {"path_override: /api/v1/verify/": "path_prefix: /api/v1/verify"}
+    gateway = Envoy(tmp_path, latchkey_port=server.check_port, api_port=api.server_port, changes=changes)
+    gateway.start()
+    try:
+        answers = [gateway.request(path=f"/a{query}", headers=bearer) for query in QUERIES[:5]]
+    finally:
+        gateway.stop()
+    assert [(answer.status_code, left(answer)) for answer in answers] == [(200, 8 - n) for n in range(5)]
 
 
 def test_a_read_only_key_opens_a_websocket(gateway, api, api_key, restrict):
