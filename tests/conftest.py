@@ -37,7 +37,16 @@ from tests.support.calls.github import SIGNER
 from tests.support.calls.uploads import post
 from tests.support.environment import DATA_DIR, ON_SQLITE, SQLITE_FILE, lacking, postgres
 from tests.support.factories import PASSWORD, MembershipFactory, ProjectFactory, UserFactory
-from tests.support.gateways.gateway_fixtures import api, gateway, gateway_kind, gateway_to, session_api, session_gateway  # noqa: F401
+from tests.support.gateways.gateway_fixtures import (  # noqa: F401
+    api,
+    gateway,
+    gateway_kind,
+    gateway_to,
+    gateway_with_recipes,
+    session_api,
+    session_gateway,
+    session_gateway_with_recipes,
+)
 from tests.support.people.accounts import log_in as sign_in_by_form
 from tests.support.people.accounts import new_person
 from tests.support.people.emails import mails_of

@@ -4,11 +4,22 @@
 local VERIFY = "http://latchkey/api/v1/verify"
 local FRONTEND = "abns@latchkey"
 local TIMEOUT_MS = 15000
--- The last one is only in the answer if the key ends soon.
-local IDENTITY = { "x-latchkey-key", "x-latchkey-project", "x-latchkey-user", "x-latchkey-expires" }
-local REFUSALS = { [401] = true, [403] = true, [429] = true, [503] = true }
+-- X-Latchkey-Expires is only in the answer if the key ends soon.
+local IDENTITY =
+    { "x-latchkey-key", "x-latchkey-project", "x-latchkey-user", "x-latchkey-scopes", "x-latchkey-expires" }
+-- haproxy.cfg tells the client of these, if the key has limits.
+local LIMITS = { ["ratelimit"] = "txn.latchkey_limit", ["ratelimit-policy"] = "txn.latchkey_policy" }
+local REFUSALS = { [401] = true, [403] = true, [422] = true, [429] = true, [503] = true }
 -- What a refusal consists of, besides its status and body.
-local RELAYED = { "content-type", "www-authenticate", "retry-after", "cache-control", "x-request-id" }
+local RELAYED = {
+    "content-type",
+    "www-authenticate",
+    "retry-after",
+    "ratelimit",
+    "ratelimit-policy",
+    "cache-control",
+    "x-request-id",
+}
 
 -- HAProxy's lists of values start at 0.
 local function first(headers, name)
@@ -26,6 +37,7 @@ end
 
 local function ask(txn)
     local sent = {
+        ["x-original-method"] = { txn.f:method() },
         ["x-forwarded-for"] = { txn.f:src() },
         ["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" },
     }
@@ -34,7 +46,8 @@ local function ask(txn)
         -- Latchkey's server reads no header with a control character in it, except a tab. Of that it says what is wrong.
         sent["authorization"] = { (joined(authorization):gsub("%c", "\t")) }
     end
-    return core.httpclient():get({ url = VERIFY, dst = FRONTEND, headers = sent, timeout = TIMEOUT_MS })
+    local url = VERIFY .. (txn:get_var("txn.latchkey_needs") or "")
+    return core.httpclient():get({ url = url, dst = FRONTEND, headers = sent, timeout = TIMEOUT_MS })
 end
 
 local function refuse(txn, answer)
@@ -55,6 +68,12 @@ core.register_action("latchkey", { "http-req" }, function(txn)
             local value = first(answer.headers, name)
             if value then
                 txn.http:req_set_header(name, value)
+            end
+        end
+        for name, variable in pairs(LIMITS) do
+            local value = first(answer.headers, name)
+            if value then
+                txn:set_var(variable, value)
             end
         end
         txn:set_var("txn.latchkey", "passed")

@@ -15,7 +15,7 @@ from tests.support.gateways.proxies import Received
 
 class Api:
     """Records its requests. A websocket echoes. `/status/401` answers 401; any other path answers 200, with its own
-    body and headers.
+    body and headers. `/limited` has a rate limit of its own.
     """
 
     def __init__(self) -> None:
@@ -59,6 +59,8 @@ class Api:
             path = scope["path"]
             status = int(path.removeprefix("/status/")) if path.startswith("/status/") else 200
             headers = [(b"content-type", b"text/plain"), (b"www-authenticate", b"Own")]
+            if path == "/limited":
+                headers.append((b"ratelimit", b'"own";r=7;t=1'))
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b"the API's own answer"})
 

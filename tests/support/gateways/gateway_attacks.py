@@ -9,6 +9,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ResponseReceived
 
+from apikeys.bounds.asked import granted
 from apikeys.models import ApiKey
 from tests.support.calls.api_helpers import RawAnswer
 from tests.support.gateways.proxies import Gateway, Received
@@ -20,6 +21,8 @@ WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket", *HANDSHAKE)
 
 # Headers that only a gateway may send: the identity of the caller and the origin of the request.
 IDENTITY = ["X-Latchkey-Key", "X-Latchkey-Project", "X-Latchkey-User", "X-Latchkey-Expires", "X-Latchkey-Refusal"]
+# What the key may do, and what the gateway asks of it.
+IDENTITY += ["X-Latchkey-Scopes", "X-Latchkey-Require-Scope", "X-Latchkey-Cost"]
 ORIGIN = ["X-Real-IP", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"]
 # The other headers that the nginx file names.
 WORDS = ["By", "Email", "Groups", "Host", "Method", "Path", "Port", "Preferred-Username", "Prefix", "Protocol"]
@@ -114,6 +117,7 @@ def assert_the_gateways_own(seen: Received, key: ApiKey, *, websocket: bool = Fa
         "x-latchkey-key": key.public_id,
         "x-latchkey-project": key.project.public_id,
         "x-latchkey-user": key.created_by.public_id,
+        "x-latchkey-scopes": granted(key.bounds),
         "x-forwarded-for": "127.0.0.2",
         "x-forwarded-proto": "http",
     }

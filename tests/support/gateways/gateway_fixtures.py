@@ -7,6 +7,7 @@ import pytest
 from tests.support.environment import lacking
 from tests.support.gateways.gateway_api import Api
 from tests.support.gateways.proxies import GATEWAYS, Gateway, find
+from tests.support.gateways.recipes import with_recipes
 from tests.support.programs.servers import Server
 
 
@@ -44,6 +45,22 @@ def session_gateway(gateway_kind, tmp_path_factory, session_server, session_api)
 def gateway(server: Server, api: Api, session_gateway: Gateway) -> Gateway:
     """The documented proxy in front of `api`. It asks `server` about keys."""
     return session_gateway
+
+
+@pytest.fixture(scope="session")
+def session_gateway_with_recipes(gateway_kind, tmp_path_factory, session_server, session_api) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp(gateway_kind.program)
+    ports = {"latchkey_port": session_server.check_port, "api_port": session_api.server_port}
+    gateway = with_recipes(gateway_kind)(folder, **ports)
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def gateway_with_recipes(server: Server, api: Api, session_gateway_with_recipes: Gateway) -> Gateway:
+    """The documented proxy with all recipes of docs/gateways.md: it also names scopes and costs."""
+    return session_gateway_with_recipes
 
 
 @pytest.fixture

@@ -1,57 +1,19 @@
 """The recipes of docs/gateways.md, inserted into the files from the page's own text."""
 
-import re
-import textwrap
-from functools import partial
-
 import pytest
 
 from apikeys.keys import pausing
 from tests.support.calls.api_helpers import RawAnswer, assert_error
-from tests.support.environment import REPOSITORY
 from tests.support.gateways.gateway_attacks import SPELLINGS, assert_the_gateways_own, head, send
+from tests.support.gateways.recipes import BLOCK, RECIPES, SITE
 
 # The behaviour of a proxy does not depend on the kind of database.
 pytestmark = [pytest.mark.django_db, pytest.mark.nodb]
 
-SITE = "https://app.example.com"
-BLOCK = re.compile(r"^```(\w+)\n# Before: ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-RECIPES = (REPOSITORY / "docs" / "gateways.md").read_text().partition("## Recipes")[2].partition("\n## ")[0]
-
-
-def changes_of(program: str) -> dict[str, str]:
-    """The lines in the page's recipe, by the line that they go before."""
-    found: dict[str, str] = {}
-    for proxy, line, block in BLOCK.findall(RECIPES):
-        if proxy == program:
-            found[line] = found.get(line, "") + block
-    return found
-
-
-def before(block: str, line: re.Match[str]) -> str:
-    return textwrap.indent(block, line[1]) + line[0]
-
-
-def with_recipes(kind):
-    """The proxy with its recipes, after a check that each line that a block names exists."""
-
-    class WithRecipes(kind):
-        def fitted(self, text: str) -> str:
-            for line, block in changes_of(self.program).items():
-                places = re.compile(rf"^([ \t]*){re.escape(line)}$", re.MULTILINE)
-                assert places.search(text) or "core.register_action" in text, line
-                text = places.sub(partial(before, block), text)
-            return super().fitted(text)
-
-    return WithRecipes
-
 
 @pytest.fixture
-def gateway(gateway_kind, server, api, tmp_path):
-    started = with_recipes(gateway_kind)(tmp_path, latchkey_port=server.check_port, api_port=api.server_port)
-    started.start()
-    yield started
-    started.stop()
+def gateway(gateway_with_recipes):
+    return gateway_with_recipes
 
 
 def ask(gateway, *lines: str, method: str = "GET") -> RawAnswer:
@@ -62,9 +24,10 @@ def listed(answer: RawAnswer, name: str) -> set[str]:
     return {entry.strip() for entry in answer.headers.get(name, "").split(",")}
 
 
-def test_the_page_has_both_recipes_for_each_proxy():
-    cors, x_api_key = RECIPES.split("### Clients that can only send `X-API-Key`")
-    for recipe in (cors, x_api_key):
+def test_the_page_has_each_recipe_for_each_proxy():
+    _, *recipes = RECIPES.split("\n### ")
+    assert len(recipes) == 3
+    for recipe in recipes:
         assert {proxy for proxy, *_ in BLOCK.findall(recipe)} == {"nginx", "caddy", "haproxy", "envoy"}
 
 
@@ -101,6 +64,7 @@ def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
         answer = ask(gateway, *lines, f"Origin: {SITE}" if lines != [key, *preflight] else "X-Own: 1")
         assert answer.status_code == 200, lines
         assert answer.headers["Access-Control-Allow-Origin"] == SITE
+        assert {"RateLimit", "RateLimit-Policy", "Retry-After"} < listed(answer, "Access-Control-Expose-Headers")
         assert listed(answer, "Vary") == {"Origin"}
         seen = api.received.pop()
         assert_the_gateways_own(seen, api_key)
@@ -115,6 +79,7 @@ def test_the_recipes_of_the_page_work_together(gateway, api, api_key, owner):
         answer = ask(gateway, *lines, f"Origin: {SITE}")
         assert_error(answer, 401, "key_missing" if lines[0].startswith("X_") else "key_malformed")
         assert answer.headers["Access-Control-Allow-Origin"] == SITE
+        assert {"RateLimit", "WWW-Authenticate"} < listed(answer, "Access-Control-Expose-Headers")
         assert "Origin" in listed(answer, "Vary")
     pausing.pause_key(key=api_key, by=owner)
     assert_error(ask(gateway, x_api_key), 401, "key_paused")

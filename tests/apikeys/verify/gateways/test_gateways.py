@@ -44,6 +44,7 @@ def test_a_good_key_leads_through_and_says_whose_request_it_is(gateway, api, api
         "x-latchkey-key": api_key.public_id,
         "x-latchkey-project": api_key.project.public_id,
         "x-latchkey-user": api_key.created_by.public_id,
+        "x-latchkey-scopes": "*",
     }
 
 
