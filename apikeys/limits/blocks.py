@@ -12,13 +12,13 @@ and then each minute, because others may give something back.
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import NamedTuple
 
 import structlog
-from django.db import Error, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections
 
 from apikeys import writer_thread
 from apikeys.bounds.restrictions import Limit
@@ -109,9 +109,28 @@ def take(budget: Budget, cost: int) -> Taken:
     raise OperationalError("The database answered after the end of the limit's window.")
 
 
+def take_from_memory(budgets: Sequence[Budget], cost: int) -> list[Taken] | None:
+    """Counts a request of that cost in all of the limits, if this process holds enough of each; otherwise None."""
+    if _is_in_transaction():
+        return None
+    with _lock:
+        now, found = _clock(), [_blocks.get(budget.name) for budget in budgets]
+        for block, budget in zip(found, budgets, strict=True):
+            if block is None or block.left < cost or now >= block.ends or block.limit != budget.limit:
+                return None
+        taken = []
+        for block in found:
+            if block:
+                block.left -= cost
+                block.used_at = now
+                taken.append(block.taken(True, now))
+        return taken
+
+
 def _is_in_transaction() -> bool:
     """Whether the caller's transaction may be rolled back, and a reservation with it: then nothing of it is kept."""
-    return connection.in_atomic_block or not connection.get_autocommit()
+    database = connections[DEFAULT_DB_ALIAS]
+    return database.in_atomic_block or not database.get_autocommit()
 
 
 def _taken_exactly(budget: Budget, cost: int) -> Taken:

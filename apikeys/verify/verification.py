@@ -142,14 +142,11 @@ def _within_bounds(found: Found, address: str | None, asked: Asked) -> Verdict:
     if refused := of_request.refusal_of(restrictions, asked, address, vocabulary()):
         return Verdict(None, *refused, _challenge(refused[0], asked))
     identity = identity._replace(scopes=of_request.granted(restrictions))
-    limits = [
-        *at_the_check.of_key(identity.key_pk, restrictions.limits),
-        *at_the_check.of_project(identity.project_pk, shared),
-    ]
+    limits = at_the_check.limits_of(identity.key_pk, restrictions.limits, identity.project_pk, shared)
     return _within_limits(identity, limits, asked.cost) if limits else Verdict(identity)
 
 
-def _within_limits(identity: Identity, limits: list[Named], cost: int) -> Verdict:
+def _within_limits(identity: Identity, limits: Sequence[Named], cost: int) -> Verdict:
     if cost > (most := at_the_check.smallest(limits)):
         return Verdict(None, INVALID, f"A request that costs {cost:,} is never allowed: the limit is {most:,}.")
     try:
