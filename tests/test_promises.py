@@ -10,7 +10,7 @@ from tests.support.environment import REPOSITORY
 pytestmark = pytest.mark.nodb
 
 ROWS = re.findall(
-    r"^\| ([TLH]\d+) \| [^|]+ \| `(tests/[\w/]+\.py)::(\w+)` \| [^|]+ \|$",
+    r"^\| ([TLHB]\d+) \| [^|]+ \| `(tests/[\w/]+\.py)::(\w+)` \| [^|]+ \|$",
     (REPOSITORY / "docs" / "security.md").read_text(),
     re.MULTILINE,
 )
@@ -29,4 +29,4 @@ def test_every_promise_has_its_row():
 def test_the_test_of_a_promise_names_it(promise, file, test):
     tree = ast.parse((REPOSITORY / file).read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert promise in re.findall(r"[TLH]\d+", ast.get_docstring(functions[test]) or "")
+    assert promise in re.findall(r"[TLHB]\d+", ast.get_docstring(functions[test]) or "")

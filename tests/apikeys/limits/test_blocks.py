@@ -7,10 +7,12 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.bounds.restrictions import Limit, Window
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
+from apikeys.bounds.services import restrict_key
 from apikeys.limits import blocks
 from apikeys.limits.blocks import Budget
 from apikeys.limits.models import Budget as Row
+from apikeys.verify.verification import verify
 from tests.apikeys.limits.simulated import Process, answers_lost, let_windows_end, set_clock_back
 from tests.support.programs.parallel import in_parallel
 
@@ -86,11 +88,22 @@ def test_a_reservation_whose_answer_is_lost_lets_nobody_in(transactional_db):
 
 def test_nothing_is_given_back_twice(transactional_db):
     process, of = Process(), budget(1_000)
-    assert allowed(process, of, 1) == 1
+    assert allowed(process, of, 300) == 300
     with answers_lost():
         process.give_back()
     process.give_back()
-    assert Row.objects.get().used == 1
+    assert Row.objects.get().used == 300
+
+
+def test_what_is_left_of_an_ended_window_is_not_given_to_the_next(transactional_db):
+    process, other = Process(), Process()
+    assert allowed(process, budget(1_000), 1) == 1
+    assert allowed(process, budget(900), 1) == 1  # the block of the other limit waits to be given back
+    let_windows_end([process, other], DAY)
+    assert allowed(other, budget(900), 900) == 900
+    process.give_back()
+    other.may_ask_again()
+    assert allowed(other, budget(900), 1) == 0
 
 
 def test_a_reservation_that_is_rolled_back_lets_nobody_in_later(transactional_db):
@@ -132,3 +145,14 @@ def test_a_forked_process_holds_nothing_of_its_parents_blocks(transactional_db):
         os._exit(bool(blocks._blocks))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     blocks.give_back_all()
+
+
+def test_a_limited_key_asks_no_more_than_a_key_without_limits(transactional_db, api_key, authorization):
+    """B4: the part about statements. What the process holds is enough for the request."""
+    limits = Limits(Limit(1_000, Window.HOUR), Limit(1_000, Window.MONTH))
+    restrict_key(key=api_key, restrictions=Restrictions(limits=limits), by=None)
+    assert verify(authorization["Authorization"]).identity
+    with CaptureQueriesContext(connection) as queries:
+        verdict = verify(authorization["Authorization"])
+    assert [name for name, _ in verdict.headers] == ["RateLimit-Policy", "RateLimit"]
+    assert not [query for query in queries if "budget" in query["sql"]]

@@ -136,5 +136,5 @@ class Limited(RuleBasedStateMachine):
 def test_no_order_of_events_lets_in_one_request_too_many(transactional_db):
     # The database is asked at each step.
     run_state_machine_as_test(
-        Limited, settings=settings(max_examples=15, stateful_step_count=40, deadline=None, phases=[Phase.generate])
+        Limited, settings=settings(max_examples=60, stateful_step_count=40, deadline=None, phases=[Phase.generate])
     )
