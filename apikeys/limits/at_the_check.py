@@ -4,7 +4,6 @@ The fields are those of draft-ietf-httpapi-ratelimit-headers: RateLimit-Policy s
 is left of each.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,7 +12,6 @@ from apikeys.bounds.restrictions import LimitKind, Limits
 from apikeys.limits import blocks
 from apikeys.limits.blocks import Budget, Taken
 from apikeys.limits.models import NameOf, key_budget, project_budget
-from apikeys.limits.reserving import SECONDS, ends_of
 from apikeys.refusals import QUOTA_REACHED, RATE_LIMITED
 from common.answers.refusals import Refusal
 
@@ -39,7 +37,6 @@ class Outcome(NamedTuple):
     headers: Headers
 
 
-@functools.lru_cache(maxsize=4096)
 def limits_of(key_pk: int, limits: Limits, project_pk: int, shared: Limits) -> tuple[Named, ...]:
     """All limits of a key: its own, then those that it shares with the other keys of its project."""
     own = _named(key_budget, key_pk, limits, "", "this API key")
@@ -54,9 +51,9 @@ def _named(name_of: NameOf, pk: int, limits: Limits, prefix: str, whose: str) ->
     ]
 
 
-def smallest(limits: Sequence[Named]) -> int:
-    """What a request may cost at most."""
-    return min(named.budget.limit.amount for named in limits)
+def smallest(limits: Sequence[Named]) -> int | None:
+    """What a request may cost at most. None without limits."""
+    return min((named.budget.limit.amount for named in limits), default=None)
 
 
 def take(limits: Sequence[Named], cost: int) -> Outcome:
@@ -100,13 +97,6 @@ def _refused(named: Named, got: Taken) -> Outcome:
 
 
 def _fields(taken: list[tuple[Named, Taken]]) -> Headers:
-    policies = ", ".join([_policy(named, got.starts) for named, got in taken])
+    policies = ", ".join([f'"{named.label}";q={named.budget.limit.amount};w={got.length}' for named, got in taken])
     states = ", ".join([f'"{named.label}";r={got.left};t={got.seconds}' for named, got in taken])
     return (("RateLimit-Policy", policies), ("RateLimit", states))
-
-
-def _policy(named: Named, starts: int) -> str:
-    limit = named.budget.limit
-    # Months have several lengths.
-    seconds = SECONDS.get(limit.window) or ends_of(starts, limit.window) - starts
-    return f'"{named.label}";q={limit.amount};w={seconds}'

@@ -22,7 +22,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections
 
 from apikeys import writer_thread
 from apikeys.bounds.restrictions import Limit
-from apikeys.limits.reserving import Reserved, give_back, reserve
+from apikeys.limits.reserving import Reserved, ends_of, give_back, reserve
 from common import database_deadline
 
 logger = structlog.get_logger(__name__)
@@ -53,29 +53,42 @@ class Budget(NamedTuple):
 class Taken(NamedTuple):
     """Whether a request may be counted, what is left of the limit, and in how many seconds its window ends.
 
-    `starts` is the window, in which an allowed request can be taken back.
+    `starts` is the window, in which an allowed request can be taken back, and `length` all of its seconds.
     """
 
     is_allowed: bool
     left: int
     seconds: int
     starts: int
+    length: int
 
 
 class _Block:
     """What this process holds of a limit. `left_for_all` was left for everybody at the last reservation."""
 
-    __slots__ = ("ask_again", "ends", "left", "left_for_all", "limit", "refused_cost", "starts", "used_at", "wait")
+    __slots__ = (
+        "ask_again",
+        "ends",
+        "left",
+        "left_for_all",
+        "length",
+        "limit",
+        "refused_cost",
+        "starts",
+        "used_at",
+        "wait",
+    )
 
     def __init__(self, limit: Limit, starts: int, ends: float) -> None:
         self.limit, self.starts, self.ends = limit, starts, ends
+        self.length = ends_of(starts, limit.window) - starts
         self.left = self.left_for_all = 0
         # The smallest cost that no longer fitted (0: none did), and when it is asked for again.
         self.refused_cost, self.ask_again, self.wait = 0, 0.0, 1.0
         self.used_at = 0.0
 
     def taken(self, is_allowed: bool, now: float) -> Taken:
-        return Taken(is_allowed, self.left + self.left_for_all, max(1, ceil(self.ends - now)), self.starts)
+        return Taken(is_allowed, self.left + self.left_for_all, max(1, ceil(self.ends - now)), self.starts, self.length)
 
 
 _blocks: dict[str, _Block] = {}
@@ -111,7 +124,8 @@ def take(budget: Budget, cost: int) -> Taken:
 
 def take_from_memory(budgets: Sequence[Budget], cost: int) -> list[Taken] | None:
     """Counts a request of that cost in all of the limits, if this process holds enough of each; otherwise None."""
-    if _is_in_transaction():
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.in_atomic_block or not database.autocommit:
         return None
     with _lock:
         now, found = _clock(), [_blocks.get(budget.name) for budget in budgets]
@@ -135,7 +149,8 @@ def _is_in_transaction() -> bool:
 
 def _taken_exactly(budget: Budget, cost: int) -> Taken:
     got = reserve(budget.name, budget.limit.amount, budget.limit.window, cost, exactly=True)
-    return Taken(got.block >= cost, got.left, max(1, ceil(got.seconds)), got.starts)
+    length = ends_of(got.starts, budget.limit.window) - got.starts
+    return Taken(got.block >= cost, got.left, max(1, ceil(got.seconds)), got.starts, length)
 
 
 def _take_from_memory(budget: Budget, cost: int) -> Taken | None:

@@ -1,4 +1,4 @@
-"""P27: owners are emailed when 80 % of a quota is used and when all of it is, once in each of its windows."""
+"""Owners are emailed when 80 % of a quota is used and when all of it is, once in each of its windows."""
 
 from datetime import timedelta
 
