@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [--json PATH]` measures V1 to V9, V18 and L5, prints the table and writes it as JSON.
+"""`python -m bench [--quick] [--json PATH]` measures V1 to V9, V18, L5 and B4, prints the table and writes it as JSON.
 
 The exit code is 1 if a row falls short of its goal, and 2 if something could not be measured.
 """

@@ -98,8 +98,10 @@ class Pairs:
         return median(mine.rate / other.rate for mine, other in zip(self.ours, self.theirs, strict=True))
 
 
-def side_by_side(ours: Contender, others: Sequence[Contender], plan: Plan) -> dict[str, Pairs]:
-    """Pairs by the name of the other contender. Checks and warms up all contenders first."""
+def side_by_side(ours: Contender, others: Sequence[Contender], plan: Plan, *, warm: bool = False) -> dict[str, Pairs]:
+    """Pairs by the name of the other contender. Checks and warms up all contenders first; with `warm`, before each
+    sample.
+    """
     for contender in (ours, *others):
         check(contender)
         load(contender, plan, seconds=1)
@@ -109,6 +111,8 @@ def side_by_side(ours: Contender, others: Sequence[Contender], plan: Plan) -> di
             turns = [(ours, pairs[other.name].ours), (other, pairs[other.name].theirs)]
             # The order alternates, so that no contender always comes first.
             for contender, samples in turns if number % 2 == 0 else turns[::-1]:
+                if warm:
+                    load(contender, plan, seconds=1)
                 samples.append(load(contender, plan))
     return pairs
 

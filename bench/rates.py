@@ -1,4 +1,4 @@
-"""V1 to V5 and L5: checks per second, beside the peers, with many keys, and with addresses counted."""
+"""V1 to V5, L5 and B4: checks per second, beside the peers, with many keys, with addresses counted, and with limits."""
 
 from contextlib import ExitStack
 
@@ -130,6 +130,36 @@ def with_callers(url: str, headers: list[str], plan: Plan) -> Row:
     raw = {"per second with addresses": rate(pairs.ours), "without": rate(pairs.theirs)}
     measured, goal = "time of a check that counts addresses", Goal(most=1.05)
     return Row("L5", measured, "the check without that", 1 / pairs.ratio, goal, raw=raw)
+
+
+HOT_KEYS = 10
+_LIMIT = """
+UPDATE apikeys_apikey SET restrictions = %(restrictions)s
+WHERE id IN (SELECT id FROM apikeys_apikey ORDER BY id LIMIT %(number)s)
+"""
+# Far from used up while the bench runs.
+_LIMITS = '{"rate": [10000000, "minute"], "quota": [10000000000, "month"]}'
+
+
+def with_limits(url: str, headers: list[str], plan: Plan) -> Row:
+    """B4: keys with a rate and a quota beside keys with neither, at the same server.
+
+    Both are few, and in use when a sample begins: a key's first request after a quiet second has to write.
+    """
+    number = HOT_KEYS
+    databases.ask(url, _LIMIT, {"restrictions": _LIMITS, "number": number})
+    try:
+        with servers.product(url) as product:
+            limited, free = (
+                ours(name, product, headers[first : first + number])
+                for name, first in (("limited", 0), ("free", number))
+            )
+            pairs = side_by_side(limited, [free], plan, warm=True)["free"]
+    finally:
+        databases.ask(url, _LIMIT, {"restrictions": None, "number": number})
+    raw = {"per second with limits": rate(pairs.ours), "without": rate(pairs.theirs)}
+    measured = "checks per second of keys with a rate and a quota"
+    return Row("B4", measured, "keys with neither", pairs.ratio, Goal(least=0.85), raw=raw)
 
 
 def on_sqlite(plan: Plan) -> list[Row]:

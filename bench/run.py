@@ -53,6 +53,8 @@ def _measure(plan: Plan) -> tuple[list[results.Row], dict[str, float]]:
     rows, figures = rows + more_rows, figures | more_figures
     _say("L5", rows)
     rows.append(rates.with_callers(url, headers, plan))
+    _say("B4", rows)
+    rows.append(rates.with_limits(url, headers, plan))
     owner = UserFactory(email="owner@example.org")
     _say("V6", rows)
     rows.append(stops.while_under_load(url, owner, plan))

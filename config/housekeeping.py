@@ -4,6 +4,7 @@ from accounts.sessions.old_sessions import delete_old_sessions
 from apikeys.lifetimes.notices import send_due_notices
 from apikeys.lifetimes.pauses import write_down_ended_pauses
 from apikeys.lifetimes.quiet import end_quiet_keys, send_roll_notices
+from apikeys.limits.quota_emails import warn_of_quotas
 from apikeys.usage.callers import forget_old_callers
 from apikeys.usage.folding import fold_in_steps
 from apikeys.usage.new_addresses import tell_of_new_addresses
@@ -15,6 +16,7 @@ TASKS = (
     Task("end_quiet_keys", end_quiet_keys),
     Task("send_roll_notices", send_roll_notices),
     Task("send_due_notices", send_due_notices),
+    Task("warn_of_quotas", warn_of_quotas),
     Task("tell_of_new_addresses", tell_of_new_addresses),
     Task("delete_old_sessions", delete_old_sessions),
     Task("delete_old_invitations", delete_old_invitations),

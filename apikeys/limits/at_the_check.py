@@ -4,12 +4,14 @@ The fields are those of draft-ietf-httpapi-ratelimit-headers: RateLimit-Policy s
 is left of each.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from apikeys.bounds.restrictions import Limit, LimitKind, Limits
+from apikeys.bounds import in_words
+from apikeys.bounds.restrictions import LimitKind, Limits
 from apikeys.limits import blocks
 from apikeys.limits.blocks import Budget, Taken
-from apikeys.limits.reserving import ends_of
+from apikeys.limits.models import NameOf, key_budget, project_budget
 from apikeys.refusals import QUOTA_REACHED, RATE_LIMITED
 from common.answers.refusals import Refusal
 
@@ -35,35 +37,39 @@ class Outcome(NamedTuple):
     headers: Headers
 
 
-def of_key(key_pk: int, limits: Limits) -> list[Named]:
-    return _named(f"key:{key_pk}", limits, "", "this API key")
+def limits_of(key_pk: int, limits: Limits, project_pk: int, shared: Limits) -> tuple[Named, ...]:
+    """All limits of a key: its own, then those that it shares with the other keys of its project."""
+    own = _named(key_budget, key_pk, limits, "", "this API key")
+    return (*own, *_named(project_budget, project_pk, shared, "project-", "the project of this API key"))
 
 
-def of_project(project_pk: int, limits: Limits) -> list[Named]:
-    return _named(f"project:{project_pk}", limits, "project-", "the project of this API key")
-
-
-def _named(owner: str, limits: Limits, prefix: str, whose: str) -> list[Named]:
+def _named(name_of: NameOf, pk: int, limits: Limits, prefix: str, whose: str) -> list[Named]:
     return [
-        Named(Budget(f"{owner}:{kind}:{limit.window}", limit), f"{prefix}{kind}", LimitKind(kind), whose)
+        Named(Budget(name_of(pk, kind, limit), limit), f"{prefix}{kind}", LimitKind(kind), whose)
         for kind, limit in limits._asdict().items()
         if limit
     ]
 
 
-def smallest(limits: list[Named]) -> int:
-    """What a request may cost at most."""
-    return min(named.budget.limit.amount for named in limits)
+def smallest(limits: Sequence[Named]) -> int | None:
+    """What a request may cost at most. None without limits."""
+    return min((named.budget.limit.amount for named in limits), default=None)
 
 
-def take(limits: list[Named], cost: int) -> Outcome:
+def take(limits: Sequence[Named], cost: int) -> Outcome:
     """Counts a request of that cost in all of the limits, or in none of them. A cost of 0 is always allowed.
 
     Raises Django's database errors; then nobody may be let in.
     """
-    taken: list[tuple[Named, Taken]] = []
     if cost == 0:
         return Outcome(None, "", ())
+    if held := blocks.take_from_memory([named.budget for named in limits], cost):
+        return Outcome(None, "", _fields(list(zip(limits, held, strict=True))))
+    return _take_one_by_one(limits, cost)
+
+
+def _take_one_by_one(limits: Sequence[Named], cost: int) -> Outcome:
+    taken: list[tuple[Named, Taken]] = []
     try:
         for named in limits:
             got = blocks.take(named.budget, cost)
@@ -85,26 +91,12 @@ def _take_back(taken: list[tuple[Named, Taken]], cost: int) -> None:
 def _refused(named: Named, got: Taken) -> Outcome:
     limit = named.budget.limit
     what = "rate limit" if named.kind == LimitKind.RATE else "quota"
-    message = (
-        f"The {what} of {named.whose} is used up: {limit.amount:,} requests a {limit.window}. "
-        f"Try again in {got.seconds:,} seconds."
-    )
+    message = f"The {what} of {named.whose} is used up: {in_words.limit(limit)}. Try again in {got.seconds:,} seconds."
     headers = (("Retry-After", str(got.seconds)), *_fields([(named, got)]))
     return Outcome(REFUSALS[named.kind], message, headers)
 
 
 def _fields(taken: list[tuple[Named, Taken]]) -> Headers:
-    policies = ", ".join(
-        f'"{named.label}";q={named.budget.limit.amount};w={_length(named, got)}' for named, got in taken
-    )
-    states = ", ".join(f'"{named.label}";r={got.left};t={got.seconds}' for named, got in taken)
+    policies = ", ".join([f'"{named.label}";q={named.budget.limit.amount};w={got.length}' for named, got in taken])
+    states = ", ".join([f'"{named.label}";r={got.left};t={got.seconds}' for named, got in taken])
     return (("RateLimit-Policy", policies), ("RateLimit", states))
-
-
-def _length(named: Named, got: Taken) -> int:
-    return ends_of(got.starts, named.budget.limit.window) - got.starts
-
-
-def limit_in_words(limit: Limit) -> str:
-    """Such as "10,000 requests a month"."""
-    return f"{limit.amount:,} requests a {limit.window}"

@@ -5,24 +5,24 @@ reservation was sent: the clock goes on while the process is stopped or the mach
 process that was stopped spends nothing of a window that has ended. What a dead process held is lost until the window
 ends, which only makes refusals come earlier (docs/decisions/0014).
 
-A process that finds a limit used up refuses requests of that cost from memory, and asks again after 1, 2, 4 … seconds,
-because others may give something back.
+A process that finds a limit used up refuses requests of that cost from memory, and asks again after 1, 2, 4 … seconds
+and then each minute, because others may give something back.
 """
 
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import NamedTuple
 
 import structlog
-from django.db import Error, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections
 
 from apikeys import writer_thread
 from apikeys.bounds.restrictions import Limit
-from apikeys.limits.reserving import Reserved, give_back, reserve
+from apikeys.limits.reserving import Reserved, ends_of, give_back, reserve
 from common import database_deadline
 
 logger = structlog.get_logger(__name__)
@@ -31,8 +31,10 @@ logger = structlog.get_logger(__name__)
 QUIET_SECONDS = 1.0
 # How many limits a process keeps blocks of. Beyond it the oldest is given back.
 MOST_BLOCKS = 10_000
-# A reservation whose answer comes after its window is asked for once more.
-_TRIES = 2
+# A reservation whose answer comes after its window is asked for again.
+_TRIES = 4
+# The longest time after which a process that found a limit used up asks again.
+_LONGEST_WAIT = 60.0
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -51,29 +53,42 @@ class Budget(NamedTuple):
 class Taken(NamedTuple):
     """Whether a request may be counted, what is left of the limit, and in how many seconds its window ends.
 
-    `starts` is the window, in which an allowed request can be taken back.
+    `starts` is the window, in which an allowed request can be taken back, and `length` all of its seconds.
     """
 
     is_allowed: bool
     left: int
     seconds: int
     starts: int
+    length: int
 
 
 class _Block:
     """What this process holds of a limit. `left_for_all` was left for everybody at the last reservation."""
 
-    __slots__ = ("ask_again", "ends", "left", "left_for_all", "limit", "refused_cost", "starts", "used_at", "wait")
+    __slots__ = (
+        "ask_again",
+        "ends",
+        "left",
+        "left_for_all",
+        "length",
+        "limit",
+        "refused_cost",
+        "starts",
+        "used_at",
+        "wait",
+    )
 
     def __init__(self, limit: Limit, starts: int, ends: float) -> None:
         self.limit, self.starts, self.ends = limit, starts, ends
+        self.length = ends_of(starts, limit.window) - starts
         self.left = self.left_for_all = 0
         # The smallest cost that no longer fitted (0: none did), and when it is asked for again.
         self.refused_cost, self.ask_again, self.wait = 0, 0.0, 1.0
         self.used_at = 0.0
 
     def taken(self, is_allowed: bool, now: float) -> Taken:
-        return Taken(is_allowed, self.left + self.left_for_all, max(1, ceil(self.ends - now)), self.starts)
+        return Taken(is_allowed, self.left + self.left_for_all, max(1, ceil(self.ends - now)), self.starts, self.length)
 
 
 _blocks: dict[str, _Block] = {}
@@ -89,33 +104,59 @@ def take(budget: Budget, cost: int) -> Taken:
 
     Raises Django's database errors; then nothing is counted and nobody may be let in.
     """
-    if connection.in_atomic_block:
-        # The caller's transaction may be rolled back, and the reservation with it: nothing of it is kept.
+    if _is_in_transaction():
         return _taken_exactly(budget, cost)
     if taken := _take_from_memory(budget, cost):
         return taken
     with _turn_of(budget.name):
-        for _ in range(_TRIES):
+        for is_again in range(_TRIES):
             if taken := _take_from_memory(budget, cost):
                 return taken
+            # The second time for all of the cost: meanwhile others may have used what was held.
+            needed = cost if is_again else max(1, cost - _held(budget))
             began = _clock()
             with database_deadline.Begun():
-                reserved = reserve(budget.name, budget.limit.amount, budget.limit.window, cost)
+                reserved = reserve(budget.name, budget.limit.amount, budget.limit.window, needed)
             if taken := _take_from(reserved, budget, cost, began):
                 return taken
     raise OperationalError("The database answered after the end of the limit's window.")
 
 
+def take_from_memory(budgets: Sequence[Budget], cost: int) -> list[Taken] | None:
+    """Counts a request of that cost in all of the limits, if this process holds enough of each; otherwise None."""
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.in_atomic_block or not database.autocommit:
+        return None
+    with _lock:
+        now, found = _clock(), [_blocks.get(budget.name) for budget in budgets]
+        for block, budget in zip(found, budgets, strict=True):
+            if block is None or block.left < cost or now >= block.ends or block.limit != budget.limit:
+                return None
+        taken = []
+        for block in found:
+            if block:
+                block.left -= cost
+                block.used_at = now
+                taken.append(block.taken(True, now))
+        return taken
+
+
+def _is_in_transaction() -> bool:
+    """Whether the caller's transaction may be rolled back, and a reservation with it: then nothing of it is kept."""
+    database = connections[DEFAULT_DB_ALIAS]
+    return database.in_atomic_block or not database.get_autocommit()
+
+
 def _taken_exactly(budget: Budget, cost: int) -> Taken:
     got = reserve(budget.name, budget.limit.amount, budget.limit.window, cost, exactly=True)
-    return Taken(got.block >= cost, got.left, max(1, ceil(got.seconds)), got.starts)
+    length = ends_of(got.starts, budget.limit.window) - got.starts
+    return Taken(got.block >= cost, got.left, max(1, ceil(got.seconds)), got.starts, length)
 
 
 def _take_from_memory(budget: Budget, cost: int) -> Taken | None:
     """None if the database has to be asked."""
-    now = _clock()
     with _lock:
-        block = _blocks.get(budget.name)
+        block, now = _blocks.get(budget.name), _clock()
         if block is None or block.limit != budget.limit or now >= block.ends:
             return None
         if block.left >= cost:
@@ -127,31 +168,41 @@ def _take_from_memory(budget: Budget, cost: int) -> Taken | None:
         return None
 
 
+def _held(budget: Budget) -> int:
+    """What is left of the block, less than the cost that is to be taken."""
+    with _lock:
+        block = _blocks.get(budget.name)
+        return block.left if block and block.limit == budget.limit and _clock() < block.ends else 0
+
+
 def _take_from(reserved: Reserved, budget: Budget, cost: int, began: float) -> Taken | None:
     """Takes the cost from what a reservation got, and keeps the rest. `began` is the time before it was sent.
 
-    None if the window has ended by now.
+    None if the window has ended by now, or if the cost needs another reservation.
     """
-    now, ends = _clock(), began + reserved.seconds
-    if now >= ends:
-        return None
     with _lock:
+        now, ends = _clock(), began + reserved.seconds
+        if now >= ends:
+            return None
         block = _blocks.get(budget.name)
         if block is None or block.limit != budget.limit or block.starts != reserved.starts:
             _drop(budget.name)
             block = _blocks[budget.name] = _Block(budget.limit, reserved.starts, ends)
-        block.left_for_all, block.used_at = reserved.left, now
-        if reserved.block:
-            block.left += reserved.block - cost
+        # The window of a block that is held already ends later by now if the database's clock was set back.
+        block.ends, block.left_for_all, block.used_at = ends, reserved.left, now
+        block.left += reserved.block
+        is_allowed = block.left >= cost
+        if is_allowed:
+            block.left -= cost
             block.refused_cost, block.wait = 0, 1.0
-        else:
+        elif not reserved.block:
             block.refused_cost, block.ask_again = cost, now + block.wait
-            block.wait *= 2
+            block.wait = min(2 * block.wait, _LONGEST_WAIT)
         if len(_blocks) > MOST_BLOCKS:
             _drop(next(iter(_blocks)))
-        taken = block.taken(bool(reserved.block), now)
+        taken = block.taken(is_allowed, now)
     writer_thread.wake()
-    return taken
+    return taken if is_allowed or not reserved.block else None
 
 
 def _drop(name: str) -> None:
@@ -162,7 +213,7 @@ def _drop(name: str) -> None:
 
 def take_back(budget: Budget, cost: int, taken: Taken) -> None:
     """Undoes `take` for a request that another limit refuses."""
-    if connection.in_atomic_block:
+    if _is_in_transaction():
         give_back(budget.name, taken.starts, cost)
         return
     with _lock:

@@ -3,6 +3,8 @@
 A block is a sixteenth of what is left, and at least what the request costs (guided self-scheduling, Polychronopoulos
 and Kuck, 1987): few writes while much is left, and little stranded at the end. A window never goes back: if the
 database's clock steps back, the newest window counts on, and no budget is given twice.
+
+A limit that was raised has its own emails (quota_emails.py).
 """
 
 import functools
@@ -25,7 +27,8 @@ _POSTGRESQL = {
     "largest": "greatest",
 }
 _SQLITE = {
-    "now": "((julianday('now') - 2440587.5) * 86400.0)",
+    # SQLite cuts off what is less than a millisecond, and a block must not outlast its window.
+    "now": "((julianday('now') - 2440587.5) * 86400.0 + 0.002)",
     "whole": "CAST(strftime('%%s', 'now') AS bigint)",
     "month": "CAST(strftime('%%s', 'now', 'start of month') AS bigint)",
     "largest": "max",
@@ -75,6 +78,7 @@ ON CONFLICT (name) DO UPDATE SET
   used = CASE WHEN {begins} THEN excluded.used ELSE b.used + {granted} END,
   block = CASE WHEN {begins} THEN excluded.block ELSE {granted} END,
   starts = CASE WHEN {begins} THEN excluded.starts ELSE b.starts END,
+  mailed_percent = CASE WHEN excluded.amount > b.amount THEN 0 ELSE b.mailed_percent END,
   amount = excluded.amount
 RETURNING starts, used, block, {words["now"]}
 """  # noqa: S608  names and numbers are ours
@@ -83,6 +87,14 @@ RETURNING starts, used, block, {words["now"]}
 def give_back(name: str, starts: int, number: int) -> None:
     """Gives back what was reserved and not used, if its window is still the newest. Raises Django's database errors."""
     Budget.objects.filter(name=name, starts=starts, used__gte=number).update(used=F("used") - number)
+
+
+def starts_of(now: datetime, window: Window) -> int:
+    """The first second of the window that contains `now`."""
+    if window != Window.MONTH:
+        return int(now.timestamp()) // SECONDS[window] * SECONDS[window]
+    month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return int(month.timestamp())
 
 
 def ends_of(starts: int, window: Window) -> int:

@@ -5,6 +5,7 @@ answer. Only a limit of the key or of its project makes a check write, and then 
 (apikeys/limits/blocks.py).
 """
 
+import functools
 import re
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys.bounds import asked as of_request
 from apikeys.bounds.asked import Asked
-from apikeys.bounds.restrictions import NO_LIMITS, UNRESTRICTED, Unreadable, read_text
+from apikeys.bounds.restrictions import NO_LIMITS, UNRESTRICTED, Restrictions, Unreadable, read_text
 from apikeys.bounds.scopes import vocabulary
 from apikeys.limits import at_the_check
 from apikeys.limits.at_the_check import Headers, Named
@@ -130,30 +131,45 @@ def _log_undefined(scopes: Sequence[str]) -> None:
         outages.log("scope_undefined", f"SCOPES does not define {undefined[0]}, which a gateway or an API asks for.")
 
 
+class _Bounds(NamedTuple):
+    """What restricts a key, as the check needs it. `most` is what a request may cost at most, if there are limits."""
+
+    restrictions: Restrictions
+    scopes: str
+    limits: tuple[Named, ...]
+    most: int | None
+
+
+@functools.lru_cache(maxsize=4096)
+def _bounds_of(key_pk: int, restrictions: str | None, project_pk: int, project_limits: str | None) -> _Bounds:
+    """Kept, because the check reads the same texts again and again. Raises Unreadable."""
+    of_key = read_text(restrictions) if restrictions else UNRESTRICTED
+    shared = read_text(project_limits).limits if project_limits else NO_LIMITS
+    limits = at_the_check.limits_of(key_pk, of_key.limits, project_pk, shared)
+    return _Bounds(of_key, of_request.granted(of_key), limits, at_the_check.smallest(limits))
+
+
 def _within_bounds(found: Found, address: str | None, asked: Asked) -> Verdict:
     """The verdict on a key that works but is restricted, or whose project is."""
     identity = found.identity
     try:
-        restrictions = read_text(found.restrictions) if found.restrictions else UNRESTRICTED
-        shared = read_text(found.project_limits).limits if found.project_limits else NO_LIMITS
+        bounds = _bounds_of(identity.key_pk, found.restrictions, identity.project_pk, found.project_limits)
     except Unreadable:
         outages.log("verify_unavailable", "This release does not know the key's restrictions.", key_id=identity.key_id)
         return Verdict(None, UNAVAILABLE)
-    if refused := of_request.refusal_of(restrictions, asked, address, vocabulary()):
+    if refused := of_request.refusal_of(bounds.restrictions, asked, address, vocabulary()):
         return Verdict(None, *refused, _challenge(refused[0], asked))
-    identity = identity._replace(scopes=of_request.granted(restrictions))
-    limits = [
-        *at_the_check.of_key(identity.key_pk, restrictions.limits),
-        *at_the_check.of_project(identity.project_pk, shared),
-    ]
-    return _within_limits(identity, limits, asked.cost) if limits else Verdict(identity)
+    if bounds.scopes != identity.scopes:
+        identity = identity._replace(scopes=bounds.scopes)
+    return _within_limits(identity, bounds, asked.cost) if bounds.limits else Verdict(identity)
 
 
-def _within_limits(identity: Identity, limits: list[Named], cost: int) -> Verdict:
-    if cost > (most := at_the_check.smallest(limits)):
-        return Verdict(None, INVALID, f"A request that costs {cost:,} is never allowed: the limit is {most:,}.")
+def _within_limits(identity: Identity, bounds: _Bounds, cost: int) -> Verdict:
+    if bounds.most is not None and cost > bounds.most:
+        message = f"A request that costs {cost:,} is never allowed: the limit is {bounds.most:,}."
+        return Verdict(None, INVALID, message)
     try:
-        outcome = at_the_check.take(limits, cost)
+        outcome = at_the_check.take(bounds.limits, cost)
     except Error as error:
         outages.log("verify_unavailable", error)
         return Verdict(None, UNAVAILABLE)
