@@ -1,10 +1,9 @@
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
 
 from apikeys.bounds.restrictions import Unreadable
-from apikeys.bounds.services import RestrictionsChanged, restrict_key
+from apikeys.bounds.services import RestrictionsChanged
 from apikeys.keys.end_limits import WHEN, read_expires
 from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.ends import Edited, NewEnd, edit_key, end_key
@@ -37,40 +36,34 @@ class Command(OperatorCommand):
                 "Nothing to change. Give --name NAME, --expires WHEN, or what the key may do, such as --read-only."
             )
         try:
-            with transaction.atomic():
-                edited = _edit(key, options["name"], options["expires"])
-                restricted = are_given(options) and _restrict(key, options)
+            edited = _edit(key, options)
         except (KeyGone, ProjectGone) as error:
             raise CommandError(f"{key.name} ({key.public_id}) was deleted for good and stays so.") from error
-        return Answer(facts(key) | {"changed": any(edited) or restricted}, _words(key, edited, restricted))
+        except Unreadable as error:
+            raise CommandError(UNREADABLE) from error
+        except RestrictionsChanged as error:
+            raise CommandError("Someone changed the key meanwhile. Nothing was done. Run the command again.") from error
+        return Answer(facts(key) | {"changed": any(edited)}, _words(key, edited))
 
 
-def _edit(key: ApiKey, name: str | None, expires: str | None) -> Edited:
+def _edit(key: ApiKey, options: dict[str, Any]) -> Edited:
+    """What the options leave out stays, so nobody else's change of it may come in between."""
+    name, expires = options["name"], options["expires"]
+    had = key.bounds if are_given(options) else None
+    chosen = read_restrictions(options, had) if had is not None else None
+    changes: dict[str, Any] = {"name": name, "restrictions": chosen, "seen_restrictions": had}
     # An operator needs no recent sign-in.
     if expires != NOW:
         end = None if expires is None else NewEnd(read_expires(expires))
-        return edit_key(key=key, by=None, name=name, end=end, may_revive=True)
-    renamed = edit_key(key=key, by=None, name=name).name if name is not None else False
-    return Edited(renamed, end_key(key=key, by=None))
+        return edit_key(key=key, by=None, **changes, end=end, may_revive=True)
+    edited = edit_key(key=key, by=None, **changes)
+    return edited._replace(end=end_key(key=key, by=None))
 
 
-def _restrict(key: ApiKey, options: dict[str, Any]) -> bool:
-    """What the options leave out stays, so nobody else's change may come in between."""
-    try:
-        had = key.bounds
-        return restrict_key(key=key, restrictions=read_restrictions(options, had), by=None, seen=had)
-    except Unreadable as error:
-        raise CommandError(UNREADABLE) from error
-    except RestrictionsChanged as error:
-        raise CommandError(
-            "Someone changed the key in the meantime. Nothing was done. Run the command again."
-        ) from error
-
-
-def _words(key: ApiKey, edited: Edited, restricted: bool) -> str:
+def _words(key: ApiKey, edited: Edited) -> str:
     end = end_in_words(key) or "never expires"
     may = f". It is restricted: {restrictions}" if (restrictions := may_in_words(key)) else ", and may do everything"
-    if not any(edited) and not restricted:
+    if not any(edited):
         return f"{key.name} ({key.public_id}) was so already: it {end}{may}."
     rejected = " Requests using it are now rejected." if edited.end and key.is_expired else ""
     return f"{key.name} ({key.public_id}) is changed: it {end}{may}.{rejected}"

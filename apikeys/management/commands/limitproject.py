@@ -4,7 +4,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from apikeys.bounds import in_words
 from apikeys.bounds.restrictions import Limits, Unreadable, read_limits
-from apikeys.bounds.services import limit_project
+from apikeys.bounds.services import RestrictionsChanged, limit_project
 from apikeys.management import bound_options
 from projects.locks import ProjectGone
 from projects.management.operator_command import Answer, OperatorCommand, find_project
@@ -29,9 +29,11 @@ class Command(OperatorCommand):
         try:
             had: Limits = read_limits(project.limits)
             limits = bound_options.read_limits(options, had)
-            changed = limit_project(project=project, limits=limits, by=None)
+            changed = limit_project(project=project, limits=limits, by=None, seen=had)
         except Unreadable as error:
             raise CommandError(bound_options.UNREADABLE) from error
+        except RestrictionsChanged as error:
+            raise CommandError("Someone changed the limits meanwhile. Nothing was done. Run it again.") from error
         except ProjectGone as error:
             raise CommandError(f"{project.public_id} was deleted in the meantime.") from error
         return Answer(

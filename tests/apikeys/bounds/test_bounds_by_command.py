@@ -23,7 +23,7 @@ SHOWN = {
     "quota": "10000/month",
 }
 BOTH = ["files:read", "files:write"]
-FREE = {"access": "full", "networks": [], "rate": None, "quota": None}
+FREE: dict[str, Any] = {"access": "full", "networks": [], "rate": None, "quota": None}
 
 
 def run(*arguments: str) -> str:
@@ -118,11 +118,11 @@ def test_editkey_changes_everything_together_or_nothing(api_key):
         (["--network", "example.com"], "'example.com' is no address and no network."),
         (["--rate", ""], "'' is no rate. Write 100/second or 100/minute or 100/hour."),
         (["--rate", "100/day"], "'100/day' is no rate."),
-        (["--rate", "-1/minute"], "'-1/minute' is no rate."),
+        (["--rate", "-1/minute"], "A limit is a whole number from 1 to"),
         (["--rate", "100"], "'100' is no rate."),
         (["--quota", "100/minute"], "'100/minute' is no quota. Write 100/day or 100/month."),
         (["--quota", "0/day"], "To reject every request, pause the key."),
-        (["--quota", "٥/day"], "is no quota."),
+        (["--quota", "٥/day"], "A limit is a whole number from 1 to"),
     ],
 )
 def test_what_contradicts_itself_or_cannot_be_is_refused_and_nothing_is_changed(project, api_key, options, said):
