@@ -17,7 +17,9 @@ def add_restrictions(parser: CommandParser) -> None:
     """Access, networks and limits. argparse itself refuses two options that contradict each other."""
     access = parser.add_mutually_exclusive_group()
     access.add_argument("--full-access", action="store_true", help="The key may do everything.")
-    access.add_argument("--read-only", action="store_true", help="The key may make GET, HEAD and OPTIONS requests.")
+    access.add_argument(
+        "--read-only", dest="only_reads", action="store_true", help="The key may make GET, HEAD and OPTIONS requests."
+    )
     access.add_argument(
         "--scope", action="append", metavar="S", help="A scope of the key, as SCOPES defines it; repeat it for several."
     )
@@ -41,7 +43,7 @@ def add_limits(parser: CommandParser) -> None:
 
 def are_given(options: dict[str, Any]) -> bool:
     """Whether one of the options stands in the command."""
-    names = ("full_access", "read_only", "any_address", "no_rate", "no_quota")
+    names = ("full_access", "only_reads", "any_address", "no_rate", "no_quota")
     return any(options[name] for name in names) or any(
         options[name] is not None for name in ("scope", "network", "rate", "quota")
     )
@@ -50,8 +52,8 @@ def are_given(options: dict[str, Any]) -> bool:
 def read_restrictions(options: dict[str, Any], had: Restrictions) -> Restrictions:
     """What the options say; what they leave out stays as the key had it. Raises ValidationError."""
     read_only, scopes, allowed = had.read_only, had.scopes, had.networks
-    if options["full_access"] or options["read_only"]:
-        read_only, scopes = options["read_only"], None
+    if options["full_access"] or options["only_reads"]:
+        read_only, scopes = options["only_reads"], None
     elif options["scope"] is not None:
         read_only, scopes = False, tuple(sorted(set(options["scope"])))
     if options["any_address"]:
