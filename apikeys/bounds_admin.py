@@ -44,9 +44,6 @@ def restrict_view(page: admin.ModelAdmin, request: HttpRequest, pk: int) -> Http
     if not request.user.has_perm("apikeys.change_apikey"):
         raise PermissionDenied("You need the permission to change API keys.")
     key = get_object_or_404(ApiKey.objects.alive(), pk=pk)
-    # A stolen session must not widen what a key may do.
-    if question := ask_who_it_is(request, back_to=request.get_full_path()):  # type: ignore[arg-type]
-        return question
 
     def change(form: LimitsForm, by: User, address: str | None) -> bool:
         seen = form.cleaned_data["seen"]
@@ -99,6 +96,9 @@ def _answer(
     change: Change,
 ) -> HttpResponse:
     """The page with the form, or the way back to the row once it is changed."""
+    # A stolen session must not widen what keys may do. Asked before anything is typed.
+    if question := ask_who_it_is(request, back_to=request.get_full_path()):  # type: ignore[arg-type]
+        return question
     back = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     try:
         form = form_class(request.POST if request.method == "POST" else None, had=now())

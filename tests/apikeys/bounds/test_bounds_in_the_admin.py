@@ -187,13 +187,14 @@ def test_staff_need_the_permission_to_change(codename, of, project, api_key, sig
     assert json.dumps((row.restrictions if row is api_key else row.limits)["rate"]) == '[5, "second"]'
 
 
-def test_a_key_is_restricted_only_by_a_person_who_signed_in_recently(admin, signed_in, api_key):
-    """A stolen session must not widen what a key may do."""
+def test_nobody_changes_it_in_an_old_session(site, project, api_key):
+    """A stolen session must not widen what keys may do."""
     restrict_key(key=api_key, restrictions=RESTRICTED, by=None)
-    seen = json.dumps(column_of(RESTRICTED))
-    site = signed_in(admin)
+    limit_project(project=project, limits=RESTRICTED.limits, by=None)
     age(site)
-    assert asks(site.get(of_key(api_key)))
-    assert asks(site.post(of_key(api_key), FREE | {"seen": seen}))
+    for page, had in ((of_key(api_key), RESTRICTED), (of_project(project), Restrictions(limits=RESTRICTED.limits))):
+        assert asks(site.get(page))
+        assert asks(site.post(page, FREE | {"seen": json.dumps(column_of(had))}))
     api_key.refresh_from_db()
-    assert api_key.bounds == RESTRICTED
+    project.refresh_from_db()
+    assert (api_key.bounds, project.limits) == (RESTRICTED, column_of(Restrictions(limits=RESTRICTED.limits)))
