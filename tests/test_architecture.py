@@ -436,6 +436,7 @@ def test_a_library_whose_private_parts_are_used_is_pinned_and_has_a_contract(lib
 
 PAGES_AND_CALLS = [*modules("apikeys/pages"), *modules("apikeys/api"), *modules("projects/views.py")]
 CALLERS = [*PAGES_AND_CALLS, *modules("apikeys/management"), *modules("apikeys/admin.py")]
+CALLERS += [*modules("apikeys/bounds_admin.py"), *modules("apikeys/bounds_admin_forms.py")]
 
 
 @pytest.mark.parametrize("path", CALLERS, ids=name_of)
