@@ -1,4 +1,4 @@
-"""Keys in Django admin: staff look at them, pause and re-enable them, and never edit them."""
+"""Keys in Django admin: staff look at them, pause and re-enable them, and say what they may do."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,10 +12,11 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
 from accounts.admin import ViewOnlyAdmin
 from accounts.sign_in.recent_authentication import ask_who_it_is
-from apikeys import audit_kinds
+from apikeys import audit_kinds, bounds_admin
 from apikeys.hand_over.ended_offers import end_offers
 from apikeys.hand_over.models import KeyOffer
 from apikeys.keys.key_errors import KeyGone
@@ -85,6 +86,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         "end_reason",
         "last_report",
         "found_at",
+        "may",
         "mask",
         "created_at",
         "paused_at",
@@ -132,6 +134,10 @@ class ApiKeyAdmin(ViewOnlyAdmin):
             return str(self.get_empty_value_display())
         return f"{key.reported_at:%-d %B %Y, %H:%M} UTC{f' from {key.reported_from}' if key.reported_from else ''}"
 
+    @admin.display(description="May do")
+    def may(self, key: ApiKey) -> SafeString:
+        return bounds_admin.restrictions_shown(key)
+
     @admin.display(description=FOUND_AT)
     def found_at(self, key: Any) -> str:
         return str(key.found_at or self.get_empty_value_display())
@@ -149,7 +155,7 @@ class ApiKeyAdmin(ViewOnlyAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     def has_switch_permission(self, request: HttpRequest) -> bool:
-        """Django's "change" permission means Pause and Re-enable here, because nothing else can be changed."""
+        """Django's "change" permission means Pause, Re-enable and what a key may do: nothing else can be changed."""
         return request.user.has_perm("apikeys.change_apikey")
 
     @admin.action(description="Pause", permissions=["switch"])
@@ -175,7 +181,12 @@ class ApiKeyAdmin(ViewOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.re_enable_reported)
-        return [path("re-enable-reported/", view, name="apikeys_apikey_re_enable_reported"), *super().get_urls()]
+        restrict = self.admin_site.admin_view(partial(bounds_admin.restrict_view, self))
+        return [
+            path("re-enable-reported/", view, name="apikeys_apikey_re_enable_reported"),
+            path("<int:pk>/restrict/", restrict, name="apikeys_apikey_restrict"),
+            *super().get_urls(),
+        ]
 
     def re_enable_reported(self, request: HttpRequest) -> HttpResponse:
         """Shows the reports of the keys in the address. A POST re-enables the keys whose reports its form showed."""

@@ -31,10 +31,10 @@ ROOMS = {
     "bounds": {"models", "keys"},
     "limits": {"models", "bounds", "writer_thread"},
     "keys": {"models", "bounds", "secrets", "usage", "audit_kinds"},
-    "lifetimes": {"models", "secrets", "keys", "usage", "audit_kinds"},
+    "lifetimes": {"models", "bounds", "secrets", "keys", "usage", "audit_kinds"},
     "usage": {"models", "writer_thread"},
     "verify": {"models", "bounds", "limits", "secrets", "usage", "writer_thread"},
-    "pages": {"models", "secrets", "keys", "lifetimes", "hand_over", "usage"},
+    "pages": {"models", "bounds", "limits", "secrets", "keys", "lifetimes", "hand_over", "usage"},
     "api": {"models", "secrets", "keys", "verify"},
     "hand_over": {"models", "keys", "lifetimes", "usage", "audit_kinds"},
     "responsible": {"models", "keys", "audit_kinds"},
@@ -436,6 +436,7 @@ def test_a_library_whose_private_parts_are_used_is_pinned_and_has_a_contract(lib
 
 PAGES_AND_CALLS = [*modules("apikeys/pages"), *modules("apikeys/api"), *modules("projects/views.py")]
 CALLERS = [*PAGES_AND_CALLS, *modules("apikeys/management"), *modules("apikeys/admin.py")]
+CALLERS += [*modules("apikeys/bounds_admin.py"), *modules("apikeys/bounds_admin_forms.py")]
 
 
 @pytest.mark.parametrize("path", CALLERS, ids=name_of)

@@ -21,6 +21,8 @@ def test_every_promise_has_its_row():
     assert [name for name in names if name[0] == "T"] == [f"T{number}" for number in range(1, 56)]
     of_lifetimes = [name for name in names if name[0] == "L"]
     assert of_lifetimes == sorted(set(of_lifetimes))
+    of_bounds = [name for name in names if name[0] == "B"]
+    assert of_bounds == sorted(set(of_bounds))
     of_people = [name for name in names if name[0] == "H"]
     assert of_people == sorted(set(of_people))
     of_bounds = [name for name in names if name[0] == "B"]

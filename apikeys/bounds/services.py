@@ -15,7 +15,7 @@ from projects.permissions import Permission
 
 
 class RestrictionsChanged(Exception):
-    """Somebody else has changed what the key may do since the person saw it."""
+    """Somebody else has changed what the key may do, or the project's limits, since the person saw it."""
 
 
 def restrict_key(
@@ -60,16 +60,26 @@ def _record(row: ApiKey, before: Restrictions, after: Restrictions, by: User | N
             record(kind, project=row.project, key=row, by=by, address=address, before=old, after=new)
 
 
-def limit_project(*, project: Project, limits: Limits, by: User | None, address: str | None = None) -> bool:
+def limit_project(
+    *,
+    project: Project,
+    limits: Limits,
+    by: User | None,
+    address: str | None = None,
+    seen: Limits | None = None,
+) -> bool:
     """Sets the limits of all keys of the project together. False if the project has these limits already.
 
-    Only operators and staff call it, so no member's right is asked for. Raises ValidationError for limits that are not
-    allowed, and ProjectGone if the project was deleted.
+    Only operators and staff call it, so no member's right is asked for. `seen` is what the person saw. Raises
+    RestrictionsChanged if the project has other limits by now, ValidationError for limits that are not allowed, and
+    ProjectGone if the project was deleted.
     """
     check_limits(limits)
     with transaction.atomic():
         row = lock_project(project)
         before = read_limits(row.limits)
+        if seen is not None and seen != before:
+            raise RestrictionsChanged
         if limits == before:
             return False
         Project.objects.filter(pk=row.pk).update(limits=column_of_limits(limits))

@@ -6,7 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import User
+from apikeys.bounds import in_words as bounds_in_words
+from apikeys.bounds.restrictions import Unreadable
 from apikeys.keys.key_errors import KeyGone
+from apikeys.management.bound_options import facts_of_key
 from apikeys.models import ApiKey
 from common.instants import in_words
 from common.plurals import counted
@@ -40,6 +43,7 @@ def facts(key: ApiKey) -> dict[str, Any]:
         "pause_reason": key.pause_reason,
         "resumes_at": key.resumes_at.isoformat() if key.resumes_at else None,
         "pause_note": key.pause_note,
+        **facts_of_key(key),
         "mask": key.mask,
         "project": key.project.public_id,
         "created_by": key.created_by.email,
@@ -56,6 +60,20 @@ def end_in_words(key: ApiKey) -> str:
     if key.expires_at is None:
         return ""
     return f"{'expired' if key.is_expired else 'expires'} on {in_words(key.expires_at)}{key.or_when_quiet}"
+
+
+def may_in_words(key: ApiKey) -> str:
+    """Such as "read only, from 198.51.100.0/24, 100 requests a minute"; "" for a key that may do everything."""
+    try:
+        bounds = key.bounds
+    except Unreadable:
+        return "restricted as only a newer release can read"
+    words = (
+        bounds_in_words.access(bounds) if bounds.read_only or bounds.scopes is not None else "",
+        f"from {bounds_in_words.networks(bounds)}" if bounds.networks else "",
+        bounds_in_words.limits(bounds.limits) if any(bounds.limits) else "",
+    )
+    return ", ".join(filter(None, words))
 
 
 def named(key_ids: list[str], noun: str = "key") -> str:

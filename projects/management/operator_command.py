@@ -13,7 +13,7 @@ from common.gone import Gone
 from projects.models import Project
 
 _PROJECT_ID = re.compile(r"prj_[0-9A-Za-z]{16}")
-_NEGATIVE = re.compile(r"-\d+d?$")
+_NEGATIVE = re.compile(r"-\d+(d|/\w*)?$")
 _USER_ID = re.compile(r"usr_[0-9A-Za-z]{16}")
 
 
@@ -32,7 +32,9 @@ class OperatorCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object and nothing else.")
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """A value such as -5d is rejected by the command, with the way to write it; argparse takes it for an option."""
+        """A value such as -5d or -1/day is rejected by the command, with the way to write it; argparse takes it for an
+        option.
+        """
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser._negative_number_matcher = _NEGATIVE
         return parser

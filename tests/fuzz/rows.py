@@ -9,17 +9,19 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import User
+from apikeys.limits.models import Budget
 from apikeys.models import ApiKey
 from apikeys.usage.models import KeyCaller, KeyUse, ProjectUse, UnmatchedUse
 from common.outbox.models import Email
 from projects.models import Project
 
 # A session holds CSRF secrets and unfinished sign-ins, and the cache holds the counts of limits. Usage counts every
-# caller, also rejected ones, with a writer of its own. Anyone may cause an email, such as the reset of a password.
+# caller, also rejected ones, with a writer of its own, and a budget counts every allowed one. Anyone may cause an
+# email, such as the reset of a password.
 _LEFT_OUT = {
     "django_session",
     "cache",
-    *(model._meta.db_table for model in (Email, KeyUse, KeyCaller, ProjectUse, UnmatchedUse)),
+    *(model._meta.db_table for model in (Email, Budget, KeyUse, KeyCaller, ProjectUse, UnmatchedUse)),
 }
 _COUNTED = {
     ApiKey._meta.db_table: {

@@ -92,6 +92,8 @@ class Stage:
         return (
             self.project.deleted_at is None
             and self.key.is_active
+            and self.key.restrictions is None
+            and self.project.limits is None
             and self.project.files.filter(pk=self.file.pk).exists()
             and {user.password for user in passwords} == {user.password for user in self.people.values()}
             and Session.objects.filter(pk__in=map(digest_of, self.sessions.values())).count() == len(PEOPLE)

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timesince import timesince
 
-from apikeys.management.key_commands import end_in_words, facts
+from apikeys.management.key_commands import end_in_words, facts, may_in_words
 from apikeys.models import ApiKey
 from apikeys.standing import STANDINGS
 from projects.management.operator_command import Answer, OperatorCommand, find_project
@@ -36,5 +36,6 @@ def _line(key: ApiKey) -> str:
     used = f"used {timesince(key.last_used_at, depth=1)} ago" if key.last_used_at else "never used"
     standings = ", ".join(standing.label for standing in key.standings)
     end = "" if key.is_deleted else end_in_words(key)
-    told = ", ".join(words for words in (used, f"responsible: {key.responsible.email}", end) if words)
+    who = f"responsible: {key.responsible.email}"
+    told = ", ".join(filter(None, (used, who, end, may_in_words(key))))
     return f"{key.public_id}  {standings:<{_WIDEST}}  {key.mask}  {key.name}  ({told})"

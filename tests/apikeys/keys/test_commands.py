@@ -301,6 +301,8 @@ class TestDemo(TestCase):
         # Nobody was invited or left, and no key was handed over.
         missing |= {"member_joined", "member_left", "invited", "invitation_resent", "invitation_link_copied"}
         missing |= {"invitation_revoked", "key_offered", "key_offer_declined", "key_offer_withdrawn", "key_handed_over"}
+        # No key and no project was restricted.
+        missing |= {"access_changed", "networks_changed", "limits_changed", "project_limited"}
         assert set(AuditEvent.objects.values_list("kind", flat=True)) == set(codes_of()) - missing
         assert ApiKey.objects.get(pause_reason="reported").is_reported
         assert AuditEvent.objects.get(kind="shown_once").at == AuditEvent.objects.get(kind="forgotten").at

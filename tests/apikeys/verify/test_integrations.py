@@ -17,6 +17,8 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
+from apikeys.bounds.services import restrict_key
 from apikeys.keys import pausing, services
 from apikeys.secrets import secret_format
 from apikeys.verify.integrations.decorators import api_key_required
@@ -123,6 +125,14 @@ def test_every_other_request_is_refused_at_once(transactional_db, example_port, 
     assert _ask(example_port, path, api_key.secret).status_code == 200
     services.delete_key(key=api_key, by=owner)
     refused("key_deleted", api_key.secret)
+
+
+def test_the_example_asks_for_a_scope_and_a_cost(transactional_db, example_port, api_key, owner):
+    limits = Limits(quota=Limit(9, Window.MONTH))
+    for scope, answers in (("files:read", [403]), ("files:write", [200, 429])):
+        restrict_key(key=api_key, restrictions=Restrictions(scopes=(scope,), limits=limits), by=owner)
+        assert [_ask(example_port, "/costly/", api_key.secret, "POST").status_code for _ in answers] == answers
+    assert_error(_ask(example_port, "/costly/", api_key.secret), 429, "quota_reached")
 
 
 def test_calls_that_the_example_lets_in_are_seen_on_latchkeys_pages(transactional_db, example_port, api_key):

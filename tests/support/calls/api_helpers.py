@@ -8,6 +8,7 @@ from contextlib import suppress
 from email.parser import BytesParser
 from typing import Any
 
+from apikeys.refusals import INSUFFICIENT_SCOPE
 from tests.support.programs.servers import Server
 
 SECONDS_TO_ANSWER = 60
@@ -49,7 +50,10 @@ def assert_error(response: Any, status: int, code: str) -> str:
     assert answer["error"]["message"].endswith("."), "a message is a sentence"
     assert "no-store" in response.headers["Cache-Control"]
     challenge = response.headers.get("WWW-Authenticate")
-    assert challenge == (_challenge(code) if status == 401 else None)
+    if code == INSUFFICIENT_SCOPE.code:
+        assert re.fullmatch(r'Bearer realm="api", error="insufficient_scope", scope="[^"]+"', challenge or "")
+    else:
+        assert challenge == (_challenge(code) if status == 401 else None)
     _assert_repeats_no_secret(response)
     return str(answer["error"]["message"])
 

@@ -40,9 +40,11 @@ def call_all(port: int, plans: Sequence[Sequence[str]], amid: Callable[[], objec
     return _run(partial(_call_each, port), plans, amid)
 
 
-def call_before_and_after(port: int, secrets: Sequence[str], programs: int, amid: Callable[[], object]) -> list[Call]:
+def call_before_and_after(
+    port: int, secrets: Sequence[str], programs: int, amid: Callable[[], object], query: str = ""
+) -> list[Call]:
     """The given number of programs call with each secret at least once before `amid`, during `amid` and after it."""
-    return _run(partial(_call_all_along, port), [secrets] * programs, amid)
+    return _run(partial(_call_all_along, port, query=query), [secrets] * programs, amid)
 
 
 def _run(program: Callable[..., list[Call]], plans: Sequence[Sequence[str]], amid: Callable[[], object]) -> list[Call]:
@@ -76,7 +78,7 @@ def _call_each(port: int, secrets: Sequence[str]) -> list[Call]:
     return call_in_turn(port, plan())
 
 
-def _call_all_along(port: int, secrets: Sequence[str]) -> list[Call]:
+def _call_all_along(port: int, secrets: Sequence[str], query: str) -> list[Call]:
     def plan() -> Iterator[str]:
         yield from secrets
         _times.all_began.wait(SECONDS_TO_START)
@@ -84,18 +86,18 @@ def _call_all_along(port: int, secrets: Sequence[str]) -> list[Call]:
             yield from secrets
         yield from secrets
 
-    return call_in_turn(port, plan())
+    return call_in_turn(port, plan(), query)
 
 
-def call_in_turn(port: int, secrets: Iterable[str]) -> list[Call]:
-    """One connection of this process sends one /verify for each secret."""
+def call_in_turn(port: int, secrets: Iterable[str], query: str = "") -> list[Call]:
+    """One connection of this process sends one /verify for each secret. A gateway writes the query."""
     calls: list[Call] = []
     connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     with connection, suppress(ConnectionError):
         reader = connection.makefile("rb")
         for secret in secrets:
             began = time.monotonic()
-            head = f"GET /api/v1/verify HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n\r\n"
+            head = f"GET /api/v1/verify{query} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n\r\n"
             connection.sendall(head.encode())
             status = _read_answer(reader)
             if not status:

@@ -1,4 +1,7 @@
-"""The same answer three times: as a plain view, with django-ninja, with Django REST framework."""
+"""The same answer three times: as a plain view, with django-ninja, with Django REST framework.
+
+One more view asks for a scope, and counts as five requests.
+"""
 
 from typing import Any
 
@@ -23,6 +26,11 @@ def plain(request: HttpRequest) -> JsonResponse:
     return JsonResponse(whose(request.identity))
 
 
+@api_key_required(scope="files:write", cost=5)
+def costly(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"scopes": request.identity.scopes})
+
+
 ninja = NinjaAPI(auth=ApiKeyAuth())
 answer_refusals(ninja)
 
@@ -39,6 +47,7 @@ def with_rest_framework(request: Request) -> Response:
 
 urlpatterns = [
     path("plain/", plain),
+    path("costly/", costly),
     path("ninja/", ninja.urls),
     path("rest/", with_rest_framework),
 ]
