@@ -1,7 +1,8 @@
 """What a key may do, in words: for pages, events and commands."""
 
 from apikeys.bounds.networks import in_words as network_in_words
-from apikeys.bounds.restrictions import Limit, Limits, Restrictions
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
+from common.plurals import counted
 
 FULL_ACCESS, READ_ONLY = "full access", "read only"
 ANY_ADDRESS, NO_LIMITS = "any address", "no limits"
@@ -19,7 +20,11 @@ def networks(restrictions: Restrictions) -> str:
 
 def limit(of: Limit) -> str:
     """Such as "10,000 requests a month"."""
-    return f"{of.amount:,} {'request' if of.amount == 1 else 'requests'} a {of.window}"
+    return f"{counted(of.amount, 'request')} {a_window(of.window)}"
+
+
+def a_window(window: Window) -> str:
+    return f"an {window}" if window == Window.HOUR else f"a {window}"
 
 
 def limits(of: Limits) -> str:

@@ -26,6 +26,17 @@ def allows(networks: tuple[str, ...], address: str | None) -> bool:
     return any(found.version == parsed(each).version and found in parsed(each) for each in networks)
 
 
+def cover(networks: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Whether every address of `others` is one of `networks`. None of either means any address."""
+    if not networks or not others:
+        return not networks
+    return all(any(_holds(parsed(network), parsed(other)) for network in networks) for other in others)
+
+
+def _holds(network: Network, other: Network) -> bool:
+    return network.version == other.version and other.subnet_of(network)  # type: ignore[arg-type]
+
+
 def read(texts: list[str]) -> tuple[str, ...]:
     """The networks that a person wrote, in one spelling, each once, in their order. Raises ValidationError."""
     networks = tuple(dict.fromkeys(_read(text.strip()) for text in texts if text.strip()))

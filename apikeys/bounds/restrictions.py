@@ -65,6 +65,35 @@ NO_LIMITS = Limits()
 UNRESTRICTED = Restrictions()
 
 
+# A month is as long as it can be, so that a limit of days is never taken for less than it allows.
+_SECONDS = {Window.SECOND: 1, Window.MINUTE: 60, Window.HOUR: 3600, Window.DAY: 86_400, Window.MONTH: 31 * 86_400}
+
+
+def gives_more(before: Restrictions, after: Restrictions) -> bool:
+    """Whether a key may do something after the change that it may not do before."""
+    return (
+        _more_access(before, after)
+        or not of_networks.cover(before.networks, after.networks)
+        or any(_more_requests(old, new) for old, new in zip(before.limits, after.limits, strict=True))
+    )
+
+
+def _more_access(before: Restrictions, after: Restrictions) -> bool:
+    """Read only and chosen scopes do not compare: one has every scope, the other every method."""
+    if before.read_only or after.read_only:
+        return not after.read_only if before.read_only else before.scopes is not None
+    if before.scopes is None or after.scopes is None:
+        return before.scopes is not None
+    return not set(after.scopes) <= set(before.scopes)
+
+
+def _more_requests(before: Limit | None, after: Limit | None) -> bool:
+    if before is None or after is None:
+        return before is not None
+    windows = max(1, -(-_SECONDS[before.window] // _SECONDS[after.window]))
+    return after.amount * windows > before.amount
+
+
 class Unreadable(ValueError):
     """The column holds something that this release does not know. Nobody is let in by it."""
 

@@ -51,19 +51,30 @@ def _check_limit(kind: LimitKind, limit: Limit) -> None:
         windows = " or ".join(WINDOWS_OF[kind])
         raise ValidationError(f"A {kind} is a number of requests a {windows}.", code="not_a_limit")
     if not 1 <= limit.amount <= MOST_AMOUNT:
-        raise ValidationError(
-            f"A limit is a whole number from 1 to {MOST_AMOUNT:,}. To reject every request, pause the key.",
-            code="not_a_limit",
-        )
+        raise _no_amount()
+
+
+def _no_amount() -> ValidationError:
+    return ValidationError(
+        f"A limit is a whole number from 1 to {MOST_AMOUNT:,}. To reject every request, pause the key.",
+        code="not_a_limit",
+    )
+
+
+def limit_of(kind: LimitKind, number: str, window: str) -> Limit:
+    """The limit of a number that a person wrote, and a window of this kind. Raises ValidationError."""
+    digits = number.strip().replace(",", "").replace("_", "")
+    if not digits.isascii() or not digits.isdigit():
+        raise _no_amount()
+    limit = Limit(int(digits[:20]), Window(window))
+    _check_limit(kind, limit)
+    return limit
 
 
 def read_limit(kind: LimitKind, text: str) -> Limit:
     """The limit in a text such as 100/minute. Raises ValidationError."""
-    amount, slash, window = text.strip().partition("/")
-    number = amount.strip().replace(",", "").replace("_", "")
-    if not slash or window.strip() not in WINDOWS_OF[kind] or not number.isascii() or not number.isdigit():
+    number, slash, window = text.strip().partition("/")
+    if not slash or window.strip() not in WINDOWS_OF[kind] or not number.strip():
         examples = " or ".join(f"100/{each}" for each in WINDOWS_OF[kind])
         raise ValidationError(f"{text[:60]!r} is no {kind}. Write {examples}.", code="not_a_limit")
-    limit = Limit(int(number[:20]), Window(window.strip()))
-    _check_limit(kind, limit)
-    return limit
+    return limit_of(kind, number, window.strip())

@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys import audit_kinds
+from apikeys.bounds.restrictions import Restrictions
+from apikeys.bounds.services import restrict_key
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import check_end
 from apikeys.keys.key_errors import KeyGone
@@ -88,6 +90,7 @@ class Edited(NamedTuple):
 
     name: bool
     end: bool
+    restrictions: bool = False
 
 
 def edit_key(
@@ -97,21 +100,26 @@ def edit_key(
     address: str | None = None,
     name: str | None = None,
     end: NewEnd | None = None,
+    restrictions: Restrictions | None = None,
     may_revive: bool = False,
     seen: NewEnd | None = None,
     seen_name: str | None = None,
+    seen_restrictions: Restrictions | None = None,
 ) -> Edited:
-    """Changes name and end together, or neither; None keeps what the key has. `seen` and `seen_name` are the end and
-    the name that the person saw.
+    """Changes name, end and restrictions together, or none of them; None keeps what the key has. `seen`, `seen_name`
+    and `seen_restrictions` are what the person saw.
 
-    Raises what rename_key and change_end raise.
+    Raises what rename_key, change_end and restrict_key raise.
     """
     with transaction.atomic():
         renamed = name is not None and rename_key(key=key, name=name, by=by, address=address, seen=seen_name)
         ended = end is not None and change_end(
             key=key, expires_at=end.expires_at, by=by, address=address, may_revive=may_revive, seen=seen
         )
-    return Edited(renamed, ended)
+        restricted = restrictions is not None and restrict_key(
+            key=key, restrictions=restrictions, by=by, address=address, seen=seen_restrictions
+        )
+    return Edited(renamed, ended, restricted)
 
 
 def end_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:
