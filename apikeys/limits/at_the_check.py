@@ -9,6 +9,7 @@ from typing import NamedTuple
 from apikeys.bounds.restrictions import Limit, LimitKind, Limits
 from apikeys.limits import blocks
 from apikeys.limits.blocks import Budget, Taken
+from apikeys.limits.models import NameOf, key_budget, project_budget
 from apikeys.limits.reserving import ends_of
 from apikeys.refusals import QUOTA_REACHED, RATE_LIMITED
 from common.answers.refusals import Refusal
@@ -36,16 +37,16 @@ class Outcome(NamedTuple):
 
 
 def of_key(key_pk: int, limits: Limits) -> list[Named]:
-    return _named(f"key:{key_pk}", limits, "", "this API key")
+    return _named(key_budget, key_pk, limits, "", "this API key")
 
 
 def of_project(project_pk: int, limits: Limits) -> list[Named]:
-    return _named(f"project:{project_pk}", limits, "project-", "the project of this API key")
+    return _named(project_budget, project_pk, limits, "project-", "the project of this API key")
 
 
-def _named(owner: str, limits: Limits, prefix: str, whose: str) -> list[Named]:
+def _named(name_of: NameOf, pk: int, limits: Limits, prefix: str, whose: str) -> list[Named]:
     return [
-        Named(Budget(f"{owner}:{kind}:{limit.window}", limit), f"{prefix}{kind}", LimitKind(kind), whose)
+        Named(Budget(name_of(pk, kind, limit), limit), f"{prefix}{kind}", LimitKind(kind), whose)
         for kind, limit in limits._asdict().items()
         if limit
     ]

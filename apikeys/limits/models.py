@@ -1,7 +1,22 @@
+from collections.abc import Callable
+
 from django.db import models
 
-# A key or a project, its id, a kind of limit and a window: key:12345:quota:month.
+from apikeys.bounds.restrictions import Limit
+
 NAME_LENGTH = 60
+
+# Makes a row's name of the primary key of a key or a project, the kind of limit, and the limit.
+NameOf = Callable[[int, str, Limit], str]
+
+
+def key_budget(pk: int, kind: str, limit: Limit) -> str:
+    """Such as "key:12345:quota:month"."""
+    return f"key:{pk}:{kind}:{limit.window}"
+
+
+def project_budget(pk: int, kind: str, limit: Limit) -> str:
+    return f"project:{pk}:{kind}:{limit.window}"
 
 
 class Budget(models.Model):

@@ -85,6 +85,14 @@ def give_back(name: str, starts: int, number: int) -> None:
     Budget.objects.filter(name=name, starts=starts, used__gte=number).update(used=F("used") - number)
 
 
+def starts_of(now: datetime, window: Window) -> int:
+    """The first second of the window that contains `now`."""
+    if window != Window.MONTH:
+        return int(now.timestamp()) // SECONDS[window] * SECONDS[window]
+    month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return int(month.timestamp())
+
+
 def ends_of(starts: int, window: Window) -> int:
     """The second at which the window that starts there ends."""
     if window != Window.MONTH:
