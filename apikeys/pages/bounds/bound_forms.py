@@ -106,9 +106,9 @@ class BoundsForm(PageForm):
 
     def clean(self) -> None:
         super().clean()
-        self.restrictions: Restrictions | None = self._chosen()
+        self.restrictions: Restrictions | None = self._chosen_bounds()
 
-    def _chosen(self) -> Restrictions | None:
+    def _chosen_bounds(self) -> Restrictions | None:
         access = self.cleaned_data.get("access") or FULL
         networks = self._judged("networks", lambda: of_networks.read(_lines(self.cleaned_data.get("networks", ""))))
         rate, quota = (self._judged(kind.value, lambda kind=kind: self._limit(kind)) for kind in LimitKind)
