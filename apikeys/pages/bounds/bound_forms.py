@@ -159,8 +159,7 @@ def initial_of(restrictions: Restrictions) -> dict[str, Any]:
     networks = "\n".join(map(of_networks.in_words, restrictions.networks))
     values = {"access": access, "scopes": list(restrictions.scopes or ()), "networks": networks}
     for kind, limit in restrictions.limits._asdict().items():
-        if limit:
-            values |= {kind: str(limit.amount), f"{kind}_window": limit.window.value}
+        values |= {kind: str(limit.amount), f"{kind}_window": limit.window.value} if limit else {kind: ""}
     return values
 
 
