@@ -89,7 +89,7 @@ class BoundsForm(PageForm):
     )
     rate = _amount_field("Rate limit", "Empty: no rate limit.")
     rate_window = _window_field(LimitKind.RATE, "Rate limit: time", Window.MINUTE)
-    quota = _amount_field("Quota", "Empty: no quota. It starts anew each day or month, in UTC.")
+    quota = _amount_field("Quota", "Empty: no quota. It begins again each day or month.")
     quota_window = _window_field(LimitKind.QUOTA, "Quota: time", Window.MONTH)
 
     def offer_scopes(self) -> None:
@@ -98,7 +98,7 @@ class BoundsForm(PageForm):
         gone = {scope: "no longer defined" for scope in self.had.scopes or () if scope not in scopes.vocabulary()}
         kept = {scope: scopes.vocabulary().get(scope, "") for scope in self.had.scopes or ()}
         found = {**kept, **offered, **gone}
-        access = [(FULL, "Full access"), (READ, "Read only: GET, HEAD and OPTIONS requests")]
+        access = [(FULL, "Full access"), (READ, "Read only: it can change nothing")]
         if found:
             access.append((CHOSEN, "Chosen scopes"))
         self.fields["access"].choices = access  # type: ignore[attr-defined]
@@ -159,7 +159,7 @@ def initial_of(restrictions: Restrictions) -> dict[str, Any]:
     networks = "\n".join(map(of_networks.in_words, restrictions.networks))
     values = {"access": access, "scopes": list(restrictions.scopes or ()), "networks": networks}
     for kind, limit in restrictions.limits._asdict().items():
-        values |= {kind: str(limit.amount), f"{kind}_window": limit.window.value} if limit else {kind: ""}
+        values |= {kind: f"{limit.amount:,}", f"{kind}_window": limit.window.value} if limit else {kind: ""}
     return values
 
 

@@ -252,7 +252,7 @@ def test_more_asks_for_a_recent_sign_in_and_keeps_what_was_typed(client, api_key
     assert "2001:db8::/32</textarea>" in said
     assert back.context["edit_form"]["access"].value() == "full"
     assert back.context["edit_form"]["rate"].value() == ""
-    assert back.context["edit_form"]["quota"].value() == "10000"
+    assert back.context["edit_form"]["quota"].value() == "10,000"
     assert back.context["edit_form"]["seen_bounds"].value() == written(RESTRICTED)
 
 
