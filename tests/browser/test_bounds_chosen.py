@@ -78,7 +78,7 @@ def test_p27_a_quota_rests_is_raised_and_resumes_by_itself(server, owners_page, 
     resting = re.compile(r"Resting until 1 \w+ \d{4}, 00:00 UTC: 2 of 2 requests this month")
     expect(line).to_contain_text(resting)
     expect(line).to_contain_text("Active")
-    button(line, "Raise the quota").click()
+    button(line, "Raise the quota…").click()
     quota = edit.get_by_label("Quota", exact=True)
     expect(quota).to_be_focused()
     quota.fill("3")

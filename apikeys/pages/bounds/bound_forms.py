@@ -25,6 +25,7 @@ from apikeys.bounds.restrictions import (
     column_of,
     read_text,
 )
+from common.names import refuse_secret
 from projects.forms import PageForm
 
 FULL, CHOSEN = "full", "scopes"
@@ -103,6 +104,15 @@ class BoundsForm(PageForm):
             access.append((CHOSEN, "Chosen scopes"))
         self.fields["access"].choices = access  # type: ignore[attr-defined]
         self.fields["scopes"].choices = list(found.items())  # type: ignore[attr-defined]
+
+    # The rules repeat what they reject, and nobody may read a secret there.
+    def clean_networks(self) -> str:
+        refuse_secret(self.cleaned_data["networks"], "Write IP addresses and networks.")
+        return str(self.cleaned_data["networks"])
+
+    def clean_scopes(self) -> list[str]:
+        refuse_secret(" ".join(self.cleaned_data["scopes"]), "Choose from the list.")
+        return list(self.cleaned_data["scopes"])
 
     def clean(self) -> None:
         super().clean()

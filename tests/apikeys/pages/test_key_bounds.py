@@ -1,5 +1,6 @@
 """What a key may do, on the pages: chosen at creation, changed on Edit, and shown wherever the key is."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,11 +9,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from apikeys.bounds.restrictions import UNRESTRICTED, Limit, Limits, Restrictions, Window, column_of, gives_more
 from apikeys.bounds.services import limit_project, restrict_key
 from apikeys.limits.models import Budget
+from apikeys.limits.reserving import starts_of
 from apikeys.models import ApiKey
 from apikeys.pages.bounds.bound_forms import initial_of, written
 from apikeys.verify.verification import verify
@@ -158,6 +161,16 @@ def test_a_form_of_an_older_page_leaves_the_restrictions(client, api_key):
     restrict(api_key, RESTRICTED)
     client.post(action("edit", api_key), {"name": "Renamed"})
     assert (bounds_of(api_key), ApiKey.objects.get(pk=api_key.pk).name) == (RESTRICTED, "Renamed")
+
+
+@pytest.mark.parametrize("field", ["networks", "scopes", "rate", "quota_window", "access", "seen_bounds"])
+def test_a_secret_that_is_pasted_into_a_field_comes_back_in_no_answer(field, client, api_key):
+    fields = {"access": "scopes", "scopes": ["files:read"], field: api_key.secret}
+    answer = edit(client, api_key, UNRESTRICTED, **fields)
+    assert answer.status_code == 422
+    assert api_key.secret[3:33] not in answer.content.decode()
+    again = client.post(action("end", api_key), {"name": "Staging", "ask": "yes", **fields})
+    assert api_key.secret[3:33] not in again.content.decode()
 
 
 def test_nobody_undoes_a_change_that_they_did_not_see(client, api_key):
@@ -313,7 +326,7 @@ def test_a_key_rests_with_a_note_and_the_quota_is_one_click_away(client, project
     spent(3)
     for where in (page("apikeys:settings", project), action("key", api_key)):
         answer = client.get(where)
-        assert "3 of 3 requests this month Raise the quota" in text(answer)
+        assert "3 of 3 requests this month Raise the quota…" in text(answer)
         assert "Resting until" in text(answer)
         assert "Active" in text(answer), "resting is a note, not a standing"
     opened = client.get(action("edit", api_key), {"focus": "quota"}, headers=HTMX).content.decode()
@@ -357,6 +370,25 @@ def test_a_roll_says_that_the_new_key_may_do_the_same(client, api_key):
     restrict(api_key, RESTRICTED)
     words = "It may do what the old one may do (1 scope, 2 networks, 100/minute, 10,000/month)."
     assert words in text(client.get(action("roll", api_key)))
+
+
+def test_a_row_stays_light(client, project, api_key):
+    """V18: the note of a restricted key adds 100 bytes to its row, that of a resting one 500."""
+
+    def weight() -> int:
+        content = client.get(page("apikeys:settings", project)).content.decode()
+        [row] = re.findall(r'<tr class="key-row.*?</tr>', content, re.DOTALL)
+        return len(row.encode())
+
+    free = weight()
+    limits = Limits(Limit(10**6, Window.MINUTE), Limit(10**6, Window.MONTH))
+    restrict(api_key, RESTRICTED._replace(limits=limits))
+    restricted = weight()
+    name = f"key:{api_key.pk}:quota:month"
+    Budget.objects.create(name=name, starts=starts_of(timezone.now(), Window.MONTH), used=10**6, block=1, amount=10**6)
+    resting = weight()
+    assert free < restricted < free + 100
+    assert restricted < resting < free + 600
 
 
 def test_limits_cost_the_list_one_query_for_any_number_of_keys(client, project, api_key):
