@@ -121,7 +121,7 @@ def context(buckets: Sequence[Bucket], period: Period) -> dict[str, Any]:
     found: dict[str, Any] = {
         "allowed": f"{calls.allowed:,}",
         "refused": f"{calls.refused:,}",
-        "reasons": reasons(buckets),
+        "rejected_by": reasons(buckets),
         "allowed_share": share(calls.allowed, calls.all),
         "refused_share": share(calls.refused, calls.all),
         "unit": "hour" if is_hourly(period) else "day",
