@@ -34,6 +34,7 @@ from projects.models import Project
 
 if TYPE_CHECKING:
     from apikeys.lifetimes.rehearsals import Rehearsal
+    from apikeys.limits.resting import KeyBudgets, Used
     from apikeys.usage.figures import KeyFigures
 
 RECENTLY = timedelta(days=7)
@@ -183,6 +184,8 @@ class ApiKey(models.Model):
     figures: KeyFigures | None = None
     # Set by `rehearsals.with_rehearsals`.
     rehearsal: Rehearsal | None = None
+    # Set by `resting_keys.with_budgets`.
+    budgets: KeyBudgets | None = None
 
     class Meta:
         verbose_name = "API key"
@@ -245,6 +248,12 @@ class ApiKey(models.Model):
     def bounds(self) -> Restrictions:
         """What the key may do. Raises Unreadable."""
         return read_restrictions(self.restrictions)
+
+    @property
+    def resting_quota(self) -> Used | None:
+        """The key's quota if it is used up, for a key with `budgets`. The key works again when it starts anew."""
+        quota = self.budgets.quota if self.budgets and self.is_active else None
+        return quota if quota and quota.is_spent else None
 
     @property
     def created_by(self) -> User:

@@ -29,3 +29,16 @@ def a_window(window: Window) -> str:
 
 def limits(of: Limits) -> str:
     return ", ".join(limit(each) for each in of if each) or NO_LIMITS
+
+
+def short(restrictions: Restrictions) -> str:
+    """Such as "Read only, 3 networks, 100/minute", for a line of a list; nothing for a key without restrictions."""
+    parts = []
+    if restrictions.read_only:
+        parts.append(READ_ONLY.capitalize())
+    if restrictions.scopes is not None:
+        parts.append(counted(len(restrictions.scopes), "scope"))
+    if restrictions.networks:
+        parts.append(counted(len(restrictions.networks), "network"))
+    parts += [f"{each.amount:,}/{each.window}" for each in restrictions.limits if each]
+    return ", ".join(parts)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.requests import PageRequest, page_that_asked
 from accounts.sign_in.recent_authentication import ask_and_resume, ask_who_it_is
+from apikeys.bounds.restrictions import UNRESTRICTED
 from apikeys.keys import services
 from apikeys.keys.key_errors import KeyGone, ShownOnce
 from apikeys.lifetimes.rehearsals import with_rehearsals
@@ -24,8 +25,10 @@ from apikeys.pages.answers import (
     keys_section,
     wants_partial,
 )
+from apikeys.pages.bounds.kept_options import KEPT, keep, kept
+from apikeys.pages.bounds.key_forms import CreateKeyForm
 from apikeys.pages.forms import DeleteKeyForm
-from apikeys.pages.lifetimes.end_forms import OF_AN_END, CreateKeyForm, words_of_end
+from apikeys.pages.lifetimes.end_forms import OF_AN_END, words_of_end
 from apikeys.pages.project import callers_context, keys_context, living_names, propose_name, snippet_context
 from apikeys.secrets import vault
 from apikeys.usage.figures import with_figures
@@ -46,10 +49,12 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
     if form.is_bound and not form.is_valid():
         return _create_form(request, project, form)
     if question := ask_who_it_is(request, back_to=_create_page(request, project), again=_press_create(request)):
+        if form.is_bound and form.restrictions:
+            keep(request, form.restrictions)
         return question
     if not form.is_bound:
         proposed = {"name": propose_name(living_names(project))}
-        return _create_form(request, project, CreateKeyForm(initial=proposed | _typed(request.GET)))
+        return _create_form(request, project, CreateKeyForm(initial=proposed | _typed(request.GET) | kept(request)))
     try:
         new = services.create_key(
             project=project,
@@ -58,6 +63,7 @@ def create(request: PageRequest, project_id: str) -> HttpResponse:
             form_token=form.cleaned_data["form_token"],
             address=client_address(request),
             expires_at=form.expires_at,
+            restrictions=form.restrictions or UNRESTRICTED,
         )
     except ValidationError as error:
         form.add_error(form.field_of(error), error)
@@ -79,6 +85,8 @@ def _create_page(request: PageRequest, project: Project) -> str:
     query = _typed(given)
     if given.get("next") in FORMS_OF_PAGES:
         query["next"] = given["next"]
+    if request.method == "POST":
+        query |= KEPT
     return reverse("apikeys:create", args=[project.public_id], query=query)
 
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from accounts.requests import PageRequest, page_before_form, page_of_list, page_that_asked, path_that_asked
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import ApiKey
+from apikeys.pages.bounds.resting_keys import with_budgets
 from apikeys.pages.forms import KeyListForm
 from apikeys.pages.project import KEYS_A_PAGE, keys_context, page_of_keys
 from apikeys.usage.figures import with_figures
@@ -103,7 +104,7 @@ def keys_section(request: PageRequest, project: Project, **also: Any) -> HttpRes
 
 def key_row(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The key's current row."""
-    context = rights(project) | {"key": with_rehearsals(with_figures([key]))[0]}
+    context = rights(project) | {"key": with_budgets(with_rehearsals(with_figures([key])))[0]}
     return swapped(f"#row-{key.public_id}", render(request, "apikeys/key_row_answer.html", context))
 
 

@@ -22,10 +22,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.requests import PageRequest, path_that_asked
 from apikeys.hand_over.models import KeyOffer
 from apikeys.lifetimes.rehearsals import with_rehearsals
+from apikeys.limits.resting import budgets_of_project
 from apikeys.models import NOT_ENDED, RECENTLY, ApiKey, holds
 from apikeys.pages import snippets, usage_charts
+from apikeys.pages.bounds.key_forms import CreateKeyForm
+from apikeys.pages.bounds.resting_keys import with_budgets
 from apikeys.pages.forms import SORT_CHOICES, STANDINGS_OF, STATE_CHOICES, KeyListForm, RangeForm
-from apikeys.pages.lifetimes.end_forms import CreateKeyForm
 from apikeys.pages.lifetimes.roll_panels import rolls_context
 from apikeys.refusals import OF_A_KEY
 from apikeys.standing import ACTIVE, CREATOR_DEACTIVATED, DELETED, REPORTED, STANDINGS, EndReason
@@ -123,7 +125,7 @@ def page_of_keys(project: Project, choice: dict[str, Any], living: int) -> Any:
         if not (choice["q"] or choice["state"]):
             paginator.count = living  # known, so that nobody has to ask for it
         page = paginator.get_page(choice["page"])
-    page.object_list = with_rehearsals(with_figures(page.object_list))
+    page.object_list = with_budgets(with_rehearsals(with_figures(page.object_list)))
     return page
 
 
@@ -256,7 +258,8 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
     choice = list_choice(request.GET, RangeForm)
     period = choice["range"] if request.GET.get("range") else Period.MONTH
     context = rights(project) | {
-        "key": with_rehearsals(with_figures([key]))[0],
+        "key": with_budgets(with_rehearsals(with_figures([key])))[0],
+        "project_budgets": budgets_of_project(project),
         "period": period,
         "words": usage_charts.WORDS[period],
         "ranges": usage_charts.WORDS.items(),

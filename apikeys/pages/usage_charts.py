@@ -1,5 +1,6 @@
 """The parts of the Usage page beside the bars: labels, words for people who do not see them, the table."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from apikeys.pages import charts
 from apikeys.pages.charts import Chart, Label, Slot
+from apikeys.refusals import OUTCOMES
 from apikeys.usage import figures
 from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
 from apikeys.usage.models import Span
@@ -82,9 +84,22 @@ def slots(buckets: Sequence[Bucket], period: Period) -> list[Slot]:
     if len(buckets) > charts.MOST_APART:
         return []
     return [
-        Slot(place * charts.SLOT, f"{when(at, period)}: {calls.allowed:,} allowed, {calls.refused:,} rejected")
-        for place, (at, calls) in enumerate(buckets)
+        Slot(place * charts.SLOT, f"{when(bucket.starts_at, period)}: {_in_words(bucket)}")
+        for place, bucket in enumerate(buckets)
     ]
+
+
+def _in_words(bucket: Bucket) -> str:
+    said = f"{bucket.calls.allowed:,} allowed, {bucket.calls.refused:,} rejected"
+    return f"{said} ({reasons([bucket])})" if bucket.refused_by else said
+
+
+def reasons(buckets: Sequence[Bucket]) -> str:
+    """Why requests were rejected, the most frequent reason first: `rate limit: 12, address not allowed: 3`."""
+    numbers: Counter[str] = Counter()
+    for bucket in buckets:
+        numbers.update(dict(bucket.refused_by))
+    return ", ".join(f"{OUTCOMES.get(outcome, outcome)}: {number:,}" for outcome, number in numbers.most_common())
 
 
 def rows(buckets: Sequence[Bucket], period: Period) -> SafeString:
@@ -95,7 +110,7 @@ def rows(buckets: Sequence[Bucket], period: Period) -> SafeString:
     return mark_safe(  # noqa: S308  only dates and numbers
         "\n".join(
             f'<tr><th scope="row">{when(at, period)}</th><td>{calls.allowed:,}</td><td>{calls.refused:,}</td></tr>'
-            for at, calls in reversed(buckets)
+            for at, calls, _ in reversed(buckets)
             if calls.all
         )
     )
@@ -107,6 +122,7 @@ def context(buckets: Sequence[Bucket], period: Period) -> dict[str, Any]:
     found: dict[str, Any] = {
         "allowed": f"{calls.allowed:,}",
         "refused": f"{calls.refused:,}",
+        "rejected_by": reasons(buckets),
         "allowed_share": share(calls.allowed, calls.all),
         "refused_share": share(calls.refused, calls.all),
         "unit": "hour" if is_hourly(period) else "day",

@@ -54,10 +54,11 @@ def total(each: Sequence[Calls]) -> Calls:
 
 
 class Bucket(NamedTuple):
-    """The requests of the hour or day that begins at `starts_at`."""
+    """The requests of the hour or day that begins at `starts_at`, and how many were rejected for which reason."""
 
     starts_at: datetime
     calls: Calls
+    refused_by: tuple[tuple[str, int], ...] = ()
 
 
 class KeyFigures(NamedTuple):
@@ -99,6 +100,10 @@ def _sorted_out(rows: Iterable[tuple[str, int]]) -> Calls:
     return Calls(allowed, refused)
 
 
+def _bucket(at: datetime, rows: list[tuple[str, int]]) -> Bucket:
+    return Bucket(at, _sorted_out(rows), tuple(sorted(row for row in rows if row[0] != LET_IN)))
+
+
 class Counted(NamedTuple):
     """The keys that a project's figures list one by one. `all_of_them` is False if deleted keys were left out."""
 
@@ -138,7 +143,7 @@ def history(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Buck
     sums = use_of(keys, period).values_list("starts_at", "outcome").annotate(sum=Sum("calls"))
     for starts_at, outcome, calls in sums:
         found[starts_at].append((outcome, calls))
-    return [Bucket(start, _sorted_out(found[start])) for start in starts(period)]
+    return [_bucket(start, found[start]) for start in starts(period)]
 
 
 def project_history(project: Project, keys: Sequence[ApiKey] | Sequence[int], period: Period) -> list[Bucket]:
@@ -150,7 +155,7 @@ def project_history(project: Project, keys: Sequence[ApiKey] | Sequence[int], pe
     rows = ProjectUse.objects.filter(project=project, starts_at__gte=days[0])
     for starts_at, outcome, calls in rows.values_list("starts_at", "outcome", "calls"):
         found[starts_at].append((outcome, calls))
-    return [Bucket(day, _sorted_out(found[day])) for day in days]
+    return [_bucket(day, found[day]) for day in days]
 
 
 def totals(keys: Sequence[ApiKey] | Sequence[int], period: Period) -> dict[int, Calls]:

@@ -1,8 +1,9 @@
-"""Edit, which changes a key's name and its expiry, and Expire now.
+"""Edit, which changes a key's name, its expiry and what it may do, and Expire now.
 
 A GET shows a form: in a dialog for htmx, otherwise as a page.
 """
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
@@ -12,12 +13,18 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
+from apikeys.bounds.in_words import short
+from apikeys.bounds.services import RestrictionsChanged
 from apikeys.keys.key_errors import KeyGone, NameChanged
 from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial
+from apikeys.pages.bounds.bound_forms import OF_BOUNDS, written
+from apikeys.pages.bounds.kept_options import KEPT, keep, kept
+from apikeys.pages.bounds.key_forms import EditKeyForm
+from apikeys.pages.bounds.resting_keys import rests_now
 from apikeys.pages.lifetimes import seen
-from apikeys.pages.lifetimes.end_forms import OF_AN_END, EditKeyForm, words_of_end
+from apikeys.pages.lifetimes.end_forms import OF_AN_END, words_of_end
 from apikeys.usage.figures import with_figures
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
@@ -40,14 +47,12 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
         form = _with_the_new_end(request, key)
     elif form.is_valid():
         revives = form.new_end is not None and key.is_expired
-        if revives and (question := _ask_before_reviving(request, form)):
+        if (revives or form.gives_more) and (question := _ask_who_it_is(request, form)):
             return question
         try:
             edited = _save(request, key, form, may_revive=revives)
-        except EndChanged:
-            form = _with_the_new_end(request, key)
-        except NameChanged:
-            form = _with_the_new_name(request, key)
+        except (EndChanged, NameChanged, RestrictionsChanged) as error:
+            form = _with_what_is_new(request, key, error)
         except KeyGone:
             return key_gone(request, project, key)
         else:
@@ -63,21 +68,28 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
 def _form(request: PageRequest, key: ApiKey) -> EditKeyForm:
     typed = {name: request.GET[name] for name in ("name", *OF_AN_END) if name in request.GET}
     posted = request.POST if request.method == "POST" else None
-    return EditKeyForm(posted, initial={"name": key.name} | typed, key=key)
+    initial = {"name": key.name} | typed | kept(request)
+    return EditKeyForm(posted, initial=initial, key=key, focus=request.GET.get("focus", ""))
 
 
 def _form_again(request: PageRequest, key: ApiKey) -> EditKeyForm:
     """The form as it was when Expire now was pressed. The focus is on that button, and nothing is judged yet."""
-    form = EditKeyForm(initial={"name": key.name} | _typed(request), key=key)
+    typed: dict[str, Any] = dict(_typed(request))
+    if "access" in typed:
+        typed["scopes"] = request.POST.getlist("scopes")
+    form = EditKeyForm(initial={"name": key.name} | typed, key=key)
     for field in form.fields.values():
         field.widget.attrs.pop("autofocus", None)
     return form
 
 
-def _typed(request: PageRequest) -> dict[str, str]:
+def _typed(request: PageRequest) -> list[tuple[str, str]]:
     """What the form that edits a key sent, without a secret."""
     fields = ("name", *OF_AN_END, "seen", "seen_name")
-    return {name: text for name in fields if (text := request.POST.get(name)) and not looks_like_secret(text)}
+    typed = [(name, text) for name in fields if (text := request.POST.get(name))]
+    # An empty field of these means something: any address, no limit.
+    typed += [(name, text) for name in (*OF_BOUNDS, "seen_bounds") for text in request.POST.getlist(name)]
+    return [(name, text) for name, text in typed if not looks_like_secret(text)]
 
 
 def _save(request: PageRequest, key: ApiKey, form: EditKeyForm, *, may_revive: bool) -> Edited | None:
@@ -89,9 +101,11 @@ def _save(request: PageRequest, key: ApiKey, form: EditKeyForm, *, may_revive: b
             address=client_address(request),
             name=form.new_name,
             end=form.new_end,
+            restrictions=form.new_restrictions,
             may_revive=may_revive,
             seen=form.cleaned_data["seen"],
             seen_name=form.cleaned_data["seen_name"] or None,
+            seen_restrictions=form.cleaned_data["seen_bounds"],
         )
     except ValidationError as error:
         form.add_error(form.field_of(error), error)
@@ -99,6 +113,15 @@ def _save(request: PageRequest, key: ApiKey, form: EditKeyForm, *, may_revive: b
         # The key's end came while the form was sent.
         form.add_error("end", "The key has expired in the meantime. Press Save again.")
     return None
+
+
+def _with_what_is_new(request: PageRequest, key: ApiKey, error: Exception) -> EditKeyForm:
+    """The form that was sent, after the error which says that somebody changed one of its parts."""
+    if isinstance(error, EndChanged):
+        return _with_the_new_end(request, key)
+    if isinstance(error, NameChanged):
+        return _with_the_new_name(request, key)
+    return _with_the_new_restrictions(request, key)
 
 
 def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:
@@ -131,19 +154,40 @@ def _with_the_new_name(request: PageRequest, key: ApiKey) -> EditKeyForm:
     return form
 
 
+def _with_the_new_restrictions(request: PageRequest, key: ApiKey) -> EditKeyForm:
+    """The form that was sent. It has seen what the key may do by now."""
+    key.refresh_from_db()
+    given = request.POST.copy()
+    given["seen_bounds"] = written(key.bounds)
+    form = EditKeyForm(given, initial={"name": key.name}, key=key)
+    form.add_error(
+        "access",
+        "Somebody changed what the key may do in the meantime. Nothing was changed. "
+        f"It is now: {_restricted(key)}. Check it, then press Save again.",
+    )
+    return form
+
+
 def _origin(request: PageRequest) -> str:
     """The page that has the link Change expiry…, if Save and Cancel lead back to it."""
     given = request.POST if request.method == "POST" else request.GET
     return "dashboard" if given.get("next") == "dashboard" else ""
 
 
-def _ask_before_reviving(request: PageRequest, form: EditKeyForm) -> HttpResponse | None:
-    """A key that has expired may be in the wrong hands by now. The form's own page shows what was typed."""
+def _ask_who_it_is(request: PageRequest, form: EditKeyForm) -> HttpResponse | None:
+    """Before an expired key works again, or a key may do more: it may be in the wrong hands, and so may the session.
+
+    The form's own page shows what was typed.
+    """
     typed = {name: form.cleaned_data[name] for name in ("name", *OF_AN_END) if form.cleaned_data.get(name)}
     if origin := _origin(request):
         typed["next"] = origin
-    back_to = f"{request.path}?{urlencode(typed)}"
-    return ask_who_it_is(request, back_to=back_to, again="press Save again")
+    if form.new_restrictions is not None:
+        typed |= KEPT
+    question = ask_who_it_is(request, back_to=f"{request.path}?{urlencode(typed)}", again="press Save again")
+    if question and form.new_restrictions is not None:
+        keep(request, form.new_restrictions)
+    return question
 
 
 def _done(key: ApiKey, old: str, edited: Edited) -> str:
@@ -151,7 +195,13 @@ def _done(key: ApiKey, old: str, edited: Edited) -> str:
     if edited.end:
         words = words_of_end(key.expires_at)
         said.append(f"{key.name} {words[0].lower()}{words[1:]}.")
-    return " ".join(said) if edited.name or edited.end else f"{key.name} keeps its name and its expiry."
+    if edited.restrictions:
+        said.append(f"{key.name}: {_restricted(key)}.{rests_now(key)}")
+    return " ".join(said) if any(edited) else f"{key.name} stays as it was."
+
+
+def _restricted(key: ApiKey) -> str:
+    return short(key.bounds) or "no restrictions"
 
 
 def _answer(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
@@ -183,5 +233,5 @@ def end(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     context = rights(project) | {"key": with_figures([key])[0]}
     if "ask" in request.POST:
         origin = _origin(request)
-        context["typed"] = _typed(request) | ({"next": origin} if origin else {})
+        context["typed"] = _typed(request) + ([("next", origin)] if origin else [])
     return render(request, "apikeys/end_form.html" if request.htmx else "apikeys/end.html", context)

@@ -13,11 +13,9 @@ from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
 from apikeys.pages.lifetimes import seen
 from common.instants import expires_on, in_words
-from common.names import NameField
 from common.plurals import counted
-from projects.forms import FormTokenField, PageForm
+from projects.forms import PageForm
 
-_NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus": True}
 _AT = {"type": "datetime-local", "data-end-at": True}
 _DAYS = (7, 30, 90, 365)
 _MORE_DAYS = (30, 90)
@@ -68,6 +66,7 @@ class EndForm(PageForm):
             self.fields["end"].widget.attrs["data-end"] = key.expires_at.isoformat()
 
     def clean(self) -> None:
+        super().clean()
         if self.cleaned_data.get("end") != ON_A_DATE:
             self.cleaned_data |= {"end_at": "", "end_zone": ""}
         try:
@@ -100,7 +99,7 @@ class EndForm(PageForm):
 
     @property
     def is_open(self) -> bool:
-        """Whether the disclosure with the end is open: there is an error or a choice in it, or an end is needed."""
+        """Whether a disclosure with the end is open: there is an error or a choice in it, or an end is needed."""
         chosen = self["end"].value() or self.default
         return bool(settings.MAX_KEY_DAYS or chosen != NEVER or self.errors.keys() & {"end", "end_at"})
 
@@ -137,57 +136,3 @@ def _choices_of(key: ApiKey) -> list[Choice]:
         for days in _MORE_DAYS
     ]
     return [*kept, *more, *([] if settings.MAX_KEY_DAYS else [(NEVER, "Never")]), date]
-
-
-class CreateKeyForm(EndForm):
-    id_prefix = "create-key"
-    field_order = ("name",)
-    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
-    form_token = FormTokenField()
-
-    @property
-    def expires_at(self) -> datetime | None:
-        return self.new_end and self.new_end.expires_at
-
-
-class EditKeyForm(EndForm):
-    """The focus is on the end if an end is given: Change expiry… chooses one."""
-
-    id_prefix = "edit-key"
-    field_order = ("name",)
-    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
-    seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
-    seen_name = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
-
-    def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
-        super().__init__(*args, key=key, **kwargs)
-        self.fields["seen_name"].initial = key.name
-        self.fields["seen"].initial = seen.written(key.expires_at)
-        if "end" in self.initial:
-            del self.fields["name"].widget.attrs["autofocus"]
-            self.fields["end"].widget.attrs["autofocus"] = True
-
-    def clean_seen(self) -> NewEnd | None:
-        """The end that the person saw; None if the form does not say it."""
-        text: str = self.cleaned_data["seen"]
-        return NewEnd(seen.read(text)) if text else None
-
-    @property
-    def new_name(self) -> str | None:
-        """The name of a valid form; None if the person left the name that they saw."""
-        name: str = self.cleaned_data["name"]
-        return None if name == self.cleaned_data["seen_name"] else name
-
-    @property
-    def chose_from_another_end(self) -> bool:
-        """Whether a new end was chosen by somebody who saw another end than the key has now.
-
-        Then the choices of this form are not those that the person had.
-        """
-        given, choice = self.data.get("seen", ""), self.data.get("end", "")
-        if not (self.is_bound and self.key and given) or choice in ("", KEEP):
-            return False
-        try:
-            return seen.read(given) != self.key.expires_at
-        except ValidationError:
-            return False

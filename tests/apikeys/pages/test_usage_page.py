@@ -23,9 +23,13 @@ from apikeys.usage import counting
 from apikeys.usage.models import KeyUse
 from projects.models import Project
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory
+from tests.support.places.pages import action
 from tests.support.stored.rows import many_keys
 
 pytestmark = pytest.mark.django_db
+# The outcomes of what restricts a key, and a line of the file that has none of them.
+BOUNDS = ("address", "access", "rate", "quota")
+NONE = ["0"] * len(BOUNDS)
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
 
 
@@ -231,10 +235,10 @@ def test_the_csv_has_a_line_for_each_key_and_hour_with_calls(client, project, ow
     assert answer.headers["Content-Disposition"] == f'attachment; filename="usage-{project.public_id}-24h.csv"'
     assert "no-store" in answer.headers["Cache-Control"]
     assert lines(answer) == [
-        ["start", "key id", "key name", "allowed", "paused", "expired", "deleted", "forbidden"],
-        ["2026-03-10T13:00:00Z", api_key.public_id, "Production server", "0", "1", "0", "0", "0"],
-        ["2026-03-10T15:00:00Z", api_key.public_id, "Production server", "3", "0", "0", "0", "2"],
-        ["2026-03-10T14:00:00Z", other.public_id, "Zürich, “main”", "4", "0", "0", "0", "0"],
+        ["start", "key id", "key name", "allowed", "paused", "expired", "deleted", "forbidden", *BOUNDS],
+        ["2026-03-10T13:00:00Z", api_key.public_id, "Production server", "0", "1", "0", "0", "0", *NONE],
+        ["2026-03-10T15:00:00Z", api_key.public_id, "Production server", "3", "0", "0", "0", "2", *NONE],
+        ["2026-03-10T14:00:00Z", other.public_id, "Zürich, “main”", "4", "0", "0", "0", "0", *NONE],
     ]
 
 
@@ -245,7 +249,7 @@ def test_the_csv_of_a_key_and_a_range(client, project, owner, api_key):
     answer = client.get(address(project, "usage_csv"), {"key": other.public_id, "range": "12m"})
     name = f"usage-{project.public_id}-{other.public_id}-12m.csv"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
-    assert lines(answer)[1:] == [["2026-01-29T00:00:00Z", other.public_id, "Staging", "1", "0", "0", "0", "0"]]
+    assert lines(answer)[1:] == [["2026-01-29T00:00:00Z", other.public_id, "Staging", "1", "0", "0", "0", "0", *NONE]]
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("//evil")', "+1", "-1", "@SUM(A1)", "＝1", "\t=1", "\r=1"])
@@ -275,14 +279,17 @@ def test_the_csv_reads_many_keys_by_few_statements_and_each_once(client, project
 
 
 def test_the_page_and_the_file_hold_the_same_calls(client, project, owner, api_key):
-    states = {"ok": 7, "paused": 5, "expired": 1, "deleted": 2, "forbidden": 2}
+    states = {"ok": 17, "paused": 5, "expired": 1, "deleted": 2, "forbidden": 2}
+    states |= dict(zip(BOUNDS, (3, 4, 6, 7), strict=True))
     for outcome, number in states.items():
         calls(api_key, number, outcome, timedelta(days=number))
     found = lines(client.get(address(project, "usage_csv"), {"range": "30d"}))
-    sums = [sum(int(line[column]) for line in found[1:]) for column in range(3, 8)]
+    sums = [sum(int(line[column]) for line in found[1:]) for column in range(3, 12)]
     assert sums == list(states.values())
-    assert "Allowed 7 41.2% of requests in the last 30 days Rejected 10 58.8% of requests in the last 30 days" in text(
-        client.get(address(project), {"range": "30d"})
-    )
-    assert KeyUse.objects.filter(span="day").count() == 5
+    said = text(client.get(address(project), {"range": "30d"}))
+    assert "Allowed 17 36.2% of requests in the last 30 days Rejected 30 63.8% of requests in the last 30 days" in said
+    assert "Quota: 7, rate limit: 6, paused: 5, access not allowed: 4, address not allowed: 3, " in said
+    said = text(client.get(action("key", api_key), {"range": "30d"}))
+    assert "Rejected by reason: quota: 7, rate limit: 6, paused: 5, access not allowed: 4, " in said
+    assert KeyUse.objects.filter(span="day").count() == 9
     assert api_key.state == KeyState.ACTIVE

@@ -1,0 +1,121 @@
+"""The forms that create and edit a key: its name, when it expires, and what it may do."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from apikeys.bounds.restrictions import Restrictions, Unreadable, gives_more
+from apikeys.lifetimes.ends import NewEnd
+from apikeys.models import ApiKey
+from apikeys.pages.bounds.bound_forms import OF_BOUNDS, BoundsForm, initial_of, read_written, written
+from apikeys.pages.lifetimes import seen
+from apikeys.pages.lifetimes.end_forms import KEEP, OF_AN_END, EndForm
+from common.names import NameField
+from projects.forms import FormTokenField
+
+_NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus": True}
+_ORDER = ("name", *OF_AN_END, *OF_BOUNDS)
+
+
+def _seen_field(longest: int) -> forms.CharField:
+    widget = forms.HiddenInput(attrs={"autocomplete": "off"})
+    return forms.CharField(required=False, max_length=longest, widget=widget)
+
+
+class KeyForm(EndForm, BoundsForm):
+    field_order = _ORDER
+    name = NameField(label="Name", widget=forms.TextInput(attrs=_NAME))
+
+    def field_of(self, error: ValidationError) -> str:
+        """The field beside which an error of a service is shown."""
+        return self.bounds_field_of(error) or super().field_of(error)
+
+
+class CreateKeyForm(KeyForm):
+    id_prefix = "create-key"
+    form_token = FormTokenField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offer_scopes()
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self.new_end and self.new_end.expires_at
+
+    @property
+    def is_options_open(self) -> bool:
+        return self.is_open or self.is_bounds_open
+
+
+class EditKeyForm(KeyForm):
+    """The focus is on the end if an end is given, because Change expiry… chooses one, and on `focus` if it is a field.
+
+    A form of an older page says nothing of restrictions. Then the key keeps what it has.
+    """
+
+    id_prefix = "edit-key"
+    seen = _seen_field(40)
+    seen_name = _seen_field(200)
+    seen_bounds = _seen_field(20_000)
+
+    def __init__(self, *args: Any, key: ApiKey, focus: str = "", initial: dict[str, Any], **kwargs: Any) -> None:
+        try:
+            self.had = key.bounds
+        except Unreadable:
+            self.is_unreadable = True
+        super().__init__(*args, key=key, initial=initial_of(self.had) | initial, **kwargs)
+        self.offer_scopes()
+        self.fields["seen_name"].initial = key.name
+        self.fields["seen"].initial = seen.written(key.expires_at)
+        self.fields["seen_bounds"].initial = "" if self.is_unreadable else written(self.had)
+        focus = "end" if "end" in initial else focus if focus in OF_BOUNDS else ""
+        if focus:
+            del self.fields["name"].widget.attrs["autofocus"]
+            self.fields[focus].widget.attrs["autofocus"] = True
+
+    # Whether a newer release has written something that this one does not know.
+    is_unreadable = False
+
+    def clean_seen(self) -> NewEnd | None:
+        """The end that the person saw; None if the form does not say it."""
+        text: str = self.cleaned_data["seen"]
+        return NewEnd(seen.read(text)) if text else None
+
+    def clean_seen_bounds(self) -> Restrictions | None:
+        """The restrictions that the person saw; None if the form does not say it."""
+        text: str = self.cleaned_data["seen_bounds"]
+        return read_written(text) if text and not self.is_unreadable else None
+
+    @property
+    def new_name(self) -> str | None:
+        """The name of a valid form; None if the person left the name that they saw."""
+        name: str = self.cleaned_data["name"]
+        return None if name == self.cleaned_data["seen_name"] else name
+
+    @property
+    def new_restrictions(self) -> Restrictions | None:
+        """The restrictions of a valid form; None if the person left those that they saw."""
+        saw: Restrictions | None = self.cleaned_data["seen_bounds"]
+        return None if saw is None or saw == self.restrictions else self.restrictions
+
+    @property
+    def gives_more(self) -> bool:
+        """Whether the key may do something new once a valid form is saved."""
+        return self.new_restrictions is not None and gives_more(self.cleaned_data["seen_bounds"], self.new_restrictions)
+
+    @property
+    def chose_from_another_end(self) -> bool:
+        """Whether a new end was chosen by somebody who saw another end than the key has now.
+
+        Then the choices of this form are not those that the person had.
+        """
+        given, choice = self.data.get("seen", ""), self.data.get("end", "")
+        if not (self.is_bound and self.key and given) or choice in ("", KEEP):
+            return False
+        try:
+            return seen.read(given) != self.key.expires_at
+        except ValidationError:
+            return False
