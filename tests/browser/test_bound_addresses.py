@@ -1,4 +1,4 @@
-"""P25: a key that is bound to addresses, an address that it rejects, and Try it."""
+"""P25: a key that is bound to addresses, an address that it rejects, and Try it, also for P23 and P24."""
 
 import pytest
 from playwright.sync_api import expect
@@ -49,7 +49,7 @@ def test_p25_works_without_script_on_a_phone(server, new_page, sign_in, owner, a
 
 @pytest.mark.parametrize("java_script_enabled", [True, False], ids=["with script", "without script"])
 def test_a_viewer_tries_a_request_and_reads_the_verdict(new_page, sign_in, viewer, api_key, java_script_enabled):
-    """P23, P25: in the dialog, or on a page of its own."""
+    """P23, P24, P25: in the dialog, or on a page of its own."""
     restrict_key(key=api_key, restrictions=ELSEWHERE._replace(read_only=True), by=None)
     page = new_page(java_script_enabled=java_script_enabled)
     sign_in(page, viewer)
@@ -63,6 +63,11 @@ def test_a_viewer_tries_a_request_and_reads_the_verdict(new_page, sign_in, viewe
     form.get_by_label("Method").select_option("DELETE")
     button(form, "Try it").click()
     expect(form.get_by_role("status").first).to_contain_text("read_only")
+    restrict_key(key=api_key, restrictions=Restrictions(scopes=("files:read",)), by=None)
+    form.get_by_label("files:write").check()
+    button(form, "Try it").click()
+    expect(form.get_by_role("status").first).to_contain_text("does not have the scope files:write")
+    form.get_by_label("files:write").uncheck()
     form.get_by_label("From the address").fill("here")
     button(form, "Try it").click()
     expect(form.get_by_role("alert")).to_contain_text("This is no IP address.")

@@ -3,24 +3,17 @@
 Both send the whole form, so that nothing typed is lost, with and without script. The form follows, with the answer.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 from django.http import QueryDict
 
 from accounts.requests import PageRequest
-from apikeys.bounds.restrictions import Restrictions
 from apikeys.dry_run.address_suggestions import hides_addresses, suggested
 from apikeys.dry_run.would_reject import dry_run
 from apikeys.models import ApiKey
 
 # The buttons' name, and the value of each.
 NAME, SUGGEST, CHECK = "compare", "suggest", "check"
-
-
-class BoundForm(Protocol):
-    """A form in which a person chooses restrictions; None if it is wrong, or says nothing of them."""
-
-    restrictions: Restrictions | None
 
 
 def is_asked(request: PageRequest) -> bool:
@@ -37,13 +30,12 @@ def posted(request: PageRequest, key: ApiKey) -> QueryDict:
     return request.POST
 
 
-def context(request: PageRequest, key: ApiKey, form: BoundForm | None = None) -> dict[str, Any]:
-    """What networks_suggestion.html and dry_run.html take. `form` is the form that was sent, once it was judged."""
+def context(request: PageRequest, key: ApiKey, form: object = None) -> dict[str, Any]:
+    """What networks_suggestion.html and dry_run.html take. A form that was judged has the chosen `restrictions`."""
     asked = request.POST.get(NAME)
     found: dict[str, Any] = {"hides_addresses": hides_addresses(key.project)}
     if asked == SUGGEST:
         found["suggestion"] = suggested(key)
-    elif asked == CHECK and form is not None and (chosen := form.restrictions):
-        found["compared"] = True
-        found["dry_run"] = dry_run(key, chosen)
+    elif asked == CHECK and (chosen := getattr(form, "restrictions", None)):
+        found |= {"compared": True, "dry_run": dry_run(key, chosen)}
     return found
