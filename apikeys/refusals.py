@@ -101,7 +101,7 @@ METHOD_UNKNOWN = Refusal(
     message="This API key is read only, and the gateway does not say which method the request has. "
     "The operator of this API has to pass it on as X-Forwarded-Method or X-Original-Method.",
     when="the key is read only, and the gateway names no method, or two different ones",
-    help="the operator's gateway has to pass the method on ([gateways.md](gateways.md))",
+    help="the operator's gateway has to pass the method on",
     outcome="access",
     reason="access not allowed",
 )

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from apikeys.pages import actions, project, secret_visibility, usage_pages
+from apikeys.pages.bounds import address_pages, try_pages
 from apikeys.pages.lifetimes import edit_and_end, pause_pages, rolls
 from apikeys.pages.people import key_over, removing
 from projects.audit_log import activity
@@ -25,6 +26,8 @@ key_actions: list[URLPattern] = [
     path("offer/withdraw/", key_over.withdraw, name="withdraw_offer"),
     path("roll/", rolls.roll, name="roll"),
     path("roll/extend/", rolls.extend_old, name="extend_old"),
+    path("allow-address/", address_pages.allow_address, name="allow_address"),
+    path("try/", try_pages.try_it, name="try"),
     path("first-request/", project.first_request, name="first_request"),
 ]
 

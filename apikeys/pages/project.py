@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import PageRequest, path_that_asked
+from apikeys.dry_run.would_reject import refused_addresses
 from apikeys.hand_over.models import KeyOffer
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.limits.resting import budgets_of_project
@@ -274,7 +275,8 @@ def key_page(request: PageRequest, project_id: str, key_id: str) -> HttpResponse
 def callers_context(key: ApiKey, days: int) -> dict[str, Any]:
     """The addresses that used the key, which has its figures, in the last `days` days for which they are stored."""
     days = min(days, days_kept())
-    return {"callers": used_from(key, days=days) if days else Callers([]), "caller_days": days}
+    callers = used_from(key, days=days) if days else Callers([])
+    return {"callers": callers, "caller_days": days, "outside": refused_addresses(key, callers)}
 
 
 def _events(key: ApiKey) -> list[tuple[str, SafeString, AuditEvent]]:

@@ -114,7 +114,7 @@ def _judge(found: Found, address: str | None, asked: Asked) -> Verdict:
         return Verdict(None, UNAVAILABLE)
     if standing.refusal is not None:
         counting.record(identity.key_pk, standing.outcome, now, address)
-        return Verdict(None, standing.refusal, _message(standing.refusal, facts.expires_at))
+        return Verdict(None, standing.refusal, message_of(standing.refusal, facts.expires_at))
     if asked.scopes:
         _log_undefined(asked.scopes)
     verdict = Verdict(identity)
@@ -186,7 +186,7 @@ def _challenge(refusal: Refusal, asked: Asked) -> Headers:
     return (("WWW-Authenticate", f'Bearer realm="api", error="{refusal.bearer_error}", scope="{scopes}"'),)
 
 
-def _message(refusal: Refusal, expires_at: float | None) -> str:
+def message_of(refusal: Refusal, expires_at: float | None) -> str:
     """The message with the instant of the key's end; "" if the refusal's own message says all."""
     if refusal is not KEY_EXPIRED or expires_at is None:
         return ""

@@ -6,9 +6,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
+from apikeys.bounds.restrictions import Restrictions
+from apikeys.bounds.services import restrict_key
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
+from apikeys.refusals import ADDRESS_REFUSED
 from apikeys.standing import KeyState
+from apikeys.usage import counting
 from projects.invitations.services import copy_link
 from tests.browser.places import (
     activity,
@@ -115,6 +119,10 @@ def worst(project, owner):
     report_leak(secret=create_key(project=project, name="Reported " + "R" * 55, by=owner).secret)
     many_calls(busy, hours=24 * 33)
     many_calls(paused, hours=5, refused_as="paused")
+    restrict_key(key=busy, restrictions=Restrictions(networks=("192.0.2.0/24",)), by=owner)
+    for address in ("198.51.100.177", "2001:db8:4000:5000::17"):
+        counting.record(busy.pk, ADDRESS_REFUSED.outcome, timezone.now().timestamp(), address)
+    counting.flush()
     pause_key(key=paused, by=owner, until=timezone.now() + timedelta(days=400), note="N" * 200)
     delete_key(key=gone, by=owner)
     invited(project, owner, f"{'m' * 52}@example.com")
@@ -143,6 +151,8 @@ def places(worst):
         Place("delete key", key_page(busy)),
         Place("pause for", key_page(busy, "pause_for"), until_a_date),
         Place("paused key", key_page(paused, "key")),
+        Place("key, addresses rejected", key_page(busy, "key")),
+        Place("try it", f"{key_page(busy, 'try')}?method=POST&scope=files:read"),
         Place("stop storing secrets", show_once_page(project)),
         Place("usage", usage_page(project)),
         Place("usage of a key", f"{usage_page(project)}?range=12m&key={busy.public_id}"),

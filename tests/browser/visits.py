@@ -5,11 +5,16 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from django.template.loader import render_to_string
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
+from apikeys.bounds.services import restrict_key
 from apikeys.keys.secret_storage import show_secrets_once
 from apikeys.models import ApiKey
+from apikeys.refusals import ADDRESS_REFUSED
 from apikeys.standing import KeyState
+from apikeys.usage import counting
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
 from tests.browser.places import (
@@ -123,6 +128,23 @@ def until_a_date(page):
     page.get_by_label("Until a date and time").check()
 
 
+def bound_key(owner):
+    """A read-only key that is bound to addresses, and was tried from others."""
+    key = other_project(owner, "Bound", KeyState.ACTIVE).api_keys.get()
+    limits = Limits(Limit(100, Window.MINUTE))
+    restrict_key(key=key, restrictions=Restrictions(True, None, ("192.0.2.0/24",), limits), by=owner)
+    for address in ("198.51.100.7", "2001:db8:40::17"):
+        counting.record(key.pk, ADDRESS_REFUSED.outcome, timezone.now().timestamp(), address)
+    counting.flush()
+    return key
+
+
+def try_dialog(page):
+    button(page, "Try it…").click()
+    button(page.get_by_role("dialog"), "Try it").click()
+    expect(page.get_by_role("dialog").get_by_text("Rejected")).to_be_visible()
+
+
 def owners_places(furnished, owner):
     viewer = furnished.project.members.exclude(pk=owner.pk).get()
     project, active, paused, busy, _gone = furnished
@@ -137,6 +159,7 @@ def owners_places(furnished, owner):
     many_keys(full, 100)
     once = other_project(owner, "Once", KeyState.ACTIVE)
     show_secrets_once(project=once, by=owner)
+    bound = bound_key(owner)
     return [
         Place("dashboard", dashboard(project)),
         Place("dashboard, revealed", dashboard(project), revealed),
@@ -164,6 +187,11 @@ def owners_places(furnished, owner):
         Place("settings, at the limit", settings_page(full)),
         Place("create key", f"{dashboard(project)}keys/new/"),
         Place("delete key", key_page(busy)),
+        Place("key, addresses rejected", key_page(bound, "key")),
+        Place("try it, rejected", f"{key_page(bound, 'try')}?method=POST"),
+        Place("try it, allowed", f"{key_page(bound, 'try')}?method=GET&address=192.0.2.9"),
+        Place("try it, no address", f"{key_page(bound, 'try')}?method=GET&address=here"),
+        Place("try it, dialog", key_page(bound, "key"), try_dialog),
         Place("hand over", key_page(busy, "hand_over")),
         Place("settings, stop storing secrets", settings, lambda page: button(page, "Stop storing secrets…").click()),
         Place("pause for", key_page(busy, "pause_for"), until_a_date),

@@ -47,12 +47,12 @@ def test_every_page_has_its_number_of_queries():
         for r in all_routes()
         if r.is_page and not r.pattern.startswith(("health", "favicon", ".well-known", "brand"))
     }
-    posted = "pause|resume|keep-paused|extend|copy|reveal|mails|keep-secrets|role|resend|link|revoke"
+    posted = "allow-address|pause|resume|keep-paused|extend|copy|reveal|mails|keep-secrets|role|resend|link|revoke"
     posted += "|accept|decline|withdraw"
     only_posted = {pattern for pattern in pages if re.search(rf"({posted})/$", pattern)}
     # Few people open these, and tests/projects/invitations does.
     of_invited_people = {pattern for pattern in pages if re.search(r"^invitations/|>/invitations/$", pattern)}
-    forms = "delete|edit|end|first-request|hand-over|pause-for|pause-end|roll|remove"
+    forms = "delete|edit|end|first-request|hand-over|pause-for|pause-end|roll|remove|try"
     of_one = {pattern for pattern in pages if re.search(rf"(key|user)_id>/(({forms})/)?$", pattern)}
     assert len(pages - only_posted - of_invited_people - of_one) == len(QUERIES)
     assert max(QUERIES.values()) <= 10
@@ -80,6 +80,8 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
         assert client.get(action("edit", api_key)).status_code == 200
     with django_assert_num_queries(5, info="apikeys:pause_for"):
         assert client.get(action("pause_for", api_key)).status_code == 200
+    with django_assert_num_queries(5, info="apikeys:try"):
+        assert client.get(action("try", api_key), {"method": "GET"}).status_code == 200
     with django_assert_num_queries(4, info="apikeys:first_request"):
         assert client.get(action("first_request", api_key), headers=HTMX).status_code == 204
     with django_assert_num_queries(QUERIES["apikeys:settings"] - 1, info="the section alone, without a sidebar"):

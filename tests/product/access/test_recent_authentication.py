@@ -36,6 +36,7 @@ ASKS = {
     ("POST", KEY + "offer/accept/"),
     ("GET", KEY + "roll/"),
     ("POST", KEY + "roll/"),
+    ("POST", KEY + "allow-address/"),
     ("POST", KEY + "copy/"),
     ("POST", KEY + "reveal/"),
     ("GET", PROJECT + "keys/new/"),

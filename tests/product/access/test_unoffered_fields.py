@@ -67,7 +67,7 @@ def second(project) -> User:
     return user
 
 
-FORMS = 36
+FORMS = 37
 
 
 @pytest.mark.parametrize("number", range(FORMS))

@@ -68,6 +68,9 @@ WAYS: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
     "re-enable a reported key with script": ("owner", "resume", SEEN, HTMX),
     "extend an expired key": ("owner", "edit", {"name": "Production server", "end": "never"}, {}),
     "extend an expired key with script": ("owner", "edit", {"name": "Production server", "end": "+30"}, HTMX),
+    # A key that is found elsewhere works there, too.
+    "allow an address": ("owner", "allow_address", {"address": "203.0.113.9"}, {}),
+    "allow an address with script": ("owner", "allow_address", {"address": "203.0.113.9"}, HTMX),
     # A key whose account is deactivated works again with another person.
     "take a key over": ("owner", "hand_over", {"how": "take"}, {}),
     "take a key over with script": ("owner", "hand_over", {"how": "take"}, HTMX),

@@ -76,6 +76,9 @@ ACCESS: dict[str, dict[str, tuple[int | str, ...]]] = {
     # The key is not paused, so its page follows, and says so.
     KEY + "pause-end/": {"GET": (LOGIN, 404, 403, 302, 302, 404), "POST": (LOGIN, 404, 403, 302, 302, 404)},
     KEY + "resume/": {"POST": (LOGIN, 404, 403, 302, 302, 404)},
+    # The key is not restricted to addresses, so its page follows, and says so.
+    KEY + "allow-address/": {"POST": (LOGIN, 404, 403, 302, 302, 404)},
+    KEY + "try/": {"GET": (LOGIN, 404, 200, 200, 200, 404)},
     KEY + "copy/": {"POST": (LOGIN, 404, 403, 200, 200, 404)},
     KEY + "reveal/": {"POST": (LOGIN, 404, 403, 200, 200, 404)},
     KEY + "first-request/": {"GET": (LOGIN, 404, 302, 302, 302, 404)},
