@@ -76,7 +76,7 @@ def test_no_page_asks_more_queries_for_more_rows(rows, client, project, api_key,
         assert client.get(action("delete", api_key)).status_code == 200
     with django_assert_num_queries(10, info="apikeys:key"):
         assert client.get(action("key", api_key)).status_code == 200
-    with django_assert_num_queries(5, info="apikeys:edit"):
+    with django_assert_num_queries(6, info="apikeys:edit"):
         assert client.get(action("edit", api_key)).status_code == 200
     with django_assert_num_queries(5, info="apikeys:pause_for"):
         assert client.get(action("pause_for", api_key)).status_code == 200

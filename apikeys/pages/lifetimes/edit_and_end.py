@@ -19,6 +19,7 @@ from apikeys.keys.key_errors import KeyGone, NameChanged
 from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial
+from apikeys.pages.bounds import use_compared
 from apikeys.pages.bounds.bound_forms import OF_BOUNDS, written
 from apikeys.pages.bounds.kept_options import KEPT, keep, kept
 from apikeys.pages.bounds.key_forms import EditKeyForm
@@ -45,7 +46,7 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     form = _form_again(request, key) if is_back else _form(request, key)
     if form.chose_from_another_end:
         form = _with_the_new_end(request, key)
-    elif form.is_valid():
+    elif form.is_valid() and not use_compared.is_asked(request):
         revives = form.new_end is not None and key.is_expired
         if (revives or form.gives_more) and (question := _ask_who_it_is(request, form)):
             return question
@@ -60,16 +61,18 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
                 announce(request, _done(key, old, edited))
                 return _answer(request, project, key)
     context = rights(project) | {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request)}
-    context["is_back"] = is_back
+    context |= {"is_back": is_back} | use_compared.context(request, key, form)
     template = "apikeys/edit_form.html" if request.htmx else "apikeys/edit.html"
-    return render(request, template, context, status=422 if form.is_bound else 200)
+    is_wrong = form.is_bound and not (use_compared.is_asked(request) and form.is_valid())
+    return render(request, template, context, status=422 if is_wrong else 200)
 
 
 def _form(request: PageRequest, key: ApiKey) -> EditKeyForm:
     typed = {name: request.GET[name] for name in ("name", *OF_AN_END) if name in request.GET}
-    posted = request.POST if request.method == "POST" else None
+    posted = use_compared.posted(request, key) if request.method == "POST" else None
     initial = {"name": key.name} | typed | kept(request)
-    return EditKeyForm(posted, initial=initial, key=key, focus=request.GET.get("focus", ""))
+    focus = "networks" if use_compared.is_asked(request) else request.GET.get("focus", "")
+    return EditKeyForm(posted, initial=initial, key=key, focus=focus)
 
 
 def _form_again(request: PageRequest, key: ApiKey) -> EditKeyForm:
