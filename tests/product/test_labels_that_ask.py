@@ -62,6 +62,10 @@ def test_a_label_ends_in_an_ellipsis_exactly_if_it_asks_first(is_question):
     wrong = {
         (file, label)
         for file, tag, attributes, label in elements()
-        if asks(tag, attributes) == is_question and label.endswith("…") != is_question and label not in FIXED
+        if asks(tag, attributes) == is_question
+        and label.endswith("…") != is_question
+        and label not in FIXED
+        # A link within a sentence is no label.
+        and not label[0].islower()
     }
     assert wrong == set()
