@@ -16,6 +16,9 @@ from apikeys.bounds.scopes import vocabulary
 FULL, CHOSEN = "full", "scopes"
 
 
+_OURS = {"invalid_choice": "Choose one of these."}
+
+
 class LimitsForm(forms.Form):
     """`seen` is what the page showed, so that nobody undoes a change that they did not see."""
 
@@ -64,8 +67,9 @@ class RestrictionsForm(LimitsForm):
     access = forms.ChoiceField(
         choices=[(FULL, "Full access"), (READ, "Read only: GET, HEAD and OPTIONS"), (CHOSEN, "Chosen scopes")],
         widget=forms.RadioSelect,
+        error_messages=_OURS,
     )
-    scopes = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple, error_messages=_OURS)
     networks = forms.CharField(
         required=False,
         max_length=20_000,

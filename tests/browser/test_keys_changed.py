@@ -211,7 +211,7 @@ def test_a_key_last_used_eight_days_ago_asks_for_no_name(page, sign_in, owner, p
 
 def test_deleting_a_project_asks_for_its_name_and_stops_its_keys(on_settings, project):
     button(on_settings, "Delete project…").click()
-    dialog = on_settings.get_by_role("dialog", name="Delete “Acme Weather”?")
+    dialog = on_settings.get_by_role("dialog", name="Delete the project “Acme Weather”?")
     dialog.get_by_label("Type Acme Weather to confirm").fill("Acme")
     button(dialog, "Delete project").click()
     field = dialog.get_by_label("Type Acme Weather to confirm")

@@ -22,7 +22,7 @@ from tests.browser.places import (
     other_project,
     settings_page,
 )
-from tests.support.factories import FileFactory, UserFactory
+from tests.support.factories import FileFactory, MembershipFactory, UserFactory
 
 pytestmark = EACH_BROWSER
 
@@ -66,7 +66,7 @@ def test_p01_a_copied_key_fetches_the_projects_files(server, owners_page, projec
 
 def test_p02_the_key_identifies_its_creator_and_its_project(server, owners_page, owner, project):
     """P2: The key identifies the **user** who created it and the **project** of the request."""
-    create_key(project=project, name="Of a colleague", by=UserFactory())
+    create_key(project=project, name="Of a colleague", by=MembershipFactory(project=project).user)
     owners_page.goto(settings_page(project))
     create_key_in_dialog(owners_page, "Mine")
     secret = copied_with(owners_page, button(owners_page, "Copy"))

@@ -96,7 +96,7 @@ def test_deleting_a_project_in_an_old_session_comes_back_to_its_confirmation(pag
     age_all()
     button(page, "Delete project…").click()
     confirm(page)
-    dialog = page.get_by_role("dialog", name="Delete “Acme Weather”?")
+    dialog = page.get_by_role("dialog", name="Delete the project “Acme Weather”?")
     dialog.get_by_label("Type Acme Weather to confirm").fill("Acme Weather")
     age_all()
     button(dialog, "Delete project").click()

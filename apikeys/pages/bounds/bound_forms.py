@@ -42,6 +42,7 @@ class ScopesField(forms.MultipleChoiceField):
     """The rules judge the scopes, because a scope that the key has may stay after the operator removed it."""
 
     widget = forms.CheckboxSelectMultiple
+    default_error_messages = {"invalid_choice": "Choose one of these."}
 
     def validate(self, value: list[str]) -> None:
         pass

@@ -5,6 +5,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
+from apikeys.bounds.services import limit_project, restrict_key
 from apikeys.keys import pausing, secret_storage, services
 from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
@@ -215,6 +217,9 @@ def test_creating_a_project_twice_from_one_form_creates_once(owner):
 # Events
 
 
+LIMITS = Limits(rate=Limit(1, Window.MINUTE))
+
+
 def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and_where(project, owner, outsider):
     """T15"""
     who = {"by": owner, "address": ADDRESS}
@@ -225,6 +230,7 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
         pausing.pause_key,
         pausing.resume_key,
         partial(services.rename_key, name="Renamed"),
+        partial(restrict_key, restrictions=Restrictions(read_only=True, networks=("192.0.2.0/24",), limits=LIMITS)),
     ):
         act(key=key, **who)
     secret_storage.show_secrets_once(project=project, **who)
@@ -235,14 +241,25 @@ def test_every_change_and_every_look_at_the_secret_leaves_one_event_with_who_and
     for role in (Role.VIEWER, Role.OWNER, None):
         change_member(project=project, user=outsider, role=role, **who)
     looks = ["copied", "revealed"]
-    changes = ["paused", "resumed", "renamed", "forgotten", "reported", "resumed_reported"]
+    changes = [
+        "paused",
+        "resumed",
+        "renamed",
+        "access_changed",
+        "networks_changed",
+        "limits_changed",
+        "forgotten",
+        "reported",
+        "resumed_reported",
+    ]
     rename_project(project=project, name="Acme Climate", **who)
     choose_mails(project=project, choice=ALL | {"created": False}, **who)
     delete_file(file=FileFactory(project=project), **who)
+    limit_project(project=project, limits=LIMITS, **who)
     assert kinds(key) == ["created", *looks, *changes, "deleted"]
     of_project = list(project.audit_events.filter(key=None).order_by("pk").values_list("kind", flat=True))
     of_members = ["member_added", "member_changed", "member_removed"]
-    of_the_rest = ["project_renamed", "notifications_changed", "file_deleted"]
+    of_the_rest = ["project_renamed", "notifications_changed", "file_deleted", "project_limited"]
     assert of_project == ["shown_once", "shown_again", *of_members, *of_the_rest]
     of_time = {"paused_until", "pause_changed", "resumed_itself", "end_changed", "ended", "revived"}
     of_time |= {"expired", "ended_quiet", "rolled"}  # tests/apikeys/lifetimes
