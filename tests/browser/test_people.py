@@ -79,6 +79,8 @@ def test_p19_a_colleague_is_invited_accepts_works_as_a_developer_and_is_removed(
     secret = copied_with(phone, button(phone, "Copy"))
     assert call(server, secret).status == 200
     assert call(server, secret, "/me").body["data"]["user"]["email"] == ADDRESS
+    # The page asks for the first request until it has come. Later it would ask as a person who was removed.
+    expect(phone.get_by_text("First request received")).to_be_visible()
 
     owners_page.reload()
     expect(owners_page.get_by_role("region", name="Invitations")).to_contain_text("None pending")
