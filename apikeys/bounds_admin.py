@@ -47,7 +47,7 @@ def restrict_view(page: admin.ModelAdmin, request: HttpRequest, pk: int) -> Http
 
     def change(form: LimitsForm, by: User, address: str | None) -> bool:
         seen = form.cleaned_data["seen"]
-        return restrict_key(key=key, restrictions=form.chosen, by=by, address=address, seen=seen)
+        return restrict_key(key=key, restrictions=form.chosen, by=by, address=address, seen=seen, needs_right=False)
 
     return _answer(page, request, key, RestrictionsForm, lambda: ApiKey.objects.get(pk=pk).bounds, change)
 

@@ -78,7 +78,8 @@ EXAMPLES = {
         ("-i",),
         "204 No Content",
         plain="X-Latchkey-Key: key_4mXc7RtB9wLs2KfP\nX-Latchkey-Project: prj_6kDv1HnZ8sQy3TgM\n"
-        "X-Latchkey-User: usr_8Yt3NcVq0PdR5hGe\nX-Latchkey-Expires: Fri, 26 Feb 2027 09:30:00 GMT",
+        "X-Latchkey-User: usr_8Yt3NcVq0PdR5hGe\nX-Latchkey-Scopes: *\n"
+        "X-Latchkey-Expires: Fri, 26 Feb 2027 09:30:00 GMT",
     ),
     "reportLeak": Example("/report", ("--json " + shlex.quote(_REPORT),), "202 Accepted", _THANKS, has_key=False),
     "reportLeaksFromGithub": Example(

@@ -25,14 +25,16 @@ def restrict_key(
     by: User | None,
     address: str | None = None,
     seen: Restrictions | None = None,
+    needs_right: bool = True,
 ) -> bool:
     """Sets what the key may do. It holds for the next check. False if the key has these restrictions already.
 
-    `seen` is what the person saw. Raises RestrictionsChanged if the key has something else by now, ValidationError for
-    what is not allowed, KeyGone if the key was deleted, ProjectGone if its project was, and NoLongerAllowed.
+    `seen` is what the person saw. Without `needs_right`, `by` is staff in the admin. Raises RestrictionsChanged if the
+    key has something else by now, ValidationError for what is not allowed, KeyGone if the key was deleted, ProjectGone
+    if its project was, and NoLongerAllowed.
     """
     with transaction.atomic():
-        lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
+        lock_for(key.project, by=by if needs_right else None, can=Permission.MANAGE_KEYS)
         row = ApiKey.objects.alive().select_for_update(of=("self",)).filter(pk=key.pk).first()
         if row is None:
             raise KeyGone

@@ -253,8 +253,8 @@ def test_without_script_the_answer_to_the_form_is_the_page_with_the_secret(plain
     assert call(server, secret).status == 200
     assert plain.get_by_label("Line for a .env file").input_value() == f"LATCHKEY_API_KEY={secret}"
     plain.reload()
-    expect(plain.get_by_text("Its secret was shown once")).to_be_visible()
-    expect(plain.get_by_role("link", name="+ Create Key")).to_be_visible()
+    expect(plain.get_by_text("The secret was shown once")).to_be_visible()
+    expect(plain.get_by_role("link", name="Roll…")).to_be_visible()
     assert not SECRET.search(plain.content())
     assert once.api_keys.count() == 1
 

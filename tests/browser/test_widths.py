@@ -126,6 +126,8 @@ def worst(project, owner):
     pause_key(key=paused, by=owner, until=timezone.now() + timedelta(days=400), note="N" * 200)
     delete_key(key=gone, by=owner)
     invited(project, owner, f"{'m' * 52}@example.com")
+    for key in (active, busy, paused):
+        copy_secret(key=key, by=colleague)
     User.objects.filter(pk=colleague.pk).update(is_active=False)
     FileFactory(project=project, created_by=owner, name="a-file-name-without-any-space-in-it-" * 3 + ".csv")
     for key in (active, busy, paused):
@@ -135,10 +137,8 @@ def worst(project, owner):
 
 def places(worst):
     """A new page needs one line here."""
-    project, active, busy, paused = worst
+    project, _, busy, paused = worst
     colleague = project.members.get(email__startswith="colleague")
-    for key in (active, busy, paused):
-        copy_secret(key=key, by=colleague)
     settings = settings_page(project)
     return [
         Place("dashboard", dashboard(project)),

@@ -23,7 +23,7 @@ from apikeys.verify.verification import verify
 from projects.locks import ProjectGone
 from projects.models import Project
 from projects.services import delete_project
-from tests.support.factories import ProjectFactory, UserFactory
+from tests.support.factories import MembershipFactory, ProjectFactory, UserFactory
 
 ACTIVE, PAUSED, DELETED = "active", "paused", "deleted"
 NAMES = ["Server", "sERVER", "Straße", "STRASSE", " Staging  ", "staging"]
@@ -92,6 +92,9 @@ class LifeCycle(RuleBasedStateMachine):
         self._transaction.__enter__()
         self.people = [UserFactory() for _ in range(2)]
         self.places = [Place(ProjectFactory(created_by=self.people[0])) for _ in range(2)]
+        for place in self.places:
+            for user in self.people:
+                MembershipFactory(project=place.row, user=user)
 
     def teardown(self) -> None:
         try:
@@ -107,6 +110,8 @@ class LifeCycle(RuleBasedStateMachine):
     def create(self, place: int, name: str, by: int, address: str | None) -> Any:
         there, user = self.places[place], self.people[by]
         name = " ".join(name.split())
+        if self.may_nothing(by, there):
+            return multiple()
         if refusal := there.refuses(name):
             with pytest.raises(refusal):
                 services.create_key(project=there.row, name=name, by=user, address=address)
@@ -116,6 +121,10 @@ class LifeCycle(RuleBasedStateMachine):
         key.can_be_shown = not there.shows_once
         there.keys.append(key)
         return key
+
+    def may_nothing(self, by: int, place: Place) -> bool:
+        """Whether the person's account is deactivated. Another test holds that every service then changes nothing."""
+        return not self.people[by].is_active and not place.is_deleted
 
     @rule(key=keys, by=st.integers(0, 1), address=ADDRESSES)
     def pause(self, key: Key, by: int, address: str | None) -> None:
@@ -140,9 +149,11 @@ class LifeCycle(RuleBasedStateMachine):
     def switch(self, service: Callable[..., bool], key: Key, before: Iterable[str], after: str, event: Event) -> None:
         """Calls `service`, which moves a key from one of the states `before` to `after` and tells whether it did."""
         _, by, address = event
+        if self.may_nothing([user.pk for user in self.people].index(by), key.place):
+            return
         options = {"key": key.row, "by": User.objects.get(pk=by) if by else None, "address": address}
-        if key.state == DELETED and after != DELETED:
-            with pytest.raises(KeyGone):
+        if key.place.is_deleted or (key.state == DELETED and after != DELETED):
+            with pytest.raises(ProjectGone if key.place.is_deleted else KeyGone):
                 service(**options)
             return
         assert service(**options) is (key.state in before)
@@ -153,8 +164,11 @@ class LifeCycle(RuleBasedStateMachine):
     def read(self, key: Key, copies: bool, by: int, address: str | None) -> None:
         service: services.ReadSecret = services.copy_secret if copies else services.reveal_secret
         options = {"key": key.row, "by": self.people[by], "address": address}
+        if self.may_nothing(by, key.place):
+            return
         if not key.can_be_shown:
-            with pytest.raises(KeyGone if key.state == DELETED else ShownOnce):
+            gone = ProjectGone if key.place.is_deleted else KeyGone
+            with pytest.raises(gone if key.state == DELETED else ShownOnce):
                 service(**options)  # type: ignore[arg-type]
             return
         assert service(**options) == key.secret  # type: ignore[arg-type]
@@ -173,6 +187,8 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(place=st.integers(0, 1), by=st.integers(0, 1), address=ADDRESSES)
     def show_once(self, place: int, by: int, address: str | None) -> None:
         there, user = self.places[place], self.people[by]
+        if self.may_nothing(by, there):
+            return
         if there.is_deleted:
             with pytest.raises(ProjectGone):
                 secret_storage.show_secrets_once(project=there.row, by=user, address=address)
@@ -187,6 +203,8 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(place=st.integers(0, 1), by=st.integers(0, 1))
     def keep_secrets(self, place: int, by: int) -> None:
         there = self.places[place]
+        if self.may_nothing(by, there):
+            return
         if there.is_deleted:
             with pytest.raises(ProjectGone):
                 secret_storage.keep_secrets(project=there.row, by=self.people[by])
@@ -198,6 +216,8 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(place=st.integers(0, 1), by=st.integers(0, 1), address=ADDRESSES)
     def delete_project(self, place: int, by: int, address: str | None) -> None:
         there = self.places[place]
+        if self.may_nothing(by, there):
+            return
         delete_project(project=there.row, by=self.people[by], address=address)
         there.is_deleted = True
         for key in there.living:

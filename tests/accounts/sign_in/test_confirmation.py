@@ -167,6 +167,7 @@ AGAIN = {
     PROJECT + "delete/": "press Delete project again",
     KEY + "delete/": "press Delete key again",
     KEY + "roll/": "press Roll key again",
+    KEY + "allow-address/": "press Allow again",
     PROJECT + "keys/new/": "press Create key again",
     PROJECT + "show-once/": "press Destroy stored secrets again",
     PROJECT + "keep-secrets/": "press Store new secrets again",

@@ -124,11 +124,12 @@ def emails_of_accounts() -> set[str]:
 def test_no_email_to_a_customer_speaks_of_passwords_and_no_link_is_404(client, customer):
     request = RequestFactory().get("/")
     request.user = customer
+    given = {"provider_name": "Acme", "code": "AAAA-BBBB", "to_email": "new@example.com"}
     names = emails_of_accounts()
     assert len(names) >= 8
     for name in names:
         with context.request_context(request):
-            get_adapter().send_notification_mail(name, customer, {"provider_name": "Acme", "code": "AAAA-BBBB"})
+            get_adapter().send_notification_mail(name, customer, given)
     project = customer.memberships.get().project
     for words in emails_about_projects():
         subject, body = _written({project.public_id: project.name}, words, "Billing", [])

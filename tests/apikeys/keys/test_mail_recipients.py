@@ -271,5 +271,6 @@ def test_every_choice_is_a_column_and_every_mail_has_its_choice():
         "member_left",
         "invited",
         "key_handed_over",
+        "project_limited",
     }
     assert {code for code, email in emails.items() if not email.switch} == without_a_choice

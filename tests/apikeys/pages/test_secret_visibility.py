@@ -232,17 +232,15 @@ CHANGES = {
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time")
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_switching_on_amid_another_change_of_a_key_is_no_deadlock(transactional_db, project, owner, api_key, change):
-    """The other change has locked the key and needs the project for its event. Switching on has locked the project and
-    needs the key.
-    """
+    """The other change has locked the project and the key. Switching on waits for the project, and then has both."""
     key_locked = Event()
 
     def change_key() -> bool:
         with transaction.atomic():
-            ApiKey.objects.select_for_update().get(pk=api_key.pk)
+            changed = change(api_key, owner)
             key_locked.set()
             wait_until_someone_waits_for_a_lock()
-            return change(api_key, owner)
+            return changed
 
     def switch_on() -> int:
         key_locked.wait(30)

@@ -14,6 +14,7 @@ from django.urls import reverse
 from apikeys.keys import services
 from tests.scripts.test_backup import backup, run
 from tests.support.environment import ON_SQLITE, SQLITE_FILE
+from tests.support.factories import MembershipFactory
 from tests.support.people import thief
 from tests.support.people.accounts import PASSWORD, new_person, totp_code
 from tests.support.people.visitor import Visitor
@@ -51,6 +52,7 @@ def visited(start_server, mail_server) -> Server:
 def known(visited, mail_server, project) -> Known:
     """Ada and others visit the server. Afterwards every kind of secret that the pages make is in use."""
     ada, found = new_person(), Known()
+    MembershipFactory(project=project, user=ada)
     found.keys.append(services.create_key(project=project, name="Production server", by=ada).secret)
     owner = Visitor(visited).sign_in(ada.email, PASSWORD)
     _set_app_up(owner, found)

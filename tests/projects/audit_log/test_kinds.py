@@ -62,9 +62,11 @@ def test_no_two_kinds_have_one_code_one_label_or_one_line_of_the_log():
 @pytest.mark.nodb
 def test_each_app_registers_its_kinds():
     from apikeys import audit_kinds as of_keys
+    from apikeys.bounds import bound_kinds as of_bounds
     from projects import audit_kinds as of_projects
 
-    found = [value for module in (of_keys, of_projects) for value in vars(module).values() if isinstance(value, Kind)]
+    modules = (of_keys, of_bounds, of_projects)
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Kind)]
     assert sorted(kind.code for kind in found) == kinds.codes_of()
 
 
