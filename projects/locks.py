@@ -41,6 +41,17 @@ def lock_for(project: Project, *, by: User | None, can: Permission) -> Project:
     return project
 
 
+def hold_right(project: Project, *, by: User, can: Permission) -> None:
+    """As `lock_for`, without locking the project: for what stops a key, which must not wait for an upload.
+
+    It locks the membership, so a removal or a demotion waits, or comes first. Raises ProjectGone and NoLongerAllowed.
+    """
+    if not Project.objects.alive().filter(pk=project.pk).exists():
+        raise ProjectGone
+    list(project.memberships.select_for_update(no_key=True).filter(user=by).values_list("pk", flat=True))
+    refuse_without_right(project, by, can)
+
+
 def refuse_without_right(project: Project, user: User, can: Permission) -> None:
     """Raises NoLongerAllowed. Called in a transaction in which the membership cannot change."""
     members = project.memberships.active()

@@ -17,7 +17,7 @@ from common.instants import in_words, in_words_or_never
 from common.names import clean_note
 from projects.audit_log.kinds import Kind
 from projects.audit_log.recording import record
-from projects.locks import lock_for
+from projects.locks import hold_right
 from projects.permissions import Permission
 
 # The longest pause that is a rehearsal of the key's deletion.
@@ -65,9 +65,9 @@ class Change(NamedTuple):
 
 
 def ask_again(key: ApiKey, by: User | None) -> None:
-    """Locks the key's project, before the key, for a change by a person. Raises NoLongerAllowed and ProjectGone."""
+    """Locks the membership of a person who changes the key, before the key. Raises NoLongerAllowed and ProjectGone."""
     if by is not None:
-        lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
+        hold_right(key.project, by=by, can=Permission.MANAGE_KEYS)
 
 
 def paused(now: datetime, reason: str = "") -> dict[str, object]:

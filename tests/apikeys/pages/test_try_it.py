@@ -37,7 +37,7 @@ def test_everybody_who_sees_the_key_may_try(api_key, viewer, signed_in):
     form = text(client.get(action("try", api_key)))
     assert "No request is made, and nothing is counted." in form
     assert "Allowed" not in form
-    assert "Allowed from 127.0.0.1 X-Latchkey-Scopes: *" in tried(client, api_key)
+    assert "Allowed from 127.0.0.1 Scopes: *" in tried(client, api_key)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_everybody_who_sees_the_key_may_try(api_key, viewer, signed_in):
         ({"read_only": True}, {"method": "GET"}, "Allowed"),
         ({"read_only": True}, {"method": "POST"}, "Rejected: 403 read_only This API key is read only."),
         ({"read_only": True}, {"method": "none"}, "Rejected: 403 method_unknown"),
-        ({"scopes": ("files:read",)}, {"scope": ["files:read"]}, "X-Latchkey-Scopes: files:read"),
+        ({"scopes": ("files:read",)}, {"scope": ["files:read"]}, "Scopes: files:read"),
         ({"scopes": ("files:read",)}, {"scope": ["files:read", "files:write"]}, "the scope files:write"),
         ({"networks": ("198.51.100.0/24",)}, {"address": "198.51.100.7"}, "Allowed from 198.51.100.7"),
         ({"networks": ("198.51.100.0/24",)}, {"address": "::ffff:198.51.100.7"}, "Allowed from 198.51.100.7"),
