@@ -75,6 +75,7 @@ CHANGES = {
 # Why the other functions that take `by` ask for no right of a member.
 OTHERS = {
     "projects.locks.lock_for": "is what asks",
+    "projects.locks.hold_right": "is what asks",
     "projects.services.create_project": "asks whether the account is still active",
     "projects.services.choose_mails_of": "calls choose_mails",
     "projects.members.memberships.change_member": "leaving needs no right; otherwise called by staff and services",
