@@ -36,8 +36,12 @@ def refusal_of(
     if restrictions.read_only and asked.method not in SAFE_METHODS:
         return (READ_ONLY, "") if asked.method else (METHOD_UNKNOWN, "")
     # A call that needs no scope is open to every key, such as `/me`. X-Latchkey-Scopes tells what the key may do.
-    missing = [scope for scope in asked.scopes if scope not in defined or not _has(restrictions, scope)]
-    return (INSUFFICIENT_SCOPE, _of_scopes(missing)) if missing and granted(restrictions) != FULL else None
+    if granted(restrictions) == FULL:
+        return None
+    if undefined := [scope for scope in asked.scopes if scope not in defined]:
+        return INSUFFICIENT_SCOPE, _of_undefined(undefined[0])
+    missing = [scope for scope in asked.scopes if not _has(restrictions, scope)]
+    return (INSUFFICIENT_SCOPE, _of_scopes(missing)) if missing else None
 
 
 def _has(restrictions: Restrictions, scope: str) -> bool:
@@ -56,6 +60,13 @@ def _of_an_address(address: str | None) -> str:
     if address is None:
         return ""
     return ADDRESS_REFUSED.message.replace("this address", address)
+
+
+def _of_undefined(scope: str) -> str:
+    return (
+        f"This call needs the scope {scope}, which the operator of this API has not defined, so only keys with full "
+        "access may make it."
+    )
 
 
 def _of_scopes(missing: list[str]) -> str:

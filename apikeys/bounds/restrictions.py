@@ -65,10 +65,6 @@ NO_LIMITS = Limits()
 UNRESTRICTED = Restrictions()
 
 
-# A month is as long as it can be, so that a limit of days is never taken for less than it allows.
-_SECONDS = {Window.SECOND: 1, Window.MINUTE: 60, Window.HOUR: 3600, Window.DAY: 86_400, Window.MONTH: 31 * 86_400}
-
-
 def gives_more(before: Restrictions, after: Restrictions) -> bool:
     """Whether a key may do something after the change that it may not do before."""
     return (
@@ -88,10 +84,10 @@ def _more_access(before: Restrictions, after: Restrictions) -> bool:
 
 
 def _more_requests(before: Limit | None, after: Limit | None) -> bool:
+    """A limit with another window begins with nothing used, so it gives more, whatever its number."""
     if before is None or after is None:
         return before is not None
-    windows = max(1, -(-_SECONDS[before.window] // _SECONDS[after.window]))
-    return after.amount * windows > before.amount
+    return after.window != before.window or after.amount > before.amount
 
 
 class Unreadable(ValueError):
@@ -130,7 +126,7 @@ def read_text(text: str) -> Restrictions:
     """What the column's JSON says, kept, because the check reads the same texts again and again. Raises Unreadable."""
     try:
         return _read(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Unreadable(text) from error
 
 

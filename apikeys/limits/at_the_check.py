@@ -91,7 +91,8 @@ def _take_back(taken: list[tuple[Named, Taken]], cost: int) -> None:
 def _refused(named: Named, got: Taken) -> Outcome:
     limit = named.budget.limit
     what = "rate limit" if named.kind == LimitKind.RATE else "quota"
-    message = f"The {what} of {named.whose} is used up: {in_words.limit(limit)}. Try again in {got.seconds:,} seconds."
+    state = "has too little left for this request" if got.left else "is used up"
+    message = f"The {what} of {named.whose} {state}: {in_words.limit(limit)}. Try again in {got.seconds:,} seconds."
     headers = (("Retry-After", str(got.seconds)), *_fields([(named, got)]))
     return Outcome(REFUSALS[named.kind], message, headers)
 

@@ -7,7 +7,17 @@ import pytest
 
 from apikeys.bounds import in_words
 from apikeys.bounds.asked import Asked, granted, refusal_of
-from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Unreadable, Window, column_of, read, read_limits
+from apikeys.bounds.restrictions import (
+    Limit,
+    Limits,
+    Restrictions,
+    Unreadable,
+    Window,
+    column_of,
+    read,
+    read_limits,
+    read_text,
+)
 from apikeys.bounds.scopes import DEFAULT
 from apikeys.bounds.services import limit_project, restrict_key
 from apikeys.keys.pausing import pause_key
@@ -62,7 +72,7 @@ def test_a_read_only_key_needs_a_method_that_is_told():
 )
 def test_a_key_needs_all_scopes_that_are_asked_for(scopes, expected):
     """A call that asks for none is open: the operator's gateway decides, and X-Latchkey-Scopes tells."""
-    refused = refusal_of(CHOSEN, Asked("DELETE", scopes), None, DEFAULT)
+    refused = refusal_of(CHOSEN, Asked("DELETE", scopes), None, {*DEFAULT, "a", "b"})
     assert (refused is None) == (expected is None)
     assert refused is None or f"does not have {expected}." in refused[1]
 
@@ -73,6 +83,15 @@ def test_only_full_access_has_a_scope_that_nobody_defined():
     assert code(Restrictions(), asked) is None
     assert code(READS, asked) == "insufficient_scope"
     assert code(Restrictions(scopes=("orders:read",)), asked) == "insufficient_scope"
+    refused = refusal_of(READS, asked, None, DEFAULT)
+    assert refused is not None
+    assert "orders:read, which the operator of this API has not defined" in refused[1], "no member can add it"
+
+
+@pytest.mark.nodb
+def test_a_text_that_nests_too_deep_is_unreadable():
+    with pytest.raises(Unreadable):
+        read_text("[" * 5_000)
 
 
 @pytest.mark.nodb

@@ -7,6 +7,7 @@ from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
 from apikeys.bounds.services import limit_project, restrict_key
 from apikeys.limits import blocks
 from apikeys.limits.models import Budget
+from apikeys.limits.reserving import reserve
 from apikeys.verify.verification import verify
 
 QUOTA = Limits(quota=Limit(3, Window.MONTH))
@@ -58,3 +59,18 @@ def test_a_raised_limit_holds_for_the_next_request(either_way, api_key, authoriz
         verify(authorization["Authorization"])
     restrict(api_key, limits=Limits(quota=Limit(5, Window.MONTH)))
     assert [verify(authorization["Authorization"]).code for _ in range(3)] == [None, None, "quota_reached"]
+
+
+def test_the_end_of_a_window_refuses_nobody(transactional_db, api_key, authorization, monkeypatch):
+    """A process ends its window a moment before the database does. It then asks until the next one begins."""
+    restrict(api_key, limits=Limits(rate=Limit(1_000, Window.SECOND)))
+    answers = []
+
+    def reserve_late(*arguments, **options):
+        reserved = reserve(*arguments, **options)
+        answers.append(reserved)
+        return reserved._replace(seconds=0.0) if len(answers) < 5 else reserved
+
+    monkeypatch.setattr(blocks, "reserve", reserve_late)
+    assert verify(authorization["Authorization"]).code is None
+    assert len(answers) >= 5

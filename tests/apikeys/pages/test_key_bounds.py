@@ -225,7 +225,9 @@ MORE = {
     "any address": (HALF, HALF._replace(networks=())),
     "a higher limit": (HALF, HALF._replace(limits=Limits(rate=Limit(601, Window.MINUTE)))),
     "no limit": (HALF, HALF._replace(limits=Limits())),
-    "a shorter window": (HALF, HALF._replace(limits=Limits(rate=Limit(11, Window.SECOND)))),
+    # A limit with another window begins with nothing used.
+    "a shorter window": (HALF, HALF._replace(limits=Limits(rate=Limit(1, Window.SECOND)))),
+    "a longer window": (HALF, HALF._replace(limits=Limits(rate=Limit(1, Window.HOUR)))),
 }
 LESS = {
     "read only": (UNRESTRICTED, Restrictions(read_only=True)),
@@ -234,8 +236,6 @@ LESS = {
     "a network": (UNRESTRICTED, HALF),
     "a smaller network": (HALF, HALF._replace(networks=("10.1.0.0/16", "10.2.0.1/32"))),
     "a lower limit": (HALF, HALF._replace(limits=Limits(rate=Limit(599, Window.MINUTE)))),
-    "a longer window": (HALF, HALF._replace(limits=Limits(rate=Limit(600, Window.HOUR)))),
-    "a shorter window": (HALF, HALF._replace(limits=Limits(rate=Limit(10, Window.SECOND)))),
     "another limit": (HALF, HALF._replace(limits=HALF.limits._replace(quota=Limit(1, Window.DAY)))),
 }
 
