@@ -1,7 +1,5 @@
 """The forms of Django admin for what a key may do, and for the limits of a project."""
 
-import json
-import re
 from typing import Any
 
 from django import forms
@@ -9,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from apikeys.bounds import in_words, networks
-from apikeys.bounds.restrictions import READ, LimitKind, Limits, Restrictions, Unreadable, column_of, read_text
+from apikeys.bounds.restrictions import READ, LimitKind, Limits, Restrictions, Unreadable, read_text, written
 from apikeys.bounds.rules import check_restrictions, read_limit
 from apikeys.bounds.scopes import vocabulary
 
@@ -101,7 +99,7 @@ class RestrictionsForm(LimitsForm):
         return self.cleaned_data
 
     def _read_networks(self) -> None:
-        lines = re.split(r"[\s,;]+", self.cleaned_data.get("networks", ""))
+        lines = networks.lines_of(self.cleaned_data.get("networks", ""))
         self.chosen = self.chosen._replace(networks=networks.read(lines))
 
     def _judge(self, field: str, judge: Any) -> None:
@@ -109,10 +107,6 @@ class RestrictionsForm(LimitsForm):
             judge()
         except ValidationError as error:
             self.add_error(field, error)
-
-
-def written(restrictions: Restrictions) -> str:
-    return json.dumps(column_of(restrictions) or {})
 
 
 def all_in_words(restrictions: Restrictions) -> str:

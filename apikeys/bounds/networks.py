@@ -1,5 +1,6 @@
 """The networks from which a key may be used: how people write them, and whether an address lies in one of them."""
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -35,6 +36,11 @@ def cover(networks: tuple[str, ...], others: tuple[str, ...]) -> bool:
 
 def _holds(network: Network, other: Network) -> bool:
     return network.version == other.version and other.subnet_of(network)  # type: ignore[arg-type]
+
+
+def lines_of(text: str) -> list[str]:
+    """The networks in the text of a field, which separates them by lines, spaces, commas or semicolons."""
+    return re.split(r"[\s,;]+", text)
 
 
 def read(texts: list[str]) -> tuple[str, ...]:

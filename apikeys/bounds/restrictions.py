@@ -106,6 +106,11 @@ def column_of(restrictions: Restrictions) -> dict[str, Any] | None:
     return column or None
 
 
+def written(restrictions: Restrictions) -> str:
+    """What a form says of the restrictions that its page showed. `read_text` reads it."""
+    return json.dumps(column_of(restrictions) or {})
+
+
 def column_of_limits(limits: Limits) -> dict[str, Any] | None:
     """The value of a project's column `limits`."""
     return {kind: [limit.amount, limit.window] for kind, limit in limits._asdict().items() if limit} or None

@@ -1,7 +1,5 @@
 """The fields in which people choose what a key may do. Create and Edit have the same fields."""
 
-import json
-import re
 from typing import Any
 
 from django import forms
@@ -22,7 +20,6 @@ from apikeys.bounds.restrictions import (
     Restrictions,
     Unreadable,
     Window,
-    column_of,
     read_text,
 )
 from common.names import refuse_secret
@@ -121,7 +118,9 @@ class BoundsForm(PageForm):
 
     def _chosen_bounds(self) -> Restrictions | None:
         access = self.cleaned_data.get("access") or FULL
-        networks = self._judged("networks", lambda: of_networks.read(_lines(self.cleaned_data.get("networks", ""))))
+        networks = self._judged(
+            "networks", lambda: of_networks.read(of_networks.lines_of(self.cleaned_data.get("networks", "")))
+        )
         rate, quota = (self._judged(kind.value, lambda kind=kind: self._limit(kind)) for kind in LimitKind)
         chosen = tuple(sorted(set(self.cleaned_data.get("scopes", ())))) if access == CHOSEN else None
         found = Restrictions(access == READ, chosen, networks or (), Limits(rate, quota))
@@ -160,10 +159,6 @@ def offered_scopes() -> dict[str, str]:
     return {} if defined == scopes.DEFAULT and not settings.BRAND.shows_files else defined
 
 
-def _lines(text: str) -> list[str]:
-    return re.split(r"[\s,;]+", text)
-
-
 def initial_of(restrictions: Restrictions) -> dict[str, Any]:
     """The values of the fields for these restrictions."""
     access = READ if restrictions.read_only else FULL if restrictions.scopes is None else CHOSEN
@@ -172,11 +167,6 @@ def initial_of(restrictions: Restrictions) -> dict[str, Any]:
     for kind, limit in restrictions.limits._asdict().items():
         values |= {kind: f"{limit.amount:,}", f"{kind}_window": limit.window.value} if limit else {kind: ""}
     return values
-
-
-def written(restrictions: Restrictions) -> str:
-    """What a form says of the restrictions that its page showed."""
-    return json.dumps(column_of(restrictions) or {})
 
 
 def read_written(text: str) -> Restrictions:

@@ -14,13 +14,14 @@ from django.views.decorators.http import require_http_methods
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.bounds.in_words import short
+from apikeys.bounds.restrictions import written
 from apikeys.bounds.services import RestrictionsChanged
 from apikeys.keys.key_errors import KeyGone, NameChanged
 from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_with_rolls, wants_partial
 from apikeys.pages.bounds import use_compared
-from apikeys.pages.bounds.bound_forms import OF_BOUNDS, written
+from apikeys.pages.bounds.bound_forms import OF_BOUNDS
 from apikeys.pages.bounds.kept_options import KEPT, keep, kept
 from apikeys.pages.bounds.key_forms import EditKeyForm
 from apikeys.pages.bounds.resting_keys import rests_now

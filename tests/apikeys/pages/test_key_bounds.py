@@ -12,12 +12,21 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from apikeys.bounds.restrictions import UNRESTRICTED, Limit, Limits, Restrictions, Window, column_of, gives_more
+from apikeys.bounds.restrictions import (
+    UNRESTRICTED,
+    Limit,
+    Limits,
+    Restrictions,
+    Window,
+    column_of,
+    gives_more,
+    written,
+)
 from apikeys.bounds.services import limit_project, restrict_key
 from apikeys.limits.models import Budget
 from apikeys.limits.reserving import starts_of
 from apikeys.models import ApiKey
-from apikeys.pages.bounds.bound_forms import initial_of, written
+from apikeys.pages.bounds.bound_forms import initial_of
 from apikeys.verify.verification import verify
 from projects.models import Project
 from tests.support.people.sessions import age
