@@ -4,12 +4,13 @@ from apikeys import writer_thread
 
 
 def _give_work_to_the_writer() -> None:
+    from apikeys.leases import registration
     from apikeys.limits import blocks
     from apikeys.usage import counting
     from apikeys.verify import failed_keys
 
     writer_thread.give(
-        each_turn=(counting.flush, failed_keys.share, blocks.give_back_quiet),
+        each_turn=(registration.renew, counting.flush, failed_keys.share, blocks.give_back_quiet),
         at_the_end=(counting.flush, blocks.give_back_all),
     )
 

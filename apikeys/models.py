@@ -367,6 +367,7 @@ class ApiKey(models.Model):
 
 # Django finds the models of these rooms here.
 from apikeys.hand_over import models as _hand_over  # noqa: E402, F401
+from apikeys.leases import models as _leases  # noqa: E402, F401
 from apikeys.lifetimes import models as _lifetimes  # noqa: E402, F401
 from apikeys.limits import models as _limits  # noqa: E402, F401
 from apikeys.usage import models as _usage  # noqa: E402, F401

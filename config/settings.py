@@ -51,6 +51,9 @@ MAX_KEYS_PER_PROJECT = env.whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
 # 0: a key may work without end. The most is what a key's end may lie ahead (apikeys/keys/end_limits.py).
 MAX_KEY_DAYS = env.whole_number("MAX_KEY_DAYS", 0, least=0, most=3650)
 FAILED_KEYS_PER_MINUTE = env.whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
+# A check may judge the row of a key again for a fifth of a second (docs/decisions/0015-the-lease.md).
+VERDICT_LEASE = env.flag("VERDICT_LEASE", False)
+LEASED_ROWS = env.whole_number("LEASED_ROWS", 10_000, least=2, most=1_000_000)
 USAGE_FLUSH_SECONDS = env.seconds("USAGE_FLUSH_SECONDS", 1.0)
 CALLER_DAYS = env.whole_number("CALLER_DAYS", 30, least=0, most=3650)
 BASE_URL = given_addresses.base_url("BASE_URL")
@@ -123,6 +126,7 @@ MIDDLEWARE = [
     "config.middleware.pasted_secrets.PastedSecrets",
     "django.middleware.security.SecurityMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "apikeys.leases.middleware.AnswersHeld",
     "django.middleware.gzip.GZipMiddleware",
     "config.middleware.every_request.never_cached",
     "csp.middleware.CSPMiddleware",

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from accounts import allauth_internals
 from apikeys.api import leak_reports
 from apikeys.keys import services
+from apikeys.leases import held_answers
 from apikeys.refusals import SIGNATURE_REFUSED, TOO_MANY_REPORTS
 from common.answers.envelope import Refused, envelope
-from common.answers.refusals import NOT_FOUND
+from common.answers.refusals import NOT_FOUND, UNAVAILABLE
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
 from common.client_address import client_address, network_of
 
@@ -129,10 +130,16 @@ def report_from_github(
 @sensitive_variables()
 def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[dict[str, Any]]:
     address = client_address(request)
+    try:
+        held_answers.take_slot(held_answers.REPORTS)
+    except held_answers.TooManyHeld:
+        raise Refused(UNAVAILABLE, held_answers.MESSAGE) from None
     for secret, source in leaks:
         services.report_leak(
             secret=secret.get_secret_value().strip(), address=address, source=leak_reports.clean_source(source)
         )
+    # The answer takes as long where there was no such key.
+    held_answers.hold_answer()
     # Without the query, which the sender wrote and which might contain a secret.
     body = envelope(request, kind="object", data={"message": MESSAGE}, links={"self": request.path})
     return Status(202, body)

@@ -7,6 +7,7 @@ from apikeys.bounds import bound_kinds, in_words
 from apikeys.bounds.restrictions import Limits, Restrictions, column_of, column_of_limits, read_limits
 from apikeys.bounds.rules import check_limits, check_restrictions
 from apikeys.keys.key_errors import KeyGone
+from apikeys.leases.held_answers import hold_answer
 from apikeys.models import ApiKey
 from projects.audit_log.recording import record
 from projects.locks import lock_for, lock_project
@@ -44,6 +45,7 @@ def restrict_key(
         check_restrictions(restrictions, had=before)
         if restrictions == before:
             return False
+        hold_answer()
         ApiKey.objects.filter(pk=row.pk).update(restrictions=column_of(restrictions))
         _record(row, before, restrictions, by, address)
     key.restrictions = column_of(restrictions)
@@ -84,6 +86,7 @@ def limit_project(
             raise RestrictionsChanged
         if limits == before:
             return False
+        hold_answer()
         Project.objects.filter(pk=row.pk).update(limits=column_of_limits(limits))
         old, new = in_words.limits(before), in_words.limits(limits)
         record(bound_kinds.PROJECT_LIMITED, project=row, by=by, address=address, before=old, after=new)

@@ -16,6 +16,7 @@ from apikeys import audit_kinds
 from apikeys.hand_over.models import KeyOffer
 from apikeys.hand_over.offer_emails import tell_of_offer
 from apikeys.keys.key_errors import KeyGone
+from apikeys.leases.held_answers import hold_answer
 from apikeys.models import ApiKey
 from projects.audit_log.recording import record
 from projects.locks import lock_for, lock_project, lock_users
@@ -129,6 +130,7 @@ def _hand_over(key: ApiKey, project: Project, *, to: User, **who: Any) -> bool:
 
 def _make_responsible(row: ApiKey, project: Project, *, to: User, by: User | None, address: str | None) -> None:
     """Called in the transaction that has locked the row. The key's next check reads the new person."""
+    hold_answer()
     former = row.responsible
     ApiKey.objects.filter(pk=row.pk).update(responsible=to, creator=Coalesce("creator", "responsible"))
     KeyOffer.objects.filter(key=row).delete()

@@ -11,6 +11,7 @@ from accounts.models import User
 from apikeys import audit_kinds
 from apikeys.keys.end_limits import check_instant
 from apikeys.keys.key_errors import EndOfPauseChanged, KeyGone, PausedAgain
+from apikeys.leases.held_answers import hold_answer
 from apikeys.models import ApiKey
 from apikeys.standing import KeyState, PauseReason
 from common.instants import in_words, in_words_or_never
@@ -59,6 +60,8 @@ class Change(NamedTuple):
             write_down_end_of_pause(self.key, self.now)
             changed = bool(ApiKey.objects.filter(before, pk=self.key.pk).update(**fields))
             if changed:
+                if fields["state"] != KeyState.ACTIVE:
+                    hold_answer()
                 record(kind, key=self.key, by=self.by, address=self.address, before=until)
         self.key.refresh_from_db()
         return changed
@@ -160,6 +163,7 @@ def change_end_of_pause(
             row.state == KeyState.PAUSED and not row.pause_reason and _gets_another_end(row, until, seen, seen_end)
         )
         if changed:
+            hold_answer()  # the pause may have just ended by itself
             ApiKey.objects.filter(pk=key.pk).update(resumes_at=until, rehearsal_ended_at=end_of_rehearsal(now))
             before, after = in_words_or_never(row.resumes_at), in_words_or_never(until)
             record(audit_kinds.PAUSE_CHANGED, key=key, by=by, address=address, before=before, after=after)

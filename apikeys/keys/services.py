@@ -32,6 +32,7 @@ from apikeys.keys.pausing import (
     paused,
     write_down_end_of_pause,
 )
+from apikeys.leases.held_answers import hold_answer
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
 from apikeys.standing import EndReason, KeyState, PauseReason
@@ -197,6 +198,7 @@ def delete_keys_of(*, project: Project, by: User | None, address: str | None = N
     """
     with transaction.atomic():
         pks = list(project.api_keys.alive().select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+        hold_answer()
         project.api_keys.alive().filter(pk__in=pks).update(**_deleted())
         KeyOffer.objects.filter(key__project=project).delete()
         record_for_keys(audit_kinds.DELETED, project=project, key_pks=pks, by=by, address=address)
@@ -217,6 +219,7 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
         key = ApiKey.objects.alive().select_for_update().filter(digest__in=vault.digests(secret)).first()
         if key is None or key.is_reported:
             return None
+        hold_answer()
         now = timezone.now()
         write_down_end_of_pause(key, now)
         # Nobody notices it if a reported key works again by itself.

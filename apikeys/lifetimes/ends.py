@@ -15,6 +15,7 @@ from apikeys.keys.end_limits import check_end
 from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.pausing import NOTHING_REFUSED, ask_again, write_down_end_of_pause
 from apikeys.keys.services import rename_key
+from apikeys.leases.held_answers import hold_answer
 from apikeys.lifetimes.models import Notice
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
@@ -179,6 +180,7 @@ def give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> Non
 
     A key that was to end when quiet has a fixed end from now on, unless `columns` say otherwise.
     """
+    hold_answer()
     # The requests that a paused key rejects are those of its pause.
     rejected = {} if row.is_paused else NOTHING_REFUSED
     columns = {"ends_when_quiet": False, **rejected, **columns}

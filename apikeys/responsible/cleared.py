@@ -13,6 +13,7 @@ from accounts.signals import account_cleared
 from apikeys import audit_kinds
 from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.pausing import change_end_of_pause, pause_key
+from apikeys.leases.held_answers import hold_answer
 from apikeys.models import ApiKey
 from apikeys.responsible.account_emails import email_about
 from apikeys.responsible.known_names import name_known_to, name_of, projects_of
@@ -66,6 +67,7 @@ def take_everything_away(user: User, address: str | None, nobody: Callable[[], U
 def _make_nobody_responsible(keys: list[ApiKey], user: User, nobody: Callable[[], User], address: str | None) -> None:
     if not keys:
         return
+    hold_answer()
     account = nobody()
     for key in keys:
         ApiKey.objects.filter(pk=key.pk, creator=user).update(creator=None)

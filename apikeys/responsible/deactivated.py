@@ -9,6 +9,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.services import SHOWN, Consequence
 from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
+from apikeys.leases.held_answers import hold_answer
 from apikeys.models import ApiKey
 from apikeys.responsible.account_emails import email_about
 from apikeys.responsible.known_names import name_of
@@ -70,6 +71,7 @@ def consequences(user: User, **kwargs: Any) -> list[Consequence]:
 
 @receiver(account_deactivated)
 def tell_of_deactivation(user: User, by: User | None, address: str | None, **kwargs: Any) -> None:
+    hold_answer()
     _tell_owners(user, _STOPPED, by, address)
 
 

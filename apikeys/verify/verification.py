@@ -1,7 +1,7 @@
 """Header in, verdict out: the one rule that decides for the API and for `/verify`.
 
-One indexed query, no ORM objects, nothing cached: a pause or a deletion holds for every check that starts after its
-answer. Only a limit of the key or of its project makes a check write, and then only once for a block of requests
+One indexed query, no ORM objects: a pause or a deletion holds for every check that starts after its answer, also where
+VERDICT_LEASE spares the query (docs/decisions/0015-the-lease.md). Only a limit of the key or of its project makes a check write, and then only once for a block of requests
 (apikeys/limits/blocks.py).
 """
 
@@ -20,6 +20,7 @@ from apikeys.bounds import asked as of_request
 from apikeys.bounds.asked import Asked
 from apikeys.bounds.restrictions import NO_LIMITS, UNRESTRICTED, Restrictions, Unreadable, read_text
 from apikeys.bounds.scopes import vocabulary
+from apikeys.leases import kept_rows, registration
 from apikeys.limits import at_the_check
 from apikeys.limits.at_the_check import Headers, Named
 from apikeys.refusals import (
@@ -83,13 +84,25 @@ def verify(authorization: str | None, address: str | None = None, asked: Asked =
     if not digests:
         outages.log("verify_unavailable", "KEY_PEPPERS is empty.")
         return Verdict(None, UNAVAILABLE)
+    kept = kept_rows.find(digests[0])
+    if kept is not None and (verdict := _judge(kept, address, asked)).identity:
+        return _counted(verdict, kept, address)
+    # What a kept row rejects is looked up: it may have been allowed in the meantime.
+    asked_at = registration.asked_at()
     try:
         with database_deadline.Begun():
             found = look_up(digests)
     except Error as error:
         outages.log("verify_unavailable", error)
         return Verdict(None, UNAVAILABLE)
-    return _judge(found, address, asked) if found else _failed(KEY_UNKNOWN, address)
+    if found is None:
+        return _failed(KEY_UNKNOWN, address)
+    if found.project_is_deleted:
+        return _unmatched(KEY_DELETED)  # its use was deleted with it
+    verdict = _judge(found, address, asked)
+    if verdict.identity and asked_at is not None:
+        kept_rows.keep(digests[0], found, asked_at)
+    return _counted(verdict, found, address)
 
 
 def _failed(refusal: Refusal, address: str | None, message: str = "") -> Verdict:
@@ -103,26 +116,25 @@ def _unmatched(refusal: Refusal, message: str = "") -> Verdict:
     return Verdict(None, refusal, message)
 
 
+def _counted(verdict: Verdict, found: Found, address: str | None) -> Verdict:
+    if outcome := LET_IN if verdict.identity else verdict.refusal.outcome:
+        counting.record(found.identity.key_pk, outcome, time.time(), address)
+    return verdict
+
+
 def _judge(found: Found, address: str | None, asked: Asked) -> Verdict:
     identity, facts = found.identity, found.facts
-    if found.project_is_deleted:
-        return _unmatched(KEY_DELETED)  # its use was deleted with it
-    now = time.time()
-    standing = standing_of(facts, now)
+    standing = standing_of(facts, time.time())
     if standing is UNKNOWN:
         outages.log("verify_unavailable", f"This release knows no state {facts.state!r}.", key_id=identity.key_id)
         return Verdict(None, UNAVAILABLE)
     if standing.refusal is not None:
-        counting.record(identity.key_pk, standing.outcome, now, address)
         return Verdict(None, standing.refusal, message_of(standing.refusal, facts.expires_at))
     if asked.scopes:
         _log_undefined(asked.scopes)
-    verdict = Verdict(identity)
     if found.restrictions or found.project_limits:
-        verdict = _within_bounds(found, address, asked)
-    if verdict.identity or verdict.refusal.outcome:
-        counting.record(identity.key_pk, LET_IN if verdict.identity else verdict.refusal.outcome, now, address)
-    return verdict
+        return _within_bounds(found, address, asked)
+    return Verdict(identity)
 
 
 def _log_undefined(scopes: Sequence[str]) -> None:
