@@ -5,8 +5,8 @@ pages (the API checks keys, too), or a process of a project that embeds the chec
 thread. A fork begins without one.
 
 Work: the jobs that apikeys/apps.py gives it. Each turn says that the process keeps rows, where it does
-(`leases.registration.renew`), writes the counted requests to the database (`usage.counting.flush`), then shares the failed keys with other processes through the cache
-(`verify.failed_keys.share`).
+(`leases.registration.renew`), writes the counted requests to the database (`usage.counting.flush`), then shares the
+failed keys with other processes through the cache (`verify.failed_keys.share`).
 
 Turns: the first begins at once after a quiet time, each further one USAGE_FLUSH_SECONDS later. 0 means no thread.
 

@@ -45,7 +45,7 @@ def hold_answer() -> None:
 
 
 def take_slot(slots: Slots) -> None:
-    """Takes one of the slots for the answer of this request, if it has none yet and may need one. Raises TooManyHeld."""
+    """Takes a slot for the answer of this request, if it has none yet and may need one. Raises TooManyHeld."""
     if _mine.is_answering and _mine.slots is None and _was_registered:
         if not slots.take():
             raise TooManyHeld
