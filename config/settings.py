@@ -51,7 +51,7 @@ MAX_KEYS_PER_PROJECT = env.whole_number("MAX_KEYS_PER_PROJECT", 100, least=1)
 # 0: a key may work without end. The most is what a key's end may lie ahead (apikeys/keys/end_limits.py).
 MAX_KEY_DAYS = env.whole_number("MAX_KEY_DAYS", 0, least=0, most=3650)
 FAILED_KEYS_PER_MINUTE = env.whole_number("FAILED_KEYS_PER_MINUTE", 60, least=0)
-# A check may judge the row of a key again for a fifth of a second (docs/decisions/0015-the-lease.md).
+# A check may judge the row of a key again for a fifth of a second (docs/decisions/0001-the-lease.md).
 VERDICT_LEASE = env.flag("VERDICT_LEASE", False)
 LEASED_ROWS = env.whole_number("LEASED_ROWS", 10_000, least=2, most=1_000_000)
 USAGE_FLUSH_SECONDS = env.seconds("USAGE_FLUSH_SECONDS", 1.0)

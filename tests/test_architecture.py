@@ -28,17 +28,18 @@ LAYERS = ["config", "apikeys", "projects", "accounts", "common"]
 PURE = {"standing", "refusals"}
 ROOMS = {
     "secrets": {"models"},
-    "bounds": {"models", "keys"},
+    "bounds": {"models", "keys", "leases"},
     "limits": {"models", "bounds", "writer_thread"},
-    "keys": {"models", "bounds", "secrets", "usage", "audit_kinds"},
-    "lifetimes": {"models", "bounds", "secrets", "keys", "usage", "audit_kinds"},
+    "leases": {"models", "writer_thread"},
+    "keys": {"models", "bounds", "secrets", "usage", "audit_kinds", "leases"},
+    "lifetimes": {"models", "bounds", "secrets", "keys", "usage", "audit_kinds", "leases"},
     "usage": {"models", "writer_thread"},
-    "verify": {"models", "bounds", "limits", "secrets", "usage", "writer_thread"},
+    "verify": {"models", "bounds", "leases", "limits", "secrets", "usage", "writer_thread"},
     "dry_run": {"models", "bounds", "usage", "verify"},
     "pages": {"models", "bounds", "limits", "dry_run", "secrets", "keys", "lifetimes", "hand_over", "usage"},
-    "api": {"models", "secrets", "keys", "verify"},
-    "hand_over": {"models", "keys", "lifetimes", "usage", "audit_kinds"},
-    "responsible": {"models", "keys", "audit_kinds"},
+    "api": {"models", "secrets", "keys", "leases", "verify"},
+    "hand_over": {"models", "keys", "leases", "lifetimes", "usage", "audit_kinds"},
+    "responsible": {"models", "keys", "leases", "audit_kinds"},
     "demo": {"models", "keys", "lifetimes", "usage", "audit_kinds"},
 }
 MOST_FLAT_MODULES = 12

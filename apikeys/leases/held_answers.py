@@ -5,14 +5,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.conf import settings
 from django.db import transaction
 
 from apikeys.leases import clocks, registration
-from common.slow_clients.slots import Slots, share
+from common.slow_clients.slots import THREADS, Slots, share
 
 # Anybody may report a leak. Reports have threads of their own, so that they never keep an owner from pausing a key.
-CHANGES = Slots(max(1, settings.THREADS // 2))
+CHANGES = Slots(max(1, THREADS // 2))
 REPORTS = Slots(share())
 
 

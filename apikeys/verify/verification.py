@@ -1,7 +1,7 @@
 """Header in, verdict out: the one rule that decides for the API and for `/verify`.
 
 One indexed query, no ORM objects: a pause or a deletion holds for every check that starts after its answer, also where
-VERDICT_LEASE spares the query (docs/decisions/0015-the-lease.md). Only a limit of the key or of its project makes a
+VERDICT_LEASE spares the query (docs/decisions/0001-the-lease.md). Only a limit of the key or of its project makes a
 check write, and then only once for a block of requests (apikeys/limits/blocks.py).
 """
 
