@@ -38,7 +38,8 @@ class Process:
 
     def _own_rows(self) -> ModuleType:
         spec = importlib.util.find_spec(kept_rows.__name__)
-        assert spec and spec.loader
+        assert spec
+        assert spec.loader
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         module.now = lambda: self.clock  # type: ignore[attr-defined]
