@@ -27,7 +27,7 @@ from apikeys.hand_over.removal_choices import Choice
 from apikeys.hand_over.services import accept, decline, hand_over
 from apikeys.keys import services as keys
 from apikeys.keys.pausing import resume_key
-from apikeys.leases import kept_rows, registration
+from apikeys.leases import kept_rows
 from apikeys.lifetimes import ends, rolling
 from apikeys.models import ApiKey
 from apikeys.verify.key_lookup import Identity
@@ -54,15 +54,6 @@ class Kept(Stage):
 
 def judged(secret: str, asked: Asked = GET) -> Verdict:
     return verify(f"Bearer {secret}", "192.0.2.1", asked)
-
-
-@pytest.fixture
-def leased(settings) -> Iterator[None]:
-    settings.VERDICT_LEASE = True
-    registration.renew()
-    yield
-    registration.forget()
-    kept_rows.forget_all()
 
 
 @pytest.fixture
