@@ -126,7 +126,7 @@ MIDDLEWARE = [
     "config.middleware.pasted_secrets.PastedSecrets",
     "django.middleware.security.SecurityMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
-    "apikeys.leases.middleware.AnswersHeld",
+    "apikeys.leases.answers_held.AnswersHeld",
     "django.middleware.gzip.GZipMiddleware",
     "config.middleware.every_request.never_cached",
     "csp.middleware.CSPMiddleware",

@@ -169,6 +169,8 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a provider with a name of two lines": ({**PROVIDER, "OIDC_NAME": "Ac\nme"}, "OIDC_NAME"),
     "a trust that is neither on nor off": ({**PROVIDER, "OIDC_TRUST_EMAIL": "maybe"}, "OIDC_TRUST_EMAIL"),
     "a provider that is never waited for": ({**PROVIDER, "OIDC_SECONDS": "0"}, "OIDC_SECONDS"),
+    "a lease that is neither on nor off": ({"VERDICT_LEASE": "maybe"}, "VERDICT_LEASE"),
+    "room for one leased row": ({"LEASED_ROWS": "1"}, "LEASED_ROWS"),
     "calls that are never counted": ({"USAGE_FLUSH_SECONDS": "0"}, "USAGE_FLUSH_SECONDS"),
     "a wait that no thread can wait": ({"USAGE_FLUSH_SECONDS": "1e300"}, "USAGE_FLUSH_SECONDS"),
     "a wait that is no number": ({"CLIENT_SECONDS": "nan"}, "CLIENT_SECONDS"),

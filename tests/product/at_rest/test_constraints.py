@@ -8,6 +8,7 @@ from django.db.models import UniqueConstraint
 from django.utils import timezone
 
 from accounts.models import User
+from apikeys.leases.models import LeaseRegistration
 from apikeys.lifetimes.models import KeyNotice
 from apikeys.models import ApiKey
 from apikeys.usage.models import KeyCaller, KeyUse
@@ -106,6 +107,7 @@ def caller(**fields):
 BROKEN = [
     ("apikey_name_unique_among_living", "", second_name),
     ("apikey_once_per_submitted_form", "form_token", lambda: second_form(ApiKeyFactory, "project")),
+    ("lease_registration_is_one_row", "", lambda: LeaseRegistration.objects.create(id=2, until=timezone.now())),
     ("apikey_state_is_known", "", lambda: change(ApiKeyFactory(), state="asleep")),
     ("apikey_paused_at_while_paused", "", lambda: change(ApiKeyFactory(), state="paused")),
     ("apikey_paused_at_while_paused", "", lambda: change(ApiKeyFactory(), paused_at=timezone.now())),
