@@ -6,18 +6,22 @@ import string
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_CHARACTERS = 16
 
-# Two characters at a time, because every request gets an id.
+# Two digits at a time, because every request gets an id and every secret has a checksum.
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
+
+
+def base62(number: int, length: int) -> str:
+    """The last `length` digits of the number, an even number of them, most significant first."""
+    text = ""
+    for _ in range(length // 2):
+        number, pair = divmod(number, 3844)  # 62 * 62
+        text = _PAIRS[pair] + text
+    return text
 
 
 def new_public_id(prefix: str) -> str:
     """The last 16 base62 digits of 128 random bits. Their bias is below 2**-32."""
-    number = int.from_bytes(secrets.token_bytes(16), "big")
-    text = ""
-    for _ in range(RANDOM_CHARACTERS // 2):
-        number, pair = divmod(number, len(_PAIRS))
-        text += _PAIRS[pair]
-    return f"{prefix}_{text}"
+    return f"{prefix}_{base62(int.from_bytes(secrets.token_bytes(16), 'big'), RANDOM_CHARACTERS)}"
 
 
 class PublicIdConverter:

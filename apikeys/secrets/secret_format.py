@@ -9,7 +9,7 @@ import re
 import secrets
 from zlib import crc32
 
-from common.public_ids import BASE62
+from common.public_ids import BASE62, base62
 
 RANDOM_LENGTH = 30
 CHECKSUM_LENGTH = 6
@@ -22,12 +22,7 @@ PREFIX = re.compile(r"[a-z][a-z0-9]{0,11}_")
 
 def checksum(text: str) -> str:
     """The CRC32 of `text` (ASCII) as six base62 digits, most significant first."""
-    number = crc32(text.encode("ascii"))
-    digits = ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(BASE62))
-        digits = BASE62[digit] + digits
-    return digits
+    return base62(crc32(text.encode("ascii")), CHECKSUM_LENGTH)
 
 
 def generate(prefix: str) -> str:
