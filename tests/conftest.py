@@ -53,6 +53,7 @@ from tests.support.people.emails import mails_of
 from tests.support.people.sessions import age, log_in
 from tests.support.programs.postgres import find_binaries, free_port
 from tests.support.programs.redis_server import RedisServer
+from tests.support.programs.server_logs import pytest_runtest_makereport, pytest_runtest_setup  # noqa: F401
 from tests.support.programs.servers import Server
 from tests.support.settings import at_once
 
