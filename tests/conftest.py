@@ -202,8 +202,8 @@ def start_server(transactional_db: None) -> Iterator[Callable[..., Server]]:
     """Starts further servers: `start_server(check_workers=4, MAX_FILE_SIZE="1000")`. They stop when the test ends."""
     servers: list[Server] = []
 
-    def start(*, workers: int = 1, check_workers: int = 1, **environment: str) -> Server:
-        servers.append(Server(workers=workers, check_workers=check_workers, **environment))
+    def start(**options: Any) -> Server:
+        servers.append(Server(**options))
         servers[-1].start()
         return servers[-1]
 

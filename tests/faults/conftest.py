@@ -8,7 +8,7 @@ from tests.faults.installation import Installation
 from tests.support.environment import lacking
 from tests.support.programs.postgres import find_binaries
 
-FACTOR_BESIDE_OTHER_TESTS = 10
+FACTOR_BESIDE_OTHER_TESTS = 3
 _table: list[Figure] = []
 
 
