@@ -50,11 +50,15 @@ class Installation:
         self.people = fill(self.postgres.url, keys)
         self.servers: list[Server] = []
 
-    def start_server(self, *, workers: int = 1, **environment: str) -> Server:
-        """With as many workers for the check as for the pages."""
+    def start_server(self, *, workers: int = 1, is_patient: bool = False, **environment: str) -> Server:
+        """With as many workers for the check as for the pages.
+
+        The promises are about the time that the product gives a database. Only other tests have a patient server.
+        """
         server = Server(
             workers=workers,
             check_workers=workers,
+            is_patient=is_patient,
             **{"DATABASE_URL": self.postgres.url, "HOUSEKEEPING_SECONDS": "1", **environment},
         )
         self.servers.append(server)

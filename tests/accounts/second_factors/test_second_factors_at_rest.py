@@ -4,9 +4,9 @@ them.
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
 from io import StringIO
 from typing import Any
 
@@ -162,18 +162,18 @@ def test_a_rotation_of_second_factors_that_is_killed_loses_none(transactional_db
         Authenticator.objects.create(user_id=user_id, type="totp", data={"secret": secrets_at_rest.seal(seed)})
     old = settings.KEY_RING
     environment = {**os.environ, "DATABASE_URL": database_url(), "KEY_RING": f"{NEW_RING_KEY},{old}"}
-    command = [sys.executable, "manage.py", "rotate_encryption", "--batch", "2"]
     settings.KEY_RING = f"{old},{NEW_RING_KEY}"
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL) as process:
-        while len(needed()) < 2:
-            assert process.poll() is None
-            time.sleep(0.005)
-        process.kill()
-    assert needed() == {"k1", "k2"}, "the run was killed too early or too late"
+
+    def rotation(*program: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *program, "rotate_encryption", "--batch", "2"]
+        return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+
+    run = rotation("-m", "tests.support.programs.killed", Authenticator._meta.db_table, "100")
+    assert run.returncode == -signal.SIGKILL, run
+    assert needed() == {"k1", "k2"}
     rows = {row.user_id: secrets_at_rest.unseal(row.data["secret"]) for row in secrets_at_rest.rows()}
     assert rows == seeds
-    said = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True).stdout
-    assert "k1  not needed by any key" in said
+    assert "k1  not needed by any key" in rotation("manage.py").stdout
     settings.KEY_RING = NEW_RING_KEY
     assert {row.user_id: secrets_at_rest.unseal(row.data["secret"]) for row in secrets_at_rest.rows()} == seeds
 

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from email.message import Message
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from django.db import connection
 from django.test import Client
@@ -49,9 +49,19 @@ def session_headers(client: Client) -> dict[str, str]:
 
 
 class Server:
-    """`url` has no slash at the end. Environment variables may be given; all others are those of the tests."""
+    """`url` has no slash at the end. Environment variables may be given; all others are those of the tests.
 
-    def __init__(self, *, workers: int = 1, check_workers: int = 1, **environment: str) -> None:
+    A server has a minute for its database (tests/support/programs/patient.py), unless a test is about the time that the
+    product gives it.
+    """
+
+    running: ClassVar[list["Server"]] = []
+
+    def __init__(
+        self, *, workers: int = 1, check_workers: int = 1, is_patient: bool = True, **environment: str
+    ) -> None:
+        program = ["-m", "tests.support.programs.patient", "manage"] if is_patient else ["manage.py"]
+        self._command = [sys.executable, *program, "serve"]
         self.port, self.check_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(tempfile.mkstemp(prefix="server-", suffix=".log", dir=DATA_DIR)[1])
@@ -82,12 +92,12 @@ class Server:
             server.stop()
 
     def start(self) -> None:
-        command = [sys.executable, "manage.py", "serve"]
         with self.log.open("ab") as log:
             # The server is in its own process session, so that Ctrl+C reaches it only through stop().
             self.process = subprocess.Popen(
-                command, cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
+                self._command, cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
+        self.running.append(self)
         deadline = time.monotonic() + SECONDS_TO_START
         while not self._is_live():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -133,6 +143,7 @@ class Server:
                 os.killpg(self.process.pid, 9)
                 self.process.wait()
             self.process = None
+            self.running.remove(self)
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
