@@ -7,9 +7,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from apikeys.bounds.restrictions import Restrictions, Unreadable, gives_more, written
+from apikeys.bounds.rules import read_written
 from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
-from apikeys.pages.bounds.bound_forms import OF_BOUNDS, BoundsForm, initial_of, read_written
+from apikeys.pages.bounds.bound_forms import OF_BOUNDS, BoundsForm, initial_of
 from apikeys.pages.lifetimes import seen
 from apikeys.pages.lifetimes.end_forms import KEEP, OF_AN_END, EndForm
 from common.names import NameField
