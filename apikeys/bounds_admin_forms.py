@@ -21,7 +21,7 @@ class LimitsForm(forms.Form):
     quota = forms.CharField(
         required=False,
         max_length=60,
-        help_text="Such as 10000/month. Empty: no quota.",
+        help_text="Such as 10000/month. Empty: no quota. It counts from when you set it.",
     )
     seen = forms.CharField(widget=forms.HiddenInput)
 

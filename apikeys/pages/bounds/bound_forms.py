@@ -124,7 +124,7 @@ class BoundsForm(AccessForm, PageForm):
 
     rate = _amount_field("Rate limit", "Empty: no rate limit.")
     rate_window = _window_field(LimitKind.RATE, "Rate limit: time", Window.MINUTE)
-    quota = _amount_field("Quota", "Empty: no quota. It begins again each day or month.")
+    quota = _amount_field("Quota", "Empty: none. It counts from when you set it, and begins again each day or month.")
     quota_window = _window_field(LimitKind.QUOTA, "Quota: time", Window.MONTH)
 
     def clean(self) -> None:
