@@ -39,7 +39,7 @@ ROOMS = {
     "api": {"models", "secrets", "keys", "verify"},
     "hand_over": {"models", "keys", "lifetimes", "usage", "audit_kinds"},
     "responsible": {"models", "keys", "audit_kinds"},
-    "demo": {"models", "keys", "lifetimes", "usage", "audit_kinds"},
+    "demo": {"models", "bounds", "limits", "keys", "lifetimes", "usage", "audit_kinds"},
 }
 MOST_FLAT_MODULES = 12
 # A room with more files than this should be two rooms.
