@@ -43,7 +43,7 @@ class ScopesField(forms.MultipleChoiceField):
         pass
 
 
-def _amount_field(label: str, help_text: str) -> forms.CharField:
+def _amount_field(label: str, help_text: str = "") -> forms.CharField:
     attributes = {"inputmode": "numeric", "autocomplete": "off", "placeholder": "No limit"}
     widget = forms.TextInput(attrs=attributes)
     return forms.CharField(required=False, max_length=_DIGITS, label=label, help_text=help_text, widget=widget)
@@ -55,6 +55,7 @@ def _window_field(kind: LimitKind, label: str, initial: Window) -> forms.ChoiceF
         label=label,
         choices=[(window.value, f"requests {a_window(window)}") for window in WINDOWS_OF[kind]],
         initial=initial.value,
+        widget=forms.Select(attrs={"aria-label": label}),
         error_messages={"invalid_choice": "Choose one of these."},
     )
 
@@ -122,9 +123,9 @@ class AccessForm(forms.Form):
 class BoundsForm(AccessForm, PageForm):
     """`restrictions` is what was chosen in a valid form."""
 
-    rate = _amount_field("Rate limit", "Empty: no rate limit.")
+    rate = _amount_field("Rate limit")
     rate_window = _window_field(LimitKind.RATE, "Rate limit: time", Window.MINUTE)
-    quota = _amount_field("Quota", "Empty: none. It counts from when you set it, and begins again each day or month.")
+    quota = _amount_field("Quota", "It counts from when you set it, and begins again each day or month.")
     quota_window = _window_field(LimitKind.QUOTA, "Quota: time", Window.MONTH)
 
     def clean(self) -> None:

@@ -341,6 +341,22 @@ def test_the_keys_page_says_what_it_may_do_and_what_is_used(client, project, api
     assert "Quota 1 of 10,000 requests this month Quota of the project 0 of 500 requests today" in said
 
 
+@EITHER_WAY
+def test_pages_say_what_anyone_with_the_key_can_do(headers, client, project, api_key):
+    full, less = (
+        "Anyone with this key has full access to the project.",
+        "Anyone with this key can do what this key may do.",
+    )
+    dashboard = page("apikeys:dashboard", project)
+    assert full in text(client.get(dashboard))
+    restrict(api_key, Restrictions(read_only=True))
+    assert less in text(client.get(dashboard))
+    for access, words in (("full", full), ("read", less)):
+        given = {"name": f"New {access}", "access": access}
+        answer = client.post(page("apikeys:create", project), given, headers=headers, follow=True)
+        assert words in text(answer)
+
+
 @pytest.mark.parametrize(
     ("restrictions", "words"),
     [
