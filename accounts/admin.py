@@ -29,6 +29,7 @@ from accounts.admin_login import admin_login
 from accounts.models import User
 from common.client_address import client_address
 from common.names import clean_persons_name
+from common.whole_numbers import read_whole
 
 admin.site.site_header = "Latchkey admin"
 admin.site.site_title = "Latchkey admin"
@@ -173,7 +174,7 @@ class UserAdmin(BaseUserAdmin):  # type: ignore[type-arg]
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """An address that old bookmarks have: leads to what is done instead."""
-        if request.method == "GET" and object_id.isdecimal():
+        if request.method == "GET" and read_whole(object_id, 2**63 - 1) is not None:
             return redirect("admin:accounts_user_deactivate", object_id)
         return super().delete_view(request, object_id, extra_context)
 

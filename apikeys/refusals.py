@@ -159,9 +159,11 @@ TOO_MANY_REPORTS = Refusal(
     help="wait as `Retry-After` says",
 )
 
+OF_RESTRICTIONS = (ADDRESS_REFUSED, READ_ONLY, METHOD_UNKNOWN, INSUFFICIENT_SCOPE, RATE_LIMITED, QUOTA_REACHED)
 OF_A_KEY = (
     *(KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, KEY_PAUSED, KEY_EXPIRED, KEY_DELETED, FORBIDDEN),
-    *(ADDRESS_REFUSED, READ_ONLY, METHOD_UNKNOWN, INSUFFICIENT_SCOPE, RATE_LIMITED, QUOTA_REACHED, TOO_MANY_FAILURES),
+    *OF_RESTRICTIONS,
+    TOO_MANY_FAILURES,
 )
 OF_REPORTS = (SIGNATURE_REFUSED, TOO_MANY_REPORTS)
 # What every call can answer.
@@ -171,4 +173,5 @@ ALL = tuple(sorted((*OF_A_KEY, *OF_REPORTS, *OF_FILES, *GENERAL), key=attrgetter
 # How a call with a key can end, as it is counted, and each in words.
 LET_IN = "ok"
 OUTCOMES = {LET_IN: "allowed", **{refusal.outcome: refusal.reason for refusal in OF_A_KEY if refusal.outcome}}
+OUTCOMES_OF_RESTRICTIONS = {refusal.outcome for refusal in OF_RESTRICTIONS}
 REFUSED_OUTCOMES = [outcome for outcome in OUTCOMES if outcome != LET_IN]

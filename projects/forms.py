@@ -7,7 +7,10 @@ from django.http import QueryDict
 from django.utils.html import format_html
 
 from common.names import MAX_LENGTH, NameField, has_hidden_characters
+from common.whole_numbers import read_whole
 from projects.models import Membership
+
+MOST_PAGES = 1_000_000
 
 
 def new_form_token() -> str:
@@ -96,11 +99,20 @@ class ConfirmNameForm(PageForm):
         return typed
 
 
+class PageNumberField(forms.IntegerField):
+    """Takes the digits that links have, and nothing else that int() takes."""
+
+    def to_python(self, value: Any) -> int | None:
+        if value not in self.empty_values and read_whole(str(value), MOST_PAGES) is None:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
 class ListForm(forms.Form):
     """The part of an address that selects the rows of a list: `q` searches, `page` counts from 1."""
 
     q = forms.CharField(required=False, max_length=MAX_LENGTH)
-    page = forms.IntegerField(required=False, min_value=1, max_value=1_000_000)
+    page = PageNumberField(required=False, min_value=1, max_value=MOST_PAGES)
 
     def clean_q(self) -> str:
         if has_hidden_characters(self.cleaned_data["q"]):

@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
 
 from django.core.exceptions import ValidationError
 
@@ -21,14 +21,11 @@ def parsed(text: str) -> Network:
 @lru_cache(maxsize=4096)
 def allows(networks: tuple[str, ...], address: str | None) -> bool:
     """Whether the address, as `client_address` returns it, lies in one of the networks. An unknown one does not."""
-    if address is None:
-        return False
-    found = ip_address(address)
-    return any(found.version == parsed(each).version and found in parsed(each) for each in networks)
+    return address is not None and cover(networks, (address,))
 
 
 def cover(networks: tuple[str, ...], others: tuple[str, ...]) -> bool:
-    """Whether every address of `others` is one of `networks`. None of either means any address."""
+    """Whether each of `others`, an address or a network, lies in one of `networks`. None of either means any."""
     if not networks or not others:
         return not networks
     return all(any(_holds(parsed(network), parsed(other)) for network in networks) for other in others)
@@ -48,7 +45,18 @@ def read(texts: list[str]) -> tuple[str, ...]:
     networks = tuple(dict.fromkeys(_read(text.strip()) for text in texts if text.strip()))
     if len(networks) > MOST:
         raise ValidationError(f"Give at most {MOST} networks. These are {len(networks)}.", code="too_many_networks")
+    _refuse_all_of_a_version(networks)
     return networks
+
+
+def _refuse_all_of_a_version(networks: tuple[str, ...]) -> None:
+    """Several networks can be every address together, as 0.0.0.0/1 and 128.0.0.0/1 are."""
+    for version in (4, 6):
+        of_version = [parsed(network) for network in networks if parsed(network).version == version]
+        if any(network.prefixlen == 0 for network in collapse_addresses(of_version)):
+            raise _refused(
+                f"Together, these networks are every IPv{version} address. Leave the field empty to allow any address."
+            )
 
 
 def _read(text: str) -> str:
@@ -79,12 +87,6 @@ def _folded(network: Network) -> Network:
     if isinstance(first, IPv6Address) and first.ipv4_mapped and network.prefixlen >= 96:
         return IPv4Network((first.ipv4_mapped, network.prefixlen - 96))
     return network
-
-
-def of_address(address: str) -> str:
-    """The network that holds this one address."""
-    found: IPv4Address | IPv6Address = ip_address(address)
-    return str(ip_network(found))
 
 
 def in_words(network: str) -> str:

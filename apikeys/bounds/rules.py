@@ -1,5 +1,7 @@
 """The rules for what people may choose for a key. Each raises ValidationError, with a code that names the rule."""
 
+import re
+
 from django.core.exceptions import ValidationError
 
 from apikeys.bounds.restrictions import (
@@ -10,11 +12,15 @@ from apikeys.bounds.restrictions import (
     LimitKind,
     Limits,
     Restrictions,
+    Unreadable,
     Window,
+    read_text,
 )
 from apikeys.bounds.scopes import MOST as MOST_SCOPES
 from apikeys.bounds.scopes import vocabulary
+from common.whole_numbers import read_whole
 
+_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){1,6}")
 # The codes of errors by the field that they belong to.
 OF_FIELDS = {
     "access": {"no_scopes", "too_many_scopes", "unknown_scope"},
@@ -62,13 +68,25 @@ def _no_amount() -> ValidationError:
 
 
 def limit_of(kind: LimitKind, number: str, window: str) -> Limit:
-    """The limit of a number that a person wrote, and a window of this kind. Raises ValidationError."""
-    digits = number.strip().replace(",", "").replace("_", "")
-    if not digits.isascii() or not digits.isdigit():
+    """The limit of a number that a person wrote, and a window of this kind. Raises ValidationError.
+
+    Commas may stand where pages write them: 1,5 is no 15.
+    """
+    text = number.strip()
+    amount = read_whole(text.replace(",", "") if _GROUPED.fullmatch(text) else text, MOST_AMOUNT)
+    if amount is None:
         raise _no_amount()
-    limit = Limit(int(digits[:20]), Window(window))
+    limit = Limit(amount, Window(window))
     _check_limit(kind, limit)
     return limit
+
+
+def read_written(text: str) -> Restrictions:
+    """What `restrictions.written` wrote into a form. Raises ValidationError for another text."""
+    try:
+        return read_text(text)
+    except Unreadable as error:
+        raise ValidationError("This form is out of date. Reload the page and try again.") from error
 
 
 def read_limit(kind: LimitKind, text: str) -> Limit:

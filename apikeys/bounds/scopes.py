@@ -42,6 +42,11 @@ def vocabulary() -> Mapping[str, str]:
     return found
 
 
+def described(scope: str) -> str:
+    """What a scope allows in the operator's words, or a mark if the operator no longer defines it."""
+    return vocabulary().get(scope, "no longer defined")
+
+
 class ScopesMalformed(ValueError):
     """A text that asks for scopes holds something that is no scope's name."""
 

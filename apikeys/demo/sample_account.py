@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from apikeys import audit_kinds
+from apikeys.demo.sample_limits import limit_nearly_used
 from apikeys.demo.sample_projects import DAY, HOUR, MINUTE, PROJECTS, REHEARSAL, SampleFile, SampleKey, SampleProject
 from apikeys.demo.sample_usage import Story, write_use
 from apikeys.keys.pausing import pause_key, resume_key
@@ -111,6 +112,9 @@ def _create_project(sample: SampleProject, people: _People, now: datetime) -> tu
     keys = [_create_key(key, project, people, now) for key in sample.keys]
     project.memberships.update(**dict.fromkeys(mails, True))
     write_use(_stories(sample, keys, now), now)
+    for of, (key, _) in zip(sample.keys, keys, strict=True):
+        if of.rate:
+            limit_nearly_used(key=key, rate=of.rate, by=user, address=_OFFICE, since=now - of.limited, now=now)
     if sample.shown_once_since:
         show_secrets_once(project=project, by=user, address=_OFFICE)
         chosen = (audit_kinds.SHOWN_ONCE.code, audit_kinds.FORGOTTEN.code)
@@ -132,7 +136,7 @@ def _create_key(sample: SampleKey, project: Project, people: _People, now: datet
     responsible = people.former if sample.former else people.owner
     # Some servers give every key an end. The sample keys are older than that.
     end = timezone.now() + timedelta(days=settings.MAX_KEY_DAYS) if settings.MAX_KEY_DAYS else None
-    key, secret = create_key(project=project, name=sample.name, by=by, expires_at=end)
+    key, secret = create_key(project=project, name=sample.name, by=by, expires_at=end, restrictions=sample.restrictions)
     fields: dict[str, object] = {"created_at": now - sample.age, "responsible": responsible}
     if sample.used is not None:
         fields |= {"last_used_at": now - sample.used, "last_used_address": _SERVER}
@@ -195,7 +199,9 @@ def _stories(sample: SampleProject, keys: list[DemoKey], now: datetime) -> Itera
     for of, (key, _) in zip(sample.keys, keys, strict=True):
         if of.use and key.last_used_at:
             pauses = tuple(now - ago for ago in (*of.pauses, of.rehearsed) if ago)
-            yield Story(key, of.use, key.created_at, key.last_used_at, key.stopped_at, pauses, _SERVER, _OFFICE)
+            misses = tuple(now - ago for ago in of.misses)
+            times = key.created_at, key.last_used_at, key.stopped_at, pauses, misses
+            yield Story(key, of.use, *times, _SERVER, _OFFICE)
 
 
 def _history(sample: SampleKey, now: datetime) -> Iterator[_Happened]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
+from apikeys.bounds.restrictions import UNRESTRICTED, Limit, Restrictions, Window
 from apikeys.demo.sample_usage import Rhythm, SampleUse
 from apikeys.standing import KeyState
 
@@ -18,6 +19,9 @@ class SampleKey:
     `expires` is how far ahead the key's end lies, negative for an end that has come. `resumes` is how far ahead the end
     of a pause lies, and `note` its reason. `rehearsed` is the age of a rehearsal's beginning. The account of a `former`
     member is deactivated, so that person's key is rejected.
+
+    `misses` are the ages of requests from an address that the `restrictions` do not hold. A key with a `rate` has had
+    it, and a quota a month that is nearly used up, for `limited`.
     """
 
     name: str
@@ -33,6 +37,10 @@ class SampleKey:
     note: str = ""
     rehearsed: timedelta | None = None
     former: bool = False
+    restrictions: Restrictions = UNRESTRICTED
+    misses: tuple[timedelta, ...] = ()
+    rate: Limit | None = None
+    limited: timedelta = 20 * DAY
 
 
 class SampleFile(NamedTuple):
@@ -73,6 +81,14 @@ PROJECTS = (
             ),
             SampleKey("Production server", 126 * DAY, 3 * MINUTE, SampleUse(9_800, growth=2.2)),
             SampleKey("Mobile backend", 96 * DAY, 41 * MINUTE, SampleUse(3_100, growth=3.0), pauses=(20 * DAY,)),
+            SampleKey(
+                *("Status page", 71 * DAY, 7 * MINUTE, SampleUse(1_200)),
+                restrictions=Restrictions(read_only=True, networks=("198.51.100.0/24",)),
+                misses=(3 * DAY, 2 * DAY),
+            ),
+            SampleKey(
+                *("Map tiles", 58 * DAY, 19 * MINUTE, SampleUse(2_000, growth=1.5)), rate=Limit(600, Window.MINUTE)
+            ),
             SampleKey("CI", 64 * DAY, 1 * DAY, SampleUse(420, Rhythm.OFFICE), expires=5 * DAY),
             SampleKey(
                 *("Partner preview", 36 * DAY, 6 * DAY + 9 * MINUTE, SampleUse(160, Rhythm.OFFICE, retries=24)),

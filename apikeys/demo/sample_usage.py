@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from apikeys.models import ApiKey
-from apikeys.refusals import KEY_PAUSED, LET_IN
+from apikeys.refusals import ADDRESS_REFUSED, KEY_PAUSED, LET_IN
 from apikeys.usage.caller_bounds import days_kept
 from apikeys.usage.folding import HOURS_KEPT
 from apikeys.usage.models import CallerSpan, KeyCaller, KeyUse, ProjectUse, Span
@@ -49,7 +49,7 @@ class Counted(NamedTuple):
 
 class Story(NamedTuple):
     """A key's own times. Requests are allowed from `born` to `used`, except during `pauses`, and rejected from `ended`
-    on.
+    on. At `misses`, the other address tried a key that it may not use.
     """
 
     key: ApiKey
@@ -58,6 +58,7 @@ class Story(NamedTuple):
     used: datetime
     ended: datetime | None
     pauses: tuple[datetime, ...]
+    misses: tuple[datetime, ...]
     address: str
     other_address: str
 
@@ -93,6 +94,8 @@ def counted(story: Story, now: datetime) -> Iterator[Counted]:
     for pause in story.pauses:
         hour = next(_hours(pause, pause))
         yield Counted(hour, KEY_PAUSED.outcome, max(3, int(use.calls * use.rhythm.share(hour) * 0.3)))
+    for miss in story.misses:
+        yield Counted(next(_hours(miss, miss)), ADDRESS_REFUSED.outcome, 4)
     if story.ended and use.retries:
         for hour in _hours(story.ended + HOUR, now - HOUR):
             noise = _noise(name, "retries", hour)
@@ -132,14 +135,15 @@ def _rows(story: Story, found: list[Counted], now: datetime) -> Iterator[KeyUse]
 
 
 def _caller_rows(stories: list[Story], rows: list[KeyUse], now: datetime) -> list[KeyCaller]:
-    """One address a day for as long as addresses are stored, and those that missed a key in its rehearsal."""
-    days: dict[tuple[int, datetime], KeyCaller] = {}
+    """The addresses of each day for as long as they are stored, and those that missed a key in its rehearsal."""
+    days: dict[tuple[int, datetime, str], KeyCaller] = {}
     for row in rows:
         if row.span != Span.DAY or row.starts_at <= now - timedelta(days=days_kept()):
             continue
-        new = KeyCaller(key=row.key, span=CallerSpan.DAY, starts_at=row.starts_at, address=row.last_address or "")
+        address = row.last_address or ""
+        new = KeyCaller(key=row.key, span=CallerSpan.DAY, starts_at=row.starts_at, address=address)
         new.first_at = new.last_at = row.last_at
-        caller = days.setdefault((row.key.pk, row.starts_at), new)
+        caller = days.setdefault((row.key.pk, row.starts_at, address), new)
         caller.first_at, caller.last_at = min(row.last_at, caller.first_at), max(row.last_at, caller.last_at)
         if row.outcome == LET_IN:
             caller.allowed += row.calls
@@ -177,6 +181,10 @@ def _last_at(story: Story, each: Counted) -> datetime:
     return story.used if each.hour + HOUR > story.used else max(last, story.born)
 
 
+def _address_of(story: Story, each: Counted) -> str:
+    return story.other_address if each.outcome == ADDRESS_REFUSED.outcome else story.address
+
+
 def _row(story: Story, span: Span, starts_at: datetime, last: Counted, calls: int) -> KeyUse:
     return KeyUse(
         key=story.key,
@@ -185,16 +193,16 @@ def _row(story: Story, span: Span, starts_at: datetime, last: Counted, calls: in
         outcome=last.outcome,
         calls=calls,
         last_at=_last_at(story, last),
-        last_address=story.address,
+        last_address=_address_of(story, last),
     )
 
 
 def _refusals_told(story: Story, found: list[Counted]) -> ApiKey:
     """The key's row as counting would leave it, with the rejections since it was paused or deleted."""
-    since = story.ended or max(story.pauses, default=None)
+    since = story.ended or max(story.pauses, default=None) or min(story.misses, default=None)
     refused = [each for each in found if each.outcome != LET_IN and since and each.hour + HOUR > since]
     if refused:
         story.key.refused_calls = sum(each.calls for each in refused)
         story.key.last_refused_at = _last_at(story, max(refused))
-        story.key.last_refused_address = story.address
+        story.key.last_refused_address = _address_of(story, max(refused))
     return story.key

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db.models import Sum
 from django.utils import timezone
 
-from apikeys.bounds.networks import parsed
+from apikeys.bounds.networks import cover
 from apikeys.bounds.restrictions import Limit, LimitKind, Restrictions, Unreadable, Window
 from apikeys.models import ApiKey
 from apikeys.refusals import LET_IN, QUOTA_REACHED, RATE_LIMITED
@@ -46,13 +46,6 @@ def dry_run(key: ApiKey, restrictions: Restrictions) -> list[Sentence]:
     return found
 
 
-def lies_in(address: str, networks: Iterable[str]) -> bool:
-    """Whether all of a stored address, which may be a /64 network, lies in one of the networks."""
-    found = parsed(address)
-    same_version = [network for network in map(parsed, networks) if network.version == found.version]
-    return any(found.subnet_of(network) for network in same_version)  # type: ignore[arg-type]
-
-
 class Refused(NamedTuple):
     """The addresses with rejected requests that a key's networks do not hold. `seen` tells of these networks."""
 
@@ -68,7 +61,7 @@ def refused_addresses(key: ApiKey, callers: Callers) -> Refused:
         return Refused()
     if not networks or key.is_deleted:
         return Refused()
-    refused = (each.address for each in callers.rows if each.rejected and not lies_in(each.address, networks))
+    refused = (each.address for each in callers.rows if each.rejected and not cover(networks, (each.address,)))
     return Refused(frozenset(refused), written(networks))
 
 
@@ -84,7 +77,7 @@ def _of_networks(key: ApiKey, networks: tuple[str, ...]) -> Sentence:
         return Sentence("Addresses", text)
     callers = used_from(key, days=days)
     used = [caller for caller in callers.rows if caller.allowed]
-    outside = [caller for caller in used if not lies_in(caller.address, networks)]
+    outside = [caller for caller in used if not cover(networks, (caller.address,))]
     rejected, requests = sum(caller.allowed for caller in outside), sum(caller.allowed for caller in used)
     text = f"{_would_have(rejected, requests, days)}, from {len(outside):,} of {counted(len(used), 'address')}."
     return Sentence("Addresses", f"{text}{_uncompared(callers)}" if used else _nothing(days), bool(outside))

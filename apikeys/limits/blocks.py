@@ -187,10 +187,7 @@ def _take_from(reserved: Reserved, budget: Budget, cost: int, began: float) -> T
         now, ends = _clock(), began + reserved.seconds
         if now >= ends:
             return None
-        block = _blocks.get(budget.name)
-        if block is None or block.limit != budget.limit or block.starts != reserved.starts:
-            _drop(budget.name)
-            block = _blocks[budget.name] = _Block(budget.limit, reserved.starts, ends)
+        block = _block_for(budget, reserved.starts, ends)
         # The window of a block that is held already ends later by now if the database's clock was set back.
         block.ends, block.left_for_all, block.used_at = ends, reserved.left, now
         block.left += reserved.block
@@ -206,6 +203,15 @@ def _take_from(reserved: Reserved, budget: Budget, cost: int, began: float) -> T
         taken = block.taken(is_allowed, now)
     writer_thread.wake()
     return taken if is_allowed or not reserved.block else None
+
+
+def _block_for(budget: Budget, starts: int, ends: float) -> _Block:
+    """The block of this window and of this value of the limit. The caller holds the lock."""
+    block = _blocks.get(budget.name)
+    if block is None or block.limit != budget.limit or block.starts != starts:
+        _drop(budget.name)
+        block = _blocks[budget.name] = _Block(budget.limit, starts, ends)
+    return block
 
 
 def _drop(name: str) -> None:

@@ -1,15 +1,16 @@
 """The parts of the Usage page beside the bars: labels, words for people who do not see them, the table."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from apikeys.pages import charts
 from apikeys.pages.charts import Chart, Label, Slot
-from apikeys.refusals import OUTCOMES
+from apikeys.refusals import OUTCOMES, OUTCOMES_OF_RESTRICTIONS
 from apikeys.usage import figures
 from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
 from apikeys.usage.models import Span
@@ -99,21 +100,36 @@ def reasons(buckets: Sequence[Bucket]) -> str:
     numbers: Counter[str] = Counter()
     for bucket in buckets:
         numbers.update(dict(bucket.refused_by))
-    return ", ".join(f"{OUTCOMES.get(outcome, outcome)}: {number:,}" for outcome, number in numbers.most_common())
+    return _named(numbers.most_common())
+
+
+def _named(numbers: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{OUTCOMES.get(outcome, outcome)}: {number:,}" for outcome, number in numbers)
 
 
 def rows(buckets: Sequence[Bucket], period: Period) -> SafeString:
     """The lines of the table behind the chart, the newest first, without the hours and days that had no requests.
 
-    They are drawn here, because a loop in the template took half the time of the page of a year.
+    They are drawn here, because a loop in the template took half the time of the page of a year. The reasons stand in
+    them if a restriction rejected a request in the period: the page of a key without restrictions stays light.
     """
-    return mark_safe(  # noqa: S308  only dates and numbers
+    outcomes = {outcome for bucket in buckets for outcome, _ in bucket.refused_by}
+    has_reasons = not outcomes.isdisjoint(OUTCOMES_OF_RESTRICTIONS)
+    return mark_safe(  # noqa: S308  dates, numbers, and reasons that are escaped
         "\n".join(
-            f'<tr><th scope="row">{when(at, period)}</th><td>{calls.allowed:,}</td><td>{calls.refused:,}</td></tr>'
-            for at, calls, _ in reversed(buckets)
+            f'<tr><th scope="row">{when(at, period)}</th><td>{calls.allowed:,}</td>'
+            f"<td>{calls.refused:,}{_small(refused_by) if has_reasons else ''}</td></tr>"
+            for at, calls, refused_by in reversed(buckets)
             if calls.all
         )
     )
+
+
+def _small(refused_by: Sequence[tuple[str, int]]) -> str:
+    """The reasons of one line, the most frequent first."""
+    named = escape(_named(sorted(refused_by, key=lambda each: -each[1])))
+    # A number stays on the line of its reason.
+    return f" <small>{named.replace(': ', ':&nbsp;')}</small>" if named else ""
 
 
 def context(buckets: Sequence[Bucket], period: Period) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from django import template
 from apikeys.bounds import in_words
 from apikeys.bounds.networks import in_words as network_in_words
 from apikeys.bounds.restrictions import Restrictions, Unreadable
-from apikeys.bounds.scopes import vocabulary
+from apikeys.bounds.scopes import described as words_of_scope
 from apikeys.models import ApiKey
 
 register = template.Library()
@@ -33,8 +33,7 @@ def restricted(key: ApiKey) -> str:
 
 @register.filter
 def described(scopes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Each scope with what it allows, or with a mark if the operator no longer defines it."""
-    return ((scope, vocabulary().get(scope, "no longer defined")) for scope in scopes)
+    return ((scope, words_of_scope(scope)) for scope in scopes)
 
 
 @register.filter

@@ -153,9 +153,12 @@ def today(day: datetime) -> SafeString:
 
 @register.simple_tag
 def sparkline(days: Sequence[Calls]) -> SafeString:
-    """A bar for each day's requests, the tallest as high as there is room; nothing where there was none."""
+    """A bar for each day's requests, the tallest as high as there is room; nothing where there was none. Its label says
+    what the row does not say beside it.
+    """
     numbers = [day.all for day in days]
-    month = total(days)
+    refused = total(days).refused
+    rejected = f"{intcomma(refused)} rejected, " if refused else ""
     most = max(numbers)
     if not most:
         return SafeString()
@@ -166,7 +169,7 @@ def sparkline(days: Sequence[Calls]) -> SafeString:
         '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="M0 {}{}V{}z"/></svg>',
         len(days) * _STEP - 1,
         _HEIGHT,
-        f"Last {len(days)} days: {in_words(month)}, {intcomma(most)} on the busiest day",
+        f"{rejected}{intcomma(most)} on the busiest day",
         _HEIGHT,
         steps,
         _HEIGHT,

@@ -7,19 +7,30 @@ the gateway sets (docs/gateways.md).
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from apikeys.bounds.asked import Asked
 from apikeys.bounds.scopes import ScopesMalformed, asked_for
+from common.whole_numbers import read_whole
 
 MOST_COST = 1000
 _MOST_FIELDS = 100
 _METHOD = re.compile(r"[A-Za-z-]{1,32}")
-_COST = re.compile(r"[0-9]{1,4}")
 
-_SCOPE = "scope must be names of scopes, separated by single spaces, such as scope=files:read."
-_COST_RANGE = f"cost must be a whole number from 0 to {MOST_COST:,}."
+
+class _Names(NamedTuple):
+    """What the gateway calls scope and cost, for the words of an error."""
+
+    scope: str
+    cost: str
+
+
+_PARAMETERS = _Names("scope", "cost")
+_HEADERS = _Names("X-Latchkey-Require-Scope", "X-Latchkey-Cost")
+
+
+_TWICE = "{} is given more than once. Give it once; scopes are separated by spaces."
 
 
 class AskedMalformed(ValueError):
@@ -30,13 +41,17 @@ def at_verify(environ: Mapping[str, Any]) -> Asked:
     """Raises AskedMalformed."""
     query = environ.get("QUERY_STRING")
     given = _read_query(query) if query else {}
-    return _asked(_method_of_client(environ), given.get("scope"), given.get("cost"))
+    return _asked(_method_of_client(environ), given.get("scope"), given.get("cost"), _PARAMETERS)
 
 
 def below_verify(environ: Mapping[str, Any]) -> Asked:
     """Raises AskedMalformed."""
     scope, cost = environ.get("HTTP_X_LATCHKEY_REQUIRE_SCOPE"), environ.get("HTTP_X_LATCHKEY_COST")
-    return _asked(environ["REQUEST_METHOD"], scope, cost)
+    for name, value in zip(_HEADERS, (scope, cost), strict=True):
+        # Servers join the values of a header that was sent twice by commas.
+        if value and "," in value:
+            raise AskedMalformed(_TWICE.format(name))
+    return _asked(environ["REQUEST_METHOD"], scope, cost, _HEADERS)
 
 
 def _read_query(query: str) -> dict[str, str]:
@@ -47,7 +62,7 @@ def _read_query(query: str) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in pairs:
         if name in given and name in {"scope", "cost"}:
-            raise AskedMalformed(f"{name} is given more than once. Give it once; scopes are separated by spaces.")
+            raise AskedMalformed(_TWICE.format(name))
         given[name] = value
     return given
 
@@ -59,24 +74,24 @@ def _method_of_client(environ: Mapping[str, Any]) -> str | None:
     return method if _METHOD.fullmatch(method) else None
 
 
-def _asked(method: str | None, scope: str | None, cost: str | None) -> Asked:
+def _asked(method: str | None, scope: str | None, cost: str | None, names: _Names) -> Asked:
     if scope is None and cost is None:
         return Asked(method)
-    return Asked(method, () if scope is None else _scopes(scope), 1 if cost is None else _cost(cost))
+    scopes = () if scope is None else _scopes(scope, names.scope)
+    return Asked(method, scopes, 1 if cost is None else _cost(cost, names.cost))
 
 
-def _scopes(text: str) -> tuple[str, ...]:
+def _scopes(text: str, name: str) -> tuple[str, ...]:
     try:
-        scopes = asked_for(text)
+        if scopes := asked_for(text):
+            return scopes
     except ScopesMalformed:
-        raise AskedMalformed(_SCOPE) from None
-    if not scopes:
-        raise AskedMalformed(_SCOPE)
-    return scopes
+        pass
+    raise AskedMalformed(f"{name} must be names of scopes, separated by single spaces, such as files:read files:write.")
 
 
-def _cost(text: str) -> int:
-    cost = int(text) if _COST.fullmatch(text) else -1
-    if not 0 <= cost <= MOST_COST:
-        raise AskedMalformed(_COST_RANGE)
+def _cost(text: str, name: str) -> int:
+    cost = read_whole(text, MOST_COST)
+    if cost is None:
+        raise AskedMalformed(f"{name} must be a whole number from 0 to {MOST_COST:,}.")
     return cost

@@ -5,11 +5,13 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from common.whole_numbers import read_whole
 from config.environment.variables import unreadable
 
 NAME = "CACHE_URL"
 # The values of 1 are pickles, which the previous release reads and writes while both releases are running.
 _VERSION = 2
+_MOST_DATABASE = 2**31 - 1
 
 
 def parse(url: str) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def _redis_options(url: str) -> dict[str, Any]:
     try:
         parts = urlsplit(url)
         # redis-py takes a path that is no number for database 0.
-        if set(parts.hostname or "") & set(" \"'") or not f"0{parts.path.strip('/')}".isdecimal():
+        if set(parts.hostname or "") & set(" \"'") or read_whole(f"0{parts.path.strip('/')}", _MOST_DATABASE) is None:
             raise ValueError
         # Connects to nothing yet.
         ConnectionPool.from_url(url).make_connection()

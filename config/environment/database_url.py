@@ -12,6 +12,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
+from common.whole_numbers import read_whole
 from config.environment.variables import refusal, unreadable
 
 NAME = "DATABASE_URL"
@@ -98,7 +99,7 @@ def _postgresql(url: str) -> dict[str, Any]:
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= 65535
+    return bool(read_whole(text, 65535))
 
 
 def _refuse_unknown_options(url: str) -> None:

@@ -6,6 +6,7 @@ A variable and its file are never both read, because nobody could tell which of 
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from errno import EACCES
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
+from common.whole_numbers import read_whole
 from config.environment import local_secrets
 
 PRODUCTION = os.environ.get("ENV", "local") == "production"
@@ -23,6 +25,7 @@ Read = TypeVar("Read")
 _WORDS = {**dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True)}
 _WORDS |= dict.fromkeys(("0", "false", "f", "no", "n", "off"), False)
 _LONGEST_SECONDS = 24 * 60 * 60  # threads cannot wait for just any number
+_SECONDS = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
 _LARGEST = 10**15  # what every database and clock can count to
 
 
@@ -75,24 +78,31 @@ def listed(name: str) -> list[str]:
 
 def whole_number(name: str, default: int, *, least: int, most: int = _LARGEST) -> int:
     """Raises ImproperlyConfigured below `least` and above `most`."""
-    return int(_number(int, name, default, least, most, f"a whole number from {least} to {most}"))
+    shape = f"a whole number from {least} to {most}"
+    return int(_number(lambda text: read_whole(text, most), name, default, least, most, shape))
 
 
 def seconds(name: str, default: float) -> float:
     """Raises ImproperlyConfigured below 0 and above a day; in production also for 0, which switches off what waits."""
-    found = _number(float, name, default, 0, _LONGEST_SECONDS, f"a number of seconds from 0 to {_LONGEST_SECONDS}")
+    shape = f"a number of seconds from 0 to {_LONGEST_SECONDS}"
+    found = _number(_seconds, name, default, 0, _LONGEST_SECONDS, shape)
     if PRODUCTION and not found:
         raise refusal(name, "in production it must be more than 0 seconds.")
     return found
 
 
-def _number(read: Callable[[str], float], name: str, default: float, least: float, most: float, shape: str) -> float:
+def _seconds(text: str) -> float | None:
+    """float() alone also takes underscores, exponents and the digits of every script."""
+    return float(text) if _SECONDS.fullmatch(text) else None
+
+
+def _number(
+    read: Callable[[str], float | None], name: str, default: float, least: float, most: float, shape: str
+) -> float:
     """`shape` says what the variable may hold. What it holds is not repeated."""
-    try:
-        found = read(given(name) or str(default))
-    except ValueError:
-        raise refusal(name, f"it must be {shape}.") from None
-    if not least <= found <= most:
+    text = given(name)
+    found = read(text) if text else default
+    if found is None or not least <= found <= most:
         raise refusal(name, f"it must be {shape}.")
     return found
 

@@ -13,3 +13,11 @@ Object.assign(htmx.config, {
     {code: '[45]..', swap: false, error: true},
   ],
 })
+
+// A button with an empty hx-post sends to its formaction, so that a row of a list names the address once.
+document.addEventListener('htmx:configRequest', event => {
+  const button = event.target
+  if (button.getAttribute('hx-post') === '' && button.hasAttribute('formaction')) {
+    event.detail.path = button.getAttribute('formaction')
+  }
+})

@@ -19,6 +19,7 @@ from apikeys.secrets.rotation import (
     take_census,
 )
 from common.plurals import counted
+from common.whole_numbers import read_whole
 from projects.management.operator_command import Answer, OperatorCommand
 
 MOST_A_BATCH = 10_000
@@ -76,9 +77,9 @@ class Command(OperatorCommand):
 
 def _batch(given: str | int) -> int:
     text = str(given)
-    if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= MOST_A_BATCH):
-        raise CommandError(f"--batch must be a number from 1 to {MOST_A_BATCH}, not {text!r}.")
-    return int(text)
+    if number := read_whole(text, MOST_A_BATCH):
+        return number
+    raise CommandError(f"--batch must be a number from 1 to {MOST_A_BATCH}, not {text!r}.")
 
 
 def _refuse_configured(lost_peppers: list[str]) -> None:

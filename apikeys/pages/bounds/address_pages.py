@@ -10,10 +10,12 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.bounds import networks
 from apikeys.bounds.restrictions import Restrictions, Unreadable
 from apikeys.bounds.services import RestrictionsChanged, restrict_key
-from apikeys.dry_run.would_reject import lies_in, written
+from apikeys.dry_run.would_reject import Refused, refused_addresses, written
 from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, key_address, key_gone
+from apikeys.usage.caller_bounds import days_kept
+from apikeys.usage.callers import used_from
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from projects.access import get_project
@@ -49,15 +51,19 @@ def allow_address(request: PageRequest, project_id: str, key_id: str) -> HttpRes
 
 def _allow(request: PageRequest, key: ApiKey) -> str:
     """What to announce. Raises what restrict_key raises."""
-    bounds = key.bounds
-    if "seen" in request.POST and request.POST["seen"] != written(bounds.networks):
+    bounds, seen = key.bounds, request.POST.get("seen")
+    if seen is None:
+        raise ValidationError("This form was out of date. Press Allow again.", code="nothing_seen")
+    if seen != written(bounds.networks):
         raise RestrictionsChanged
-    new = _with_address(bounds, request.POST.get("address", ""))
+    refused = refused_addresses(key, used_from(key, days=days_kept()))
+    new = _with_address(bounds, request.POST.get("address", ""), refused)
     restrict_key(key=key, restrictions=new, by=request.user, address=client_address(request), seen=bounds)
     return f"{networks.in_words(new.networks[-1])} may use {key.name} now."
 
 
-def _with_address(bounds: Restrictions, address: str) -> Restrictions:
+def _with_address(bounds: Restrictions, address: str, refused: Refused) -> Restrictions:
+    """Only an address that the page shows as rejected. Edit takes any other."""
     if not bounds.networks:
         raise ValidationError("Any address may use this key.", code="any_address")
     try:
@@ -65,6 +71,11 @@ def _with_address(bounds: Restrictions, address: str) -> Restrictions:
     except (ValidationError, ValueError):
         # The form of a page has an address. What somebody else sends may be a secret, so it is not repeated.
         raise ValidationError("This is no address.", code="not_a_network") from None
-    if lies_in(added, bounds.networks):
-        raise ValidationError(f"{networks.in_words(added)} may use this key already.", code="allowed_already")
+    words = networks.in_words(added)
+    if networks.cover(bounds.networks, (added,)):
+        raise ValidationError(f"{words} may use this key already.", code="allowed_already")
+    if words not in refused.addresses:
+        raise ValidationError(
+            f"No request from {words} was rejected. To allow this address, add it on Edit.", code="not_rejected"
+        )
     return bounds._replace(networks=networks.read([*bounds.networks, added]))

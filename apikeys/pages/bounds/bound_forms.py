@@ -18,9 +18,7 @@ from apikeys.bounds.restrictions import (
     LimitKind,
     Limits,
     Restrictions,
-    Unreadable,
     Window,
-    read_text,
 )
 from common.names import refuse_secret
 from projects.forms import PageForm
@@ -45,7 +43,7 @@ class ScopesField(forms.MultipleChoiceField):
         pass
 
 
-def _amount_field(label: str, help_text: str) -> forms.CharField:
+def _amount_field(label: str, help_text: str = "") -> forms.CharField:
     attributes = {"inputmode": "numeric", "autocomplete": "off", "placeholder": "No limit"}
     widget = forms.TextInput(attrs=attributes)
     return forms.CharField(required=False, max_length=_DIGITS, label=label, help_text=help_text, widget=widget)
@@ -57,15 +55,13 @@ def _window_field(kind: LimitKind, label: str, initial: Window) -> forms.ChoiceF
         label=label,
         choices=[(window.value, f"requests {a_window(window)}") for window in WINDOWS_OF[kind]],
         initial=initial.value,
+        widget=forms.Select(attrs={"aria-label": label}),
         error_messages={"invalid_choice": "Choose one of these."},
     )
 
 
-class BoundsForm(PageForm):
-    """`restrictions` is what was chosen in a valid form, None if the form does not say it.
-
-    `had` is what the key has now; nothing for a new key.
-    """
+class AccessForm(forms.Form):
+    """Access and addresses, on the pages and in the admin. `had` is what the key has now; nothing for a new key."""
 
     had = UNRESTRICTED
 
@@ -86,17 +82,10 @@ class BoundsForm(PageForm):
             attrs={"rows": 2, "class": "code", "spellcheck": "false", "placeholder": "198.51.100.7\n203.0.113.0/24"}
         ),
     )
-    rate = _amount_field("Rate limit", "Empty: no rate limit.")
-    rate_window = _window_field(LimitKind.RATE, "Rate limit: time", Window.MINUTE)
-    quota = _amount_field("Quota", "Empty: no quota. It begins again each day or month.")
-    quota_window = _window_field(LimitKind.QUOTA, "Quota: time", Window.MONTH)
 
     def offer_scopes(self) -> None:
-        """Called by the constructor, once `had` is known."""
-        offered = offered_scopes()
-        gone = {scope: "no longer defined" for scope in self.had.scopes or () if scope not in scopes.vocabulary()}
-        kept = {scope: scopes.vocabulary().get(scope, "") for scope in self.had.scopes or ()}
-        found = {**kept, **offered, **gone}
+        """Called by the constructor, once `had` is known. A scope that the key has is offered in any case."""
+        found = {scope: scopes.described(scope) for scope in self.had.scopes or ()} | offered_scopes()
         access = [(FULL, "Full access"), (READ, "Read only: it can change nothing")]
         if found:
             access.append((CHOSEN, "Chosen scopes"))
@@ -112,27 +101,37 @@ class BoundsForm(PageForm):
         refuse_secret(" ".join(self.cleaned_data["scopes"]), "Choose from the list.")
         return list(self.cleaned_data["scopes"])
 
-    def clean(self) -> None:
-        super().clean()
-        self.restrictions: Restrictions | None = self._chosen_bounds()
-
-    def _chosen_bounds(self) -> Restrictions | None:
+    def chosen_with(self, limits: Limits) -> Restrictions:
+        """What was chosen, with these limits. An error is beside its field."""
         access = self.cleaned_data.get("access") or FULL
-        networks = self._judged(
+        networks = self.judged(
             "networks", lambda: of_networks.read(of_networks.lines_of(self.cleaned_data.get("networks", "")))
         )
-        rate, quota = (self._judged(kind.value, lambda kind=kind: self._limit(kind)) for kind in LimitKind)
         chosen = tuple(sorted(set(self.cleaned_data.get("scopes", ())))) if access == CHOSEN else None
-        found = Restrictions(access == READ, chosen, networks or (), Limits(rate, quota))
-        self._judged("access", lambda: rules.check_restrictions(found, had=self.had))
+        found = Restrictions(access == READ, chosen, networks or (), limits)
+        self.judged("access", lambda: rules.check_restrictions(found, had=self.had))
         return found
 
-    def _judged(self, field: str, judge: Any) -> Any:
+    def judged(self, field: str, judge: Any) -> Any:
         """What `judge` returns; None if it raises, and then the error is beside the field."""
         try:
             return None if self.has_error(field) else judge()
         except ValidationError as error:
             self.add_error(field, error)
+
+
+class BoundsForm(AccessForm, PageForm):
+    """`restrictions` is what was chosen in a valid form."""
+
+    rate = _amount_field("Rate limit")
+    rate_window = _window_field(LimitKind.RATE, "Rate limit: time", Window.MINUTE)
+    quota = _amount_field("Quota", "It counts from when you set it, and begins again each day or month.")
+    quota_window = _window_field(LimitKind.QUOTA, "Quota: time", Window.MONTH)
+
+    def clean(self) -> None:
+        super().clean()
+        rate, quota = (self.judged(kind.value, lambda kind=kind: self._limit(kind)) for kind in LimitKind)
+        self.restrictions = self.chosen_with(Limits(rate, quota))
 
     def _limit(self, kind: LimitKind) -> Limit | None:
         number, window = self.cleaned_data.get(kind, ""), self.cleaned_data.get(f"{kind}_window")
@@ -167,14 +166,6 @@ def initial_of(restrictions: Restrictions) -> dict[str, Any]:
     for kind, limit in restrictions.limits._asdict().items():
         values |= {kind: f"{limit.amount:,}", f"{kind}_window": limit.window.value} if limit else {kind: ""}
     return values
-
-
-def read_written(text: str) -> Restrictions:
-    """What `written` wrote. Raises ValidationError for another text."""
-    try:
-        return read_text(text)
-    except Unreadable as error:
-        raise ValidationError("This form is out of date. Reload the page and try again.") from error
 
 
 def typed_values(given: MultiValueDict[str, str]) -> list[tuple[str, str]]:

@@ -6,10 +6,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from apikeys.bounds.restrictions import Restrictions, Unreadable, gives_more, written
+from apikeys.bounds.restrictions import NO_LIMITS, Limits, Restrictions, Unreadable, gives_more, written
+from apikeys.bounds.rules import read_written
 from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
-from apikeys.pages.bounds.bound_forms import OF_BOUNDS, BoundsForm, initial_of, read_written
+from apikeys.pages.bounds.bound_forms import OF_BOUNDS, BoundsForm, initial_of
 from apikeys.pages.lifetimes import seen
 from apikeys.pages.lifetimes.end_forms import KEEP, OF_AN_END, EndForm
 from common.names import NameField
@@ -53,7 +54,7 @@ class CreateKeyForm(KeyForm):
 class EditKeyForm(KeyForm):
     """The focus is on the end if an end is given, because Change expiry… chooses one, and on `focus` if it is a field.
 
-    A form of an older page says nothing of restrictions. Then the key keeps what it has.
+    A form without restrictions leaves those that the key has.
     """
 
     id_prefix = "edit-key"
@@ -100,6 +101,25 @@ class EditKeyForm(KeyForm):
         """The restrictions of a valid form; None if the person left those that they saw."""
         saw: Restrictions | None = self.cleaned_data["seen_bounds"]
         return None if saw is None or saw == self.restrictions else self.restrictions
+
+    @property
+    def chose_unseen_bounds(self) -> bool:
+        """Whether restrictions were chosen in a form that does not say which ones its page showed.
+
+        They are not saved, because nobody can tell what was changed.
+        """
+        if not (self.is_bound and any(name in self.data for name in OF_BOUNDS)):
+            return False
+        self.full_clean()
+        # A page that shows restrictions which a newer release has written has no fields for them.
+        is_unseen = self.is_unreadable or not self.data.get("seen_bounds")
+        return is_unseen and (self.is_unreadable or self.restrictions != self.had)
+
+    @property
+    def saw_limits(self) -> Limits:
+        """The limits that the page of a valid form showed."""
+        saw: Restrictions | None = self.cleaned_data["seen_bounds"]
+        return saw.limits if saw else NO_LIMITS
 
     @property
     def gives_more(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from apikeys.bounds.restrictions import Limits
 from apikeys.limits.resting import budgets_of
 from apikeys.models import ApiKey
 
@@ -15,7 +16,12 @@ def with_budgets(keys: Iterable[ApiKey]) -> list[ApiKey]:
     return keys
 
 
-def rests_now(key: ApiKey) -> str:
-    """A sentence if the key's quota is used up already, for the announcement of a new quota; else nothing."""
-    quota = with_budgets([key])[0].resting_quota
-    return f" {quota.resting_in_words}." if quota else ""
+def quota_now(key: ApiKey, had: Limits) -> str:
+    """A sentence for the announcement of new restrictions: what a new quota counts so far, or that it is used up."""
+    with_budgets([key])
+    if rests := key.resting_quota:
+        return f" {rests.resting_in_words}."
+    quota = key.budgets and key.budgets.quota
+    if not quota or (had.quota and had.quota.window == quota.limit.window):
+        return ""
+    return f" So far, the new quota counts {quota.in_words}."

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.bounds.in_words import short
-from apikeys.bounds.restrictions import written
+from apikeys.bounds.restrictions import Limits, Unreadable, written
 from apikeys.bounds.services import RestrictionsChanged
 from apikeys.keys.key_errors import KeyGone, NameChanged
 from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
@@ -24,7 +24,7 @@ from apikeys.pages.bounds import use_compared
 from apikeys.pages.bounds.bound_forms import OF_BOUNDS
 from apikeys.pages.bounds.kept_options import KEPT, keep, kept
 from apikeys.pages.bounds.key_forms import EditKeyForm
-from apikeys.pages.bounds.resting_keys import rests_now
+from apikeys.pages.bounds.resting_keys import quota_now
 from apikeys.pages.lifetimes import seen
 from apikeys.pages.lifetimes.end_forms import OF_AN_END, words_of_end
 from apikeys.usage.figures import with_figures
@@ -42,12 +42,8 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
     key = find_key(project, key_id)
     if key.is_deleted:
         return key_gone(request, project, key)
-    old = key.name
-    is_back = "again" in request.POST
-    form = _form_again(request, key) if is_back else _form(request, key)
-    if form.chose_from_another_end:
-        form = _with_the_new_end(request, key)
-    elif form.is_valid() and not use_compared.is_asked(request):
+    old, form = key.name, _form(request, key)
+    if form.is_valid() and not use_compared.is_asked(request):
         revives = form.new_end is not None and key.is_expired
         if (revives or form.gives_more) and (question := _ask_who_it_is(request, form)):
             return question
@@ -59,16 +55,32 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
             return key_gone(request, project, key)
         else:
             if edited:
-                announce(request, _done(key, old, edited))
+                announce(request, _done(key, old, edited, form.saw_limits))
                 return _answer(request, project, key)
-    context = rights(project) | {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request)}
-    context |= {"is_back": is_back} | use_compared.context(request, key, form)
+    context = {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request), "is_back": _is_back(request)}
+    context |= rights(project) | use_compared.context(request, key, form)
     template = "apikeys/edit_form.html" if request.htmx else "apikeys/edit.html"
     is_wrong = form.is_bound and not (use_compared.is_asked(request) and form.is_valid())
     return render(request, template, context, status=422 if is_wrong else 200)
 
 
+def _is_back(request: PageRequest) -> bool:
+    """Whether Cancel of Expire now leads back to the form."""
+    return "again" in request.POST
+
+
 def _form(request: PageRequest, key: ApiKey) -> EditKeyForm:
+    if _is_back(request):
+        return _form_again(request, key)
+    form = _form_given(request, key)
+    if form.chose_from_another_end:
+        return _with_the_new_end(request, key)
+    if form.chose_unseen_bounds and not use_compared.is_asked(request):
+        return _with_the_new_restrictions(request, key, "This form was out of date.")
+    return form
+
+
+def _form_given(request: PageRequest, key: ApiKey) -> EditKeyForm:
     typed = {name: request.GET[name] for name in ("name", *OF_AN_END) if name in request.GET}
     posted = use_compared.posted(request, key) if request.method == "POST" else None
     initial = {"name": key.name} | typed | kept(request)
@@ -125,7 +137,7 @@ def _with_what_is_new(request: PageRequest, key: ApiKey, error: Exception) -> Ed
         return _with_the_new_end(request, key)
     if isinstance(error, NameChanged):
         return _with_the_new_name(request, key)
-    return _with_the_new_restrictions(request, key)
+    return _with_the_new_restrictions(request, key, "Somebody changed what the key may do in the meantime.")
 
 
 def _with_the_new_end(request: PageRequest, key: ApiKey) -> EditKeyForm:
@@ -158,17 +170,17 @@ def _with_the_new_name(request: PageRequest, key: ApiKey) -> EditKeyForm:
     return form
 
 
-def _with_the_new_restrictions(request: PageRequest, key: ApiKey) -> EditKeyForm:
+def _with_the_new_restrictions(request: PageRequest, key: ApiKey, why: str) -> EditKeyForm:
     """The form that was sent. It has seen what the key may do by now."""
     key.refresh_from_db()
     given = request.POST.copy()
-    given["seen_bounds"] = written(key.bounds)
+    try:
+        given["seen_bounds"] = written(key.bounds)
+        now = f"It is now: {_restricted(key)}. Check it, then press Save again."
+    except Unreadable:
+        now = "A newer release restricted what the key may do. Save changes only what you see here."
     form = EditKeyForm(given, initial={"name": key.name}, key=key)
-    form.add_error(
-        "access",
-        "Somebody changed what the key may do in the meantime. Nothing was changed. "
-        f"It is now: {_restricted(key)}. Check it, then press Save again.",
-    )
+    form.add_error("seen_bounds" if form.is_unreadable else "access", f"{why} Nothing was changed. {now}")
     return form
 
 
@@ -194,13 +206,13 @@ def _ask_who_it_is(request: PageRequest, form: EditKeyForm) -> HttpResponse | No
     return question
 
 
-def _done(key: ApiKey, old: str, edited: Edited) -> str:
+def _done(key: ApiKey, old: str, edited: Edited, had: Limits) -> str:
     said = [f"Renamed {old} to {key.name}." if edited.name else "Saved."]
     if edited.end:
         words = words_of_end(key.expires_at)
         said.append(f"{key.name} {words[0].lower()}{words[1:]}.")
     if edited.restrictions:
-        said.append(f"{key.name}: {_restricted(key)}.{rests_now(key)}")
+        said.append(f"{key.name}: {_restricted(key)}.{quota_now(key, had)}")
     return " ".join(said) if any(edited) else f"{key.name} stays as it was."
 
 

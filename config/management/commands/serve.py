@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts.sign_up import sign_up_policy
 from accounts.ways import has_passwords
 from apikeys.verify import gateway
+from common.whole_numbers import read_whole
 from config.serving import readiness
 from config.serving.supervisor import Group, run
 
@@ -117,9 +118,9 @@ def _manage(command: str) -> str:
 
 def _number(name: str, value: str | int, most: int) -> int:
     text = str(value).strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= most):
-        raise CommandError(f"{name} must be a number from 1 to {most}, not {text!r}.")
-    return int(text)
+    if number := read_whole(text, most):
+        return number
+    raise CommandError(f"{name} must be a number from 1 to {most}, not {text!r}.")
 
 
 def _free_address(name: str, host: str, port: int) -> Address:

@@ -73,11 +73,20 @@ def test_the_form_shows_what_the_key_has_and_sends_the_same_again(site, api_key)
     assert (api_key.bounds, api_key.events.count()) == (RESTRICTED, events)
 
 
+@pytest.mark.parametrize("field", ["networks", "scopes"])
+def test_a_pasted_secret_is_not_repeated(site, api_key, field):
+    answer = site.post(of_key(api_key), FREE | {"access": "scopes", field: api_key.secret})
+    assert "This looks like an API key." in text(answer)
+    assert api_key.secret[3:33] not in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
         ({"access": "scopes"}, "Choose at least one scope."),
-        ({"access": "scopes", "scopes": ["nothing"]}, "Choose one of these."),
+        ({"access": "scopes", "scopes": ["nothing"]}, "There is no scope 'nothing'."),
+        ({"rate": "1_000/minute"}, "A limit is a whole number"),
+        ({"quota": "1٠/day"}, "A limit is a whole number"),
         ({"access": "all"}, "Choose one of these."),
         ({"access": ""}, "This field is required."),
         ({"networks": "10.0.0.1/24"}, "Write 10.0.0.0/24, or the address alone."),

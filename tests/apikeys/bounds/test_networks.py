@@ -62,6 +62,21 @@ def test_what_is_no_network_is_refused_with_what_to_write(written, said):
     assert len(message) < 250
 
 
+@pytest.mark.parametrize(
+    ("written", "version"),
+    [
+        (["0.0.0.0/1", "128.0.0.0/1"], 4),
+        (["128.0.0.0/2", "192.0.2.7", "0.0.0.0/1", "192.0.0.0/2"], 4),
+        (["::ffff:0.0.0.0/97", "::ffff:128.0.0.0/97"], 4),
+        (["2001:db8::/32", "192.0.2.7", "::/1", "8000::/1"], 6),
+    ],
+)
+def test_networks_that_are_every_address_together_are_refused(written, version):
+    with pytest.raises(ValidationError, match=f"Together, these networks are every IPv{version} address"):
+        read(written)
+    assert len(read(written[:-1])) == len(written) - 1
+
+
 def test_empty_lines_are_no_networks_and_a_key_has_at_most_fifty():
     assert read(["", "  ", "192.0.2.1", "192.0.2.1"]) == ("192.0.2.1/32",)
     numbers = [f"192.0.2.{number}" for number in range(MOST + 1)]

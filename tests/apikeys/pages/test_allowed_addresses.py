@@ -89,6 +89,21 @@ def post(client, key, **fields):
     return text(answer)
 
 
+def test_a_form_that_does_not_say_what_its_page_showed_allows_nothing(client, bound):
+    said = post(client, bound, address="198.51.100.7")
+    assert "This form was out of date. Press Allow again. Nothing was changed." in said
+    assert networks_of(bound) == (HOME,)
+
+
+@pytest.mark.parametrize("address", ["198.51.100.8", "198.51.100.0/24", "2001:db8::17", "2001:db8::/32", "128.0.0.0/1"])
+def test_only_an_address_that_was_rejected_is_allowed(client, bound, address):
+    """The page shows callers of IPv6 as /64 networks."""
+    said = post(client, bound, seen=HOME, address=address)
+    words = f"No request from {address} was rejected. To allow this address, add it on Edit. Nothing was changed."
+    assert words in said
+    assert networks_of(bound) == (HOME,)
+
+
 def test_a_list_that_changed_in_the_meantime_is_left_alone(client, bound):
     restrict_key(key=bound, restrictions=Restrictions(networks=("203.0.113.0/24",)), by=None)
     said = post(client, bound, seen=HOME, address="198.51.100.7")
@@ -107,19 +122,21 @@ def test_a_list_that_changed_in_the_meantime_is_left_alone(client, bound):
     ],
 )
 def test_what_is_no_address_to_allow_is_answered_in_words(client, bound, address, words):
-    assert words in post(client, bound, address=address)
+    assert words in post(client, bound, seen=HOME, address=address)
     assert networks_of(bound) == (HOME,)
 
 
 def test_a_key_for_any_address_stays_so(client, api_key):
-    assert "Any address may use this key. Nothing was changed." in post(client, api_key, address="198.51.100.7")
+    said = post(client, api_key, seen="", address="198.51.100.7")
+    assert "Any address may use this key. Nothing was changed." in said
     assert networks_of(api_key) == ()
 
 
 def test_at_most_fifty_networks(client, bound):
     networks = tuple(f"203.0.113.{number}/32" for number in range(50))
     restrict_key(key=bound, restrictions=Restrictions(networks=networks), by=None)
-    assert "Give at most 50 networks. These are 51." in post(client, bound, address="198.51.100.7")
+    said = post(client, bound, seen=" ".join(networks), address="198.51.100.7")
+    assert "Give at most 50 networks. These are 51." in said
 
 
 def test_a_key_that_a_newer_release_restricted_is_shown_and_left_alone(client, bound):

@@ -65,6 +65,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a rate of 10^18": ({"rate": str(10**18)}, NUMBER),
     "a rate of words": ({"rate": "plenty"}, NUMBER),
     "half a request": ({"quota": "1.5"}, NUMBER),
+    "a comma that is no thousand": ({"quota": "1,5"}, NUMBER),
+    "an underscore": ({"rate": "1_000"}, NUMBER),
+    "digits of another script": ({"rate": "١٠٠"}, NUMBER),
+    "two halves of every address": ({"networks": "0.0.0.0/1\n128.0.0.0/1"}, "these networks are every IPv4 address"),
     "a rate a month": ({"rate": "5", "rate_window": "month"}, "Choose one of these."),
     "no scope": ({"access": "scopes"}, "Choose at least one scope."),
     "scopes with spaces": ({"access": "scopes", "scopes": ["files:read files:write"]}, "There is no scope"),
@@ -170,6 +174,27 @@ def test_a_form_of_an_older_page_leaves_the_restrictions(client, api_key):
     restrict(api_key, RESTRICTED)
     client.post(action("edit", api_key), {"name": "Renamed"})
     assert (bounds_of(api_key), ApiKey.objects.get(pk=api_key.pk).name) == (RESTRICTED, "Renamed")
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("seen", [{}, {"seen_bounds": ""}], ids=["no field", "empty"])
+def test_what_was_typed_into_a_form_that_does_not_say_what_it_showed_is_not_lost(headers, seen, client, api_key):
+    restrict(api_key, Restrictions(networks=("192.0.2.0/24",)))
+    typed = {"name": "Renamed", **seen, "access": "full", "networks": "192.0.2.0/24", "rate": "5"}
+    answer = client.post(action("edit", api_key), typed, headers=headers)
+    assert answer.status_code == 422
+    said = "This form was out of date. Nothing was changed. It is now: 1 network. Check it, then press Save again."
+    assert said in text(answer)
+    form = answer.context["edit_form"]
+    assert (form["name"].value(), form["rate"].value()) == ("Renamed", "5")
+    assert ApiKey.objects.get(pk=api_key.pk).name == "Production server"
+    again = typed | {"seen_bounds": form["seen_bounds"].value()}
+    client.post(action("edit", api_key), again, headers=headers)
+    assert bounds_of(api_key).limits == Limits(rate=Limit(5, Window.MINUTE))
+
+
+def test_a_form_that_chooses_what_the_key_has_is_saved_without_saying_what_it_showed(client, api_key):
+    assert client.post(action("edit", api_key), {"name": "Renamed", "access": "full"}).status_code == 302
 
 
 @pytest.mark.parametrize("field", ["networks", "scopes", "rate", "quota_window", "access", "seen_bounds"])
@@ -316,6 +341,22 @@ def test_the_keys_page_says_what_it_may_do_and_what_is_used(client, project, api
     assert "Quota 1 of 10,000 requests this month Quota of the project 0 of 500 requests today" in said
 
 
+@EITHER_WAY
+def test_pages_say_what_anyone_with_the_key_can_do(headers, client, project, api_key):
+    full, less = (
+        "Anyone with this key has full access to the project.",
+        "Anyone with this key can do what this key may do.",
+    )
+    dashboard = page("apikeys:dashboard", project)
+    assert full in text(client.get(dashboard))
+    restrict(api_key, Restrictions(read_only=True))
+    assert less in text(client.get(dashboard))
+    for access, words in (("full", full), ("read", less)):
+        given = {"name": f"New {access}", "access": access}
+        answer = client.post(page("apikeys:create", project), given, headers=headers, follow=True)
+        assert words in text(answer)
+
+
 @pytest.mark.parametrize(
     ("restrictions", "words"),
     [
@@ -357,6 +398,16 @@ def test_a_quota_below_what_was_used_is_allowed_and_the_answer_says_that_the_key
     assert verify(f"Bearer {api_key.secret}").code == "quota_reached"
 
 
+def test_the_answer_says_what_a_quota_with_another_window_counts(client, api_key, spent):
+    spent(3)
+    restrict(api_key, Restrictions(limits=Limits(quota=Limit(10, Window.MONTH))))
+    answer = edit(client, api_key, bounds_of(api_key), quota="5", quota_window="day")
+    assert "5/day. So far, the new quota counts 0 of 5 requests today." in text(client.get(answer.headers["Location"]))
+    answer = edit(client, api_key, bounds_of(api_key), quota="6")
+    assert "So far" not in text(client.get(answer.headers["Location"])), "it has counted since before"
+    assert "It counts from when you set it" in text(client.get(action("edit", api_key)))
+
+
 def test_a_viewer_reads_that_a_key_rests_without_a_button(viewer, signed_in, project, api_key, spent):
     spent(1)
     said = text(signed_in(viewer).get(page("apikeys:settings", project)))
@@ -370,7 +421,11 @@ def test_a_column_of_a_newer_release_breaks_no_page(client, project, api_key):
         assert "Restricted by a newer release: requests are rejected" in text(client.get(where))
     assert "this release cannot read it" in text(client.get(action("edit", api_key)))
     assert client.get(action("roll", api_key)).status_code == 200
-    client.post(action("edit", api_key), {"name": "Renamed", "seen_bounds": "{}", "access": "read"})
+    answer = client.post(action("edit", api_key), {"name": "Renamed", "seen_bounds": "{}", "access": "read"})
+    assert "This form was out of date. Nothing was changed. A newer release restricted what the key may do." in text(
+        answer
+    )
+    client.post(action("edit", api_key), {"name": "Renamed", "seen_bounds": "{}"})
     api_key.refresh_from_db()
     assert (api_key.name, api_key.restrictions) == ("Renamed", {"weekdays": [1]})
 

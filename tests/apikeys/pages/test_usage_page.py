@@ -192,6 +192,26 @@ def test_a_chart_has_no_script_and_no_style_of_its_own(client, project, api_key)
     assert content.count("<title>") == 25
 
 
+def test_the_numbers_say_why_requests_with_a_restricted_key_were_rejected(client, project, api_key):
+    calls(api_key, 3)
+    calls(api_key, 2, "rate")
+    calls(api_key, 4, "address")
+    calls(api_key, 1, "paused", timedelta(hours=2))
+    seen = text(client.get(address(project)))
+    numbers = (
+        "10 Mar, 15:00 3 6 address not allowed: 4, rate limit: 2 10 Mar, 13:00 0 1 paused: 1 Hours without requests"
+    )
+    assert numbers in seen
+
+
+def test_the_numbers_of_a_key_without_restrictions_stay_light(client, project, api_key):
+    """V18: a paused key is rejected for one reason, which its page says once."""
+    calls(api_key, 1, "paused")
+    calls(api_key, 1, "expired", timedelta(hours=2))
+    page = client.get(address(project)).content.decode()
+    assert "<small>" not in page[page.index('<details class="numbers">') : page.index("without requests")]
+
+
 def test_a_year_has_no_element_for_each_bar(client, project, api_key):
     for days in range(365):
         calls(api_key, 1, ago=timedelta(days=days))

@@ -43,11 +43,14 @@ def test_scopes_stand_in_one_parameter(scope, names):
 @pytest.mark.nodb
 @pytest.mark.parametrize(
     "scope",
-    ["", " ", "files:read ", " files:read", "a  b", "A", "é", "a,b", "a\tb", "a\0", "x" * 65, "x" * 10_000, "*"],
+    ["", " ", "files:read ", " files:read", "a  b", "A", "é", "a;b", "a\tb", "a\0", "x" * 65, "x" * 10_000, "*"],
 )
 def test_what_is_no_scope_is_refused(scope):
-    for ask in (lambda: asked_at(f"scope={quote(scope)}"), lambda: asked_below(scope)):
-        with pytest.raises(AskedMalformed, match=r"^scope must be names of scopes, separated by single spaces"):
+    for name, ask in {
+        "scope": lambda: asked_at(f"scope={quote(scope)}"),
+        "X-Latchkey-Require-Scope": lambda: asked_below(scope),
+    }.items():
+        with pytest.raises(AskedMalformed, match=f"^{name} must be names of scopes, separated by single spaces"):
             ask()
 
 
@@ -62,8 +65,11 @@ def test_a_cost_is_a_whole_number_up_to_a_thousand(cost, number):
     "cost", ["", "-1", "1.5", "1001", "1000000000", "+5", " 5", "5 ", "٥", "1e2", "0x5", "1_0", "five", "9" * 10_000]
 )
 def test_what_is_no_cost_is_refused(cost):
-    for ask in (lambda: asked_at(f"cost={quote(cost)}"), lambda: asked_below(cost=cost)):
-        with pytest.raises(AskedMalformed, match=r"^cost must be a whole number from 0 to 1,000\.$"):
+    for name, ask in {
+        "cost": lambda: asked_at(f"cost={quote(cost)}"),
+        "X-Latchkey-Cost": lambda: asked_below(cost=cost),
+    }.items():
+        with pytest.raises(AskedMalformed, match=rf"^{name} must be a whole number from 0 to 1,000\.$"):
             ask()
 
 
@@ -75,6 +81,22 @@ def test_what_is_given_twice_is_refused(query):
     """Otherwise the client could add to the gateway's query."""
     with pytest.raises(AskedMalformed, match="is given more than once"):
         asked_at(query)
+
+
+@pytest.mark.nodb
+@pytest.mark.parametrize(
+    ("scope", "cost", "name"),
+    [
+        ("a,a", None, "X-Latchkey-Require-Scope"),
+        ("a, b", "1", "X-Latchkey-Require-Scope"),
+        (None, "1,1", "X-Latchkey-Cost"),
+        ("a", "0, 1", "X-Latchkey-Cost"),
+    ],
+)
+def test_a_header_that_is_sent_twice_is_refused(scope, cost, name):
+    """Servers join its values by commas."""
+    with pytest.raises(AskedMalformed, match=f"^{name} is given more than once"):
+        asked_below(scope, cost)
 
 
 @pytest.mark.nodb

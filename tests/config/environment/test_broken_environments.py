@@ -208,6 +208,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a log level that is none": ({"LOG_LEVEL": "chatty"}, "LOG_LEVEL"),
     "a log that is neither JSON nor not": ({"LOG_JSON": "maybe"}, "LOG_JSON"),
     "a cache with a number that is none": ({"CACHE_URL": "redis://127.0.0.1/first"}, "CACHE_URL"),
+    "a cache with digits of another script": ({"CACHE_URL": "redis://127.0.0.1/٥"}, "CACHE_URL"),
     "a secret file that is missing": (
         {"KEY_RING": "", "KEY_RING_FILE": "/nowhere/ring"},
         "KEY_RING_FILE: cannot read /nowhere/ring",

@@ -37,7 +37,10 @@ def word(name: str) -> str:
         (number, "", 8),
         (number, " 512 ", 512),
         (seconds, "", 1.5),
+        (number, "007", 7),
         (seconds, "0.05", 0.05),
+        (seconds, ".5", 0.5),
+        (seconds, "86400", 86_400),
         (flag, "", True),
         (flag, "False", False),
         (flag, "on", True),
@@ -101,8 +104,8 @@ def test_a_file_that_cannot_be_used_is_refused_by_its_name(make, tmp_path, monke
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        *((number, text) for text in ("0", "513", "hunter2", "1.5", "9" * 5_000)),
-        *((seconds, text) for text in ("-1", "nan", "inf", "86401", "hunter2")),
+        *((number, text) for text in ("0", "513", "hunter2", "1.5", "1_0", "+5", "٥", "9" * 5_000)),
+        *((seconds, text) for text in ("-1", "nan", "inf", "86401", "1_0", "1e3", "+5", "٥", "hunter2")),
         *((flag, text) for text in ("hunter2", "2")),
         (level, "hunter2"),
         (variables.umask, "022"),
