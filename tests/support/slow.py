@@ -14,7 +14,8 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 # Tests of every page and every parameter, and tests that need a browser or many seconds.
-FOLDERS = [TESTS / name for name in ("apikeys/verify/gateways", "browser", "faults", "fuzz", "product", "scripts")]
+PLACES = ("apikeys/verify/apis", "apikeys/verify/gateways", "browser", "faults", "fuzz", "product", "scripts")
+FOLDERS = [TESTS / name for name in PLACES]
 # Names in the modules that start programs which tests can use without starting one.
 HARMLESS = {
     "free_port",

@@ -188,12 +188,14 @@ class Gateway:
     def arguments(self) -> list[str]:
         raise NotImplementedError
 
+    def environment(self) -> dict[str, str]:
+        """What is added to the environment. Caddy would write files to the home folder."""
+        return dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(self.folder))
+
     def start(self) -> None:
         command = [str(find(self.program)), *self.arguments()]
-        # Caddy would write these files to the home folder.
-        homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(self.folder))
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(command, env={**os.environ, **homes}, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, env=os.environ | self.environment(), stdout=log, stderr=log)
         deadline = time.monotonic() + SECONDS_TO_START
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:

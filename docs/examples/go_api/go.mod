@@ -1,0 +1,3 @@
+module example.com/latchkey-go-api
+
+go 1.19
