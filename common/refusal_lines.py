@@ -44,12 +44,15 @@ def give(wake: Callable[[], object]) -> None:
     _wake = wake
 
 
-def record_refusal(event: Event, *, address: str | None, code: str, key: str | None = None, **facts: Any) -> bool:
+def record_refusal(
+    event: Event, *, address: str | None, code: str, status: int, key: str | None = None, **facts: Any
+) -> bool:
     """Writes the line, or counts it. Returns whether it was written."""
     if time.monotonic() >= _next_end:
         write_summaries()
     with _lock:
-        minute = _minute_of(event, network_of(address))
+        # A fault of ours meets everybody at once: all addresses then share the lines of one.
+        minute = _minute_of(event, None if status >= 500 else network_of(address))
         minute.lines += 1
         is_written = minute.lines <= LINES_A_MINUTE
         if not is_written:
@@ -57,7 +60,7 @@ def record_refusal(event: Event, *, address: str | None, code: str, key: str | N
             if key and len(minute.keys) < MOST_KEYS:
                 minute.keys[key] = None
     if is_written:
-        record(event, address=address, code=code, key=key, **facts)
+        record(event, address=address, code=code, status=status, key=key, **facts)
     else:
         _wake()
     return is_written
@@ -67,7 +70,7 @@ def _minute_of(event: Event, network: str | None) -> _Minute:
     """The caller holds the lock."""
     global _next_end
     found = _minutes.get((event, network))
-    if found is None and len(_minutes) >= MOST_ADDRESSES:
+    if found is None and network is not None and len(_minutes) >= MOST_ADDRESSES:
         network = None
         found = _minutes.get((event, network))
     if found is None:

@@ -10,7 +10,7 @@ from apikeys.usage.callers import forget_old_callers
 from apikeys.usage.folding import fold_in_steps
 from apikeys.usage.new_addresses import tell_of_new_addresses
 from common.housekeeping.housekeeper import Task
-from common.outbox.waiting_emails import tell_waiting_emails
+from common.metrics.waiting_emails import tell_waiting_emails
 from projects.invitations.ended_invitations import delete_old_invitations
 
 TASKS = (

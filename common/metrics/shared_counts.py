@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -82,14 +83,9 @@ def make_file(folder: Path, processes: int) -> Path:
 
 
 def _remove_if_unused(path: Path) -> None:
-    file = os.open(path, os.O_RDWR)
-    try:
+    with suppress(OSError), path.open("r+b") as file:  # its server lives, or is another user's
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
-    except OSError:
-        pass  # its server lives
-    finally:
-        os.close(file)
 
 
 def begin(group: str) -> None:

@@ -96,6 +96,14 @@ def test_more_addresses_than_are_remembered_share_the_lines_of_one(written):
     assert (line["number"], "address" in line) == (100 - LINES_A_MINUTE, False)
 
 
+def test_during_an_outage_all_addresses_share_the_lines_of_one(written):
+    for number in range(200):
+        facts = {"address": f"10.1.0.{number}", "code": "unavailable", "status": 503}
+        record_refusal(Event.VERIFY_REFUSED, **facts, error="The database is away.")
+    assert len(written.of("verify_refused")) == LINES_A_MINUTE
+    assert {line["error"] for line in written} == {"The database is away."}
+
+
 def test_the_end_of_a_process_writes_what_is_left(written):
     refuse(LINES_A_MINUTE + 3)
     assert refusal_lines.write_all in writer_thread._at_the_end

@@ -110,7 +110,7 @@ def test_a_rejected_call_of_the_api_names_its_key(client, api_key, lines):
     api_key.__class__.objects.filter(pk=api_key.pk).update(state="paused", paused_at=api_key.created_at)
     assert client.get("/api/v1/me", headers=bearer(secret)).status_code == 401
     [line] = [line for line in lines.getvalue().splitlines() if "api_call_refused" in line]
-    assert f"code='key_paused' key='{api_key.public_id}' status=401" in line
+    assert f"code='key_paused' status=401 key='{api_key.public_id}'" in line
 
 
 # 503
