@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from apikeys.leases import clocks, kept_rows
 from common.metrics import counts, shared_counts
 from common.metrics.counts import Total
 
@@ -123,6 +124,17 @@ def test_a_text_that_is_being_written_is_not_read(folder):
     other = Worker("check")
     assert allowed(other.count(2)) == 2
     other.kill()
+
+
+def test_rows_whose_lease_is_over_do_not_count(monkeypatch):
+    """They stay in memory while the database is away, and while nothing is checked."""
+    read, at = counts._gauges["rows_leased"], clocks.now()
+    kept_rows.forget_all()
+    kept_rows.keep(b"digest", object(), at)
+    assert read() == 1
+    monkeypatch.setattr(kept_rows, "now", lambda: at + 2 * clocks.LEASE_SECONDS)
+    assert (read(), kept_rows.number()) == (0, 1)
+    kept_rows.forget_all()
 
 
 def test_without_a_file_a_process_has_its_own_counts_and_no_thread(folder):
