@@ -132,7 +132,7 @@ def test_rows_whose_lease_is_over_do_not_count(monkeypatch):
     kept_rows.forget_all()
     kept_rows.keep(b"digest", object(), at)
     assert read() == 1
-    monkeypatch.setattr(kept_rows, "now", lambda: at + 2 * clocks.LEASE_SECONDS)
+    monkeypatch.setattr(kept_rows, "now", lambda: at + 3 * clocks.LEASE_SECONDS)
     assert (read(), kept_rows.number()) == (0, 1)
     kept_rows.forget_all()
 
