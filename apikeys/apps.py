@@ -4,15 +4,22 @@ from apikeys import writer_thread
 
 
 def _give_work_to_the_writer() -> None:
-    from apikeys.leases import registration
+    from apikeys.leases import kept_rows, registration
     from apikeys.limits import blocks
     from apikeys.usage import counting
     from apikeys.verify import failed_keys
+    from common import refusal_lines
+    from common.metrics import counts
 
+    each_turn = (registration.renew, counting.flush, failed_keys.share, blocks.give_back_quiet)
     writer_thread.give(
-        each_turn=(registration.renew, counting.flush, failed_keys.share, blocks.give_back_quiet),
-        at_the_end=(counting.flush, blocks.give_back_all),
+        each_turn=(*each_turn, refusal_lines.write_summaries),
+        at_the_end=(counting.flush, blocks.give_back_all, refusal_lines.write_all),
     )
+    refusal_lines.give(writer_thread.wake)
+    counts.give("usage_waiting", counting.waiting)
+    counts.give("rows_leased", kept_rows.number_in_force)
+    counts.give("budget_blocks", blocks.number)
 
 
 class ApikeysConfig(AppConfig):

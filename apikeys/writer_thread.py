@@ -29,7 +29,8 @@ logger = structlog.get_logger(__name__)
 # How long the end of a process waits for a turn that makes no progress.
 SECONDS_TO_WAIT = 5
 
-Job = Callable[[], None]
+# A job of a turn may return True: then it has more to do in the next turn, which comes also in a quiet time.
+Job = Callable[[], object]
 
 _each_turn: tuple[Job, ...] = ()
 _at_the_end: tuple[Job, ...] = ()
@@ -83,7 +84,8 @@ def _run() -> None:
 
 def _safely(job: Job) -> None:
     try:
-        job()
+        if job() is True:
+            _awake.set()
     except Exception:
         logger.exception("usage_writer_failed", job=job.__name__)
 

@@ -100,6 +100,8 @@ class Event(StrEnum):
     PERMISSION_REFUSED = "permission_refused"
     API_CALL_REFUSED = "api_call_refused"
     VERIFY_REFUSED = "verify_refused"
+    METRICS_REFUSED = "metrics_refused"
+    MORE_REFUSED = "more_refused"
 
 
 _FAILED = {

@@ -1,4 +1,4 @@
-"""The WSGI application of the check's own processes: `/api/v1/verify` and the health addresses, nothing else.
+"""The WSGI application of the check's own processes: `/api/v1/verify`, the health addresses and `/metrics`.
 
 These processes share only the database with the pages, so that no load on pages or API slows the check. They load no
 page, no form and no template (config/check_settings.py).
@@ -14,14 +14,19 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.check_settings")
 django.setup(set_prefix=False)
 
+from django.conf import settings  # noqa: E402
 from django.db import close_old_connections  # noqa: E402  Django has to be set up before
 
 from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
+from common.metrics import shared_counts  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
-from config.serving import health, readiness  # noqa: E402
+from config.serving import health, metrics, readiness  # noqa: E402
+from config.serving.spare_thread import Places  # noqa: E402
 
 readiness.expected_migrations()
+_places = Places(settings.THREADS) if settings.METRICS_TOKEN else None
+_BUSY = "All checks of this process (THREADS) have been waiting for more than a second."
 
 
 @read_to_the_end
@@ -29,17 +34,35 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     database_deadline.begin()
     path = environ["PATH_INFO"]
     if gateway.is_asked(path):
-        return gateway.application(environ, start_response)
+        return _check(environ, start_response)
     if path in health.STATES:
         return _health(environ, start_response)
+    if metrics.is_asked(path):
+        return metrics.application(environ, start_response)
     return gateway.not_found(environ, start_response)
+
+
+def begin_worker() -> None:
+    """Our own server calls it in each worker."""
+    shared_counts.begin("check")
+
+
+def _check(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    if _places is None:
+        return gateway.application(environ, start_response)
+    if not _places.take():
+        return gateway.busy(environ, start_response, _BUSY)
+    try:
+        return gateway.application(environ, start_response)
+    finally:
+        _places.give_back()
 
 
 def _health(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     # Django closes broken connections between its own requests only. No request here is Django's.
     close_old_connections()
-    status, state = health.STATES[environ["PATH_INFO"]]()
-    body = json.dumps({"status": state}).encode("ascii")
+    status, name, _ = health.STATES[environ["PATH_INFO"]]()
+    body = json.dumps({"status": name}).encode("ascii")
     headers = [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),

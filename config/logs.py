@@ -11,8 +11,10 @@ from common.outages import OUTAGES, words
 from config.environment.variables import PRODUCTION, flag, log_level
 
 # Text in a line that could be a secret is masked, whichever library wrote it; also without its prefix or its checksum,
-# because both can be computed. Nothing else that we log has 30 letters and digits in a row.
-_SECRET = re.compile(r"([0-9A-Za-z]{4})[0-9A-Za-z]{22,}([0-9A-Za-z]{4})")
+# because both can be computed. Hardly anything else that we log has 30 letters and digits in a row.
+# The exceptions are hexadecimal ids of gateways (common/gateway_ids.py). No secret is written in hexadecimal digits.
+_GATEWAY_IDS = r"(?:gateway_request_id|traceparent)\W{1,5}[0-9a-f-]{32,55}(?![0-9A-Za-z])"
+_SECRET = re.compile(rf"({_GATEWAY_IDS})|([0-9A-Za-z]{{4}})[0-9A-Za-z]{{22,}}([0-9A-Za-z]{{4}})")
 # The address of an invitation is its secret, whatever a client makes of it.
 _INVITATION = re.compile(r"(?<!prj_[0-9A-Za-z]{16})(/invitations/)(?!accept/|ask/|switch-account/)[^/\s\"'?:]+")
 # The provider of single sign-on sends people back with a code in the query. No other page of ours takes these
@@ -25,9 +27,13 @@ def without_secret_query(address: str) -> str:
     return _PARAMETER.sub(r"\1••••••••", _CALLBACK.sub(r"\1", address))
 
 
+def _masked(found: re.Match[str]) -> str:
+    return found[1] or f"{found[2]}••••••••{found[3]}"
+
+
 def mask_secrets(logger: Any, method: str, line: str) -> str:
     """The last step, on the finished line, so that every part of the line passes through it."""
-    return _SECRET.sub(r"\1••••••••\2", _INVITATION.sub(r"\1••••••••", without_secret_query(line)))
+    return _SECRET.sub(_masked, _INVITATION.sub(r"\1••••••••", without_secret_query(line)))
 
 
 def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -35,8 +41,11 @@ def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDi
         raise structlog.DropEvent
     if isinstance(address := event.get("request"), str):
         event["request"] = without_secret_query(address)
+    # The line `more_refused` counts it.
+    if event.pop("is_counted_only", False):
+        raise structlog.DropEvent
     # A page that waits for a key's first request asks again and again. Only the final answer is worth a line.
-    if event.get("code") == 204 and str(event.get("request")).endswith("/first-request/"):
+    if event.get("status") == 204 and str(event.get("request")).endswith("/first-request/"):
         raise structlog.DropEvent
     return event
 
@@ -49,8 +58,8 @@ def one_line_an_outage(logger: Any, method: str, event: structlog.typing.EventDi
     error = sys.exc_info()[1] if error is True else error
     if isinstance(error, OUTAGES):
         event.update(exc_info=None, error=words(error))
-        if "code" in event:
-            event["code"] = 503  # what config/errors.py answers, and the library does not know yet
+        if "status" in event:
+            event["status"] = 503  # what config/errors.py answers, and the library does not know yet
     return event
 
 

@@ -37,6 +37,7 @@ SECRET_KEY_FALLBACKS = env.listed("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = given_addresses.host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = given_addresses.origins("CSRF_TRUSTED_ORIGINS")
 THREADS = env.whole_number("THREADS", 8, least=1, most=512)
+METRICS_TOKEN = env.token("METRICS_TOKEN")
 CLIENT_SECONDS = env.seconds("CLIENT_SECONDS", 60.0)
 TRUSTED_PROXIES = env.whole_number("TRUSTED_PROXIES", 0, least=0, most=100)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"
@@ -146,7 +147,7 @@ MIDDLEWARE = [
     "config.middleware.sign_in.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "config.middleware.every_request.refusals_logged",
+    "config.middleware.request_lines.refusals_logged",
     "config.middleware.every_request.Limits",
     "config.middleware.sign_in.PendingSignIns",
     "accounts.sign_in.hashing.FewAtOnce",

@@ -12,6 +12,7 @@ from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
 from common.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
 from common.housekeeping import housekeeper  # noqa: E402
+from common.metrics import shared_counts  # noqa: E402
 from common.outbox import senders  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config.serving import readiness  # noqa: E402
@@ -48,9 +49,10 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
 
 
 def begin_worker() -> None:
-    """Starts the threads that send emails and do the housekeeping. Our own server calls it in each worker; with others,
-    the first page does.
+    """Starts the threads that share counts, send emails and do the housekeeping. Our own server calls it in each
+    worker; with others, the first page does.
     """
+    shared_counts.begin("pages")
     senders.start()
     housekeeper.start()
 

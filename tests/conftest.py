@@ -26,7 +26,7 @@ from apikeys.limits import blocks
 from apikeys.models import ApiKey
 from apikeys.usage import counting
 from apikeys.verify import failed_keys
-from common import database_deadline
+from common import database_deadline, refusal_lines
 from common.postgresql.base import LIMITS, DatabaseWrapper
 from projects.invitations.models import Invitation
 from projects.models import Project
@@ -136,6 +136,7 @@ def no_use_left_over() -> None:
     """A later test's key may get the primary key of an earlier test's key. Earlier calls must not count for it."""
     counting._notes.clear()
     failed_keys._counts.clear()
+    refusal_lines.forget()
     blocks._blocks.clear()
 
 

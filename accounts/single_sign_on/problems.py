@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from common import outages
 from common.security_log import Event
 
 
@@ -83,6 +84,8 @@ def not_signed_in_there(reason: str) -> Problem:
 
 def page(request: HttpRequest, problem: Problem, back_to: str = "") -> HttpResponse:
     """Says what happened and what to do. `back_to` is a page of ours; without it, the sign-in page is offered."""
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        outages.explain(problem.reason)
     may_reload = problem.keeps_visit and request.method == "GET"
     context = {"problem": problem, "back_to": back_to, "may_reload": may_reload}
     answer = render(request, "single_sign_on/problem.html", context, status=problem.status)

@@ -15,6 +15,7 @@ from apikeys.api import leak_reports
 from apikeys.keys import services
 from apikeys.leases import held_answers
 from apikeys.refusals import SIGNATURE_REFUSED, TOO_MANY_REPORTS
+from common import outages
 from common.answers.envelope import Refused, envelope
 from common.answers.refusals import NOT_FOUND, UNAVAILABLE
 from common.answers.schemas import ErrorAnswer, ObjectAnswer
@@ -133,6 +134,7 @@ def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[di
     try:
         held_answers.take_slot(held_answers.REPORTS)
     except held_answers.TooManyHeld:
+        outages.explain("As many reports are being taken as this process takes at once (THREADS).")
         raise Refused(UNAVAILABLE, held_answers.MESSAGE) from None
     for secret, source in leaks:
         services.report_leak(

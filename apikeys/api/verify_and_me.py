@@ -24,8 +24,8 @@ class KeyRequest(ApiRequest):
 @login_not_required
 def verify(request: HttpRequest, below: str = "") -> HttpResponse:
     """The gateway's answer for servers that run only Django's handler, such as `runserver`."""
-    status, headers, body = gateway.answer(request.META, request.request_id)  # type: ignore[attr-defined]
-    return HttpResponse(body, status=status, headers=dict(headers))
+    found = gateway.answer(request.META, request.request_id)  # type: ignore[attr-defined]
+    return HttpResponse(found.body, status=found.status, headers=dict(found.headers))
 
 
 def _header(description: str) -> dict[str, Any]:

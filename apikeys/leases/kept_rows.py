@@ -43,6 +43,11 @@ def number() -> int:
     return len(_rows) + len(_earlier)
 
 
+def number_in_force() -> int:
+    """How many rows are kept whose lease may not be over. Rows stay in memory until others replace them."""
+    return 0 if now() >= _current_until + LEASE_SECONDS else number()
+
+
 def forget_all() -> None:
     global _rows, _earlier, _current_until
     _rows, _earlier, _current_until = {}, {}, 0.0

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from apikeys import writer_thread
 from apikeys.leases import clocks
 from apikeys.leases.models import LeaseRegistration
-from common import database_deadline
+from common import database_deadline, outages
 
 logger = structlog.get_logger(__name__)
 
@@ -51,6 +51,7 @@ def renew() -> None:
         with database_deadline.Begun():
             _register()
     except Error as error:
+        outages.count(error)
         logger.warning("lease_not_renewed", error=type(error).__name__)
         return
     _believed_until, _renewed_at = began + clocks.BELIEVED_SECONDS, began

@@ -280,6 +280,11 @@ def _give_back_now() -> None:
             logger.warning("budget_not_given_back", budget=name, number=number, error=type(error).__name__)
 
 
+def number() -> int:
+    """Of how many limits this process holds something that it can spend."""
+    return sum(block.left > 0 for block in [*_blocks.values()])
+
+
 def _begin_anew() -> None:
     """For a forked process: the parent holds the blocks, and its locks may be held."""
     global _lock, _turns

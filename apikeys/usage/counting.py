@@ -16,7 +16,9 @@ from django.db import InterfaceError, OperationalError, connection
 from apikeys import writer_thread
 from apikeys.usage import caller_bounds, writing
 from apikeys.usage.writing import HOUR_SECONDS, Noted
-from common import database_deadline
+from common import database_deadline, outages
+from common.metrics import counts
+from common.metrics.counts import Total
 
 logger = structlog.get_logger(__name__)
 
@@ -69,6 +71,11 @@ def _count(place: Place, calls: int, at: float, address: str | None) -> list[Any
     return note
 
 
+def waiting() -> int:
+    """How many counts the database does not have yet."""
+    return len(_notes) + _at_hand
+
+
 def flush() -> None:
     """Writes the counts. If the database is away nothing is lost: the counts stay for the next turn."""
     if not _writing.acquire(timeout=writer_thread.SECONDS_TO_WAIT):
@@ -90,14 +97,17 @@ def _write(waiting: list[Noted]) -> None:
                 # it thaws, and then once more by this process, which has given it up.
                 connection.health_check_done = False  # type: ignore[attr-defined]  # the stubs lack it
                 writing.write(batch)
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
+            outages.count(error)
             logger.warning("usage_not_written", counts=_at_hand)
             _at_hand = 0
             _put_back(waiting)
             return
         except Exception:
             # The counts themselves are at fault, not the server. If they were kept, they would block later ones.
-            logger.exception("usage_dropped", calls=sum(noted.calls for noted in batch))
+            calls = sum(noted.calls for noted in batch)
+            logger.exception("usage_dropped", calls=calls)
+            counts.add(Total.USAGE_DROPPED, calls)
         waiting = waiting[len(batch) :]
         writer_thread.note_progress()
 
@@ -116,6 +126,7 @@ def _take() -> list[Noted]:
         caller_bounds.begin_turn()
     if dropped:
         logger.error("usage_dropped", calls=dropped)
+        counts.add(Total.USAGE_DROPPED, dropped)
     return [Noted(*place, *note) for place, note in taken.items()]
 
 

@@ -17,11 +17,15 @@ from django.conf import settings
 from apikeys import refusals
 from apikeys.limits.at_the_check import Headers
 from apikeys.verify import asking, verification
+from common import outages
 from common.answers.envelope import error_body, error_headers
-from common.answers.refusals import HTTPS_REQUIRED, INTERNAL_ERROR, INVALID, NOT_FOUND, Refusal
+from common.answers.refusals import HTTPS_REQUIRED, INTERNAL_ERROR, INVALID, NOT_FOUND, UNAVAILABLE, Refusal
 from common.client_address import address_of, forwarded_protocol
+from common.gateway_ids import gateway_ids
+from common.metrics import counts
 from common.public_ids import new_public_id
-from common.security_log import Event, record
+from common.refusal_lines import record_refusal
+from common.security_log import Event
 
 logger = structlog.get_logger(__name__)
 
@@ -38,10 +42,20 @@ _STATUSES = {200, 204, *(refusal.status for refusal in refusals.ALL)}
 _STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in _STATUSES}
 
 
+# The outcome of a check that allows the request, as it is counted. All others are the codes of refusals.
+ALLOWED = "allowed"
+REFUSALS = (*refusals.OF_A_KEY, HTTPS_REQUIRED, INVALID, *refusals.OF_EVERY_CALL)
+
+
 class Answer(NamedTuple):
+    """`code` is the outcome. `key_id` and `cause` are for the log, as those of a verdict."""
+
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    code: str = ALLOWED
+    key_id: str | None = None
+    cause: str | None = None
 
 
 def answer(environ: Environ, request_id: str) -> Answer:
@@ -57,11 +71,13 @@ def answer(environ: Environ, request_id: str) -> Answer:
     except asking.AskedMalformed as error:
         return _refusal(INVALID, request_id, str(error))
     authorization = environ.get("HTTP_AUTHORIZATION")
-    identity, refusal, message, also = verification.verify(authorization, address_of(environ), asked)
+    verdict = verification.verify(authorization, address_of(environ), asked)
+    identity = verdict.identity
     if identity is None:
-        return _refusal(refusal, request_id, message, also)
+        found = _refusal(verdict.refusal, request_id, verdict.message, verdict.headers)
+        return found._replace(key_id=verdict.key_id, cause=verdict.cause)
     headers = [
-        *also,
+        *verdict.headers,
         *_expires(identity.key_expires_at),
         ("X-Latchkey-Key", identity.key_id),
         ("X-Latchkey-Project", identity.project_id),
@@ -107,22 +123,49 @@ def _refusal(refusal: Refusal, request_id: str, message: str = "", also: Headers
         ("X-Request-Id", request_id),
         *(error_headers(refusal) | dict(also)).items(),
     ]
-    return Answer(refusal.status, headers, body.encode("ascii"))
+    return Answer(refusal.status, headers, body.encode("ascii"), refusal.code)
 
 
 def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
     """The WSGI application. Allowed requests are counted and not logged. A refusal leaves a log line, so that its id
     can be found.
     """
+    began = time.perf_counter()
     request_id = new_public_id("req")
     try:
         found = answer(environ, request_id)
     except Exception:
         logger.exception("verify_failed", request_id=request_id)
         found = _refusal(INTERNAL_ERROR, request_id)
+    return _finish(found, request_id, began, environ, start_response)
+
+
+def busy(environ: Environ, start_response: Callable[..., Any], cause: str) -> Iterable[bytes]:
+    """The WSGI application for a check that no thread can answer."""
+    began = time.perf_counter()
+    request_id = new_public_id("req")
+    outages.log("verify_unavailable", cause)
+    found = _refusal(UNAVAILABLE, request_id)._replace(cause=cause)
+    return _finish(found, request_id, began, environ, start_response)
+
+
+def _finish(
+    found: Answer, request_id: str, began: float, environ: Environ, start_response: Callable[..., Any]
+) -> Iterable[bytes]:
+    seconds = time.perf_counter() - began
+    counts.check(found.code, seconds)
     if found.status >= 400:
-        reason = json.loads(found.body)["error"]["code"]
-        record(Event.VERIFY_REFUSED, request_id=request_id, address=address_of(environ), reason=reason)
+        record_refusal(
+            Event.VERIFY_REFUSED,
+            address=address_of(environ),
+            code=found.code,
+            key=found.key_id,
+            status=found.status,
+            error=found.cause,
+            request_id=request_id,
+            duration_ms=round(seconds * 1000, 1),
+            **gateway_ids(environ),
+        )
     return _send(found, environ, start_response)
 
 

@@ -50,13 +50,16 @@ class Verdict(NamedTuple):
     """`identity` if the request may pass. Otherwise `refusal` tells why not; with an identity it means nothing.
 
     `message` is for the rejected caller; "" stands for the refusal's own message. `headers` go with the answer, also
-    with that of an allowed request.
+    with that of an allowed request. `key_id` is the rejected key, if the request has one, and `cause` is why the check
+    could not decide; both are for the log alone.
     """
 
     identity: Identity | None
     refusal: Refusal = UNAVAILABLE
     message: str = ""
     headers: Headers = ()
+    key_id: str | None = None
+    cause: str | None = None
 
     @property
     def code(self) -> str | None:
@@ -82,8 +85,7 @@ def verify(authorization: str | None, address: str | None = None, asked: Asked =
         return _failed(KEY_MALFORMED, address, malformed.fault_of(authorization, settings.KEY_PREFIX))
     digests = vault.digests(bearer[1])
     if not digests:
-        outages.log("verify_unavailable", "KEY_PEPPERS is empty.")
-        return Verdict(None, UNAVAILABLE)
+        return _undecided("KEY_PEPPERS is empty.")
     kept = kept_rows.find(digests[0])
     if kept is not None and (verdict := _judge(kept, address, asked)).identity:
         return _counted(verdict, kept, address)
@@ -93,16 +95,21 @@ def verify(authorization: str | None, address: str | None = None, asked: Asked =
         with database_deadline.Begun():
             found = look_up(digests)
     except Error as error:
-        outages.log("verify_unavailable", error)
-        return Verdict(None, UNAVAILABLE)
+        return _undecided(error)
     if found is None:
         return _failed(KEY_UNKNOWN, address)
     if found.project_is_deleted:
-        return _unmatched(KEY_DELETED)  # its use was deleted with it
+        return _unmatched(KEY_DELETED)._replace(key_id=found.identity.key_id)  # its use was deleted with it
     verdict = _judge(found, address, asked)
     if verdict.identity and asked_at is not None:
         kept_rows.keep(digests[0], found, asked_at)
     return _counted(verdict, found, address)
+
+
+def _undecided(cause: object, key_id: str | None = None) -> Verdict:
+    """Nobody is allowed whom the check cannot judge. The log gets the cause at most once a second."""
+    outages.log("verify_unavailable", cause, **({"key_id": key_id} if key_id else {}))
+    return Verdict(None, UNAVAILABLE, cause=outages.words(cause))
 
 
 def _failed(refusal: Refusal, address: str | None, message: str = "") -> Verdict:
@@ -119,15 +126,14 @@ def _unmatched(refusal: Refusal, message: str = "") -> Verdict:
 def _counted(verdict: Verdict, found: Found, address: str | None) -> Verdict:
     if outcome := LET_IN if verdict.identity else verdict.refusal.outcome:
         counting.record(found.identity.key_pk, outcome, time.time(), address)
-    return verdict
+    return verdict if verdict.identity else verdict._replace(key_id=found.identity.key_id)
 
 
 def _judge(found: Found, address: str | None, asked: Asked) -> Verdict:
     identity, facts = found.identity, found.facts
     standing = standing_of(facts, time.time())
     if standing is UNKNOWN:
-        outages.log("verify_unavailable", f"This release knows no state {facts.state!r}.", key_id=identity.key_id)
-        return Verdict(None, UNAVAILABLE)
+        return _undecided(f"This release knows no state {facts.state!r}.", identity.key_id)
     if standing.refusal is not None:
         return Verdict(None, standing.refusal, message_of(standing.refusal, facts.expires_at))
     if asked.scopes:
@@ -167,8 +173,7 @@ def _within_bounds(found: Found, address: str | None, asked: Asked) -> Verdict:
     try:
         bounds = _bounds_of(identity.key_pk, found.restrictions, identity.project_pk, found.project_limits)
     except Unreadable:
-        outages.log("verify_unavailable", "This release does not know the key's restrictions.", key_id=identity.key_id)
-        return Verdict(None, UNAVAILABLE)
+        return _undecided("This release does not know the key's restrictions.", identity.key_id)
     if refused := of_request.refusal_of(bounds.restrictions, asked, address, vocabulary()):
         return Verdict(None, *refused, _challenge(refused[0], asked))
     if bounds.scopes != identity.scopes:
@@ -183,8 +188,7 @@ def _within_limits(identity: Identity, bounds: _Bounds, cost: int) -> Verdict:
     try:
         outcome = at_the_check.take(bounds.limits, cost)
     except Error as error:
-        outages.log("verify_unavailable", error)
-        return Verdict(None, UNAVAILABLE)
+        return _undecided(error, identity.key_id)
     if outcome.refusal:
         return Verdict(None, outcome.refusal, outcome.message, outcome.headers)
     return Verdict(identity, headers=outcome.headers)

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 
+from common.metrics import counts
+from common.metrics.counts import Total
 from common.outbox.delivery import Result
 from common.outbox.models import Email, Lane, State, email_lost
 
@@ -98,6 +100,7 @@ def settle(email: Email, result: Result, now: datetime) -> None:
         mine.update(due_at=due_at, tries=tries, last_error=words)
         return
     logger.error("mail_lost", **facts, tries=tries)
+    counts.add(Total.EMAILS_LOST, label="given_up")
     end = {"state": State.FAILED, "last_error": words, "tries": tries}
     if result is EXPIRED:
         end = {"state": State.EXPIRED, **WIPED}

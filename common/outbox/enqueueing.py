@@ -21,6 +21,8 @@ from django.utils import timezone
 
 from common.client_address import client_address, network_of
 from common.key_ring import VaultUnavailable
+from common.metrics import counts
+from common.metrics.counts import Total
 from common.outbox import sealed_emails, senders
 from common.outbox.models import SENDABLE, Email, EmailQuerySet, Lane, email_lost
 
@@ -64,6 +66,7 @@ def add(lane: Lane, messages: Sequence[EmailMessage], *, about: str, cause: str)
             transaction.on_commit(partial(email_lost.send, sender=Email, email=email), robust=True)
     for (whose_about, whose_cause), mails in Counter((email.about, email.cause) for email in dropped).items():
         logger.error("mails_dropped", about=whose_about, cause=whose_cause, mails=mails)
+        counts.add(Total.EMAILS_LOST, mails, "dropped")
     return len(sealed) - sum(email in sealed for email in dropped)
 
 
@@ -118,11 +121,11 @@ def _by_room_of_their_person(waiting: EmailQuerySet, emails: list[Email]) -> tup
     """The emails whose person has room for them, and the others."""
     people = waiting.filter(recipient__in=[email.recipient for email in emails])
     found = people.order_by().values_list("recipient").annotate(Count("pk"))
-    counts = Counter({bytes(recipient): number for recipient, number in found})
+    numbers = Counter({bytes(recipient): number for recipient, number in found})
     fitting, crowded = list[Email](), list[Email]()
     for email in emails:
-        counts[bytes(email.recipient)] += 1
-        (fitting if counts[bytes(email.recipient)] <= MOST_TO_ONE else crowded).append(email)
+        numbers[bytes(email.recipient)] += 1
+        (fitting if numbers[bytes(email.recipient)] <= MOST_TO_ONE else crowded).append(email)
     return fitting, crowded
 
 

@@ -26,6 +26,7 @@ _WORDS = {**dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True)}
 _WORDS |= dict.fromkeys(("0", "false", "f", "no", "n", "off"), False)
 _LONGEST_SECONDS = 24 * 60 * 60  # threads cannot wait for just any number
 _SECONDS = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
+SHORTEST_TOKEN = 20
 _LARGEST = 10**15  # what every database and clock can count to
 
 
@@ -135,6 +136,16 @@ def secret(name: str, file: str, make: Callable[[], str]) -> str:
     if value or PRODUCTION:
         return value
     return local_secrets.read_or_create(DATA_DIR / "secrets" / file, make)
+
+
+def token(name: str) -> str:
+    """What a program sends to prove who it is, or "". Raises ImproperlyConfigured for one that can be guessed, or that
+    no header can hold.
+    """
+    value = given(name)
+    if value and not (len(value) >= SHORTEST_TOKEN and value.isascii() and value.isprintable() and " " not in value):
+        raise refusal(name, f"it must have at least {SHORTEST_TOKEN} visible characters, without spaces.")
+    return value
 
 
 def umask(name: str) -> int:

@@ -1,6 +1,5 @@
 """Rules for every request, whichever view answers it."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,11 +7,9 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.db import DataError
-from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
-from django_structlog.signals import bind_extra_request_metadata
 
 from accounts.allauth_internals import consume_or_429
 from accounts.rate_limits import held_up_seconds
@@ -20,10 +17,8 @@ from accounts.requests import address_that_asked, path_that_asked
 from common import outages
 from common.answers.envelope import error_response
 from common.answers.refusals import HTTPS_REQUIRED
-from common.client_address import client_address
 from common.gone import Gone
 from common.public_ids import new_public_id
-from common.security_log import Event, record
 from common.slow_clients.bodies import read_by_few
 from config.errors import (
     bad_request,
@@ -35,6 +30,7 @@ from config.errors import (
     too_large,
     too_many_requests,
 )
+from config.middleware.request_lines import log_refused_call
 from config.serving import health
 from projects.locks import NoLongerAllowed
 
@@ -55,30 +51,6 @@ def request_id(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-@receiver(bind_extra_request_metadata)
-def log_our_request_id(request: HttpRequest, **kwargs: Any) -> None:
-    structlog.contextvars.bind_contextvars(
-        request_id=request.request_id,  # type: ignore[attr-defined]
-        address=client_address(request),
-    )
-
-
-def refusals_logged(get_response: GetResponse) -> GetResponse:
-    """Writes answers of 429, and rejected calls of the API, to the security log."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        if is_api(request) and response.status_code in {401, 403, 429}:
-            error = json.loads(response.content).get("error") or {}
-            record(Event.API_CALL_REFUSED, reason=error.get("code"))
-        elif response.status_code == 429:
-            match = request.resolver_match
-            record(Event.RATE_LIMITED, page=match.url_name if match else None)
-        return response
-
-    return middleware
-
-
 def api_over_https_only(get_response: GetResponse) -> GetResponse:
     """Rejects API calls over plain HTTP in production: a redirect would hide that a key was sent unencrypted."""
 
@@ -86,8 +58,8 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             _name_a_proxy_without_a_protocol(request)
             if is_api(request):
-                facts = {"address": client_address(request), "request_id": request.request_id}  # type: ignore[attr-defined]
-                record(Event.API_CALL_REFUSED, reason=HTTPS_REQUIRED.code, **facts)
+                request_id = request.request_id  # type: ignore[attr-defined]
+                log_refused_call(request, HTTPS_REQUIRED.code, HTTPS_REQUIRED.status, request_id=request_id)
                 return error_response(request, HTTPS_REQUIRED)
         return get_response(request)
 

@@ -1,6 +1,7 @@
 """The health checks that a supervisor asks. docs/decisions/0004-own-health-views.md tells why they are our own."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from django.http import HttpRequest, JsonResponse
 
@@ -8,28 +9,37 @@ from common import outages
 from config.serving import readiness
 
 
-def live() -> tuple[int, str]:
+class State(NamedTuple):
+    """The answer's HTTP status, and the state's name. `problem` is for the log."""
+
+    status: int
+    name: str
+    problem: str = ""
+
+
+def live() -> State:
     """200 as long as the process answers at all. Nothing else is checked."""
-    return 200, "live"
+    return State(200, "live")
 
 
-def ready() -> tuple[int, str]:
+def ready() -> State:
     """200 if everything that serving needs is there, else 503. The log tells what is missing."""
     if problem := readiness.problem():
         outages.log("not_ready", problem)
-        return 503, "unavailable"
-    return 200, "ready"
+        return State(503, "unavailable", problem)
+    return State(200, "ready")
 
 
-# By address: the function that answers with the HTTP status and the state's name. The processes of pages and check both
-# use it.
-STATES: dict[str, Callable[[], tuple[int, str]]] = {"/health/live": live, "/health/ready": ready}
+# By address: the function that answers. The processes of pages and check both use it.
+STATES: dict[str, Callable[[], State]] = {"/health/live": live, "/health/ready": ready}
 
 
 def answer(request: HttpRequest) -> JsonResponse | None:
     """The answer; None for an address that is no health check."""
-    state = STATES.get(request.path)
-    if state is None:
+    ask = STATES.get(request.path)
+    if ask is None:
         return None
-    status, name = state()
-    return JsonResponse({"status": name}, status=status)
+    state = ask()
+    if state.problem:
+        outages.explain(state.problem)
+    return JsonResponse({"status": state.name}, status=state.status)

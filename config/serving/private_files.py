@@ -14,7 +14,7 @@ import structlog
 logger = structlog.get_logger(__name__)
 
 _SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
-_FOLDERS = ("files", "uploads", "secrets", "static")
+_FOLDERS = ("files", "uploads", "secrets", "static", "metrics")
 _OTHERS = {"bench.json"}
 
 

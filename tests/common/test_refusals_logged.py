@@ -82,7 +82,7 @@ def test_a_503_of_too_much_at_once_says_why(client, api_key, project, monkeypatc
 
 
 def assert_says(lines, cause: str) -> None:
-    [line] = [line for line in lines.getvalue().splitlines() if "code=503" in line]
+    [line] = [line for line in lines.getvalue().splitlines() if "status=503" in line]
     assert cause in line
 
 

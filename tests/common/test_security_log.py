@@ -26,7 +26,9 @@ from apikeys.lifetimes import ends
 from apikeys.models import ApiKey
 from apikeys.secrets import secret_format
 from apikeys.verify import gateway
+from common import refusal_lines
 from common.security_log import Event, record
+from config.serving import metrics
 from projects.audit_log import kinds
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.recording import record as record_event
@@ -65,6 +67,8 @@ OUTSIDE = {
     Event.KEY_NETWORKS_CHANGED,
     Event.KEY_LIMITS_CHANGED,
     Event.PROJECT_LIMITED,
+    Event.METRICS_REFUSED,
+    Event.MORE_REFUSED,
 }
 
 
@@ -263,6 +267,12 @@ def calls(world, secrets):
     environ |= {"PATH_INFO": "/api/v1/verify", "wsgi.url_scheme": "http"}
     list(gateway.application(environ, lambda *_: None))
     secrets.append(wrong)
+    world["settings"].METRICS_TOKEN = token = "a-token-of-the-metrics-1234"
+    for _ in range(refusal_lines.LINES_A_MINUTE + 1):
+        environ |= {"PATH_INFO": metrics.PATH, "HTTP_AUTHORIZATION": f"Bearer {token}x"}
+        list(metrics.application(environ, lambda *_: None))
+    refusal_lines.write_all()
+    secrets.append(token)
 
 
 def ends_and_pauses(world, secrets):

@@ -106,10 +106,10 @@ def test_without_its_database_a_request_leaves_one_line_with_the_reason(lines):
     try:
         raise OperationalError("connection refused\n")
     except OperationalError:
-        structlog.get_logger("request").exception("request_failed", code=500)
+        structlog.get_logger("request").exception("request_failed", status=500)
     written = lines.getvalue()
     assert "connection refused" in written
-    assert "code=503" in written
+    assert "status=503" in written
     assert "Traceback" not in written
     assert written.count("\n") == 1
 

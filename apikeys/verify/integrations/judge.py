@@ -28,6 +28,8 @@ def judge(request: HttpRequest, scopes: Iterable[str] = (), cost: int = 1) -> Ve
     if verdict.identity is not None:
         request.identity = verdict.identity  # type: ignore[attr-defined]
         structlog.contextvars.bind_contextvars(key_id=verdict.identity.key_id)
+    # For the lines of Latchkey's own server.
+    request.rejected_key_id, request.outage = verdict.key_id, verdict.cause  # type: ignore[attr-defined]
     return verdict
 
 

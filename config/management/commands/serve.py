@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts.sign_up import sign_up_policy
 from accounts.ways import has_passwords
 from apikeys.verify import gateway
+from common.metrics import shared_counts
 from common.whole_numbers import read_whole
 from config.serving import readiness
 from config.serving.supervisor import Group, run
@@ -79,8 +80,9 @@ class Command(BaseCommand):
         pages_group = Group(
             "pages", module, "config.wsgi.application", *pages[1:], workers, settings.THREADS, PAGES_NICENESS
         )
+        threads = settings.THREADS + _prepare_metrics(workers + check_workers)
         check_group = Group(
-            "check", "config.check_settings", "config.check.application", *check[1:], check_workers, settings.THREADS, 0
+            "check", "config.check_settings", "config.check.application", *check[1:], check_workers, threads, 0
         )
         announcing = threading.Thread(target=self._announce, args=(pages, check), daemon=True)
         problem = run([pages_group, check_group], when_started=announcing.start)
@@ -99,6 +101,18 @@ class Command(BaseCommand):
             f"To use the admin at {site}/admin/: {_manage('createsuperuser')}"
         )
         self.stdout.flush()
+
+
+def _prepare_metrics(processes: int) -> int:
+    """How many threads a process of the check needs for scrapes (config/serving/spare_thread.py)."""
+    if not settings.METRICS_TOKEN:
+        return 0
+    folder = settings.DATA_DIR / "metrics"
+    try:
+        shared_counts.make_file(folder, processes)
+    except OSError as error:
+        raise CommandError(f"DATA_DIR: cannot write in {folder}: {error.strerror}.") from error
+    return 1
 
 
 def _next_step(site: str) -> str:

@@ -198,7 +198,7 @@ def test_without_the_ring_nobody_is_let_in_without_the_second_factor(start_serve
         assert "Second factors cannot be checked" in answer.body.decode()
         assert not visitor.sees("account_email")
     assert "Traceback" not in server.log_text()
-    assert "code=503" in server.log_text()
+    assert "status=503" in server.log_text()
     helper = Visitor(server).sign_in(admin.email, "correct horse battery staple")
     for row in Authenticator.objects.filter(user=person):
         path = reverse("admin:mfa_authenticator_delete", args=[row.pk])

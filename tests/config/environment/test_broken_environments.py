@@ -179,6 +179,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "fewer proxies than none": ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES"),
     "more proxies than anybody has": ({"TRUSTED_PROXIES": "1000"}, "TRUSTED_PROXIES"),
     "fewer failed keys than none": ({"FAILED_KEYS_PER_MINUTE": "-5"}, "FAILED_KEYS_PER_MINUTE"),
+    "a token of the metrics that can be guessed": ({"METRICS_TOKEN": "hunter2"}, "METRICS_TOKEN"),
     "addresses that are kept for ever": ({"CALLER_DAYS": "100000"}, "CALLER_DAYS"),
     "being asked for ever": ({"REAUTHENTICATION_SECONDS": "0"}, "REAUTHENTICATION_SECONDS"),
     "a short secret key from before": ({"SECRET_KEY_FALLBACKS": f"{'a' * 60},hunter2"}, "SECRET_KEY_FALLBACKS"),

@@ -49,6 +49,8 @@ def word(name: str) -> str:
         (word, "", "none"),
         (word, "mandatory", "mandatory"),
         (variables.umask, "027", 0o027),
+        (variables.token, "", ""),
+        (variables.token, "0123456789-_.~+/=abc", "0123456789-_.~+/=abc"),
         (given_addresses.web_address, "https://[::1]:8443/", "https://[::1]:8443"),
         (given_addresses.web_address, "http://api", "http://api"),
         (given_addresses.web_address, "https://schlüssel.test/api", "https://schlüssel.test/api"),
@@ -109,6 +111,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_its_name(make, tmp_path, monke
         *((flag, text) for text in ("hunter2", "2")),
         (level, "hunter2"),
         (variables.umask, "022"),
+        *((variables.token, text) for text in ("hunter2", "x" * 19, "hunter2 " * 5, "hunter2\t" * 5, "ü" * 40)),
         *((given_addresses.web_address, text) for text in ("hunter2", "https://", "ftp://a.test", "https://a b.test")),
         *(
             (given_addresses.web_address, text)

@@ -102,7 +102,7 @@ def test_a_file_whose_bytes_are_gone_is_unavailable_and_the_log_names_it(client,
     file = new_file(project=project)
     file.blob.storage.delete(file.blob.name)
     assert_error(client.get(f"{FILES}/{file.public_id}/content", headers=authorization), 503, "unavailable")
-    [line] = [line for line in lines.getvalue().splitlines() if "code=503" in line]
+    [line] = [line for line in lines.getvalue().splitlines() if "status=503" in line]
     assert f"The bytes of {file.public_id} cannot be read in DATA_DIR/files: No such file or directory." in line
 
 
@@ -135,7 +135,7 @@ def assert_not_stored(answer: Any, lines: StringIO, cause: str, store: Path) -> 
     assert "Nothing was stored" in assert_error(answer, 503, "unavailable")
     assert answer["Retry-After"]
     assert not File.objects.exists()
-    [line] = [line for line in lines.getvalue().splitlines() if "code=503" in line]
+    [line] = [line for line in lines.getvalue().splitlines() if "status=503" in line]
     assert f"Files cannot be written in {cause}." in line
     assert str(store) not in lines.getvalue()
     assert "Traceback" not in lines.getvalue()
