@@ -276,7 +276,7 @@ def test_a_missing_requirement_is_refused_at_the_start_on_one_line(databases, ap
         cases = {
             **{words: ({"DATABASE_URL": url}, "DATABASE_URL") for words, url in databases.items()},
             "pepper": ({"KEY_PEPPERS": new_ring()}, "KEY_PEPPERS"),
-            "collectstatic": ({"DATA_DIR": str(tmp_path)}, "DATA_DIR"),
+            "collectstatic": ({"STATIC_ROOT": str(tmp_path)}, "STATIC_ROOT"),
             f"port {taken}": ({"PORT": taken}, "PORT"),
             f"{taken}:": ({"CHECK_PORT": taken}, "CHECK_PORT"),
         }
