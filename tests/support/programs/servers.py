@@ -81,8 +81,11 @@ class Server:
         finally:
             server.stop()
 
+    def command(self) -> list[str]:
+        return [sys.executable, "manage.py", "serve"]
+
     def start(self) -> None:
-        command = [sys.executable, "manage.py", "serve"]
+        command = self.command()
         with self.log.open("ab") as log:
             # The server is in its own process session, so that Ctrl+C reaches it only through stop().
             self.process = subprocess.Popen(
