@@ -33,17 +33,15 @@ class Images:
 
     def make_base(self) -> Image:
         """Debian with Python. It trusts the certificate authorities that this machine trusts."""
-        archive = self._folder / "base.tar"
-        copy = f"--customize-hook=copy-in {CERTIFICATES} {Path(CERTIFICATES).parent}"
-        options = ["--quiet", "--variant=minbase", f"--include={PACKAGES}", copy]
-        subprocess.run(["mmdebstrap", *options, "bookworm", str(archive)], check=True)
         container = self._buildah("from", "scratch")
-        self._buildah("add", container, str(archive), "/")
-        archive.unlink()
+        root = self._buildah("mount", container)
+        copy = f"--customize-hook=copy-in {CERTIFICATES} {Path(CERTIFICATES).parent}"
+        options = ["--quiet", "--format=directory", "--variant=minbase", f"--include={PACKAGES}", copy]
+        subprocess.run(["mmdebstrap", *options, "bookworm", root], check=True)
         for name in ("SSL_CERT_FILE", "PIP_CERT"):
             self._buildah("config", "--env", f"{name}={CERTIFICATES}", container)
-        self._buildah("commit", "--quiet", "--rm", container, "localhost/base")
-        return self._opened("localhost/base")
+        self._buildah("commit", "--quiet", container, "localhost/base")
+        return Image("localhost/base", Path(root), self._config("localhost/base"))
 
     def build(self, base: Image) -> Image:
         """The Containerfile's image. Its health check exists only in Docker's format."""
@@ -51,12 +49,13 @@ class Images:
             *("bud", "--isolation", "chroot", "--format", "docker", "--build-arg", f"BASE={base.name}"),
             *("--file", "Containerfile", "--tag", "localhost/latchkey", "."),
         )
-        return self._opened("localhost/latchkey")
+        root = self._buildah("mount", self._buildah("from", "--pull-never", "localhost/latchkey"))
+        return Image("localhost/latchkey", Path(root), self._config("localhost/latchkey"))
 
-    def _opened(self, name: str) -> Image:
-        root = self._buildah("mount", self._buildah("from", "--pull-never", name))
+    def _config(self, name: str) -> dict[str, Any]:
         found = json.loads(self._buildah("inspect", "--type", "image", name))
-        return Image(name, Path(root), found["Docker"]["config"])
+        config: dict[str, Any] = found["Docker"]["config"]
+        return config
 
     def _buildah(self, *arguments: str) -> str:
         """The last line of the output."""
