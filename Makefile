@@ -37,7 +37,7 @@ venv: uv
 # Static files are collected again only if one of them, or a package, is newer than the last time.
 prepared: venv
 	@$(MANAGE) migrate --no-input -v 0
-	@collected="$${DATA_DIR:-var}/static/staticfiles.json"; \
+	@collected="$${STATIC_ROOT:-$${DATA_DIR:-var}/static}/staticfiles.json"; \
 	if ! test -e "$$collected" || test -n "$$(find static config/settings.py config/staticfiles.py uv.lock -newer "$$collected")"; \
 	then $(MANAGE) collectstatic --no-input -v 0; fi
 
@@ -94,6 +94,15 @@ tools:
 faults: venv
 	@$(SYNC) --group test
 	$(PYTHON) -m pytest tests/faults $(if $(ONLY),-k "$(ONLY)")
+
+# Builds the container image and runs it without a container engine: read-only, without capabilities, as a foreign user.
+# It needs Debian and root. The base is Debian with Python, because no registry of images is asked.
+IMAGE_PROGRAMS = mmdebstrap buildah runc
+.PHONY: image-test
+image-test: venv
+	@$(SYNC) --group test
+	@$(MAKE) --no-print-directory tools PROGRAMS="$(IMAGE_PROGRAMS)"
+	$(PYTHON) -m pytest -rs -s --durations=3 tests/image
 
 # Ten minutes of hostile input, five on each database; FUZZ_SECONDS and FUZZ_SEED say otherwise. docs/security.md
 .PHONY: fuzz

@@ -1,7 +1,11 @@
 #!/usr/bin/env python
+"""The commands of a checkout. An installed Latchkey has them as the program `latchkey`, which calls `main` here."""
+
 import gc
 import os
+import signal
 import sys
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from django.core.exceptions import ImproperlyConfigured
@@ -9,9 +13,24 @@ from django.core.management import execute_from_command_line
 
 
 def main() -> None:
+    # Python has put the folder of `latchkey` there, which lies elsewhere than our modules.
+    if (folder := str(Path(__file__).resolve().parent)) not in sys.path:
+        sys.path.insert(0, folder)
+    if not only_prints(sys.argv[1:]):
+        return run()
+    # The settings make folders and local secrets, and log that. Somebody who asks what a command does gets none of it.
+    with TemporaryDirectory() as data:
+        os.environ |= {"DATA_DIR": data, "LOG_LEVEL": "WARNING"}
+        return run()
+
+
+def run() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     # Nearly all that a command makes at its start stays. Looking for garbage there takes a seventh of the time.
     gc.set_threshold(50_000, 20, 20)
+    if os.getpid() == 1:
+        # The first process of a container ignores every signal that it does not handle.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
@@ -25,10 +44,4 @@ def only_prints(arguments: list[str]) -> bool:
 
 
 if __name__ == "__main__":
-    if only_prints(sys.argv[1:]):
-        # The settings make folders and local secrets. Somebody who asks what a command does gets none of them.
-        with TemporaryDirectory() as folder:
-            os.environ["DATA_DIR"] = folder
-            main()
-    else:
-        main()
+    main()

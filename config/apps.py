@@ -1,9 +1,13 @@
 from pathlib import Path
 
+import structlog
 from django.apps import AppConfig
 from django.conf import settings
 
+from config.environment import local_secrets
 from config.environment.variables import DATA_DIR
+
+logger = structlog.get_logger(__name__)
 
 
 class LatchkeyConfig(AppConfig):
@@ -27,3 +31,11 @@ class LatchkeyConfig(AppConfig):
         database = settings.DATABASES["default"]
         sqlite = Path(database["NAME"]) if database["ENGINE"].endswith("sqlite3") else None
         mend(DATA_DIR, sqlite, settings.UMASK)
+        if local_secrets.made:
+            logger.info(
+                "secrets_made",
+                folder=str(DATA_DIR / "secrets"),
+                files=sorted(path.name for path in local_secrets.made),
+                next="Keep copies of key_peppers and key_ring, apart from backups of the database: without key_peppers "
+                "no key works, and a backup with key_ring beside it gives every stored secret away.",
+            )

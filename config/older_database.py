@@ -11,7 +11,9 @@ from django.core import checks
 from django.db import Error, connections
 from django.db.migrations.recorder import MigrationRecorder
 
-PROBLEM = "This database was made before version 0.1.0. Run: manage.py convertdatabase"
+from common.installation import MANAGE
+
+PROBLEM = f"This database was made before version 0.1.0. Run: {MANAGE} convertdatabase"
 
 _FORMER = {
     "accounts": ("0001_users", "0002_cache_table", "0003_former_email", "0004_canonical_addresses"),

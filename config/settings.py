@@ -301,7 +301,8 @@ HOUSEKEEPING_SECONDS = env.seconds("HOUSEKEEPING_SECONDS", 60.0)
 
 # Static files
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+# An image has them beside its code: a volume at DATA_DIR would keep those of an earlier release.
+STATIC_ROOT = Path(env.given("STATIC_ROOT") or DATA_DIR / "static").resolve()
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {

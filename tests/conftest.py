@@ -65,13 +65,14 @@ hypothesis.settings.load_profile("tests")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks slow tests, and runs the long tests of faults only if they are named, as `make faults` does."""
+    """Marks slow tests, and runs the long tests of a folder only if it is named, as `make faults` does."""
     slow.mark(items)
-    if any("tests/faults" in argument for argument in config.args):
-        return
-    long = [item for item in items if item.get_closest_marker("faults")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
+    for folder in ("faults", "image"):
+        if any(f"tests/{folder}" in argument for argument in config.args):
+            continue
+        long = [item for item in items if item.get_closest_marker(folder)]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """The check of dependencies fails for a known weakness and for nothing else."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support import advisories
-from tests.support.environment import REPOSITORY, lacking
+from tests.support.environment import REPOSITORY
 from tests.support.programs.postgres import free_port
+from tests.support.programs.uv import find_uv
 
 pytestmark = [pytest.mark.nodb, pytest.mark.slow]
 
@@ -32,8 +32,7 @@ ADVISORY = {
 
 @pytest.fixture
 def uv() -> str:
-    own = REPOSITORY / ".uv" / "bin" / "uv"
-    return shutil.which("uv") or (str(own) if own.exists() else lacking("uv"))
+    return find_uv()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from apikeys.bounds.restrictions import Unreadable
 from apikeys.keys.key_errors import KeyGone
 from apikeys.management.bound_options import facts_of_key
 from apikeys.models import ApiKey
+from common.installation import MANAGE
 from common.instants import in_words
 from common.plurals import counted
 from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user
@@ -89,7 +90,7 @@ def find_key(key_id: str) -> ApiKey:
     if _KEY_ID.fullmatch(key_id):
         key = ApiKey.objects.select_related("project", "responsible", "creator").filter(public_id=key_id).first()
     if key is None:
-        raise CommandError(f"No key {key_id!r}: list a project's keys with: manage.py listkeys PROJECT_ID")
+        raise CommandError(f"No key {key_id!r}: list a project's keys with: {MANAGE} listkeys PROJECT_ID")
     return key
 
 
@@ -137,7 +138,7 @@ class KeyStateCommand(OperatorCommand):
         except KeyGone as error:
             raise CommandError(
                 f"{key.name} ({key.public_id}) was deleted for good and stays so. Make a new key with: "
-                f"manage.py createkey {key.project.public_id} --name NAME"
+                f"{MANAGE} createkey {key.project.public_id} --name NAME"
             ) from error
         text = self.done if changed else self.unchanged
         words = {"key": f"{key.name} ({key.public_id})", "id": key.public_id}

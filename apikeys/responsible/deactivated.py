@@ -14,6 +14,7 @@ from apikeys.models import ApiKey
 from apikeys.responsible.account_emails import email_about
 from apikeys.responsible.known_names import name_of
 from apikeys.standing import KeyState
+from common.installation import MANAGE
 from common.outbox.enqueueing import enqueue
 from common.plurals import counted
 from projects.audit_log.kinds import Email
@@ -53,7 +54,7 @@ def consequences(user: User, **kwargs: Any) -> list[Consequence]:
             "Active API keys for which this account is responsible",
             "Requests using these keys are rejected at once, with 403 forbidden. To deactivate the account without "
             "stopping them, have them handed over first: owners do that on a key's page, and operators with "
-            "manage.py handover. The keys also work again if the account is reactivated. The owners of their projects "
+            f"{MANAGE} handover. The keys also work again if the account is reactivated. The owners of their projects "
             "get an email.",
             [name_of(key) for key in keys.select_related("project")[:SHOWN]],
             keys.count(),

@@ -9,6 +9,9 @@ from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
+# The files that this process made. Nothing is logged before the settings are there.
+made: list[Path] = []
+
 
 def new_secret_key() -> str:
     return secrets.token_urlsafe(64)
@@ -33,6 +36,8 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
             os.link(draft, path)
         except FileExistsError:
             pass
+        else:
+            made.append(path)
         finally:
             draft.unlink()
     return path.read_text().strip()

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
+from common import installation
 from common.whole_numbers import read_whole
 from config.environment import local_secrets
 
 PRODUCTION = os.environ.get("ENV", "local") == "production"
-DATA_DIR = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parents[2] / "var").resolve()
 
 Read = TypeVar("Read")
 
@@ -40,6 +40,26 @@ def unreadable(name: str) -> ImproperlyConfigured:
         f"{name} cannot be read. Write it as docs/running.md says; in a name or password, / : @ ? # [ ] and % have to "
         "be percent-encoded, as %2F for /."
     )
+
+
+def _data_dir() -> Path:
+    """DATA_DIR, or its default. An installed program is run in many folders, and has to find the same data in each.
+    Beside its code, an upgrade would delete the data.
+    """
+    if folder := os.environ.get("DATA_DIR"):
+        return Path(folder).resolve()
+    if installation.IS_CHECKOUT:
+        return installation.ROOT / "var"
+    # https://specifications.freedesktop.org/basedir-spec/latest/: a relative path counts as not set.
+    own = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if not own.is_absolute():
+        own = Path(os.path.expanduser("~/.local/share"))
+    if not own.is_absolute():
+        raise refusal("DATA_DIR", "this user has no home folder. Set DATA_DIR to the folder of the data.")
+    return own / "latchkey"
+
+
+DATA_DIR = _data_dir()
 
 
 def given(name: str) -> str:

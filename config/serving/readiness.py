@@ -4,6 +4,7 @@ Each problem is one sentence that names the setting and the command that helps. 
 the server starts, logs that it is not ready, and serves as soon as the database is back.
 """
 
+import filecmp
 import os
 import tempfile
 from collections.abc import Callable
@@ -21,10 +22,12 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from apikeys.secrets import integrity
 from common import database_deadline, outages
+from common.installation import MANAGE
 from common.postgresql import pooler
 from config import older_database
 from config.serving import clock
 
+_COLLECT = f"Run: {MANAGE} collectstatic --no-input"
 # These are checked once: they cost more than a supervisor's request may, and only a restart changes them.
 _settled: set[str] = set()
 
@@ -37,15 +40,15 @@ def problem() -> str | None:
         return f"DATABASE_URL: the database cannot be asked: {outages.words(error)}"
 
 
-def refusal() -> str | None:
+def refusal(*, pages: bool = True) -> str | None:
     """Why `serve` must not start, on one line; None if it may. A database that is away, or a clock that is wrong, is no
-    reason: both pass without a restart.
+    reason: both pass without a restart. Only `pages` need static files and a folder to write in.
     """
     if wrong := [message for message in checks.run_checks() if message.is_serious() and not message.is_silenced()]:
         return " ".join(outages.words(f"{message.msg} {message.hint or ''}") for message in wrong)
     try:
         with database_deadline.Begun():
-            found = _files_problem() or _probe_folder() or _database_problem()
+            found = (pages and (_files_problem() or _probe_folder())) or _database_problem()
             if not found and (wrong_clock := clock.problem()):
                 outages.log("not_ready", wrong_clock)
             return found
@@ -86,7 +89,7 @@ def _database_problem() -> str | None:
     if missing:
         names = ", ".join(f"{app} {name}" for app, name in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        return f"DATABASE_URL: the database lacks the migrations {names}{more}. Run: manage.py migrate"
+        return f"DATABASE_URL: the database lacks the migrations {names}{more}. Run: {MANAGE} migrate"
     return _once("limits", pooler.problem) or _once("peppers", _pepper_problem)
 
 
@@ -118,7 +121,28 @@ def _files_problem() -> str | None:
 
     storage: Any = staticfiles_storage
     if not (storage.hashed_files and storage.manifest_storage.exists(storage.manifest_name)):
-        return f"DATA_DIR: static files are missing in {settings.STATIC_ROOT}. Run: manage.py collectstatic --no-input"
+        return f"STATIC_ROOT: static files are missing in {settings.STATIC_ROOT}. {_COLLECT}"
+    return _once("static files", _stale_files_problem)
+
+
+def _stale_files_problem() -> str | None:
+    """Whether every static file of this release was collected, as it is now. A page that names a file of this release
+    and finds those of an earlier one is answered 500.
+    """
+    from django.contrib.staticfiles.finders import get_finders
+    from django.contrib.staticfiles.storage import staticfiles_storage
+
+    from config.staticfiles import ServedStaticFiles
+
+    storage: Any = staticfiles_storage
+    finders = reversed([*get_finders()])  # where several have a file of one name, the first finder's is collected
+    ignored = ServedStaticFiles.ignore_patterns
+    sources = {path: source.path(path) for finder in finders for path, source in finder.list(ignored)}
+    for path, source in sources.items():
+        collected = storage.path(path)
+        is_there = path in storage.hashed_files and os.path.exists(collected)
+        if not (is_there and filecmp.cmp(source, collected, shallow=False)):
+            return f"STATIC_ROOT: static files in {settings.STATIC_ROOT} are of another release ({path}). {_COLLECT}"
     return None
 
 

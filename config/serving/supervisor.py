@@ -7,16 +7,15 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from common import installation
 from config.serving import server
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 # A group that is still starting, or has just finished, ends by the signal itself.
 _IN_ORDER = {0, -signal.SIGTERM, -signal.SIGINT}
 SECONDS_OF_A_SIGNAL = 1
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Group(NamedTuple):
@@ -58,6 +57,8 @@ def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: No
     failed: list[str] = []
     while running:
         pid, status = os.wait()
+        if pid not in running:
+            continue  # an orphan that the system gave us: in a container, we are process 1
         name, code = running.pop(pid), os.waitstatus_to_exitcode(status)
         _wait_for_signal(lambda: is_asked or bool(failed))
         if code not in _IN_ORDER or not (is_asked or failed):
@@ -114,8 +115,9 @@ def _become(group: Group) -> NoReturn:
 
 
 def _execute(settings: str, arguments: Sequence[object]) -> NoReturn:
-    python_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    python_path = os.pathsep.join(filter(None, [str(installation.ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONPATH": python_path}
-    command = [sys.executable, "-m", "config.serving.server", *map(str, arguments)]
+    # -P: the folder in which somebody started us may have a package `config` of its own.
+    command = [sys.executable, "-P", "-m", "config.serving.server", *map(str, arguments)]
     # The command is our own module and numbers that `serve` has checked.
     os.execve(sys.executable, command, environment)  # noqa: S606  # nosec B606

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import User
+from common.installation import MANAGE
 from projects.locks import ProjectGone
 from projects.management.operator_command import OperatorCommand, named_user
 from projects.members.memberships import change_member
@@ -37,7 +38,7 @@ def facts(member: Membership) -> dict[str, Any]:
 
 def no_member(project: Project, user: User) -> CommandError:
     return CommandError(
-        f"{named_user(user)} is not a member of {project.name}. See who is: manage.py listmembers {project.public_id}"
+        f"{named_user(user)} is not a member of {project.name}. See who is: {MANAGE} listmembers {project.public_id}"
     )
 
 

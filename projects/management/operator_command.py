@@ -10,6 +10,7 @@ from django.db import DatabaseError
 
 from accounts.models import User
 from common.gone import Gone
+from common.installation import MANAGE
 from projects.models import Project
 
 _PROJECT_ID = re.compile(r"prj_[0-9A-Za-z]{16}")
@@ -56,7 +57,7 @@ class OperatorCommand(BaseCommand):
         except DatabaseError as error:
             raise CommandError(
                 f"The database cannot be asked: {error}. "
-                "Check DATABASE_URL and DATA_DIR, then prepare it with: manage.py migrate"
+                f"Check DATABASE_URL and DATA_DIR, then prepare it with: {MANAGE} migrate"
             ) from error
         self.stdout.write(json.dumps(answer.data) if options["json"] else answer.text)
         if answer.failure:
@@ -76,7 +77,7 @@ def find_project(project_id: str) -> Project:
     if project is None:
         raise CommandError(
             f"No project {project_id!r}. Its settings page and the admin (/admin/projects/project/) show its id; "
-            "make a new project with: manage.py createproject NAME --owner EMAIL"
+            f"make a new project with: {MANAGE} createproject NAME --owner EMAIL"
         )
     return project
 
@@ -88,7 +89,7 @@ def find_user(wanted: str, *, also_inactive: bool = False) -> User:
     if user is None or not (user.is_active or also_inactive):
         raise CommandError(
             f"No {'' if also_inactive else 'active '}user {wanted!r}. "
-            "Make an account with: manage.py createuser EMAIL, or an admin with: manage.py createsuperuser"
+            f"Make an account with: {MANAGE} createuser EMAIL, or an admin with: {MANAGE} createsuperuser"
         )
     return user
 

@@ -187,8 +187,9 @@ READERS = (
     "ways|issuer|provider_name|mail_domains|"
     "flag|one_of|whole_number|seconds|secret|host_names|origins|listed|given|link|web_address|sender|contacts|log_level"
 )
-# Not settings of Latchkey: variables for development, and variables of other servers that Latchkey rejects.
-NOT_SETTINGS = {"DEBUG", "SCRIPT_NAME", "FORCE_SCRIPT_NAME", "PYTHONPATH"}
+# Not settings of Latchkey: variables for development, of other servers that Latchkey rejects, and of the system.
+OF_THE_SYSTEM = {"PYTHONPATH", "NOTIFY_SOCKET", "XDG_DATA_HOME"}
+NOT_SETTINGS = {"DEBUG", "SCRIPT_NAME", "FORCE_SCRIPT_NAME"} | OF_THE_SYSTEM
 
 
 def variables_read() -> set[str]:
@@ -209,7 +210,11 @@ def test_every_setting_has_its_row_and_every_row_its_setting():
 @pytest.mark.nodb
 def test_every_setting_is_tested():
     tests = "\n".join(path.read_text() for path in (REPOSITORY / "tests" / "config").rglob("test_*.py"))
-    untested = {name for name in variables_read() - {"PYTHONPATH"} if not re.search(rf"\b{name}\b", tests)}
+    untested = {
+        name
+        for name in variables_read() - {"PYTHONPATH", "NOTIFY_SOCKET", "XDG_DATA_HOME"}
+        if not re.search(rf"\b{name}\b", tests)
+    }
     assert untested == set(), "add it to SETTINGS in tests/config/environment/test_broken_environments.py"
 
 

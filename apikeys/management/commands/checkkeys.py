@@ -5,12 +5,13 @@ from accounts.second_factors.secrets_at_rest import FactorCensus
 from apikeys.management import stored_secrets
 from apikeys.management.key_commands import GUIDE, WRONG_KEYS, named
 from apikeys.secrets.integrity import Findings, check_keys
+from common.installation import MANAGE
 from common.outbox import sealed_emails
 from common.outbox.sealed_emails import EmailCensus
 from common.plurals import counted
 from projects.management.operator_command import Answer, OperatorCommand
 
-_MISSING = "Put it back; manage.py rotate_encryption --dry-run says which it is."
+_MISSING = f"Put it back; {MANAGE} rotate_encryption --dry-run says which it is."
 PROBLEMS = WRONG_KEYS | {
     "ring_key_missing": f"Their ring key is not in KEY_RING. Requests work, but no secret can be shown. {_MISSING}",
     "pepper_missing": f"Their pepper is not in KEY_PEPPERS, so requests using them are rejected as unknown. {_MISSING}",

@@ -6,6 +6,7 @@ from django.utils.timesince import timesince
 from apikeys.management.key_commands import end_in_words, facts, may_in_words
 from apikeys.models import ApiKey
 from apikeys.standing import STANDINGS
+from common.installation import MANAGE
 from projects.management.operator_command import Answer, OperatorCommand, find_project
 
 
@@ -24,7 +25,7 @@ class Command(OperatorCommand):
         if not keys:
             return Answer(
                 {"keys": []},
-                f"{project.name} has no keys. Make one with: manage.py createkey {project.public_id} --name NAME",
+                f"{project.name} has no keys. Make one with: {MANAGE} createkey {project.public_id} --name NAME",
             )
         return Answer({"keys": [facts(key) for key in keys]}, "\n".join(_line(key) for key in keys))
 

@@ -10,6 +10,7 @@ from apikeys.keys.pausing import pause_key
 from apikeys.lifetimes.pauses import LENGTHS
 from apikeys.management.key_commands import KeyStateCommand
 from apikeys.models import ApiKey
+from common.installation import MANAGE
 from common.instants import in_words
 from projects.management.operator_command import Answer
 
@@ -41,7 +42,7 @@ class Command(KeyStateCommand):
             until = read_exact(self.options["until"])
         changed = pause_key(key=key, by=None, until=until, note=self.options["note"])
         now = f" until {in_words(key.resumes_at)}" if key.resumes_at else ""
-        self.done = f"{{key}} is paused{now}: requests using it are now rejected. Undo with: manage.py resumekey {{id}}"
+        self.done = f"{{key}} is paused{now}: requests using it are now rejected. Undo with: {MANAGE} resumekey {{id}}"
         self.unchanged = f"{{key}} was paused already{now and f',{now}'}."
         if not changed and (why := _why_not(key, until)):
             raise CommandError(f"{key.name} ({key.public_id}) {why}")
@@ -53,13 +54,13 @@ def _why_not(key: ApiKey, until: datetime | None) -> str:
     if not key.is_paused and key.is_expired:
         return (
             "has expired and was not paused: requests using it are rejected already. To pause it, first "
-            f"change its expiry with: manage.py editkey {key.public_id} --expires WHEN"
+            f"change its expiry with: {MANAGE} editkey {key.public_id} --expires WHEN"
         )
     if not key.is_paused:
         return "was changed in the meantime. Nothing was done. Run the command again."
     if key.resumes_at == until:
         return ""
-    again = f"re-enable it first with: manage.py resumekey {key.public_id}"
+    again = f"re-enable it first with: {MANAGE} resumekey {key.public_id}"
     if key.resumes_at is None:
         return f"is paused already, until someone re-enables it. Nothing was changed. For an end of the pause, {again}"
     ends = (

@@ -7,6 +7,7 @@ from apikeys.keys.pausing import resume_key
 from apikeys.lifetimes.pauses import what_requests_are
 from apikeys.management.key_commands import KeyStateCommand
 from apikeys.models import ApiKey
+from common.installation import MANAGE
 from projects.management.operator_command import Answer
 from projects.models import Membership
 
@@ -37,7 +38,7 @@ class Command(KeyStateCommand):
         if key.is_reported:
             raise CommandError(
                 f"{key.name} ({key.public_id}) was reported as leaked and stays paused. Make a new key instead. If you "
-                f"are sure that nobody else has its secret: manage.py resumekey {key.public_id} --although-reported"
+                f"are sure that nobody else has its secret: {MANAGE} resumekey {key.public_id} --although-reported"
             )
         if not changed and not key.standing.lets_in:
             raise CommandError(f"{key.name} ({key.public_id}) is not paused. Nothing was changed. {_rejected(key)}")
@@ -53,5 +54,5 @@ def _rejected(key: ApiKey) -> str:
     """That the key's requests are rejected nonetheless, and what to do."""
     advice = key.standing.advice
     if key.is_expired:
-        advice = f"Change its expiry with: manage.py editkey {key.public_id} --expires WHEN"
+        advice = f"Change its expiry with: {MANAGE} editkey {key.public_id} --expires WHEN"
     return f"Requests using it are {what_requests_are(key)}. {advice}".strip()

@@ -9,6 +9,7 @@ from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.rolling import Overlap, end_of_old_key, roll_key
 from apikeys.management.key_commands import find_creator, find_key
 from apikeys.models import ApiKey
+from common.installation import MANAGE
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
 from projects.management.operator_command import Answer, OperatorCommand, named_user
@@ -43,7 +44,7 @@ class Command(OperatorCommand):
         except (KeyGone, ProjectGone) as error:
             raise CommandError(
                 f"{key.name} ({key.public_id}) was deleted for good. Make a new key with: "
-                f"manage.py createkey {key.project.public_id} --name NAME"
+                f"{MANAGE} createkey {key.project.public_id} --name NAME"
             ) from error
         except VaultUnavailable as error:
             raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error

@@ -15,6 +15,7 @@ from django.db.models import CheckConstraint, Q
 from accounts import address_clashes
 from accounts.second_factors import secrets_at_rest
 from apikeys.management.key_commands import named
+from common.installation import MANAGE
 from common.plurals import counted
 from config import older_database
 from projects.management.operator_command import Answer, OperatorCommand
@@ -194,5 +195,5 @@ def _answer(converted: Converted, *, dry_run: bool) -> Answer:
     if dry_run:
         text = f"A dry run, nothing is changed. The conversion makes: {text}."
     else:
-        text = f"Converted to version 0.1.0: {text}. Next, run: manage.py migrate"
+        text = f"Converted to version 0.1.0: {text}. Next, run: {MANAGE} migrate"
     return Answer({"converted": not dry_run, **converted._asdict()}, text)

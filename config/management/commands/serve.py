@@ -4,22 +4,25 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from errno import EADDRNOTAVAIL
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
+from django.db import Error, connections
 from django.urls import reverse
 
 from accounts.sign_up import sign_up_policy
 from accounts.ways import has_passwords
 from apikeys.verify import gateway
+from common import installation, outages
 from common.metrics import shared_counts
 from common.whole_numbers import read_whole
-from config.serving import readiness
+from config.serving import readiness, service_manager
 from config.serving.supervisor import Group, run
 
 # Where processors are short, the check gets three times as much of them as pages and API.
@@ -44,6 +47,10 @@ class Address(NamedTuple):
         return f"http://localhost:{self.port}" if is_here else self.url
 
 
+# By name: where each group listens, and what it runs.
+Groups = dict[str, tuple[Address, Group]]
+
+
 class Command(BaseCommand):
     help = (
         "Serve Latchkey with granian: pages and API on PORT, the check for gateways on CHECK_PORT. "
@@ -63,56 +70,83 @@ class Command(BaseCommand):
             value = os.environ.get(name) or default
             option = f"--{name.lower().replace('_', '-')}"
             parser.add_argument(option, default=value, help=f"{help_text} Environment: {name}.")
+        parser.add_argument(
+            "--only", choices=("pages", "check"), help="Serve only this: each can be a service or a machine of its own."
+        )
+        parser.add_argument("--migrate", action="store_true", help="Apply migrations first, as a container does.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        port = _number("PORT", options["port"], 65535)
-        check_port = _number("CHECK_PORT", options["check_port"] or port + 1, 65535)
-        if check_port == port:
-            raise CommandError(f"CHECK_PORT must be another port than PORT, not {port} too.")
-        workers = _number("WORKERS", options["workers"], 256)
-        check_workers = _number("CHECK_WORKERS", options["check_workers"], 256)
-        pages = _free_address("PORT", options["host"], port)
-        check = _free_address("CHECK_PORT", options["host"], check_port)
-        if problem := readiness.refusal():
+        groups = _chosen_groups(options)
+        if options["migrate"]:
+            _migrate()
+        if problem := readiness.refusal(pages="pages" in groups):
             raise CommandError(f"Latchkey does not start. {problem}")
         connections.close_all()
-        module = os.environ["DJANGO_SETTINGS_MODULE"]
-        pages_group = Group(
-            "pages", module, "config.wsgi.application", *pages[1:], workers, settings.THREADS, PAGES_NICENESS
-        )
-        threads = settings.THREADS + _prepare_metrics(workers + check_workers)
-        check_group = Group(
-            "check", "config.check_settings", "config.check.application", *check[1:], check_workers, threads, 0
-        )
-        announcing = threading.Thread(target=self._announce, args=(pages, check), daemon=True)
-        problem = run([pages_group, check_group], when_started=announcing.start)
+        _prepare_metrics(groups)
+        addresses = {name: address for name, (address, _) in groups.items()}
+        announcing = threading.Thread(target=self._announce, args=(addresses,), daemon=True)
+        problem = run([group for _, group in groups.values()], when_started=announcing.start)
         if problem:
             raise CommandError(problem)
 
-    def _announce(self, pages: Address, check: Address) -> None:
-        while not (_listens(pages) and _listens(check)):
+    def _announce(self, addresses: dict[str, Address]) -> None:
+        while not all(_listens(address) for address in addresses.values()):
             time.sleep(0.05)
-        site = settings.BASE_URL if settings.PRODUCTION else pages.site
-        self.stdout.write(
-            f"Latchkey is ready: {pages.site}/\n"
-            f"Gateways ask: {check.url}{gateway.PATH}\n"
-            f"Next: {_next_step(site)}\n"
-            f"To look around with sample data: {_manage('demo')}\n"
-            f"To use the admin at {site}/admin/: {_manage('createsuperuser')}"
-        )
+        service_manager.tell_ready()
+        self.stdout.write("\n".join(_ready_lines(**addresses)))
         self.stdout.flush()
 
 
-def _prepare_metrics(processes: int) -> int:
-    """How many threads a process of the check needs for scrapes (config/serving/spare_thread.py)."""
-    if not settings.METRICS_TOKEN:
-        return 0
+def _prepare_metrics(groups: Groups) -> None:
+    """Makes the file in which the processes share their counts. Processes of the check answer scrapes."""
+    if not settings.METRICS_TOKEN or "check" not in groups:
+        return
     folder = settings.DATA_DIR / "metrics"
     try:
-        shared_counts.make_file(folder, processes)
+        shared_counts.make_file(folder, sum(group.workers for _, group in groups.values()))
     except OSError as error:
         raise CommandError(f"DATA_DIR: cannot write in {folder}: {error.strerror}.") from error
-    return 1
+
+
+def _migrate() -> None:
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except Error as error:
+        raise CommandError(f"DATABASE_URL: migrations were not applied: {outages.words(error)}") from error
+
+
+def _chosen_groups(options: dict[str, Any]) -> Groups:
+    host, only = options["host"], options["only"]
+    port = _number("PORT", options["port"], 65535)
+    check_port = _number("CHECK_PORT", options["check_port"] or port + 1, 65535)
+    if check_port == port:
+        raise CommandError(f"CHECK_PORT must be another port than PORT, not {port} too.")
+    workers = _number("WORKERS", options["workers"], 256)
+    check_workers = _number("CHECK_WORKERS", options["check_workers"], 256)
+    chosen: Groups = {}
+    if only != "check":
+        at, module = _free_address("PORT", host, port), os.environ["DJANGO_SETTINGS_MODULE"]
+        command = ("config.wsgi.application", at.host, at.port, workers, settings.THREADS, PAGES_NICENESS)
+        chosen["pages"] = at, Group("pages", module, *command)
+    if only != "pages":
+        at = _free_address("CHECK_PORT", host, check_port)
+        # One more, for scrapes (config/serving/spare_thread.py).
+        threads = settings.THREADS + bool(settings.METRICS_TOKEN)
+        command = ("config.check.application", at.host, at.port, check_workers, threads, 0)
+        chosen["check"] = at, Group("check", "config.check_settings", *command)
+    return chosen
+
+
+def _ready_lines(pages: Address | None = None, check: Address | None = None) -> Iterator[str]:
+    if pages:
+        yield f"Latchkey is ready: {pages.site}/"
+    if check:
+        yield f"Gateways ask: {check.url}{gateway.PATH}"
+    if pages:
+        site = settings.BASE_URL if settings.PRODUCTION else pages.site
+        yield f"Next: {_next_step(site)}"
+        yield f"To look around with sample data: {_manage('demo')}"
+        yield f"To use the admin at {site}/admin/: {_manage('createsuperuser')}"
 
 
 def _next_step(site: str) -> str:
@@ -125,6 +159,8 @@ def _next_step(site: str) -> str:
 
 def _manage(command: str) -> str:
     """A command of this installation, ready to be pasted where the server was started."""
+    if not installation.IS_CHECKOUT:
+        return f"{installation.MANAGE} {command}"
     python = Path(sys.executable)
     short = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     return shlex.join([str(short), sys.argv[0], command])

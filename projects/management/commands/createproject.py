@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from common.installation import MANAGE
 from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user
 from projects.services import create_project
 
@@ -21,5 +22,5 @@ class Command(OperatorCommand):
             {"id": project.public_id, "name": project.name, "owner": owner.email, "owner_id": owner.public_id},
             f"Created project {project.name}: {project.public_id}\n"
             f"Its owner is {named_user(owner)}.\n"
-            f"Next: manage.py createkey {project.public_id} --name 'Production server'",
+            f"Next: {MANAGE} createkey {project.public_id} --name 'Production server'",
         )

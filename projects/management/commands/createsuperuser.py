@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from accounts.models import User
+from common.installation import MANAGE
 
 
 class Command(createsuperuser.Command):
@@ -24,6 +25,6 @@ class Command(createsuperuser.Command):
             # Django's own words go to the standard output, and the exit code is that of success.
             raise CommandError(
                 "This command asks for a password, and there is no terminal to ask in. Nothing was changed. Without "
-                "one, set DJANGO_SUPERUSER_PASSWORD and run: manage.py createsuperuser --no-input --email EMAIL"
+                f"one, set DJANGO_SUPERUSER_PASSWORD and run: {MANAGE} createsuperuser --no-input --email EMAIL"
             )
         super().handle(*args, **options)

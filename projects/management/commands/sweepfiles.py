@@ -1,5 +1,6 @@
 from typing import Any
 
+from common.installation import MANAGE
 from projects.files.sweeping import AGE, delete_strays, strays
 from projects.management.operator_command import Answer, OperatorCommand
 
@@ -22,5 +23,5 @@ class Command(OperatorCommand):
         text = "Nothing to sweep."
         if found:
             text = "\n".join([*(stray.name for stray in found), f"{len(found)} without a file, {total:,} bytes"])
-            text += ", deleted." if options["delete"] else ". To delete them: manage.py sweepfiles --delete"
+            text += ", deleted." if options["delete"] else f". To delete them: {MANAGE} sweepfiles --delete"
         return Answer({"names": [stray.name for stray in found], "bytes": total, "deleted": options["delete"]}, text)

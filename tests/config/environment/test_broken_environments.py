@@ -1,6 +1,7 @@
 """A server that cannot work does not start or is not ready, and names the faulty setting on one line."""
 
 import re
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -275,12 +276,19 @@ def databases(transactional_db, tmp_path) -> Iterator[dict[str, str]]:
 def test_a_missing_requirement_is_refused_at_the_start_on_one_line(databases, api_key, tmp_path):
     """T54: a failed start says why. Here the database, static files, peppers or ports are missing."""
     base = {"DATA_DIR": str(DATA_DIR), "DATABASE_URL": database_url(), "PORT": str(free_port())}
+    changed, lacking_one = (shutil.copytree(DATA_DIR / "static", tmp_path / name) for name in ("changed", "lacking"))
+    (changed / "css" / "main.css").write_text("/* of an earlier release */")
+    manifest = lacking_one / "staticfiles.json"
+    manifest.write_text(manifest.read_text().replace('"js/page.js": ', '"js/earlier.js": '))
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = str(other.getsockname()[1])
         cases = {
             **{words: ({"DATABASE_URL": url}, "DATABASE_URL") for words, url in databases.items()},
             "pepper": ({"KEY_PEPPERS": new_ring()}, "KEY_PEPPERS"),
-            "collectstatic": ({"DATA_DIR": str(tmp_path)}, "DATA_DIR"),
+            "collectstatic": ({"STATIC_ROOT": str(tmp_path)}, "STATIC_ROOT"),
+            # A page that names a file of this release would be answered 500.
+            "another release (css/main.css)": ({"STATIC_ROOT": str(changed)}, "STATIC_ROOT"),
+            "another release (js/page.js)": ({"STATIC_ROOT": str(lacking_one)}, "STATIC_ROOT"),
             f"port {taken}": ({"PORT": taken}, "PORT"),
             f"{taken}:": ({"CHECK_PORT": taken}, "CHECK_PORT"),
         }

@@ -193,6 +193,7 @@ def test_redis_without_its_package_is_refused_with_what_to_do(tmp_path):
 
 
 def test_a_database_is_prepared_with_redis_too_and_works_without_it_later(tmp_path, redis_server):
+    manage(tmp_path, "check")  # makes the secrets, and says so
     for arguments in (("migrate", "-v", "0"), ("demo",)):
         result = manage(tmp_path, *arguments, CACHE_URL=redis_server.url)
         assert (result.returncode, result.stderr) == (0, "")

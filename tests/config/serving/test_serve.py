@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.error import HTTPError
@@ -43,10 +43,12 @@ def start(tmp_path: Path, prepared: Path) -> Iterator[Start]:
     processes: list[Process] = []
     shutil.copytree(prepared, tmp_path, symlinks=True, dirs_exist_ok=True)
 
-    def start_one(*, start_new_session: bool = False, **environment: str) -> Process:
+    def start_one(
+        *, program: Sequence[str] = ("manage.py", "serve"), start_new_session: bool = False, **environment: str
+    ) -> Process:
         database = {"DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/latchkey.sqlite3"}
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
+            [sys.executable, *program],
             cwd=REPOSITORY,
             env={**os.environ, **database, **environment},
             stdout=subprocess.PIPE,

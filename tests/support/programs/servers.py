@@ -60,8 +60,7 @@ class Server:
     def __init__(
         self, *, workers: int = 1, check_workers: int = 1, is_patient: bool = True, **environment: str
     ) -> None:
-        program = ["-m", "tests.support.programs.patient", "manage"] if is_patient else ["manage.py"]
-        self._command = [sys.executable, *program, "serve"]
+        self._program = ["-m", "tests.support.programs.patient", "manage"] if is_patient else ["manage.py"]
         self.port, self.check_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(tempfile.mkstemp(prefix="server-", suffix=".log", dir=DATA_DIR)[1])
@@ -91,11 +90,14 @@ class Server:
         finally:
             server.stop()
 
+    def command(self) -> list[str]:
+        return [sys.executable, *self._program, "serve"]
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             # The server is in its own process session, so that Ctrl+C reaches it only through stop().
             self.process = subprocess.Popen(
-                self._command, cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
+                self.command(), cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
         self.running.append(self)
         deadline = time.monotonic() + SECONDS_TO_START
