@@ -53,6 +53,7 @@ from tests.support.people.emails import mails_of
 from tests.support.people.sessions import age, log_in
 from tests.support.programs.postgres import find_binaries, free_port
 from tests.support.programs.redis_server import RedisServer
+from tests.support.programs.server_logs import pytest_runtest_makereport, pytest_runtest_setup  # noqa: F401
 from tests.support.programs.servers import Server
 from tests.support.settings import at_once
 
@@ -201,8 +202,8 @@ def start_server(transactional_db: None) -> Iterator[Callable[..., Server]]:
     """Starts further servers: `start_server(check_workers=4, MAX_FILE_SIZE="1000")`. They stop when the test ends."""
     servers: list[Server] = []
 
-    def start(*, workers: int = 1, check_workers: int = 1, **environment: str) -> Server:
-        servers.append(Server(workers=workers, check_workers=check_workers, **environment))
+    def start(**options: Any) -> Server:
+        servers.append(Server(**options))
         servers[-1].start()
         return servers[-1]
 

@@ -29,7 +29,7 @@ def test_eight_processes_write_at_once(path, static_files):
     """T41: four workers that check, count, upload and create keys, and four commands that change keys and files."""
     url = f"sqlite:///{path}"
     people = fill(url, 5)
-    server = Server(workers=WORKERS, DATABASE_URL=url, USAGE_FLUSH_SECONDS="0.05")
+    server = Server(workers=WORKERS, is_patient=False, DATABASE_URL=url, USAGE_FLUSH_SECONDS="0.05")
     server.start()
     try:
         caller = Caller(server, people)

@@ -35,6 +35,7 @@ def send(server: Server, *signals: signal.Signals) -> None:
 
 def stopped_within(server: Server, *signals: signal.Signals) -> float:
     """Sends the signals, and returns how long the server lived on."""
+    assert server.process is not None
     began = time.monotonic()
     send(server, *signals)
     server.process.wait(60)

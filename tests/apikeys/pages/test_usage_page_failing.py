@@ -66,7 +66,8 @@ def test_a_file_is_whole_or_not_sent(server: Server, keys, addresses, owner, sig
     logged = len(server.log_text())
     with failing_at(keys[-1]):
         unavailable, answer = [server.request("GET", address, headers=headers) for address in (page, file)]
-    assert (answer.status, answer.body) == (503, unavailable.body)
+    assert (unavailable.status, answer.status) == (503, 503)
+    assert answer.body == unavailable.body
     assert b"Temporarily unavailable" in answer.body
     for name in ("Content-Type", "Retry-After", "Cache-Control"):
         assert answer.headers[name] == unavailable.headers[name], name

@@ -301,7 +301,7 @@ def test_a_process_that_stands_still_amid_its_writing_holds_no_key_up(transactio
             time.sleep(random.uniform(0, 0.02))
             os.kill(writer.pid, signal.SIGSTOP)
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '10s'")
+                cursor.execute("SET LOCAL lock_timeout = '60s'")
                 cursor.execute("SELECT 1 FROM apikeys_apikey WHERE id = %s FOR NO KEY UPDATE", [api_key.pk])
             os.kill(writer.pid, signal.SIGCONT)
     finally:

@@ -34,8 +34,8 @@ _times: _Times
 def call_all(port: int, plans: Sequence[Sequence[str]], amid: Callable[[], object] = lambda: None) -> list[Call]:
     """For each plan, a process with one connection sends one /verify for every secret in turn.
 
-    `amid` is called in this process when all are connected. A plan ends early if the server closes its connection; the
-    answers until then are returned.
+    `amid` is called in this process when each has had its first answer. A plan ends early if the server closes its
+    connection; the answers until then are returned.
     """
     return _run(partial(_call_each, port), plans, amid)
 
@@ -72,8 +72,9 @@ def _remember(times: _Times) -> None:
 
 def _call_each(port: int, secrets: Sequence[str]) -> list[Call]:
     def plan() -> Iterator[str]:
+        yield secrets[0]
         _times.all_began.wait(SECONDS_TO_START)
-        yield from secrets
+        yield from secrets[1:]
 
     return call_in_turn(port, plan())
 

@@ -7,8 +7,7 @@ differ: a server beside other tests may need seconds for what otherwise takes mi
 import os
 import runpy
 import sys
-from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from common import database_deadline
 from common.postgresql.base import LIMITS
@@ -26,10 +25,10 @@ def be_patient() -> None:
     database_deadline.SECONDS = database_deadline.SECONDS_OF_SILENCE = database_deadline.SECONDS_TO_CONNECT = SECONDS
     database_url.OWN_OPTIONS["connect_timeout"] = SECONDS
     database_url._SQLITE_OPTIONS["timeout"] = SECONDS
-    os.execve = _execute_patiently
+    setattr(os, "execve", _execute_patiently)  # noqa: B010  type stubs know more kinds of arguments
 
 
-def _execute_patiently(path: str, command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+def _execute_patiently(path: Any, command: Any, environment: Any) -> NoReturn:
     """`manage.py serve` starts the check as a program of its own: python -m MODULE ARGUMENTS."""
     python, option, *module = command
     _execute(path, [python, option, NAME, *module], environment)

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from email.message import Message
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from django.db import connection
 from django.test import Client
@@ -55,6 +55,8 @@ class Server:
     product gives it.
     """
 
+    running: ClassVar[list["Server"]] = []
+
     def __init__(
         self, *, workers: int = 1, check_workers: int = 1, is_patient: bool = True, **environment: str
     ) -> None:
@@ -95,6 +97,7 @@ class Server:
             self.process = subprocess.Popen(
                 self._command, cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
+        self.running.append(self)
         deadline = time.monotonic() + SECONDS_TO_START
         while not self._is_live():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -140,6 +143,7 @@ class Server:
                 os.killpg(self.process.pid, 9)
                 self.process.wait()
             self.process = None
+            self.running.remove(self)
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
