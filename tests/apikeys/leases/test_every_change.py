@@ -7,6 +7,7 @@ kept row still allows has to be what the database allows.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -20,7 +21,7 @@ from accounts.services import deactivate_account
 from accounts.signals import closing_begun
 from accounts.unconfirmed import confirm_and_clear
 from apikeys.bounds.asked import Asked
-from apikeys.bounds.restrictions import Limit, Limits, Restrictions
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
 from apikeys.bounds.services import limit_project, restrict_key
 from apikeys.hand_over.removal import Who, remove_member
 from apikeys.hand_over.removal_choices import Choice
@@ -36,6 +37,7 @@ from tests.product.access.test_right_asked_again import CHANGES, Stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+THOUSAND_A_MINUTE, ONE_AN_HOUR = Limits(rate=Limit(1000, Window.MINUTE)), Limits(rate=Limit(1, Window.HOUR))
 GET, POST = Asked("GET"), Asked("POST")
 
 
@@ -119,8 +121,8 @@ def leave_and_delete(stage: Kept) -> None:
 
 
 def tighten(stage: Kept) -> None:
-    restrict_key(key=stage.key, restrictions=Restrictions(limits=Limits(rate=Limit(1000, "minute"))), by=stage.actor)
-    restrict_key(key=stage.key, restrictions=Restrictions(limits=Limits(rate=Limit(1, "hour"))), by=stage.actor)
+    restrict_key(key=stage.key, restrictions=Restrictions(limits=THOUSAND_A_MINUTE), by=stage.actor)
+    restrict_key(key=stage.key, restrictions=Restrictions(limits=ONE_AN_HOUR), by=stage.actor)
 
 
 OTHER_SERVICES: dict[str, Callable[[Kept], object]] = {
@@ -128,7 +130,7 @@ OTHER_SERVICES: dict[str, Callable[[Kept], object]] = {
     "confirm_and_clear": clear,
     "delete_account": leave_and_delete,
     "hand_over": lambda stage: hand_over(key=stage.key, to=stage.developer, by=None),
-    "limit_project": lambda stage: limit_project(project=stage.project, limits=Limits(rate=Limit(1, "hour")), by=None),
+    "limit_project": lambda stage: limit_project(project=stage.project, limits=ONE_AN_HOUR, by=None),
     "lower_limit": tighten,
     "networks": lambda stage: restrict_key(
         key=stage.key, restrictions=Restrictions(networks=("203.0.113.0/24",)), by=stage.actor
@@ -136,7 +138,7 @@ OTHER_SERVICES: dict[str, Callable[[Kept], object]] = {
     "report_leak": lambda stage: [keys.report_leak(secret=secret) for secret in stage.secrets],
     "roll_now": lambda stage: rolling.roll_key(key=stage.key, overlap=rolling.Overlap.NONE, by=stage.actor),
     "shorter_end": lambda stage: ends.change_end(key=stage.key, expires_at=stage.later, by=stage.actor),
-    **{f"remove_member_{choice}": lambda stage, choice=choice: remove(stage, choice) for choice in Choice},
+    **{f"remove_member_{choice}": partial(remove, choice=choice) for choice in Choice},
 }
 
 

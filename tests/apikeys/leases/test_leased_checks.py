@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apikeys.bounds.asked import Asked
-from apikeys.bounds.restrictions import Limit, Limits, Restrictions
+from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
 from apikeys.bounds.services import restrict_key
 from apikeys.keys.pausing import pause_key, resume_key
 from apikeys.keys.services import create_key
@@ -40,7 +40,12 @@ def lookups(monkeypatch) -> list[object]:
     """Grows with each lookup. PostgreSQL is asked past Django, so that Django counts no query."""
     found: list[object] = []
     real = key_lookup._look_up
-    monkeypatch.setattr(key_lookup, "_look_up", lambda digests: found.append(digests) or real(digests))
+
+    def look_up(digests):
+        found.append(digests)
+        return real(digests)
+
+    monkeypatch.setattr(key_lookup, "_look_up", look_up)
     return found
 
 
@@ -92,7 +97,7 @@ def test_a_kept_row_is_judged_at_each_use(leased, new):
 
 
 def test_a_limit_holds_to_the_request(leased, new, owner):
-    restrict_key(key=new.key, restrictions=Restrictions(limits=Limits(quota=Limit(5, "month"))), by=owner)
+    restrict_key(key=new.key, restrictions=Restrictions(limits=Limits(quota=Limit(5, Window.MONTH))), by=owner)
     assert [check(new.secret).code for _ in range(8)] == [None] * 5 + ["quota_reached"] * 3
 
 

@@ -5,6 +5,7 @@ The clocks are simulated. What keeps rows is the real module, loaded once for ea
 
 import importlib.util
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
@@ -116,7 +117,7 @@ class Lease(RuleBasedStateMachine):
         self.a_change_asks_who_is_registered(self.a_change_is_committed(self.a_change_begins(place)))
 
     @initialize(target=begun)
-    def a_change_began_before_all(self) -> dict[str, object]:
+    def a_change_began_before_all(self) -> Any:
         return self.a_change_begins(1)
 
     @rule(target=begun, place=PLACES)
