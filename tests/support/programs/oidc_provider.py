@@ -1,8 +1,6 @@
 """A certified OpenID Connect provider (npm's oidc-provider), as a process."""
 
-import hashlib
 import html
-import os
 import re
 import shutil
 import subprocess
@@ -16,13 +14,13 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from tests.support.environment import DATA_DIR, REPOSITORY, lacking
+from tests.support.programs import npm
 from tests.support.programs.postgres import free_port
 
 CALLBACK = "/accounts/single-sign-on/callback/"
 SOURCE = REPOSITORY / "tests" / "support" / "oidc"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "latchkey-tests"
-# Upper bounds for failures, far above the time that a busy machine needs.
-SECONDS_TO_INSTALL, SECONDS_TO_START = 300, 120
+# An upper bound for failures, far above the time that a busy machine needs.
+SECONDS_TO_START = 120
 
 
 class OidcProvider:
@@ -126,25 +124,7 @@ def address_of_provider(page: str) -> str:
 
 
 def _installed() -> Path:
-    """The folder in the cache, installed with `npm ci` for this lock file if it is not there yet."""
-    npm = shutil.which("npm") or lacking("npm")
-    files = [SOURCE / name for name in ("package.json", "package-lock.json", "provider.js")]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    folder = CACHE / f"oidc-{digest}"
-    if (folder / "provider.js").exists():
-        return folder
-    CACHE.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix="oidc-new-", dir=CACHE))
     try:
-        for file in files:
-            shutil.copy(file, new)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        try:
-            subprocess.run(command, cwd=new, check=True, capture_output=True, timeout=SECONDS_TO_INSTALL)
-        except (subprocess.SubprocessError, OSError) as error:
-            lacking(f"npm's oidc-provider ({type(error).__name__}: {getattr(error, 'stderr', b'')!r})")
-        with suppress(OSError):  # another process of the tests was first
-            new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    return folder
+        return npm.installed(SOURCE, "oidc", "provider.js")
+    except npm.NotInstalled as error:
+        lacking(f"npm's oidc-provider ({error})")
