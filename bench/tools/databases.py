@@ -60,7 +60,7 @@ def _printed_by(module: str, count: int, database_url: str) -> Any:
 
 def fill_product(database_url: str, count: int) -> list[str]:
     """Authorization headers of `count` keys."""
-    secrets: list[str] = _printed_by("bench.fill", count, database_url)
+    secrets: list[str] = _printed_by("bench.tools.fill", count, database_url)
     return [f"Bearer {secret}" for secret in secrets]
 
 
@@ -81,12 +81,18 @@ def add_keys(database_url: str, count: int) -> None:
 
 
 def settle(database_url: str) -> None:
-    """Does autovacuum's work now, so that it does not run while something is timed."""
+    """Does the work of autovacuum and of the checkpointer now, so that they do not run while something is timed."""
     ask(database_url, "VACUUM ANALYZE")
+    ask(database_url, "CHECKPOINT")
 
 
 def make_durable() -> None:
     """The tests' PostgreSQL does not wait for the disk. Timed databases have to, as in production."""
-    for name in ("fsync", "synchronous_commit", "full_page_writes"):
-        ask(url_of("postgres"), f"ALTER SYSTEM SET {name} = on")
+    configure(fsync="on", synchronous_commit="on", full_page_writes="on")
+
+
+def configure(**values: str) -> None:
+    """Of the whole PostgreSQL, from now on."""
+    for name, value in values.items():
+        ask(url_of("postgres"), f"ALTER SYSTEM SET {name} = '{value}'")
     ask(url_of("postgres"), "SELECT pg_reload_conf()")

@@ -1,4 +1,6 @@
-"""All servers run alike: granian, WSGI, one worker unless stated otherwise, the product's number of threads."""
+"""All servers run alike: granian, WSGI, one worker unless stated otherwise, the product's number of threads, and a core
+of their own.
+"""
 
 import os
 import subprocess
@@ -9,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from bench import processes
+from bench.tools import cores, processes
 from tests.support.environment import DATA_DIR, REPOSITORY
 from tests.support.programs.postgres import free_port
 from tests.support.programs.processes import CHECK, workers
@@ -20,6 +22,7 @@ SECONDS_TO_STOP = 30
 
 PEERS = "bench.peers.wsgi:application"
 LIMIT = "bench.peers.limit:application"
+NOTHING = "bench.peers.nothing:application"
 CHECK_APPLICATION = "config.check:application"
 WITHOUT_CALLERS = "bench.peers.without_callers:application"
 
@@ -27,7 +30,7 @@ WITHOUT_CALLERS = "bench.peers.without_callers:application"
 class Server:
     """A running server. URLs have no slash at the end. A peer answers everything at one port, including checks."""
 
-    def __init__(self, command: list[str], port: int, environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], port: int, environment: dict[str, str], has_core: bool) -> None:
         self.port, self.check_port = port, int(environment.get("CHECK_PORT", port))
         self.url, self.check_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{self.check_port}"
         self.log = Path(tempfile.mkstemp(prefix="bench-", suffix=".log", dir=DATA_DIR)[1])
@@ -40,6 +43,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=cores.take_the_servers if has_core else cores.take_all,
             )
 
     def wait(self) -> None:
@@ -64,8 +68,9 @@ class Server:
 
 
 @contextmanager
-def _running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[Server]:
-    server = Server(command, port, environment)
+def running(command: list[str], port: int, environment: dict[str, str], *, has_core: bool = True) -> Iterator[Server]:
+    """With `has_core`, the server has a core of its own."""
+    server = Server(command, port, environment, has_core)
     try:
         server.wait()
         yield server
@@ -74,7 +79,9 @@ def _running(command: list[str], port: int, environment: dict[str, str]) -> Iter
 
 
 @contextmanager
-def product(database_url: str, *, check_workers: int = 1, **environment: str) -> Iterator[Server]:
+def product(
+    database_url: str, *, lease: bool = False, check_workers: int = 1, has_core: bool = True, **environment: str
+) -> Iterator[Server]:
     """Latchkey as its users run it: `manage.py serve`, with counting of use."""
     port = free_port()
     environment |= {
@@ -86,8 +93,9 @@ def product(database_url: str, *, check_workers: int = 1, **environment: str) ->
         "CHECK_WORKERS": str(check_workers),
         "THREADS": str(THREADS),
         "USAGE_FLUSH_SECONDS": "1",
+        "VERDICT_LEASE": "on" if lease else "off",
     }
-    with _running([sys.executable, "manage.py", "serve"], port, environment) as server:
+    with running([sys.executable, "manage.py", "serve"], port, environment, has_core=has_core) as server:
         yield server
 
 
@@ -100,7 +108,7 @@ def peer(
     command += ["--blocking-threads", str(THREADS), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--log-level", "error", application]
     environment |= {"DATABASE_URL": database_url, "PEERS_SETTINGS": settings}
-    with _running(command, port, environment) as server:
+    with running(command, port, environment) as server:
         yield server
 
 

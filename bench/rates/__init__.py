@@ -1,0 +1,1 @@
+"""Checks per second: beside the peers, with many keys, with a lease, behind nginx."""

@@ -1,0 +1,96 @@
+"""V1 to V4: checks per second beside the limit and the peers, and what a check costs."""
+
+from contextlib import ExitStack
+
+from bench.rates.contenders import LIMIT, PEERS, django_peers, limit, ours
+from bench.results import Goal, Row
+from bench.stage import Measured, Stage
+from bench.tools import databases, processes, servers
+from bench.tools.comparing import Pairs, compared, side_by_side
+from bench.tools.load import Contender, Sample, load
+from tests.support.environment import DATA_DIR, postgres
+from tests.support.programs.processes import children
+
+MEASURED = "checks per second at /verify, lease off"
+
+
+def _row(name: str, against: str, pairs: Pairs, least: float | None = None) -> Row:
+    return compared(name, MEASURED, against, pairs, Goal(least=least) if least else None)
+
+
+def beside_peers(stage: Stage) -> Measured:
+    """V1 to V4, and the processor time of a check."""
+    peers_url = databases.create("peers")
+    headers = databases.fill_peers(peers_url, stage.plan.few_keys)
+    databases.settle(peers_url)
+    verify = ours("verify", stage.product, stage.called)
+    with ExitStack() as stack:
+        peers = stack.enter_context(servers.peer(servers.PEERS, peers_url))
+        usual = stack.enter_context(servers.peer(servers.PEERS, peers_url, "bench.peers.startproject"))
+        others = [
+            limit(stage.limit, stage.called),
+            *django_peers(peers, headers, stage.plan.keys_called),
+            Contender("startproject", f"{usual.url}/bare", ["Bearer any"], None),
+        ]
+        pairs = side_by_side(verify, others, stage.plan)
+    rows = [
+        _row("V1", LIMIT, pairs["limit"], 0.85),
+        _row("V2", "a bare Django view without queries, with startproject's middleware", pairs["startproject"], 1),
+        _row("V3", PEERS["api-key"], pairs["api-key"], 5),
+        _row("V4", PEERS["knox"], pairs["knox"], 9),
+        _row("R1", PEERS["token"], pairs["token"]),
+        _row("R2", "the bare view without middleware", pairs["bare"]),
+    ]
+    samples = [sample for pair in pairs.values() for sample in pair.ours]
+    return Measured(rows, _costs(stage, verify) | _latency(samples))
+
+
+def _latency(samples: list[Sample]) -> dict[str, float]:
+    """The latency in the sample with the median rate."""
+    middle = sorted(samples, key=lambda sample: sample.rate)[len(samples) // 2]
+    return {
+        "ms for a check under full load, median": middle.p50,
+        "ms for a check under full load, 99th percentile": middle.p99,
+    }
+
+
+def _costs(stage: Stage, verify: Contender) -> dict[str, float]:
+    """Processor time, which depends less than rates on what else the machine does."""
+    limit_worker = max(children(stage.limit.process.pid), key=processes.resident_bytes)
+    sample, worker, database = _cost(verify, stage.product.worker, stage)
+    of_limit, limit_alone, limit_database = _cost(limit(stage.limit, stage.called), limit_worker, stage)
+    whole, limit_whole = worker + database, limit_alone + limit_database
+    return {
+        "checks per second of one worker": sample.rate,
+        "checks per second for each core that the worker uses": sample.requests / worker,
+        "checks per second for each core that worker and PostgreSQL use": sample.requests / whole,
+        "V1 by processor time instead of rate": limit_whole / of_limit.requests / (whole / sample.requests),
+    }
+
+
+def _cost(contender: Contender, worker: int, stage: Stage) -> tuple[Sample, float, float]:
+    """A sample, and the seconds of processor time of the worker and of PostgreSQL."""
+    backends = children(postgres.pid)
+    before = processes.cpu_seconds(worker), sum(map(processes.cpu_seconds, backends))
+    sample = load(contender, stage.plan)
+    after = processes.cpu_seconds(worker), sum(map(processes.cpu_seconds, backends))
+    return sample, after[0] - before[0], after[1] - before[1]
+
+
+def on_sqlite(stage: Stage) -> Measured:
+    """The same comparison on SQLite. It has no goals, because production uses PostgreSQL."""
+    if not stage.plan.is_on_sqlite_too:
+        return Measured([], {})
+    plan = stage.plan
+    url, peers_url = (f"sqlite:///{DATA_DIR}/{name}.sqlite3" for name in ("bench", "peers"))
+    headers = databases.fill_product(url, plan.few_keys)
+    peers_headers = databases.fill_peers(peers_url, plan.few_keys)
+    with servers.product(url) as product, servers.peer(servers.PEERS, peers_url) as peers:
+        verify = ours("verify", product, headers[: plan.keys_called])
+        pairs = side_by_side(verify, django_peers(peers, peers_headers, plan.keys_called), plan)
+    rows = [
+        _row("S2", "a bare Django view, on SQLite", pairs["bare"]),
+        _row("S3", f"{PEERS['api-key']}, on SQLite", pairs["api-key"]),
+        _row("S4", f"{PEERS['knox']}, on SQLite", pairs["knox"]),
+    ]
+    return Measured(rows, {})

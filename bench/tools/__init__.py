@@ -1,0 +1,1 @@
+"""What every part of the bench uses: databases, servers, load, and how two contenders are compared."""
