@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, JsonResponse
 
 from common import outages
-from config.serving import readiness
+from config.serving import readiness, shutdown
 
 
 def live() -> tuple[int, str]:
@@ -14,7 +14,12 @@ def live() -> tuple[int, str]:
 
 
 def ready() -> tuple[int, str]:
-    """200 if everything that serving needs is there, else 503. The log tells what is missing."""
+    """200 if everything that serving needs is there, else 503. The log tells what is missing.
+
+    A server that is about to stop still serves, and says 503, so that load balancers send their requests elsewhere.
+    """
+    if shutdown.has_begun():
+        return 503, "stopping"
     if problem := readiness.problem():
         outages.log("not_ready", problem)
         return 503, "unavailable"
