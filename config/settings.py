@@ -38,6 +38,8 @@ ALLOWED_HOSTS = given_addresses.host_names("ALLOWED_HOSTS", ["localhost", "127.0
 CSRF_TRUSTED_ORIGINS = given_addresses.origins("CSRF_TRUSTED_ORIGINS")
 THREADS = env.whole_number("THREADS", 8, least=1, most=512)
 METRICS_TOKEN = env.token("METRICS_TOKEN")
+# How long a server goes on after SIGTERM, so that load balancers see that it is not ready (config/serving/shutdown.py).
+SHUTDOWN_DELAY_SECONDS = env.whole_number("SHUTDOWN_DELAY_SECONDS", 3 if PRODUCTION else 0, least=0, most=60)
 CLIENT_SECONDS = env.seconds("CLIENT_SECONDS", 60.0)
 TRUSTED_PROXIES = env.whole_number("TRUSTED_PROXIES", 0, least=0, most=100)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.errors.SecretsHidden"

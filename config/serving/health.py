@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.http import HttpRequest, JsonResponse
 
 from common import outages
-from config.serving import readiness
+from config.serving import readiness, shutdown
 
 
 class State(NamedTuple):
@@ -23,7 +23,12 @@ def live() -> State:
 
 
 def ready() -> State:
-    """200 if everything that serving needs is there, else 503. The log tells what is missing."""
+    """200 if everything that serving needs is there, else 503. The log tells what is missing.
+
+    A server that is about to stop still serves, and says 503, so that load balancers send their requests elsewhere.
+    """
+    if shutdown.has_begun():
+        return State(503, "stopping")
     if problem := readiness.problem():
         outages.log("not_ready", problem)
         return State(503, "unavailable", problem)

@@ -2,10 +2,10 @@
 
 `manage.py serve` starts two groups (config/serving/supervisor.py), each as
 
-    python -m config.serving.server APPLICATION HOST PORT WORKERS THREADS NICENESS SUPERVISOR
+    python -m config.serving.server APPLICATION HOST PORT WORKERS THREADS NICENESS SUPERVISOR PIPE
 
-SUPERVISOR is the process id of the process that starts the group. SIGTERM finishes the running requests, then ends the
-group. NICENESS is the system's measure of how much others go first when processors are short (nice(2)).
+SUPERVISOR is the process id of the process that starts the group. Its SIGTERM finishes the running requests, then ends
+the group. PIPE says before that the server is about to stop (config/serving/shutdown.py). NICENESS is the system's measure of how much others go first when processors are short (nice(2)).
 """
 
 import gc
@@ -25,6 +25,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
+from config.serving import shutdown
+
 # Longer than the database's limits allow a request to take, and shorter than most supervisors wait.
 DRAIN_SECONDS = 25
 # The most bytes of a request's first line and headers together, roughly; a longer head is answered 431. Browsers and
@@ -37,10 +39,13 @@ OTHER_FILES = 100
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 
 
-def main(application: str, host: str, port: int, workers: int, threads: int, niceness: int, supervisor: int) -> None:
+def main(
+    application: str, host: str, port: int, workers: int, threads: int, niceness: int, supervisor: int, pipe: int
+) -> None:
     os.nice(niceness)
-    # Ctrl+C also reaches the supervisor, which then sends SIGTERM.
-    _leave_signals_to_a_thread(lambda number, sender: number == signal.SIGTERM)
+    shutdown.watch(pipe)
+    # Ctrl+C and the signals of service managers also reach the supervisor, which sends SIGTERM when it is time.
+    _leave_signals_to_a_thread(lambda number, sender: sender in {supervisor, os.getpid()})
     threading.Thread(target=_end_after, args=(supervisor,), name="_end_after", daemon=True).start()
     # The workers are forks of this process and share its memory. A failure to load the application ends this process at
     # once.

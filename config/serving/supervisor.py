@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from common import installation
-from config.serving import server
+from config.serving import server, shutdown
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 # A group that is still starting, or has just finished, ends by the signal itself.
@@ -31,49 +31,68 @@ class Group(NamedTuple):
     niceness: int
 
 
-def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: None) -> str | None:
-    """Serves until SIGTERM or Ctrl+C, which end every group in order.
+class _Running:
+    """The groups that run, by the process id of their main process, and how they are ended."""
+
+    def __init__(self, delay: int) -> None:
+        self.names: dict[int, str] = {}
+        self.is_asked = False
+        self._delay = delay
+        self.pipe, self._own_end = shutdown.open_pipe()
+
+    def start(self, groups: Sequence[Group]) -> None:
+        # A signal that arrives meanwhile has to find every group, and no group may handle it as the supervisor.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        self.names.update((os.fork() or self._become(group), group.name) for group in groups)
+        os.close(self.pipe)
+        for number in _STOPPING:
+            signal.signal(number, self._ask)
+        signal.signal(signal.SIGALRM, self.end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+    def _become(self, group: Group) -> NoReturn:
+        os.close(self._own_end)
+        _become(group, self.pipe)
+
+    def _ask(self, number: int, _: object) -> None:
+        """SIGTERM leaves load balancers the time to notice. Ctrl+C does not: a person waits."""
+        is_first, self.is_asked = not self.is_asked, True
+        if is_first:
+            os.close(self._own_end)
+        if number == signal.SIGINT or not self._delay:
+            self.end()
+        elif is_first:
+            signal.alarm(self._delay)
+
+    def end(self, *_: object) -> None:
+        for pid in self.names:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: None, *, delay: int = 0) -> str | None:
+    """Serves until SIGTERM or Ctrl+C, which end every group in order. After SIGTERM, the groups go on for `delay`
+    seconds, in which they are not ready.
 
     Returns None, or a sentence about the group that ended by itself or with an error; the other group was then ended,
     too. The caller must have no threads and no open connections, because a group may be a fork. `when_started` may
     start threads.
     """
-    running: dict[int, str] = {}
-    is_asked = False
-
-    def end_all() -> None:
-        for pid in running:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-
-    def ask(*_: object) -> None:
-        nonlocal is_asked
-        is_asked = True
-        end_all()
-
-    _start_all(groups, running, ask)
+    running = _Running(delay)
+    running.start(groups)
     when_started()
 
     failed: list[str] = []
-    while running:
+    while running.names:
         pid, status = os.wait()
-        if pid not in running:
+        if pid not in running.names:
             continue  # an orphan that the system gave us: in a container, we are process 1
-        name, code = running.pop(pid), os.waitstatus_to_exitcode(status)
-        _wait_for_signal(lambda: is_asked or bool(failed))
-        if code not in _IN_ORDER or not (is_asked or failed):
+        name, code = running.names.pop(pid), os.waitstatus_to_exitcode(status)
+        _wait_for_signal(lambda: running.is_asked or bool(failed))
+        if code not in _IN_ORDER or not (running.is_asked or failed):
             failed.append(f"{name} (exit code {code})")
-            end_all()
+            running.end()
     return f"Latchkey stopped, because these processes ended: {', '.join(failed)}." if failed else None
-
-
-def _start_all(groups: Sequence[Group], running: dict[int, str], ask: Callable[..., None]) -> None:
-    # A signal that arrives meanwhile has to find every group, and no group may handle it as the supervisor.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-    running.update((_start(group), group.name) for group in groups)
-    for number in _STOPPING:
-        signal.signal(number, ask)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
 
 def _wait_for_signal(has_come: Callable[[], bool]) -> None:
@@ -83,12 +102,7 @@ def _wait_for_signal(has_come: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def _start(group: Group) -> int:
-    """Returns the process id of the group's main process."""
-    return os.fork() or _become(group)
-
-
-def _become(group: Group) -> NoReturn:
+def _become(group: Group, pipe: int) -> NoReturn:
     """Turns a fork into a group's main process. The pages' group goes on in the fork, which shares the loaded code. The
     check needs less code, so it starts as a program of its own.
 
@@ -99,7 +113,7 @@ def _become(group: Group) -> NoReturn:
         for number in _STOPPING:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-        arguments = (*group[2:], os.getppid())
+        arguments = (*group[2:], os.getppid(), pipe)
         if group.settings != os.environ["DJANGO_SETTINGS_MODULE"] or sys.platform == "darwin":
             _execute(group.settings, arguments)
         server.main(*arguments)

@@ -85,7 +85,11 @@ class Command(BaseCommand):
         _prepare_metrics(groups)
         addresses = {name: address for name, (address, _) in groups.items()}
         announcing = threading.Thread(target=self._announce, args=(addresses,), daemon=True)
-        problem = run([group for _, group in groups.values()], when_started=announcing.start)
+        problem = run(
+            [group for _, group in groups.values()],
+            when_started=announcing.start,
+            delay=settings.SHUTDOWN_DELAY_SECONDS,
+        )
         if problem:
             raise CommandError(problem)
 

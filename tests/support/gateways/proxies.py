@@ -159,6 +159,7 @@ class Gateway:
 
     program: str
     files: tuple[str, ...]
+    configurations = CONFIGURATIONS
     # The path of the check that the proxy calls.
     check_path = "/api/v1/verify"
 
@@ -170,7 +171,7 @@ class Gateway:
         self.log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         for name in self.files:
-            text = (CONFIGURATIONS / name).read_text()
+            text = (self.configurations / name).read_text()
             for documented, ours in ((PROXY, self.port), (LATCHKEY, latchkey_port), (API, api_port)):
                 text = text.replace(documented, f"{documented.partition(':')[0]}:{ours}")
             # A client sends its headers at once or never. Latchkey keeps its ten seconds: the machine may be busy.
