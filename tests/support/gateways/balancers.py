@@ -42,7 +42,7 @@ class BalancingNginx(Balancer, Nginx):
 
 
 class BalancingHaproxy(Balancer, Haproxy):
-    files = ("haproxy.cfg",)
+    files: Any = ("haproxy.cfg",)
 
 
 BALANCERS: list[type[Balancer]] = [BalancingNginx, BalancingHaproxy]
