@@ -53,7 +53,7 @@ def _refuse_all_of_a_version(networks: tuple[str, ...]) -> None:
     """Several networks can be every address together, as 0.0.0.0/1 and 128.0.0.0/1 are."""
     for version in (4, 6):
         of_version = [parsed(network) for network in networks if parsed(network).version == version]
-        if any(network.prefixlen == 0 for network in collapse_addresses(of_version)):
+        if any(network.prefixlen == 0 for network in collapse_addresses(of_version)):  # type: ignore[type-var]
             raise _refused(
                 f"Together, these networks are every IPv{version} address. Leave the field empty to allow any address."
             )
