@@ -3,7 +3,6 @@
 import re
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
-from typing import Any
 
 from django.core.exceptions import ValidationError
 
@@ -53,8 +52,8 @@ def read(texts: list[str]) -> tuple[str, ...]:
 def _refuse_all_of_a_version(networks: tuple[str, ...]) -> None:
     """Several networks can be every address together, as 0.0.0.0/1 and 128.0.0.0/1 are."""
     for version in (4, 6):
-        of_version: list[Any] = [parsed(network) for network in networks if parsed(network).version == version]
-        if any(network.prefixlen == 0 for network in collapse_addresses(of_version)):
+        of_version = [parsed(network) for network in networks if parsed(network).version == version]
+        if any(network.prefixlen == 0 for network in collapse_addresses(of_version)):  # type: ignore[type-var]
             raise _refused(
                 f"Together, these networks are every IPv{version} address. Leave the field empty to allow any address."
             )

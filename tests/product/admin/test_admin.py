@@ -259,6 +259,12 @@ def test_a_user_whose_projects_and_keys_exist_cannot_be_deleted(site, owner, api
     assert User.objects.filter(pk=owner.pk).exists()
 
 
+@pytest.mark.parametrize("number", ["٥", "1_0", "9" * 30])
+def test_an_old_address_with_another_number_is_answered_in_words(site, number):
+    answer = site.get(f"/admin/accounts/user/{number}/delete/", follow=True)
+    assert answer.status_code < 500
+
+
 def test_renaming_a_project_follows_the_rule_for_names(site, project):
     form = {
         "memberships-TOTAL_FORMS": "0",
