@@ -74,7 +74,7 @@ on-sqlite:
 # Chromium recommends the fonts that all browsers here use.
 # The headless shell is the same engine as Chromium without the browser around it: most tests take a third of the time.
 PROGRAMS = chromium chromium-headless-shell firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb \
-	nginx=nginx-light caddy haproxy redis-server pgbouncer npm go=golang-go wrk
+	nginx=nginx-light caddy haproxy redis-server pgbouncer npm go=golang-go wrk systemd-analyze=systemd
 .PHONY: tools
 tools:
 	@missing=; for each in $(PROGRAMS); do \

@@ -86,7 +86,9 @@ class Container(Server):
 
     def command(self) -> list[str]:
         self._write_bundle()
-        return ["runc", "--root", str(self._state), "run", "--bundle", str(self._bundle), self.id]
+        runc = ["runc", "--root", str(self._state), "run", "--bundle", str(self._bundle), self.id]
+        # The tests have the umask of the settings, with which a container could not enter the folders of its mounts.
+        return ["sh", "-c", 'umask 022 && exec "$@"', "sh", *runc]
 
     def run(self) -> subprocess.CompletedProcess[str]:
         """Runs a container that ends by itself."""
