@@ -39,11 +39,10 @@ class Places:
         while (before := self._moves) != self._moves_of_hang:
             try:
                 self._free.get(timeout=SECONDS)
-            except Empty:
-                if self._moves == before:
-                    self._moves_of_hang = before
-            else:
                 return True
+            except Empty:
+                # If no other thread has moved since, the process hangs, and nobody waits until one does.
+                self._moves_of_hang = before
         return False
 
     def give_back(self) -> None:
