@@ -28,12 +28,14 @@ class Plan:
 
 
 QUICK = Plan(
-    rounds=3,
+    rounds=2,
     most_rounds=5,
     seconds=1,
+    even_keys=3_000,
     many_keys=100_000,
     stop_rounds=2,
     page_loads=20,
+    days=120,
     many_calls=30_000,
     probe_seconds=1,
     is_on_sqlite_too=False,

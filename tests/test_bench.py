@@ -72,8 +72,7 @@ def test_a_minute_in_which_the_machine_is_busy_changes_no_ratio():
 def test_the_ratio_of_few_pairs_lies_anywhere_between_them_and_that_of_many_near_their_median():
     def pairs(number: int) -> Pairs:
         # Half of the pairs are at 1, and some are far away.
-        near = [1000, *([990, 1010] * number)]
-        rates = [*near[: number - 2], 100, 9000]
+        rates = [100, 9000, 1000, *([990, 1010] * number)][:number]
         return Pairs([Sample(1, rate, 1, 1) for rate in rates], [Sample(1, 1000, 1, 1)] * number)
 
     assert pairs(3).between == (0.1, 9)
