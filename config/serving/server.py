@@ -5,7 +5,8 @@
     python -m config.serving.server APPLICATION HOST PORT WORKERS THREADS NICENESS SUPERVISOR PIPE
 
 SUPERVISOR is the process id of the process that starts the group. Its SIGTERM finishes the running requests, then ends
-the group. PIPE says before that the server is about to stop (config/serving/shutdown.py). NICENESS is the system's measure of how much others go first when processors are short (nice(2)).
+the group. PIPE says before that the server is about to stop (config/serving/shutdown.py). NICENESS is the system's
+measure of how much others go first when processors are short (nice(2)).
 """
 
 import gc

@@ -86,13 +86,16 @@ def test_the_documented_proxy_sends_everything_to_a_server(installation, tmp_pat
 def test_a_rolling_restart_is_noticed_by_nobody(installation, tmp_path, kind):
     """Forms too, and checks with every method, on new and on kept connections."""
     servers = two_servers(installation)
-    with balanced(kind, tmp_path, servers) as balancer, clients(balancer, installation.people.secrets[0]) as asking:
-        with loading(asking, pause=0.02) as answers:
-            for server in servers * ROUNDS:
-                server.stop()
-                server.start()
-                while not is_ready(server):
-                    time.sleep(0.05)
+    with (
+        balanced(kind, tmp_path, servers) as balancer,
+        clients(balancer, installation.people.secrets[0]) as asking,
+        loading(asking, pause=0.02) as answers,
+    ):
+        for server in servers * ROUNDS:
+            server.stop()
+            server.start()
+            while not is_ready(server):
+                time.sleep(0.05)
     assert len(answers) > 1000
     wrong = [(answer.kind, answer.status, answer.body[:80]) for answer in answers if is_wrong(answer)]
     measure("24", f"{kind.program}, rolling restarts: bad answers, of {len(answers)}", len(wrong), at_most=0)

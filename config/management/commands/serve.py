@@ -83,9 +83,7 @@ class Command(BaseCommand):
             "check", "config.check_settings", "config.check.application", *check[1:], check_workers, settings.THREADS, 0
         )
         announcing = threading.Thread(target=self._announce, args=(pages, check), daemon=True)
-        problem = run(
-            [pages_group, check_group], when_started=announcing.start, delay=settings.SHUTDOWN_DELAY_SECONDS
-        )
+        problem = run([pages_group, check_group], when_started=announcing.start, delay=settings.SHUTDOWN_DELAY_SECONDS)
         if problem:
             raise CommandError(problem)
 
