@@ -10,7 +10,7 @@ from tests.support.programs.postgres import Postgres
 from tests.support.programs.servers import Server
 
 STANDBY = "standby"
-KEYS = 300
+KEYS = 450
 
 
 class Standby(Postgres):
@@ -40,13 +40,19 @@ class Cluster(Installation):
             "?target_session_attrs=read-write"
         )
         self.standby.start()
-        while not self._streams("async"):
-            time.sleep(0.05)
+        self._wait_until_it_streams("async")
         if is_synchronous:
             self.change(f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
             self.change("SELECT pg_reload_conf()")
-            while not self._streams("sync"):
-                time.sleep(0.05)
+            self._wait_until_it_streams("sync")
+
+    def start_standby(self) -> None:
+        self.standby.start()
+        self._wait_until_it_streams("sync")
+
+    def _wait_until_it_streams(self, state: str) -> None:
+        while not self._streams(state):
+            time.sleep(0.05)
 
     def _streams(self, state: str) -> bool:
         found = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = %s"

@@ -29,26 +29,24 @@ class Story:
         self._lock = threading.Lock()
         self.paused: dict[str, float] = {}  # when the pause was answered, by the id of the key
         self.pages: list[Timed] = []
-        self.unanswered: list[str] = []
         self.checks: list[Checked] = []
 
     @contextmanager
     def going_on(self, pausing: int = 3, checking: int = 3) -> Iterator[None]:
-        with loading([self.pause] * pausing + [self.check] * checking, pause=0.005) as answers:
+        """A tenth of a second between two pauses of a person, so that there are keys for the whole test."""
+        with (
+            loading([self.pause] * pausing, pause=0.1) as self.pages,
+            loading([self.check] * checking, pause=0.005),
+        ):
             yield
-        self.pages = [answer for answer in answers if answer and answer.kind == "pause"]
 
-    def pause(self) -> Timed | None:
+    def pause(self) -> Timed:
         with self._lock:
-            key = next(self._to_pause, None)
-        if key is None:
-            return None
+            key = next(self._to_pause)
         project = self._caller.people.project_id
         answer = self._caller.post("pause", f"/projects/{project}/keys/{key}/pause/")
         if answer.status == 302:
             self.paused[key] = time.monotonic()
-        else:
-            self.unanswered.append(key)
         return answer
 
     def check(self) -> Timed:

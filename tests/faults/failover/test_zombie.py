@@ -27,7 +27,7 @@ def test_a_primary_whose_host_is_gone_is_left_for_good(cluster_of):
     caller = Caller(cluster.start_server(workers=2), cluster.people)
     story = Story(caller, cluster.keys())
     warm(caller)
-    with story.going_on():
+    with story.going_on(pausing=1):
         time.sleep(SECONDS_OF_LOAD)
         cluster.freeze_first()
         cluster.promote()
