@@ -14,6 +14,7 @@ import psycopg
 from django.db.backends.postgresql import base, schema
 
 from common import database_deadline
+from common.postgresql import hosts
 
 # Milliseconds. PostgreSQL's own limits, which end what takes too long where the server works (docs/reliability.md).
 LIMITS = {"statement_timeout": 3500, "lock_timeout": 3000}
@@ -73,6 +74,20 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
 class DatabaseWrapper(base.DatabaseWrapper):
     SchemaEditorClass = SchemaEditor
     limits = LIMITS
+    _close_at: float | None = None
+    _moves = 0
+
+    # Django and the check ask it before they use a connection (apikeys/verify/key_lookup.py).
+    @property
+    def close_at(self) -> float | None:
+        """When this connection has to be closed, by time.monotonic: at once, if this process has moved to another
+        server.
+        """
+        return self._close_at if self._moves == hosts.moves else 0.0
+
+    @close_at.setter
+    def close_at(self, at: float | None) -> None:
+        self._close_at = at
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
         """With LIMITS set by a statement: poolers refuse the startup parameter `options`.
@@ -80,7 +95,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         Behind a pooler that gives each transaction another connection, a statement reaches only one of them. There the
         role's own settings have to hold (common/postgresql/pooler.py).
         """
-        connection: Connection = super().get_new_connection(conn_params)
+        try:
+            connection: Connection = super().get_new_connection(hosts.in_turn(conn_params))
+        except psycopg.OperationalError:
+            hosts.note_failed()
+            raise
+        hosts.note_reached(conn_params, connection.info)
+        self._moves = hosts.moves
         limits = ", ".join(f"set_config('{name}', '{limit}', false)" for name, limit in self.limits.items())
         try:
             connection.autocommit = True  # a transaction that is rolled back would take them back

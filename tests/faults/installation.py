@@ -27,9 +27,9 @@ class People(NamedTuple):
     session: str
 
 
-def run_python(database_url: str, *arguments: str) -> str:
+def run_python(database_url: str, *arguments: str, **settings: str) -> str:
     """The output of the command. Raises CalledProcessError; errors go to our own standard error."""
-    environment = {**os.environ, "DATABASE_URL": database_url}
+    environment = {**os.environ, "DATABASE_URL": database_url, **settings}
     command = [sys.executable, *arguments]
     return subprocess.run(
         command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True
@@ -37,7 +37,8 @@ def run_python(database_url: str, *arguments: str) -> str:
 
 
 def fill(database_url: str, keys: int) -> People:
-    return People(**json.loads(run_python(database_url, "-m", "tests.faults.fill", str(keys))))
+    allowed = {"MAX_KEYS_PER_PROJECT": str(keys + 1), "MAX_NEW_KEYS_PER_DAY": str(keys + 1)}
+    return People(**json.loads(run_python(database_url, "-m", "tests.faults.fill", str(keys), **allowed)))
 
 
 class Installation:

@@ -189,6 +189,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
         "SECRET_KEY_FALLBACKS",
     ),
     "sessions that end at once": ({"SESSION_IDLE_SECONDS": "299"}, "SESSION_IDLE_SECONDS"),
+    "a shutdown that waits for ever": ({"SHUTDOWN_DELAY_SECONDS": "61"}, "SHUTDOWN_DELAY_SECONDS"),
     "threads that are no number": ({"THREADS": "many"}, "THREADS"),
     "no thread": ({"THREADS": "0"}, "THREADS"),
     "more threads than a database has connections": ({"THREADS": "513"}, "THREADS"),

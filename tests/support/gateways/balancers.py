@@ -25,13 +25,10 @@ class Balancer(Gateway):
         super().__init__(folder, latchkey_port=0, api_port=0)
 
     def fitted(self, text: str) -> str:
-        for documented, ports in (
-            (PAGES, [s.port for s in self.servers]),
-            (CHECKS, [s.check_port for s in self.servers]),
-        ):
-            for address, port in zip(documented, ports, strict=True):
-                assert address in text
-                text = text.replace(address, f"127.0.0.1:{port}")
+        ports = [server.port for server in self.servers] + [server.check_port for server in self.servers]
+        for address, port in zip(PAGES + CHECKS, ports, strict=True):
+            assert address in text
+            text = text.replace(address, f"127.0.0.1:{port}")
         for listens in ("listen ", "bind :"):
             text = text.replace(f"{listens}8001", f"{listens.strip(':')}127.0.0.1:{self.check_port}")
         return super().fitted(text)
@@ -42,7 +39,7 @@ class BalancingNginx(Balancer, Nginx):
 
 
 class BalancingHaproxy(Balancer, Haproxy):
-    files: Any = ("haproxy.cfg",)
+    files = ("haproxy.cfg",)
 
 
 BALANCERS: list[type[Balancer]] = [BalancingNginx, BalancingHaproxy]

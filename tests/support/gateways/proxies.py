@@ -265,7 +265,7 @@ class Caddy(Gateway):
 
 class Haproxy(Gateway):
     program = "haproxy"
-    files = ("haproxy.cfg", "latchkey.lua")
+    files: tuple[str, ...] = ("haproxy.cfg", "latchkey.lua")
 
     def fitted(self, text: str) -> str:
         text = text.replace("/etc/haproxy/", f"{self.folder}/").replace("abns@latchkey", f"abns@latchkey-{self.port}")

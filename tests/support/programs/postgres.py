@@ -9,13 +9,17 @@ import atexit
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
+
+from tests.support.programs.processes import children
 
 # These ports lie below the ports that the kernel hands out to clients, and above the ports that Chromium blocks.
 PORTS, PORTS_A_RUN = range(12_000, 32_000), 500
@@ -125,7 +129,18 @@ class Postgres:
     def _data(self) -> Path:
         return self._folder / "data"
 
+    def kill(self) -> None:
+        """All of its processes at once, as when its host fails."""
+        for pid in (postmaster := self.pid), *children(postmaster):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        (self._data / "postmaster.pid").unlink()
+
     def _create(self) -> None:
+        self._make_folder()
+        self._fill_folder()
+
+    def _make_folder(self) -> None:
         source = find_binaries()
         assert source is not None, "no PostgreSQL"
         self.folder = Path(tempfile.mkdtemp(prefix="latchkey-pg-"))
@@ -135,6 +150,8 @@ class Postgres:
             self.binaries = self._copied(source)
         if self._user:
             shutil.chown(self.folder, self._user)
+
+    def _fill_folder(self) -> None:
         self._run("initdb", "--auth=trust", "--username=latchkey", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(f"{CONFIG}unix_socket_directories = '{self.folder}'\n")

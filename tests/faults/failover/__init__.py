@@ -1,0 +1,1 @@
+"""A primary PostgreSQL that fails under load, and its standby that takes over."""
