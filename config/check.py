@@ -21,7 +21,7 @@ from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
 from common.metrics import shared_counts  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
-from config.serving import health, metrics, readiness  # noqa: E402
+from config.monitoring import health, metrics, readiness  # noqa: E402
 from config.serving.spare_thread import Places  # noqa: E402
 
 readiness.expected_migrations()

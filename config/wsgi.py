@@ -15,7 +15,7 @@ from common.housekeeping import housekeeper  # noqa: E402
 from common.metrics import shared_counts  # noqa: E402
 from common.outbox import senders  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
-from config.serving import readiness  # noqa: E402
+from config.monitoring import readiness  # noqa: E402
 
 readiness.expected_migrations()
 

@@ -31,7 +31,7 @@ from config.errors import (
     too_many_requests,
 )
 from config.middleware.request_lines import log_refused_call
-from config.serving import health
+from config.monitoring import health
 from projects.locks import NoLongerAllowed
 
 logger = structlog.get_logger(__name__)

@@ -1,1 +1,1 @@
-"""The processes that serve: starting and ending them, what has to be there first, and their health."""
+"""The processes that serve: how they are started and ended."""

@@ -137,7 +137,7 @@ def test_a_503_of_reports_says_why(client, api_key, monkeypatch, lines):
 
 
 def test_a_503_of_readiness_says_why(client, db, monkeypatch, lines):
-    monkeypatch.setattr("config.serving.readiness.problem", lambda: "The moon is in the way.")
+    monkeypatch.setattr("config.monitoring.readiness.problem", lambda: "The moon is in the way.")
     assert client.get("/health/ready").status_code == 503
     [line] = [line for line in lines.getvalue().splitlines() if "request_finished" in line]
     assert "error='The moon is in the way.'" in line
@@ -147,7 +147,7 @@ def test_a_503_of_readiness_says_why(client, db, monkeypatch, lines):
 CAUSES_ELSEWHERE = {
     ("accounts/single_sign_on/problems.py", "__init__"): "the page of the problem explains it",
     ("config/check.py", "_health"): "health.ready has logged it",
-    ("config/serving/health.py", "ready"): "it logs it; answer explains it",
+    ("config/monitoring/health.py", "ready"): "it logs it; answer explains it",
     ("apikeys/verify/verification.py", "_undecided"): "it logs it",
     ("apikeys/verify/gateway.py", "busy"): "it logs it",
     ("apikeys/dry_run/trial.py", None): "a trial is answered 200",

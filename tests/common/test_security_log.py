@@ -28,7 +28,7 @@ from apikeys.secrets import secret_format
 from apikeys.verify import gateway
 from common import refusal_lines
 from common.security_log import Event, record
-from config.serving import metrics
+from config.monitoring import metrics
 from projects.audit_log import kinds
 from projects.audit_log.models import AuditEvent
 from projects.audit_log.recording import record as record_event

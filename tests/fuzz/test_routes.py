@@ -4,7 +4,7 @@ The routes are read from the URLconf and the fields from the forms, so that new 
 here. judge.py holds the rules for every answer.
 """
 
-from config.serving import health
+from config.monitoring import health
 from tests.fuzz.attacker import Attacker
 from tests.fuzz.budget import SECONDS, attempt, turns
 from tests.fuzz.stage import forget_limits

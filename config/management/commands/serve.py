@@ -22,7 +22,8 @@ from apikeys.verify import gateway
 from common import installation, outages
 from common.metrics import shared_counts
 from common.whole_numbers import read_whole
-from config.serving import readiness, service_manager
+from config.monitoring import readiness
+from config.serving import service_manager
 from config.serving.supervisor import Group, run
 
 # Where processors are short, the check gets three times as much of them as pages and API.

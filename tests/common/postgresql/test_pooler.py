@@ -16,7 +16,7 @@ from apikeys.verify import prepared_lookup
 from apikeys.verify.verification import verify
 from common.postgresql.base import LIMITS, DatabaseWrapper
 from config.environment import database_url
-from config.serving import readiness
+from config.monitoring import readiness
 from tests.support.environment import ON_SQLITE
 from tests.support.programs.pgbouncer import pgbouncer
 

@@ -14,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from apikeys.keys.services import create_key
 from apikeys.models import ApiKey
 from config.environment.local_secrets import new_ring
-from config.serving import readiness
+from config.monitoring import readiness
 from tests.support.environment import DATA_DIR, ON_SQLITE
 from tests.support.programs.forks import Outcome, run_each
 from tests.support.programs.postgres import free_port

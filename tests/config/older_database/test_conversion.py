@@ -19,7 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from accounts.models import User
 from config import older_database
 from config.management.commands import convertdatabase
-from config.serving import readiness
+from config.monitoring import readiness
 from tests.config.older_database.schema import schema
 from tests.support.environment import ON_SQLITE
 from tests.support.stored.tables import everything

@@ -58,10 +58,10 @@ class Cluster(Installation):
         found = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = %s"
         return bool(self.ask(found, state))
 
-    def start_server(self, *, workers: int = 1, **environment: str) -> Server:
+    def start_server(self, *, workers: int = 1, is_patient: bool = False, **environment: str) -> Server:
         # The emails about the keys' creation would take the pages' time.
         settings = {"DATABASE_URL": self.url, "MAIL_RETRY_SECONDS": "0", **environment}
-        return super().start_server(workers=workers, **settings)
+        return super().start_server(workers=workers, is_patient=is_patient, **settings)
 
     def cut_off(self) -> None:
         """The standby gets nothing more."""

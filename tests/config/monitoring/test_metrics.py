@@ -17,7 +17,7 @@ from apikeys.keys.services import create_key
 from apikeys.secrets.secret_format import generate
 from common.outbox.models import Lane
 from config.housekeeping import TASKS
-from config.serving import metrics
+from config.monitoring import metrics
 from tests.support.calls.api_helpers import send_raw
 from tests.support.environment import ON_SQLITE
 from tests.support.programs.postgres import free_port

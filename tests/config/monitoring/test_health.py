@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from config.serving.clock import seconds_ahead
+from config.monitoring.clock import seconds_ahead
 from tests.support.environment import ON_SQLITE
 
 

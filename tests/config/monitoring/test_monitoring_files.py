@@ -7,7 +7,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.config.serving.test_metrics import TOKEN, scrape, wait_for
+from tests.config.monitoring.test_metrics import TOKEN, scrape, wait_for
 from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.nodb

@@ -25,7 +25,7 @@ from common import database_deadline, outages
 from common.installation import MANAGE
 from common.postgresql import pooler
 from config import older_database
-from config.serving import clock
+from config.monitoring import clock
 
 _COLLECT = f"Run: {MANAGE} collectstatic --no-input"
 # These are checked once: they cost more than a supervisor's request may, and only a restart changes them.

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from django.http import HttpRequest, JsonResponse
 
 from common import outages
-from config.serving import readiness, shutdown
+from config.monitoring import readiness
+from config.serving import shutdown
 
 
 class State(NamedTuple):
