@@ -42,7 +42,7 @@ def written(caplog) -> list[dict]:
 def pass_a_minute(monkeypatch):
     def move() -> None:
         later = time.monotonic() + refusal_lines.MINUTE + 1
-        monkeypatch.setattr("common.refusal_lines.time.monotonic", lambda: later)
+        monkeypatch.setattr(time, "monotonic", lambda: later)
 
     return move
 
