@@ -28,6 +28,11 @@ MESSAGE = (
     "and the owners of its project are notified."
 )
 
+TAKEN_BUT_BUSY = (
+    "The report was taken, and the server is busy. Requests using the secret are rejected within a second. To hear "
+    "that they are, send the report again."
+)
+
 
 class Report(Schema):
     # A SecretStr never shows its value, whatever prints it.
@@ -131,17 +136,16 @@ def report_from_github(
 @sensitive_variables()
 def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[dict[str, Any]]:
     address = client_address(request)
-    try:
-        held_answers.take_slot(held_answers.REPORTS)
-    except held_answers.TooManyHeld:
-        outages.explain("As many reports are being taken as this process takes at once (THREADS).")
-        raise Refused(UNAVAILABLE, held_answers.MESSAGE) from None
     for secret, source in leaks:
         services.report_leak(
             secret=secret.get_secret_value().strip(), address=address, source=leak_reports.clean_source(source)
         )
-    # The answer takes as long where there was no such key.
-    held_answers.hold_answer()
+    # The answer is held back, also where there was no such key. If that is not possible, the report was still taken.
+    try:
+        held_answers.hold_answer(held_answers.REPORTS)
+    except held_answers.TooManyHeld:
+        outages.explain("As many answers to reports are held back as this process may hold at once (THREADS).")
+        raise Refused(UNAVAILABLE, TAKEN_BUT_BUSY) from None
     # Without the query, which the sender wrote and which might contain a secret.
     body = envelope(request, kind="object", data={"message": MESSAGE}, links={"self": request.path})
     return Status(202, body)

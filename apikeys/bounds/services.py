@@ -35,6 +35,7 @@ def restrict_key(
     if its project was, and NoLongerAllowed.
     """
     with transaction.atomic():
+        hold_answer()
         lock_for(key.project, by=by if needs_right else None, can=Permission.MANAGE_KEYS)
         row = ApiKey.objects.alive().select_for_update(of=("self",)).filter(pk=key.pk).first()
         if row is None:
@@ -45,7 +46,6 @@ def restrict_key(
         check_restrictions(restrictions, had=before)
         if restrictions == before:
             return False
-        hold_answer()
         ApiKey.objects.filter(pk=row.pk).update(restrictions=column_of(restrictions))
         _record(row, before, restrictions, by, address)
     key.restrictions = column_of(restrictions)
@@ -80,13 +80,13 @@ def limit_project(
     """
     check_limits(limits)
     with transaction.atomic():
+        hold_answer()
         row = lock_project(project)
         before = read_limits(row.limits)
         if seen is not None and seen != before:
             raise RestrictionsChanged
         if limits == before:
             return False
-        hold_answer()
         Project.objects.filter(pk=row.pk).update(limits=column_of_limits(limits))
         old, new = in_words.limits(before), in_words.limits(limits)
         record(bound_kinds.PROJECT_LIMITED, project=row, by=by, address=address, before=old, after=new)

@@ -34,6 +34,7 @@ def take_over(*, key: ApiKey, by: User, address: str | None = None) -> bool:
 
     Raises NoLongerAllowed if the person may not hand keys over, KeyGone and ProjectGone.
     """
+    hold_answer()
     project = lock_for(key.project, by=by, can=Permission.HAND_OVER_KEYS)
     return _hand_over(key, project, to=by, by=by, address=address)
 
@@ -44,6 +45,7 @@ def hand_over(*, key: ApiKey, to: User, by: User | None, address: str | None = N
 
     Returns what `take_over` does. Raises ValidationError if `to` may not manage keys, KeyGone and ProjectGone.
     """
+    hold_answer()
     project = lock_project(key.project)
     _refuse_unable(project, to, Permission.MANAGE_KEYS)
     return _hand_over(key, project, to=to, by=by, address=address)
@@ -82,6 +84,7 @@ def accept(*, offer: KeyOffer, by: User, address: str | None = None) -> None:
     Raises OfferGone, also if the person who offered it may not hand keys over any more; NoLongerAllowed, KeyGone and
     ProjectGone.
     """
+    hold_answer()
     project = lock_for(offer.key.project, by=by, can=Permission.MANAGE_KEYS)
     lock_users([by.pk, offer.by_id])
     if not _may(project, offer.by, Permission.HAND_OVER_KEYS):
@@ -130,7 +133,6 @@ def _hand_over(key: ApiKey, project: Project, *, to: User, **who: Any) -> bool:
 
 def _make_responsible(row: ApiKey, project: Project, *, to: User, by: User | None, address: str | None) -> None:
     """Called in the transaction that has locked the row. The key's next check reads the new person."""
-    hold_answer()
     former = row.responsible
     ApiKey.objects.filter(pk=row.pk).update(responsible=to, creator=Coalesce("creator", "responsible"))
     KeyOffer.objects.filter(key=row).delete()

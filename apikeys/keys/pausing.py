@@ -55,13 +55,13 @@ class Change(NamedTuple):
         Raises NoLongerAllowed and ProjectGone.
         """
         with transaction.atomic():
+            if fields["state"] != KeyState.ACTIVE:
+                hold_answer()
             if self.needs_right:
                 ask_again(self.key, self.by)
             write_down_end_of_pause(self.key, self.now)
             changed = bool(ApiKey.objects.filter(before, pk=self.key.pk).update(**fields))
             if changed:
-                if fields["state"] != KeyState.ACTIVE:
-                    hold_answer()
                 record(kind, key=self.key, by=self.by, address=self.address, before=until)
         self.key.refresh_from_db()
         return changed
@@ -155,6 +155,7 @@ def change_end_of_pause(
     if until:
         check_instant(until, now)
     with transaction.atomic():
+        hold_answer()  # the pause may have just ended by itself
         if needs_right:
             ask_again(key, by)
         write_down_end_of_pause(key, now)
@@ -163,7 +164,6 @@ def change_end_of_pause(
             row.state == KeyState.PAUSED and not row.pause_reason and _gets_another_end(row, until, seen, seen_end)
         )
         if changed:
-            hold_answer()  # the pause may have just ended by itself
             ApiKey.objects.filter(pk=key.pk).update(resumes_at=until, rehearsal_ended_at=end_of_rehearsal(now))
             before, after = in_words_or_never(row.resumes_at), in_words_or_never(until)
             record(audit_kinds.PAUSE_CHANGED, key=key, by=by, address=address, before=before, after=after)

@@ -197,8 +197,8 @@ def delete_keys_of(*, project: Project, by: User | None, address: str | None = N
     one email about the project covers all its keys.
     """
     with transaction.atomic():
-        pks = list(project.api_keys.alive().select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         hold_answer()
+        pks = list(project.api_keys.alive().select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         project.api_keys.alive().filter(pk__in=pks).update(**_deleted())
         KeyOffer.objects.filter(key__project=project).delete()
         record_for_keys(audit_kinds.DELETED, project=project, key_pks=pks, by=by, address=address)
@@ -219,7 +219,6 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
         key = ApiKey.objects.alive().select_for_update().filter(digest__in=vault.digests(secret)).first()
         if key is None or key.is_reported:
             return None
-        hold_answer()
         now = timezone.now()
         write_down_end_of_pause(key, now)
         # Nobody notices it if a reported key works again by itself.

@@ -1,4 +1,8 @@
-"""Holds back the answer to a change that takes access away, until no process can judge a row from before the change."""
+"""Holds back the answer to a change that takes access away, until no process can judge a row from before the change.
+
+An answer that says "that is so already" waits as well: the change that made it so may have been committed just now, and
+its own answer may still be held back.
+"""
 
 import threading
 import time
@@ -14,68 +18,64 @@ from common.slow_clients.slots import THREADS, Slots, share
 CHANGES = Slots(max(1, THREADS // 2))
 REPORTS = Slots(share())
 
-
 MESSAGE = "As many changes are being made as this server makes at once. Nothing was changed. Try again in a second."
 
 
 class TooManyHeld(Exception):
-    """As many answers are held back as this process may hold at once. Nothing was changed."""
+    """As many answers are held back as this process may hold at once."""
 
 
 class _Mine(threading.local):
     is_answering = False
+    is_held = False
     slots: Slots | None = None
-    until: float | None = None
 
 
 _mine = _Mine()
-# Whether the last change met a registration. Without one, no answer is held back and no slot is needed.
+# Whether the last answer met a registration. Without one, no answer is held back and no slot is needed.
 _was_registered = False
 
 
-def hold_answer() -> None:
-    """Called in the transaction of a change that takes access away, as often as is simple. Raises TooManyHeld.
+def hold_answer(slots: Slots = CHANGES) -> None:
+    """Called by each service that takes access away, before it reads what is to be changed. Raises TooManyHeld.
 
-    Within a request, the request's answer is held back, once. Elsewhere the commit itself waits.
+    Within `one_answer` the answer is held back, once. Elsewhere the commit of the transaction at hand waits.
     """
-    take_slot(CHANGES)
-    if all(function is not _hold for _, function, *_ in transaction.get_connection().run_on_commit):
-        transaction.on_commit(_hold)
+    if _mine.is_answering:
+        _take_slot(slots)
+        _mine.is_held = True
+    elif all(function is not _wait for _, function, *_ in transaction.get_connection().run_on_commit):
+        transaction.on_commit(_wait)
 
 
-def take_slot(slots: Slots) -> None:
-    """Takes a slot for the answer of this request, if it has none yet and may need one. Raises TooManyHeld."""
-    if _mine.is_answering and _mine.slots is None and _was_registered:
+def _take_slot(slots: Slots) -> None:
+    if _mine.slots is None and _was_registered:
         if not slots.take():
             raise TooManyHeld
         _mine.slots = slots
 
 
-def _hold() -> None:
+def _wait() -> None:
+    """Waits if anybody may keep rows. All that was changed or read is committed by now."""
     global _was_registered
     _was_registered = registration.is_anybody_registered()
-    if not _was_registered:
-        return
-    _mine.until = clocks.now() + clocks.HELD_SECONDS
-    if not _mine.is_answering:
-        _wait()
-
-
-def _wait() -> None:
-    while _mine.until is not None and (seconds := _mine.until - clocks.now()) > 0:
+    until = clocks.now() + clocks.HELD_SECONDS
+    while _was_registered and (seconds := until - clocks.now()) > 0:
         time.sleep(seconds)
-    _mine.until = None
 
 
 @contextmanager
 def one_answer() -> Iterator[None]:
-    """All changes within are answered at its end."""
+    """What a request or a command does, from its beginning to its answer."""
     _mine.is_answering = True
     try:
         yield
     finally:
-        _mine.is_answering = False
-        _wait()
-        slots, _mine.slots = _mine.slots, None
-        if slots:
-            slots.give_back()
+        is_held, slots = _mine.is_held, _mine.slots
+        _mine.is_answering, _mine.is_held, _mine.slots = False, False, None
+        try:
+            if is_held:
+                _wait()
+        finally:
+            if slots:
+                slots.give_back()

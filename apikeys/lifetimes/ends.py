@@ -56,6 +56,7 @@ def change_end(
     ProjectGone if the project was, and NoLongerAllowed.
     """
     with transaction.atomic():
+        hold_answer()
         project = lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         row = lock_key(key)
         if seen and row.expires_at != seen.expires_at:
@@ -130,6 +131,7 @@ def end_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool
     Raises KeyGone, ProjectGone and NoLongerAllowed.
     """
     with transaction.atomic():
+        hold_answer()
         ask_again(key, by)
         row = lock_key(key)
         if row.is_expired:
@@ -180,7 +182,6 @@ def give_end(row: ApiKey, expires_at: datetime | None, **columns: object) -> Non
 
     A key that was to end when quiet has a fixed end from now on, unless `columns` say otherwise.
     """
-    hold_answer()
     # The requests that a paused key rejects are those of its pause.
     rejected = {} if row.is_paused else NOTHING_REFUSED
     columns = {"ends_when_quiet": False, **rejected, **columns}

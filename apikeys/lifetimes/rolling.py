@@ -17,6 +17,7 @@ from apikeys import audit_kinds
 from apikeys.keys import creation_limits
 from apikeys.keys.end_limits import MOST_DAYS, check_end, latest_end
 from apikeys.keys.services import NewKey, form_was_used, insert_key, key_of_form
+from apikeys.leases.held_answers import hold_answer
 from apikeys.lifetimes.ends import HasExpired, end_now, give_end, lock_key, move_end
 from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
@@ -73,6 +74,7 @@ def roll_key(
     VaultUnavailable as `create_key` does.
     """
     with transaction.atomic():
+        hold_answer()
         project = lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         if same := key_of_form(project, form_token, lambda new: _refuse_another_roll(key, overlap, new)):
             return same
@@ -219,6 +221,7 @@ def extend_overlap(*, key: ApiKey, seen: datetime, by: User | None, address: str
     ProjectGone, NoLongerAllowed, and ValidationError for an end that is not allowed.
     """
     with transaction.atomic():
+        hold_answer()
         lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         row = lock_key(key)
         if row.is_expired:

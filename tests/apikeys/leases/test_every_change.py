@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command, get_commands
 from django.db import connections, transaction
+from django.forms.models import model_to_dict
 
 from accounts.models import User
 from accounts.own_account.deletion import delete_account
@@ -25,9 +26,9 @@ from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
 from apikeys.bounds.services import limit_project, restrict_key
 from apikeys.hand_over.removal import Who, remove_member
 from apikeys.hand_over.removal_choices import Choice
-from apikeys.hand_over.services import accept, decline, hand_over
+from apikeys.hand_over.services import accept, decline, hand_over, take_over
 from apikeys.keys import services as keys
-from apikeys.keys.pausing import resume_key
+from apikeys.keys.pausing import pause_key, resume_key
 from apikeys.leases import kept_rows
 from apikeys.lifetimes import ends, rolling
 from apikeys.models import ApiKey
@@ -135,7 +136,6 @@ OTHER_SERVICES: dict[str, Callable[[Kept], object]] = {
     "networks": lambda stage: restrict_key(
         key=stage.key, restrictions=Restrictions(networks=("203.0.113.0/24",)), by=stage.actor
     ),
-    "report_leak": lambda stage: [keys.report_leak(secret=secret) for secret in stage.secrets],
     "roll_now": lambda stage: rolling.roll_key(key=stage.key, overlap=rolling.Overlap.NONE, by=stage.actor),
     "shorter_end": lambda stage: ends.change_end(key=stage.key, expires_at=stage.later, by=stage.actor),
     **{f"remove_member_{choice}": partial(remove, choice=choice) for choice in Choice},
@@ -208,3 +208,42 @@ ADMIN: dict[str, Callable[[Kept, Any], object]] = {
 def test_an_admin_page(stage, staff, name):
     ADMIN[name](stage, staff)
     assert stale(stage) == []
+
+
+def test_a_report_of_a_leak(stage, client):
+    for secret in stage.secrets:
+        answer = client.post("/api/v1/report", {"secret": secret}, content_type="application/json")
+        assert answer.status_code == 202
+        assert stale(stage) == []
+
+
+# Changes that a second person makes while the answer to the first one is held back.
+AGAIN: dict[str, Callable[..., object]] = {
+    **{change.__name__: change for change in (keys.delete_key, pause_key, ends.end_key, take_over)},
+    "pause_until": partial(pause_key),
+    "change_end": partial(ends.change_end),
+    "restrict_key": partial(restrict_key, restrictions=Restrictions(read_only=True)),
+    "roll_key": partial(rolling.roll_key, overlap=rolling.Overlap.NONE, form_token="t" * 22),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_a_second_answer_is_as_late_as_the_first(stage, name):
+    """It says "that is so already", and the first answer has not been given yet."""
+    extra: dict[str, dict[str, Any]] = {
+        "pause_until": {"until": stage.later},
+        "change_end": {"expires_at": stage.later},
+    }
+
+    def make() -> None:
+        with closing(connections["default"]):
+            AGAIN[name](key=ApiKey.objects.get(pk=stage.key.pk), by=stage.actor, **extra.get(name, {}))
+
+    before = ApiKey.objects.get(pk=stage.key.pk)
+    first = threading.Thread(target=make)
+    first.start()
+    while model_to_dict(ApiKey.objects.get(pk=stage.key.pk)) == model_to_dict(before):
+        assert first.is_alive()
+    AGAIN[name](key=ApiKey.objects.get(pk=stage.key.pk), by=stage.actor, **extra.get(name, {}))
+    assert stale(stage) == []
+    first.join()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, connections, transaction
 
+from apikeys.api.report import TAKEN_BUT_BUSY
 from apikeys.keys.pausing import pause_key, resume_key
 from apikeys.keys.services import create_key, delete_key
 from apikeys.leases import clocks, held_answers
@@ -38,9 +39,20 @@ def test_the_answer_comes_after_the_lease_of_every_row_from_before(leased, key, 
 
 
 def test_the_time_begins_with_the_commit(leased, key, owner):
-    with transaction.atomic():
-        pause_key(key=key, by=owner)
-        time.sleep(clocks.HELD_SECONDS)
+    with held_answers.one_answer():
+        with transaction.atomic():
+            pause_key(key=key, by=owner)
+            time.sleep(clocks.HELD_SECONDS)
+        began = clocks.now()
+    assert clocks.now() - began >= clocks.HELD_SECONDS
+
+
+def test_what_is_so_already_is_answered_as_late(leased, key, owner):
+    """The change before it may have been committed just now, and wait for its own answer."""
+    pause_key(key=key, by=owner)
+    assert seconds_of(lambda: pause_key(key=key, by=owner)) >= clocks.HELD_SECONDS
+    with held_answers.one_answer():
+        assert not pause_key(key=key, by=owner)
         began = clocks.now()
     assert clocks.now() - began >= clocks.HELD_SECONDS
 
@@ -49,7 +61,6 @@ def test_a_change_that_is_taken_back_holds_nothing(leased, key, owner):
     with transaction.atomic():
         pause_key(key=key, by=owner)
         transaction.set_rollback(True)
-    assert held_answers._mine.until is None
     assert not connection.run_on_commit
 
 
@@ -140,8 +151,11 @@ def test_a_change_beyond_the_slots_is_refused_and_changes_nothing(leased, key, o
     assert ApiKey.objects.get(pk=key.pk).is_paused
 
 
-def test_reports_beyond_their_slots_are_refused_and_keep_nobody_from_pausing(leased, project, owner, client, signed_in):
-    new = create_key(project=project, name="Found", by=owner)
+def test_reports_beyond_their_slots_are_taken_and_keep_nobody_from_pausing(leased, project, owner, client, signed_in):
+    new, other = (
+        create_key(project=project, name="Found", by=owner),
+        create_key(project=project, name="O", by=owner).key,
+    )
     pause_key(key=create_key(project=project, name="Other", by=owner).key, by=owner)
     give_back = held_by_another_thread(held_answers.REPORTS)
     try:
@@ -150,9 +164,9 @@ def test_reports_beyond_their_slots_are_refused_and_keep_nobody_from_pausing(lea
             for secret in (new.secret, "lk_nothing")
         ]
         assert [answer.status_code for answer in answers] == [503, 503]
-        assert answers[0].json()["error"]["message"] == answers[1].json()["error"]["message"] == held_answers.MESSAGE
-        assert not ApiKey.objects.get(pk=new.key.pk).is_paused
-        path = f"/projects/{project.public_id}/keys/{new.key.public_id}/pause/"
+        assert {answer.json()["error"]["message"] for answer in answers} == {TAKEN_BUT_BUSY}
+        assert ApiKey.objects.get(pk=new.key.pk).is_reported, "nobody can keep reports out"
+        path = f"/projects/{project.public_id}/keys/{other.public_id}/pause/"
         assert signed_in(owner).post(path).status_code == 302
     finally:
         give_back()
