@@ -29,7 +29,7 @@ class Plan:
 
 QUICK = Plan(
     rounds=2,
-    most_rounds=5,
+    most_rounds=4,
     seconds=1,
     even_keys=3_000,
     many_keys=100_000,

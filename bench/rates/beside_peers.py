@@ -71,10 +71,10 @@ def _costs(stage: Stage, verify: Contender) -> dict[str, float]:
 
 def _cost(contender: Contender, stage: Stage) -> tuple[Sample, float]:
     """A sample, and the seconds of processor time of PostgreSQL meanwhile."""
-    backends = children(postgres.pid)
-    before = sum(map(processes.cpu_seconds, backends))
+    before = {pid: processes.cpu_seconds(pid) for pid in children(postgres.pid)}
     sample = load(contender, stage.plan)
-    return sample, sum(map(processes.cpu_seconds, backends)) - before
+    # A process of PostgreSQL may have ended meanwhile.
+    return sample, sum(max(0, processes.cpu_seconds(pid) - seconds) for pid, seconds in before.items())
 
 
 def on_sqlite(stage: Stage) -> Measured:
