@@ -35,7 +35,6 @@ QUICK = Plan(
     many_keys=100_000,
     stop_rounds=2,
     page_loads=20,
-    days=120,
     many_calls=30_000,
     probe_seconds=1,
     is_on_sqlite_too=False,
