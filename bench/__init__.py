@@ -9,6 +9,8 @@ How it is measured:
 - The measured server has a core of its own; PostgreSQL, wrk and proxies share the others (tools/cores.py).
 - Two contenders take turns, in alternating order. A value is the median of the pairs' ratios. It goes on until the
   median is known to within 5 %, or for `most_rounds`; the range behind the value says how well it is known.
+- Below the table stands the same ratio by processor time of the servers' processes. Where both agree, other load on
+  the machine has not spoiled the value.
 - With the lease on, the server's process has registered before the first sample (tools/registering.py).
 - V6: four processes of two servers keep rows, and one of them is stopped with SIGSTOP before each change and goes on
   right after its answer. A pause by SQL shows first that rows are kept.

@@ -29,13 +29,12 @@ class Plan:
 
 QUICK = Plan(
     rounds=2,
-    most_rounds=5,
+    most_rounds=4,
     seconds=1,
     even_keys=3_000,
     many_keys=100_000,
     stop_rounds=2,
     page_loads=20,
-    days=120,
     many_calls=30_000,
     probe_seconds=1,
     is_on_sqlite_too=False,

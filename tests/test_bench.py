@@ -81,6 +81,12 @@ def test_the_ratio_of_few_pairs_lies_anywhere_between_them_and_that_of_many_near
     assert pairs(25).is_certain
 
 
+def test_a_busy_machine_changes_no_ratio_by_processor_time():
+    ours, theirs = [Sample(800, 80, 1, 1, 0.1)], [Sample(500, 500, 1, 1, 0.05)]
+    assert Pairs(ours, theirs).by_processor_time == 0.8
+    assert Pairs([Sample(1, 1, 1, 1)], theirs).by_processor_time is None
+
+
 def test_a_row_says_which_other_condition_it_breaks():
     broken = row(1, Goal(most=1.5), broken="46,000 bytes, of 45,000")
     assert broken.verdict == "FALLS SHORT: 46,000 bytes, of 45,000"

@@ -49,7 +49,7 @@ def _better_auth(database_url: str) -> Iterator[Contender]:
     command = [node, str(folder / "server.js"), str(port)]
     with servers.running(command, port, {"DATABASE_URL": database_url, "NODE_ENV": "production"}) as server:
         key = _key(server.log)
-        yield Contender("better-auth", f"{server.url}/", [f"Bearer {key}"], f"Bearer {key[:-4]}0000")
+        yield Contender("better-auth", f"{server.url}/", [f"Bearer {key}"], f"Bearer {key[:-4]}0000", server.worker)
 
 
 def _key(log: Path) -> str:

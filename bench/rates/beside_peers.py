@@ -30,7 +30,7 @@ def beside_peers(stage: Stage) -> Measured:
         others = [
             limit(stage.limit, stage.called),
             *django_peers(peers, headers, stage.plan.keys_called),
-            Contender("startproject", f"{usual.url}/bare", ["Bearer any"], None),
+            Contender("startproject", f"{usual.url}/bare", ["Bearer any"], None, usual.worker),
         ]
         pairs = side_by_side(verify, others, stage.plan)
     rows = [
@@ -56,25 +56,25 @@ def _latency(samples: list[Sample]) -> dict[str, float]:
 
 def _costs(stage: Stage, verify: Contender) -> dict[str, float]:
     """Processor time, which depends less than rates on what else the machine does."""
-    limit_worker = max(children(stage.limit.process.pid), key=processes.resident_bytes)
-    sample, worker, database = _cost(verify, stage.product.worker, stage)
-    of_limit, limit_alone, limit_database = _cost(limit(stage.limit, stage.called), limit_worker, stage)
-    whole, limit_whole = worker + database, limit_alone + limit_database
+    sample, database = _cost(verify, stage)
+    of_limit, limit_database = _cost(limit(stage.limit, stage.called), stage)
+    whole = sample.processor_seconds + database
+    of_a_check = whole / sample.requests
+    of_the_limit = (of_limit.processor_seconds + limit_database) / of_limit.requests
     return {
         "checks per second of one worker": sample.rate,
-        "checks per second for each core that the worker uses": sample.requests / worker,
+        "checks per second for each core that the worker uses": sample.requests / sample.processor_seconds,
         "checks per second for each core that worker and PostgreSQL use": sample.requests / whole,
-        "V1 by processor time instead of rate": limit_whole / of_limit.requests / (whole / sample.requests),
+        "V1 by processor time of the server and PostgreSQL": of_the_limit / of_a_check,
     }
 
 
-def _cost(contender: Contender, worker: int, stage: Stage) -> tuple[Sample, float, float]:
-    """A sample, and the seconds of processor time of the worker and of PostgreSQL."""
-    backends = children(postgres.pid)
-    before = processes.cpu_seconds(worker), sum(map(processes.cpu_seconds, backends))
+def _cost(contender: Contender, stage: Stage) -> tuple[Sample, float]:
+    """A sample, and the seconds of processor time of PostgreSQL meanwhile."""
+    before = {pid: processes.cpu_seconds(pid) for pid in children(postgres.pid)}
     sample = load(contender, stage.plan)
-    after = processes.cpu_seconds(worker), sum(map(processes.cpu_seconds, backends))
-    return sample, after[0] - before[0], after[1] - before[1]
+    # A process of PostgreSQL may have ended meanwhile.
+    return sample, sum(max(0, processes.cpu_seconds(pid) - seconds) for pid, seconds in before.items())
 
 
 def on_sqlite(stage: Stage) -> Measured:

@@ -19,17 +19,17 @@ def unknown_header() -> str:
 
 
 def ours(name: str, server: Server, headers: list[str]) -> Contender:
-    return Contender(name, server.check_url + VERIFY, headers, unknown_header())
+    return Contender(name, server.check_url + VERIFY, headers, unknown_header(), server.worker)
 
 
 def limit(server: Server, headers: list[str]) -> Contender:
-    return Contender("limit", f"{server.url}/", headers, unknown_header())
+    return Contender("limit", f"{server.url}/", headers, unknown_header(), server.worker)
 
 
 def django_peers(server: Server, headers: dict[str, list[str]], called: int) -> list[Contender]:
     """The bare view and the peers. A bad key is a good key with another end."""
-    found = [Contender("bare", f"{server.url}/bare", ["Bearer any"], None)]
+    found = [Contender("bare", f"{server.url}/bare", ["Bearer any"], None, server.worker)]
     for path in PEERS:
         good = headers[path][:called]
-        found.append(Contender(path, f"{server.url}/{path}", good, f"{good[0][:-4]}0000"))
+        found.append(Contender(path, f"{server.url}/{path}", good, f"{good[0][:-4]}0000", server.worker))
     return found

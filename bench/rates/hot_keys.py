@@ -24,7 +24,7 @@ def _measured(number: int) -> str:
 def with_lease(stage: Stage) -> Measured:
     """V10 and V11"""
     with servers.peer(servers.NOTHING, stage.url) as server:
-        nothing = Contender("nothing", f"{server.url}/", ["Bearer any"], None)
+        nothing = Contender("nothing", f"{server.url}/", ["Bearer any"], None, server.worker)
         one = ours("one", stage.leased, stage.headers[:FEW])
         of_one = side_by_side(one, [limit(stage.limit, stage.called), nothing], stage.plan)
     some = ours("some", stage.leased, stage.headers[:MANY])

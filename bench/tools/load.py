@@ -5,12 +5,13 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.plan import Plan
+from bench.tools import processes
 
 # The address of the check, which gateways ask.
 VERIFY = "/api/v1/verify"
@@ -22,20 +23,26 @@ MOST_TRIED = 100
 
 @dataclass(frozen=True)
 class Contender:
-    """An address, and the Authorization headers that it allows. It must reject `bad`."""
+    """An address, and the Authorization headers that it allows. It must reject `bad`. `worker` is the process that
+    answers, if that is one.
+    """
 
     name: str
     url: str
     headers: Sequence[str]
     bad: str | None
+    worker: int | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
+    """`processor_seconds` are those of the contender's worker."""
+
     requests: int
     rate: float
     p50: float
     p99: float
+    processor_seconds: float = 0
 
 
 class LoadFailed(Exception):
@@ -61,9 +68,11 @@ def load(contender: Contender, plan: Plan, seconds: int | None = None) -> Sample
         headers.flush()
         command = ["wrk", "--threads", "1", "--connections", str(plan.connections), "--duration", f"{duration}s"]
         command += ["--latency", "--timeout", "10s", "--script", str(SCRIPT), contender.url, "--", headers.name]
+        before = processes.cpu_seconds(contender.worker or 0)
         result = subprocess.run(command, capture_output=True, text=True, timeout=duration + SECONDS_OVER)
+        spent = processes.cpu_seconds(contender.worker or 0) - before
     try:
-        return parse(result.stdout)
+        return replace(parse(result.stdout), processor_seconds=spent)
     except LoadFailed as error:
         raise LoadFailed(f"{contender.name}: {error}\n{result.stderr}") from None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.tools import cores, processes
 from tests.support.environment import DATA_DIR, REPOSITORY
 from tests.support.programs.postgres import free_port
-from tests.support.programs.processes import CHECK, workers
+from tests.support.programs.processes import CHECK, children, workers
 
 THREADS = 8
 SECONDS_TO_START = 60
@@ -63,8 +63,10 @@ class Server:
 
     @property
     def worker(self) -> int:
-        """The process id of the product's worker that checks keys. Of several workers, the largest one."""
-        return max(workers(self.process.pid, CHECK), key=processes.resident_bytes)
+        """The process that answers at `check_port`. Of several, the largest one."""
+        is_product = self.check_port != self.port
+        found = workers(self.process.pid, CHECK) if is_product else children(self.process.pid)
+        return max(found or [self.process.pid], key=processes.resident_bytes)
 
 
 @contextmanager
