@@ -90,6 +90,7 @@ OTHERS = {
     "apikeys.lifetimes.ends.move_end": "a part of services",
     "apikeys.hand_over.services.hand_over": "operators alone call it",
     "apikeys.hand_over.ended_offers.end_offers": "says so",
+    "apikeys.demo.sample_limits.limit_nearly_used": "makes the sample account",
     "apikeys.hand_over.offer_emails.tell_of_offer": "writes the email of a service",
 }
 
