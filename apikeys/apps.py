@@ -18,7 +18,7 @@ def _give_work_to_the_writer() -> None:
     )
     refusal_lines.give(writer_thread.wake)
     counts.give("usage_waiting", counting.waiting)
-    counts.give("rows_leased", kept_rows.number_in_force)
+    counts.give("rows_leased", kept_rows.number)
     counts.give("budget_blocks", blocks.number)
 
 

@@ -38,7 +38,8 @@ from tests.product.access.test_right_asked_again import CHANGES, Stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-THOUSAND_A_MINUTE, ONE_AN_HOUR = Limits(rate=Limit(1000, Window.MINUTE)), Limits(rate=Limit(1, Window.HOUR))
+# Of one window, so that the lower limit is used up already.
+THOUSAND_AN_HOUR, ONE_AN_HOUR = Limits(rate=Limit(1000, Window.HOUR)), Limits(rate=Limit(1, Window.HOUR))
 GET, POST = Asked("GET"), Asked("POST")
 
 
@@ -122,8 +123,13 @@ def leave_and_delete(stage: Kept) -> None:
 
 
 def tighten(stage: Kept) -> None:
-    restrict_key(key=stage.key, restrictions=Restrictions(limits=THOUSAND_A_MINUTE), by=stage.actor)
+    restrict_key(key=stage.key, restrictions=Restrictions(limits=THOUSAND_AN_HOUR), by=stage.actor)
     restrict_key(key=stage.key, restrictions=Restrictions(limits=ONE_AN_HOUR), by=stage.actor)
+
+
+def tighten_project(stage: Kept) -> None:
+    limit_project(project=stage.project, limits=THOUSAND_AN_HOUR, by=None)
+    limit_project(project=stage.project, limits=ONE_AN_HOUR, by=None)
 
 
 OTHER_SERVICES: dict[str, Callable[[Kept], object]] = {
@@ -131,7 +137,7 @@ OTHER_SERVICES: dict[str, Callable[[Kept], object]] = {
     "confirm_and_clear": clear,
     "delete_account": leave_and_delete,
     "hand_over": lambda stage: hand_over(key=stage.key, to=stage.developer, by=None),
-    "limit_project": lambda stage: limit_project(project=stage.project, limits=ONE_AN_HOUR, by=None),
+    "limit_project": tighten_project,
     "lower_limit": tighten,
     "networks": lambda stage: restrict_key(
         key=stage.key, restrictions=Restrictions(networks=("203.0.113.0/24",)), by=stage.actor

@@ -106,6 +106,8 @@ class Lease(RuleBasedStateMachine):
         assert isinstance(process, Process)
         if lookup["asked_at"] is not None:
             asked_at = lookup["asked_at"] if self.protocol.reads_clock_first else process.clock
+            # The first of two lookups leaves only a mark. Here, another one came just before.
+            process.rows.keep(b"digest", None, 0.0)
             process.rows.keep(b"digest", lookup["version"], asked_at)
 
     @rule(place=PLACES)

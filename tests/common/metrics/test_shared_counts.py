@@ -130,10 +130,11 @@ def test_rows_whose_lease_is_over_do_not_count(monkeypatch):
     """They stay in memory while the database is away, and while nothing is checked."""
     read, at = counts._gauges["rows_leased"], clocks.now()
     kept_rows.forget_all()
-    kept_rows.keep(b"digest", object(), at)
+    for _ in range(2):
+        kept_rows.keep(b"digest", object(), at)
     assert read() == 1
     monkeypatch.setattr(kept_rows, "now", lambda: at + 3 * clocks.LEASE_SECONDS)
-    assert (read(), kept_rows.number()) == (0, 1)
+    assert read() == 0
     kept_rows.forget_all()
 
 
