@@ -29,9 +29,9 @@ def be_patient() -> None:
 
 
 def _execute_patiently(path: Any, command: Any, environment: Any) -> NoReturn:
-    """`manage.py serve` starts the check as a program of its own: python -m MODULE ARGUMENTS."""
-    python, option, *module = command
-    _execute(path, [python, option, NAME, *module], environment)
+    """`manage.py serve` starts the check as a program of its own: python OPTIONS -m MODULE ARGUMENTS."""
+    before_module = command.index("-m") + 1
+    _execute(path, [*command[:before_module], NAME, *command[before_module:]], environment)
 
 
 if __name__ == "__main__":
