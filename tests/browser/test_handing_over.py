@@ -91,3 +91,22 @@ def test_the_form_without_script_takes_a_key_over_from_a_person_who_knows_its_se
     button(page, "Take over").click()
     expect(page.get_by_text("You are now responsible for Theirs.")).to_be_visible()
     assert ApiKey.objects.get(pk=key.pk).responsible == owner
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False], ids=["", "without script"])
+def test_back_from_roll_instead_keeps_the_member_who_was_chosen(
+    new_page, sign_in, project, owner, api_key, colleague, java_script_enabled
+):
+    copy_secret(key=api_key, by=owner)
+    page = new_page(java_script_enabled=java_script_enabled)
+    sign_in(page, owner)
+    page.goto(action("key", api_key))
+    button(page, "Hand over…").click()
+    member = page.get_by_label("Member", exact=True)
+    member.select_option("colleague@example.com")
+    button(page, "Roll instead…").click()
+    expect(page.get_by_role("heading", name="Roll “Production server”")).to_be_visible()
+    page.get_by_role("button" if java_script_enabled else "link", name="Back", exact=True).click()
+    expect(member).to_have_value(colleague.public_id)
+    button(page, "Offer").click()
+    expect(page.get_by_text("Offered Production server to colleague@example.com").first).to_be_visible()

@@ -52,7 +52,8 @@ class HandOverForm(PageForm):
         self.members = {member.user.public_id: member.user for member in members}
         self.ways = [*([How.TAKE] if key.responsible != by else []), *([How.OFFER] if self.members else [])]
         self.fields["how"].choices = [(way.value, _HOW[way]) for way in self.ways]  # type: ignore[attr-defined]
-        self.fields["how"].initial = self.ways[0].value if self.ways else None
+        if self.initial.get("how") not in self.ways:
+            self.initial["how"] = self.ways[0].value if self.ways else None
         people = [("", "Choose a member"), *((public_id, user.with_name) for public_id, user in self.members.items())]
         self.fields["to"].choices = people  # type: ignore[attr-defined]
 
