@@ -31,7 +31,8 @@ _ONLY = {
     How.TAKE: ("You become responsible for it.", "Take over"),
     How.OFFER: ("You offer it to a member, who can accept or decline.", "Offer"),
 }
-_THEN = {Choice.ROLL: "Roll now, expire the old key in 24 hours", Choice.PAUSE: "Pause", Choice.LEAVE: "Leave as it is"}
+# The page says above the keys what each of these does: a closed list on a phone has no place for it.
+_THEN = {Choice.ROLL: "Roll now", Choice.PAUSE: "Pause now", Choice.LEAVE: "Leave as it is"}
 
 
 class HandOverForm(PageForm):
@@ -110,6 +111,10 @@ class RemoveMemberForm(PageForm):
 
     def lines(self) -> Iterator[Line]:
         return (Line(dependent, self[dependent.key.public_id]) for dependent in self.dependents)
+
+    def offered(self) -> set[str]:
+        """What can be chosen for any of the keys."""
+        return {value for line in self.lines() for value, _ in line.field.field.choices}  # type: ignore[attr-defined]
 
     def chosen(self) -> dict[ApiKey, Choice]:
         """What happens to each key."""

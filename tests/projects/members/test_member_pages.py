@@ -236,7 +236,7 @@ def test_removing_asks_first_and_says_what_it_means(client, project, viewer, tol
     assert not project.memberships.filter(user=viewer).exists()
     assert sorted(address for mail in mails for address in mail.to) == ["owner@example.com", "viewer@example.com"]
     assert "Removed viewer@example.com from Acme Weather." in text(client.get(members_of(project)))
-    assert "They are not a member any more." in text(client.get(page("apikeys:remove_member", project, viewer)))
+    assert "They are no longer a member." in text(client.get(page("apikeys:remove_member", project, viewer)))
 
 
 def test_who_leaves_is_led_to_the_project_list(project, viewer, signed_in, told):
