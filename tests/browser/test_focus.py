@@ -1,5 +1,7 @@
 """The focus stays where a person works: on the control that was pressed, or on the field that is wrong."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -17,6 +19,23 @@ def inside(page, sign_in, owner, project, api_key):
 def press(control):
     control.focus()
     control.press("Enter")
+
+
+def test_an_empty_name_is_answered_in_our_words_beside_the_field(inside, project, complaints):
+    """The browser does not put its own words in their place."""
+    inside.goto(settings_page(project))
+    button(inside, "+ Create Key").click()
+    for place, label, send in (
+        (inside.get_by_role("dialog"), "Name", "Create key"),
+        (inside.get_by_role("main"), "Project name", "Rename"),
+    ):
+        field = place.get_by_label(label, exact=True)
+        field.fill("")
+        button(place, send).click()
+        expect(field).to_have_accessible_description(re.compile(r"Enter a name\."))
+        expect(field).to_be_focused()
+        inside.keyboard.press("Escape")
+    complaints.clear()
 
 
 # The sides on which a place that scrolls or hides what overflows cuts the ring of the focused element.
