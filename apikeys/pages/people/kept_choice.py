@@ -13,7 +13,7 @@ _SHAPES = {"how": re.compile("take|offer"), "to": re.compile("usr_[0-9A-Za-z]{16
 
 def chosen_so_far(given: QueryDict) -> dict[str, str]:
     """The values of the form's fields that may stand in an address: no text that somebody typed."""
-    return {name: given[name] for name, shape in _SHAPES.items() if shape.fullmatch(given.get(name, ""))}
+    return {name: str(given[name]) for name, shape in _SHAPES.items() if shape.fullmatch(given.get(name, ""))}
 
 
 def address_with(name: str, key: ApiKey, chosen: dict[str, str]) -> str:
