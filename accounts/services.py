@@ -16,10 +16,14 @@ SHOWN = 20
 
 
 class Thing(NamedTuple):
-    """One thing that hangs on an account, and the address of the page that changes that; "" for no page."""
+    """One thing that hangs on an account, and the address of the page that changes that; "" for no page.
+
+    `remark` is what stands after the name.
+    """
 
     name: str
     address: str
+    remark: str = ""
 
 
 class Obstacle(NamedTuple):

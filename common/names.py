@@ -161,7 +161,7 @@ class NameField(forms.CharField):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**{"required": False, "strip": False, **kwargs})  # type: ignore[arg-type]
-        self.widget.attrs |= {"maxlength": MAX_LENGTH, "autocomplete": "off", "required": True}
+        self.widget.attrs |= {"maxlength": MAX_LENGTH, "autocomplete": "off", "aria-required": "true"}
 
     def clean(self, value: object) -> str:
         return clean_name("" if value is None else str(value))

@@ -37,6 +37,7 @@ MEMBER_ADDED = register(
         "user-plus",
         Event.MEMBER_ADDED,
         _email_about_a_member("Member added", "A person became a member of a project.", _REMOVE),
+        sentence_of_creation="{by} created the project",
     )
 )
 MEMBER_CHANGED = register(

@@ -27,12 +27,19 @@ class FormTokenField(forms.RegexField):
 
 
 class PageForm(forms.Form):
-    """A form that may share its page with others: the ids of its fields begin with its own name."""
+    """A form that may share its page with others: the ids of its fields begin with its own name.
 
+    An empty field is answered by our words beside it. The attribute `required` would have the browser say its own.
+    """
+
+    use_required_attribute = False
     id_prefix: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": f"{self.id_prefix}-%s", **kwargs})
+        for field in self.fields.values():
+            if field.required and isinstance(field.widget, forms.TextInput | forms.Textarea):
+                field.widget.attrs["aria-required"] = "true"
 
     def add_error(self, field: str | None, error: Any) -> None:
         """The first wrong field has the focus."""

@@ -1,5 +1,6 @@
 """The account is to be deleted: not while keys work, or may work again, in its name."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.dispatch import receiver
@@ -9,8 +10,10 @@ from accounts.models import User
 from accounts.services import SHOWN, Obstacle, Thing
 from accounts.signals import deletion_asked
 from apikeys.models import ApiKey
-from apikeys.responsible.known_names import name_known_to, name_of, projects_of
+from apikeys.responsible.known_names import left_at, name_known_to, name_of, projects_of
+from apikeys.responsible.owners_to_ask import NOBODY_KNOWN, owners_to_ask
 from projects.members.sole_owners import projects_of_nobody_else
+from projects.models import Project
 
 
 @receiver(deletion_asked)
@@ -24,18 +27,32 @@ def tell_keys_of(user: User, **kwargs: Any) -> list[Obstacle]:
     total = keys.count()
     if not total:
         return []
-    own = projects_of(user)
     advice = (
-        "On the key's page, have another person take the key over, roll it for another person, or delete it. The "
-        "owners of a project of which you are no longer a member can do this too."
+        "On the key's page, hand the key over to another person, or delete it. Where you may not do that, ask an owner "
+        "of the project to take the key over."
     )
-    shown = [_thing(key, user, key.project_id in own) for key in keys.select_related("project")[:SHOWN]]
+    shown = _things(list(keys.select_related("project")[:SHOWN]), user)
     return [Obstacle("API keys for which you are responsible", advice, shown, total)]
 
 
-def _thing(key: ApiKey, user: User, is_member: bool) -> Thing:
+def _things(keys: Sequence[ApiKey], user: User) -> list[Thing]:
+    own = projects_of(user)
+    ask = {key.project_id: _whom_to_ask(key.project, user, key.project_id in own) for key in keys}
+    return [_thing(key, user, key.project_id in own, ask[key.project_id]) for key in keys]
+
+
+def _whom_to_ask(project: Project, user: User, is_member: bool) -> str:
+    """What a line says after the key's name; "" if the person may hand the project's keys over themselves."""
+    if is_member:
+        people = owners_to_ask(project, by=user)
+    else:
+        gone_at = left_at(user, project.pk)
+        people = owners_to_ask(project, by=user, until=gone_at) if gone_at else NOBODY_KNOWN
+    return f": ask {people} to take the key over" if people else ""
+
+
+def _thing(key: ApiKey, user: User, is_member: bool, ask: str) -> Thing:
     if not is_member:
-        known = name_known_to(user, key)
-        return Thing(f"{known}, of which you are no longer a member: ask its owners to take the key over", "")
+        return Thing(f"{name_known_to(user, key)}, of which you are no longer a member{ask}", "")
     page = reverse("apikeys:key", args=[key.project.public_id, key.public_id])
-    return Thing(name_of(key), page)
+    return Thing(name_of(key), page, ask)

@@ -58,6 +58,8 @@ def sentence(event: AuditEvent) -> SafeString:
 def _words(kind: Kind, event: AuditEvent) -> str:
     if kind.sentence_without_names and not event.before:
         return kind.sentence_without_names
+    if kind.sentence_of_creation and event.is_creation:
+        return kind.sentence_of_creation
     is_oneself = event.by is not None and event.after == str(event.by)
     return kind.sentence_of_oneself if is_oneself and kind.sentence_of_oneself else kind.sentence
 

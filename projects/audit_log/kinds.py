@@ -49,7 +49,8 @@ NOBODY = None
 
 class Kind(NamedTuple):
     """`sentence` is what the Activity page says. Its slots are by, key, member, role, before and after. A kind may have
-    another sentence for events in which the person who acts is also the name `after`.
+    another sentence for events in which the person who acts is also the name `after`, and one for the event of a
+    project's creation by its first member.
 
     `names` says whether events have a name or value before and after (a deleted thing has none after). A kind that got
     them later has a `sentence_without_names` for the events that an earlier release wrote.
@@ -72,6 +73,7 @@ class Kind(NamedTuple):
     by_anybody: bool = False
     sentence_of_oneself: str = ""
     sentence_without_names: str = ""
+    sentence_of_creation: str = ""
 
 
 _registered: dict[str, Kind] = {}

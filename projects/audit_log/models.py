@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
 from common.names import CODE_LENGTH
+from projects.audit_kinds import MEMBER_ADDED
 from projects.audit_log import kinds
 from projects.audit_log.kinds import Subject
 from projects.permissions import Role
@@ -18,6 +21,8 @@ _WITH_NAMES = [kind.code for kind in kinds.all_kinds() if kind.names and not kin
 _MAY_HAVE_NAMES = [kind.code for kind in kinds.all_kinds() if kind.sentence_without_names]
 # Enough for 100 scopes of 64 characters, the longest value of a key that can be changed.
 CHANGE_LENGTH = 8_000
+# One transaction writes a project and its first event.
+A_CREATION = timedelta(minutes=1)
 _WITH_SOURCE = [kind.code for kind in kinds.all_kinds() if kind.has_source]
 
 
@@ -82,3 +87,12 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.key or self.member or self.before or self.project}"
+
+    @property
+    def is_creation(self) -> bool:
+        """Whether the person created the project, and so became its first member.
+
+        Staff may add themselves, also to a project that they created and left: that is an event of a later time.
+        """
+        by_the_creator = self.by_id == self.member_id == self.project.created_by_id
+        return self.kind == MEMBER_ADDED.code and by_the_creator and self.at - self.project.created_at < A_CREATION

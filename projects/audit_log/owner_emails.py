@@ -17,7 +17,6 @@ from accounts.models import User
 from accounts.ways import in_words
 from common.outbox.enqueueing import enqueue
 from common.plurals import counted
-from projects.audit_kinds import MEMBER_ADDED
 from projects.audit_log.kinds import Email, Kind, all_kinds
 from projects.audit_log.lost_emails import note_unwritten_emails
 from projects.audit_log.models import AuditEvent
@@ -51,11 +50,10 @@ def tell(
     owners = _owners(kind.email, event)
     if kind.email.only_from_new_addresses:
         owners = _without_those_who_know(owners, event)
-    # Who creates a project becomes its first member, and needs no email about that.
-    is_creator = kind == MEMBER_ADDED and event.member == event.by
     project, lines = event.project, _lines(kind, event, key)
     about = key.name if key else event.member.email if event.member else ""
-    if event.member and not is_creator:
+    # Who creates a project needs no email about that.
+    if event.member and not event.is_creation:
         to_member = kind.email._replace(advice=kind.email.to_member, links_members=False)
         tell_person(event.member, project, to_member, about, lines)
     people = _addresses(owners)

@@ -1,5 +1,7 @@
 """The focus stays where a person works: on the control that was pressed, or on the field that is wrong."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -17,6 +19,40 @@ def inside(page, sign_in, owner, project, api_key):
 def press(control):
     control.focus()
     control.press("Enter")
+
+
+def test_an_empty_name_is_answered_in_our_words_beside_the_field(inside, project, complaints):
+    """The browser does not put its own words in their place."""
+    inside.goto(settings_page(project))
+    button(inside, "+ Create Key").click()
+    for place, label, send in (
+        (inside.get_by_role("dialog"), "Name", "Create key"),
+        (inside.get_by_role("main"), "Project name", "Rename"),
+    ):
+        field = place.get_by_label(label, exact=True)
+        field.fill("")
+        button(place, send).click()
+        expect(field).to_have_accessible_description(re.compile(r"Enter a name\."))
+        expect(field).to_be_focused()
+        inside.keyboard.press("Escape")
+    complaints.clear()
+
+
+# The sides on which a place that scrolls or hides what overflows cuts the ring of the focused element.
+CUT = """() => {
+  const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
+  const reach = parseFloat(style.outlineOffset) + parseFloat(style.outlineWidth);
+  const cut = [];
+  for (let place = one.parentElement; place && place !== document.body; place = place.parentElement) {
+    if (getComputedStyle(place).overflowX === "visible") continue;
+    const edge = place.getBoundingClientRect();
+    if (box.left - reach < edge.left) cut.push("left");
+    if (box.right + reach > edge.right) cut.push("right");
+    if (box.top - reach < edge.top) cut.push("top");
+    if (box.bottom + reach > edge.bottom) cut.push("bottom");
+  }
+  return [one.textContent.trim(), style.outlineStyle, cut];
+}"""
 
 
 def choose_range(page):
@@ -89,3 +125,21 @@ def test_on_the_pages_of_the_account_every_control_keeps_the_focus(inside):
     press(button(inside, "Cancel the change"))
     expect(inside.get_by_text("You are changing to")).to_have_count(0)
     expect(inside.get_by_role("main")).to_be_focused()
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_the_ring_of_each_control_of_the_sidebar_is_whole(new_page, sign_in, owner, project, color_scheme):
+    """The sidebar scrolls, and its project switcher spans all of its width."""
+    page = new_page(color_scheme=color_scheme)
+    sign_in(page, owner)
+    page.goto(usage_page(project))
+    page.locator(".brand").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(".switcher summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    seen = []
+    while not seen or not seen[-1][0].startswith("Sign out"):
+        seen.append(page.evaluate(CUT))
+        page.keyboard.press("Tab")
+    assert {"Acme Weather", "All projects", "Create project", "Dashboard", "Help"} <= {name for name, *_ in seen}
+    assert [name for name, style, cut in seen if cut or style == "none"] == []

@@ -8,7 +8,7 @@ from apikeys.keys.services import copy_secret, create_key
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.permissions import Role
-from tests.browser.places import button, call, dashboard, said, until
+from tests.browser.places import button, call, dashboard, members_page, said, until
 from tests.support.factories import MembershipFactory, UserFactory
 from tests.support.places.pages import action
 
@@ -35,7 +35,7 @@ def test_removing_a_person_shows_what_depends_on_them_and_rolls_what_they_know(
     until(lambda: ApiKey.objects.get(pk=theirs.key.pk).last_used_at)
     page.goto(remove_page(project, colleague))
     used, copied = page.get_by_role("listitem").filter(has_text="in the last 24 hours").all()
-    expect(used).to_contain_text("Responsible for it. They created it")
+    expect(used).to_contain_text("They are responsible for it. They created it")
     expect(used).to_contain_text("1 request in the last 24 hours")
     expect(copied).to_contain_text("They copied its secret")
     for name in ("Nightly backup", "Production server"):
@@ -53,6 +53,16 @@ def test_removing_a_person_shows_what_depends_on_them_and_rolls_what_they_know(
     assert [call(server, each).status for each in (secret, theirs.secret)] == [200, 200]
     ApiKey.objects.filter(pk=old.pk).update(expires_at=new.created_at)
     assert [call(server, each).status for each in (secret, theirs.secret)] == [200, 401]
+
+
+def test_the_dialog_says_first_what_the_removal_means_however_many_keys_there_are(owners_page, project, colleague):
+    for number in range(20):
+        create_key(project=project, name=f"Theirs {number}", by=colleague)
+    owners_page.goto(members_page(project))
+    button(owners_page, "Remove… colleague@example.com").click()
+    dialog = owners_page.get_by_role("dialog")
+    for words in ("They lose access to Acme Weather at once", "Leave as it is changes nothing"):
+        expect(dialog.get_by_text(words)).to_be_in_viewport()
 
 
 def test_a_key_is_offered_in_the_dialog_and_accepted_on_the_dashboard(
@@ -91,3 +101,22 @@ def test_the_form_without_script_takes_a_key_over_from_a_person_who_knows_its_se
     button(page, "Take over").click()
     expect(page.get_by_text("You are now responsible for Theirs.")).to_be_visible()
     assert ApiKey.objects.get(pk=key.pk).responsible == owner
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False], ids=["", "without script"])
+def test_back_from_roll_instead_keeps_the_member_who_was_chosen(
+    new_page, sign_in, project, owner, api_key, colleague, java_script_enabled
+):
+    copy_secret(key=api_key, by=owner)
+    page = new_page(java_script_enabled=java_script_enabled)
+    sign_in(page, owner)
+    page.goto(action("key", api_key))
+    button(page, "Hand over…").click()
+    member = page.get_by_label("Member", exact=True)
+    member.select_option("colleague@example.com")
+    button(page, "Roll instead…").click()
+    expect(page.get_by_role("heading", name="Roll “Production server”")).to_be_visible()
+    page.get_by_role("button" if java_script_enabled else "link", name="Back", exact=True).click()
+    expect(member).to_have_value(colleague.public_id)
+    button(page, "Offer").click()
+    expect(page.get_by_text("Offered Production server to colleague@example.com").first).to_be_visible()

@@ -124,7 +124,7 @@ def test_from_sign_up_to_sign_out(screen, server):
     screen.dialog(is_open=False)
     assert call(server, new).code == "key_deleted"
 
-    screen.find("nav a", "Sign out").click()
+    screen.find("nav a", "Sign out…").click()
     screen.button("Sign out", "main")
     screen.find("input", "Email")
     browser.get(f"{server.url}/projects/")

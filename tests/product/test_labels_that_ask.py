@@ -12,6 +12,7 @@ FIXED = {"Edit", "Delete", "+ Create Key"}
 # Pages that ask whether to go on. A link to any other page, such as Create project, only leads there.
 QUESTIONS = {
     "account_delete",
+    "account_logout",
     "apikeys:delete",
     "apikeys:edit",
     "apikeys:end",
@@ -54,6 +55,7 @@ def asks(tag: str, attributes: str) -> bool:
 def test_the_templates_are_understood():
     found = {(label, asks(tag, attributes)) for _, tag, attributes, label in elements()}
     assert {("Roll…", True), ("Change pause…", True), ("Change expiry…", True), ("Remove…", True)} <= found
+    assert ("Sign out…", True) in found
     assert {("Roll key", False), ("Keep paused", False), ("Pause", False), ("Create project", False)} <= found
 
 

@@ -20,6 +20,7 @@ from apikeys.lifetimes.rolling import LENGTHS, Overlap, end_of_new_key, extend_o
 from apikeys.models import QUIET_AFTER, ApiKey
 from apikeys.pages import actions
 from apikeys.pages.answers import find_key, go_back, key_gone, page_with_rolls, wants_partial
+from apikeys.pages.people.kept_choice import address_with, chosen_so_far
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
 from common.instants import in_words
@@ -130,6 +131,8 @@ def _roll_form(
     """`used` is the error of a form that was used before."""
     context: dict[str, Any] = rights(project) | {"key": key, "roll_form": form}
     context["new_end"] = end_of_new_key(key, timezone.now())
+    if chosen := chosen_so_far(request.POST or request.GET):
+        context |= {"hand_over_choice": chosen, "hand_over_url": address_with("apikeys:hand_over", key, chosen)}
     try:
         if used:
             raise used

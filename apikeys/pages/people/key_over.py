@@ -16,6 +16,7 @@ from apikeys.hand_over.models import KeyOffer
 from apikeys.keys.key_errors import KeyGone
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_address, key_gone
+from apikeys.pages.people.kept_choice import address_with, chosen_so_far
 from apikeys.pages.people.people_forms import HandOverForm
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
@@ -26,16 +27,19 @@ from projects.permissions import Permission
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def hand_over(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """A GET shows the form: in a dialog for htmx, otherwise as a page."""
+    """A GET shows the form: in a dialog for htmx, otherwise as a page. Roll instead… keeps what was chosen."""
     project = get_project(request.user, project_id, can=Permission.HAND_OVER_KEYS)
     key = find_key(project, key_id)
     if key.is_deleted:
         return key_gone(request, project, key)
     dialog = f"{page_that_asked(request)}#open-hand-over-{key.public_id}"
-    form = HandOverForm(request.POST if request.method == "POST" else None, key=key, by=request.user)
+    posted = request.POST if request.method == "POST" else None
+    form = HandOverForm(posted, key=key, by=request.user, initial=chosen_so_far(request.GET))
     back_to = dialog if request.htmx else request.path
     if question := ask_who_it_is(request, back_to=back_to, again=f"press {form.press()} again"):
         return question
+    if request.POST.get("ask") == "roll":
+        return redirect(address_with("apikeys:roll", key, chosen_so_far(request.POST)))
     if form.is_valid():
         try:
             _carry_out(request, key, form)

@@ -31,7 +31,8 @@ _ONLY = {
     How.TAKE: ("You become responsible for it.", "Take over"),
     How.OFFER: ("You offer it to a member, who can accept or decline.", "Offer"),
 }
-_THEN = {Choice.ROLL: "Roll now, expire the old key in 24 hours", Choice.PAUSE: "Pause", Choice.LEAVE: "Leave as it is"}
+# The page says above the keys what each of these does: a closed list on a phone has no place for it.
+_THEN = {Choice.ROLL: "Roll now", Choice.PAUSE: "Pause now", Choice.LEAVE: "Leave as it is"}
 
 
 class HandOverForm(PageForm):
@@ -52,7 +53,8 @@ class HandOverForm(PageForm):
         self.members = {member.user.public_id: member.user for member in members}
         self.ways = [*([How.TAKE] if key.responsible != by else []), *([How.OFFER] if self.members else [])]
         self.fields["how"].choices = [(way.value, _HOW[way]) for way in self.ways]  # type: ignore[attr-defined]
-        self.fields["how"].initial = self.ways[0].value if self.ways else None
+        if self.initial.get("how") not in self.ways:
+            self.initial["how"] = self.ways[0].value if self.ways else None
         people = [("", "Choose a member"), *((public_id, user.with_name) for public_id, user in self.members.items())]
         self.fields["to"].choices = people  # type: ignore[attr-defined]
 
@@ -109,6 +111,10 @@ class RemoveMemberForm(PageForm):
 
     def lines(self) -> Iterator[Line]:
         return (Line(dependent, self[dependent.key.public_id]) for dependent in self.dependents)
+
+    def offered(self) -> set[str]:
+        """What can be chosen for any of the keys."""
+        return {value for line in self.lines() for value, _ in line.field.field.choices}  # type: ignore[attr-defined]
 
     def chosen(self) -> dict[ApiKey, Choice]:
         """What happens to each key."""

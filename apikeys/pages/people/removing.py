@@ -70,7 +70,7 @@ def _find_person(project: Project, user_id: str) -> User:
 def _removed(request: PageRequest, project: Project, person: User, removed: Removed) -> HttpResponse:
     """Leads to the keys that still depend on the person, among them the old keys of rolls with their new keys."""
     done = f"Removed {person.email} from {project.name}."
-    said = [done if removed.was_member else f"{person.email} is not a member any more."]
+    said = [done if removed.was_member else f"{person.email} is no longer a member."]
     rolled, paused = removed.done(Choice.ROLL), removed.done(Choice.PAUSE)
     if rolled:
         said.append(f"Rolled {_keys(len(rolled))}: copy the new {'key' if len(rolled) == 1 else 'keys'} below.")

@@ -84,7 +84,7 @@ def test_a_key_of_a_former_project_has_the_names_that_the_person_knew(inside, pe
     for name in ("Takeover of Acme", "Another"):
         rename_project(project=shared, name=name, by=owner)
     shown = text(inside.get(PAGE))
-    said = f"Billing in {known}, of which you are no longer a member: ask its owners to take the key over"
+    said = f"Billing in {known}, of which you are no longer a member: ask owner@example.com to take the key over"
     assert said in shown
     for later in ("Secret plan", "Takeover of Acme", "Another"):
         assert later not in shown
@@ -92,7 +92,36 @@ def test_a_key_of_a_former_project_has_the_names_that_the_person_knew(inside, pe
 
 def test_a_long_list_says_how_many_more_there_are(inside, person, shared):
     ApiKeyFactory.create_batch(SHOWN + 2, project=shared, responsible=person)
-    assert "And 2 more." in text(inside.get(PAGE))
+    shown = text(inside.get(PAGE))
+    assert f"The first {SHOWN} of {SHOWN + 2}." in shown
+    assert "And 2 more." in shown
+
+
+@pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
+def test_who_may_not_hand_a_key_over_reads_which_owners_to_ask(inside, person, project, owner, role):
+    """Deactivated owners cannot help. An owner asks nobody."""
+    MembershipFactory(project=project, user=UserFactory(is_active=False))
+    second = MembershipFactory(project=project, user=UserFactory(email="second@example.com"))
+    mine = MembershipFactory(project=project, user=person, role=role)
+    ApiKeyFactory(project=project, responsible=person, name="Billing")
+    billing = f"Billing in {project.name}"
+    assert f"{billing} : ask {owner.email} or {second.user.email} to take the key over" in text(inside.get(PAGE))
+    mine.role = Role.OWNER
+    mine.save()
+    assert f"{billing} : ask" not in text(inside.get(PAGE))
+
+
+def test_a_former_member_learns_of_no_owner_who_came_later(inside, person, shared, owner):
+    colleague = MembershipFactory(project=shared, role=Role.DEVELOPER).user
+    create_key(project=shared, name="Billing", by=person)
+    change_member(project=shared, user=person, role=None, by=owner)
+    later = UserFactory()
+    for user in (colleague, later):
+        change_member(project=shared, user=user, role=Role.OWNER, by=owner)
+    ask = "of which you are no longer a member: ask {} to take the key over"
+    assert ask.format(owner.email) in text(inside.get(PAGE))
+    change_member(project=shared, user=owner, role=None, by=later)
+    assert ask.format("an administrator of this server") in text(inside.get(PAGE))
 
 
 def test_the_only_superuser_stays(admin):

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from apikeys.keys.pausing import pause_key, resume_key
 from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
@@ -17,8 +19,9 @@ from projects.audit_log import activity
 from projects.audit_log.kinds import Subject, all_kinds
 from projects.audit_log.models import AuditEvent
 from projects.members.memberships import change_member
+from projects.models import Project
 from projects.permissions import Role
-from projects.services import rename_project
+from projects.services import create_project, rename_project
 from tests.support.calls.api_client import secret_of
 from tests.support.factories import ApiKeyFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.support.places.pages import page, text
@@ -150,6 +153,28 @@ def test_a_person_or_a_key_of_another_project_is_as_unknown_as_one_that_never_ex
     unknown += [("key", elsewhere.public_id), ("key", "key_0000000000000000")]
     for filter_, value in unknown:
         assert client.get(of(busy, name), {filter_: value}).status_code == 404, (filter_, value)
+
+
+# The first event
+
+
+def test_the_first_event_says_who_created_the_project(client, owner):
+    """Staff who add themselves later did not create it, also if they once did."""
+    project = create_project(name="Tides", owner=owner, by=owner)
+    assert sentences(client.get(of(project))) == ["owner@example.com created the project"]
+    change_member(project=project, user=UserFactory(), role=Role.OWNER, by=None)
+    change_member(project=project, user=owner, role=None, by=owner)
+    Project.objects.filter(pk=project.pk).update(created_at=timezone.now() - timedelta(days=9))
+    project.audit_events.filter(member=owner, kind="member_added").update(at=timezone.now() - timedelta(days=9))
+    change_member(project=project, user=owner, role=Role.VIEWER, by=owner)
+    newest, *_, first = sentences(client.get(of(project)))
+    assert newest == "owner@example.com added owner@example.com as a viewer"
+    assert first == "owner@example.com created the project"
+
+
+def test_a_project_that_an_operator_created_says_whom_it_was_created_for(client, owner):
+    project = create_project(name="Tides", owner=owner, by=None)
+    assert sentences(client.get(of(project))) == ["An operator of this server added owner@example.com as an owner"]
 
 
 # Rows: none, one, a thousand

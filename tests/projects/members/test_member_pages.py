@@ -82,15 +82,20 @@ def test_a_thousand_members_have_pages_and_a_search_by_address_or_name(client, p
     User.objects.filter(pk=developer.pk).update(name="Zoë Kravitz")
     first = client.get(members_of(project))
     assert "1,000 members" in text(first)
-    assert "Page 1 of 50" in text(first)
+    assert "Page 1 of 50 1–20 of 1,000 Next Last" in text(first)
     assert [row.split()[0] for row in rows(first)][:2] == ["owner@example.com", "Zoë"]
     last = rows(client.get(members_of(project), {"page": 50}))
     assert len(rows(first)) == len(last) == 20
+    middle = client.get(members_of(project), {"page": 26, "q": "@"})
+    assert "First Previous Page 26 of 50 501–520 of 1,000 Next Last" in text(middle)
+    for number in (1, 25, 27, 50):
+        assert f'href="?page={number}&amp;q=%40"' in middle.content.decode()
     for wanted in ("zoe\u0308".replace("z", "Z"), "DEVELOPER@"):
         [found] = rows(client.get(members_of(project), {"q": wanted}))
         assert "developer@example.com" in found
     nothing = client.get(members_of(project), {"q": "nobody"})
     assert "No member matches “nobody”." in text(nothing)
+    assert "0 members" not in text(nothing)
 
 
 # Roles
@@ -231,7 +236,7 @@ def test_removing_asks_first_and_says_what_it_means(client, project, viewer, tol
     assert not project.memberships.filter(user=viewer).exists()
     assert sorted(address for mail in mails for address in mail.to) == ["owner@example.com", "viewer@example.com"]
     assert "Removed viewer@example.com from Acme Weather." in text(client.get(members_of(project)))
-    assert "They are not a member any more." in text(client.get(page("apikeys:remove_member", project, viewer)))
+    assert "They are no longer a member." in text(client.get(page("apikeys:remove_member", project, viewer)))
 
 
 def test_who_leaves_is_led_to_the_project_list(project, viewer, signed_in, told):

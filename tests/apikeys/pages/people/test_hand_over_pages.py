@@ -1,5 +1,7 @@
 """Hand over… on a key's page, and the notice of an offer with its two buttons."""
 
+import re
+
 import pytest
 from django.db.models.functions import Now
 from django.test import Client
@@ -62,7 +64,28 @@ def test_the_form_says_how_the_former_person_came_to_know_the_secret(client, api
     copy_secret(key=api_key, by=colleague)
     shown = client.get(action("hand_over", api_key))
     assert "colleague@example.com knows the secret: they copied its secret" in text(shown)
-    assert f'href="{action("roll", api_key)}"' in shown.content.decode()
+    assert ">Roll instead…</button>" in shown.content.decode()
+
+
+def test_who_comes_back_from_roll_instead_finds_what_they_chose(client, theirs, owner, viewer):
+    """Nothing that somebody typed gets into an address."""
+    other = MembershipFactory(project=theirs.project, user=UserFactory(), role=Role.DEVELOPER).user
+    chosen = {"how": "offer", "to": other.public_id}
+    asked = client.post(action("hand_over", theirs), chosen | {"ask": "roll"})
+    assert asked.headers["Location"] == f"{action('roll', theirs)}?how=offer&to={other.public_id}"
+    way_back = f'"{action("hand_over", theirs)}?how=offer&amp;to={other.public_id}"'
+    refused = {"overlap": "never"} | chosen
+    for answer in (client.get(asked.headers["Location"]), client.post(action("roll", theirs), refused)):
+        assert way_back in answer.content.decode()
+    shown = client.get(action("hand_over", theirs), chosen).content.decode()
+    assert re.search(r'<input type="radio" name="how" value="offer"[^>]* checked', shown)
+    assert f'<option value="{other.public_id}" selected>' in shown
+    assert responsible_for(theirs) != owner
+    for given in ({"how": "lend", "to": theirs.mask}, {"how": "", "to": f"{other.public_id}x"}):
+        asked = client.post(action("hand_over", theirs), given | {"ask": "roll"})
+        assert asked.headers["Location"] == action("roll", theirs)
+    unable = client.get(action("hand_over", theirs), {"how": "offer", "to": viewer.public_id})
+    assert viewer.public_id not in unable.content.decode()
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["without script", "with script"])
