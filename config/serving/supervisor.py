@@ -65,9 +65,11 @@ class _Running:
             signal.alarm(self._delay)
 
     def end(self, *_: object) -> None:
+        """Again each second: a signal that comes while another sender's is pending is lost, and groups believe ours."""
         for pid in self.names:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
+        signal.alarm(1)
 
 
 def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: None, *, delay: int = 0) -> str | None:
@@ -92,6 +94,7 @@ def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: No
         if code not in _IN_ORDER or not (running.is_asked or failed):
             failed.append(f"{name} (exit code {code})")
             running.end()
+    signal.alarm(0)
     return f"Latchkey stopped, because these processes ended: {', '.join(failed)}." if failed else None
 
 
