@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from django.db import transaction
 
 from apikeys.leases import clocks, registration
-from common.slow_clients.slots import THREADS, Slots, share
+from common.slow_clients.slots import Slots, share, threads
 
 # Anybody may report a leak. Reports have threads of their own, so that they never keep an owner from pausing a key.
-CHANGES = Slots(max(1, THREADS // 2))
+CHANGES = Slots(max(1, threads() // 2))
 REPORTS = Slots(share())
 
 MESSAGE = "As many changes are being made as this server makes at once. Nothing was changed. Try again in a second."

@@ -11,17 +11,19 @@ from typing import Any
 
 from django.conf import settings
 
-# 8 for projects that embed only the check (docs/django.md).
-THREADS = int(getattr(settings, "THREADS", 8))
+
+def threads() -> int:
+    """THREADS; 8 for projects that embed only the check (docs/django.md)."""
+    return int(getattr(settings, "THREADS", 8))
 
 
 def share() -> int:
     """The share of one kind of work: a quarter of THREADS, and at least one."""
-    return max(1, THREADS // 4)
+    return max(1, threads() // 4)
 
 
 # The threads that work for sign-ins or wait for their turn: password hashing and single sign-on together.
-SIGNING_IN = max(3, THREADS // 2)
+SIGNING_IN = max(3, threads() // 2)
 
 
 class Slots:

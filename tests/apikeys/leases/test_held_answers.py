@@ -13,6 +13,7 @@ from apikeys.keys.services import create_key, delete_key
 from apikeys.leases import clocks, held_answers
 from apikeys.leases.models import LeaseRegistration
 from apikeys.models import ApiKey
+from common.slow_clients.slots import threads
 from tests.support.factories import ApiKeyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -174,7 +175,7 @@ def test_reports_beyond_their_slots_are_taken_and_keep_nobody_from_pausing(lease
 
 def test_slots_are_given_back(leased, project, owner, signed_in):
     client = signed_in(owner)
-    for number in range(2 * held_answers.THREADS):
+    for number in range(2 * threads()):
         key = create_key(project=project, name=f"Key {number}", by=owner).key
         assert client.post(f"/projects/{project.public_id}/keys/{key.public_id}/pause/").status_code == 302
 
@@ -203,5 +204,5 @@ def test_as_many_threads_as_there_are_slots_wait_at_once(leased, project, owner)
 
     with ThreadPoolExecutor(len(keys)) as pool:
         done = list(pool.map(pause, keys))
-    assert most <= held_answers.THREADS // 2
+    assert most <= threads() // 2
     assert [ApiKey.objects.get(pk=key.pk).is_paused for key in keys] == done
