@@ -32,7 +32,7 @@ from apikeys.keys.pausing import (
     paused,
     write_down_end_of_pause,
 )
-from apikeys.leases.held_answers import hold_answer
+from apikeys.leases.held_answers import hold_answer, hold_commit
 from apikeys.models import ApiKey
 from apikeys.secrets import integrity, secret_format, vault
 from apikeys.standing import EndReason, KeyState, PauseReason
@@ -216,6 +216,7 @@ def report_leak(*, secret: str, address: str | None = None, source: str = "") ->
     if not secret_format.is_well_formed(secret, settings.KEY_PREFIX):
         return None
     with transaction.atomic():
+        hold_commit()
         key = ApiKey.objects.alive().select_for_update().filter(digest__in=vault.digests(secret)).first()
         if key is None or key.is_reported:
             return None

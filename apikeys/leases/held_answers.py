@@ -44,7 +44,14 @@ def hold_answer(slots: Slots = CHANGES) -> None:
     if _mine.is_answering:
         _take_slot(slots)
         _mine.is_held = True
-    elif all(function is not _wait for _, function, *_ in transaction.get_connection().run_on_commit):
+    else:
+        hold_commit()
+
+
+def hold_commit() -> None:
+    """Has the commit of the transaction at hand wait, unless it is part of an answer, which decides for itself."""
+    others = [function for _, function, *_ in transaction.get_connection().run_on_commit]
+    if not _mine.is_answering and _wait not in others:
         transaction.on_commit(_wait)
 
 

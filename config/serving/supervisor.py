@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
@@ -13,6 +13,7 @@ from common import installation
 from config.serving import server, shutdown
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
+_WATCHED = {*_STOPPING, signal.SIGALRM, signal.SIGCHLD}
 # A group that is still starting, or has just finished, ends by the signal itself.
 _IN_ORDER = {0, -signal.SIGTERM, -signal.SIGINT}
 SECONDS_OF_A_SIGNAL = 1
@@ -41,20 +42,18 @@ class _Running:
         self.pipe, self._own_end = shutdown.open_pipe()
 
     def start(self, groups: Sequence[Group]) -> None:
-        # A signal that arrives meanwhile has to find every group, and no group may handle it as the supervisor.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        # The signals are taken one after the other, by sigwait. A handler could run just before a call that waits, and
+        # what it has done would be noticed too late.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # where nobody handles it, some systems drop it
         self.names.update((os.fork() or self._become(group), group.name) for group in groups)
         os.close(self.pipe)
-        for number in _STOPPING:
-            signal.signal(number, self._ask)
-        signal.signal(signal.SIGALRM, self.end)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
     def _become(self, group: Group) -> NoReturn:
         os.close(self._own_end)
         _become(group, self.pipe)
 
-    def _ask(self, number: int, _: object) -> None:
+    def ask(self, number: int) -> None:
         """SIGTERM leaves load balancers the time to notice. Ctrl+C does not: a person waits."""
         is_first, self.is_asked = not self.is_asked, True
         if is_first:
@@ -64,7 +63,7 @@ class _Running:
         elif is_first:
             signal.alarm(self._delay)
 
-    def end(self, *_: object) -> None:
+    def end(self) -> None:
         """Again each second: a signal that comes while another sender's is pending is lost, and groups believe ours."""
         for pid in self.names:
             with suppress(ProcessLookupError):
@@ -86,23 +85,34 @@ def run(groups: Sequence[Group], when_started: Callable[[], object] = lambda: No
 
     failed: list[str] = []
     while running.names:
-        pid, status = os.wait()
-        if pid not in running.names:
-            continue  # an orphan that the system gave us: in a container, we are process 1
-        name, code = running.names.pop(pid), os.waitstatus_to_exitcode(status)
-        _wait_for_signal(lambda: running.is_asked or bool(failed))
-        if code not in _IN_ORDER or not (running.is_asked or failed):
-            failed.append(f"{name} (exit code {code})")
+        number = signal.sigwait(_WATCHED)
+        if number == signal.SIGALRM:
             running.end()
+        elif number in _STOPPING:
+            running.ask(number)
+        for pid, code in _ended():
+            # In a container, we are process 1, and the system gives us orphans.
+            name = running.names.pop(pid, None)
+            if name and (code not in _IN_ORDER or not (running.is_asked or failed or _is_being_asked())):
+                failed.append(f"{name} (exit code {code})")
+                running.end()
     signal.alarm(0)
     return f"Latchkey stopped, because these processes ended: {', '.join(failed)}." if failed else None
 
 
-def _wait_for_signal(has_come: Callable[[], bool]) -> None:
+def _ended() -> Iterator[tuple[int, int]]:
+    """The processes that have ended, with their exit codes."""
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found[0], os.waitstatus_to_exitcode(found[1])
+
+
+def _is_being_asked() -> bool:
     """A signal to every process may reach a group first. Then the group ends before the supervisor knows."""
     deadline = time.monotonic() + SECONDS_OF_A_SIGNAL
-    while not has_come() and time.monotonic() < deadline:
+    while not (is_pending := bool(signal.sigpending() & _STOPPING)) and time.monotonic() < deadline:
         time.sleep(0.02)
+    return is_pending
 
 
 def _become(group: Group, pipe: int) -> NoReturn:
@@ -113,9 +123,9 @@ def _become(group: Group, pipe: int) -> NoReturn:
     """
     code = 1
     try:
-        for number in _STOPPING:
+        for number in _WATCHED:
             signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         arguments = (*group[2:], os.getppid(), pipe)
         if group.settings != os.environ["DJANGO_SETTINGS_MODULE"] or sys.platform == "darwin":
             _execute(group.settings, arguments)
