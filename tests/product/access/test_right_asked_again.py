@@ -91,6 +91,7 @@ OTHERS = {
     "apikeys.hand_over.services.hand_over": "operators alone call it",
     "apikeys.hand_over.ended_offers.end_offers": "says so",
     "apikeys.demo.sample_limits.limit_nearly_used": "makes the sample account",
+    "apikeys.responsible.owners_to_ask.owners_to_ask": "changes nothing",
     "apikeys.hand_over.offer_emails.tell_of_offer": "writes the email of a service",
 }
 
