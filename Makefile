@@ -56,7 +56,7 @@ quick: venv
 .PHONY: test
 test: venv $(if $(filter true,$(CI)),tools)
 	@$(SYNC) --group test --group browser --group envoy --group bench
-	@echo "Three parts run at once, some 35 minutes on two cores: on PostgreSQL, on SQLite, and in browsers"
+	@echo "Three parts run at once, some 30 minutes on two cores: on PostgreSQL, on SQLite, and in browsers"
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
 	on-postgresql in-browsers on-sqlite
 
