@@ -50,8 +50,8 @@ def hold_answer(slots: Slots = CHANGES) -> None:
 
 def hold_commit() -> None:
     """Has the commit of the transaction at hand wait, unless it is part of an answer, which decides for itself."""
-    others = [function for _, function, *_ in transaction.get_connection().run_on_commit]
-    if not _mine.is_answering and _wait not in others:
+    planned = [function for _, function, *_ in transaction.get_connection().run_on_commit]
+    if not _mine.is_answering and _wait not in planned:
         transaction.on_commit(_wait)
 
 
@@ -73,7 +73,7 @@ def _wait() -> None:
 
 @contextmanager
 def one_answer() -> Iterator[None]:
-    """What a request or a command does, from its beginning to its answer."""
+    """What a request does, from its beginning to its answer. The answer is held back at the end of this context."""
     _mine.is_answering = True
     try:
         yield

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.tools import cores, processes
 from tests.support.environment import DATA_DIR, REPOSITORY
 from tests.support.programs.postgres import free_port
-from tests.support.programs.processes import CHECK, children, workers
+from tests.support.programs.processes import CHECK, children, end, workers
 
 THREADS = 8
 SECONDS_TO_START = 60
@@ -54,12 +54,7 @@ class Server:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, 9)
-            self.process.wait()
+        end(self.process, SECONDS_TO_STOP)
 
     @property
     def worker(self) -> int:

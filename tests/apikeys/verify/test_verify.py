@@ -25,11 +25,6 @@ pytestmark = pytest.mark.django_db
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "ANYTHING"]
 
 
-@pytest.fixture
-def bearer(api_key) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key.secret}"}
-
-
 def assert_lets_in(response: Any, api_key: Any) -> None:
     assert response.status_code == 204
     assert response.content == b""

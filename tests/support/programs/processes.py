@@ -2,6 +2,8 @@
 workers.
 """
 
+import os
+import subprocess
 from pathlib import Path
 
 PAGES, CHECK = "config.wsgi.application", "config.check.application"
@@ -31,3 +33,13 @@ def workers(supervisor: int, application: str) -> list[int]:
 
 def _command(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ends a program in order; after so many seconds, its whole process session is killed."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        process.wait()

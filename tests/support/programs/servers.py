@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import Client
 
 from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY
+from tests.support.programs import processes
 from tests.support.programs.postgres import free_port
 
 # Upper bounds for failures, far above the time that a busy machine needs.
@@ -138,12 +139,7 @@ class Server:
 
     def stop(self) -> None:
         if self.process is not None:
-            self.process.terminate()
-            try:
-                self.process.wait(SECONDS_TO_STOP)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, 9)
-                self.process.wait()
+            processes.end(self.process, SECONDS_TO_STOP)
             self.process = None
             self.running.remove(self)
 

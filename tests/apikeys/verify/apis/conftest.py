@@ -2,8 +2,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from apikeys.bounds.restrictions import Restrictions
-from apikeys.bounds.services import restrict_key
 from tests.support.apis.examples import LANGUAGES, ExampleApi, Starter
 from tests.support.environment import lacking
 from tests.support.gateways.proxies import find
@@ -57,19 +55,3 @@ def example_to(language, tmp_path) -> Iterator[Starter]:
     yield start
     for example in started:
         example.stop()
-
-
-@pytest.fixture
-def bearer(api_key) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key.secret}"}
-
-
-@pytest.fixture
-def restrict(api_key, owner):
-    """Restricts the key: `restrict(read_only=True)`."""
-
-    def restrict(**parts):
-        restrict_key(key=api_key, restrictions=Restrictions(**parts), by=owner)
-        api_key.refresh_from_db()
-
-    return restrict

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from apikeys.bounds.restrictions import Limit, Limits, Restrictions, Window
-from apikeys.bounds.services import limit_project, restrict_key
+from apikeys.bounds.restrictions import Limit, Limits, Window
+from apikeys.bounds.services import limit_project
 from tests.support.calls.api_helpers import RawAnswer, assert_error
 from tests.support.environment import lacking
 from tests.support.gateways.gateway_attacks import SPELLINGS, WEBSOCKET, assert_the_gateways_own, head, send
@@ -41,20 +41,6 @@ QUERIES = (
     "??cost=0",
     "?%3Fcost=0",
 )
-
-
-@pytest.fixture
-def restrict(api_key, owner):
-    def restrict(**parts):
-        restrict_key(key=api_key, restrictions=Restrictions(**parts), by=owner)
-        api_key.refresh_from_db()
-
-    return restrict
-
-
-@pytest.fixture
-def bearer(api_key) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key.secret}"}
 
 
 @pytest.fixture

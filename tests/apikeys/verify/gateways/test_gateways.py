@@ -23,11 +23,6 @@ STRIPPED = ["X-Latchkey-Key", "x-latchkey-project", "X-LATCHKEY-USER", "X_Latchk
 STRIPPED += ["X_LATCHKEY-USER", "X-Latchkey-Refusal", "X-Latchkey-Expires", "X_Latchkey_Expires"]
 
 
-@pytest.fixture
-def bearer(api_key) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key.secret}"}
-
-
 def assert_unavailable(answer: Answer) -> None:
     assert_error(answer, 503, "unavailable")
     assert answer.headers.get_all("Retry-After") == ["5"]
