@@ -20,7 +20,7 @@ def in_turn(parameters: dict[str, Any]) -> dict[str, Any]:
     """libpq's parameters, with the hosts in the order in which they are to be tried."""
     if not _are_several(parameters):
         return parameters
-    hosts, ports = (str(parameters.get(name) or "").split(",") for name in ("host", "port"))
+    hosts, ports = _hosts_and_ports(parameters)
     first = _first % len(hosts)
     turned = {"host": ",".join(hosts[first:] + hosts[:first])}
     if len(ports) == len(hosts):
@@ -33,7 +33,7 @@ def note_reached(parameters: dict[str, Any], info: psycopg.ConnectionInfo) -> No
     global _first, _current, moves
     if not _are_several(parameters):
         return
-    hosts, ports = (str(parameters.get(name) or "").split(",") for name in ("host", "port"))
+    hosts, ports = _hosts_and_ports(parameters)
     ports = ports if len(ports) == len(hosts) else ports * len(hosts)
     for number, (host, port) in enumerate(zip(hosts, ports, strict=True)):
         if host == info.host and port in {"", str(info.port)}:
@@ -52,3 +52,8 @@ def note_failed() -> None:
 
 def _are_several(parameters: dict[str, Any]) -> bool:
     return "," in str(parameters.get("host") or "") and not parameters.get("hostaddr")
+
+
+def _hosts_and_ports(parameters: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """As the address lists them. One port may stand for all hosts."""
+    return str(parameters.get("host") or "").split(","), str(parameters.get("port") or "").split(",")
