@@ -56,6 +56,7 @@ from tests.support.programs.redis_server import RedisServer
 from tests.support.programs.server_logs import pytest_runtest_makereport, pytest_runtest_setup  # noqa: F401
 from tests.support.programs.servers import Server
 from tests.support.settings import at_once
+from tests.support.slow import pytest_terminal_summary  # noqa: F401
 
 at_once.install()
 # How long an example takes says how busy the machine is.

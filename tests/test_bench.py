@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -144,10 +145,17 @@ def tiny_run(tmp_path_factory) -> dict[str, dict]:
     if find_binaries() is None:
         lacking("PostgreSQL")
     path = tmp_path_factory.mktemp("bench") / "bench.json"
-    command = [sys.executable, "-m", "bench", "--tiny", "--json", str(path)]
+    rows = _run_of_the_bench(path)
+    # As all slow tests, a row has a second try.
+    missing = [name for name in rows if rows[name]["value"] is None]
+    return rows | (_run_of_the_bench(path, "--only", ",".join(missing)) if missing else {})
+
+
+def _run_of_the_bench(path: Path, *options: str) -> dict[str, dict]:
+    command = [sys.executable, "-m", "bench", "--tiny", "--json", str(path), *options]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=MOST_SECONDS)
-    assert path.exists(), ended.stderr
     print(ended.stdout, ended.stderr)  # pytest shows it if a test fails
+    assert path.exists()
     return {row["id"]: row for row in json.loads(path.read_text())["rows"]}
 
 

@@ -31,9 +31,23 @@ _forbidden = False
 
 
 def mark(items: list[pytest.Item]) -> None:
+    """A slow test that fails is tried a second time, and the report names it.
+
+    A machine that stands still for some seconds fails a test that waits for other programs. It fails no other test. The
+    tests of `make faults` have one try: they measure how long things take.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and (_lies_in_a_folder(item) or _may_start_a_program(item)):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow") and not item.get_closest_marker("faults"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows why a test needed its second try."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"First try of {report.nodeid}", sep="_")
+        terminalreporter.line(report.longreprtext)
 
 
 def _lies_in_a_folder(item: pytest.Function) -> bool:
