@@ -1,6 +1,7 @@
 """A primary is killed under load, and its standby is promoted (docs/running.md, "Failover")."""
 
 import time
+from typing import NamedTuple
 
 import pytest
 
@@ -17,8 +18,13 @@ SECONDS_WITHOUT_A_PRIMARY = 2
 SECONDS_BEHIND = 1
 
 
-def fail_over(cluster: Cluster, story: Story, behind: float = 0) -> tuple[float, float]:
-    """The times when the primary was killed, and when its standby had become the primary."""
+class Times(NamedTuple):
+    killed: float
+    asked: float  # from then on, the standby may be the primary
+    promoted: float
+
+
+def fail_over(cluster: Cluster, story: Story, behind: float = 0) -> Times:
     with story.going_on():
         time.sleep(SECONDS_OF_LOAD)
         if behind:
@@ -27,10 +33,11 @@ def fail_over(cluster: Cluster, story: Story, behind: float = 0) -> tuple[float,
         cluster.first.kill()
         killed_at = time.monotonic()
         time.sleep(SECONDS_WITHOUT_A_PRIMARY)
+        asked_at = time.monotonic()
         cluster.promote()
         promoted_at = time.monotonic()
         time.sleep(SECONDS_OF_LOAD)
-    return killed_at, promoted_at
+    return Times(killed_at, asked_at, promoted_at)
 
 
 def lost_pauses(cluster: Cluster, story: Story) -> list[str]:
@@ -52,21 +59,21 @@ def test_a_synchronous_standby_loses_no_pause(cluster_of, lease):
     server = cluster.start_server(workers=2, VERDICT_LEASE=lease)
     story = Story(Caller(server, cluster.people), cluster.keys())
     before = cluster.all_counted()
-    killed_at, promoted_at = fail_over(cluster, story)
+    times = fail_over(cluster, story)
     server.stop()
     name = f"failover, lease {lease}"
     assert {check.status for check in story.checks} <= {204, 401, 503}
-    assert any(answered > promoted_at for answered in story.paused.values())
+    assert any(answered > times.promoted for answered in story.paused.values())
     lost = lost_pauses(cluster, story)
     measure("HA", f"{name}: pauses lost, of {len(story.paused)}", len(lost), at_most=0)
     measure("HA", f"{name}: paused keys let in, of {len(story.checks)} checks", len(story.let_in), at_most=0)
     # A row that was read before may be judged until its lease is over.
-    nobody_knows_at = killed_at + (clocks.HELD_SECONDS if lease == "on" else 0)
-    refused = [check for check in story.checks if nobody_knows_at < check.began and check.ended < promoted_at]
+    nobody_knows_at = times.killed + (clocks.HELD_SECONDS if lease == "on" else 0)
+    refused = [check for check in story.checks if nobody_knows_at < check.began and check.ended < times.asked]
     let_in = [check for check in refused if check.status != 503]
     measure("HA", f"{name}: let in without a primary, of {len(refused)}", len(let_in), at_most=0)
-    measure_counts(cluster, story, before, name, killed_at)
-    check, change = story.first_good_check(promoted_at), story.first_good_change(promoted_at)
+    measure_counts(cluster, story, before, name, times.killed)
+    check, change = story.first_good_check(times.promoted), story.first_good_change(times.promoted)
     measure("HA", f"{name}: first good check after the promotion", check, at_most=1, unit="s")
     measure("HA", f"{name}: first answered change after the promotion", change, at_most=1, unit="s")
 
