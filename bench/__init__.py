@@ -15,6 +15,7 @@ How it is measured:
 - V6: four processes of two servers keep rows, and one of them is stopped with SIGSTOP before each change and goes on
   right after its answer. A pause by SQL shows first that rows are kept.
 - V14: a relay holds back each direction for 2.5 ms. V15: PostgreSQL logs every statement, and the log is counted.
+- R3, R4: two servers that differ in their threads alone; R4 has 64 connections.
 - V16: docs/gateways/nginx.conf before an API that costs next to nothing, beside calls of the check itself.
 - V17: the loads of tests/faults/loads.py; the check is timed before, during and after each.
 """

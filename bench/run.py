@@ -46,6 +46,7 @@ def parts() -> list[Part]:
         Part(("V15",), hot_keys.statements),
         Part(("V16",), behind_nginx.behind_nginx),
         Part(("V14",), far_database.with_far_database),
+        Part(("R3", "R4"), far_database.with_other_threads),
         Part(("V5",), many_keys.with_many_keys),
         Part(("V12",), many_keys.used_evenly),
         Part(("L5",), counted.with_callers),

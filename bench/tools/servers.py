@@ -77,7 +77,13 @@ def running(command: list[str], port: int, environment: dict[str, str], *, has_c
 
 @contextmanager
 def product(
-    database_url: str, *, lease: bool = False, check_workers: int = 1, has_core: bool = True, **environment: str
+    database_url: str,
+    *,
+    lease: bool = False,
+    check_workers: int = 1,
+    threads: int = THREADS,
+    has_core: bool = True,
+    **environment: str,
 ) -> Iterator[Server]:
     """Latchkey as its users run it: `manage.py serve`, with counting of use."""
     port = free_port()
@@ -88,7 +94,7 @@ def product(
         "WORKERS": "1",
         "CHECK_PORT": str(free_port()),
         "CHECK_WORKERS": str(check_workers),
-        "THREADS": str(THREADS),
+        "THREADS": str(threads),
         "USAGE_FLUSH_SECONDS": "1",
         "VERDICT_LEASE": "on" if lease else "off",
     }
