@@ -1,5 +1,5 @@
 # `make run` needs Python 3.11 or later and asks nothing. HOST, PORT, WORKERS, THREADS and DATA_DIR, from the
-# environment or as `make run PORT=9000`, say where and how; docs/running.md lists every variable.
+# environment or as `make run PORT=9000`, say where and how; docs/settings.md lists every variable.
 
 PYTHON := .venv/bin/python
 MANAGE := $(PYTHON) manage.py

@@ -1,4 +1,4 @@
-"""One file, driven by the environment. docs/running.md lists every variable."""
+"""One file, driven by the environment. docs/settings.md lists every variable."""
 
 import os
 from pathlib import Path

@@ -30,7 +30,7 @@ def parse(url: str) -> dict[str, Any]:
             "OPTIONS": {"MAX_ENTRIES": 100_000},
         }
     if not url.startswith(("redis://", "rediss://")):
-        raise ImproperlyConfigured("CACHE_URL must be empty, or a redis:// or rediss:// address. See docs/running.md.")
+        raise ImproperlyConfigured("CACHE_URL must be empty, or a redis:// or rediss:// address. See docs/settings.md.")
     return {
         "BACKEND": "common.json_cache.RedisCache",
         "LOCATION": url,

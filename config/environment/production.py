@@ -24,7 +24,7 @@ def refuse_unsafe() -> None:
     problems += _secret_key_problems(given("SECRET_KEY"), listed("SECRET_KEY_FALLBACKS"))
     problems += [problem for problem, is_so in _unsafe().items() if is_so]
     if problems:
-        raise ImproperlyConfigured(f"ENV=production refuses to start: {'; '.join(problems)}. See docs/running.md.")
+        raise ImproperlyConfigured(f"ENV=production refuses to start: {'; '.join(problems)}. See docs/settings.md.")
 
 
 def _unsafe() -> dict[str, bool]:

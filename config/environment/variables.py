@@ -31,13 +31,13 @@ _LARGEST = 10**15  # what every database and clock can count to
 
 
 def refusal(name: str, problem: str) -> ImproperlyConfigured:
-    return ImproperlyConfigured(f"{name}: {problem} See docs/running.md.")
+    return ImproperlyConfigured(f"{name}: {problem} See docs/settings.md.")
 
 
 def unreadable(name: str) -> ImproperlyConfigured:
     """Without what was found, which may hold a password."""
     return ImproperlyConfigured(
-        f"{name} cannot be read. Write it as docs/running.md says; in a name or password, / : @ ? # [ ] and % have to "
+        f"{name} cannot be read. Write it as docs/settings.md says; in a name or password, / : @ ? # [ ] and % have to "
         "be percent-encoded, as %2F for /."
     )
 

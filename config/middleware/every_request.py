@@ -68,9 +68,9 @@ def api_over_https_only(get_response: GetResponse) -> GetResponse:
 
 def _name_a_proxy_without_a_protocol(request: HttpRequest) -> None:
     """Warns about a proxy that sends no protocol: a redirect to https would return to us as the same request, without
-    end.
+    end. Supervisors and containers ask for health without a proxy.
     """
-    if "HTTP_X_FORWARDED_PROTO" not in request.META:
+    if "HTTP_X_FORWARDED_PROTO" not in request.META and request.path not in health.STATES:
         cause = "The proxy sends no X-Forwarded-Proto, so that every page redirects to itself. See docs/running.md."
         outages.log("https_not_known", cause, setting="TRUSTED_PROXIES")
 

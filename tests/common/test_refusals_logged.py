@@ -91,6 +91,7 @@ def test_a_proxy_that_does_not_say_which_protocol_it_speaks_is_named(client, set
     """Without the protocol, every page would redirect to itself. The proxy may also send nothing about the client."""
     settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = True, ("HTTP_X_FORWARDED_PROTO", "https")
     client.get("/accounts/login/", headers={"X-Forwarded-Proto": "http"})
+    client.get("/health/live")  # supervisors ask without a proxy
     assert "sends no X-Forwarded-Proto" not in lines.getvalue()
     client.get("/accounts/login/")
     assert "sends no X-Forwarded-Proto" in lines.getvalue()

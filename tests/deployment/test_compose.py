@@ -1,4 +1,4 @@
-"""compose.yaml, and the lines in docs/running.md that make its secrets. tests/image runs its services."""
+"""compose.yaml, and the lines in docs/containers.md that make its secrets. tests/image runs its services."""
 
 import os
 import re
@@ -17,8 +17,7 @@ pytestmark = pytest.mark.nodb
 
 COMPOSE = (REPOSITORY / "compose.yaml").read_text()
 CONTAINERFILE = (REPOSITORY / "Containerfile").read_text()
-DOCUMENTED = (REPOSITORY / "docs" / "running.md").read_text().partition("\n## With a container\n")[2]
-DOCUMENTED = DOCUMENTED.partition("\n## ")[0]
+DOCUMENTED = (REPOSITORY / "docs" / "containers.md").read_text()
 PROJECT = yaml.safe_load(COMPOSE)
 OURS = ["migrate", "web"]
 

@@ -1,4 +1,4 @@
-"""The units in docs/systemd, and the files and lines in docs/running.md, "With systemd", work."""
+"""The units in docs/systemd, and the files and lines in docs/systemd.md work."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.nodb
 UNITS = sorted((REPOSITORY / "docs" / "systemd").glob("*.service"))
 NAMES = [unit.name for unit in UNITS]
 SERVERS = [unit for unit in UNITS if "migrate" not in unit.name]
-DOCUMENTED = (REPOSITORY / "docs" / "running.md").read_text().partition("\n## With systemd\n")[2].partition("\n## ")[0]
+DOCUMENTED = (REPOSITORY / "docs" / "systemd.md").read_text()
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from tests.support.environment import REPOSITORY
 pytestmark = pytest.mark.nodb
 
 HELP = REPOSITORY / "templates/apikeys/help.html"
-DOCS = ["docs/product.md", "docs/running.md", "docs/commands.md", "CHANGELOG.md"]
+OF_OPERATORS = ["running", "settings", "containers", "systemd", "monitoring", "high-availability", "upgrading"]
+DOCS = ["docs/product.md", *(f"docs/{name}.md" for name in OF_OPERATORS), "docs/commands.md", "CHANGELOG.md"]
 # An icon, which has a name of its own.
 DRAWN = {"⋯"}
 # A label begins with a capital letter or a plus, and is no sentence.

@@ -32,3 +32,11 @@ def test_every_link_to_a_page_of_ours_leads_somewhere(page):
         target = (page.parent / name).resolve() if name else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_the_list_of_pages_names_every_page():
+    docs = REPOSITORY / "docs"
+    rows = re.findall(r"^\| \[[\w.-]+\]\((.+?)\) \| \S", (docs / "README.md").read_text(), re.MULTILINE)
+    pages = {page for page in PAGES if page.parent != docs / "decisions"} | {docs / "decisions" / "README.md"}
+    unlisted = {docs / "README.md", REPOSITORY / "README.md"}
+    assert sorted((docs / row).resolve() for row in rows) == sorted(pages - unlisted)

@@ -200,11 +200,14 @@ def variables_read() -> set[str]:
 
 @pytest.mark.nodb
 def test_every_setting_has_its_row_and_every_row_its_setting():
-    rows = {name for cell in table("docs/running.md", "Settings") for name in re.findall(r"`([A-Z_]+)`", cell)}
+    cells = re.findall(r"^\| (`.+?) \|", text_of("docs/settings.md"), re.MULTILINE)
+    listed = [name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)]
+    rows = set(listed)
     read = variables_read() - NOT_SETTINGS
     assert len(read) > 40
-    assert read - rows == set(), "add a row to the table of settings in docs/running.md"
-    assert rows - read == set(), "remove the row from docs/running.md: no code reads the variable"
+    assert read - rows == set(), "add a row to a table of docs/settings.md"
+    assert rows - read == set(), "remove the row from docs/settings.md: no code reads the variable"
+    assert len(listed) == len(rows), "a setting has one row"
 
 
 @pytest.mark.nodb

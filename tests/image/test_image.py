@@ -1,4 +1,4 @@
-"""The Containerfile's image, built and run: `make image-test` (docs/running.md, "With a container")."""
+"""The Containerfile's image, built and run: `make image-test` (docs/containers.md)."""
 
 import json
 import os

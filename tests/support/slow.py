@@ -14,7 +14,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 # Tests of every page and every parameter, and tests that need a browser or many seconds.
-PLACES = ("apikeys/verify/apis", "apikeys/verify/gateways", "browser", "faults", "fuzz", "product", "scripts")
+PLACES = ("apikeys/verify/apis", "apikeys/verify/gateways", "browser", "config/backups", "faults", "fuzz", "product")
 FOLDERS = [TESTS / name for name in PLACES]
 # Names in the modules that start programs which tests can use without starting one.
 HARMLESS = {

@@ -45,7 +45,7 @@ class Command(OperatorCommand):
         except ProjectGone as error:
             raise CommandError(f"{project.public_id} was deleted in the meantime.") from error
         except VaultUnavailable as error:
-            raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
+            raise CommandError(f"No key can be made: {error} Set it as docs/settings.md says.") from error
         return Answer(
             facts(key) | {"secret": secret},
             f"Created {key.name} ({key.public_id}) in {project.name}. {named_user(by)} is responsible for it.\n"

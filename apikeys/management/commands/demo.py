@@ -24,7 +24,7 @@ class Command(OperatorCommand):
             with muted():
                 demo = create_demo()
         except VaultUnavailable as error:
-            raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
+            raise CommandError(f"No key can be made: {error} Set it as docs/settings.md says.") from error
         return Answer(_data(demo), _text(demo))
 
 

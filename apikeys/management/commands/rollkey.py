@@ -47,7 +47,7 @@ class Command(OperatorCommand):
                 f"{MANAGE} createkey {key.project.public_id} --name NAME"
             ) from error
         except VaultUnavailable as error:
-            raise CommandError(f"No key can be made: {error} Set it as docs/running.md says.") from error
+            raise CommandError(f"No key can be made: {error} Set it as docs/settings.md says.") from error
         return Answer(
             {
                 "id": new.public_id,

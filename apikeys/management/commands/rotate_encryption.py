@@ -51,7 +51,7 @@ class Command(OperatorCommand):
         try:
             target = find_target(options["lost_pepper"])
         except vault.VaultUnavailable as error:
-            raise CommandError(f"No key can be moved: {error} Set it as docs/running.md says.") from error
+            raise CommandError(f"No key can be moved: {error} Set it as docs/settings.md says.") from error
         _refuse_configured(options["lost_pepper"])
         # No error: a run that was killed at its very end leaves no work to the next run.
         idle = "".join(f"No key needs pepper {pepper!r}.\n" for pepper in not_needed(options["lost_pepper"]))

@@ -20,7 +20,7 @@ from common.plurals import counted
 from config import older_database
 from projects.management.operator_command import Answer, OperatorCommand
 
-GUIDE = 'See "Databases from before version 0.1.0" in docs/running.md.'
+GUIDE = 'See "Databases from before version 0.1.0" in docs/upgrading.md.'
 
 # What the new migrations are called. The command leads to their state, also where a later release has more migrations.
 OF_V0_1_0 = [

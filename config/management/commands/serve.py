@@ -150,7 +150,8 @@ def _ready_lines(pages: Address | None = None, check: Address | None = None) -> 
     if pages:
         site = settings.BASE_URL if settings.PRODUCTION else pages.site
         yield f"Next: {_next_step(site)}"
-        yield f"To look around with sample data: {_manage('demo')}"
+        if not settings.PRODUCTION:
+            yield f"To look around with sample data: {_manage('demo')}"
         yield f"To use the admin at {site}/admin/: {_manage('createsuperuser')}"
 
 

@@ -8,7 +8,7 @@ from accounts.address_clashes import Account, Found
 from accounts.models import User
 from projects.management.operator_command import Answer, OperatorCommand
 
-GUIDE = 'See "Email addresses" in docs/running.md.'
+GUIDE = 'See "Email addresses" in docs/upgrading.md.'
 
 
 class Command(OperatorCommand):

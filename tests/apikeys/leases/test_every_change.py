@@ -171,6 +171,7 @@ WITHOUT = {
     **dict.fromkeys(("listkeys", "listmembers", "checkkeys", "checkaddresses"), "read"),
     **dict.fromkeys(("foldusage", "sweepfiles", "changepassword"), "change no key"),
     "rotate_encryption": "moves keys to other secrets of the server, and every key keeps working",
+    "backup": "reads, or fills an empty database",
     "convertdatabase": "runs while nothing serves",
     "serve": "serves",
 }

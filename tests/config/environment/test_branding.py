@@ -129,7 +129,7 @@ MORE_WRONG = [
     ("name", "value"), [*((name, value) for name, values in WRONG.items() for value in values), *MORE_WRONG]
 )
 def test_a_value_that_cannot_be_shown_is_refused_by_the_variables_name(name, value, read):
-    with pytest.raises(ImproperlyConfigured, match=rf"^{name}: .+\. See docs/running\.md\.$"):
+    with pytest.raises(ImproperlyConfigured, match=rf"^{name}: .+\. See docs/settings\.md\.$"):
         read(**{name: value})
 
 

@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_its_name(make, tmp_path, monke
     words = make(tmp_path / "file")
     with pytest.raises(ImproperlyConfigured) as refused:
         variables.given("OURS")
-    assert str(refused.value) == f"{words} See docs/running.md."
+    assert str(refused.value) == f"{words} See docs/settings.md."
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,6 @@ def test_a_file_that_cannot_be_used_is_refused_by_its_name(make, tmp_path, monke
 )
 def test_a_reader_refuses_what_cannot_work_in_one_line_by_its_name(read, text, monkeypatch):
     monkeypatch.setenv("OURS", text)
-    with pytest.raises(ImproperlyConfigured, match=r"^OURS: [^\n]+ See docs/running\.md\.$") as refused:
+    with pytest.raises(ImproperlyConfigured, match=r"^OURS: [^\n]+ See docs/settings\.md\.$") as refused:
         read("OURS")
     assert "hunter2" not in str(refused.value)

@@ -53,7 +53,7 @@ def expressions() -> list[str]:
 
 
 def test_the_table_of_the_documentation_is_what_a_server_answers(scraped):
-    section = (REPOSITORY / "docs" / "running.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    section = (REPOSITORY / "docs" / "monitoring.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(latchkey_\w+)` \| (\w+) \| (?:`(\w+)`)? ?\| \S", section, re.MULTILINE)
     assert len(rows) > 10
     assert sorted(rows) == sorted(row_of(family) for family in scraped)
@@ -78,7 +78,7 @@ def test_dashboard_and_alert_rules_ask_for_metrics_labels_and_values_that_exist(
 
 def test_each_metric_is_on_the_dashboard():
     """An operator who imports it sees everything."""
-    section = (REPOSITORY / "docs" / "running.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    section = (REPOSITORY / "docs" / "monitoring.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
     documented = set(re.findall(r"^\| `(latchkey_\w+)`", section, re.MULTILINE))
     shown = " ".join(expressions())
     assert not {name for name in documented if name not in shown}

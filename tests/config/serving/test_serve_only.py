@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from config.management.commands.serve import Address, _ready_lines
 from tests.config.serving.test_serve import get, prepared, start, until  # noqa: F401  fixtures
 from tests.support.environment import DATA_DIR, REPOSITORY
 from tests.support.programs.postgres import free_port
@@ -74,6 +75,13 @@ def test_the_pages_alone_serve_their_port(serve):
     assert first_line(process) == f"Latchkey is ready: http://localhost:{port}/\n"
     assert (get(port, "/health/ready"), get(port, "/accounts/signup/")) == (200, 200)
     assert not answers(check_port)
+
+
+def test_production_is_offered_no_command_that_it_refuses(settings):
+    settings.PRODUCTION = True
+    words = "\n".join(_ready_lines(pages=Address(socket.AF_INET, "127.0.0.1", 8000)))
+    assert "createsuperuser" in words
+    assert "demo" not in words
 
 
 def test_both_can_be_services_beside_each_other(serve):

@@ -1,4 +1,4 @@
-"""A primary is killed under load, and its standby is promoted (docs/running.md, "Failover")."""
+"""A primary is killed under load, and its standby is promoted (docs/high-availability.md)."""
 
 import time
 from typing import NamedTuple
@@ -79,7 +79,7 @@ def test_a_synchronous_standby_loses_no_pause(cluster_of, lease):
 
 
 def test_an_asynchronous_standby_loses_pauses(cluster_of):
-    """docs/running.md says so. This is why a pause holds only with a synchronous standby."""
+    """docs/high-availability.md says so. This is why a pause holds only with a synchronous standby."""
     cluster = cluster_of(is_synchronous=False)
     server = cluster.start_server(workers=2)
     story = Story(Caller(server, cluster.people), cluster.keys())

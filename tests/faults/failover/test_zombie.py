@@ -48,7 +48,7 @@ def test_a_primary_whose_host_is_gone_is_left_for_good(cluster_of):
 
 
 def test_a_process_that_asked_nothing_meanwhile_believes_a_primary_that_goes_on(cluster_of):
-    """docs/running.md says so. Nobody but the operator's failover manager can keep the former primary from it."""
+    """docs/high-availability.md says so. Only the operator's failover manager can keep the former primary from it."""
     cluster: Cluster = cluster_of(is_synchronous=True)
     caller = Caller(cluster.start_server(), cluster.people)
     key, secret = list(cluster.keys().items())[1]

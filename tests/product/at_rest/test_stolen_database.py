@@ -12,7 +12,7 @@ import pytest
 from django.urls import reverse
 
 from apikeys.keys import services
-from tests.scripts.test_backup import backup, run
+from tests.config.backups.test_backup import backup, run
 from tests.support.environment import ON_SQLITE, SQLITE_FILE
 from tests.support.factories import MembershipFactory
 from tests.support.people import thief
@@ -85,7 +85,7 @@ def _set_app_up(owner: Visitor, found: Known) -> None:
 
 
 def backup_alone(folder: Path) -> bytes:
-    """The files of `scripts/backup.sh save`, and a dump by PostgreSQL's or SQLite's own program."""
+    """The files of `manage.py backup save`, and a dump by PostgreSQL's or SQLite's own program."""
     assert backup("save", folder / "backup").returncode == 0
     content = b"\n".join(path.read_bytes() for path in sorted((folder / "backup").iterdir()))
     if ON_SQLITE:

@@ -1,4 +1,4 @@
-"""T9: scripts/backup.sh as an operator runs it: save, lose everything, restore on another server."""
+"""T9: `manage.py backup` as an operator runs it: save, lose everything, restore on another server."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 KEYS = 100
 PAUSED = 10
+COMMAND = (sys.executable, "manage.py", "backup")
 SECRETS = ("secret_key", "key_peppers", "key_ring")
 
 
@@ -75,10 +77,10 @@ def elsewhere(transactional_db, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def everything(**environment: str) -> dict[str, str]:
-    """The environment of the script and the commands."""
+    """The environment of the commands."""
     binaries = find_binaries()
     path = os.environ["PATH"] if binaries is None else f"{binaries}:{os.environ['PATH']}"
-    for program in ("tar",) if ON_SQLITE else ("tar", "pg_dump", "pg_restore"):
+    for program in () if ON_SQLITE else ("pg_dump", "pg_restore"):
         if shutil.which(program, path=path) is None:
             lacking(program)
     return {**os.environ, "PATH": path, "DATABASE_URL": database_url(), **environment}
@@ -89,7 +91,7 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def backup(action: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run("scripts/backup.sh", action, str(folder), **environment)
+    return run(*COMMAND, action, str(folder), **environment)
 
 
 def checked(**environment: str) -> dict[str, object]:
@@ -178,7 +180,7 @@ def test_ring_and_peppers_are_both_needed(missing, saved, elsewhere, kept_apart)
 def test_without_the_servers_environment_nothing_is_saved(tmp_path):
     """A timer without the environment would save an empty database day after day."""
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "nothing")}
-    command = ["scripts/backup.sh", "save", str(tmp_path / "backup")]
+    command = [*COMMAND, "save", str(tmp_path / "backup")]
     result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "Run this with the server's environment." in result.stderr
@@ -260,7 +262,7 @@ def test_nothing_is_restored_beside_the_journal_of_an_earlier_database(left, sav
     Path(database + left).write_bytes(b"changes")
     over = backup("restore", saved, **elsewhere, **kept_apart)
     assert (over.returncode, over.stdout) == (1, "")
-    assert over.stderr.startswith(f"{database}{left} exists. Name another DATABASE_URL")
+    assert over.stderr.startswith(f"CommandError: {database}{left} exists. Name another DATABASE_URL")
     assert not Path(database).exists()
 
 
@@ -271,7 +273,7 @@ def test_a_folder_without_a_backup_is_named_and_nothing_is_restored(lost, saved,
     (saved / part).unlink()
     result = backup("restore", folder, **elsewhere, **kept_apart)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"{folder} holds no backup. It lacks {part}.\n"
+    assert result.stderr == f"CommandError: {folder} holds no backup. It lacks {part}.\n"
     if ON_SQLITE:
         assert not Path(elsewhere["DATABASE_URL"].removeprefix("sqlite:///")).exists()
         return
@@ -281,5 +283,22 @@ def test_a_folder_without_a_backup_is_named_and_nothing_is_restored(lost, saved,
 
 @pytest.mark.parametrize("arguments", [[], ["save"], ["destroy", "folder"], ["save", "a", "b"]])
 def test_a_wrong_call_is_told_the_right_one(arguments, db):
-    result = run("scripts/backup.sh", *arguments)
-    assert (result.returncode, result.stderr) == (1, "usage: scripts/backup.sh save|restore FOLDER\n")
+    result = run(*COMMAND, *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("usage: manage.py backup")
+
+
+@pytest.mark.parametrize("name", ["secrets/key_ring", "files/../secrets/key_ring", "/etc/latchkey"])
+def test_an_archive_writes_only_among_the_files(name, saved, elsewhere, kept_apart):
+    with tarfile.open(saved / "files.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    result = backup("restore", saved, **elsewhere, **kept_apart)
+    assert (result.returncode, "which no backup of Latchkey holds" in result.stderr) == (1, True)
+    assert not Path(elsewhere["DATA_DIR"], "secrets", "key_ring").exists()
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite needs no program")
+def test_a_missing_program_of_postgresql_is_named(tmp_path, db):
+    result = run(*COMMAND, "save", str(tmp_path / "backup"), PATH=str(tmp_path))
+    assert (result.returncode, "Install pg_dump" in result.stderr) == (1, True)
+    assert not (tmp_path / "backup").exists()

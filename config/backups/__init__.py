@@ -1,0 +1,1 @@
+"""What a backup holds: the database and the uploaded files, never the secrets."""
