@@ -1,10 +1,10 @@
 """Backs Latchkey up, and brings it back."""
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from django.core.management import call_command
@@ -64,11 +64,12 @@ class Command(BaseCommand):
 
 def _write(folder: Path) -> None:
     """A backup gets its name when it is whole. One that was cut passes for none, and is not in the next one's way."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="unfinished-backup.", dir=folder.parent) as unfinished:
-        whole = Path(unfinished, "whole")
-        whole.mkdir()
+    unfinished = folder.parent / f"unfinished-backup.{os.getpid()}"
+    try:
+        unfinished.mkdir(parents=True)
         # The database first: a file that is uploaded meanwhile is then one too many, and not one that is missing.
-        saved_database.save(whole / saved_database.file_name())
-        saved_files.save(whole / saved_files.FILE_NAME)
-        whole.rename(folder)
+        saved_database.save(unfinished / saved_database.file_name())
+        saved_files.save(unfinished / saved_files.FILE_NAME)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

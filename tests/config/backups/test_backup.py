@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,80 +17,20 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import connection
 from django.urls import reverse
 
 from accounts.models import User
-from apikeys.keys import pausing, services
 from apikeys.models import ApiKey
 from apikeys.verify.verification import verify
 from projects.audit_log.models import AuditEvent
 from projects.models import File
-from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY, lacking
-from tests.support.factories import PASSWORD, ApiKeyFactory, FileFactory
+from tests.config.backups.running import COMMAND, KEYS, PAUSED, SECRETS, backup, run
+from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY
+from tests.support.factories import PASSWORD, FileFactory
 from tests.support.people.visitor import Visitor
-from tests.support.programs.postgres import find_binaries
 from tests.support.programs.servers import database_url, session_headers
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-KEYS = 100
-PAUSED = 10
-COMMAND = (sys.executable, "manage.py", "backup")
-SECRETS = ("secret_key", "key_peppers", "key_ring")
-
-
-@pytest.fixture
-def secrets(transactional_db, project, owner) -> dict[str, str]:
-    """The secrets of the keys by name: active keys, paused keys and one show-once key. "gone" is deleted."""
-    keys = ApiKeyFactory.create_batch(KEYS, project=project)
-    keys += [ApiKeyFactory(project=project, name=name) for name in ("shown once", "gone")]
-    found = {key.name: services.copy_secret(key=key, by=owner) for key in keys}
-    for key in keys[:PAUSED]:
-        pausing.pause_key(key=key, by=owner)
-    ApiKey.objects.filter(name="shown once").update(ciphertext=None, ring_key_id="")
-    services.delete_key(key=keys[-1], by=owner)
-    return found
-
-
-@pytest.fixture
-def kept_apart(tmp_path: Path) -> dict[str, str]:
-    """The secrets that an operator keeps apart, as environment variables."""
-    folder = tmp_path / "kept apart"
-    shutil.copytree(DATA_DIR / "secrets", folder)
-    return {f"{name.upper()}_FILE": str(folder / name) for name in SECRETS}
-
-
-@pytest.fixture
-def elsewhere(transactional_db, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An empty database and an empty DATA_DIR."""
-    place = {"DATA_DIR": str(tmp_path / "elsewhere")}
-    if ON_SQLITE:
-        yield {**place, "DATABASE_URL": f"sqlite:///{tmp_path}/elsewhere.sqlite3"}
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE elsewhere")
-    yield {**place, "DATABASE_URL": database_url().rpartition("/")[0] + "/elsewhere"}
-    with connection.cursor() as cursor:
-        cursor.execute("DROP DATABASE elsewhere WITH (FORCE)")
-
-
-def everything(**environment: str) -> dict[str, str]:
-    """The environment of the commands."""
-    binaries = find_binaries()
-    path = os.environ["PATH"] if binaries is None else f"{binaries}:{os.environ['PATH']}"
-    for program in () if ON_SQLITE else ("pg_dump", "pg_restore"):
-        if shutil.which(program, path=path) is None:
-            lacking(program)
-    return {**os.environ, "PATH": path, "DATABASE_URL": database_url(), **environment}
-
-
-def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=REPOSITORY, env=everything(**environment), capture_output=True, text=True)
-
-
-def backup(action: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run(*COMMAND, action, str(folder), **environment)
 
 
 def checked(**environment: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.config.backups.test_backup import COMMAND, backup, everything, run
+from tests.config.backups.running import COMMAND, backup, everything, run
 from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.django_db(transaction=True)

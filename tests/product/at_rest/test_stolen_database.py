@@ -12,7 +12,7 @@ import pytest
 from django.urls import reverse
 
 from apikeys.keys import services
-from tests.config.backups.test_backup import backup, run
+from tests.config.backups.running import backup, run
 from tests.support.environment import ON_SQLITE, SQLITE_FILE
 from tests.support.factories import MembershipFactory
 from tests.support.people import thief
