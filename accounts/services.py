@@ -9,7 +9,13 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from accounts.models import User
-from accounts.signals import account_deactivated, account_reactivated, closing_begun, deactivation_asked
+from accounts.signals import (
+    account_deactivated,
+    account_reactivated,
+    closing_begun,
+    deactivation_asked,
+    deactivation_begun,
+)
 
 # How many things a page lists of one kind.
 SHOWN = 20
@@ -70,7 +76,9 @@ def deactivate_account(*, user: User, by: User | None, address: str | None = Non
 
     False if the account was deactivated already.
     """
-    return _switch(user, False, account_deactivated, by, address)
+    with transaction.atomic():
+        deactivation_begun.send(sender=User, user=user)
+        return _switch(user, False, account_deactivated, by, address)
 
 
 def reactivate_account(*, user: User, by: User | None, address: str | None = None) -> bool:

@@ -15,6 +15,9 @@ account_deleted = Signal()
 # Sent, with `email` in canonical form, when somebody wants an account. Receivers return whether an invitation to the
 # address is pending.
 invitation_asked = Signal()
+# Sent, with `user`, at the beginning of the transaction that deactivates an account, also of one that turns out to be
+# deactivated already.
+deactivation_begun = Signal()
 # Sent, with `user`, `by` and `address`, inside the transaction that deactivates an account or activates it again. An
 # error in a receiver undoes the change.
 account_deactivated = Signal()

@@ -18,7 +18,7 @@ from projects.members.memberships import change_member
 from projects.members.owned_projects import refuse_another_project
 from projects.models import Membership, Project
 from projects.permissions import CREATORS_ROLE, Permission
-from projects.signals import project_deleted
+from projects.signals import deletion_begun, project_deleted
 
 # The kinds of emails that a member can switch off: `mail_created` of Membership, and so on.
 MAIL_KINDS = ("created", "deleted", "revealed", "reported", "ending", "new_address")
@@ -126,6 +126,7 @@ def delete_project(*, project: Project, by: User | None, address: str | None = N
     Without `needs_right`, `by` is staff in the admin. Raises NoLongerAllowed.
     """
     with transaction.atomic():
+        deletion_begun.send(sender=Project, project=project)
         try:
             lock_for(project, by=by if needs_right else None, can=Permission.MANAGE_PROJECT)
         except ProjectGone:

@@ -1,5 +1,9 @@
 from django.dispatch import Signal
 
+# Sent, with `project`, at the beginning of the transaction that deletes a project, also of one that turns out to be
+# deleted already.
+deletion_begun = Signal()
+
 # Sent, with `project`, `by` and `address`, inside the transaction that deletes a project, so that each app ends its own
 # rows in the same transaction. An error in a receiver undoes everything.
 project_deleted = Signal()

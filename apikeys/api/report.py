@@ -140,11 +140,12 @@ def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[di
         services.report_leak(
             secret=secret.get_secret_value().strip(), address=address, source=leak_reports.clean_source(source)
         )
-    # The answer is held back, also where there was no such key. If that is not possible, the report was still taken.
+    # The answer goes out at a fixed time, also where there was no such key. If it cannot be held back, the report was
+    # still taken.
     try:
-        held_answers.hold_answer(held_answers.REPORTS)
+        held_answers.hold_report()
     except held_answers.TooManyHeld:
-        outages.explain("As many answers to reports are held back as this process may hold at once (THREADS).")
+        outages.explain(f"Reports: {held_answers.CAUSE}")
         raise Refused(UNAVAILABLE, TAKEN_BUT_BUSY) from None
     # Without the query, which the sender wrote and which might contain a secret.
     body = envelope(request, kind="object", data={"message": MESSAGE}, links={"self": request.path})

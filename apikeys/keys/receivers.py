@@ -5,6 +5,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from apikeys.audit_kinds import CHECK_ACCOUNTS
 from apikeys.keys.services import delete_keys_of
+from apikeys.leases.held_answers import hold_answer
 from apikeys.usage.figures import Period, totals
 from apikeys.usage.models import KeyCaller, KeyUse, ProjectUse
 from common.plurals import counted
@@ -12,7 +13,7 @@ from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import tell_of_deleted_project
 from projects.models import Project
 from projects.permissions import Permission, one_who
-from projects.signals import deleting_asked, leaving_asked, project_deleted
+from projects.signals import deleting_asked, deletion_begun, leaving_asked, project_deleted
 
 _PROJECT_DELETED = Email(
     "deleted",
@@ -23,6 +24,11 @@ _PROJECT_DELETED = Email(
     section="",
     why=f"You get this email because you were {one_who(Permission.GET_MAILS)} of the project.",
 )
+
+
+@receiver(deletion_begun)
+def hold_answer_to_deletion(**kwargs: Any) -> None:
+    hold_answer()
 
 
 @receiver(project_deleted)

@@ -13,6 +13,11 @@ RATE = 0.1
 # How long after its commit a change that takes access away is answered.
 HELD_SECONDS = LEASE_SECONDS * (1 + RATE) + 0.01
 
+# When a report of a leaked key is answered, from the beginning of its request: later than a change, its commit and the
+# wait for it usually take. A busy process answers earlier, because it has no thread to spare.
+REPORT_SECONDS = 0.5
+BUSY_REPORT_SECONDS = 0.15
+
 # How long the database says that a process keeps rows, how long the process believes it, and when it says it again. The
 # first is far longer, so that a step of the database's clock does not matter.
 REGISTERED_SECONDS = 600

@@ -6,29 +6,41 @@ its own answer may still be held back.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from django.db import transaction
 
 from apikeys.leases import clocks, registration
-from common.slow_clients.slots import Slots, share, threads
+from common.slow_clients.slots import FairSlots, share, threads
 
 # Anybody may report a leak. Reports have threads of their own, so that they never keep an owner from pausing a key.
-CHANGES = Slots(max(1, threads() // 2))
-REPORTS = Slots(share())
+CHANGES = FairSlots(max(1, threads() // 2))
+REPORTS = FairSlots(share())
 
-MESSAGE = "As many changes are being made as this server makes at once. Nothing was changed. Try again in a second."
+MESSAGE = "Too many changes are being made at once. Nothing was changed. Try again in a second."
+CAUSE = "As many answers are held back as this process may hold at once for all, or for one account (THREADS)."
 
 
 class TooManyHeld(Exception):
-    """As many answers are held back as this process may hold at once."""
+    """As many answers are held back as this process may hold at once, or as it may hold for one account or address."""
+
+
+@dataclass
+class _Answer:
+    """The answer that the current thread makes. `who` names the account or the address that asked for it."""
+
+    who: Callable[[], str]
+    began: float
+    is_held: bool = False
+    not_before: float = 0
+    give_back: Callable[[], None] | None = None
 
 
 class _Mine(threading.local):
-    is_answering = False
-    is_held = False
-    slots: Slots | None = None
+    answer: _Answer | None = None
 
 
 _mine = _Mine()
@@ -36,53 +48,78 @@ _mine = _Mine()
 _was_registered = False
 
 
-def hold_answer(slots: Slots = CHANGES) -> None:
+def hold_answer() -> None:
     """Called by each service that takes access away, before it reads what is to be changed. Raises TooManyHeld.
 
     Within `one_answer` the answer is held back, once. Elsewhere the commit of the transaction at hand waits.
     """
-    if _mine.is_answering:
-        _take_slot(slots)
-        _mine.is_held = True
-    else:
+    answer = _mine.answer
+    if answer is None:
         hold_commit()
+        return
+    if _was_registered:
+        _take_slot(answer, CHANGES)
+    answer.is_held = True
+
+
+def hold_report() -> None:
+    """Called once a report has been dealt with, whether or not there was such a key. Raises TooManyHeld.
+
+    The answer goes out at a fixed time after the request's beginning, also without a lease, so that its time does not
+    tell whether a key was paused. An answer that cannot be held goes out at an earlier fixed time.
+    """
+    if answer := _mine.answer:
+        answer.not_before = answer.began + clocks.BUSY_REPORT_SECONDS
+        _take_slot(answer, REPORTS)
+        answer.is_held, answer.not_before = True, answer.began + clocks.REPORT_SECONDS
 
 
 def hold_commit() -> None:
     """Has the commit of the transaction at hand wait, unless it is part of an answer, which decides for itself."""
     planned = [function for _, function, *_ in transaction.get_connection().run_on_commit]
-    if not _mine.is_answering and _wait not in planned:
+    if _mine.answer is None and _wait not in planned:
         transaction.on_commit(_wait)
 
 
-def _take_slot(slots: Slots) -> None:
-    if _mine.slots is None and _was_registered:
-        if not slots.take():
-            raise TooManyHeld
-        _mine.slots = slots
+def _take_slot(answer: _Answer, slots: FairSlots) -> None:
+    if answer.give_back is not None:
+        return
+    who = answer.who()
+    if not slots.take(who):
+        raise TooManyHeld
+    answer.give_back = partial(slots.give_back, who)
 
 
 def _wait() -> None:
-    """Waits if anybody may keep rows. All that was changed or read is committed by now."""
+    _sleep_until(_end_of_leases())
+
+
+def _end_of_leases() -> float:
+    """When no process can judge a row from before now; 0 if none keeps rows. All that was changed is committed."""
     global _was_registered
     _was_registered = registration.is_anybody_registered()
-    until = clocks.now() + clocks.HELD_SECONDS
-    while _was_registered and (seconds := until - clocks.now()) > 0:
+    return clocks.now() + clocks.HELD_SECONDS if _was_registered else 0
+
+
+def _sleep_until(moment: float) -> None:
+    while (seconds := moment - clocks.now()) > 0:
         time.sleep(seconds)
 
 
 @contextmanager
-def one_answer() -> Iterator[None]:
-    """What a request does, from its beginning to its answer. The answer is held back at the end of this context."""
-    _mine.is_answering = True
+def one_answer(who: Callable[[], str] = str) -> Iterator[None]:
+    """What a request or a command does until it answers. The answer is held back at the end of this context.
+
+    `who` returns the account or the address that asked; "" for an operator. It is called if an answer is to be held
+    back.
+    """
+    answer = _mine.answer = _Answer(who, clocks.now())
     try:
         yield
     finally:
-        is_held, slots = _mine.is_held, _mine.slots
-        _mine.is_answering, _mine.is_held, _mine.slots = False, False, None
+        _mine.answer = None
         try:
-            if is_held:
-                _wait()
+            _sleep_until(max(answer.not_before, _end_of_leases() if answer.is_held else 0))
         finally:
-            if slots:
-                slots.give_back()
+            if answer.give_back:
+                answer.give_back()

@@ -122,7 +122,10 @@ def edit_key(
         restricted = restrictions is not None and restrict_key(
             key=key, restrictions=restrictions, by=by, address=address, seen=seen_restrictions
         )
-    return Edited(renamed, ended, restricted)
+        edited = Edited(renamed, ended, restricted)
+        if not any(edited):
+            hold_answer()  # it says how the key is, and somebody may have just changed it
+    return edited
 
 
 def end_key(*, key: ApiKey, by: User | None, address: str | None = None) -> bool:

@@ -9,6 +9,7 @@ from accounts.models import User
 from apikeys.bounds import in_words as bounds_in_words
 from apikeys.bounds.restrictions import Unreadable
 from apikeys.keys.key_errors import KeyGone
+from apikeys.leases.held_answers import one_answer
 from apikeys.management.bound_options import facts_of_key
 from apikeys.models import ApiKey
 from common.installation import MANAGE
@@ -115,7 +116,13 @@ def find_creator(project: Project, email: str | None) -> User:
     return user
 
 
-class KeyStateCommand(OperatorCommand):
+class ChangeCommand(OperatorCommand):
+    """Changes a key, or all keys of a project. It answers, also that this was so already, as late as a page does."""
+
+    answering = staticmethod(one_answer)
+
+
+class KeyStateCommand(ChangeCommand):
     """Changes one key's state. Subclasses say how, and what to print; {key} stands for name and id, {id} for the id.
 
     A command fails if the key is not as the command was to make it. A key that was so already is no failure.

@@ -8,7 +8,7 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.services import SHOWN, Consequence
-from accounts.signals import account_deactivated, account_reactivated, deactivation_asked
+from accounts.signals import account_deactivated, account_reactivated, deactivation_asked, deactivation_begun
 from apikeys.leases.held_answers import hold_answer
 from apikeys.models import ApiKey
 from apikeys.responsible.account_emails import email_about
@@ -70,9 +70,13 @@ def consequences(user: User, **kwargs: Any) -> list[Consequence]:
     return [consequence for consequence in found if consequence.total]
 
 
+@receiver(deactivation_begun)
+def hold_answer_to_deactivation(**kwargs: Any) -> None:
+    hold_answer()
+
+
 @receiver(account_deactivated)
 def tell_of_deactivation(user: User, by: User | None, address: str | None, **kwargs: Any) -> None:
-    hold_answer()
     _tell_owners(user, _STOPPED, by, address)
 
 

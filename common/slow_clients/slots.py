@@ -6,6 +6,7 @@ because a thread that waits helps nobody. Only for signing in, which is short, a
 
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,28 @@ class Slots:
 
 
 _signing_in = Slots(SIGNING_IN)
+
+
+class FairSlots:
+    """Slots of which nobody keeps others out: who holds one gets another only while more than half of all are free."""
+
+    def __init__(self, number: int) -> None:
+        self._number, self._held, self._lock = number, Counter[str](), threading.Lock()
+
+    def take(self, who: str) -> bool:
+        """Whether a slot was free for `who`. The caller then has to give it back."""
+        with self._lock:
+            free = self._number - self._held.total()
+            if free <= (self._number // 2 if self._held[who] else 0):
+                return False
+            self._held[who] += 1
+            return True
+
+    def give_back(self, who: str) -> None:
+        with self._lock:
+            self._held[who] -= 1
+            if not self._held[who]:
+                del self._held[who]  # so that the names of former holders do not stay in memory
 
 
 class _Depth(threading.local):

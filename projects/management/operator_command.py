@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -27,7 +29,9 @@ class Answer(NamedTuple):
 
 
 class OperatorCommand(BaseCommand):
-    """A command that answers with an object. Subclasses implement `answer`."""
+    """A command that answers with an object. Subclasses implement `answer`, and may say in what context it is made."""
+
+    answering: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object and nothing else.")
@@ -45,7 +49,8 @@ class OperatorCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            answer = self.answer(**options)
+            with self.answering():
+                answer = self.answer(**options)
         except CommandError as error:
             raise CommandError(printable(str(error)), returncode=error.returncode) from error
         except ValidationError as error:

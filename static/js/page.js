@@ -138,12 +138,14 @@ function whatNow(event) {
 }
 
 document.addEventListener('htmx:responseError', event => {
-  const {status} = event.detail.xhr
+  const {xhr} = event.detail
+  const {status} = xhr
   // Nobody pressed anything: a question without an answer is asked again, or not at all where there is none.
   if (event.target.matches('[data-left]')) return
   if (event.target.matches('[data-listen]')) return void (status < 500 && event.target.removeAttribute('data-listen'))
   if (status === 403) announce('This is not allowed, or the page has expired. Reload it and try again.')
   else if (status === 404) announce('This no longer exists. Reload the page.')
+  else if (xhr.getResponseHeader('X-Busy')) announce(xhr.getResponseHeader('X-Busy'))
   else if (status === 503) announce(`The server is not available at the moment. ${whatNow(event)}`)
   else announce(`Something broke. ${whatNow(event)}`)
 })

@@ -101,6 +101,20 @@ def test_pause_for_by_keyboard_and_keep_paused_in_the_row(on_settings):
     expect(line.locator(".badge")).to_have_text("Paused")
 
 
+def test_a_dialog_that_a_busy_server_refused_keeps_what_was_typed_and_sends_it_again(on_settings, complaints):
+    words = "Too many changes are being made at once. Nothing was changed. Try again in a second."
+    dialog = open_pause_for(on_settings, "Production server")
+    dialog.get_by_label("Note (optional)").fill("Trying it")
+    on_settings.route("**/pause-for/", lambda route: route.fulfill(status=503, headers={"X-Busy": words}), times=1)
+    button(dialog, "Pause key").click()
+    expect(dialog.get_by_text(words)).to_be_in_viewport()
+    complaints.clear()
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("Trying it")
+    button(dialog, "Pause key").click()
+    said(on_settings, "Paused Production server for 5 minutes. Requests using it are rejected.")
+    expect(row(on_settings, "Production server")).to_contain_text("Trying it")
+
+
 @pytest.mark.parametrize("place", [settings_page, dashboard, key_page], ids=["list", "dashboard", "key"])
 def test_the_page_counts_down_and_shows_the_key_anew_when_its_pause_has_ended(
     page, sign_in, owner, project, api_key, place

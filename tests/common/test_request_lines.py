@@ -130,10 +130,10 @@ def test_a_503_of_reports_says_why(client, api_key, monkeypatch, lines):
     def full(*_: object) -> None:
         raise held_answers.TooManyHeld
 
-    monkeypatch.setattr(held_answers, "hold_answer", full)
+    monkeypatch.setattr(held_answers, "hold_report", full)
     body = json.dumps({"secret": secret_of(api_key)})
     assert client.post("/api/v1/report", body, content_type="application/json").status_code == 503
-    assert "error='As many answers to reports" in lines.getvalue()
+    assert "error='Reports: As many answers" in lines.getvalue()
 
 
 def test_a_503_of_readiness_says_why(client, db, monkeypatch, lines):

@@ -8,15 +8,15 @@ from apikeys.keys.end_limits import WHEN, read_expires
 from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.ends import Edited, NewEnd, edit_key, end_key
 from apikeys.management.bound_options import UNREADABLE, add_restrictions, are_given, read_restrictions
-from apikeys.management.key_commands import end_in_words, facts, find_key, may_in_words
+from apikeys.management.key_commands import ChangeCommand, end_in_words, facts, find_key, may_in_words
 from apikeys.models import ApiKey
 from projects.locks import ProjectGone
-from projects.management.operator_command import Answer, OperatorCommand
+from projects.management.operator_command import Answer
 
 NOW = "now"
 
 
-class Command(OperatorCommand):
+class Command(ChangeCommand):
     help = (
         "Change an API key's name, when it expires, or what it may do. An expired key works again once its expiry is "
         "changed."

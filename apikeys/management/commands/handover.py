@@ -4,12 +4,12 @@ from django.core.management.base import CommandError, CommandParser
 
 from apikeys.hand_over.services import hand_over
 from apikeys.keys.key_errors import KeyGone
-from apikeys.management.key_commands import facts, find_key
+from apikeys.management.key_commands import ChangeCommand, facts, find_key
 from projects.locks import ProjectGone
-from projects.management.operator_command import Answer, OperatorCommand, find_user, named_user
+from projects.management.operator_command import Answer, find_user, named_user
 
 
-class Command(OperatorCommand):
+class Command(ChangeCommand):
     help = (
         "Make a member responsible for an API key, at once: it works in their name from then on. Owners get an email."
     )

@@ -6,11 +6,12 @@ from apikeys.bounds import in_words
 from apikeys.bounds.restrictions import Limits, Unreadable, read_limits
 from apikeys.bounds.services import RestrictionsChanged, limit_project
 from apikeys.management import bound_options
+from apikeys.management.key_commands import ChangeCommand
 from projects.locks import ProjectGone
-from projects.management.operator_command import Answer, OperatorCommand, find_project
+from projects.management.operator_command import Answer, find_project
 
 
-class Command(OperatorCommand):
+class Command(ChangeCommand):
     help = "Limit the requests of all API keys of a project together. Its owners get an email."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -7,16 +7,16 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from apikeys.keys.key_errors import KeyGone
 from apikeys.lifetimes.rolling import Overlap, end_of_old_key, roll_key
-from apikeys.management.key_commands import find_creator, find_key
+from apikeys.management.key_commands import ChangeCommand, find_creator, find_key
 from apikeys.models import ApiKey
 from common.installation import MANAGE
 from common.key_ring import VaultUnavailable
 from projects.locks import ProjectGone
-from projects.management.operator_command import Answer, OperatorCommand, named_user
+from projects.management.operator_command import Answer, named_user
 from projects.permissions import Permission
 
 
-class Command(OperatorCommand):
+class Command(ChangeCommand):
     help = "Replace an API key by a new one without downtime, and print the new key's secret, once."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -208,6 +208,7 @@ ADMIN: dict[str, Callable[[Kept, Any], object]] = {
     "delete_project": lambda stage, client: post(
         client, f"/admin/projects/project/{stage.project.pk}/delete/", post="yes"
     ),
+    "deactivate": lambda stage, client: post(client, f"/admin/accounts/user/{stage.other.pk}/deactivate/"),
 }
 
 

@@ -124,23 +124,29 @@ def test_a_report_is_answered_after_the_lease_whether_or_not_there_is_such_a_key
     assert seconds_of(report) >= clocks.HELD_SECONDS
 
 
-def held_by_another_thread(slots):
-    """Takes all slots, as requests in other threads do; returns what gives them back."""
-    taken = 0
-    while slots.take():
-        taken += 1
+def held_by(slots, *holders):
+    """Takes slots for the holders until none gets another, as their requests in other threads do; returns what gives
+    them back.
+    """
+    taken = []
+    while any(got := [who for who in holders if slots.take(who)]):
+        taken += got
 
     def give_back():
-        for _ in range(taken):
-            slots.give_back()
+        for who in taken:
+            slots.give_back(who)
 
     return give_back
+
+
+def held_by_many(slots):
+    return held_by(slots, *(f"account {number}" for number in range(threads())))
 
 
 def test_a_change_beyond_the_slots_is_refused_and_changes_nothing(leased, key, owner, signed_in, project):
     client = signed_in(owner)
     pause_key(key=create_key(project=project, name="Other", by=owner).key, by=owner)  # a change has met a registration
-    give_back = held_by_another_thread(held_answers.CHANGES)
+    give_back = held_by_many(held_answers.CHANGES)
     try:
         answer = client.post(f"/projects/{project.public_id}/keys/{key.public_id}/pause/")
         assert (answer.status_code, answer["Retry-After"]) == (503, "1")
@@ -158,7 +164,7 @@ def test_reports_beyond_their_slots_are_taken_and_keep_nobody_from_pausing(lease
         create_key(project=project, name="O", by=owner).key,
     )
     pause_key(key=create_key(project=project, name="Other", by=owner).key, by=owner)
-    give_back = held_by_another_thread(held_answers.REPORTS)
+    give_back = held_by_many(held_answers.REPORTS)
     try:
         answers = [
             client.post("/api/v1/report", {"secret": secret}, content_type="application/json")
@@ -189,7 +195,7 @@ def test_as_many_threads_as_there_are_slots_wait_at_once(leased, project, owner)
     def pause(key):
         nonlocal inside, most
         try:
-            with held_answers.one_answer():
+            with held_answers.one_answer(lambda: key.name):
                 pause_key(key=key, by=owner)
                 with lock:
                     inside += 1

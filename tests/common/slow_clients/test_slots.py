@@ -7,7 +7,7 @@ from queue import SimpleQueue
 import pytest
 
 from common.slow_clients import slots
-from common.slow_clients.slots import SIGNING_IN, Slots, WayIn
+from common.slow_clients.slots import SIGNING_IN, FairSlots, Slots, WayIn
 from tests.support.programs.parallel import in_parallel
 
 pytestmark = pytest.mark.nodb
@@ -91,3 +91,23 @@ def test_a_thread_counts_once_for_all_its_slots(monkeypatch):
     assert not slots._signing_in.take(), "it still has the first slot"
     way.give_back(first)
     assert slots._signing_in.take()
+
+
+# A fair share
+
+
+@pytest.mark.parametrize(("number", "alone", "others"), [(1, 1, 0), (2, 1, 1), (3, 2, 1), (4, 2, 2), (16, 8, 8)])
+def test_who_holds_a_slot_gets_another_only_while_more_than_half_are_free(number, alone, others):
+    slots = FairSlots(number)
+    assert [slots.take("one") for _ in range(20)].count(True) == alone
+    assert [slots.take(f"other {place}") for place in range(20)].count(True) == others, "one for each other"
+
+
+def test_a_slot_that_is_given_back_is_free_for_everybody():
+    slots = FairSlots(2)
+    for who in ("one", "other", "one"):
+        assert slots.take(who)
+        assert not slots.take(who)
+        slots.give_back(who)
+    assert slots.take("third")
+    assert slots.take("fourth")
