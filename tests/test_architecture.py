@@ -36,7 +36,7 @@ ROOMS = {
     "usage": {"models", "writer_thread"},
     "verify": {"models", "bounds", "leases", "limits", "secrets", "usage", "writer_thread"},
     "dry_run": {"models", "bounds", "usage", "verify"},
-    "pages": {"models", "bounds", "limits", "dry_run", "secrets", "keys", "lifetimes", "hand_over", "usage"},
+    "pages": {"models", "bounds", "leases", "limits", "dry_run", "secrets", "keys", "lifetimes", "hand_over", "usage"},
     "api": {"models", "secrets", "keys", "leases", "verify"},
     "hand_over": {"models", "keys", "leases", "lifetimes", "usage", "audit_kinds"},
     "responsible": {"models", "keys", "leases", "audit_kinds"},

@@ -3,6 +3,8 @@
 The clock is the test's own: only the database and the waits take time.
 """
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,9 +41,14 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    clock = Clock()
+    clock, real, mine = Clock(), time.sleep, threading.current_thread()
+
+    def sleep(seconds: float) -> None:
+        # Background threads sleep, too.
+        (clock.pass_ if threading.current_thread() is mine else real)(seconds)
+
     monkeypatch.setattr(clocks, "now", lambda: clock.now)
-    monkeypatch.setattr(held_answers.time, "sleep", clock.pass_)
+    monkeypatch.setattr(time, "sleep", sleep)
     monkeypatch.setattr(held_answers, "_was_registered", False)
     return clock
 
