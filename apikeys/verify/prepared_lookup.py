@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg import pq
+from psycopg import abc, pq
 from psycopg.adapt import Transformer
 from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, error_from_result
 
@@ -33,7 +33,7 @@ class _Line:
         self.pgconn = connection.pgconn
         self.prepared: set[bytes] = set()
         self.keeps_statements = True
-        self._decoders: dict[bytes, Transformer] = {}
+        self._decoders: dict[bytes, abc.Transformer] = {}
         self._poll = select.poll()
         self._poll.register(self.pgconn.socket, select.POLLIN)
 
