@@ -166,13 +166,22 @@ def rules_of(standing: Standing, facts: Sequence[str] = Facts._fields) -> list[R
     return [(standing, [(facts.index(fact), value) for fact, value in each.items()]) for each in standing.where]
 
 
+def by_state(rules: Sequence[Rule]) -> Mapping[str, Sequence[Rule]]:
+    """The rules that can hold for each stored state."""
+    state = Facts._fields.index("state")
+    return {
+        each.value: [rule for rule in rules if dict(rule[1]).get(state, each.value) == each.value] for each in KeyState
+    }
+
+
 # Put together once, because the check judges thousands of keys a second.
 _RULES = [rule for standing in STANDINGS[:0:-1] for rule in rules_of(standing)]
+_BY_STATE = by_state(_RULES)
 
 
-def standing_of(facts: Facts, now: float, rules: Sequence[Rule] = _RULES) -> Standing:
+def standing_of(facts: Facts, now: float, rules: Mapping[str, Sequence[Rule]] = _BY_STATE) -> Standing:
     """The standing of a key with these facts at `now`, in seconds since 1970. The first rule that holds decides."""
-    for standing, conditions in rules:
+    for standing, conditions in rules.get(facts.state, ()):
         for place, value in conditions:
             found: Any = facts[place]
             if value is PASSED or value is AHEAD:

@@ -3,8 +3,9 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
+
+from common.known_settings import known
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -19,10 +20,10 @@ def address_of(environ: Mapping[str, Any]) -> str | None:
     client's address stands that many entries from the right. Entries further left are the client's own claim.
     """
     address = environ.get("REMOTE_ADDR", "")
-    if settings.TRUSTED_PROXIES:
+    if known.TRUSTED_PROXIES:
         hops = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        if len(hops) >= settings.TRUSTED_PROXIES:
-            address = hops[-settings.TRUSTED_PROXIES]
+        if len(hops) >= known.TRUSTED_PROXIES:
+            address = hops[-known.TRUSTED_PROXIES]
     return _normalized(address) if len(address) <= LONGEST else None
 
 

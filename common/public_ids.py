@@ -1,5 +1,6 @@
 """Public ids: a prefix and 16 random base62 characters (95 bits), for everything that leaves the server."""
 
+import random
 import secrets
 import string
 
@@ -22,6 +23,11 @@ def base62(number: int, length: int) -> str:
 def new_public_id(prefix: str) -> str:
     """The last 16 base62 digits of 128 random bits. Their bias is below 2**-32."""
     return f"{prefix}_{base62(int.from_bytes(secrets.token_bytes(16), 'big'), RANDOM_CHARACTERS)}"
+
+
+def new_request_id() -> str:
+    """Made faster: each check gets one, and it opens nothing, so nobody has to be kept from guessing it."""
+    return f"req_{base62(random.getrandbits(128), RANDOM_CHARACTERS)}"
 
 
 class PublicIdConverter:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from django.conf import settings
+from common.known_settings import known
 
 NAME = re.compile(r"[a-z0-9_.:-]{1,64}")
 
@@ -38,7 +38,7 @@ def read(text: str) -> dict[str, str]:
 
 def vocabulary() -> Mapping[str, str]:
     """The scopes that the operator has defined, in the operator's order: name and description."""
-    found: Mapping[str, str] = getattr(settings, "SCOPES", DEFAULT)
+    found: Mapping[str, str] = getattr(known, "SCOPES", DEFAULT)
     return found
 
 

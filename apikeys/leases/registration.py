@@ -9,7 +9,6 @@ import os
 from datetime import timedelta
 
 import structlog
-from django.conf import settings
 from django.db import Error, connection
 from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
@@ -18,6 +17,7 @@ from apikeys import writer_thread
 from apikeys.leases import clocks
 from apikeys.leases.models import LeaseRegistration
 from common import database_deadline, outages
+from common.known_settings import known
 
 logger = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ _believed_until = _renewed_at = float("-inf")
 
 
 def is_on() -> bool:
-    return bool(getattr(settings, "VERDICT_LEASE", False))
+    return bool(getattr(known, "VERDICT_LEASE", False))
 
 
 def asked_at() -> float | None:

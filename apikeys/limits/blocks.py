@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import ceil
 from typing import NamedTuple
 
@@ -38,11 +39,7 @@ _FIRST_PAUSE = 0.001
 # The longest time after which a process that found a limit used up asks again.
 _LONGEST_WAIT = 60.0
 
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def _clock() -> float:
-    return time.clock_gettime(_CLOCK)
+_clock = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Budget(NamedTuple):
@@ -131,17 +128,16 @@ def take_from_memory(budgets: Sequence[Budget], cost: int) -> list[Taken] | None
     if database.in_atomic_block or not database.autocommit:
         return None
     with _lock:
-        now, found = _clock(), [_blocks.get(budget.name) for budget in budgets]
-        for block, budget in zip(found, budgets, strict=True):
+        now, found = _clock(), []
+        for budget in budgets:
+            block = _blocks.get(budget.name)
             if block is None or block.left < cost or now >= block.ends or block.limit != budget.limit:
                 return None
-        taken = []
+            found.append(block)
         for block in found:
-            if block:
-                block.left -= cost
-                block.used_at = now
-                taken.append(block.taken(True, now))
-        return taken
+            block.left -= cost
+            block.used_at = now
+        return [block.taken(True, now) for block in found]
 
 
 def _is_in_transaction() -> bool:

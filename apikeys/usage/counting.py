@@ -63,7 +63,7 @@ def _count(place: Place, calls: int, at: float, address: str | None) -> list[Any
     if note is not None:
         note[0] += calls
         if at >= note[1]:
-            note[1:3] = at, address
+            note[1], note[2] = at, address
     elif len(_notes) < MOST_NOTED:
         note = _notes[place] = [calls, at, address, {}]
     else:

@@ -69,8 +69,10 @@ def _read_query(query: str) -> dict[str, str]:
 
 def _method_of_client(environ: Mapping[str, Any]) -> str | None:
     """None if the gateway names no method, or two different ones."""
-    named = {environ[name] for name in ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD") if name in environ}
-    method = named.pop() if len(named) == 1 else ""
+    forwarded, original = environ.get("HTTP_X_FORWARDED_METHOD"), environ.get("HTTP_X_ORIGINAL_METHOD")
+    method = original if forwarded is None else forwarded
+    if method is None or original not in {None, method}:
+        return None
     return method if _METHOD.fullmatch(method) else None
 
 

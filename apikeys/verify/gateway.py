@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import structlog
-from django.conf import settings
 
 from apikeys import refusals
 from apikeys.limits.at_the_check import Headers
@@ -22,8 +21,9 @@ from common.answers.envelope import error_body, error_headers
 from common.answers.refusals import HTTPS_REQUIRED, INTERNAL_ERROR, INVALID, NOT_FOUND, UNAVAILABLE, Refusal
 from common.client_address import address_of, forwarded_protocol
 from common.gateway_ids import gateway_ids
+from common.known_settings import known
 from common.metrics import counts
-from common.public_ids import new_public_id
+from common.public_ids import new_request_id
 from common.refusal_lines import record_refusal
 from common.security_log import Event
 
@@ -103,11 +103,11 @@ def is_asked(path: str) -> bool:
 
 def _is_secure_enough(environ: Environ) -> bool:
     """Whether the request came over HTTPS, where that is required; the rule of Django's `request.is_secure()`."""
-    if not settings.SECURE_SSL_REDIRECT:
+    if not known.SECURE_SSL_REDIRECT:
         return True
     scheme = environ["wsgi.url_scheme"]
-    if settings.SECURE_PROXY_SSL_HEADER:
-        name, _ = settings.SECURE_PROXY_SSL_HEADER
+    if known.SECURE_PROXY_SSL_HEADER:
+        name, _ = known.SECURE_PROXY_SSL_HEADER
         scheme = forwarded_protocol(environ[name]) if name in environ else scheme
     return bool(scheme == "https")
 
@@ -131,7 +131,7 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
     can be found.
     """
     began = time.perf_counter()
-    request_id = new_public_id("req")
+    request_id = new_request_id()
     try:
         found = answer(environ, request_id)
     except Exception:
@@ -143,7 +143,7 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
 def busy(environ: Environ, start_response: Callable[..., Any], cause: str) -> Iterable[bytes]:
     """The WSGI application for a check that no thread can answer."""
     began = time.perf_counter()
-    request_id = new_public_id("req")
+    request_id = new_request_id()
     outages.log("verify_unavailable", cause)
     found = _refusal(UNAVAILABLE, request_id)._replace(cause=cause)
     return _finish(found, request_id, began, environ, start_response)
@@ -172,7 +172,7 @@ def _finish(
 def not_found(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
     """The WSGI application for other paths on the check's own port: pages and API are on another port."""
     message = f"Only {PATH}, /health/live and /health/ready are on this port. The API is on Latchkey's PORT."
-    return _send(_refusal(NOT_FOUND, new_public_id("req"), message), environ, start_response)
+    return _send(_refusal(NOT_FOUND, new_request_id(), message), environ, start_response)
 
 
 def _send(found: Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -2,12 +2,12 @@
 
 import functools
 import hashlib
-import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
+import psycopg
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import LockNotAvailable, QueryCanceled
@@ -49,7 +49,7 @@ _FACTS = {
     "resumes_at": "k.resumes_at",
     "expires_at": "k.expires_at",
 }
-# The columns of the check are declared above and nowhere else: the SELECT, its decoders and the tuples follow.
+# The columns of the check are declared above and nowhere else: the SELECT and the tuples follow.
 _OF_IDENTITY = [
     (hint.__metadata__[0], hint.__origin__)
     for hint in get_type_hints(Identity, include_extras=True).values()
@@ -87,16 +87,6 @@ _LOOKUP = {
 
 Row = Sequence[Any]
 
-_DOUBLE = struct.Struct("!d").unpack
-# PostgreSQL's binary format: a big-endian number, UTF-8, a byte. Only an instant or JSON can be null; it is empty then.
-_BINARY: dict[Any, Callable[[bytes], Any]] = {
-    int: int.from_bytes,
-    str: bytes.decode,
-    bool: b"\x01".__eq__,
-    _INSTANT: lambda value: _DOUBLE(value)[0] if value else None,
-    _JSON: lambda value: value.decode() if value else None,
-}
-_DECODERS = [_BINARY[kind] for _, kind in _COLUMNS]
 # SQLite's instants come as datetimes without a time zone. They are in UTC.
 _INSTANTS = [place for place, (_, kind) in enumerate(_COLUMNS) if kind == _INSTANT]
 
@@ -112,7 +102,7 @@ class Found(NamedTuple):
 
 
 def _found(row: Row) -> Found:
-    facts = Facts(*row[_FIRST_FACT:_AFTER_FACTS])
+    facts = Facts._make(row[_FIRST_FACT:_AFTER_FACTS])
     identity = Identity._make((*row[:_FIRST_FACT], facts.expires_at, FULL))
     return Found._make((identity, facts, *row[_AFTER_FACTS:]))
 
@@ -148,11 +138,15 @@ def _look_up(digests: list[bytes]) -> Row | None:
 
 
 def _fetch_prepared(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:
-    database.ensure_connection()
+    if database.connection is None:
+        database.ensure_connection()
     name, sql = _prepared_sql(len(digests))
-    with database.wrap_database_errors:
-        row = prepared_lookup.fetch_row(database.connection, name, sql, digests)
-    return row and [decode(value) for decode, value in zip(_DECODERS, row, strict=True)]
+    try:
+        return prepared_lookup.fetch_row(database.connection, name, sql, digests)
+    except psycopg.Error:
+        # Django's own context would cost each lookup two calls.
+        with database.wrap_database_errors:
+            raise
 
 
 def _fetch(database: BaseDatabaseWrapper, digests: list[bytes]) -> Row | None:

@@ -6,22 +6,25 @@ A cursor, Django's or psycopg's, takes longer than the lookup itself
 
 import select
 from collections.abc import Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg import pq
+from psycopg import abc, pq
+from psycopg.adapt import Transformer
 from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, error_from_result
 
 from common import database_deadline
 
 _BINARY = 1
+_PREPARED, _ROWS = pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK
 # The server has no statement of that name, or has another client's statement. The name of ours contains the digest of
 # its SQL.
 _NOT_KEPT = (InvalidSqlStatementName, DuplicatePreparedStatement)
 
 
 class _Line:
-    """The state of one connection: how to wait for it, and which statements it has prepared.
+    """The state of one connection: how to wait for it, which statements it has prepared, and what decodes their rows.
 
     A pooler that gives each transaction another connection loses them (PgBouncer before 1.21 does).
     """
@@ -30,26 +33,38 @@ class _Line:
         self.pgconn = connection.pgconn
         self.prepared: set[bytes] = set()
         self.keeps_statements = True
+        self._decoders: dict[bytes, abc.Transformer] = {}
         self._poll = select.poll()
         self._poll.register(self.pgconn.socket, select.POLLIN)
 
     def ask(self, name: bytes, sql: bytes, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+        formats = [_BINARY] * len(parameters)
         if self.keeps_statements:
             try:
-                return self._ask_prepared(name, sql, parameters)
+                if name not in self.prepared:
+                    self._prepare(name, sql)
+                self.pgconn.send_query_prepared(name, parameters, formats, _BINARY)
+                return self._answer(_ROWS)
             except _NOT_KEPT:
                 self.keeps_statements = False
         # One message, which every pooler passes on whole. The server plans the statement each time.
-        self.pgconn.send_query_params(sql, parameters, None, [_BINARY] * len(parameters), _BINARY)
-        return self._answer(pq.ExecStatus.TUPLES_OK)
+        self.pgconn.send_query_params(sql, parameters, None, formats, _BINARY)
+        return self._answer(_ROWS)
 
-    def _ask_prepared(self, name: bytes, sql: bytes, parameters: Sequence[bytes]) -> pq.abc.PGresult:
-        if name not in self.prepared:
-            self.pgconn.send_prepare(name, sql)
-            self._answer(pq.ExecStatus.COMMAND_OK)
-            self.prepared.add(name)
-        self.pgconn.send_query_prepared(name, parameters, [_BINARY] * len(parameters), _BINARY)
-        return self._answer(pq.ExecStatus.TUPLES_OK)
+    def first_row(self, name: bytes, result: pq.abc.PGresult) -> tuple[Any, ...] | None:
+        """The types of a statement's columns are looked at once."""
+        decoder = self._decoders.get(name)
+        if decoder is None:
+            decoder = self._decoders[name] = Transformer()
+            decoder.set_pgresult(result)
+        else:
+            decoder.set_pgresult(result, set_loaders=False)
+        return decoder.load_row(0, tuple) if result.ntuples else None
+
+    def _prepare(self, name: bytes, sql: bytes) -> None:
+        self.pgconn.send_prepare(name, sql)
+        self._answer(_PREPARED)
+        self.prepared.add(name)
 
     def _answer(self, expected: pq.ExecStatus) -> pq.abc.PGresult:
         # A statement fits into the socket's buffer many times over, so one flush sends it.
@@ -74,9 +89,8 @@ _lines: WeakKeyDictionary[psycopg.Connection, _Line] = WeakKeyDictionary()
 
 def fetch_row(
     connection: psycopg.Connection, name: bytes, sql: bytes, parameters: Sequence[bytes]
-) -> list[bytes] | None:
-    """The columns of the first row, with b"" for a null; None without a row. Parameters and columns have the binary
-    format.
+) -> tuple[Any, ...] | None:
+    """The first row, decoded as psycopg does it; None without a row. Parameters have the binary format.
 
     Raises database_deadline.NoAnswer, after which the connection cannot be used again, or psycopg's other errors.
     """
@@ -85,4 +99,4 @@ def fetch_row(
         line = _lines[connection] = _Line(connection)
     with database_deadline.Wait():
         result = line.ask(name, sql, parameters)
-    return [result.get_value(0, column) or b"" for column in range(result.nfields)] if result.ntuples else None
+    return line.first_row(name, result)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import Error
 from django.views.decorators.debug import sensitive_variables
 
@@ -41,6 +40,7 @@ from apikeys.verify.key_lookup import Found, Identity, look_up
 from common import database_deadline, outages
 from common.answers.refusals import INVALID, UNAVAILABLE, Refusal
 from common.instants import in_words
+from common.known_settings import known
 
 # RFC 6750, 2.1: the scheme, in any case (RFC 9110, 11.1), a space and the token. Our tokens are alphanumeric.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([0-9A-Za-z_]{1,64})")
@@ -81,8 +81,8 @@ def verify(authorization: str | None, address: str | None = None, asked: Asked =
     if authorization is None:
         return _unmatched(KEY_MISSING)
     bearer = _BEARER.fullmatch(authorization)
-    if bearer is None or not secret_format.is_well_formed(bearer[1], settings.KEY_PREFIX):
-        return _failed(KEY_MALFORMED, address, malformed.fault_of(authorization, settings.KEY_PREFIX))
+    if bearer is None or not secret_format.is_well_formed(bearer[1], known.KEY_PREFIX):
+        return _failed(KEY_MALFORMED, address, malformed.fault_of(authorization, known.KEY_PREFIX))
     digests = vault.digests(bearer[1])
     if not digests:
         return _undecided("KEY_PEPPERS is empty.")

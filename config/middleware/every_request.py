@@ -18,7 +18,7 @@ from common import outages
 from common.answers.envelope import error_response
 from common.answers.refusals import HTTPS_REQUIRED
 from common.gone import Gone
-from common.public_ids import new_public_id
+from common.public_ids import new_request_id
 from common.slow_clients.bodies import read_by_few
 from config.errors import (
     bad_request,
@@ -43,7 +43,7 @@ def request_id(get_response: GetResponse) -> GetResponse:
     """Gives the request an id. A client's own X-Request-Id is ignored."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        request.request_id = new_public_id("req")  # type: ignore[attr-defined]
+        request.request_id = new_request_id()  # type: ignore[attr-defined]
         response = get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response

@@ -21,6 +21,7 @@ from apikeys.standing import (
     KeyState,
     PauseReason,
     Standing,
+    by_state,
     rules_of,
     standing_of,
     standings_of,
@@ -133,11 +134,12 @@ def test_a_paused_key_names_what_would_refuse_it_afterwards():
 @pytest.mark.parametrize(("seconds", "has_come"), [(-1, True), (0, True), (1, False)])
 def test_a_standing_can_begin_at_an_instant(seconds, has_come):
     class Ending(NamedTuple):
+        state: str
         ends_at: float | None
 
     words = {"code": "ended", "label": "Ended", "badge": "deleted", "icon": "x-circle", "sentence": "It has ended."}
-    rules = rules_of(Standing(where=[{"ends_at": PASSED}], **words), Ending._fields)
-    codes = [standing_of(Ending(at), NOW, rules).code for at in (NOW + seconds, None)]
+    rules = by_state(rules_of(Standing(where=[{"ends_at": PASSED}], **words), Ending._fields))
+    codes = [standing_of(Ending("active", at), NOW, rules).code for at in (NOW + seconds, None)]
     assert codes == ["ended" if has_come else "unknown", "unknown"]
 
 

@@ -125,7 +125,8 @@ def test_a_new_standing_is_judged_and_shown_everywhere(api_key, owner, admin, si
         advice="Wake it.",
         refusal=Refusal(code="key_asleep", status=403, message="It sleeps.", when="x", help="y", outcome="paused"),
     )
-    monkeypatch.setattr(standing.standing_of, "__defaults__", ([*standing.rules_of(new), *standing._RULES],))
+    rules = [*standing.rules_of(new), *standing._RULES]
+    monkeypatch.setattr(standing.standing_of, "__defaults__", (standing.by_state(rules),))
     assert verify(f"Bearer {api_key.secret}").code == "key_asleep"
     shown = signed_in(owner).get(page("apikeys:settings", api_key.project)).content.decode()
     assert "Asleep" in shown

@@ -11,7 +11,7 @@ from apikeys.verify import verification
 from apikeys.verify.verification import Verdict
 from common.answers.envelope import Refused, error_response
 from common.client_address import client_address
-from common.public_ids import new_public_id
+from common.public_ids import new_request_id
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 
@@ -47,7 +47,7 @@ def refused(request: HttpRequest, verdict: Verdict) -> Refused:
 
 def answer(request: HttpRequest, error: Refused) -> HttpResponse:
     """The refusal as an answer. Latchkey's own middleware has given the request an id; other projects have not."""
-    request.request_id = getattr(request, "request_id", "") or new_public_id("req")  # type: ignore[attr-defined]
+    request.request_id = getattr(request, "request_id", "") or new_request_id()  # type: ignore[attr-defined]
     response = error_response(request, error.refusal, error.message, error.headers)
     response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
     return response

@@ -1,11 +1,13 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.views.debug import ExceptionReporter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apikeys.keys import services
 from apikeys.models import ApiKey
 from apikeys.secrets import vault
+from apikeys.verify.verification import verify
 from common.encryption import NONCE_BYTES
 from config.environment.local_secrets import new_ring
 from projects.audit_log.models import AuditEvent
@@ -138,3 +140,18 @@ def test_a_wrong_ring_is_refused_without_repeating_a_key(notation):
         vault.parse_ring(notation)
     keys = [entry.partition(":")[2] for entry in notation.split(",")]
     assert not any(key and key in str(refusal.value) for key in keys)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "ask", [lambda: verify(f"Bearer {SECRET}"), lambda: services.report_leak(secret=SECRET)], ids=["check", "report"]
+)
+def test_an_error_while_a_secret_is_digested_is_reported_without_it(ask, settings):
+    """Each function that asks for digests marks its own variables, and with them those of `vault.digests`."""
+    settings.KEY_PEPPERS = "no ring"
+    with pytest.raises(ImproperlyConfigured) as raised:
+        ask()
+    reporter = ExceptionReporter(None, raised.type, raised.value, raised.tb)
+    frames = {frame["function"]: frame["vars"] for frame in reporter.get_traceback_data()["frames"]}
+    assert dict(frames["digests"])["secret"]
+    assert SECRET not in str(frames["digests"])

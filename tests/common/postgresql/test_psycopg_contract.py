@@ -1,4 +1,6 @@
-"""The parts of psycopg that common/postgresql/base.py relies on. A release of psycopg that changes them fails here."""
+"""The parts of psycopg that common/postgresql/base.py and apikeys/verify/prepared_lookup.py rely on. A release of
+psycopg that changes them fails here.
+"""
 
 from collections.abc import Generator
 from typing import Any
@@ -6,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from psycopg.adapt import Transformer
 from psycopg.waiting import Ready, Wait
 
 from common.postgresql.base import Connection
@@ -43,3 +46,13 @@ def test_connecting_is_such_a_wait_too():
 def test_django_connects_by_our_connection():
     connection.ensure_connection()
     assert isinstance(connection.connection, Connection)
+
+
+def test_a_row_is_decoded_by_the_types_of_an_earlier_result():
+    connection.ensure_connection()
+    decoder, rows = Transformer(), []
+    for values in ("7::bigint, 'Zoë'::text, true, 0.5::float8, null::text", "8::bigint, '', false, null::float8, 'x'"):
+        result = connection.connection.pgconn.exec_params(f"SELECT {values}".encode(), None, result_format=1)
+        decoder.set_pgresult(result, set_loaders=not rows)
+        rows.append(decoder.load_row(0, tuple))
+    assert rows == [(7, "Zoë", True, 0.5, None), (8, "", False, None, "x")]
