@@ -15,8 +15,10 @@ from django.utils.safestring import SafeString, mark_safe
 from heroicons.templatetags import heroicons
 
 from common.instants import in_words, read_words, time_left
+from common.plurals import counted
 
 register = template.Library()
+register.filter(counted)
 
 # An instant as `in_words` says it.
 _INSTANT = re.compile(r"\b\d{1,2} [A-Z][a-z]{2,8} \d{4}, \d\d:\d\d UTC\b")

@@ -60,7 +60,7 @@ def test_a_thousand_rows_come_in_pages_that_hold_each_once(client, project, owne
     many_keys(project, 1_000)
     first = client.get(page("apikeys:settings", project))
     assert "Page 1 of 100" in text(first)
-    assert "1000 of 2000 keys" in text(first)
+    assert "1,000 of 2,000 keys" in text(first)
     seen = []
     for number in (1, 2, 100):
         answer = client.get(page("apikeys:settings", project), {"page": number})
