@@ -3,6 +3,7 @@
 import ast
 import re
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,12 +85,12 @@ def _bare_numbers(path: Path) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         values = node.values if isinstance(node, ast.JoinedStr) else []
-        for number, noun in zip(values, values[1:], strict=False):
+        for number, noun in pairwise(values):
             if not (isinstance(number, ast.FormattedValue) and isinstance(noun, ast.Constant)):
                 continue
-            said = ast.unparse(number.value)
-            if number.format_spec is None and "counted(" not in said and NUMBER.search(said) and NOUN.match(noun.value):
-                found.append(f"{said}{noun.value[:20]}")
+            said, after = ast.unparse(number.value), str(noun.value)
+            if number.format_spec is None and "counted(" not in said and NUMBER.search(said) and NOUN.match(after):
+                found.append(said + after[:20])
     return found
 
 
