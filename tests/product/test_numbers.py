@@ -66,7 +66,7 @@ def test_no_page_shows_a_bare_number_of_thousands(crowded, api_key, viewer, invi
     assert {path: found for path, words in said.items() if (found := BARE.findall(NAMES.sub("", words)))} == {}
     settings_page = said[routes["projects/<project_id:project_id>/settings/"].path(**ids)]
     assert "of 12,345 keys, and 1,234 expired" in settings_page
-    assert sum("1,234" in words for words in said.values()) >= 8
+    assert sum(bool(re.search(r"\d,\d{3}", words)) for words in said.values()) >= 10
 
 
 def test_templates_write_numbers_with_one_filter():
