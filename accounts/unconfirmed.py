@@ -35,6 +35,7 @@ from accounts.single_sign_on.identities import Identity
 from accounts.ways import is_administrator
 from common.client_address import client_address
 from common.outbox.enqueueing import enqueue
+from common.plurals import counted
 from common.security_log import Event, record_on_commit
 
 
@@ -108,7 +109,7 @@ def _forget_password_and_name(user: User) -> None:
 
 def say_what_was_paused(request: HttpRequest, paused: list[str]) -> None:
     if paused:
-        further = f" and {len(paused) - SHOWN} more" if len(paused) > SHOWN else ""
+        further = f" and {counted(len(paused) - SHOWN)} more" if len(paused) > SHOWN else ""
         messages.warning(
             request,
             "Somebody else may have used this account before its email was confirmed. So its API keys were paused: "

@@ -7,6 +7,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
+from common.plurals import counted
+
 MAX_LENGTH = 64
 MAX_NOTE = 200
 # How wide the columns of states, outcomes, kinds and other codes are: wide enough for codes that do not exist yet.
@@ -152,7 +154,9 @@ def _clean(value: str, what: str, most: int) -> str:
     if not text:
         raise ValidationError(f"Enter a {what}.", code="required")
     if len(text) > most:
-        raise ValidationError(f"Use at most {most} characters. This {what} has {len(text)}.", code="max_length")
+        raise ValidationError(
+            f"Use at most {most} characters. This {what} has {counted(len(text))}.", code="max_length"
+        )
     return text
 
 

@@ -15,12 +15,16 @@ from django.utils.safestring import SafeString, mark_safe
 from heroicons.templatetags import heroicons
 
 from common.instants import in_words, read_words, time_left
+from common.plurals import counted
 
 register = template.Library()
+register.filter(counted)
 
 # An instant as `in_words` says it.
 _INSTANT = re.compile(r"\b\d{1,2} [A-Z][a-z]{2,8} \d{4}, \d\d:\d\d UTC\b")
 _BREAKS = re.compile(r"\s*\n\s*")
+# A line break at the end of a tag, or beside a block, which browsers do not draw.
+_IDLE_BREAKS = re.compile(r"\n(?=>|</?(?:tr|t[hd]|tbody|thead|div|p|ul|li|h[1-6]|section|form|fieldset)\b)")
 # What all icons of a style have in common. main.css says it once.
 _COMMON = re.compile(
     r' fill="(?:none|currentColor)"| stroke-width="1.5"| stroke="currentColor"'
@@ -136,8 +140,8 @@ def until(at: datetime) -> SafeString:
 
 @register.simple_block_tag
 def compact(content: str) -> SafeString:
-    """Line breaks without blank lines and indentation, which are a tenth of a list. The content is a template's."""
-    return mark_safe(_BREAKS.sub("\n", content))  # noqa: S308  rendered, and so escaped
+    """The content of a template without indentation and idle line breaks, which are a tenth of a list."""
+    return mark_safe(_IDLE_BREAKS.sub("", _BREAKS.sub("\n", content)))  # noqa: S308  rendered, and so escaped
 
 
 @register.filter

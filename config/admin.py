@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.admin import ViewOnlyAdmin
 from common.outbox import claims
 from common.outbox.models import Email
+from common.plurals import counted
 
 # The words of an email are nobody's business but its reader's.
 _HIDDEN = ("ciphertext", "ring_key_id", "recipient")
@@ -42,8 +43,8 @@ class EmailAdmin(ViewOnlyAdmin):
         for email in emails:
             self.log_change(request, email, "Sent again.")
         if emails:
-            noun = "email waits" if len(emails) == 1 else "emails wait"
-            self.message_user(request, f"{len(emails)} {noun} to be sent again.", messages.SUCCESS)
+            wait = "waits" if len(emails) == 1 else "wait"
+            self.message_user(request, f"{counted(len(emails), 'email')} {wait} to be sent again.", messages.SUCCESS)
         else:
             words = "None of these emails has failed, or their codes have expired. Nothing was changed."
             self.message_user(request, words, messages.INFO)

@@ -83,14 +83,21 @@ def in_section(url_name: str, words: str) -> bool:
 
 
 @register.inclusion_tag("account/field.html")
-def account_field(field: BoundField, label: str = "", hint: str = "", **attrs: Any) -> dict[str, Any]:
+def account_field(
+    field: BoundField, label: str = "", hint: str = "", missing: str = "", **attrs: Any
+) -> dict[str, Any]:
     """A field of one of allauth's forms in our words, without the placeholders that repeat their labels.
 
     `attrs` become attributes of the control: `inputmode="numeric"`, `autofocus=True`. Once something is wrong, the
-    first wrong field has the focus instead.
+    first wrong field has the focus instead. `missing` is what stands beside a field that was left empty. The browser
+    must not say it first, in a bubble of its own, so the form has `novalidate`.
     """
     widget = field.field.widget
     widget.attrs.pop("placeholder", None)
+    field.form.use_required_attribute = False
+    label = label or str(field.label)
+    if field.field.required:
+        attrs["aria-required"] = "true"
     # On the bound field: Django joins its own copy to the control by aria-describedby.
     field.help_text = hint
     wrong = [other.auto_id for other in field.form.visible_fields() if _is_wrong(other)]
@@ -102,10 +109,16 @@ def account_field(field: BoundField, label: str = "", hint: str = "", **attrs: A
     return {
         "field": field,
         "control": field.as_widget(attrs=attrs),
-        "label": label or field.label,
+        "label": label,
         "hint": hint,
+        "errors": _errors(field, missing or f"Enter your {label[:1].lower()}{label[1:]}."),
         "is_checkbox": isinstance(widget, CheckboxInput),
     }
+
+
+def _errors(field: BoundField, missing: str) -> list[str]:
+    errors = field.errors.as_data()
+    return [words for error in errors for words in ([missing] if error.code == "required" else error.messages)]
 
 
 def _is_wrong(field: BoundField) -> bool:
@@ -117,7 +130,8 @@ def _is_wrong(field: BoundField) -> bool:
 @register.inclusion_tag("account/field.html")
 def code_field(field: BoundField, label: str = "", hint: str = "", **attrs: Any) -> dict[str, Any]:
     """The same for a code that somebody copies from an email or an app."""
-    return account_field(field, label, hint, **{"class": "one-time-code", "spellcheck": "false"}, **attrs)
+    look = {"class": "one-time-code", "spellcheck": "false"}
+    return account_field(field, label, hint, "Enter the code.", **look, **attrs)
 
 
 @register.filter

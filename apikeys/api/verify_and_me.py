@@ -47,7 +47,7 @@ VERIFY_DOCUMENT: dict[str, Any] = {
     "tags": ["Keys"],
     "parameters": [
         _parameter("scope", "query", "The scopes that the request needs, separated by spaces."),
-        _parameter("cost", "query", "How many requests it counts as, 0 to 1000; 1 if it is left out."),
+        _parameter("cost", "query", "How many requests it counts as, 0 to 1,000; 1 if it is left out."),
         _parameter("X-Forwarded-Method", "header", "The client's method; read-only keys need it."),
         _parameter("X-Original-Method", "header", "The same, for gateways that write it so."),
     ],

@@ -6,6 +6,8 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses,
 
 from django.core.exceptions import ValidationError
 
+from common.plurals import counted
+
 MOST = 50
 
 Network = IPv4Network | IPv6Network
@@ -44,7 +46,9 @@ def read(texts: list[str]) -> tuple[str, ...]:
     """The networks that a person wrote, in one spelling, each once, in their order. Raises ValidationError."""
     networks = tuple(dict.fromkeys(_read(text.strip()) for text in texts if text.strip()))
     if len(networks) > MOST:
-        raise ValidationError(f"Give at most {MOST} networks. These are {len(networks)}.", code="too_many_networks")
+        raise ValidationError(
+            f"Give at most {MOST} networks. These are {counted(len(networks))}.", code="too_many_networks"
+        )
     _refuse_all_of_a_version(networks)
     return networks
 

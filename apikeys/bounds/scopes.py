@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from common.known_settings import known
 
+from common.plurals import counted
+
 NAME = re.compile(r"[a-z0-9_.:-]{1,64}")
 
 FILES_READ, FILES_WRITE = "files:read", "files:write"
@@ -32,7 +34,7 @@ def read(text: str) -> dict[str, str]:
             raise ValueError(f"The description of {scope} is longer than {LONGEST_DESCRIPTION}, or has hidden parts.")
         found[scope] = description or scope
     if len(found) > MOST:
-        raise ValueError(f"There are {len(found)} scopes. At most {MOST} are possible.")
+        raise ValueError(f"There are {counted(len(found), 'scope')}. At most {MOST} are possible.")
     return found or dict(DEFAULT)
 
 

@@ -25,6 +25,7 @@ from apikeys.standing import EndReason, KeyState
 from apikeys.usage.figures import with_figures
 from common.instants import expires_on, in_words, time_left
 from common.outbox.enqueueing import enqueue
+from common.plurals import counted
 from common.postgresql.just_in_time import no_compilation
 from projects.locks import ProjectGone, lock_project
 from projects.models import Membership, Project
@@ -156,11 +157,13 @@ def _send(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey], n
 def _subject(project: Project, ended: Sequence[ApiKey], ending: Sequence[ApiKey], now: datetime) -> str:
     said = []
     if ended:
-        said.append("API key expired" if len(ended) == 1 else f"{len(ended)} API keys expired")
+        said.append("API key expired" if len(ended) == 1 else f"{counted(len(ended), 'API key')} expired")
     if ending:
         first = time_left(_left(ending[0], now))
         number = len(ending)
-        said.append(f"API key expires {first}" if number == 1 else f"{number} API keys expire, the first {first}")
+        said.append(
+            f"API key expires {first}" if number == 1 else f"{counted(number, 'API key')} expire, the first {first}"
+        )
     about, keys = ", ".join(said), [*ended, *ending]
     return f"{about}: {keys[0].name} ({project.name})" if len(keys) == 1 else f"{about}: {project.name}"
 

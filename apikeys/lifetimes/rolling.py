@@ -23,6 +23,7 @@ from apikeys.models import ApiKey
 from apikeys.standing import EndReason, KeyState
 from common.instants import in_words_or_never
 from common.names import MAX_LENGTH, without_hidden_characters
+from common.plurals import counted
 from projects.audit_log.recording import record
 from projects.locks import lock_for
 from projects.models import Project
@@ -151,8 +152,8 @@ def _refuse_more(project: Project, overlap: Overlap) -> None:
     number, limit = project.api_keys.not_ended().count(), settings.MAX_KEYS_PER_PROJECT
     if overlap != Overlap.NONE and number > limit:
         raise ValidationError(
-            f"This project has {number} keys, more than its limit of {limit}. Delete one first, let one expire, or let "
-            "the old key expire now.",
+            f"This project has {counted(number, 'key')}, more than its limit of {counted(limit)}. Delete one first, "
+            "let one expire, or let the old key expire now.",
             code="too_many_keys",
         )
 

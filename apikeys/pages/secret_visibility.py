@@ -12,6 +12,7 @@ from apikeys.pages.answers import keys_section
 from apikeys.pages.forms import StopStoringForm
 from common.answers.announcements import announce
 from common.client_address import client_address
+from common.plurals import counted
 from projects.access import get_project, rights
 from projects.models import Project
 from projects.permissions import Permission
@@ -53,8 +54,9 @@ def _said(was_on: bool, destroyed: int) -> str:
         return "Nothing changed: secrets are already not stored."
     if not destroyed:
         return "Secrets of new keys are no longer stored."
-    secrets = f"stored secret of {destroyed} key was" if destroyed == 1 else f"stored secrets of {destroyed} keys were"
-    return f"Secrets of new keys are no longer stored. The {secrets} destroyed."
+    secrets, were = ("secret", "was") if destroyed == 1 else ("secrets", "were")
+    keys = counted(destroyed, "key")
+    return f"Secrets of new keys are no longer stored. The stored {secrets} of {keys} {were} destroyed."
 
 
 @require_POST

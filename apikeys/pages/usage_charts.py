@@ -14,6 +14,7 @@ from apikeys.refusals import OUTCOMES, OUTCOMES_OF_RESTRICTIONS
 from apikeys.usage import figures
 from apikeys.usage.figures import PERIODS, Bucket, Calls, Period
 from apikeys.usage.models import Span
+from common.plurals import counted
 
 WORDS = {Period.DAY: "24 hours", Period.MONTH: "30 days", Period.YEAR: "12 months"}
 # The distance of labels, in slots. The labels of a year are its months.
@@ -28,10 +29,6 @@ def is_hourly(period: Period) -> bool:
 
 def when(at: datetime, period: Period) -> str:
     return f"{at.day} {at:%b, %H:%M}" if is_hourly(period) else f"{at.day} {at:%b %Y}"
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
 def total(buckets: Sequence[Bucket]) -> Calls:

@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import Any
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
@@ -67,7 +66,7 @@ def in_words(calls: Calls) -> str:
     """All requests, and how many of them were rejected: `1,204 requests`, `1,204 requests (3 rejected)`."""
     if calls.refused == calls.all:
         return requests(calls.all, "rejected" if calls.all else "")
-    return requests(calls.all) + (f" ({intcomma(calls.refused)} rejected)" if calls.refused else "")
+    return requests(calls.all) + (f" ({counted(calls.refused)} rejected)" if calls.refused else "")
 
 
 @register.filter
@@ -89,7 +88,7 @@ def listed(callers: Callers) -> SafeString:
     each = ((caller.address, requests(caller.calls), when(caller.last_at)) for caller in callers.rows[:_LISTED])
     line = format_html_join(", ", "<code>{}</code> ({}, {})", each)
     more = len(callers.rows) - _LISTED
-    return format_html("{} and {} more", line, intcomma(more)) if more > 0 else line
+    return format_html("{} and {} more", line, counted(more)) if more > 0 else line
 
 
 @register.filter
@@ -158,7 +157,7 @@ def sparkline(days: Sequence[Calls]) -> SafeString:
     """
     numbers = [day.all for day in days]
     refused = total(days).refused
-    rejected = f"{intcomma(refused)} rejected, " if refused else ""
+    rejected = f"{counted(refused)} rejected, " if refused else ""
     most = max(numbers)
     if not most:
         return SafeString()
@@ -169,7 +168,7 @@ def sparkline(days: Sequence[Calls]) -> SafeString:
         '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="M0 {}{}V{}z"/></svg>',
         len(days) * _STEP - 1,
         _HEIGHT,
-        f"{rejected}{intcomma(most)} on the busiest day",
+        f"{rejected}{counted(most)} on the busiest day",
         _HEIGHT,
         steps,
         _HEIGHT,

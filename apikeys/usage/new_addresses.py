@@ -8,7 +8,6 @@ them, and a pause waits for that.
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -83,8 +82,8 @@ def _new(after: datetime, until: datetime, now: datetime) -> QuerySet[KeyCaller]
 def _lines(key: ApiKey, callers: list[KeyCaller]) -> list[Line]:
     lines = [("Key", f"{key.name}, {key.mask}"), *map(_line, callers[:MOST_LISTED])]
     if len(callers) > MOST_LISTED:
-        lines.append(("More new addresses", intcomma(len(callers) - MOST_LISTED)))
-    lines.append(("Compared with", f"the addresses of the last {days_kept()} days"))
+        lines.append(("More new addresses", counted(len(callers) - MOST_LISTED)))
+    lines.append(("Compared with", f"the addresses of the last {counted(days_kept(), 'day')}"))
     if KeyCaller.objects.filter(key=key, span=CallerSpan.DAY, address=OTHERS).exists():
         lines.append(("Incomplete", "some addresses of this key were counted together, so it may not be new"))
     return lines
@@ -92,5 +91,5 @@ def _lines(key: ApiKey, callers: list[KeyCaller]) -> list[Line]:
 
 def _line(caller: KeyCaller) -> Line:
     requests = counted(caller.allowed + caller.rejected, "request")
-    rejected = f", {intcomma(caller.rejected)} rejected" if caller.rejected else ""
+    rejected = f", {counted(caller.rejected)} rejected" if caller.rejected else ""
     return "Address", f"{caller.address} ({requests}{rejected}, first on {in_words(caller.first_at)})"

@@ -56,7 +56,7 @@ class _Place:
             found["counted"] = counts.sum_of(self._before, found["counted"])
             text = json.dumps({**found, "group": self._group, "at": now()}).encode("ascii")
             if _HEAD.size + len(text) > PLACE_BYTES:
-                raise OSError(f"The counts need {len(text)} bytes.")
+                raise OSError(f"The counts need {len(text):,} bytes.")
             os.pwrite(self.file, _HEAD.pack(len(text), zlib.crc32(text)) + text, self._at)
 
 

@@ -88,7 +88,7 @@ def _database_problem() -> str | None:
     missing = sorted(expected_migrations() - applied)
     if missing:
         names = ", ".join(f"{app} {name}" for app, name in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
         return f"DATABASE_URL: the database lacks the migrations {names}{more}. Run: {MANAGE} migrate"
     return _once("limits", pooler.problem) or _once("peppers", _pepper_problem)
 

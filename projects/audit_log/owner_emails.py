@@ -78,7 +78,7 @@ def tell_of_several(kind: Kind, events: Sequence[AuditEvent]) -> None:
         # Several people have the same role, and one person has a role in several projects: each fact stands once.
         facts = dict.fromkeys(fact for event in theirs for fact in _facts(kind, event, None))
         who = [value for label, value in facts if label == "Person"]
-        about = who[0] if len(who) == 1 else f"{len(who)} people"
+        about = who[0] if len(who) == 1 else f"{counted(len(who))} people"
         lines = sorted(facts, key=lambda fact: fact[0])
         _send(people, kind.email, about, [*lines, *circumstances(events[0].by, events[0].address)])
 

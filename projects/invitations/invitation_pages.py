@@ -14,6 +14,7 @@ from accounts.sign_in.recent_authentication import ask_who_it_is
 from common.answers.announcements import announce, warn
 from common.answers.swapped import swapped
 from common.client_address import client_address
+from common.plurals import counted
 from projects.access import get_project, rights
 from projects.invitations import listing, services
 from projects.invitations.listing import Copied, InviteForm, note_of_link
@@ -40,7 +41,7 @@ def invite(request: PageRequest, project_id: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("emails", error)
         else:
-            people = sent[0].email if len(sent) == 1 else f"{len(sent)} people"
+            people = sent[0].email if len(sent) == 1 else f"{counted(len(sent))} people"
             announce(request, f"Invited {people}. The link in the email works for 7 days.")
             return _after_invite(request, project, None)
     return _after_invite(request, project, form)

@@ -64,8 +64,14 @@ if (!CSS.supports('position-area', 'block-end')) {
 }
 
 // The page comes back to a dialog after it asked who is there; a reload leaves the dialog closed.
+// The buttons of a row's menu have no ids: their addresses name the key and the action, and a page has ten rows.
+function buttonNamed(name) {
+  const [, action, key] = name.match(/^open-([a-z-]+)-(key_[0-9A-Za-z]+)$/) ?? []
+  return document.getElementById(name) ?? document.querySelector(`.menu [formaction$="/${key}/${action}/"]`)
+}
+
 function openNamed() {
-  const button = document.getElementById(location.hash.slice(1))
+  const button = buttonNamed(location.hash.slice(1))
   if (!button?.matches('[form="open-key"]')) return
   history.replaceState(history.state, '', location.pathname + location.search)
   isNamed = true

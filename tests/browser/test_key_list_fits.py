@@ -48,7 +48,7 @@ FAULTS = """async () => {
 # Each key with a million requests today.
 BUSY = """() => document.querySelectorAll('.key-requests a > span').forEach(
   number => {
-    number.innerHTML = '1,234,567<small> in 30 days</small><br>1,234,567 requests today (1,234,567 rejected)'
+    number.innerHTML = '1,234,567<small> in 30 days</small><br>1,234,567 today (1,234,567 rejected)'
   })"""
 
 

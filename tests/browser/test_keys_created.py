@@ -143,6 +143,24 @@ def test_copying_shows_a_tick_for_two_seconds(page, sign_in, owner, project, api
     expect(copy.locator(".copy-icon")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("word", "before", "after"), [("Copy", "copy", "check"), ("Reveal", "eye", "eye-slash")], ids=["Copy", "Reveal"]
+)
+def test_the_icon_in_a_row_says_what_was_done(page, sign_in, owner, project, api_key, word, before, after):
+    page.clock.install()
+    sign_in(page, owner)
+    page.goto(settings_page(project))
+    pictures = [row(page, "Production server").locator(f"use[href='#icon-{name}']") for name in (before, after)]
+    shown = [[True, False], [False, True]]
+    stop_the_clock(page)
+    assert [picture.is_visible() for picture in pictures] == shown[0]
+    button(page, f"{word} Production server").click()
+    expect(pictures[1]).to_be_visible()
+    assert [picture.is_visible() for picture in pictures] == shown[1]
+    page.clock.run_for(10_100)
+    assert [picture.is_visible() for picture in pictures] == shown[0]
+
+
 def test_a_revealed_secret_hides_again_after_ten_seconds(page, sign_in, owner, project, api_key):
     page.clock.install()
     sign_in(page, owner)

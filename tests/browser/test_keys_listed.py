@@ -25,7 +25,7 @@ from tests.browser.places import (
 
 def test_a_row_says_name_mask_and_that_the_key_was_never_used_and_its_tooltip_the_creator(on_settings, api_key, owner):
     line = row(on_settings, "Production server")
-    for text in ("Production server", api_key.mask, "Never used", "0 requests today"):
+    for text in ("Production server", api_key.mask, "Never used", "0 today"):
         expect(line).to_contain_text(text)
     assert line.locator(".key-name").get_attribute("title").endswith(f"by {owner.email}")
 

@@ -304,4 +304,8 @@ def test_each_shared_icon_is_drawn(on_settings):
         "() => [...document.querySelectorAll('use')].filter(icon => icon.checkVisibility() && !icon.getBBox().width)"
     )
     on_settings.wait_for_function(f"!({undrawn})().length")
+    sizes = on_settings.locator("svg:has(> use):visible").evaluate_all(
+        "icons => icons.map(icon => icon.getBoundingClientRect()).map(({width, height}) => Math.max(width, height))"
+    )
+    assert 12 < min(sizes) <= max(sizes) <= 24
     assert on_settings.locator(".nav use, .badge use").count() > 10

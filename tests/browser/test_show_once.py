@@ -26,7 +26,7 @@ from tests.browser.places import (
 from tests.browser.test_privacy import page_with_memory  # noqa: F401  a fixture
 
 CLIPBOARD_REFUSED = "navigator.clipboard.write = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
-ONCE = "Copy it now. You won’t see it again."
+ONCE = "Copy it now. You won't see it again."
 
 
 @pytest.fixture

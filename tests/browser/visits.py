@@ -106,7 +106,7 @@ def create_another(page):
 def shown_once(page):
     page.get_by_label("Name").fill(f"New {uuid4()}")
     button(page, "Create key").click()
-    expect(page.get_by_text("Copy it now. You won’t see it again.")).to_be_visible()
+    expect(page.get_by_text("Copy it now. You won't see it again.")).to_be_visible()
 
 
 def submit(page, action):

@@ -45,3 +45,8 @@ def read_by_people() -> Iterator[tuple[str, str]]:
 def test_nobody_reads_a_word_that_was_given_up(words):
     found = {(file, match[0]) for file, text in read_by_people() for match in re.finditer(words, text)}
     assert found == set(), GIVEN_UP[words]
+
+
+def test_an_apostrophe_is_straight_wherever_people_read():
+    """Pages, emails, answers of the API, commands and docs say the same sentences, and some places have ASCII only."""
+    assert sorted(file for file, text in read_by_people() if "\u2019" in text or "\u2018" in text) == []

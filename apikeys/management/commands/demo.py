@@ -7,6 +7,7 @@ from django.views.decorators.debug import sensitive_variables
 from apikeys.demo.sample_account import Demo, create_demo
 from apikeys.standing import STANDINGS
 from common.key_ring import VaultUnavailable
+from common.plurals import counted
 from common.security_log import muted
 from projects.management.operator_command import Answer, OperatorCommand
 
@@ -53,7 +54,7 @@ def _data(demo: Demo) -> dict[str, Any]:
 @sensitive_variables()
 def _text(demo: Demo) -> str:
     lines = [
-        f"A sample account with {len(demo.projects)} projects. Log in at /accounts/login/ with",
+        f"A sample account with {counted(len(demo.projects), 'project')}. Log in at /accounts/login/ with",
         f"    email:     {demo.email}",
         f"    password:  {demo.password}   (shown this once)",
     ]

@@ -15,6 +15,7 @@ from apikeys.pages import charts, usage_charts
 from apikeys.pages.charts import Chart, Label, Slot
 from apikeys.usage.callers import Caller, Callers, used_since
 from apikeys.usage.figures import Bucket, Calls, Period, starts, use_of
+from common.plurals import counted
 from projects.models import Project
 
 # The page of each key has the panel, so the list needs only the newest ones.
@@ -72,7 +73,7 @@ class Roll(NamedTuple):
     def quiet_time(self) -> str:
         """The time without requests after which the old key is quiet."""
         hours = ceil(self.quiet.after / timedelta(hours=1))
-        return f"{hours} hours" if hours <= 48 else f"{ceil(hours / 24)} days"
+        return counted(hours, "hour") if hours <= 48 else counted(ceil(hours / 24), "day")
 
 
 def rolls_context(project: Project, key: ApiKey | None = None) -> dict[str, Any]:

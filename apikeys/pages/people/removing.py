@@ -16,6 +16,7 @@ from apikeys.hand_over.removal_choices import Choice, Removed
 from apikeys.pages.people.people_forms import RemoveMemberForm
 from common.answers.announcements import announce, warn
 from common.client_address import client_address
+from common.plurals import counted
 from projects.access import get_project, rights
 from projects.audit_kinds import MEMBER_REMOVED
 from projects.models import Project
@@ -73,19 +74,17 @@ def _removed(request: PageRequest, project: Project, person: User, removed: Remo
     said = [done if removed.was_member else f"{person.email} is no longer a member."]
     rolled, paused = removed.done(Choice.ROLL), removed.done(Choice.PAUSE)
     if rolled:
-        said.append(f"Rolled {_keys(len(rolled))}: copy the new {'key' if len(rolled) == 1 else 'keys'} below.")
+        said.append(
+            f"Rolled {counted(len(rolled), 'key')}: copy the new {'key' if len(rolled) == 1 else 'keys'} below."
+        )
     if paused:
-        said.append(f"Paused {_keys(len(paused))}.")
+        said.append(f"Paused {counted(len(paused), 'key')}.")
     announce(request, " ".join(said))
     for problem in removed.problems[:PROBLEMS_SHOWN]:
         warn(request, problem)
     if more := removed.problems[PROBLEMS_SHOWN:]:
-        warn(request, f"What you chose for {_keys(len(more))} more was not done either.")
+        warn(request, f"What you chose for {counted(len(more), 'more key')} was not done either.")
     if removed.outcomes:
         return redirect("apikeys:remove_member", project.public_id, person.public_id)
     members = reverse("projects:members", args=[project.public_id])
     return redirect(f"{page_of_list(request, members)}#members")
-
-
-def _keys(number: int) -> str:
-    return f"{number} key" if number == 1 else f"{number} keys"

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from common.plurals import counted
 from projects.management.member_commands import facts
 from projects.management.operator_command import Answer, OperatorCommand, find_project
 from projects.members.member_list import BY_RANK
@@ -17,7 +18,7 @@ class Command(OperatorCommand):
     def answer(self, **options: Any) -> Answer:
         project = find_project(options["project_id"])
         members = [facts(member) for member in project.memberships.select_related("user").order_by(*BY_RANK)]
-        lines = [f"{len(members)} member{'s' * (len(members) != 1)} of {project.name}:"]
+        lines = [f"{counted(len(members), 'member')} of {project.name}:"]
         for member in members:
             name = f" ({member['name']})" if member["name"] else ""
             state = "" if member["is_active"] else "  deactivated"

@@ -1,6 +1,7 @@
 from typing import Any
 
 from common.installation import MANAGE
+from common.plurals import counted
 from projects.files.sweeping import AGE, delete_strays, strays
 from projects.management.operator_command import Answer, OperatorCommand
 
@@ -22,6 +23,8 @@ class Command(OperatorCommand):
             delete_strays(found)
         text = "Nothing to sweep."
         if found:
-            text = "\n".join([*(stray.name for stray in found), f"{len(found)} without a file, {total:,} bytes"])
+            text = "\n".join(
+                [*(stray.name for stray in found), f"{counted(len(found))} without a file, {counted(total, 'byte')}"]
+            )
             text += ", deleted." if options["delete"] else f". To delete them: {MANAGE} sweepfiles --delete"
         return Answer({"names": [stray.name for stray in found], "bytes": total, "deleted": options["delete"]}, text)

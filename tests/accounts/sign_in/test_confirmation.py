@@ -97,7 +97,8 @@ def test_a_delete_in_the_dialog_comes_back_to_the_dialog(aged, project, api_key)
     assert asks(answer)
     back = confirm(aged, answer.headers["HX-Redirect"])
     assert back.headers["Location"] == f"{page}#open-delete-{api_key.public_id}"
-    assert f'id="open-delete-{api_key.public_id}"' in aged.get(page).content.decode(), "the script presses this button"
+    button = f'form="open-key" formaction="../keys/{api_key.public_id}/delete/"'
+    assert button in aged.get(page).content.decode(), "the script presses this button"
     api_key.refresh_from_db()
     assert api_key.is_active
 

@@ -30,6 +30,13 @@ def client(owner, signed_in) -> Client:
 # Projects
 
 
+def test_the_number_of_keys_on_the_dashboard_leads_to_the_list(client, project, api_key):
+    content = client.get(page("apikeys:dashboard", project)).content.decode()
+    figure = re.search(r"<dt><a [^>]*href=\"([^\"]+)\">API keys</a></dt>\s*<dd>1</dd>", content)
+    assert figure
+    assert figure[1] == f"{page('apikeys:settings', project)}#api-keys"
+
+
 def test_the_way_from_nothing_to_the_dashboard(db, signed_in):
     client = signed_in(User.objects.create_user("new@example.com"))
     assert client.get("/").headers["Location"] == "/projects/new/"

@@ -252,7 +252,7 @@ def test_an_old_key_offers_no_roll_while_its_replacement_works(client, rolled, o
         row = client.post(action("pause", key), headers=asked_from(settings_page(key)))
         client.post(action("resume", key))
         answers = [client.get(settings_page(key)), client.get(action("key", key)), row]
-        return [f'id="open-roll-{key.public_id}"' in answer.content.decode() for answer in answers]
+        return [f'{key.public_id}/roll/"' in answer.content.decode() for answer in answers]
 
     assert offers(new) == [True] * 3
     assert offers(rolled) == [False] * 3
@@ -277,10 +277,10 @@ def test_quick_start_shows_the_new_key_of_a_roll(client, rolled, project, owner)
 
 def test_a_key_offers_its_roll_until_it_has_ended(client, api_key, owner):
     for address in (settings_page(api_key), action("key", api_key)):
-        assert f'id="open-roll-{api_key.public_id}"' in client.get(address).content.decode()
+        assert f'{api_key.public_id}/roll/"' in client.get(address).content.decode()
     end_key(key=api_key, by=owner)
     for address in (settings_page(api_key), action("key", api_key)):
-        assert f'id="open-roll-{api_key.public_id}"' not in client.get(address).content.decode()
+        assert f'{api_key.public_id}/roll/"' not in client.get(address).content.decode()
 
 
 # The panel

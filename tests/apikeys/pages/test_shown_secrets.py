@@ -24,7 +24,7 @@ from tests.support.places.pages import FETCH, HTMX, action, text
 from tests.support.programs.parallel import in_parallel
 
 SECRET = re.compile(r"lk_[0-9A-Za-z]{36}")
-ONCE = "Copy it now. You won’t see it again."
+ONCE = "Copy it now. You won't see it again."
 TOKEN = "a-token-of-one-form-1"
 POSTS = 20
 
