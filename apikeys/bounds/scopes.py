@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 
 from common.known_settings import known
-
 from common.plurals import counted
 
 NAME = re.compile(r"[a-z0-9_.:-]{1,64}")

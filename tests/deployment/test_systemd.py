@@ -9,7 +9,7 @@ import pytest
 
 from config.serving.server import CONNECTIONS, DRAIN_SECONDS, OTHER_FILES
 from tests.docs.test_recipes import variables_read
-from tests.scripts.test_backup import everything
+from tests.config.backups.running import everything
 from tests.support.environment import REPOSITORY, lacking
 
 pytestmark = pytest.mark.nodb
