@@ -29,7 +29,7 @@ def test_a_refused_name_is_explained_beside_its_field_and_kept(path, name, clien
     before = everything()
     answer = client.post(path.format(project=f"/projects/{project.public_id}/"), {"name": name})
     assert answer.status_code == 422
-    error = "Enter a name." if not name.strip() else f"Use at most 64 characters. This name has {len(name)}."
+    error = "Enter a name." if not name.strip() else f"Use at most 64 characters. This name has {len(name):,}."
     assert_error_beside_the_name(answer.content.decode(), error, name)
     assert everything() == before
 
