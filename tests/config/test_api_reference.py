@@ -90,4 +90,4 @@ def test_the_reference_has_the_projects_sidebar_and_works_signed_out(client, sig
     assert "Sign in" in text(client.get(PAGE))
     inside = " ".join(signed_in(owner).get(PAGE, {"project": project.public_id}).content.decode().split())
     assert re.search(rf'href="{page("apikeys:settings", project)}"', inside)
-    assert re.search(r'aria-current="page" ><svg.*?</svg> API reference</a>', inside)
+    assert re.search(r'aria-current="page"\s*><svg.*?</svg>\s*API reference</a>', inside)

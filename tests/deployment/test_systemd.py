@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from config.serving.server import CONNECTIONS, DRAIN_SECONDS, OTHER_FILES
-from tests.docs.test_recipes import variables_read
 from tests.config.backups.running import everything
+from tests.docs.test_recipes import variables_read
 from tests.support.environment import REPOSITORY, lacking
 
 pytestmark = pytest.mark.nodb

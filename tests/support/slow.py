@@ -73,7 +73,7 @@ def _reaches(function: Callable[..., Any], seen: set[Any]) -> bool:
     seen.add(function)
     for name in _names(function.__code__):
         thing = function.__globals__.get(name)
-        if name not in HARMLESS and (_is_a_starter(thing) or _reaches(thing, seen)):  # type: ignore[arg-type]
+        if name == "fork" or (name not in HARMLESS and (_is_a_starter(thing) or _reaches(thing, seen))):  # type: ignore[arg-type]
             return True
     return False
 

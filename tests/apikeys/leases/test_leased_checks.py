@@ -129,7 +129,6 @@ def test_no_more_rows_are_kept_than_leased_rows(leased, project, owner, settings
             assert len(kept_rows._entries) + len(kept_rows._earlier) <= 4
 
 
-@pytest.mark.slow
 def test_a_fork_keeps_nothing(leased, new):
     twice(new.secret)
     reading, writing = os.pipe()
