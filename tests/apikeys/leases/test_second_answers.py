@@ -30,7 +30,7 @@ from tests.product.access.test_right_asked_again import CHANGES
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Why the other services take nothing away from a key.
-TAKES_NOTHING = {
+TAKES_NOTHING: dict[Any, str] = {
     **dict.fromkeys((keys.create_key, keys.rename_key, resume_key), "gives, or renames"),
     **dict.fromkeys((keys.copy_secret, keys.reveal_secret), "reads"),
     **dict.fromkeys((secret_storage.show_secrets_once, secret_storage.keep_secrets), "is about secrets that are shown"),

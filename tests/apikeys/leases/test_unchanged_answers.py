@@ -3,6 +3,7 @@
 The key, the project or the right may have gone just now, by a change whose own answer is still held back.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_an_admin_page_of_an_account_that_was_just_deactivated(key, developer, s
 
 
 def wait_for_nobody(monkeypatch: Any) -> None:
-    monkeypatch.setattr(held_answers.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waited"))
 
 
 @pytest.fixture
