@@ -35,7 +35,8 @@ def servers(start_server, signer) -> tuple[Server, Server]:
 
 def send(server: Server, client: Any, key: ApiKey, action: str) -> int:
     path = f"/projects/{key.project.public_id}/keys/{key.public_id}/{action}/"
-    return server.request("POST", path, urlencode({"next": "key", "confirmation": key.name}), session_headers(client) | FORM).status
+    body = urlencode({"next": "key", "confirmation": key.name})
+    return server.request("POST", path, body, session_headers(client) | FORM).status
 
 
 def nothing_is_let_in_after(checking: Server, secret: str, act: Any) -> None:
