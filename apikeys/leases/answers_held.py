@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
@@ -21,13 +22,18 @@ class AnswersHeld:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with held_answers.one_answer(partial(_who, request)):
             response = self.get_response(request)
-            if not _was_to_change_something(request, response):
+            # An error of the server tells nothing.
+            if not getattr(request, "is_to_change", False) or response.status_code >= 500:
                 return response
             try:
                 held_answers.hold_unchanged()
             except held_answers.TooManyHeld:
                 return _busy(request, held_answers.MESSAGE_AFTERWARDS)
             return response
+
+    def process_view(self, request: HttpRequest, *view: Any) -> None:
+        """Before the form is judged: it may end the session, or begin one."""
+        request.is_to_change = _is_to_change_something(request)  # type: ignore[attr-defined]
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, held_answers.TooManyHeld):
@@ -39,14 +45,13 @@ def _busy(request: HttpRequest, message: str) -> HttpResponse:
     return busy(request, message, cause=held_answers.CAUSE, back=page_before_form(request))
 
 
-def _was_to_change_something(request: HttpRequest, response: HttpResponse) -> bool:
-    """Whether somebody who is signed in sent a form about keys, projects or, in the admin, accounts.
+def _is_to_change_something(request: HttpRequest) -> bool:
+    """Whether somebody who is signed in sends a form about keys, projects or, in the admin, accounts.
 
-    Nobody else is told how a key is, and signing in must not wait. An error of the server tells nothing either.
+    Nobody else is told how a key is, and signing in must not wait.
     """
-    if request.method in _SAFE or not request.path_info.startswith(_ABOUT_KEYS) or response.status_code >= 500:
-        return False
-    return bool(getattr(request, "user", None) and request.user.is_authenticated)
+    is_form = request.method not in _SAFE and request.path_info.startswith(_ABOUT_KEYS)
+    return is_form and request.user.is_authenticated
 
 
 def _who(request: HttpRequest) -> str:

@@ -143,6 +143,14 @@ def test_nobody_who_is_not_signed_in_waits(nobody_waits, key, client, path_of):
     assert client.post("/accounts/login/", {"login": "a@x.example", "password": "wrong"}).status_code == 200
 
 
+def test_signing_in_waits_for_nobody(nobody_waits, client, settings):
+    settings.SIGN_IN = "oidc"
+    password = "correct horse battery"
+    User.objects.create_superuser("root@x.example", password)
+    answer = client.post("/admin/login/", {"login": "root@x.example", "password": password})
+    assert (answer.status_code, "_auth_user_id" in client.session) == (302, True)
+
+
 def test_a_page_that_is_only_read_is_answered_at_once(key, owner, signed_in, path_of, monkeypatch):
     client = signed_in(owner)
     delete_project(project=key.project, by=None)
