@@ -9,7 +9,7 @@ from django.http import QueryDict
 from apikeys.bounds import in_words
 from apikeys.bounds.restrictions import Limit, LimitKind, Limits, Restrictions, written
 from apikeys.bounds.rules import read_limit, read_written
-from apikeys.pages.bounds.bound_forms import AccessForm, initial_of
+from apikeys.pages.bounds.bound_forms import AccessForm, initial_of, refuse_left_out
 
 
 class LimitsForm(forms.Form):
@@ -34,6 +34,7 @@ class LimitsForm(forms.Form):
         return read_written(self.cleaned_data["seen"])
 
     def clean(self) -> dict[str, Any]:
+        refuse_left_out(self)
         self.chosen = self.chosen_with(Limits(*map(self._limit, LimitKind)))
         return self.cleaned_data
 
@@ -67,8 +68,6 @@ class RestrictionsForm(AccessForm, LimitsForm):
         self.offer_scopes()
         scopes: Any = self.fields["scopes"]
         scopes.choices = [(name, f"{name}: {words}") for name, words in scopes.choices]
-        # A request that does not say it must not mean full access.
-        self.fields["access"].required = True
 
 
 def all_in_words(restrictions: Restrictions) -> str:

@@ -28,7 +28,7 @@ key_actions: list[URLPattern] = [
     path("roll/extend/", rolls.extend_old, name="extend_old"),
     path("allow-address/", address_pages.allow_address, name="allow_address"),
     path("try/", try_pages.try_it, name="try"),
-    path("first-request/", project.first_request, name="first_request"),
+    path("first-request/", usage_pages.first_request, name="first_request"),
 ]
 
 project_pages: list[URLPattern | URLResolver] = [

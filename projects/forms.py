@@ -50,6 +50,16 @@ class PageForm(forms.Form):
                 shown.widget.attrs["autofocus"] = name == wrong[0]
 
 
+class SeenField(forms.CharField):
+    """What the page of a form showed, so that nobody undoes a change that they did not see. A form of an older page may
+    not say it.
+    """
+
+    def __init__(self, longest: int) -> None:
+        widget = forms.HiddenInput(attrs={"autocomplete": "off"})
+        super().__init__(required=False, max_length=longest, widget=widget)
+
+
 class ProjectForm(PageForm):
     id_prefix = "project"
     name = NameField(
@@ -61,6 +71,16 @@ class ProjectForm(PageForm):
 class RenameProjectForm(PageForm):
     id_prefix = "rename"
     name = NameField(label="Project name")
+    seen_name = SeenField(200)
+
+    def show_change(self, name: str) -> None:
+        """Somebody gave the project this name meanwhile. What was typed stays; Rename now means what is there now."""
+        self.data = {"name": self.data.get("name", ""), "seen_name": name}
+        self.add_error(
+            "name",
+            f"Somebody renamed the project to {name} in the meantime. Nothing was changed. "
+            "Check it, then press Rename again.",
+        )
 
 
 class MailsForm(PageForm):

@@ -24,6 +24,10 @@ from projects.signals import deletion_begun, project_deleted
 MAIL_KINDS = ("created", "deleted", "revealed", "reported", "ending", "new_address")
 
 
+class ProjectRenamed(Exception):
+    """Somebody else has renamed the project since the person saw its name."""
+
+
 def create_project(
     *, name: str, owner: User, by: User | None, form_token: str | None = None, address: str | None = None
 ) -> Project:
@@ -69,20 +73,30 @@ def _refuse_too_many_deleted(owner: User) -> None:
 
 
 def rename_project(
-    *, project: Project, name: str, by: User, address: str | None = None, needs_right: bool = True
+    *,
+    project: Project,
+    name: str,
+    by: User,
+    address: str | None = None,
+    seen: str | None = None,
+    needs_right: bool = True,
 ) -> bool:
     """Leaves an event with both names. False for the same name again.
 
-    Without `needs_right`, `by` is staff in the admin. Raises ValidationError if the name breaks the rule of
-    `clean_name`, NoLongerAllowed and ProjectGone.
+    `seen` is the name that the person saw. Without `needs_right`, `by` is staff in the admin. Raises ProjectRenamed if
+    the project has neither that nor `name` by now, ValidationError if the name breaks the rule of `clean_name`,
+    NoLongerAllowed and ProjectGone.
     """
-    project.name = clean_name(name)
+    name = clean_name(name)
     with transaction.atomic():
         before = lock_for(project, by=by if needs_right else None, can=Permission.MANAGE_PROJECT).name
-        if before == project.name:
+        if seen is not None and before not in (seen, name):
+            raise ProjectRenamed
+        project.name = name
+        if before == name:
             return False
-        Project.objects.filter(pk=project.pk).update(name=project.name)
-        record(audit_kinds.PROJECT_RENAMED, project=project, by=by, address=address, before=before, after=project.name)
+        Project.objects.filter(pk=project.pk).update(name=name)
+        record(audit_kinds.PROJECT_RENAMED, project=project, by=by, address=address, before=before, after=name)
     return True
 
 

@@ -12,6 +12,9 @@ project_deleted = Signal()
 # removes a member and that has locked the project, so that each app ends what the person may not have any more.
 member_changed = Signal()
 
+# Sent, with `by`, inside the transaction of a change that is recorded as an event.
+change_recorded = Signal()
+
 # Sent, with `project` and `user`, by the page that asks whether to leave. Receivers answer with the names of the things
 # for which the person is responsible in the project.
 leaving_asked = Signal()

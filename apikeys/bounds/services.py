@@ -31,8 +31,8 @@ def restrict_key(
     """Sets what the key may do. It holds for the next check. False if the key has these restrictions already.
 
     `seen` is what the person saw. Without `needs_right`, `by` is staff in the admin. Raises RestrictionsChanged if the
-    key has something else by now, ValidationError for what is not allowed, KeyGone if the key was deleted, ProjectGone
-    if its project was, and NoLongerAllowed.
+    key has neither that nor `restrictions` by now, ValidationError for what is not allowed, KeyGone if the key was
+    deleted, ProjectGone if its project was, and NoLongerAllowed.
     """
     with transaction.atomic():
         hold_answer()
@@ -41,7 +41,7 @@ def restrict_key(
         if row is None:
             raise KeyGone
         before = row.bounds
-        if seen is not None and seen != before:
+        if seen is not None and before not in (seen, restrictions):
             raise RestrictionsChanged
         check_restrictions(restrictions, had=before)
         if restrictions == before:
@@ -75,15 +75,15 @@ def limit_project(
     """Sets the limits of all keys of the project together. False if the project has these limits already.
 
     Only operators and staff call it, so no member's right is asked for. `seen` is what the person saw. Raises
-    RestrictionsChanged if the project has other limits by now, ValidationError for limits that are not allowed, and
-    ProjectGone if the project was deleted.
+    RestrictionsChanged if the project has neither these nor `limits` by now, ValidationError for limits that are not
+    allowed, and ProjectGone if the project was deleted.
     """
     check_limits(limits)
     with transaction.atomic():
         hold_answer()
         row = lock_project(project)
         before = read_limits(row.limits)
-        if seen is not None and seen != before:
+        if seen is not None and before not in (seen, limits):
             raise RestrictionsChanged
         if limits == before:
             return False

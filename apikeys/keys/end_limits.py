@@ -71,6 +71,13 @@ def in_days(days: int, since: datetime | None = None) -> datetime:
     return (now + timedelta(days=days)).replace(second=0, microsecond=0)
 
 
+def is_one_choice(one: datetime | None, other: datetime | None) -> bool:
+    """Whether one form that is sent twice can choose both ends: `in_days` counts from the moment of each."""
+    if one is None or other is None:
+        return one == other
+    return abs(one - other) <= timedelta(minutes=1)
+
+
 def read_local(text: str, zone: str) -> datetime:
     """The instant of a date and time that has `zone` (such as +01:00; UTC if it is empty) unless it names another one.
 

@@ -1,11 +1,12 @@
 from typing import Any
 
+from django.db import transaction
 from django.dispatch import receiver
 
 from accounts.models import User
 from apikeys.audit_kinds import CHECK_ACCOUNTS
 from apikeys.keys.services import delete_keys_of
-from apikeys.leases.held_answers import hold_answer
+from apikeys.leases.held_answers import hold_answer, note_change
 from apikeys.usage.figures import Period, totals
 from apikeys.usage.models import KeyCaller, KeyUse, ProjectUse
 from common.plurals import counted
@@ -13,7 +14,7 @@ from projects.audit_log.kinds import Email
 from projects.audit_log.owner_emails import tell_of_deleted_project
 from projects.models import Project
 from projects.permissions import Permission, one_who
-from projects.signals import deleting_asked, deletion_begun, leaving_asked, project_deleted
+from projects.signals import change_recorded, deleting_asked, deletion_begun, leaving_asked, project_deleted
 
 _PROJECT_DELETED = Email(
     "deleted",
@@ -29,6 +30,13 @@ _PROJECT_DELETED = Email(
 @receiver(deletion_begun)
 def hold_answer_to_deletion(**kwargs: Any) -> None:
     hold_answer()
+
+
+@receiver(change_recorded)
+def note_change_of_a_person(by: User | None, **kwargs: Any) -> None:
+    """What time did to a key is nobody's change."""
+    if by is not None:
+        transaction.on_commit(note_change)
 
 
 @receiver(project_deleted)

@@ -1,7 +1,8 @@
 """Holds back the answer to a change that takes access away, until no process can judge a row from before the change.
 
 An answer that says "that is so already" waits as well: the change that made it so may have been committed just now, and
-its own answer may still be held back.
+its own answer may still be held back. So does each answer to a request that was to change something and changed nothing
+(answers_held.py), whatever it says: the row, its project or the right may have just gone.
 """
 
 import threading
@@ -21,6 +22,8 @@ CHANGES = FairSlots(max(1, threads() // 2))
 REPORTS = FairSlots(share())
 
 MESSAGE = "Too many changes are being made at once. Nothing was changed. Try again in a second."
+# For a request that is done. Most of these have changed nothing, but not all changes of the admin are events.
+MESSAGE_AFTERWARDS = "Too many changes are being made at once. Try again in a second."
 CAUSE = "As many answers are held back as this process may hold at once for all, or for one account (THREADS)."
 
 
@@ -35,6 +38,7 @@ class _Answer:
     who: Callable[[], str]
     began: float
     is_held: bool = False
+    has_changed: bool = False
     not_before: float = 0
     give_back: Callable[[], None] | None = None
 
@@ -60,6 +64,22 @@ def hold_answer() -> None:
     if _was_registered:
         _take_slot(answer, CHANGES)
     answer.is_held = True
+
+
+def note_change() -> None:
+    """Called once a change that somebody made is committed. The answer then says what this change did."""
+    if answer := _mine.answer:
+        answer.has_changed = True
+
+
+def hold_unchanged() -> None:
+    """Called at the end of a request that was to change something. Raises TooManyHeld.
+
+    Its answer is held back if it changed nothing, because it may tell of a change whose answer is still held back.
+    """
+    answer = _mine.answer
+    if answer and not answer.is_held and not answer.has_changed:
+        hold_answer()
 
 
 def hold_report() -> None:

@@ -11,7 +11,7 @@ from apikeys import audit_kinds
 from apikeys.bounds.restrictions import Restrictions
 from apikeys.bounds.services import restrict_key
 from apikeys.keys import creation_limits
-from apikeys.keys.end_limits import check_end
+from apikeys.keys.end_limits import check_end, is_one_choice
 from apikeys.keys.key_errors import KeyGone
 from apikeys.keys.pausing import NOTHING_REFUSED, ask_again, write_down_end_of_pause
 from apikeys.keys.services import rename_key
@@ -51,16 +51,18 @@ def change_end(
     """Gives the key another end, or none. False if it has that end already. Its owners are told of the new end anew.
 
     A key whose end has come works again; `may_revive` means that the person has just confirmed who they are. `seen` is
-    the end that the person saw. Raises EndChanged if the key has another one by now, HasExpired without `may_revive`,
-    ValidationError for an end that is not allowed or a project at its limit of keys, KeyGone if the key was deleted,
-    ProjectGone if the project was, and NoLongerAllowed.
+    the end that the person saw. Raises EndChanged if the key has neither that nor `expires_at` by now, HasExpired
+    without `may_revive`, ValidationError for an end that is not allowed or a project at its limit of keys, KeyGone if
+    the key was deleted, ProjectGone if the project was, and NoLongerAllowed.
     """
     with transaction.atomic():
         hold_answer()
         project = lock_for(key.project, by=by, can=Permission.MANAGE_KEYS)
         row = lock_key(key)
         if seen and row.expires_at != seen.expires_at:
-            raise EndChanged
+            if row.is_expired or not is_one_choice(row.expires_at, expires_at):
+                raise EndChanged
+            return False
         if row.expires_at == expires_at and not row.is_expired:
             return False
         if row.is_expired:

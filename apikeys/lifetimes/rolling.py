@@ -218,7 +218,8 @@ def _end_old_key(row: ApiKey, overlap: Overlap, now: datetime) -> None:
 def extend_overlap(*, key: ApiKey, seen: datetime, by: User | None, address: str | None = None) -> bool:
     """Gives an old key 24 more hours. A key that ends when it is quiet still does, and counts from now.
 
-    `seen` is the end that the person saw. False if the key has another end by now. Raises HasExpired, KeyGone,
+    `seen` is the end that the person saw. True also if the key has these hours already: the button may have been
+    pressed twice. False if the key has another end by now. Raises HasExpired, KeyGone,
     ProjectGone, NoLongerAllowed, and ValidationError for an end that is not allowed.
     """
     with transaction.atomic():
@@ -227,8 +228,7 @@ def extend_overlap(*, key: ApiKey, seen: datetime, by: User | None, address: str
         row = lock_key(key)
         if row.is_expired:
             raise HasExpired
-        if row.expires_at != seen:
-            return False
-        move_end(row, seen + EXTENSION, by=by, address=address, ends_when_quiet=row.ends_when_quiet)
+        if row.expires_at == seen:
+            move_end(row, seen + EXTENSION, by=by, address=address, ends_when_quiet=row.ends_when_quiet)
     key.refresh_from_db()
-    return True
+    return key.expires_at is not None and key.expires_at - EXTENSION == seen

@@ -11,7 +11,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from accounts.requests import PageRequest, page_before_form, page_of_list, page_that_asked, path_that_asked
-from apikeys.leases.held_answers import hold_answer
 from apikeys.lifetimes.rehearsals import with_rehearsals
 from apikeys.models import ApiKey
 from apikeys.pages.bounds.resting_keys import with_budgets
@@ -120,7 +119,5 @@ def page_with_rolls(request: PageRequest, project: Project, key: ApiKey) -> Http
 
 def key_gone(request: PageRequest, project: Project, key: ApiKey) -> HttpResponse:
     """The key was deleted while its page was open: tells so, and shows the remaining keys."""
-    if request.method == "POST":
-        hold_answer()  # the answer to the deletion may still be held back
     warn(request, f"{key.name} was deleted in the meantime. Nothing was changed.")
     return keys_section(request, project) if wants_partial(request) else go_back(request, project)

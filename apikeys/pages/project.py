@@ -13,13 +13,12 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import Lower
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.requests import PageRequest, path_that_asked
+from accounts.requests import PageRequest
 from apikeys.dry_run.would_reject import refused_addresses
 from apikeys.hand_over.models import KeyOffer
 from apikeys.lifetimes.rehearsals import with_rehearsals
@@ -201,21 +200,6 @@ def _ending_soon(living: list[ApiKey], *, besides: ApiKey | None) -> list[ApiKey
 
 
 @require_safe
-def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
-    """The request of a page that waits for a key's first request: 204 until it came."""
-    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
-    key = get_object_or_404(project.api_keys, public_id=key_id)
-    if not request.htmx:
-        return redirect("apikeys:dashboard", project.public_id)
-    if key.last_used_at is None:
-        return HttpResponse(status=204)
-    # The answer also changes a line elsewhere on the page that asked. No other page has that line.
-    pages = {reverse(f"apikeys:{name}", args=[project.public_id]): name for name in ("dashboard", "onboarding")}
-    context = {"project": project, "key": key, "page": pages.get(path_that_asked(request))}
-    return render(request, "apikeys/first_request.html", context)
-
-
-@require_safe
 def onboarding(request: PageRequest, project_id: str) -> HttpResponse:
     """The step after the creation of a project: its first key, then that key's own panel. People may return to it."""
     project = get_project(request.user, project_id, can=Permission.MANAGE_KEYS)
@@ -230,13 +214,9 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     """General, API Keys, Email notifications and Danger zone. A POST renames the project."""
     can = Permission.MANAGE_PROJECT if request.method == "POST" else Permission.VIEW_PROJECT
     project = get_project(request.user, project_id, can=can)
-    rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial={"name": project.name})
-    if rename_form.is_valid():
-        name = rename_form.cleaned_data["name"]
-        changed = project_services.rename_project(
-            project=project, name=name, by=request.user, address=client_address(request)
-        )
-        announce(request, f"Renamed the project to {project.name}." if changed else f"{project.name} keeps its name.")
+    shown = {"name": project.name, "seen_name": project.name}
+    rename_form = RenameProjectForm(request.POST if request.method == "POST" else None, initial=shown)
+    if rename_form.is_valid() and _rename(request, project, rename_form):
         return redirect("apikeys:settings", project.public_id)
     context = rights(project) | keys_context(project, request.GET)
     context |= {"rename_form": rename_form, "mails_form": MailsForm.of(project.membership)}
@@ -249,6 +229,21 @@ def settings_page(request: PageRequest, project_id: str) -> HttpResponse:
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
+
+
+def _rename(request: PageRequest, project: Project, form: RenameProjectForm) -> bool:
+    """False if somebody else renamed it meanwhile. Then the form has an error."""
+    name, seen = form.cleaned_data["name"], form.cleaned_data["seen_name"] or None
+    try:
+        changed = project_services.rename_project(
+            project=project, name=name, by=request.user, address=client_address(request), seen=seen
+        )
+    except project_services.ProjectRenamed:
+        project.refresh_from_db(fields=["name"])
+        form.show_change(project.name)
+        return False
+    announce(request, f"Renamed the project to {project.name}." if changed else f"{project.name} keeps its name.")
+    return True
 
 
 @require_safe

@@ -1,4 +1,4 @@
-"""The Usage page and its CSV: the requests of a project, or of one of its keys."""
+"""The Usage page and its CSV: the requests of a project, or of one of its keys; and whether a key had its first one."""
 
 import itertools
 from collections.abc import Iterator
@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, path_that_asked
 from apikeys.models import ApiKey
 from apikeys.pages import usage_charts
 from apikeys.pages.forms import UsageForm
@@ -108,3 +109,18 @@ def _csv_rows(keys: list[ApiKey], period: Period) -> Iterator[csv_files.Row]:
             key, calls = some[key_pk], {outcome: calls for _, _, outcome, calls in outcomes}
             counts = [calls.get(outcome, 0) for outcome in (LET_IN, *REFUSED_OUTCOMES)]
             yield [f"{starts_at:%Y-%m-%dT%H:%M:%SZ}", key.public_id, as_text(key.name), *counts]
+
+
+@require_safe
+def first_request(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
+    """The request of a page that waits for a key's first request: 204 until it came."""
+    project = get_project(request.user, project_id, can=Permission.VIEW_PROJECT)
+    key = get_object_or_404(project.api_keys, public_id=key_id)
+    if not request.htmx:
+        return redirect("apikeys:dashboard", project.public_id)
+    if key.last_used_at is None:
+        return HttpResponse(status=204)
+    # The answer also changes a line elsewhere on the page that asked. No other page has that line.
+    pages = {reverse(f"apikeys:{name}", args=[project.public_id]): name for name in ("dashboard", "onboarding")}
+    context = {"project": project, "key": key, "page": pages.get(path_that_asked(request))}
+    return render(request, "apikeys/first_request.html", context)

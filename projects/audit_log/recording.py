@@ -12,6 +12,7 @@ from projects.audit_log import owner_emails
 from projects.audit_log.kinds import Kind, Subject
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
+from projects.signals import change_recorded
 
 
 class Key(Protocol):
@@ -67,6 +68,7 @@ def record(
     if is_told:
         owner_emails.tell(kind, event, key, also_told)
     event.save(force_insert=True)
+    change_recorded.send(sender=AuditEvent, by=by)
     _log(event, kind, project, key)
     return event
 
@@ -85,3 +87,4 @@ def record_for_keys(
     AuditEvent.objects.bulk_create(
         AuditEvent(project=project, kind=kind.code, key_id=pk, by=by, address=address) for pk in key_pks
     )
+    change_recorded.send(sender=AuditEvent, by=by)

@@ -59,7 +59,12 @@ def change_role(request: PageRequest, project_id: str, user_id: str) -> HttpResp
         return _ask_about_own_role(request, project, role)
     try:
         changed = manage_member(
-            project=project, user=member.user, role=role, by=request.user, address=client_address(request)
+            project=project,
+            user=member.user,
+            role=role,
+            by=request.user,
+            address=client_address(request),
+            seen=request.POST.get("seen", ""),
         )
     except ValidationError as error:
         return _list(request, project, member.user, why=" ".join(error.messages))
@@ -74,7 +79,7 @@ def change_role(request: PageRequest, project_id: str, user_id: str) -> HttpResp
 
 
 def _ask_about_own_role(request: PageRequest, project: Project, role: Role) -> HttpResponse:
-    context = rights(project) | {"role": role}
+    context = rights(project) | {"role": role, "seen": request.POST.get("seen", "")}
     if not request.htmx:
         return render(request, "projects/members/own_role.html", context)
     response = render(request, "projects/members/own_role_form.html", context)

@@ -60,16 +60,21 @@ def manage_member(
     by: User | None,
     address: str | None = None,
     is_told: bool = True,
+    seen: str = "",
 ) -> AuditEvent | None:
     """What a member who may manage members, or an operator, does to a member: another role, or None to remove them.
 
     It adds nobody: a page that was open for long must not bring a removed person back. Raises MemberGone for that,
-    NoLongerAllowed if `by` lost the right in the meantime, and what `change_member` raises.
+    NoLongerAllowed if `by` lost the right in the meantime, ValidationError if the person has neither `role` nor the
+    role `seen` by now, and what `change_member` raises.
     """
     with transaction.atomic():
         project = lock_for(project, by=by, can=Permission.MANAGE_MEMBERS)
-        if not project.memberships.filter(user=user).exists():
+        member = project.memberships.filter(user=user).first()
+        if member is None:
             raise MemberGone
+        if seen and member.role not in (seen, role):
+            raise _role_changed(user, member)
         return change_member(project=project, user=user, role=role, by=by, address=address, is_told=is_told)
 
 
@@ -87,6 +92,13 @@ def let_in(*, project: Project, user: User, role: Role, address: str | None = No
         record(audit_kinds.MEMBER_JOINED, project=project, member=user, role=role, by=user, address=address)
         member_changed.send(sender=Membership, project=project, user=user, role=role, by=user, address=address)
     return True
+
+
+def _role_changed(user: User, now: Membership) -> ValidationError:
+    return ValidationError(
+        f"Somebody made {user} {Role(now.role).phrase} in the meantime. Nothing was changed. Choose again.",
+        code="changed_meanwhile",
+    )
 
 
 def _is_owner(role: Role | None) -> bool:

@@ -1,5 +1,7 @@
 """Allow, the button beside an address that a key's networks do not hold."""
 
+from contextlib import suppress
+
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -55,11 +57,22 @@ def _allow(request: PageRequest, key: ApiKey) -> str:
     if seen is None:
         raise ValidationError("This form was out of date. Press Allow again.", code="nothing_seen")
     if seen != written(bounds.networks):
-        raise RestrictionsChanged
+        if (words := _allowed_already(bounds, request.POST.get("address", ""))) is None:
+            raise RestrictionsChanged
+        return f"{words} may use {key.name} now."
     refused = refused_addresses(key, used_from(key, days=days_kept()))
     new = _with_address(bounds, request.POST.get("address", ""), refused)
     restrict_key(key=key, restrictions=new, by=request.user, address=client_address(request), seen=bounds)
     return f"{networks.in_words(new.networks[-1])} may use {key.name} now."
+
+
+def _allowed_already(bounds: Restrictions, address: str) -> str | None:
+    """The address, if the key works from there: Allow may have been pressed twice."""
+    with suppress(ValidationError, ValueError):
+        found = networks.read([address])
+        if bounds.networks and found and networks.cover(bounds.networks, found):
+            return networks.in_words(found[0])
+    return None
 
 
 def _with_address(bounds: Restrictions, address: str, refused: Refused) -> Restrictions:

@@ -26,10 +26,14 @@ from projects.forms import PageForm
 FULL, CHOSEN = "full", "scopes"
 # The most that a limit's field takes. More digits are no limit either.
 _DIGITS = 40
+CHOOSE = "Choose one of these."
 # Room for a hundred scopes or networks, so that the answer can say how many are too many.
 _LONGEST = 20_000
 
 OF_BOUNDS = ("access", "scopes", "networks", "rate", "rate_window", "quota", "quota_window")
+# A browser sends each of these, also if it is empty.
+_ALWAYS_SENT = ("networks", "rate", "quota")
+_LEFT_OUT = "The form came without this field. Nothing was changed. Reload the page and try again."
 _FIELD_OF_CODE = {code: field for field, codes in rules.OF_FIELDS.items() for code in codes}
 
 
@@ -37,7 +41,7 @@ class ScopesField(forms.MultipleChoiceField):
     """The rules judge the scopes, because a scope that the key has may stay after the operator removed it."""
 
     widget = forms.CheckboxSelectMultiple
-    default_error_messages = {"invalid_choice": "Choose one of these."}
+    default_error_messages = {"invalid_choice": CHOOSE}
 
     def validate(self, value: list[str]) -> None:
         pass
@@ -56,8 +60,17 @@ def _window_field(kind: LimitKind, label: str, initial: Window) -> forms.ChoiceF
         choices=[(window.value, f"requests {a_window(window)}") for window in WINDOWS_OF[kind]],
         initial=initial.value,
         widget=forms.Select(attrs={"aria-label": label}),
-        error_messages={"invalid_choice": "Choose one of these."},
+        error_messages={"invalid_choice": CHOOSE},
     )
+
+
+def refuse_left_out(form: forms.Form) -> None:
+    """A field that is left out must not mean "no restriction", nor must no choice mean full access."""
+    for name in _ALWAYS_SENT:
+        if name in form.fields and name not in form.data:
+            form.add_error(name, _LEFT_OUT)
+    if "access" in form.fields and not form.data.get("access"):
+        form.add_error("access", CHOOSE)
 
 
 class AccessForm(forms.Form):
@@ -70,7 +83,7 @@ class AccessForm(forms.Form):
         label="Access",
         widget=forms.RadioSelect,
         initial=FULL,
-        error_messages={"invalid_choice": "Choose one of these."},
+        error_messages={"invalid_choice": CHOOSE},
     )
     scopes = ScopesField(required=False, label="Scopes")
     networks = forms.CharField(
@@ -130,14 +143,24 @@ class BoundsForm(AccessForm, PageForm):
 
     def clean(self) -> None:
         super().clean()
+        if self.has_bounds:
+            refuse_left_out(self)
         rate, quota = (self.judged(kind.value, lambda kind=kind: self._limit(kind)) for kind in LimitKind)
         self.restrictions = self.chosen_with(Limits(rate, quota))
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether the page that sent the form has these fields. An older one may not."""
+        return any(name in self.data for name in OF_BOUNDS)
 
     def _limit(self, kind: LimitKind) -> Limit | None:
         number, window = self.cleaned_data.get(kind, ""), self.cleaned_data.get(f"{kind}_window")
         if not number or self.has_error(f"{kind}_window"):
             return None
-        return rules.limit_of(kind, number, window or self.fields[f"{kind}_window"].initial)
+        if not window:
+            self.add_error(f"{kind}_window", CHOOSE)
+            return None
+        return rules.limit_of(kind, number, window)
 
     def bounds_field_of(self, error: ValidationError) -> str | None:
         """The field of these beside which an error of a service is shown, if it is about one of them."""

@@ -1,5 +1,6 @@
 """The forms that create and edit a key: its name, when it expires, and what it may do."""
 
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -8,21 +9,17 @@ from django.core.exceptions import ValidationError
 
 from apikeys.bounds.restrictions import NO_LIMITS, Limits, Restrictions, Unreadable, gives_more, written
 from apikeys.bounds.rules import read_written
+from apikeys.keys.end_limits import is_one_choice
 from apikeys.lifetimes.ends import NewEnd
 from apikeys.models import ApiKey
 from apikeys.pages.bounds.bound_forms import OF_BOUNDS, BoundsForm, initial_of
 from apikeys.pages.lifetimes import seen
 from apikeys.pages.lifetimes.end_forms import KEEP, OF_AN_END, EndForm
 from common.names import NameField
-from projects.forms import FormTokenField
+from projects.forms import FormTokenField, SeenField
 
 _NAME = {"placeholder": "Production server", "data-proposed": True, "autofocus": True}
 _ORDER = ("name", *OF_AN_END, *OF_BOUNDS)
-
-
-def _seen_field(longest: int) -> forms.CharField:
-    widget = forms.HiddenInput(attrs={"autocomplete": "off"})
-    return forms.CharField(required=False, max_length=longest, widget=widget)
 
 
 class KeyForm(EndForm, BoundsForm):
@@ -54,13 +51,13 @@ class CreateKeyForm(KeyForm):
 class EditKeyForm(KeyForm):
     """The focus is on the end if an end is given, because Change expiry… chooses one, and on `focus` if it is a field.
 
-    A form without restrictions leaves those that the key has.
+    A form that does not say which restrictions its page showed leaves those that the key has.
     """
 
     id_prefix = "edit-key"
-    seen = _seen_field(40)
-    seen_name = _seen_field(200)
-    seen_bounds = _seen_field(20_000)
+    seen = SeenField(40)
+    seen_name = SeenField(200)
+    seen_bounds = SeenField(20_000)
 
     def __init__(self, *args: Any, key: ApiKey, focus: str = "", initial: dict[str, Any], **kwargs: Any) -> None:
         try:
@@ -79,6 +76,10 @@ class EditKeyForm(KeyForm):
 
     # Whether a newer release has written something that this one does not know.
     is_unreadable = False
+
+    @property
+    def has_bounds(self) -> bool:
+        return bool(self.data.get("seen_bounds")) and not self.is_unreadable
 
     def clean_seen(self) -> NewEnd | None:
         """The end that the person saw; None if the form does not say it."""
@@ -139,3 +140,18 @@ class EditKeyForm(KeyForm):
             return seen.read(given) != self.key.expires_at
         except ValidationError:
             return False
+
+
+def sent_again(form: EditKeyForm) -> EditKeyForm | None:
+    """The form as the person saw it, if the end that they chose there is the one that the key has by now.
+
+    They pressed Save twice, or somebody else chose the same. None if it is another end.
+    """
+    if form.key is None:
+        return None
+    was = copy(form.key)
+    was.expires_at = seen.read(form.data["seen"])
+    before = EditKeyForm(form.data, initial={}, key=was)
+    if not before.is_valid() or before.new_end is None or form.key.is_expired:
+        return None
+    return before if is_one_choice(before.new_end.expires_at, form.key.expires_at) else None

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.requests import PageRequest
 from accounts.sign_in.recent_authentication import ask_who_it_is
 from apikeys.bounds.in_words import short
-from apikeys.bounds.restrictions import Limits, Unreadable, written
+from apikeys.bounds.restrictions import Unreadable, written
 from apikeys.bounds.services import RestrictionsChanged
 from apikeys.keys.key_errors import KeyGone, NameChanged
 from apikeys.lifetimes.ends import Edited, EndChanged, HasExpired, edit_key, end_key
@@ -23,7 +23,7 @@ from apikeys.pages.answers import find_key, go_back, key_gone, key_row, page_wit
 from apikeys.pages.bounds import use_compared
 from apikeys.pages.bounds.bound_forms import OF_BOUNDS
 from apikeys.pages.bounds.kept_options import KEPT, keep, kept
-from apikeys.pages.bounds.key_forms import EditKeyForm
+from apikeys.pages.bounds.key_forms import EditKeyForm, sent_again
 from apikeys.pages.bounds.resting_keys import quota_now
 from apikeys.pages.lifetimes import seen
 from apikeys.pages.lifetimes.end_forms import OF_AN_END, words_of_end
@@ -55,7 +55,7 @@ def edit(request: PageRequest, project_id: str, key_id: str) -> HttpResponse:
             return key_gone(request, project, key)
         else:
             if edited:
-                announce(request, _done(key, old, edited, form.saw_limits))
+                announce(request, _done(key, old, edited, form))
                 return _answer(request, project, key)
     context = {"key": key, "edit_form": form, "old_name": old, "origin": _origin(request), "is_back": _is_back(request)}
     context |= rights(project) | use_compared.context(request, key, form)
@@ -74,7 +74,7 @@ def _form(request: PageRequest, key: ApiKey) -> EditKeyForm:
         return _form_again(request, key)
     form = _form_given(request, key)
     if form.chose_from_another_end:
-        return _with_the_new_end(request, key)
+        return sent_again(form) or _with_the_new_end(request, key)
     if form.chose_unseen_bounds and not use_compared.is_asked(request):
         return _with_the_new_restrictions(request, key, "This form was out of date.")
     return form
@@ -206,14 +206,17 @@ def _ask_who_it_is(request: PageRequest, form: EditKeyForm) -> HttpResponse | No
     return question
 
 
-def _done(key: ApiKey, old: str, edited: Edited, had: Limits) -> str:
+def _done(key: ApiKey, old: str, edited: Edited, form: EditKeyForm) -> str:
+    """What was asked for holds, also if it held before: the form may have been sent twice."""
+    if form.new_name is None and form.new_end is None and form.new_restrictions is None:
+        return f"{key.name} stays as it was."
     said = [f"Renamed {old} to {key.name}." if edited.name else "Saved."]
-    if edited.end:
+    if form.new_end:
         words = words_of_end(key.expires_at)
         said.append(f"{key.name} {words[0].lower()}{words[1:]}.")
-    if edited.restrictions:
-        said.append(f"{key.name}: {_restricted(key)}.{quota_now(key, had)}")
-    return " ".join(said) if any(edited) else f"{key.name} stays as it was."
+    if form.new_restrictions is not None:
+        said.append(f"{key.name}: {_restricted(key)}.{quota_now(key, form.saw_limits)}")
+    return " ".join(said)
 
 
 def _restricted(key: ApiKey) -> str:

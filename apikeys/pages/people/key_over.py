@@ -14,7 +14,6 @@ from apikeys.hand_over import services
 from apikeys.hand_over.dependents import secret_seen
 from apikeys.hand_over.models import KeyOffer
 from apikeys.keys.key_errors import KeyGone
-from apikeys.leases.held_answers import hold_answer
 from apikeys.models import ApiKey
 from apikeys.pages.answers import find_key, go_back, key_address, key_gone
 from apikeys.pages.people.kept_choice import address_with, chosen_so_far
@@ -107,7 +106,6 @@ def _answer(request: PageRequest, project: Project, key: ApiKey, change: Callabl
             raise services.OfferGone
         change(offer=found, by=request.user, address=client_address(request))
     except services.OfferGone:
-        hold_answer()  # somebody may have just accepted it
         warn(request, f"The offer of {key.name} ended in the meantime. Nothing was changed.")
     except ValidationError as error:
         warn(request, " ".join(error.messages))

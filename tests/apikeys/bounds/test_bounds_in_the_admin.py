@@ -44,7 +44,7 @@ def of_project(project, page="limits"):
 def sent_by(page):
     """What a browser sends from the page's form, with nothing changed."""
     form = page.context["form"]
-    return {name: form[name].value() for name in form.fields if form[name].value() is not None}
+    return {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
 
 
 def test_a_key_is_restricted_and_its_page_says_so(site, admin, api_key):
@@ -88,7 +88,7 @@ def test_a_pasted_secret_is_not_repeated(site, api_key, field):
         ({"rate": "1_000/minute"}, "A limit is a whole number"),
         ({"quota": "1٠/day"}, "A limit is a whole number"),
         ({"access": "all"}, "Choose one of these."),
-        ({"access": ""}, "This field is required."),
+        ({"access": ""}, "Choose one of these."),
         ({"networks": "10.0.0.1/24"}, "Write 10.0.0.0/24, or the address alone."),
         ({"networks": "0.0.0.0/0"}, "is every address"),
         ({"networks": "\n".join(f"192.0.2.{number}" for number in range(51))}, "at most 50 networks"),
@@ -106,6 +106,28 @@ def test_what_cannot_be_is_said_beside_its_field_and_nothing_is_changed(site, ap
     assert {name: shown[name].value() for name in wrong} == wrong, "what was typed stays"
     api_key.refresh_from_db()
     assert api_key.restrictions is None
+
+
+@pytest.mark.parametrize("field", ["access", "networks", "rate", "quota"])
+def test_a_field_that_is_left_out_is_no_wish_for_no_restriction(site, api_key, project, field):
+    restrict_key(key=api_key, restrictions=RESTRICTED, by=None)
+    limit_project(project=project, limits=RESTRICTED.limits, by=None)
+    for page in [of_key(api_key), *([of_project(project)] if field in ("rate", "quota") else [])]:
+        sent = sent_by(site.get(page))
+        del sent[field]
+        answer = site.post(page, sent)
+        assert answer.context["form"].errors.keys() == {field}
+    api_key.refresh_from_db()
+    project.refresh_from_db()
+    assert (api_key.bounds, project.limits) == (RESTRICTED, column_of(Restrictions(limits=RESTRICTED.limits)))
+
+
+def test_save_that_is_pressed_twice_is_answered_as_done_both_times(site, project, api_key):
+    for page in (of_key(api_key), of_project(project)):
+        sent = sent_by(site.get(page)) | {"rate": "5/second"}
+        assert [site.post(page, sent).status_code for _ in range(2)] == [302, 302]
+    api_key.refresh_from_db()
+    assert api_key.bounds == Restrictions(limits=Limits(rate=Limit(5, Window.SECOND)))
 
 
 def test_nobody_undoes_a_change_that_they_did_not_see(site, api_key):

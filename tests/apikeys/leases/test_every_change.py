@@ -5,8 +5,10 @@ kept row still allows has to be what the database allows.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 from itertools import product
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from django.core.management import call_command, get_commands
 from django.db import connections, transaction
 from django.forms.models import model_to_dict
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.own_account.deletion import delete_account
@@ -223,6 +226,16 @@ def test_a_report_of_a_leak(stage, client):
         answer = client.post("/api/v1/report", {"secret": secret}, content_type="application/json")
         assert answer.status_code == 202
         assert stale(stage) == []
+
+
+def test_an_end_that_comes_at_once_holds_from_its_instant(stage):
+    """A kept row has the end from before. The check after the answer is later than both."""
+    at = timezone.now() + timedelta(seconds=1)
+    ends.change_end(key=stage.key, expires_at=at, by=stage.actor)
+    while timezone.now() <= at:
+        time.sleep(0.005)
+    assert {judged(secret).code for secret in stage.secrets} >= {"key_expired"}
+    assert stale(stage) == []
 
 
 # Changes that a second person makes while the answer to the first one is held back.

@@ -98,11 +98,16 @@ def staff(client) -> Any:
     return client
 
 
-@pytest.mark.parametrize("name", sorted(ADMIN.keys() - {"delete_project"}))
+@pytest.mark.parametrize("name", sorted(ADMIN))
 def test_an_admin_page(stage, staff, name):
-    """Nobody may open the page of a project that was deleted."""
-    assert seconds_of(lambda: ADMIN[name](stage, staff)) >= clocks.HELD_SECONDS
-    assert seconds_of(lambda: ADMIN[name](stage, staff)) >= clocks.HELD_SECONDS
+    """The second answer may be that nobody may change the row any more."""
+
+    def answer() -> None:
+        with suppress(AssertionError):
+            ADMIN[name](stage, staff)
+
+    assert seconds_of(answer) >= clocks.HELD_SECONDS
+    assert seconds_of(answer) >= clocks.HELD_SECONDS
 
 
 @pytest.mark.parametrize("page", ["delete", "roll", "edit", "end", "pause", "keep-paused", "hand-over"])

@@ -257,7 +257,9 @@ def test_24_more_hours_keep_what_the_roll_chose(api_key, owner):
     end = api_key.expires_at
     assert extend_overlap(key=api_key, seen=end, by=owner)
     assert (api_key.expires_at, api_key.end_reason, api_key.ends_when_quiet) == (end + DAY, "rolled", True)
-    assert not extend_overlap(key=api_key, seen=end, by=owner), "the second click of a double click"
+    assert extend_overlap(key=api_key, seen=end, by=owner), "the second click of a double click"
+    assert api_key.expires_at == end + DAY
+    assert not extend_overlap(key=api_key, seen=end - DAY / 2, by=owner), "of a page from before another change"
     assert api_key.events.filter(kind="end_changed").count() == 1
 
 

@@ -60,6 +60,14 @@ def test_an_address_that_was_rejected_is_shown_with_allow_and_works_from_then_on
     assert events.count() == 2
 
 
+def test_allow_that_is_pressed_twice_is_answered_as_done_both_times(client, bound, owner):
+    seen, [address, *_] = fields(client.get(action("key", bound)))
+    for _ in range(2):
+        answer = client.post(action("allow_address", bound), {"seen": seen, "address": address}, follow=True)
+        assert f"{address} may use Production server now." in text(answer)
+    assert AuditEvent.objects.filter(key=bound, kind="networks_changed", by=owner).count() == 1
+
+
 def test_who_may_not_manage_keys_reads_why(bound, viewer, signed_in):
     answer = signed_in(viewer).get(action("key", bound))
     assert "198.51.100.7 Not allowed" in text(answer)
@@ -109,6 +117,8 @@ def test_a_list_that_changed_in_the_meantime_is_left_alone(client, bound):
     said = post(client, bound, seen=HOME, address="198.51.100.7")
     assert "Somebody changed the addresses of Production server in the meantime. Nothing was changed." in said
     assert networks_of(bound) == ("203.0.113.0/24",)
+    for address in ("", "nonsense", "0.0.0.0/0"):
+        assert "Somebody changed the addresses" in post(client, bound, seen=HOME, address=address)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a scope that nobody defined": ({"access": "scopes", "scopes": ["orders:read"]}, "There is no scope"),
     "an access that nobody offered": ({"access": "root"}, "Choose one of these."),
 }
+# What the page of a new key sends if nothing is chosen.
+NOTHING_CHOSEN = initial_of(UNRESTRICTED) | {"rate_window": "minute", "quota_window": "month"}
 EITHER_WAY = pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "without script"])
 
 
@@ -93,11 +95,11 @@ def bounds_of(key: ApiKey) -> Restrictions:
 
 
 def create(client: Client, project: Project, **fields: Any) -> Any:
-    return client.post(page("apikeys:create", project), {"name": "Staging", **fields})
+    return client.post(page("apikeys:create", project), {"name": "Staging", **NOTHING_CHOSEN, **fields})
 
 
 def edit(client: Client, key: ApiKey, saw: Restrictions, **fields: Any) -> Any:
-    given = {"name": key.name, "seen_bounds": written(saw), **initial_of(saw), **fields}
+    given = {"name": key.name, "seen_bounds": written(saw), **NOTHING_CHOSEN, **initial_of(saw), **fields}
     headers = {"Referer": "http://testserver" + action("key", key), **fields.pop("headers", {})}
     given.pop("headers", None)
     return client.post(action("edit", key), given, headers=headers)
@@ -129,7 +131,7 @@ def test_without_a_choice_a_new_key_may_do_everything(client, project):
 @pytest.mark.parametrize(("fields", "words"), BAD.values(), ids=BAD.keys())
 def test_what_cannot_be_is_refused_beside_its_field_and_stays_typed(headers, fields, words, client, project, api_key):
     answers = [
-        client.post(page("apikeys:create", project), {"name": "Typed", **fields}, headers=headers),
+        client.post(page("apikeys:create", project), {"name": "Typed", **NOTHING_CHOSEN, **fields}, headers=headers),
         edit(client, api_key, UNRESTRICTED, name="Typed", headers=headers, **fields),
     ]
     for answer in answers:
@@ -176,11 +178,14 @@ def test_a_form_of_an_older_page_leaves_the_restrictions(client, api_key):
     assert (bounds_of(api_key), ApiKey.objects.get(pk=api_key.pk).name) == (RESTRICTED, "Renamed")
 
 
+NO_QUOTA = {"rate": "5", "rate_window": "minute", "quota": "", "quota_window": "month"}
+
+
 @EITHER_WAY
 @pytest.mark.parametrize("seen", [{}, {"seen_bounds": ""}], ids=["no field", "empty"])
 def test_what_was_typed_into_a_form_that_does_not_say_what_it_showed_is_not_lost(headers, seen, client, api_key):
     restrict(api_key, Restrictions(networks=("192.0.2.0/24",)))
-    typed = {"name": "Renamed", **seen, "access": "full", "networks": "192.0.2.0/24", "rate": "5"}
+    typed = {"name": "Renamed", **seen, "access": "full", "networks": "192.0.2.0/24", **NO_QUOTA}
     answer = client.post(action("edit", api_key), typed, headers=headers)
     assert answer.status_code == 422
     said = "This form was out of date. Nothing was changed. It is now: 1 network. Check it, then press Save again."
@@ -195,6 +200,54 @@ def test_what_was_typed_into_a_form_that_does_not_say_what_it_showed_is_not_lost
 
 def test_a_form_that_chooses_what_the_key_has_is_saved_without_saying_what_it_showed(client, api_key):
     assert client.post(action("edit", api_key), {"name": "Renamed", "access": "full"}).status_code == 302
+
+
+# What a page always sends, and what each must not mean if it is left out or empty.
+LEFT_OUT = "The form came without this field. Nothing was changed. Reload the page and try again."
+CHOOSE = "Choose one of these."
+MISSING = [("access", CHOOSE), *((name, LEFT_OUT) for name in ("networks", "rate", "quota"))]
+MISSING += [(name, CHOOSE) for name in ("rate_window", "quota_window")]
+
+
+@EITHER_WAY
+@pytest.mark.parametrize(("field", "words"), MISSING)
+def test_a_field_that_is_left_out_is_no_wish_for_no_restriction(headers, field, words, client, project, api_key):
+    restrict(api_key, RESTRICTED)
+    whole = {"name": "Typed", "seen_bounds": written(RESTRICTED), **FIELDS}
+    del whole[field]
+    for address in (action("edit", api_key), page("apikeys:create", project)):
+        answer = client.post(address, whole, headers=headers)
+        form = answer.context["edit_form" if "edit_form" in answer.context else "create_form"]
+        assert (answer.status_code, form.errors) == (422, {field: [words]})
+        assert words in text(answer)
+    assert bounds_of(api_key) == RESTRICTED
+    assert not project.api_keys.exclude(pk=api_key.pk).exists()
+
+
+@pytest.mark.parametrize("field", ["access", "rate_window", "quota_window"])
+def test_a_choice_that_is_empty_is_none(field, client, project, api_key):
+    restrict(api_key, RESTRICTED)
+    answers = [edit(client, api_key, RESTRICTED, **{field: ""}), create(client, project, **FIELDS | {field: ""})]
+    assert [(answer.status_code, CHOOSE in text(answer)) for answer in answers] == [(422, True)] * 2
+    assert bounds_of(api_key) == RESTRICTED
+    assert not project.api_keys.exclude(pk=api_key.pk).exists()
+
+
+def test_a_form_without_any_of_its_fields_gives_nothing(client, api_key):
+    restrict(api_key, RESTRICTED)
+    answer = client.post(action("edit", api_key), {"name": "Renamed", "seen_bounds": written(RESTRICTED)})
+    assert answer.status_code == 422
+    assert (bounds_of(api_key), ApiKey.objects.get(pk=api_key.pk).name) == (RESTRICTED, "Production server")
+
+
+def test_save_that_is_pressed_twice_is_answered_as_done_both_times(client, api_key):
+    twice = [edit(client, api_key, UNRESTRICTED, **FIELDS) for _ in range(2)]
+    for answer in twice:
+        assert answer.status_code == 302
+    said = text(client.get(twice[1].headers["Location"]))
+    assert "Production server: 1 scope, 2 networks, 100/minute, 10,000/month." in said
+    assert bounds_of(api_key) == RESTRICTED
+    assert api_key.events.filter(kind="access_changed").count() == 1
 
 
 @pytest.mark.parametrize("field", ["networks", "scopes", "rate", "quota_window", "access", "seen_bounds"])
@@ -352,7 +405,7 @@ def test_pages_say_what_anyone_with_the_key_can_do(headers, client, project, api
     restrict(api_key, Restrictions(read_only=True))
     assert less in text(client.get(dashboard))
     for access, words in (("full", full), ("read", less)):
-        given = {"name": f"New {access}", "access": access}
+        given = NOTHING_CHOSEN | {"name": f"New {access}", "access": access}
         answer = client.post(page("apikeys:create", project), given, headers=headers, follow=True)
         assert words in text(answer)
 

@@ -15,6 +15,7 @@ from apikeys.usage import counting
 from apikeys.verify.verification import verify
 from projects.models import File, Membership, Project
 from projects.permissions import Permission, reason
+from projects.services import rename_project
 from tests.support.factories import FileFactory, ProjectFactory
 from tests.support.places.pages import ACTIONS, action, page, text
 from tests.support.places.routes import all_routes
@@ -89,6 +90,28 @@ def test_a_project_is_renamed_in_place(client, project, api_key):
     project.refresh_from_db()
     assert project.name == "Acme Climate"
     assert "Renamed the project to Acme Climate." in text(client.get(answer.headers["Location"]))
+
+
+def test_nobody_undoes_a_name_that_they_did_not_see(client, project, api_key, owner):
+    address, before = page("apikeys:settings", project), project.name
+    assert f'name="seen_name" value="{before}"' in client.get(address).content.decode()
+    rename_project(project=project, name="Theirs", by=owner)
+    answer = client.post(address, {"name": "Mine", "seen_name": before})
+    assert answer.status_code == 422
+    said = "Somebody renamed the project to Theirs in the meantime. Nothing was changed. Check it, then press Rename"
+    assert said in text(answer)
+    form = answer.context["rename_form"]
+    assert (form["name"].value(), form["seen_name"].value()) == ("Mine", "Theirs")
+    assert "<title>Settings · Theirs · Latchkey</title>" in answer.content.decode()
+    again = [client.post(address, {"name": "Mine", "seen_name": "Theirs"}) for _ in range(2)]
+    assert [each.status_code for each in again] == [302, 302], "Rename may be pressed twice"
+    project.refresh_from_db()
+    assert project.name == "Mine"
+
+
+def test_a_rename_that_says_nonsense_of_what_it_showed_says_so(client, project, api_key):
+    answer = client.post(page("apikeys:settings", project), {"name": "Mine", "seen_name": "x" * 201})
+    assert (answer.status_code, "at most 200 characters" in text(answer)) == (422, True)
 
 
 def test_a_project_that_keeps_its_name_is_not_said_to_be_renamed(client, project):

@@ -117,6 +117,7 @@ def test_the_name_that_was_typed_is_there_after_the_confirmation(aged, project, 
     fields = {field: html.unescape(value) for field, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
     assert fields["name"] == name
     assert fields["next"] == (asked_on or "create")
+    fields |= {"access": "full", "networks": "", "rate": "", "quota": ""}  # as the page shows them
     answer = aged.post(page("apikeys:create", project), fields)
     assert project.api_keys.get().name == name
     assert answer.status_code == 302

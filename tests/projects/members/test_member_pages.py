@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from projects.audit_log.models import AuditEvent
+from projects.members.memberships import change_member
 from projects.models import Membership
 from projects.permissions import Permission, Role, reason
 from tests.support.factories import MembershipFactory, UserFactory
@@ -145,6 +146,26 @@ def test_owners_are_asked_before_they_give_their_own_right_away(headers, client,
     shown = client.get(members_of(project))
     assert "You are now a viewer." in text(shown)
     assert "/role/" not in shown.content.decode()
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["without script", "htmx"])
+def test_nobody_undoes_a_role_that_they_did_not_see(headers, client, project, viewer):
+    address = page("projects:change_role", project, viewer)
+    assert '<input type="hidden" name="seen" value="viewer">' in client.get(members_of(project)).content.decode()
+    change_member(project=project, user=viewer, role=Role.OWNER, by=None)
+    answer = client.post(address, {"role": "developer", "seen": "viewer"}, headers=headers)
+    assert answer.status_code == 422
+    said = "Somebody made viewer@example.com an owner in the meantime. Nothing was changed. Choose again."
+    assert said in text(answer)
+    assert 'name="seen" value="owner"' in answer.content.decode()
+    assert role_of(project, viewer) == "owner"
+    twice = [client.post(address, {"role": "developer", "seen": "owner"}).status_code for _ in range(2)]
+    assert (twice, role_of(project, viewer)) == ([302, 302], "developer")
+
+
+def test_the_question_about_ones_own_role_keeps_what_was_seen(client, project, owner, second):
+    asked = client.post(page("projects:change_role", project, owner), {"role": "viewer", "seen": "owner"})
+    assert '<input type="hidden" name="seen" value="owner">' in asked.content.decode()
 
 
 @pytest.mark.parametrize("role", ["", "admin", "OWNER"])
