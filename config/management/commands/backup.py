@@ -5,7 +5,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         "it needs pg_dump and pg_restore of PostgreSQL's own version or a later one."
     )
     # A database that is to be restored is empty.
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["save", "restore"])

@@ -65,6 +65,16 @@ def test_pages_alone_have_metrics_for_the_token_and_nobody_else(serve, start_ser
     assert without_token.request("GET", PATH, headers=bearer()).status in {302, 404}
 
 
+def test_who_asks_the_port_of_the_check_cannot_say_another_address(serve):
+    """Scrapers ask it without a proxy, also where TRUSTED_PROXIES counts the proxies of the pages."""
+    server = serve(only="check", TRUSTED_PROXIES="1")
+    for headers in ({}, {"X-Forwarded-For": "198.51.100.7"}):
+        assert server.request("GET", PATH, headers=headers, port=server.check_port).status == 401
+    lines = [line for line in server.log_text().splitlines() if "metrics_refused" in line]
+    assert len(lines) == 2
+    assert all("address='127.0.0.1'" in line for line in lines)
+
+
 # Emails that are lost
 
 
