@@ -68,13 +68,13 @@ in-browsers:
 on-sqlite:
 	TEST_DATABASE=sqlite $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/browser -m "not nodb"
 
-# The programs that tests drive, from Debian's packages: browsers, the proxies of docs/gateways.md, Redis and PgBouncer,
-# and the languages of docs/apis.md.
+# The programs that tests drive, from Debian's packages: browsers, the proxies of docs/gateways.md, Redis, PgBouncer and
+# Prometheus, and the languages of docs/apis.md.
 # Debian would also start the servers among them: policy-rc.d says no meanwhile, unless the machine has its own.
 # Chromium recommends the fonts that all browsers here use.
 # The headless shell is the same engine as Chromium without the browser around it: most tests take a third of the time.
 PROGRAMS = chromium chromium-headless-shell firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb \
-	nginx=nginx-light caddy haproxy redis-server pgbouncer npm go=golang-go wrk systemd-analyze=systemd
+	nginx=nginx-light caddy haproxy redis-server pgbouncer promtool=prometheus npm go=golang-go wrk systemd-analyze=systemd
 .PHONY: tools
 tools:
 	@missing=; for each in $(PROGRAMS); do \

@@ -16,12 +16,21 @@ def main() -> None:
     # Python has put the folder of `latchkey` there, which lies elsewhere than our modules.
     if (folder := str(Path(__file__).resolve().parent)) not in sys.path:
         sys.path.insert(0, folder)
+    if sys.argv[1:] in (["version"], ["--version"]):
+        print(version())  # Django would print its own
+        return None
     if not only_prints(sys.argv[1:]):
         return run()
     # The settings make folders and local secrets, and log that. Somebody who asks what a command does gets none of it.
     with TemporaryDirectory() as data:
         os.environ |= {"DATA_DIR": data, "LOG_LEVEL": "WARNING"}
         return run()
+
+
+def version() -> str:
+    from common import installation
+
+    return installation.version()
 
 
 def run() -> None:

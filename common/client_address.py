@@ -27,6 +27,12 @@ def address_of(environ: Mapping[str, Any]) -> str | None:
     return _normalized(address) if len(address) <= LONGEST else None
 
 
+def peer_of(environ: Mapping[str, Any]) -> str | None:
+    """The address of whoever opened the connection: the client's own if it asks without a proxy."""
+    address = environ.get("REMOTE_ADDR", "")
+    return _normalized(address) if len(address) <= LONGEST else None
+
+
 def forwarded_protocol(value: str) -> str:
     """What X-Forwarded-Proto says: "https" only if every entry names TLS, else "http".
 

@@ -19,6 +19,7 @@ from django.db import close_old_connections  # noqa: E402  Django has to be set 
 
 from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
+from common.client_address import peer_of  # noqa: E402
 from common.metrics import shared_counts  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config.monitoring import health, metrics, readiness  # noqa: E402
@@ -38,7 +39,8 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     if path in health.STATES:
         return _health(environ, start_response)
     if metrics.is_asked(path):
-        return metrics.application(environ, start_response)
+        # Scrapers ask this port without a proxy. What they say about proxies is their own claim.
+        return metrics.application(environ, start_response, address=peer_of(environ))
     return gateway.not_found(environ, start_response)
 
 

@@ -41,8 +41,8 @@ def one_line_a_request(logger: Any, method: str, event: structlog.typing.EventDi
         raise structlog.DropEvent
     if isinstance(address := event.get("request"), str):
         event["request"] = without_secret_query(address)
-    # The line `more_refused` counts it.
-    if event.pop("is_counted_only", False):
+    # The line `more_refused` counts it, or the line `stopping` has said it.
+    if event.pop("is_told_elsewhere", False):
         raise structlog.DropEvent
     # A page that waits for a key's first request asks again and again. Only the final answer is worth a line.
     if event.get("status") == 204 and str(event.get("request")).endswith("/first-request/"):

@@ -10,12 +10,17 @@ _django = get_wsgi_application()
 
 from apikeys.verify import gateway  # noqa: E402
 from common import database_deadline  # noqa: E402
-from common.client_address import forwarded_protocol  # noqa: E402  Django has to be set up before
+from common.client_address import address_of, forwarded_protocol, peer_of  # noqa: E402  Django has to be set up before
 from common.housekeeping import housekeeper  # noqa: E402
 from common.metrics import shared_counts  # noqa: E402
 from common.outbox import senders  # noqa: E402
 from common.slow_clients.unread import read_to_the_end  # noqa: E402
 from config.monitoring import readiness  # noqa: E402
+
+# Where the check is served too, its processes answer scrapes for all.
+_answers_scrapes = shared_counts.groups() == ["pages"]
+if _answers_scrapes:
+    from config.monitoring import metrics
 
 readiness.expected_migrations()
 
@@ -41,6 +46,8 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
     if gateway.is_asked(environ["PATH_INFO"]):
         return gateway.application(environ, start_response)
     begin_worker()
+    if _answers_scrapes and metrics.is_asked(environ["PATH_INFO"]):
+        return metrics.application(environ, start_response, address=address_of(environ) or peer_of(environ))
     _forget_own_environment(environ)
     _simplify_content_type(environ)
     _leave_escaped_cookies_out(environ)

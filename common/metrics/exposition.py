@@ -49,7 +49,7 @@ GAUGES = (
 # Counted in the database by the housekeeping, on the one server that does it.
 TOLD = (
     Described("latchkey_outbox_waiting", "outbox_waiting", "Emails that wait in the outbox.", "kind"),
-    Described("latchkey_outbox_overdue_seconds", "outbox_overdue", "How late the most overdue email is."),
+    Described("latchkey_outbox_oldest_seconds", "outbox_oldest", "How long the oldest unsent email has waited."),
     Described("latchkey_keys", "keys", "Keys that are not deleted, by standing.", "standing"),
 )
 
@@ -82,9 +82,10 @@ class _Server(Collector):
                 yield _filled(GaugeMetricFamily, described, told)
 
     def _workers(self) -> Metric:
-        workers = dict.fromkeys(("pages", "check"), 0.0)
+        workers = dict.fromkeys(shared_counts.groups(), 0.0)
         for snapshot in self._living:
-            workers[snapshot["group"]] = workers.get(snapshot["group"], 0) + 1
+            if snapshot["group"] in workers:
+                workers[snapshot["group"]] += 1
         described = Described("latchkey_workers", "", "Processes that serve, by what they serve.", "group")
         return _filled(GaugeMetricFamily, described, workers)
 

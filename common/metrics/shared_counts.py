@@ -1,9 +1,9 @@
 """The file in which the processes of one `manage.py serve` share their counts. Any of them can answer a scrape.
 
-`serve` makes the file and names it in the environment. Each process takes a place in the file, and a thread writes the
-process's counts there once a second. The place belongs to the process as long as it holds a lock, which ends with the
-process. A process that replaces a dead one takes its place and goes on with its counts, so that no count of the server
-ever falls.
+`serve` makes the file and names it in the environment, with the groups of processes that it runs. Each process takes a
+place in the file, and a thread writes the process's counts there once a second. The place belongs to the process as
+long as it holds a lock, which ends with the process. A process that replaces a dead one takes its place and goes on
+with its counts, so that no count of the server ever falls.
 
 Without METRICS_TOKEN, or without `serve`, there is no file and no thread.
 """
@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from struct import Struct
@@ -25,6 +26,9 @@ from common.background import background_thread
 from common.metrics import counts
 
 VARIABLE = "LATCHKEY_COUNTS_FILE"
+GROUPS_VARIABLE = "LATCHKEY_GROUPS"
+# A command that counts something. It is no worker of a server.
+COMMAND = "command"
 SECONDS = 1.0
 # A process that has written nothing for so long does not work any more.
 SECONDS_ALIVE = 10.0
@@ -65,8 +69,8 @@ _thread: threading.Thread | None = None
 _stopping = threading.Event()
 
 
-def make_file(folder: Path, processes: int) -> Path:
-    """The file for a server of so many processes. Files of servers that have ended are removed.
+def make_file(folder: Path, groups: Mapping[str, int]) -> Path:
+    """The file for a server with so many processes in each group. Files of servers that have ended are removed.
 
     The caller keeps the file's lock, which says that its server lives, until its process ends.
     """
@@ -74,12 +78,37 @@ def make_file(folder: Path, processes: int) -> Path:
     for path in folder.glob("*.counts"):
         _remove_if_unused(path)
     file, name = tempfile.mkstemp(dir=folder)
-    os.truncate(file, (processes + SPARE_PLACES) * PLACE_BYTES)
+    os.truncate(file, (sum(groups.values()) + SPARE_PLACES) * PLACE_BYTES)
     fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, os.fstat(file).st_size)
     # Only now, with its lock, it has the name of files that another server might remove.
     path = Path(name).rename(f"{name}.counts")
-    os.environ[VARIABLE] = str(path)
+    os.environ[VARIABLE], os.environ[GROUPS_VARIABLE] = str(path), " ".join(groups)
     return path
+
+
+def groups() -> list[str]:
+    """The groups that the server of this process runs; none if it is not `serve`, or has no metrics."""
+    return os.environ.get(GROUPS_VARIABLE, "").split()
+
+
+def begin_command(folder: Path) -> None:
+    """Lets a command count in a server of this machine whose file is in the folder, because nobody scrapes commands."""
+    if _place is None and not os.environ.get(VARIABLE):
+        for path in filter(_is_used, sorted(folder.glob("*.counts"))):
+            os.environ[VARIABLE] = str(path)
+            begin(COMMAND)
+            break
+
+
+def _is_used(path: Path) -> bool:
+    try:
+        with path.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, os.fstat(file.fileno()).st_size)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # another user's
+    return False
 
 
 def _remove_if_unused(path: Path) -> None:

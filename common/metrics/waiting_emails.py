@@ -1,4 +1,4 @@
-"""How many emails wait, and how late the most overdue one is, for the metrics."""
+"""How many emails wait, and how long the oldest one has, for the metrics."""
 
 from datetime import datetime
 
@@ -13,8 +13,9 @@ def tell_waiting_emails(now: datetime) -> None:
     """A task of the housekeeping. An email that is being sent waits, too."""
     if not settings.METRICS_TOKEN:
         return
-    rows = Email.objects.filter(state=State.WAITING).order_by().values_list("lane").annotate(Count("pk"), Min("due_at"))
-    found = [*rows]
+    waiting = Email.objects.filter(state=State.WAITING).order_by()
+    found = [*waiting.values_list("lane").annotate(Count("pk"), Min("created_at"))]
     counts.tell("outbox_waiting", {**dict.fromkeys(Lane.values, 0), **{lane: number for lane, number, _ in found}})
-    late = max(((now - due).total_seconds() for _, _, due in found), default=0.0)
-    counts.tell("outbox_overdue", {"": max(0.0, late)})
+    # Since it was written: each try that fails moves the time of the next one.
+    waited = max(((now - written).total_seconds() for _, _, written in found), default=0.0)
+    counts.tell("outbox_oldest", {"": max(0.0, waited)})

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from common import database_deadline, outages
 from common.background import background_thread
+from common.metrics import shared_counts
 from common.outbox import claims, clearing, delivery
 from common.outbox.models import Email, Lane
 
@@ -116,6 +117,9 @@ _stopping = False
 
 def start() -> None:
     """Starts the threads of this process, unless MAIL_RETRY_SECONDS is 0."""
+    if settings.METRICS_TOKEN:
+        # Before the threads: what is counted while they end is written after they have ended.
+        shared_counts.begin_command(settings.DATA_DIR / "metrics")
     if settings.MAIL_RETRY_SECONDS:
         for senders in _senders.values():
             senders.start()

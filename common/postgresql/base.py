@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import psycopg
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base, schema
 
 from common import database_deadline
@@ -18,6 +19,8 @@ from common.postgresql import hosts
 
 # Milliseconds. PostgreSQL's own limits, which end what takes too long where the server works (docs/reliability.md).
 LIMITS = {"statement_timeout": 3500, "lock_timeout": 3000}
+
+OPTIONS_LOST = "DATABASE_URL: options do not pass a connection pooler. Use ALTER ROLE … IN DATABASE … SET instead."
 
 Returned = TypeVar("Returned")
 Steps = Generator[Any, Any, Returned]
@@ -56,6 +59,11 @@ class Connection(psycopg.Connection[Any]):
             except database_deadline.NoAnswer:
                 self.close()  # the answer may still come, and would be taken for the next one's
                 raise
+
+
+def is_pooled(connection: psycopg.Connection[Any], server_pid: int) -> bool:
+    """A pooler sends a process id of its own when a connection begins. The server behind it has another one."""
+    return server_pid != connection.info.backend_pid
 
 
 class SchemaEditor(schema.DatabaseSchemaEditor):
@@ -105,7 +113,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         limits = ", ".join(f"set_config('{name}', '{limit}', false)" for name, limit in self.limits.items())
         try:
             connection.autocommit = True  # a transaction that is rolled back would take them back
-            connection.execute(f"SELECT {limits}")
+            [(server_pid, *_)] = connection.execute(f"SELECT pg_backend_pid(), {limits}")
+            # Statements without the options would be about another schema, for example.
+            if "options" in conn_params and is_pooled(connection, server_pid):
+                raise ImproperlyConfigured(OPTIONS_LOST)
         except BaseException:
             connection.close()
             raise

@@ -7,7 +7,7 @@ settings have to hold the limits.
 
 from django.db import connection
 
-from common.postgresql.base import LIMITS
+from common.postgresql.base import LIMITS, is_pooled
 
 # Others may take the pooler's free connection between two statements; then it is asked again.
 TRIES = 5
@@ -17,8 +17,6 @@ def problem() -> str | None:
     """A sentence with the statements that solve the problem; None if the limits hold."""
     if connection.vendor != "postgresql" or not _is_pooled():
         return None
-    if "options" in connection.settings_dict["OPTIONS"]:
-        return "DATABASE_URL: options do not pass a connection pooler. Use ALTER ROLE … IN DATABASE … SET instead."
     if not _are_connections_shared() or all(_role_default(limit) for limit in LIMITS):
         return None
     with connection.cursor() as cursor:
@@ -31,10 +29,9 @@ def problem() -> str | None:
 
 
 def _is_pooled() -> bool:
-    """A pooler sends a process id of its own when a connection begins. The server behind it has another one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
-        return bool(cursor.fetchone()[0] != connection.connection.info.backend_pid)
+        return is_pooled(connection.connection, cursor.fetchone()[0])
 
 
 def _are_connections_shared() -> bool:

@@ -8,7 +8,15 @@ from config.environment import database_url, email_url
 from config.environment.given_addresses import is_web_address
 from config.environment.variables import PRODUCTION, flag, given, listed, refusal
 
-_REQUIRED = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING", "EMAIL_URL")
+_REQUIRED = (
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "DATABASE_URL",
+    "KEY_PEPPERS",
+    "KEY_RING",
+    "EMAIL_URL",
+    "DEFAULT_FROM_EMAIL",
+)
 _YEAR = 365 * 24 * 60 * 60
 
 

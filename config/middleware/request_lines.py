@@ -41,8 +41,8 @@ def log_status_and_duration(request: HttpRequest, log_kwargs: dict[str, Any], **
     """The library calls the status `code`, which elsewhere is the code of a refusal."""
     log_kwargs["status"] = status = log_kwargs.pop("code")
     log_kwargs["duration_ms"] = round((time.perf_counter() - request.began_at) * 1000, 1)  # type: ignore[attr-defined]
-    if getattr(request, "is_counted_only", False):
-        log_kwargs["is_counted_only"] = True
+    if getattr(request, "is_told_elsewhere", False):
+        log_kwargs["is_told_elsewhere"] = True
     if status == 503 and "error" not in structlog.contextvars.get_contextvars():
         log_kwargs["error"] = getattr(request, "outage", None) or NO_CAUSE
 
@@ -67,4 +67,4 @@ def log_refused_call(request: HttpRequest, code: str, status: int, **facts: Any)
     """Writes the line of a rejected call of the API. A call beyond the limit leaves no `request_finished` either."""
     key, address = getattr(request, "rejected_key_id", None), client_address(request)
     is_written = record_refusal(Event.API_CALL_REFUSED, address=address, code=code, key=key, status=status, **facts)
-    request.is_counted_only = not is_written  # type: ignore[attr-defined]
+    request.is_told_elsewhere = not is_written  # type: ignore[attr-defined]

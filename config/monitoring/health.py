@@ -1,13 +1,20 @@
 """The health checks that a supervisor asks. docs/decisions/0004-own-health-views.md tells why they are our own."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
+import structlog
+from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 
 from common import outages
 from config.monitoring import readiness
 from config.serving import shutdown
+
+logger = structlog.get_logger(__name__)
+
+STOPPING = "stopping"
 
 
 class State(NamedTuple):
@@ -29,11 +36,18 @@ def ready() -> State:
     A server that is about to stop still serves, and says 503, so that load balancers send their requests elsewhere.
     """
     if shutdown.has_begun():
-        return State(503, "stopping")
+        _log_the_stop()
+        return State(503, STOPPING)
     if problem := readiness.problem():
         outages.log("not_ready", problem)
         return State(503, "unavailable", problem)
     return State(200, "ready")
+
+
+@cache
+def _log_the_stop() -> None:
+    """Once in a process. Load balancers ask several times before they send their requests elsewhere."""
+    logger.info(STOPPING, seconds=settings.SHUTDOWN_DELAY_SECONDS)
 
 
 # By address: the function that answers. The processes of pages and check both use it.
@@ -48,4 +62,6 @@ def answer(request: HttpRequest) -> JsonResponse | None:
     state = ask()
     if state.problem:
         outages.explain(state.problem)
+    if state.name == STOPPING:
+        request.is_told_elsewhere = True  # type: ignore[attr-defined]
     return JsonResponse({"status": state.name}, status=state.status)

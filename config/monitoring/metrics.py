@@ -1,4 +1,5 @@
-"""`/metrics` on the check's port: the metrics of this server, for a scraper that has METRICS_TOKEN.
+"""`/metrics`: the metrics of this server, for a scraper that has METRICS_TOKEN. The check's port has them, and the
+pages' port where pages are served without the check.
 
 Without METRICS_TOKEN there is no such address, and nothing of the library is loaded.
 """
@@ -11,7 +12,6 @@ from typing import Any
 from django.conf import settings
 
 from apikeys.verify import gateway
-from common.client_address import address_of
 from common.refusal_lines import record_refusal
 from common.security_log import Event
 
@@ -29,12 +29,15 @@ def is_asked(path: str) -> bool:
     return path == PATH and bool(settings.METRICS_TOKEN)
 
 
-def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """The WSGI application. It asks no database and takes no lock that a check holds while it waits."""
+def application(environ: dict[str, Any], start_response: Any, *, address: str | None) -> Iterable[bytes]:
+    """The WSGI application. It asks no database and takes no lock that a check holds while it waits.
+
+    `address` is the client's, for the log.
+    """
     authorization = environ.get("HTTP_AUTHORIZATION")
     if not _is_right(authorization):
         code = "token_missing" if authorization is None else "token_wrong"
-        record_refusal(Event.METRICS_REFUSED, address=address_of(environ), code=code, status=401)
+        record_refusal(Event.METRICS_REFUSED, address=address, code=code, status=401)
         return _send("401 Unauthorized", [("WWW-Authenticate", 'Bearer realm="metrics"')], environ, start_response)
     if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
         return _send("405 Method Not Allowed", [("Allow", "GET, HEAD")], environ, start_response)

@@ -16,6 +16,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -36,6 +37,8 @@ def problem() -> str | None:
     """The first reason not to serve; None if there is none."""
     try:
         return _files_problem() or _database_problem() or clock.problem()
+    except ImproperlyConfigured as error:
+        return str(error)
     except Error as error:
         return f"DATABASE_URL: the database cannot be asked: {outages.words(error)}"
 
@@ -52,6 +55,8 @@ def refusal(*, pages: bool = True) -> str | None:
             if not found and (wrong_clock := clock.problem()):
                 outages.log("not_ready", wrong_clock)
             return found
+    except ImproperlyConfigured as error:
+        return str(error)
     except Error as error:
         outages.log("not_ready", f"DATABASE_URL: the database cannot be asked: {outages.words(error)}")
         return None

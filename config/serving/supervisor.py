@@ -48,6 +48,8 @@ class _Running:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # where nobody handles it, some systems drop it
         self.names.update((os.fork() or self._become(group), group.name) for group in groups)
         os.close(self.pipe)
+        # Orphans that ended before are collected at once: their signals came when nobody waited for them.
+        os.kill(os.getpid(), signal.SIGCHLD)
 
     def _become(self, group: Group) -> NoReturn:
         os.close(self._own_end)

@@ -270,7 +270,7 @@ def calls(world, secrets):
     world["settings"].METRICS_TOKEN = token = "a-token-of-the-metrics-1234"
     for _ in range(refusal_lines.LINES_A_MINUTE + 1):
         environ |= {"PATH_INFO": metrics.PATH, "HTTP_AUTHORIZATION": f"Bearer {token}x"}
-        list(metrics.application(environ, lambda *_: None))
+        list(metrics.application(environ, lambda *_: None, address=ADDRESS))
     refusal_lines.write_all()
     secrets.append(token)
 

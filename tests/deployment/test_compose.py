@@ -29,6 +29,11 @@ def make_secrets(folder: Path) -> Path:
     return folder / "secrets"
 
 
+def documented_choices() -> dict[str, str]:
+    """What the documented lines write into `.env`."""
+    return dict(re.findall(r"^echo ([A-Z_]+)=(\S+) >>? \.env$", DOCUMENTED, re.MULTILINE))
+
+
 def is_a_setting(name: str) -> bool:
     known = variables_read()
     return name in known or name.removesuffix("_FILE") in known
@@ -70,7 +75,7 @@ def test_the_documented_secrets_are_readable_in_the_containers_and_by_nobody_els
         f"postgresql://{database['POSTGRES_USER']}:{password}@database/{database['POSTGRES_DB']}"
     )
     files = {f"{path.name.upper()}_FILE": str(path) for path in made.iterdir() if path.name != "database_password"}
-    production = {"ENV": "production", "ALLOWED_HOSTS": "keys.example.com", "TRUSTED_PROXIES": "1"}
+    production = {"ENV": "production", "TRUSTED_PROXIES": "1", **documented_choices()}
     checked = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=REPOSITORY,
@@ -79,6 +84,11 @@ def test_the_documented_secrets_are_readable_in_the_containers_and_by_nobody_els
         text=True,
     )
     assert (checked.returncode, checked.stderr) == (0, ""), checked.stderr
+
+
+def test_the_steps_choose_everything_that_compose_asks_for():
+    asked = set(re.findall(r"\$\{([A-Z_]+):\?", COMPOSE))
+    assert asked == set(documented_choices())
 
 
 def test_the_server_starts_after_the_migrations_and_has_time_to_stop():

@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -117,6 +119,15 @@ def test_who_asks_what_it_does_gets_no_folder(run, environment, arguments):
     asked = run(*arguments)
     assert (asked.returncode, asked.stderr) == (0, "")
     assert list(Path(environment["HOME"]).iterdir()) == []
+
+
+@pytest.mark.parametrize("asks", ["version", "--version"])
+def test_it_says_its_own_version_and_not_that_of_django(run, asks):
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    checkout = subprocess.run(
+        [sys.executable, REPOSITORY / "manage.py", asks], capture_output=True, text=True, check=True
+    )
+    assert run(asks).stdout == checkout.stdout == f"{project['version']}\n"
 
 
 def test_data_lies_where_the_person_keeps_data(run, tmp_path, environment):

@@ -71,6 +71,8 @@ def test_every_variable_is_a_setting_and_every_unit_is_documented(unit):
 def test_a_server_has_time_to_stop_and_files_for_its_connections(unit):
     [seconds], [files] = values(unit, "TimeoutStopSec"), values(unit, "LimitNOFILE")
     assert int(seconds) > DRAIN_SECONDS + 5
+    advised = (REPOSITORY / "docs" / "reliability.md").read_text()
+    assert set(re.findall(r"(?:TimeoutStopSec=|GracePeriodSeconds: )(\d+)", advised)) == {seconds}
     assert int(files) >= CONNECTIONS + OTHER_FILES
     assert (values(unit, "Type"), values(unit, "Restart")) == (["notify"], ["always"])
     assert values(unit, "KillMode") == ["mixed"], "the workers end by their server's signal"

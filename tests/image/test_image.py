@@ -14,7 +14,7 @@ import pytest
 import yaml
 from django.urls import reverse
 
-from tests.deployment.test_compose import COMPOSE, make_secrets
+from tests.deployment.test_compose import COMPOSE, documented_choices, make_secrets
 from tests.image.containers import FOREIGN, Container, Image
 from tests.support.environment import lacking
 from tests.support.people.accounts import PASSWORD
@@ -182,8 +182,7 @@ def test_the_services_of_compose_run_with_the_documented_secrets(image, tmp_path
 
     def container(name: str) -> Container:
         service = services[name]
-        given = {**service["environment"], "ALLOWED_HOSTS": "keys.example.com", "TRUSTED_PROXIES": "1"}
-        given["DEFAULT_FROM_EMAIL"] = ""
+        given = {**service["environment"], **documented_choices(), "TRUSTED_PROXIES": "1"}
         made = Container(image, tmp_path, data, *service["command"], **given)
         made.mounts |= {f"/run/secrets/{secret}": (secrets / secret, "ro") for secret in service["secrets"]}
         return made

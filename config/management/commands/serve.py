@@ -103,12 +103,12 @@ class Command(BaseCommand):
 
 
 def _prepare_metrics(groups: Groups) -> None:
-    """Makes the file in which the processes share their counts. Processes of the check answer scrapes."""
-    if not settings.METRICS_TOKEN or "check" not in groups:
+    """Makes the file in which the processes share their counts."""
+    if not settings.METRICS_TOKEN:
         return
     folder = settings.DATA_DIR / "metrics"
     try:
-        shared_counts.make_file(folder, sum(group.workers for _, group in groups.values()))
+        shared_counts.make_file(folder, {name: group.workers for name, (_, group) in groups.items()})
     except OSError as error:
         raise CommandError(f"DATA_DIR: cannot write in {folder}: {error.strerror}.") from error
 

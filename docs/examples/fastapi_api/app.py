@@ -7,7 +7,8 @@ import latchkey
 from fastapi import Depends, FastAPI
 
 app = FastAPI()
-latchkey.install(app, os.environ["LATCHKEY_URL"], float(os.environ.get("LATCHKEY_SECONDS", "10")))
+proxies = int(os.environ.get("TRUSTED_PROXIES", "0"))
+latchkey.install(app, os.environ["LATCHKEY_URL"], float(os.environ.get("LATCHKEY_SECONDS", "10")), proxies)
 
 Anyone = Annotated[dict, Depends(latchkey.needs())]
 Copier = Annotated[dict, Depends(latchkey.needs(scope="files:read files:write", cost=5))]

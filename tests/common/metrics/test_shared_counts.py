@@ -19,6 +19,7 @@ FORK = multiprocessing.get_context("fork")
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv(shared_counts.VARIABLE, "")
+    monkeypatch.setenv(shared_counts.GROUPS_VARIABLE, "")
     return tmp_path / "metrics"
 
 
@@ -56,7 +57,7 @@ def allowed(snapshots: list[shared_counts.Snapshot]) -> float:
 
 
 def test_every_process_reads_the_sum_of_all(folder):
-    shared_counts.make_file(folder, 3)
+    shared_counts.make_file(folder, {"check": 2, "pages": 1})
     workers = [Worker(group) for group in ("check", "check", "pages")]
     for worker in workers:
         found = worker.count(5)
@@ -67,7 +68,7 @@ def test_every_process_reads_the_sum_of_all(folder):
 
 
 def test_a_process_that_replaces_a_killed_one_goes_on_with_its_counts(folder):
-    shared_counts.make_file(folder, 2)
+    shared_counts.make_file(folder, {"check": 2})
     first, other = Worker("check"), Worker("check")
     first.count(7)
     first.kill()
@@ -82,7 +83,7 @@ def test_a_process_that_replaces_a_killed_one_goes_on_with_its_counts(folder):
 
 
 def test_a_stopped_process_does_not_count_as_a_worker(folder, monkeypatch):
-    shared_counts.make_file(folder, 2)
+    shared_counts.make_file(folder, {"check": 2})
     stopped, other = Worker("check"), Worker("check")
     stopped.count(1)
     assert all(shared_counts.is_alive(each) for each in other.count(1))
@@ -96,7 +97,7 @@ def test_a_stopped_process_does_not_count_as_a_worker(folder, monkeypatch):
 
 def test_a_start_removes_the_files_of_servers_that_have_ended_and_of_no_others(folder):
     def serve(ours):
-        shared_counts.make_file(folder, 1)
+        shared_counts.make_file(folder, {"check": 1})
         ours.send(os.environ[shared_counts.VARIABLE])
         ours.recv()
 
@@ -104,17 +105,17 @@ def test_a_start_removes_the_files_of_servers_that_have_ended_and_of_no_others(f
     living = FORK.Process(target=serve, args=(theirs,), daemon=True)
     living.start()
     name = Path(ours.recv())
-    ended = FORK.Process(target=shared_counts.make_file, args=(folder, 1))
+    ended = FORK.Process(target=shared_counts.make_file, args=(folder, {"check": 1}))
     ended.start()
     ended.join()
     assert len([*folder.iterdir()]) == 2
-    mine = shared_counts.make_file(folder, 1)
+    mine = shared_counts.make_file(folder, {"check": 1})
     assert {*folder.iterdir()} == {name, mine}
     living.kill()
 
 
 def test_a_text_that_is_being_written_is_not_read(folder):
-    path = shared_counts.make_file(folder, 1)
+    path = shared_counts.make_file(folder, {"check": 1})
     worker = Worker("check")
     worker.count(3)
     worker.kill()
@@ -146,7 +147,7 @@ def test_without_a_file_a_process_has_its_own_counts_and_no_thread(folder):
 
 
 def test_more_processes_than_places_serve_without_sharing_and_the_log_says_so(folder, caplog):
-    shared_counts.make_file(folder, 0)
+    shared_counts.make_file(folder, {})
     workers = [Worker("check") for _ in range(shared_counts.SPARE_PLACES)]
     for worker in workers:
         worker.count(1)

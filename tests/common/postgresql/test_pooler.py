@@ -1,5 +1,8 @@
 """Latchkey behind a real PgBouncer, which rejects the startup parameter `options`."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +17,11 @@ from apikeys.leases import clocks, kept_rows, registration
 from apikeys.models import ApiKey
 from apikeys.verify import prepared_lookup
 from apikeys.verify.verification import verify
-from common.postgresql.base import LIMITS, DatabaseWrapper
+from common.postgresql.base import LIMITS, OPTIONS_LOST, DatabaseWrapper
 from config.environment import database_url
 from config.monitoring import readiness
-from tests.support.environment import ON_SQLITE
+from projects.models import Project
+from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY
 from tests.support.programs.pgbouncer import pgbouncer
 
 pytestmark = [
@@ -26,6 +30,7 @@ pytestmark = [
 ]
 
 THREADS, CHECKS = 8, 25
+ASKS = "from projects.models import Project; Project.objects.count()"
 
 
 @pytest.fixture
@@ -35,9 +40,9 @@ def behind(monkeypatch) -> Callable:
     monkeypatch.setattr(readiness, "_settled", set())
 
     @contextmanager
-    def go_through(mode: str) -> Iterator[None]:
+    def go_through(mode: str, **options: str) -> Iterator[None]:
         direct = connection.settings_dict["PORT"]
-        with pgbouncer(mode) as port:
+        with pgbouncer(mode, **options) as port:
             connection.close()
             connection.settings_dict["PORT"] = port
             try:
@@ -189,10 +194,28 @@ def test_in_transaction_mode_pages_and_changes_work(behind, client, project, own
 
 def test_options_that_a_pooler_would_drop_are_named(behind, monkeypatch):
     """With ignore_startup_parameters = options, PgBouncer accepts the connection and ignores the options."""
-    with behind("session"):
-        connection.ensure_connection()
+    with behind("session", ignores="options"):
         monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-csearch_path=public")
         assert "options do not pass a connection pooler" in readiness.problem()
+        assert "options do not pass a connection pooler" in readiness.refusal()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["migrate"], ["createproject", "Another", "--owner=owner@example.com"], ["shell", "-c", ASKS], ["serve"]],
+)
+def test_no_command_works_in_another_schema_because_a_pooler_drops_the_options(owner, command):
+    """They end in one line, before they have read or written anything."""
+    settings = connection.settings_dict
+    with pgbouncer("session", ignores="options") as port:
+        address = f"postgresql://{settings['USER']}@127.0.0.1:{port}/{settings['NAME']}?options=-csearch_path%3Dother"
+        environment = {**os.environ, "DATABASE_URL": address, "STATIC_ROOT": f"{DATA_DIR}/static"}
+        asked = [sys.executable, "manage.py", *command]
+        ended = subprocess.run(asked, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].endswith(OPTIONS_LOST)
+    assert "Traceback" not in ended.stderr
+    assert Project.objects.count() == 0
 
 
 def test_options_that_a_pooler_refuses_are_named(behind, monkeypatch):

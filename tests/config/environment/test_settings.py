@@ -45,19 +45,25 @@ def in_each(tmp_path, arguments: list[str], environments: list[dict[str, str]]) 
     )
 
 
+REQUIRED = [
+    *("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING"),
+    # The default sender, latchkey@localhost, reaches nobody.
+    *("EMAIL_URL", "DEFAULT_FROM_EMAIL"),
+]
+
+
 def test_production_names_everything_that_is_missing(tmp_path):
     result = manage(tmp_path, "check", ENV="production")
     assert result.returncode != 0
-    for name in ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING"):
+    for name in REQUIRED:
         assert f"{name} is missing" in result.stderr
     assert not (tmp_path / "data" / "secrets").exists()
 
 
 def test_production_names_the_one_thing_that_is_missing(tmp_path):
-    names = ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "KEY_PEPPERS", "KEY_RING"]
     whole = production_environment()
-    environments = [{key: value for key, value in whole.items() if key != name} for name in names]
-    for name, outcome in zip(names, in_each(tmp_path, ["check"], environments), strict=True):
+    environments = [{key: value for key, value in whole.items() if key != name} for name in REQUIRED]
+    for name, outcome in zip(REQUIRED, in_each(tmp_path, ["check"], environments), strict=True):
         assert outcome.status != 0
         assert re.findall(r"(\w+) is missing", outcome.stderr.splitlines()[-1]) == [name]
 

@@ -1,6 +1,9 @@
 """`serve --only` and `serve --migrate`, and what service managers and containers need of `serve`."""
 
+import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -90,6 +93,25 @@ def test_both_can_be_services_beside_each_other(serve):
     first_line(serve("--only", "pages", "--migrate", **ports))
     first_line(serve("--only", "check", **ports))
     assert get(int(ports["PORT"])) == get(int(ports["CHECK_PORT"])) == 200
+
+
+@pytest.mark.parametrize("only", ["", "pages", "check"])
+def test_a_container_is_healthy_whichever_group_it_serves(serve, only):
+    ports = {"PORT": str(free_port()), "CHECK_PORT": str(free_port()), "STATIC_ROOT": f"{DATA_DIR}/static"}
+    assert container_health(**ports) == 1
+    process = serve("--migrate", *(["--only", only] if only else []), SHUTDOWN_DELAY_SECONDS="60", **ports)
+    first_line(process)
+    assert container_health(**ports) == 0
+    process.terminate()  # it is about to stop, and says so
+    until(lambda: container_health(**ports) == 1)
+    process.send_signal(signal.SIGINT)
+
+
+def container_health(**ports: str) -> int:
+    [command] = re.findall(r"^HEALTHCHECK .+?CMD (\[.+?\])$", (REPOSITORY / "Containerfile").read_text(), re.M | re.S)
+    [_, *arguments] = json.loads(command)
+    environment = {**os.environ, **ports, "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run([sys.executable, *arguments], cwd="/", env=environment, stderr=subprocess.DEVNULL).returncode
 
 
 @pytest.mark.parametrize("only", ["", "pages", "check"])

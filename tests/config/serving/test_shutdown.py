@@ -51,6 +51,16 @@ def test_a_server_that_is_about_to_stop_is_not_ready_and_answers_everything(serv
     assert server.request("GET", "/health/live").status == 200
     assert server.request("GET", "/accounts/login/").status == 200
     assert server.check(api_key.secret).status == 204
+    assert_the_log_has_no_error(server)
+
+
+def assert_the_log_has_no_error(server: Server) -> None:
+    """Load balancers ask each process again and again. Each says once that it stops."""
+    lines = server.log_text().splitlines()
+    stops = [line for line in lines if "event='stopping'" in line]
+    assert 1 <= len(stops) <= 4
+    assert all("level='info'" in line for line in stops)
+    assert not [line for line in lines if "level='error'" in line or "level='warning'" in line or "status=503" in line]
 
 
 @pytest.mark.nodb

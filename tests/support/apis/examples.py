@@ -52,7 +52,6 @@ class FastApi(ExampleApi):
     folder_of_example, asks = "fastapi_api", "latchkey.py"
 
     def arguments(self) -> list[str]:
-        proxies = ["--forwarded-allow-ips", "127.0.0.2"] if self.proxies else ["--no-proxy-headers"]
         return [
             "-W",
             "error",
@@ -62,7 +61,7 @@ class FastApi(ExampleApi):
             str(self.source()),
             "--port",
             str(self.port),
-            *proxies,
+            "--no-proxy-headers",
             "app:app",
         ]
 

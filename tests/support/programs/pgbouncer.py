@@ -27,21 +27,22 @@ unix_socket_dir =
 auth_type = trust
 auth_file = {folder}/users
 pool_mode = {mode}
+ignore_startup_parameters = {ignores}
 default_pool_size = 4
 server_round_robin = 1
 """
 
 
 @contextmanager
-def pgbouncer(mode: str) -> Iterator[int]:
-    """Its port. `mode` is "session" or "transaction"."""
+def pgbouncer(mode: str, ignores: str = "") -> Iterator[int]:
+    """Its port. `mode` is "session" or "transaction". It drops the startup parameters that it `ignores`."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin") or lacking("pgbouncer")
     settings, port = connection.settings_dict, free_port()
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "users").write_text(f'"{settings["USER"]}" ""\n')
-        text = CONFIG.format(server_port=settings["PORT"], port=port, folder=folder, mode=mode)
+        text = CONFIG.format(server_port=settings["PORT"], port=port, folder=folder, mode=mode, ignores=ignores)
         (folder / "pgbouncer.ini").write_text(text)
         for file in folder.iterdir():
             file.chmod(0o644)  # PgBouncer reads them as another user, and the settings' umask makes new files private

@@ -50,7 +50,8 @@ def session_headers(client: Client) -> dict[str, str]:
 
 
 class Server:
-    """`url` has no slash at the end. Environment variables may be given; all others are those of the tests.
+    """`url` has no slash at the end. `only` serves only the "pages" or only the "check". Environment variables may be
+    given; all others are those of the tests.
 
     A server has a minute for its database (tests/support/programs/patient.py), unless a test is about the time that the
     product gives it.
@@ -59,13 +60,14 @@ class Server:
     running: ClassVar[list["Server"]] = []
 
     def __init__(
-        self, *, workers: int = 1, check_workers: int = 1, is_patient: bool = True, **environment: str
+        self, *, workers: int = 1, check_workers: int = 1, is_patient: bool = True, only: str = "", **environment: str
     ) -> None:
+        self.only = only
         self._program = ["-m", "tests.support.programs.patient", "manage"] if is_patient else ["manage.py"]
         self.port, self.check_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(tempfile.mkstemp(prefix="server-", suffix=".log", dir=DATA_DIR)[1])
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DATABASE_URL": database_url(),
             "HOST": "127.0.0.1",
@@ -92,13 +94,13 @@ class Server:
             server.stop()
 
     def command(self) -> list[str]:
-        return [sys.executable, *self._program, "serve"]
+        return [sys.executable, *self._program, "serve", *(["--only", self.only] if self.only else [])]
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             # The server is in its own process session, so that Ctrl+C reaches it only through stop().
             self.process = subprocess.Popen(
-                self.command(), cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log, start_new_session=True
+                self.command(), cwd=REPOSITORY, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         self.running.append(self)
         deadline = time.monotonic() + SECONDS_TO_START
@@ -110,8 +112,9 @@ class Server:
 
     def _is_live(self) -> bool:
         try:
-            ports = (self.port, self.check_port)
-            return all(self.request("GET", "/health/live", port=port).status == 200 for port in ports)
+            ports = {"pages": self.port, "check": self.check_port}
+            asked = [port for name, port in ports.items() if self.only in {"", name}]
+            return all(self.request("GET", "/health/live", port=port).status == 200 for port in asked)
         except (OSError, HTTPException):
             return False
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.apis.pretenders import Crowd, Pretender, Slow
+from tests.support.apis.pretenders import Crowd, Dripping, Pretender, Slow
 from tests.support.calls.api_helpers import assert_error
 from tests.support.gateways.proxies import Answer, Witness
 from tests.support.programs.postgres import free_port
@@ -39,6 +39,14 @@ def test_a_latchkey_that_does_not_answer_is_not_waited_for(example_to, bearer):
         assert_unavailable(example.request(path="/whose", headers=bearer))
         assert not slow.may_answer.is_set()
         slow.may_answer.set()
+
+
+def test_a_latchkey_whose_answer_drips_is_not_waited_for(example_to, bearer):
+    """Each read brings something in time. The whole answer does not."""
+    with Dripping.running() as dripping:
+        example = example_to(dripping.port, seconds=1)
+        assert_unavailable(example.request(path="/whose", headers=bearer))
+        assert not dripping.may_answer.is_set()
 
 
 IDENTITY = dict.fromkeys(("X-Latchkey-Project", "X-Latchkey-User", "X-Latchkey-Scopes"), "forged")

@@ -97,6 +97,16 @@ def test_behind_a_proxy_the_address_is_the_one_that_the_proxy_wrote(latchkey, ex
     assert "198.51.100.7" in message
 
 
+@pytest.mark.parametrize("own", ["127.0.0.1", "127.0.0.2"])
+def test_a_client_on_the_proxys_own_host_cannot_say_another_address(latchkey, example_to, restrict, bearer, own):
+    """The proxy appends the client's address, which is one of its own."""
+    example = example_to(latchkey.check_port, proxies=1)
+    restrict(networks=("203.0.113.9/32",))
+    forged = {"X-Forwarded-For": f"203.0.113.9, {own}"}
+    message = assert_error(example.request(path="/whose", headers=bearer | forged), 403, "address_refused")
+    assert own in message
+
+
 def test_behind_a_proxy_the_protocol_is_the_one_that_the_proxy_wrote(latchkey, example_to, bearer):
     with Witness.running(latchkey.check_port) as witness:
         example = example_to(witness.server_port, proxies=1)
