@@ -158,6 +158,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         said = {
             "signed_out_elsewhere": were_sessions_ended(self.request),
             "password_page": ways.page_of_new_password(user),
+            "account_id": user.public_id,
         }
         super().send_notification_mail(template_prefix, user, said | context, email)
 
