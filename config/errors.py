@@ -90,7 +90,8 @@ def method_not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
 
 def too_large(request: HttpRequest, status: int = 413) -> HttpResponse:
     """413; 411 for a body that does not tell its length."""
-    return render(request, "errors/413.html", status=status)
+    title = "The length is missing" if status == 411 else ""
+    return render(request, "errors/413.html", {"title": title}, status=status)
 
 
 def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:

@@ -110,7 +110,7 @@ MEMBER_LEFT = register(
 )
 _INVITED_EMAIL = Email(
     None,
-    "Person invited",
+    "Invited",
     "Each person below was invited to a project. They become a member when they accept.",
     "If you did not expect this, revoke the invitation on the project's Members page, and ask the person who sent it.",
     section="",
