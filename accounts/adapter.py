@@ -23,7 +23,7 @@ from accounts.invited import opened
 from accounts.models import User
 from accounts.second_factors import secrets_at_rest
 from accounts.sessions.session_list import end_sessions_after_change, were_sessions_ended
-from accounts.sign_in.code_emails import own_email_allowed, wait_for_next_email
+from accounts.sign_in.code_emails import email_allowed, own_email_allowed, wait_for_next_email
 from accounts.sign_in.pending import ENDED
 from accounts.sign_in.recent_authentication import was_recent
 from accounts.sign_up import sign_up_policy
@@ -52,7 +52,8 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         "incorrect_password": "This password is wrong.",
         "rate_limited": "Too many attempts. Try again in a moment.",
         "same_as_current": "This is the address you have already given.",
-        "too_many_login_attempts": "Too many attempts. Try again in a few minutes.",
+        # For the last of the wrong codes. A limit says how long it lasts, see `validation_error`.
+        "too_many_login_attempts": "Too many wrong codes. Start again to get a new one.",
     }
 
     def get_client_ip(self, request: HttpRequest) -> Any:
@@ -69,15 +70,10 @@ class AccountAdapter(allauth_internals.AccountAdapter):
 
         If the second limit counted for the account alone, five wrong passwords would keep the account's owner out.
         """
-        pair, account = self._login_keys(request, **credentials)
-        try:
-            super().pre_authenticate(request, **credentials)
-        except ValidationError:
-            rate_limits.hold_up(request, "login_failed", pair)
-            raise
+        account = self._login_keys(request, **credentials)[1]
+        super().pre_authenticate(request, **credentials)
         usage = allauth_internals.consume(request, "login_failed_account", key=account)
         if not usage:
-            rate_limits.hold_up(request, "login_failed_account", account)
             raise self.validation_error("too_many_login_attempts")
         self.give_back_at_sign_in(usage)
 
@@ -158,6 +154,7 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         said = {
             "signed_out_elsewhere": were_sessions_ended(self.request),
             "password_page": ways.page_of_new_password(user),
+            "account_id": user.public_id,
         }
         super().send_notification_mail(template_prefix, user, said | context, email)
 
@@ -211,8 +208,10 @@ class AccountAdapter(allauth_internals.AccountAdapter):
     def validation_error(self, code: str, *args: Any) -> ValidationError:
         """Answers 429 for limits that allauth shows as errors of a form, on a page with status 200."""
         request = context.request
-        if code in {"too_many_login_attempts", "rate_limited"} and not rate_limits.held_up_seconds(request):
-            rate_limits.hold_up(request, "login_failed")
+        if code in {"too_many_login_attempts", "rate_limited"}:
+            rate_limits.hold_up(request)
+            wait = rate_limits.in_words(rate_limits.held_up_seconds(request))
+            return ValidationError(f"Too many attempts. Try again in {wait}.", code=code)
         if code == "enter_current_password":
             record(Event.IDENTITY_NOT_CONFIRMED, account=request.user, reason="wrong_password")
         error: ValidationError = super().validation_error(code, *args)
@@ -254,9 +253,14 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         return ["accounts.sign_in.pending.RememberAccount", *super().get_login_stages()]
 
     def should_send_confirmation_mail(self, request: HttpRequest, email_address: Any, signup: bool) -> bool:
-        """At a sign-in, an email is sent only within the person's own limit. The page for the code follows anyway."""
-        if signup or own_email_allowed(request, email_address.email):
+        """At a sign-in, an email is sent only within the person's own limit; at a sign-up, within that of the address.
+        The page for the code follows anyway.
+        """
+        if email_allowed(request, email_address.email) if signup else own_email_allowed(request, email_address.email):
             return True
+        if signup:
+            # As much work as for an address that has an account. It counts nothing.
+            allauth_internals.consume(request, "confirm_email", key=email_address.email.lower())
         wait_for_next_email(request, email_address)
         return False
 

@@ -4,6 +4,8 @@ allauth may change them in any release, so pyproject.toml pins its minor version
 tests/accounts/test_allauth_contract.py holds what this module relies on. An upgrade of allauth begins there.
 """
 
+import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from allauth import urls as allauth_urls
@@ -22,6 +24,7 @@ from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
 from allauth.account.models import EmailAddress, Login
 from allauth.account.utils import has_verified_email, url_str_to_user_pk
 from allauth.account.views import ConfirmEmailVerificationCodeView
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.mfa.webauthn import urls as passkeys
@@ -61,20 +64,56 @@ def clear(request: HttpRequest, action: str, *, key: str) -> None:
     ratelimit.clear(request, app=_APP, action=action, key=key)
 
 
+def seconds_left(times: Iterable[float], amount: int, seconds: float, now: float) -> int:
+    """How long until `amount` uses in `seconds` allow one more; 0 if they do now. `times` of the uses counted."""
+    recent = sorted((at for at in times if at > now - seconds), reverse=True)
+    return int(recent[amount - 1] + seconds - now) + 1 if len(recent) >= amount else 0
+
+
+def noted_seconds(request: HttpRequest) -> int:
+    """How long the limit lasts that refused this request last; 0 if none did. allauth does not say which one it was."""
+    return int(getattr(request, "seconds_until_allowed", 0))
+
+
+_consume_single_rate = ratelimit._consume_single_rate
+
+
+def _consume_and_note(
+    request: HttpRequest, *, app: str, action: str, rate: Any, key: str | None = None, user: Any = None, **options: Any
+) -> Any:
+    usage = None
+    try:
+        usage = _consume_single_rate(request, app=app, action=action, rate=rate, key=key, user=user, **options)
+    finally:
+        if usage is None:
+            rates = dict.fromkeys([rate, *ratelimit.get_rates(app=app, action=action)])
+            left = [_left_of(request, each, app=app, action=action, key=key, user=user) for each in rates]
+            request.seconds_until_allowed = max(1, *left)  # type: ignore[attr-defined]
+    return usage
+
+
+ratelimit._consume_single_rate = _consume_and_note
+
+
+def _left_of(request: HttpRequest, rate: Any, **whose: Any) -> int:
+    place = ratelimit.get_cache_key(request, rate=rate, **whose)
+    return seconds_left(cache.get(place, []), rate.amount, rate.duration, time.time())
+
+
 class Counted(NamedTuple):
-    """One rate of an action: `amount` uses in `seconds`; `times` of the uses counted, None if the key is unknown."""
+    """One rate of an action: `amount` uses in `seconds`; `times` of the uses counted."""
 
     amount: int
     seconds: int
-    times: list[float] | None
+    times: list[float]
 
 
-def counted(request: HttpRequest, action: str, key: str | None) -> list[Counted]:
+def counted(request: HttpRequest, action: str, key: str) -> list[Counted]:
     """What the cache holds of an action, for each of its rates."""
     found = []
     for rate in ratelimit.get_rates(app=_APP, action=action):
-        place = key and ratelimit.get_cache_key(request, app=_APP, action=action, rate=rate, key=key)
-        found.append(Counted(rate.amount, int(rate.duration), cache.get(place, []) if place else None))
+        place = ratelimit.get_cache_key(request, app=_APP, action=action, rate=rate, key=key)
+        found.append(Counted(rate.amount, int(rate.duration), cache.get(place, [])))
     return found
 
 
@@ -134,6 +173,9 @@ class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]
     def before_resend(self) -> None:
         """Called before another email is sent."""
 
+    def note_not_resent(self) -> None:
+        """Called if a limit does not allow another email yet. The code before it goes on working."""
+
     def note_wrong_code(self) -> None:
         """Called for a wrong code that belongs to no account. allauth has a signal for the others."""
 
@@ -144,12 +186,24 @@ class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]
         return answer
 
     def _resend_form_valid(self, form: Any) -> HttpResponse:
+        code = self._process.code
         self.before_resend()
         self._process.generate_code()
-        self._process.send()
+        try:
+            self._process.send()
+        except ImmediateHttpResponse:
+            self._process.state["code"] = code
+            return self.not_resent()
         self._process.record_resend()
         self._process.persist()
         return HttpResponseRedirect(self.passthrough_next_url(reverse("account_email_verification_sent")))
+
+    def not_resent(self) -> HttpResponse:
+        """This page again, with an empty field for the code that was sent before."""
+        self.note_not_resent()
+        self._action = "verify"
+        form = self._get_verify_form_class()(code="", user=None, email=self._process.email)
+        return self.render_to_response(self.get_context_data(form=form))
 
 
 def wait_for_code(request: HttpRequest, user: Any, address: str, **state: Any) -> None:
@@ -160,10 +214,14 @@ def wait_for_code(request: HttpRequest, user: Any, address: str, **state: Any) -
     process.persist()
 
 
-def look_up_address_of_sign_up(user: Any) -> None:
-    """Reads what a sign-up reads of its new account before it sends a code."""
+def look_up_address_of_sign_up(user: Any) -> Any:
+    """Reads what a sign-up reads of its new account before it asks whether it may send a code."""
     has_verified_email(user)
-    address: Any = get_address_for_user(user)
+    return get_address_for_user(user)
+
+
+def look_up_address_of_code(address: Any) -> None:
+    """Reads what it reads after that."""
     EmailAddress.objects.get_for_user(address.user, address.email)
 
 

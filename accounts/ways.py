@@ -76,9 +76,11 @@ def first_factor(user: Any = None) -> str:
 
 
 def in_words(text: str) -> str:
-    """Fills the slot {secure_account} of a text: what people do who fear that somebody else uses their account."""
+    """Fills two slots of a text: {secure_account}, which is what people do who fear that somebody else uses their
+    account, and {administrator}, whom they tell.
+    """
     action = "change your password" if has_passwords() else f"secure {first_factor()}"
-    return text.replace("{secure_account}", action)
+    return text.replace("{secure_account}", action).replace("{administrator}", settings.BRAND.administrator)
 
 
 def page_of_new_password(user: Any) -> str:

@@ -253,7 +253,8 @@ HANDED_OVER = register(
             None,
             "API key handed over",
             "Another person is responsible for an API key now. The key works as before, and answers with their name.",
-            f"If this was not you or someone you trust, roll the key, then {CHECK_ACCOUNTS}.",
+            f"If this was not you or someone you trust, roll the key or ask an owner to roll it, then "
+            f"{CHECK_ACCOUNTS}.",
             why="You get this email because you own the project, or because the key works, or worked, in your name.",
         ),
         names=True,

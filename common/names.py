@@ -11,6 +11,8 @@ from common.plurals import counted
 
 MAX_LENGTH = 64
 MAX_NOTE = 200
+# Of one letter. Vietnamese needs two, Hebrew with vowels and accents and Tibetan up to four.
+MOST_MARKS = 4
 # How wide the columns of states, outcomes, kinds and other codes are: wide enough for codes that do not exist yet.
 CODE_LENGTH = 32
 
@@ -82,6 +84,16 @@ def _script(character: str) -> str:
     return unicodedata.name(character, "").partition(" ")[0]
 
 
+def _has_stacked_marks(text: str) -> bool:
+    """Whether a letter has so many marks that they would be drawn over the lines above and below."""
+    marks = 0
+    for character in unicodedata.normalize("NFD", text):
+        marks = marks + 1 if unicodedata.category(character) in {"Mn", "Me"} else 0
+        if marks > MOST_MARKS:
+            return True
+    return False
+
+
 def has_hidden_characters(text: str) -> bool:
     return bool(_hidden_places(text))
 
@@ -151,6 +163,11 @@ def _clean(value: str, what: str, most: int) -> str:
     if has_hidden_characters(value):
         raise ValidationError(f"This {what} contains invisible characters. Remove them.", code="hidden_characters")
     text = unicodedata.normalize("NFC", " ".join(value.split()))
+    if _has_stacked_marks(text):
+        raise ValidationError(
+            f"This {what} has more than {MOST_MARKS} accents or other marks on one letter. Remove some.",
+            code="stacked_marks",
+        )
     if not text:
         raise ValidationError(f"Enter a {what}.", code="required")
     if len(text) > most:

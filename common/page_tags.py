@@ -122,6 +122,23 @@ def _as_time(found: re.Match[str]) -> str:
 
 
 @register.simple_tag
+def since(at: datetime) -> SafeString:
+    """The moment as people name it after "since": `14:02 UTC today`, `14:02 UTC yesterday`, `14:02 UTC on 26 November`,
+    with the year unless that is this year. times.js says it in the reader's own time zone.
+    """
+    local, now = timezone.localtime(at), timezone.localtime()
+    day = {0: "today", 1: "yesterday"}.get((now.date() - local.date()).days)
+    on = day or "on " + date_format(local, "j F" if local.year == now.year else "j F Y")
+    return format_html(
+        '<time datetime="{}" title="{} UTC" data-clock="since">{} UTC {}</time>',
+        local.isoformat(timespec="seconds"),
+        date_format(local, "j F Y, H:i:s"),
+        date_format(local, "H:i"),
+        on,
+    )
+
+
+@register.simple_tag
 def until(at: datetime) -> SafeString:
     """`until 14:05 UTC (in 4 minutes)`, with the day unless that is today. times.js says the time in the reader's own
     time zone, and counts down.

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from math import ceil
 
 import structlog
 from django.conf import settings
@@ -12,21 +11,18 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.debug import SafeExceptionReporterFilter
 
-from accounts.rate_limits import held_up_seconds
+from accounts.rate_limits import held_up_seconds, in_words, seconds_until_allowed
 from accounts.second_factors.secrets_at_rest import SecondFactorUnavailable
 from apikeys.refusals import FORBIDDEN
 from common import outages
 from common.answers.envelope import UNAVAILABLE_RETRY_SECONDS, error_response
 from common.answers.refusals import BAD_REQUEST, INTERNAL_ERROR, NOT_FOUND, REQUEST_TIMEOUT, UNAVAILABLE
-from common.plurals import counted
 from common.security_log import Event, record
 from common.slow_clients.bodies import BodyNotRead, TooManyBodies
 from projects.context_processors import project_of_address
 
 logger = structlog.get_logger(__name__)
 
-# The period of those allauth limits that allauth answers with a page of its own.
-LIMIT_SECONDS = 60
 LONGEST_HOST = 255
 
 
@@ -80,9 +76,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """The answer to somebody who tries too often."""
-    seconds = held_up_seconds(request) or LIMIT_SECONDS
-    wait = counted(seconds, "second") if seconds < 100 else counted(ceil(seconds / 60), "minute")
-    response = render(request, "errors/429.html", {"wait": wait}, status=429)
+    seconds = held_up_seconds(request) or seconds_until_allowed(request)
+    response = render(request, "errors/429.html", {"wait": in_words(seconds)}, status=429)
     response["Retry-After"] = str(seconds)
     return response
 
@@ -95,7 +90,8 @@ def method_not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
 
 def too_large(request: HttpRequest, status: int = 413) -> HttpResponse:
     """413; 411 for a body that does not tell its length."""
-    return render(request, "errors/413.html", status=status)
+    title = "The length is missing" if status == 411 else ""
+    return render(request, "errors/413.html", {"title": title}, status=status)
 
 
 def body_not_read(request: HttpRequest, failure: BodyNotRead) -> HttpResponse:

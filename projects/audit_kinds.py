@@ -4,10 +4,10 @@ from common.security_log import Event
 from projects.audit_log.kinds import NOBODY, Email, Kind, Subject, register
 
 
-def _email_about_a_member(subject: str, what: str, undo: str) -> Email:
+def _email_about_a_member(subject: str, what: str, undo: str, to_member: str) -> Email:
     """No switch: a person could otherwise be let in, or kept out, without the owners' knowledge.
 
-    `undo` tells owners what they can do on the Members page. The person may not see that page any more.
+    `undo` tells owners what they can do on the Members page. `to_member` tells the person, who may not do that.
     """
     return Email(
         None,
@@ -16,8 +16,7 @@ def _email_about_a_member(subject: str, what: str, undo: str) -> Email:
         f"If you did not expect this, {undo}",
         section="",
         why="You get this email because you are this person, or because you own the project.",
-        to_member="If you did not expect this, {secure_account} and sign out your other sessions, and ask an "
-        "administrator of this server to undo it.",
+        to_member=to_member,
         links_members=True,
     )
 
@@ -27,6 +26,8 @@ _CHECK_ACCOUNT = (
     "sessions."
 )
 _REMOVE = f"remove the person {_CHECK_ACCOUNT}"
+_ASK_AN_OWNER = "If you did not expect this, ask one of the owners above. If no owner answers, ask {administrator}."
+_NOT_ME = "If this was not you, {secure_account} and sign out your other sessions. Then"
 
 MEMBER_ADDED = register(
     Kind(
@@ -36,7 +37,7 @@ MEMBER_ADDED = register(
         "{by} added {member} as {role}",
         "user-plus",
         Event.MEMBER_ADDED,
-        _email_about_a_member("Member added", "A person became a member of a project.", _REMOVE),
+        _email_about_a_member("Member added", "A person became a member of a project.", _REMOVE, _ASK_AN_OWNER),
         sentence_of_creation="{by} created the project",
     )
 )
@@ -52,6 +53,7 @@ MEMBER_CHANGED = register(
             "Member's role changed",
             "A member of a project got another role.",
             f"choose another role for the person {_CHECK_ACCOUNT}",
+            _ASK_AN_OWNER,
         ),
         names=True,
         sentence_without_names="{by} made {member} {role}",
@@ -69,6 +71,7 @@ MEMBER_REMOVED = register(
             "Member removed",
             "A person is no longer a member of a project.",
             f"invite the person again {_CHECK_ACCOUNT}",
+            _ASK_AN_OWNER,
         ),
     )
 )
@@ -80,7 +83,12 @@ MEMBER_JOINED = register(
         "{by} accepted an invitation and became {role}",
         "user-plus",
         Event.MEMBER_JOINED,
-        _email_about_a_member("Invitation accepted", "A person accepted an invitation to a project.", _REMOVE),
+        _email_about_a_member(
+            "Invitation accepted",
+            "A person accepted an invitation to a project.",
+            _REMOVE,
+            f"{_NOT_ME} leave the project on its Members page.",
+        ),
     )
 )
 MEMBER_LEFT = register(
@@ -96,12 +104,13 @@ MEMBER_LEFT = register(
             "A person left each project below.",
             "ask the person. You can invite them again on the project's Members page. If they deleted their account, "
             "they need a new one.",
+            f"{_NOT_ME} ask one of the owners above to invite you again.",
         ),
     )
 )
 _INVITED_EMAIL = Email(
     None,
-    "Person invited",
+    "Invited",
     "Each person below was invited to a project. They become a member when they accept.",
     "If you did not expect this, revoke the invitation on the project's Members page, and ask the person who sent it.",
     section="",

@@ -45,10 +45,11 @@ def accepted_page(request: HttpRequest) -> str | None:
     return str(found["page"]) if found else None
 
 
-def accepted_project(request: HttpRequest, digest: bytes) -> str:
-    """The id of the project to which this token has led in this session; otherwise ""."""
+def accepted_project(request: HttpRequest, digest: bytes | None = None) -> str:
+    """The id of the project to which this token, or any, has led in this session; otherwise ""."""
     found = request.session.get(_ACCEPTED)
-    return str(found["project"]) if found and found["digest"] == digest.hex() else ""
+    is_it = found and (digest is None or found["digest"] == digest.hex())
+    return str(found["project"]) if is_it else ""
 
 
 def kept(request: HttpRequest) -> Any:

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
 
 from accounts import allauth_internals
+from accounts.rate_limits import hold_up
 from accounts.security_events import note_wrong_mailed_code
 from accounts.sign_in.code_emails import NOT_SENT, own_email_allowed
 from accounts.sign_in.nobody import look_up_no_address, look_up_nobody
@@ -35,6 +36,10 @@ class CodePage(allauth_internals.CodePage):
         elif self.stage and not self.stage.login.signup:
             own_email_allowed(self.request, self.process.email)
         self.process.state.pop(NOT_SENT, None)
+
+    def note_not_resent(self) -> None:
+        self.process.state[NOT_SENT] = True
+        hold_up(self.request)
 
     def note_wrong_code(self) -> None:
         note_wrong_mailed_code(self.request)

@@ -18,6 +18,7 @@ from accounts.addresses import canonical_or_none
 from accounts.invited import opened
 from accounts.models import User
 from accounts.security_events import note_refused_passkey, note_wrong_mailed_code
+from accounts.sign_in.code_emails import wait_for_email_to
 from accounts.sign_in.hashing import TakesSlot
 from accounts.sign_in.nobody import look_up_nobody, make_no_account, sign_in_nobody
 from accounts.sign_in.pending import remember_at_reset
@@ -90,6 +91,10 @@ class SignupForm(TakesSlot, account_forms.SignupForm):  # type: ignore[misc]
         if self.account_already_exists:
             make_no_account(request, self._new_user(request))
         user, answer = super().try_save(request)
+        if answer is not None and answer.status_code == 429:
+            # As for a new address: should_send_confirmation_mail.
+            wait_for_email_to(request, None, self.cleaned_data["email"])
+            answer = get_account_adapter().respond_email_verification_sent(request, None)
         if user is None:
             sign_in_nobody(request)
         return user, answer

@@ -10,8 +10,13 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.http import HttpRequest
 
-from accounts.allauth_internals import look_up_address_of_sign_up, set_account_of_pending_sign_in
+from accounts.allauth_internals import (
+    look_up_address_of_code,
+    look_up_address_of_sign_up,
+    set_account_of_pending_sign_in,
+)
 from accounts.models import User
+from accounts.sign_in.code_emails import email_allowed
 from accounts.sign_up.new_account import write_account
 
 # No account has this primary key.
@@ -29,10 +34,13 @@ def look_up_no_address() -> None:
 
 def make_no_account(request: HttpRequest, user: User) -> None:
     """Writes the account with an address that nobody has, looks it up as a sign-up does, and takes it back."""
+    typed = user.email
     user.email = f"{secrets.token_hex(16)}@example.invalid"
     with transaction.atomic():
         write_account(request, user)
-        look_up_address_of_sign_up(user)
+        address = look_up_address_of_sign_up(user)
+        email_allowed(request, typed)
+        look_up_address_of_code(address)
         transaction.set_rollback(True)
 
 

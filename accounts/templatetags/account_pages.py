@@ -1,4 +1,6 @@
 import re
+import time
+from math import ceil
 from typing import Any
 
 from allauth.mfa import app_settings
@@ -7,10 +9,11 @@ from django.conf import settings
 from django.forms import BoundField, CheckboxInput, PasswordInput
 from django.template import Context
 
-from accounts import ways
+from accounts import allauth_internals, ways
 from accounts.invited import opened
 from accounts.sign_up import sign_up_policy
 from accounts.sign_up.sign_up_policy import SignUpPage
+from common.plurals import counted
 
 register = template.Library()
 
@@ -46,6 +49,15 @@ def sign_up_page() -> SignUpPage:
 @register.simple_tag(takes_context=True)
 def comes_back_to_invitation(context: Context) -> bool:
     return opened.page_to_come_back_to(context.get("request")) is not None
+
+
+@register.simple_tag(takes_context=True)
+def time_for_code(context: Context) -> str:
+    """How long the emailed code that a page waits for still works, in words: "15 minutes"."""
+    request = context["request"]
+    pending = allauth_internals.pending_code(request) or allauth_internals.pending_reset(request) or {}
+    ends = pending.get("at", time.time()) + settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT
+    return counted(max(1, ceil((ends - time.time()) / 60)), "minute")
 
 
 @register.simple_tag(takes_context=True)

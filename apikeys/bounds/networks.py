@@ -73,7 +73,7 @@ def _read(text: str) -> str:
     if network.prefixlen == 0:
         raise _refused(f"{text} is every address. Leave the field empty to allow any address.")
     if "/" in text and _has_host_bits(text):
-        raise _refused(f"{text} has bits set behind its prefix. Write {network}, or the address alone.")
+        raise _refused(f"{text} is an address with a network. Write {network}, or the address alone.")
     return str(network)
 
 

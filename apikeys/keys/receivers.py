@@ -21,7 +21,7 @@ _PROJECT_DELETED = Email(
     "Project deleted",
     "The project and its API keys were deleted for good, and its files with them. Requests using the keys are now "
     "rejected.",
-    f"If this was not you or someone you trust, {CHECK_ACCOUNTS}, and ask an administrator of this server.",
+    f"If this was not you or someone you trust, {CHECK_ACCOUNTS}, and ask {{administrator}}.",
     section="",
     why=f"You get this email because you were {one_who(Permission.GET_MAILS)} of the project.",
 )

@@ -1,7 +1,7 @@
 """How pages tell of a key and its requests."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -36,17 +36,6 @@ _HEIGHT = 24
 _LEAST_HEIGHT = 3  # a single request beside a busy day is still seen
 _LISTED = 3  # addresses on one line
 _STEP = 4  # a day's width; main.css leaves the last quarter empty, so that each day is a bar
-
-
-@register.filter
-def since(at: datetime) -> str:
-    """The moment as people name it after "since", in UTC: `14:05 today`, `Tuesday`, `3 November`, `3 November 2024`."""
-    at, now = timezone.localtime(at), timezone.localtime()
-    if at.date() == now.date():
-        return f"{at:%H:%M} today"
-    if now - at < timedelta(days=6):
-        return f"{at:%A}"
-    return f"{at.day} {at:%B}" if at.year == now.year else f"{at.day} {at:%B %Y}"
 
 
 @register.filter

@@ -75,6 +75,12 @@ class Brand:
         return [*self.help_links, *self.legal_links]
 
     @property
+    def administrator(self) -> str:
+        """Whom emails advise to tell, with the operator's contact if there is one."""
+        contact = self.support_url.removeprefix("mailto:")
+        return f"an administrator of this server ({contact})" if contact else "an administrator of this server"
+
+    @property
     def files(self) -> dict[str, BrandFile]:
         """What /brand/ serves, by the name in the address."""
         found = (self.logo.file if self.logo else None, self.stylesheet)

@@ -64,11 +64,15 @@ def _to_page_of(request: PageRequest, digest: bytes) -> HttpResponse:
 
 def _to_accepted_project(request: PageRequest, digest: bytes) -> HttpResponse | None:
     """For a person who has accepted the invitation in this session, unless they were removed since."""
-    accepted = opened.accepted_project(request, digest)
-    if not accepted or not request.user.is_authenticated:
-        return None
-    project = Project.objects.of(request.user).filter(public_id=accepted).first()
+    project = _own_project(request, opened.accepted_project(request, digest))
     return _already_member(request, project) if project else None
+
+
+def _own_project(request: PageRequest, project_id: str) -> Project | None:
+    """None for a person who was removed since."""
+    if not project_id or not request.user.is_authenticated:
+        return None
+    return Project.objects.of(request.user).filter(public_id=project_id).first()
 
 
 @login_not_required
@@ -78,7 +82,8 @@ def invitation(request: PageRequest) -> HttpResponse:
     refuses.
     """
     found = find(opened.digest(request))
-    if found is None and (page := opened.accepted_page(request)):
+    page = opened.accepted_page(request) if found is None else None
+    if page and _own_project(request, opened.accepted_project(request)):
         return redirect(page)
     if found is None:
         # One page for a link that was used, revoked, replaced or made up.

@@ -27,9 +27,9 @@ class Email(NamedTuple):
 
     `switch` is the choice that turns the email off, as `MembershipQuerySet.mailed` takes it: owners and developers
     have it. None means that all owners get the email, and nobody can turn it off. `section` is the part of the
-    settings page that the email links to, "" for no link. With `links_members`, it links to the Members page. `why`
-    says why the reader gets the email, if their role is not the reason. `advice` and `to_member` may have the slot
-    {secure_account} of `accounts.ways.in_words`.
+    settings page that the email links to, "" for no link. With `links_members`, it links to the Members page, if the
+    reader may see it. `why` says why the reader gets the email, if their role is not the reason. `advice` and
+    `to_member` may have the slots of `accounts.ways.in_words`.
     """
 
     switch: str | None

@@ -26,6 +26,7 @@ from projects.permissions import Permission, roles_that
 logger = structlog.get_logger(__name__)
 
 Line = tuple[str, str]
+MOST_OWNERS_NAMED = 3
 # Somebody without the owners' trust wrote the address.
 FOUND_AT = "Reported location (unverified)"
 
@@ -54,11 +55,20 @@ def tell(
     about = key.name if key else event.member.email if event.member else ""
     # Who creates a project needs no email about that.
     if event.member and not event.is_creation:
-        to_member = kind.email._replace(advice=kind.email.to_member, links_members=False)
-        tell_person(event.member, project, to_member, about, lines)
+        _tell_member(event.member, project, kind.email, about, lines)
     people = _addresses(owners)
     people += [(user.email, project.name, project.public_id) for user in also]
     _send(people, kind.email, about, [*lines, *more])
+
+
+def _tell_member(user: User, project: Project, email: Email, about: str, lines: list[Line]) -> None:
+    """The person may not do what owners may, so the email names the owners. A former member gets no link."""
+    members = project.memberships.active()
+    owners = members.that(Permission.MANAGE_MEMBERS).exclude(user=user).order_by("created_at", "pk")
+    names = ", ".join(owners.values_list("user__email", flat=True)[:MOST_OWNERS_NAMED])
+    is_member = members.filter(user=user).exists()
+    words = email._replace(advice=email.to_member, links_members=is_member)
+    tell_person(user, project, words, about, [*lines, *([("Owners", names)] if names else [])])
 
 
 def tell_of_several(kind: Kind, events: Sequence[AuditEvent]) -> None:

@@ -49,7 +49,7 @@ def invite(
         project = lock_for(project, by=by, can=Permission.MANAGE_MEMBERS)
         now = timezone.now()
         pending = {found.email: found for found in project.invitations.pending().filter(email__in=wanted)}
-        faults += _faults(project, wanted, [one for one in pending.values() if not one.is_expired(now)], by)
+        faults += _faults(project, wanted, [one for one in pending.values() if not one.is_expired(now)], by, role)
         _refuse(faults)
         refuse_too_many(project, by, len(wanted), new=len(wanted) - len(pending))
         invitations = [pending.get(email) or Invitation(project=project, email=email) for email in wanted]
@@ -68,7 +68,7 @@ def create_link(*, project: Project, email: str, role: Role) -> tuple[Invitation
     with transaction.atomic():
         project = lock_for(project, by=None, can=Permission.MANAGE_MEMBERS)
         now = timezone.now()
-        _refuse(faults + _faults(project, wanted, [], None))
+        _refuse(faults + _faults(project, wanted, [], None, role))
         [email] = wanted
         invitation = project.invitations.pending().filter(email=email).first()
         if invitation is None:
@@ -141,7 +141,7 @@ def _read(emails: Sequence[str]) -> tuple[list[str], list[str]]:
         try:
             form = canonical(email)
         except ValidationError as error:
-            faults.append(f"{email[:MAX_LENGTH]}: {' '.join(error.messages)}")
+            faults.append(f"{email[:MAX_LENGTH].rstrip(':')}: {' '.join(error.messages)}")
             continue
         found[form] += 1
         if refused := domain_refusal(form):
@@ -149,7 +149,7 @@ def _read(emails: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(found), faults + [f"{email} is entered twice." for email, times in found.items() if times > 1]
 
 
-def _faults(project: Project, wanted: list[str], pending: list[Invitation], by: User | None) -> list[str]:
+def _faults(project: Project, wanted: list[str], pending: list[Invitation], by: User | None, role: Role) -> list[str]:
     """Looks at the project's own members only, so that nobody learns which addresses have an account elsewhere."""
     forms = {form: email for email in wanted for form in spellings(email)}
     faults = []
@@ -157,7 +157,14 @@ def _faults(project: Project, wanted: list[str], pending: list[Invitation], by: 
     for pk, email in members.values_list("user", "user__email"):
         is_own = by is not None and pk == by.pk
         faults.append(f"{email} is your own address." if is_own else f"{email} is a member already.")
-    return faults + [f"{one.email} is invited already. To email the link again, use Resend." for one in pending]
+    return faults + [_already_invited(one, role) for one in pending]
+
+
+def _already_invited(invitation: Invitation, role: Role) -> str:
+    if invitation.role == role:
+        return f"{invitation.email} is invited already. To email the link again, use Resend."
+    today = f"{invitation.email} is invited as {Role(invitation.role).phrase} already."
+    return f"{today} To change the role, revoke the invitation and invite again."
 
 
 def _refuse(faults: list[str]) -> None:

@@ -11,6 +11,12 @@ export function announce(text) {
   makeRoom()
 }
 
+// Why the server did not do something, from the page that it answered with; "" if the answer is no such page.
+export function reasonIn(page) {
+  const words = new DOMParser().parseFromString(page, 'text/html').querySelector('.error-page p')
+  return words?.textContent.trim().replace(/\s+/g, ' ') ?? ''
+}
+
 // What has the focus, what it stands in, and what one needs next stand clear of the announcements. The head of what has
 // the focus stays in sight: a panel may be higher than the window.
 const THINGS = '.key-row, .roll, .panel.new, .notice, .secret'

@@ -2,6 +2,7 @@
 import {repeatIn} from './announce.js';
 
 const dialog = document.getElementById('key-dialog')
+const FIELD = ':is(input:not([type="hidden"], [aria-hidden]), select, textarea, button):enabled'
 let opener = null
 let section = null
 let isNamed = false
@@ -18,6 +19,8 @@ document.addEventListener('htmx:afterSwap', ({detail}) => {
   opener = placeOf(button)?.id
   section = button?.closest('section')?.querySelector('h2')?.id
   dialog.showModal()
+  // default_button.html comes first, and nobody sees it.
+  if (document.activeElement.ariaHidden) dialog.querySelector(FIELD)?.focus()
   if (isNamed) repeatIn(dialog)
   isNamed = false
 })

@@ -1,6 +1,6 @@
 // What makes every page smoother. All of it works without this file.
 import './htmx_settings.js';
-import {announce, dismiss, fade, focusBack, makeRoom, repeatIn} from './announce.js';
+import {announce, dismiss, fade, focusBack, makeRoom, reasonIn, repeatIn} from './announce.js';
 import './menus.js';
 import {copy} from './clipboard.js';
 import {sayEnds} from './ends.js';
@@ -143,8 +143,8 @@ document.addEventListener('htmx:responseError', event => {
   // Nobody pressed anything: a question without an answer is asked again, or not at all where there is none.
   if (event.target.matches('[data-left]')) return
   if (event.target.matches('[data-listen]')) return void (status < 500 && event.target.removeAttribute('data-listen'))
-  if (status === 403) announce('This is not allowed, or the page has expired. Reload it and try again.')
-  else if (status === 404) announce('This no longer exists. Reload the page.')
+  if (status === 403) announce(reasonIn(xhr.responseText) || 'This is not allowed.')
+  else if (status === 404) announce('This no longer exists, or you lost access to it. Reload the page.')
   else if (xhr.getResponseHeader('X-Busy')) announce(xhr.getResponseHeader('X-Busy'))
   else if (status === 503) announce(`The server is not available at the moment. ${whatNow(event)}`)
   else announce(`Something broke. ${whatNow(event)}`)

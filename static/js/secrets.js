@@ -1,6 +1,6 @@
 // Copy and reveal, of keys and of the links of invitations. The secret is fetched on click and kept nowhere; without
 // script the buttons lead to a page.
-import {announce} from './announce.js';
+import {announce, reasonIn} from './announce.js';
 import {copy} from './clipboard.js';
 
 const REVEALED_FOR = 10_000
@@ -42,13 +42,14 @@ async function fetchSecret(button) {
   const answer = await fetch(address, {
     method: 'POST', body: new FormData(form), headers: {Accept: 'application/json'}, cache: 'no-store', redirect: 'error',
   })
-  const body = answer.headers.get('Content-Type')?.startsWith('application/json') ? await answer.json() : {}
+  const isJson = answer.headers.get('Content-Type')?.startsWith('application/json')
+  const body = isJson ? await answer.json() : {message: reasonIn(await answer.text())}
   if (answer.status === 401) {
     // The server names the login page and where to come back to.
     location.assign(body.login)
     throw new Error('signed out')
   }
-  if (!answer.ok) throw new Error(body.message ?? 'It could not be read. Reload the page and try again.')
+  if (!answer.ok) throw new Error(body.message || 'It could not be read. Reload the page and try again.')
   button.note = body.note ?? ''
   return body.secret
 }

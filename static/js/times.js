@@ -13,7 +13,7 @@ export function inOwnTimeZone(root) {
   root.querySelectorAll('time[datetime][title$=" UTC"]').forEach(time => {
     const at = new Date(time.dateTime)
     if (!time.matches('[data-clock]')) time.title = TO_THE_SECOND.format(at).replace(' at ', ', ')
-    else time.textContent = time.dataset.clock === 'exact' ? exactly(at) : clock(at)
+    else time.textContent = WORDS[time.dataset.clock](at)
   })
   root.querySelectorAll('[data-left]').forEach(left => { if (!ends.has(left)) ends.set(left, Date.now() + left.dataset.left * 1000) })
 }
@@ -25,6 +25,16 @@ function clock(at) {
   if (day.day && at.getFullYear() !== new Date().getFullYear()) day.year = 'numeric'
   return new Intl.DateTimeFormat('en-GB', {...day, ...CLOCK}).format(at)
 }
+
+function since(at) {
+  const now = new Date(), yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1)
+  const year = at.getFullYear() === now.getFullYear() ? {} : {year: 'numeric'}
+  const day = at.toDateString() === now.toDateString() ? 'today'
+    : at.toDateString() === yesterday.toDateString() ? 'yesterday'
+    : `on ${new Intl.DateTimeFormat('en-GB', {day: 'numeric', month: 'long', ...year}).format(at)}`
+  return `${new Intl.DateTimeFormat('en-GB', CLOCK).format(at)} ${day}`
+}
+const WORDS = {'': clock, exact: exactly, since}
 
 const MINUTE = 60_000, HOUR = 60 * MINUTE
 function counted(number, noun) {

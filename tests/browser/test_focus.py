@@ -143,3 +143,20 @@ def test_the_ring_of_each_control_of_the_sidebar_is_whole(new_page, sign_in, own
         page.keyboard.press("Tab")
     assert {"Acme Weather", "All projects", "Create project", "Dashboard", "Help"} <= {name for name, *_ in seen}
     assert [name for name, style, cut in seen if cut or style == "none"] == []
+
+
+def test_every_dialog_of_a_key_begins_with_a_control_that_can_be_seen(inside, api_key):
+    """One that no program reads out, or that is a dot of one pixel, leaves a person without a place."""
+    inside.goto(key_page(api_key, "key"))
+    openers = inside.locator('main button[form="open-key"]:visible')
+    texts = [text.strip() for text in openers.all_text_contents()]
+    assert "Hand over…" in texts
+    assert "Edit" in texts
+    for place, text in enumerate(texts):
+        inside.goto(key_page(api_key, "key"))
+        openers.nth(place).click()
+        dialog = inside.get_by_role("dialog")
+        expect(dialog).to_be_visible(timeout=10_000)
+        start = dialog.locator(":focus")
+        expect(start).to_have_count(1)
+        assert start.evaluate("one => !one.ariaHidden && one.offsetWidth > 1"), text

@@ -46,7 +46,7 @@ def test_copying_a_key_deleted_in_another_tab_says_so(on_settings, owner, api_ke
 def test_a_right_lost_in_the_meantime_is_said(on_settings, api_key, owner, complaints):
     Membership.objects.filter(user=owner).update(role=Role.VIEWER)
     switch(on_settings, "Production server").click()
-    said(on_settings, "This is not allowed")
+    said(on_settings, "Only owners and developers of the project can create, edit, pause")
     expect(switch(on_settings, "Production server")).to_have_text("Pause")
     htmx_logged(on_settings, complaints, 403)
 

@@ -7,7 +7,18 @@ from playwright.sync_api import expect
 
 from projects.invitations.services import invite
 from projects.permissions import Role
-from tests.browser.places import button, key_page, members_page, said, settings_page, until
+from tests.browser.places import (
+    button,
+    htmx_logged,
+    key_page,
+    members_page,
+    more,
+    row,
+    said,
+    settings_page,
+    switch,
+    until,
+)
 from tests.support.people.invitations import ADDRESS
 
 LINK = re.compile(r"http\S+/invitations/[0-9a-f]{64}/")
@@ -141,3 +152,26 @@ def test_a_person_without_script_returns_to_the_row(new_page, sign_in, owner, pr
     said_there = plain.locator("#announcements")
     expect(said_there).to_contain_text("Revoked the invitation")
     until(lambda: plain.url.endswith("/members/?page=1#invitations"))
+
+
+def test_a_member_who_lost_a_right_reads_the_servers_reason(page, sign_in, project, api_key, developer, complaints):
+    """The page was opened before: its buttons are still there."""
+    sign_in(page, developer)
+    page.goto(settings_page(project))
+    project.memberships.filter(user=developer).update(role=Role.VIEWER)
+    button(page, "Reveal Production server").click()
+    said(page, "Only owners and developers of the project can copy and reveal secrets. Ask an owner of the project.")
+    switch(page, "Production server").click()
+    reason = "Only owners and developers of the project can create, edit, pause, re-enable, roll and delete keys."
+    said(page, reason)
+    htmx_logged(page, complaints, 403)
+    more(page, "Production server").click()
+    button(row(page, "Production server"), "Edit").click()
+    said(page, reason)
+    htmx_logged(page, complaints, 403)
+    project.memberships.filter(user=developer).delete()
+    button(page, "Reveal Production server").click()
+    said(page, "The address is wrong, what it named was deleted, or it belongs to someone else.")
+    switch(page, "Production server").click()
+    said(page, "This no longer exists, or you lost access to it.")
+    htmx_logged(page, complaints, 404)

@@ -1,7 +1,8 @@
 """Pause for…, Keep paused, and pauses that end by themselves, in a browser."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -178,3 +179,18 @@ def test_without_script_the_same_forms_are_pages(new_page, sign_in, owner, proje
     button(row(page, "Production server"), "Keep paused").click()
     said(page, "Production server stays paused until someone re-enables it.")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_the_time_after_since_is_the_readers_own_or_says_utc(new_page, sign_in, owner, project, api_key, script):
+    stopped = timezone.now() - timedelta(days=40)
+    pause_key(key=api_key, by=owner)
+    row_of_key = ApiKey.objects.filter(pk=api_key.pk)
+    row_of_key.update(paused_at=stopped, refused_calls=9, last_refused_at=timezone.now())
+    page = new_page(timezone_id="Asia/Kathmandu", java_script_enabled=script)
+    sign_in(page, owner)
+    local = stopped.astimezone(ZoneInfo("Asia/Kathmandu") if script else UTC)
+    zone = "GMT+5:45" if script else "UTC"
+    for place in (dashboard(project), settings_page(project), key_page(api_key, "key")):
+        page.goto(place)
+        expect(page.locator("main")).to_contain_text(f"since {local:%H:%M} {zone} on {local.day} {local:%B}")

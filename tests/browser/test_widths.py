@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from accounts.models import User
 from apikeys.bounds.restrictions import Restrictions
 from apikeys.bounds.services import restrict_key
 from apikeys.keys.pausing import pause_key
 from apikeys.keys.services import copy_secret, create_key, delete_key, report_leak
+from apikeys.lifetimes.ends import change_end
 from apikeys.refusals import ADDRESS_REFUSED
 from apikeys.standing import KeyState
 from apikeys.usage import counting
@@ -173,11 +175,11 @@ def places(worst):
     ]
 
 
-def at_every_width(page, name):
+def at_every_width(page, name, widths=WIDTHS):
     """The faults of the current page, each with its widths. Only the window's width changes."""
     found = {}
     devtools = page.context.new_cdp_session(page)
-    for width in WIDTHS:
+    for width in widths:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         devtools.send("Emulation.setDeviceMetricsOverride", size)
         for wrong in page.evaluate(MEASURE):
@@ -187,13 +189,13 @@ def at_every_width(page, name):
     return {wrong: f"{len(widths)} widths from {widths[0]} to {widths[-1]} px" for wrong, widths in found.items()}
 
 
-def faults(page, visited):
+def faults(page, visited, widths=WIDTHS):
     """The faults of all these pages. Each one is loaded once."""
     found = {}
     for place in visited:
         page.goto(place.address)
         place.prepare(page)
-        found |= at_every_width(page, place.name)
+        found |= at_every_width(page, place.name, widths)
     return found
 
 
@@ -202,6 +204,20 @@ def test_nothing_overlaps_is_cut_or_scrolls_sideways_at_any_width(page, sign_in,
     sign_in(page, owner)
     page.emulate_media(reduced_motion="reduce")
     assert faults(page, places(worst)) == {}
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
+def test_times_wrap_on_narrow_pages_in_zones_with_long_names(new_page, sign_in, owner, worst, zone):
+    """An exact time is then as long as "26 February 2027, 09:30 GMT+5:45"."""
+    project, active, _, paused = worst
+    change_end(key=active, expires_at=timezone.now() + timedelta(days=5), by=owner)
+    page = new_page(timezone_id=zone)
+    sign_in(page, owner)
+    shown = [Place("dashboard", dashboard(project)), Place("activity", activity(project))]
+    shown += [Place("settings", settings_page(project))]
+    shown += [Place(name, key_page(key, "key")) for name, key in (("active key", active), ("paused key", paused))]
+    assert faults(page, shown, range(320, 401, 20)) == {}
+    expect(page.locator('time[data-clock="exact"]').first).to_contain_text("GMT")
 
 
 def test_nothing_overlaps_on_the_pages_for_strangers(page, person):

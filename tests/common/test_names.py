@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apikeys.keys.services import create_key
-from common.names import MAX_LENGTH, clean_name
+from common.names import MAX_LENGTH, clean_name, clean_note, clean_persons_name
 from projects.files.storage import clean_file_name
 from projects.services import create_project
 from tests.support.stored.tables import everything
@@ -268,3 +268,13 @@ def test_names_that_differ_only_in_composition_are_one_name(client, project, own
     answer = client.post(f"/projects/{project.public_id}/keys/new/", {"name": "Zu\u0308rich"})
     assert answer.status_code == 422
     assert "already has a key of that name" in answer.content.decode()
+
+
+@pytest.mark.parametrize("clean", [clean_name, clean_persons_name, clean_note])
+def test_a_letter_with_a_stack_of_marks_is_refused_in_words(clean):
+    """It would be drawn over the rows above."""
+    for marks in ("\u0301" * 60, "\u0301" * 5, "\u20dd" * 5, "\u0323\u0301" * 3):
+        with pytest.raises(ValidationError, match="more than 4 accents or other marks on one letter"):
+            clean(f"Ae{marks}")
+    for name in ("Tiếng Việt", "שָׁלוֹם", "བསྒྲུབས་", "Ǻngström"):
+        assert clean(unicodedata.normalize("NFD", name)) == unicodedata.normalize("NFC", name)

@@ -1,11 +1,13 @@
 """How pages show a time."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
-from common.page_tags import ago, moment, when, with_moments
+from common.page_tags import ago, moment, since, when, with_moments
+from tests.support.environment import REPOSITORY
 
 NOW = timezone.now()
 
@@ -50,3 +52,25 @@ def test_an_instant_in_a_text_is_a_time_that_scripts_can_read_and_the_rest_is_es
     assert with_moments(f"<b>: {at}.") == f"&lt;b&gt;: {time.format(at)}."
     assert moment(datetime(2027, 2, 26, 9, 30, tzinfo=UTC)) == time.format(at)
     assert with_moments("31 February 2027, 09:30 UTC") == "31 February 2027, 09:30 UTC"
+
+
+def test_a_moment_after_since_has_its_day_and_its_zone(time_machine):
+    time_machine.move_to("2026-03-10 15:30:00+00:00", tick=False)
+    now = timezone.now()
+    said = [
+        (now.replace(hour=9, minute=5), "09:05 UTC today"),
+        (now - timedelta(hours=16), "23:30 UTC yesterday"),
+        (now - timedelta(days=7), "15:30 UTC on 3 March"),
+        (now - timedelta(days=365), "15:30 UTC on 10 March 2025"),
+    ]
+    for at, words in said:
+        assert f' UTC" data-clock="since">{words}</time>' in since(at)
+
+
+def test_templates_say_the_time_of_day_only_in_a_time_that_scripts_can_read():
+    """A time of day outside <time> stays in UTC beside times in the reader's own zone."""
+    written = re.compile(r"\|date:(?:'[^']*H:i|\"[^\"]*H:i)")
+    in_pages = REPOSITORY.glob("templates/**/*.html")
+    found = [path.name for path in in_pages for line in path.read_text().splitlines() if written.search(line)]
+    # Two tooltips, which say that they are in UTC, and a page of the admin, where all times are.
+    assert sorted(found) == ["re_enable_reported.html", "state_badge.html", "use_facts.html"]

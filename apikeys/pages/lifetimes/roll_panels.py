@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -61,13 +61,6 @@ class Roll(NamedTuple):
     def more(self) -> int:
         """How many further addresses are stored."""
         return len(self.callers.rows) - len(self.shown) if self.callers.rows else 0
-
-    @property
-    def quiet_since(self) -> str:
-        """`14:02 UTC`, `14:02 UTC yesterday`, `14:02 UTC on 26 November`."""
-        at = self.quiet.since.astimezone(UTC)
-        days = (timezone.now().date() - at.date()).days
-        return f"{at:%H:%M} UTC" + ("" if days == 0 else " yesterday" if days == 1 else f" on {at.day} {at:%B}")
 
     @property
     def quiet_time(self) -> str:

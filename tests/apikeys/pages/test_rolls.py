@@ -309,7 +309,7 @@ def test_the_panel_says_who_is_still_on_the_old_key(client, rolled):
     used(rolled.replaced_by.get(), 5)
     for address in places(rolled):
         answer = client.get(address)
-        assert re.search(r"Still on the old key: 198\.51\.100\.7 \( ?3 requests since \d+ \w+, ", text(answer))
+        assert re.search(r"Still on the old key: 198\.51\.100\.7 \( ?3 requests since \d+ \w+ \(UTC\), ", text(answer))
         assert "5 with the new key, 3 with the old key." in answer.content.decode()
 
 
@@ -333,10 +333,10 @@ def test_the_panel_says_since_when_the_old_key_is_quiet(client, rolled, time_mac
         return text(client.get(settings_page(rolled)))
 
     evening, half_past_seven = timedelta(hours=20), timedelta(hours=19, minutes=30)
-    assert "No requests on the old key since the roll ( 09:00 UTC )." in seen(None, evening)
-    assert "No requests on the old key since 14:02 UTC ." in seen(timedelta(hours=14, minutes=2), evening)
+    assert "No requests on the old key since the roll (09:00 UTC today)." in seen(None, evening)
+    assert "No requests on the old key since 14:02 UTC today." in seen(timedelta(hours=14, minutes=2), evening)
     assert "Still on the old key" in seen(half_past_seven, evening)
-    assert "No requests on the old key since 19:30 UTC yesterday ." in seen(half_past_seven, timedelta(hours=31))
+    assert "No requests on the old key since 19:30 UTC yesterday." in seen(half_past_seven, timedelta(hours=31))
 
 
 @pytest.mark.parametrize("overlap", [Overlap.DAY, Overlap.QUIET])

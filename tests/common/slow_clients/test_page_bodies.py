@@ -26,7 +26,8 @@ def post_long(path: str, length: str, content_type: str = FORM, client: Client |
 
 def assert_too_large(answer: Any, status: int = 413) -> None:
     assert answer.status_code == status
-    assert "<h1>Too large</h1>" in answer.content.decode()
+    heading = "The length is missing" if status == 411 else "Too large"
+    assert f"<h1>{heading}</h1>" in answer.content.decode()
     assert "no-store" in answer.headers["Cache-Control"]
 
 

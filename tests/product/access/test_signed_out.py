@@ -118,3 +118,9 @@ def test_looking_after_the_session_ended_says_nothing_of_changes(headers, projec
     for ask in (client.get, client.head, client.options):
         login = login_after(ask(page("apikeys:settings", project), headers=headers))
         assert SIGNED_OUT not in text(client.get(login))
+
+
+def test_a_page_of_an_error_leads_a_signed_out_person_to_the_sign_in(owner, signed_in):
+    assert "Go to your projects" in text(signed_in(owner).get("/nothing/"))
+    found = text(Client().get("/nothing/"))
+    assert ("Sign in" in found, "Go to your projects" in found) == (True, False)

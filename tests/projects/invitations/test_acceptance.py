@@ -260,6 +260,9 @@ def test_an_accepted_link_leads_the_person_who_accepted_it_to_the_project(link, 
     assert "If you have accepted it already, sign in." in text(signed_out)
     assert "Go to your projects" not in text(signed_out)
     change_member(project=project, user=person, role=None, by=owner)
+    assert client.get(ACCEPT.removesuffix("accept/")).status_code == 404, (
+        "no page leads a removed person to the project"
+    )
     assert_not_valid(client, link)
 
 

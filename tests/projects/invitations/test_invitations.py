@@ -88,7 +88,7 @@ def test_several_people_who_are_invited_at_once_are_one_email_to_each_owner(proj
     assert len(found) == len(emails) + len(to_owners)
     assert set(to_owners) == {owner.email, second.email}
     for message in to_owners.values():
-        assert message.subject == "[Latchkey] Person invited: 3 people (Acme Weather)"
+        assert message.subject == "[Latchkey] Invited: 3 people (Acme Weather)"
         assert "".join(f"Person: {email}\n" for email in emails) in message.body
         assert message.body.count("Role: Viewer\n") == 1
 
@@ -121,6 +121,7 @@ def test_every_fault_is_said_at_once(invite, viewer):
         (["owner@example.com"], ["owner@example.com is your own address."]),
         (["Viewer@Example.com"], ["viewer@example.com is a member already."]),
         (["ada@example.com", "ADA@example.com"], ["ada@example.com is entered twice."]),
+        (["Bcc:", "ada@example.com"], ["Bcc: Enter a valid email address."]),
         (["nobody", "ada@example.com"], ["nobody: Enter a valid email address."]),
         (["pending@example.com"], ["pending@example.com is invited already. To email the link again, use Resend."]),
         (
@@ -354,3 +355,9 @@ def test_housekeeping_deletes_what_ended_30_days_ago(project, owner, viewer):
                 kept.append(invitation.pk)
     list(delete_old_invitations(now))
     assert sorted(Invitation.objects.values_list("pk", flat=True)) == kept
+
+
+def test_an_invited_address_with_another_role_reads_how_to_change_the_role(invite):
+    invite(emails=["pending@example.com"], role=Role.VIEWER)
+    [said] = refusal(invite, emails=["pending@example.com"], role=Role.OWNER)
+    assert "is invited as a viewer already. To change the role, revoke the invitation and invite again." in said

@@ -39,7 +39,7 @@ def mailed_code():
 def assert_true_without_a_code(page):
     """The page does not promise a code. The email may contain none, and the page must not reveal that."""
     words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
-    assert "for our email. If it has a code, enter the code here: it expires soon." in words
+    assert "for our email. If it has a code, enter the code here within 15 minutes." in words
     for promise in (
         r"code (is|was|has been) (on|sent)",
         r"(a|the|new) code is on",
