@@ -3,7 +3,6 @@
 The key, the project or the right may have gone just now, by a change whose own answer is still held back.
 """
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,7 +120,10 @@ def test_an_admin_page_of_an_account_that_was_just_deactivated(key, developer, s
 
 
 def wait_for_nobody(monkeypatch: Any) -> None:
-    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waited"))
+    def until(moment: float) -> None:
+        assert moment <= clocks.now(), "it waited"
+
+    monkeypatch.setattr(held_answers, "_sleep_until", until)
 
 
 @pytest.fixture
