@@ -48,8 +48,9 @@ def accepted_page(request: HttpRequest) -> str | None:
 def accepted_project(request: HttpRequest, digest: bytes | None = None) -> str:
     """The id of the project to which this token, or any, has led in this session; otherwise ""."""
     found = request.session.get(_ACCEPTED)
-    is_it = found and (digest is None or found["digest"] == digest.hex())
-    return str(found["project"]) if is_it else ""
+    if not found or (digest is not None and found["digest"] != digest.hex()):
+        return ""
+    return str(found["project"])
 
 
 def kept(request: HttpRequest) -> Any:
