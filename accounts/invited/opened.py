@@ -5,9 +5,11 @@ The token itself is not kept. Its digest finds the invitation, and opens nothing
 
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest
+from django.urls import reverse
 
 from accounts.addresses import canonical_or_none
 
@@ -84,6 +86,13 @@ def page_to_come_back_to(request: HttpRequest | None) -> str | None:
     """The page of the invitation that this browser has opened."""
     found = request.session.get(_KEY) if request else None
     return str(found["page"]) if found else None
+
+
+def sign_in_page(request: HttpRequest | None, address: str) -> str:
+    """The page where the person signs in. It leads back to the invitation for the address, in this browser."""
+    page = page_to_come_back_to(request) if request and is_invited(request, address) else None
+    query = "?" + urlencode({REDIRECT_FIELD_NAME: page}) if page else ""
+    return reverse("account_login") + query
 
 
 def address_to_enter(request: HttpRequest | None) -> str | None:

@@ -1,4 +1,4 @@
-"""As pages and emails write dates (common/instants.py). Django would write "Nov. 29, 2026, 1:35 p.m.", without the zone."""
+"""As pages and emails write dates (common/instants.py). Django's own form names no zone: "Nov. 29, 2026, 1:35 p.m."."""
 
 DATE_FORMAT = SHORT_DATE_FORMAT = "j F Y"
 TIME_FORMAT = r"H:i \U\T\C"
