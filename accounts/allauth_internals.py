@@ -203,7 +203,8 @@ class CodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc]
         self.note_not_resent()
         self._action = "verify"
         form = self._get_verify_form_class()(code="", user=None, email=self._process.email)
-        return self.render_to_response(self.get_context_data(form=form))
+        answer: HttpResponse = self.render_to_response(self.get_context_data(form=form))
+        return answer
 
 
 def wait_for_code(request: HttpRequest, user: Any, address: str, **state: Any) -> None:

@@ -5,9 +5,11 @@ The token itself is not kept. Its digest finds the invitation, and opens nothing
 
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest
+from django.urls import reverse
 
 from accounts.addresses import canonical_or_none
 
@@ -48,8 +50,9 @@ def accepted_page(request: HttpRequest) -> str | None:
 def accepted_project(request: HttpRequest, digest: bytes | None = None) -> str:
     """The id of the project to which this token, or any, has led in this session; otherwise ""."""
     found = request.session.get(_ACCEPTED)
-    is_it = found and (digest is None or found["digest"] == digest.hex())
-    return str(found["project"]) if is_it else ""
+    if not found or (digest is not None and found["digest"] != digest.hex()):
+        return ""
+    return str(found["project"])
 
 
 def kept(request: HttpRequest) -> Any:
@@ -83,6 +86,13 @@ def page_to_come_back_to(request: HttpRequest | None) -> str | None:
     """The page of the invitation that this browser has opened."""
     found = request.session.get(_KEY) if request else None
     return str(found["page"]) if found else None
+
+
+def sign_in_page(request: HttpRequest | None, address: str) -> str:
+    """The page where the person signs in. It leads back to the invitation for the address, in this browser."""
+    page = page_to_come_back_to(request) if request and is_invited(request, address) else None
+    query = "?" + urlencode({REDIRECT_FIELD_NAME: page}) if page else ""
+    return reverse("account_login") + query
 
 
 def address_to_enter(request: HttpRequest | None) -> str | None:

@@ -6,12 +6,14 @@ from allauth.account.views import email_verification_sent
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 
 from accounts import allauth_internals
 from accounts.rate_limits import hold_up
 from accounts.security_events import note_wrong_mailed_code
 from accounts.sign_in.code_emails import NOT_SENT, own_email_allowed
 from accounts.sign_in.nobody import look_up_no_address, look_up_nobody
+from common.answers.announcements import announce
 
 
 class CodePage(allauth_internals.CodePage):
@@ -48,6 +50,16 @@ class CodePage(allauth_internals.CodePage):
 @login_not_required
 def enter_code(request: HttpRequest) -> HttpResponseBase:
     """If addresses are confirmed by a link, the page says that the link was sent."""
+    if request.method == "POST" and request.POST.get("action") == "cancel" and request.user.is_authenticated:
+        return _cancel_change(request)
     page = CodePage.as_view() if settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED else email_verification_sent
     answer: HttpResponseBase = page(request)
     return answer
+
+
+def _cancel_change(request: HttpRequest) -> HttpResponseBase:
+    """A person who is signed in waits for the code of a new address."""
+    if allauth_internals.pending_code(request):
+        allauth_internals.end_pending_code(request)
+        announce(request, "The change of your email was cancelled.")
+    return redirect("account_email")

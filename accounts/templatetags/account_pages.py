@@ -61,6 +61,14 @@ def time_for_code(context: Context) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def address_that_waits(context: Context) -> str:
+    """The new address whose code this session waits for; "" if it waits for none, or the time for it is over."""
+    pending = allauth_internals.pending_code(context["request"]) or {}
+    ends = pending.get("at", 0) + settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT
+    return str(pending["email"]) if ends > time.time() else ""
+
+
+@register.simple_tag(takes_context=True)
 def ways_in(context: Context) -> dict[str, Any]:
     """`passwords`: whether this page may speak of passwords. `can_reset`: whether an email resets a forgotten one.
     `first_factor`: what a second factor comes after. `provider`: the name of single sign-on, or "".

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.services import deactivate_account
 from tests.support.factories import PASSWORD
-from tests.support.people.accounts import NEW_PASSWORD, SIGN_UP, page_of
+from tests.support.people.accounts import CODE, NEW_PASSWORD, SIGN_UP, log_in, mailed_code, page_of
 
 ADDRESSES = reverse("account_email")
 
@@ -115,3 +115,20 @@ def test_the_former_address_is_told_of_a_change_and_no_other_is(signed_up):
     mail.outbox.clear()
     assert client.post(link).status_code == 302
     assert [message.to for message in mail.outbox] == [["grace@example.com"]]
+
+
+@pytest.mark.usefixtures("confirmed_by_code")
+def test_a_change_that_waits_for_its_code_is_shown_and_can_be_cancelled(client, person):
+    """The person may have closed the page of the code."""
+    log_in(client, person)
+    assert change(client, "hopper@example.com").headers["Location"] == CODE
+    page = page_of(client.get(ADDRESSES))
+    assert "You are changing to <strong>hopper@example.com</strong>" in page
+    assert f'href="{CODE}">Enter the code</a>' in page
+    code = mailed_code()
+    answer = client.post(CODE, {"action": "cancel"}, follow=True)
+    assert "The change of your email was cancelled." in page_of(answer)
+    assert "You are changing to" not in page_of(client.get(ADDRESSES))
+    client.post(CODE, {"code": code})
+    person.refresh_from_db()
+    assert person.email == "ada@example.com"

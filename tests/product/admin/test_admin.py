@@ -2,7 +2,7 @@ import html
 import re
 from base64 import b64encode
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -394,3 +394,12 @@ def test_deleted_keys_are_listed_where_they_are_asked_for(site, project, api_key
     assert re.findall(r'<a href="\?[^"]*">(Living|Active|Paused|Deleted)</a>', page) == [
         *("Living", "Active", "Paused", "Deleted")
     ]
+
+
+def test_the_admin_writes_dates_as_pages_do_and_says_utc(site, api_key):
+    ApiKey.objects.filter(pk=api_key.pk).update(created_at=datetime(2026, 11, 29, 13, 35, tzinfo=UTC))
+    seen = site.get(url("apikeys_apikey_changelist")).content.decode()
+    changed = site.get(url("apikeys_apikey_change", api_key.pk)).content.decode()
+    assert "29 November 2026, 13:35 UTC" in seen + changed
+    for page in (seen, changed):
+        assert not re.search(r"[ap]\.m\.|Nov\.", page)

@@ -3,10 +3,12 @@
 import re
 from datetime import timedelta
 from functools import partial
+from urllib.parse import quote
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -474,3 +476,14 @@ def test_an_invitation_that_is_revoked_while_it_is_accepted_ends_in_one_way(tran
         assert is_member == (type(accepted).__name__ == "Accepted") == (invitation.accepted_at is not None)
         assert is_member or isinstance(accepted, InvitationGone)
         assert not (is_member and ended is None)
+
+
+@pytest.mark.usefixtures("confirmed_by_code")
+def test_the_email_about_an_existing_account_leads_back_to_the_invitation(link, person):
+    client = Client()
+    open_link(client, link)
+    mail.outbox.clear()
+    client.post(f"{SIGN_UP}?next={PAGE}", {"email": person.email, "password1": PASSWORD, "next": PAGE})
+    [email] = mail.outbox
+    assert email.subject == "[Latchkey] You already have an account"
+    assert f"/accounts/login/?next={quote(PAGE, safe='')}\n" in email.body

@@ -1,0 +1,1 @@
+"""How Django writes dates where no template of ours does: in the admin."""
