@@ -93,8 +93,8 @@ def test_bytes_stay_until_the_deletion_is_certain(
     file = new_file(project=project)
     with django_capture_on_commit_callbacks() as waiting:
         client.delete(f"{FILES}/{file.public_id}", headers=authorization)
-    # The line of the security log and the deletion of the bytes wait for the commit.
-    assert (len(waiting), len(blobs(store))) == (2, 1)
+    # The line of the security log, the note of a change and the deletion of the bytes wait for the commit.
+    assert (len(waiting), len(blobs(store))) == (3, 1)
 
 
 def test_a_file_whose_bytes_are_gone_is_unavailable_and_the_log_names_it(client, authorization, project, lines):
