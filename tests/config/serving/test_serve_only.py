@@ -99,7 +99,7 @@ def test_both_can_be_services_beside_each_other(serve):
 def test_a_container_is_healthy_whichever_group_it_serves(serve, only):
     ports = {"PORT": str(free_port()), "CHECK_PORT": str(free_port()), "STATIC_ROOT": f"{DATA_DIR}/static"}
     assert container_health(**ports) == 1
-    process = serve("--migrate", *(["--only", only] if only else []), SHUTDOWN_DELAY_SECONDS="60", **ports)
+    process = serve("--migrate", *(["--only", only] if only else []), SHUTDOWN_DELAY_SECONDS="20", **ports)
     first_line(process)
     assert container_health(**ports) == 0
     process.terminate()  # it is about to stop, and says so
