@@ -1,4 +1,4 @@
-"""The image's health check: `python -m config.serving.container_health` exits with 0 if the container is ready.
+"""The image's health check: `python -m latchkey.config.serving.container_health` exits with 0 if it is ready.
 
 It knows the ports and not the command. If nobody listens at a port, another container serves that group of processes
 (`serve --only`): the groups of one container start and end together. It loads only Python's own modules, because Docker

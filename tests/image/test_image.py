@@ -131,7 +131,7 @@ def test_alone_it_serves_sign_up_and_checks_stops_in_order_and_starts_again(star
 
 
 def test_it_is_unhealthy_when_nothing_answers(start, image):
-    nothing = ("env", "PORT=1", *image.config["Healthcheck"]["Test"][1:])
+    nothing = ("env", "PORT=1", "CHECK_PORT=2", *image.config["Healthcheck"]["Test"][1:])
     assert start().execute(*nothing).returncode == 1
 
 

@@ -23,6 +23,7 @@ from config.monitoring import readiness
 from projects.models import Project
 from tests.support.environment import DATA_DIR, ON_SQLITE, REPOSITORY
 from tests.support.programs.pgbouncer import pgbouncer
+from tests.support.programs.postgres import free_port
 
 pytestmark = [
     pytest.mark.skipif(ON_SQLITE, reason="SQLite has no pooler"),
@@ -209,9 +210,10 @@ def test_no_command_works_in_another_schema_because_a_pooler_drops_the_options(o
     settings = connection.settings_dict
     with pgbouncer("session", ignores="options") as port:
         address = f"postgresql://{settings['USER']}@127.0.0.1:{port}/{settings['NAME']}?options=-csearch_path%3Dother"
-        environment = {**os.environ, "DATABASE_URL": address, "STATIC_ROOT": f"{DATA_DIR}/static"}
+        ports = {"PORT": str(free_port()), "CHECK_PORT": str(free_port())}
+        environment = {**os.environ, **ports, "DATABASE_URL": address, "STATIC_ROOT": f"{DATA_DIR}/static"}
         asked = [sys.executable, "manage.py", *command]
-        ended = subprocess.run(asked, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+        ended = subprocess.run(asked, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].endswith(OPTIONS_LOST)
     assert "Traceback" not in ended.stderr

@@ -96,21 +96,24 @@ def test_both_can_be_services_beside_each_other(serve):
 
 
 @pytest.mark.parametrize("only", ["", "pages", "check"])
-def test_a_container_is_healthy_whichever_group_it_serves(serve, only):
+def test_a_container_is_healthy_whichever_group_it_serves(serve, only, tmp_path):
+    # An image has our modules below this name.
+    (tmp_path / "latchkey").symlink_to(REPOSITORY)
     ports = {"PORT": str(free_port()), "CHECK_PORT": str(free_port()), "STATIC_ROOT": f"{DATA_DIR}/static"}
-    assert container_health(**ports) == 1
-    process = serve("--migrate", *(["--only", only] if only else []), SHUTDOWN_DELAY_SECONDS="60", **ports)
+    asks = {**ports, "PYTHONPATH": str(tmp_path)}
+    assert container_health(**asks) == 1
+    process = serve("--migrate", *(["--only", only] if only else []), SHUTDOWN_DELAY_SECONDS="20", **ports)
     first_line(process)
-    assert container_health(**ports) == 0
+    assert container_health(**asks) == 0
     process.terminate()  # it is about to stop, and says so
-    until(lambda: container_health(**ports) == 1)
+    until(lambda: container_health(**asks) == 1)
     process.send_signal(signal.SIGINT)
 
 
-def container_health(**ports: str) -> int:
+def container_health(**variables: str) -> int:
     [command] = re.findall(r"^HEALTHCHECK .+?CMD (\[.+?\])$", (REPOSITORY / "Containerfile").read_text(), re.M | re.S)
     [_, *arguments] = json.loads(command)
-    environment = {**os.environ, **ports, "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, **variables}
     return subprocess.run([sys.executable, *arguments], cwd="/", env=environment, stderr=subprocess.DEVNULL).returncode
 
 
