@@ -124,7 +124,8 @@ class AccountAdapter(allauth_internals.AccountAdapter):
         """
         security_events.note_mail(template_prefix, email, self.request)
         context = _with_own_links(self.request, context)
-        context["sign_in_url"] = settings.BASE_URL + opened.sign_in_page(self.request, email)
+        if template_prefix == "account/email/account_already_exists":
+            context["sign_in_url"] = settings.BASE_URL + opened.sign_in_page(self.request, email)
         if canonical_or_none(email) is not None:
             super().send_mail(template_prefix, email, context)
         elif template_prefix != "account/email/unknown_account":
