@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from accounts import allauth_internals
 from apikeys.api import leak_reports
 from apikeys.keys import services
-from apikeys.leases import held_answers
+from apikeys.leases import clocks, held_answers
 from apikeys.refusals import SIGNATURE_REFUSED, TOO_MANY_REPORTS
 from common import outages
 from common.answers.envelope import Refused, envelope
@@ -108,9 +108,10 @@ def report(request: HttpRequest, leak: Report) -> Status[dict[str, Any]]:
 
     The answer is the same whether there is such a key or not.
     """
+    began = clocks.now()
     if not _may_report(request):
         raise Refused(TOO_MANY_REPORTS)
-    return _take(request, [(leak.secret, leak.source)])
+    return _take(request, [(leak.secret, leak.source)], began)
 
 
 @router.post(
@@ -130,11 +131,12 @@ def report_from_github(
     request: HttpRequest, matches: BodyEx[list[Match], P(max_length=MOST_MATCHES)]
 ) -> Status[dict[str, Any]]:
     """For GitHub's secret scanning partner programme: a list of secrets that were found in public."""
-    return _take(request, [(match.token, match.url or "") for match in matches])
+    return _take(request, [(match.token, match.url or "") for match in matches], clocks.now())
 
 
 @sensitive_variables()
-def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[dict[str, Any]]:
+def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]], began: float) -> Status[dict[str, Any]]:
+    """`began` is when the whole request was there: a client that sends its body slowly must not use up the time."""
     address = client_address(request)
     for secret, source in leaks:
         services.report_leak(
@@ -143,7 +145,7 @@ def _take(request: HttpRequest, leaks: list[tuple[SecretStr, str]]) -> Status[di
     # The answer goes out at a fixed time, also where there was no such key. If it cannot be held back, the report was
     # still taken.
     try:
-        held_answers.hold_report()
+        held_answers.hold_report(began)
     except held_answers.TooManyHeld:
         outages.explain(f"Reports: {held_answers.CAUSE}")
         raise Refused(UNAVAILABLE, TAKEN_BUT_BUSY) from None

@@ -36,7 +36,6 @@ class _Answer:
     """The answer that the current thread makes. `who` names the account or the address that asked for it."""
 
     who: Callable[[], str]
-    began: float
     is_held: bool = False
     has_changed: bool = False
     not_before: float = 0
@@ -82,16 +81,16 @@ def hold_unchanged() -> None:
         hold_answer()
 
 
-def hold_report() -> None:
+def hold_report(began: float) -> None:
     """Called once a report has been dealt with, whether or not there was such a key. Raises TooManyHeld.
 
-    The answer goes out at a fixed time after the request's beginning, also without a lease, so that its time does not
-    tell whether a key was paused. An answer that cannot be held goes out at an earlier fixed time.
+    The answer goes out at a fixed time after `began`, also without a lease, so that its time does not tell whether a
+    key was paused. An answer that cannot be held goes out at an earlier fixed time.
     """
     if answer := _mine.answer:
-        answer.not_before = answer.began + clocks.BUSY_REPORT_SECONDS
+        answer.not_before = began + clocks.BUSY_REPORT_SECONDS
         _take_slot(answer, REPORTS)
-        answer.is_held, answer.not_before = True, answer.began + clocks.REPORT_SECONDS
+        answer.is_held, answer.not_before = True, began + clocks.REPORT_SECONDS
 
 
 def hold_commit() -> None:
@@ -133,7 +132,7 @@ def one_answer(who: Callable[[], str] = str) -> Iterator[None]:
     `who` returns the account or the address that asked; "" for an operator. It is called if an answer is to be held
     back.
     """
-    answer = _mine.answer = _Answer(who, clocks.now())
+    answer = _mine.answer = _Answer(who)
     try:
         yield
     finally:

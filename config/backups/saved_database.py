@@ -47,7 +47,7 @@ def restore(source: Path) -> None:
     # One transaction: a database that is not empty stays as it is.
     options = ("--exit-on-error", "--single-transaction", "--dbname=service=latchkey")
     if _run("pg_restore", *options, str(source)):
-        raise CommandError("Nothing was restored. DATABASE_URL must name an empty database.")
+        raise CommandError("Nothing was restored: pg_restore failed. DATABASE_URL must name an empty database.")
 
 
 def _is_on_sqlite() -> bool:

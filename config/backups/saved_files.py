@@ -40,17 +40,33 @@ def refuse_files() -> None:
         raise CommandError(f"{settings.MEDIA_ROOT} is not empty. Name another DATA_DIR.")
 
 
+def refuse_wrong(source: Path) -> None:
+    """Raises CommandError for an archive that is cut, or that is not one of ours."""
+    try:
+        with tarfile.open(source) as archive:
+            paths = [path for _, path in _files_in(archive)]
+    except tarfile.TarError as error:
+        raise CommandError(f"Nothing was restored: {source} is not whole ({error}).") from error
+    if len(set(paths)) < len(paths):
+        raise CommandError(f"Nothing was restored: {source} holds a file twice, which no backup of Latchkey does.")
+
+
 def restore(source: Path) -> None:
-    """Raises CommandError for an archive that is not one of ours."""
-    folder: Path = settings.MEDIA_ROOT
+    """Expects that `refuse_wrong` has read the archive."""
     with tarfile.open(source) as archive:
-        for member in archive:
-            path = Path(os.path.normpath(folder.parent / member.name))
-            if member.isdir():
-                continue
-            content = archive.extractfile(member) if member.isreg() else None
-            if content is None or not path.is_relative_to(folder):
-                raise CommandError(f"{source} holds {member.name!r}, which no backup of Latchkey holds.")
+        for member, path in _files_in(archive):
             path.parent.mkdir(parents=True, exist_ok=True)
+            content = archive.extractfile(member)
             with path.open("xb") as file:
-                shutil.copyfileobj(content, file)
+                shutil.copyfileobj(content, file)  # type: ignore[arg-type]  a file has content
+
+
+def _files_in(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, Path]]:
+    """The archive's files, and where they belong. Raises CommandError for what no backup of ours holds."""
+    folder: Path = settings.MEDIA_ROOT
+    for member in archive:
+        path = Path(os.path.normpath(folder.parent / member.name))
+        if not member.isdir():
+            if not member.isreg() or not path.is_relative_to(folder):
+                raise CommandError(f"Nothing was restored: no backup of Latchkey holds {member.name!r}.")
+            yield member, path

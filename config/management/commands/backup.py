@@ -55,8 +55,15 @@ class Command(BaseCommand):
             if not (folder / name).exists():
                 raise CommandError(f"{folder} holds no backup. It lacks {name}.")
         saved_files.refuse_files()
+        saved_files.refuse_wrong(folder / saved_files.FILE_NAME)
         saved_database.restore(folder / saved_database.file_name())
-        saved_files.restore(folder / saved_files.FILE_NAME)
+        try:
+            saved_files.restore(folder / saved_files.FILE_NAME)
+        except OSError as error:
+            raise CommandError(
+                f"The database was restored, but not all files: {error}. Empty the database and DATA_DIR/files, then "
+                "try again."
+            ) from error
         call_command("migrate", interactive=False, verbosity=0)
         call_command("checkkeys", stdout=self.stdout)
         self.stdout.write(f"Restored from {folder}. Next, run: {MANAGE} collectstatic --no-input, then {MANAGE} serve")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 
 import psycopg
@@ -232,8 +233,36 @@ def test_an_archive_writes_only_among_the_files(name, saved, elsewhere, kept_apa
     with tarfile.open(saved / "files.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo(name))
     result = backup("restore", saved, **elsewhere, **kept_apart)
-    assert (result.returncode, "which no backup of Latchkey holds" in result.stderr) == (1, True)
+    assert_nothing_restored(result, elsewhere, f"no backup of Latchkey holds {name!r}")
     assert not Path(elsewhere["DATA_DIR"], "secrets", "key_ring").exists()
+
+
+def assert_nothing_restored(result, elsewhere, words):
+    assert (result.returncode, words in result.stderr) == (1, True), result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(Path(elsewhere["DATA_DIR"]).glob("files/**/*"))
+    if not ON_SQLITE:
+        with psycopg.connect(elsewhere["DATABASE_URL"]) as database:
+            assert database.execute("SELECT relname FROM pg_stat_user_tables").fetchall() == []
+
+
+def test_an_archive_that_was_cut_restores_nothing(saved, elsewhere, kept_apart):
+    with tarfile.open(saved / "files.tar", "w") as archive:
+        for name in ("files/first", "files/second"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 100_000
+            archive.addfile(entry, BytesIO(b"x" * entry.size))
+    os.truncate(saved / "files.tar", 150_000)
+    result = backup("restore", saved, **elsewhere, **kept_apart)
+    assert_nothing_restored(result, elsewhere, "files.tar is not whole")
+
+
+def test_an_archive_with_a_file_twice_restores_nothing(saved, elsewhere, kept_apart):
+    with tarfile.open(saved / "files.tar", "w") as archive:
+        for _ in range(2):
+            archive.addfile(tarfile.TarInfo("files/one"))
+    result = backup("restore", saved, **elsewhere, **kept_apart)
+    assert_nothing_restored(result, elsewhere, "holds a file twice")
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite needs no program")
