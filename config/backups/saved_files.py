@@ -5,6 +5,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -56,9 +57,8 @@ def restore(source: Path) -> None:
     with tarfile.open(source) as archive:
         for member, path in _files_in(archive):
             path.parent.mkdir(parents=True, exist_ok=True)
-            content = archive.extractfile(member)
             with path.open("xb") as file:
-                shutil.copyfileobj(content, file)  # type: ignore[arg-type]  a file has content
+                shutil.copyfileobj(cast(IO[bytes], archive.extractfile(member)), file)
 
 
 def _files_in(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, Path]]:
