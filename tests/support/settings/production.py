@@ -12,7 +12,7 @@ def production_environment() -> dict[str, str]:
         "KEY_PEPPERS": new_ring(),
         "KEY_RING": new_ring(),
         "EMAIL_URL": "smtp://127.0.0.1:1",
-        "DEFAULT_FROM_EMAIL": "Latchkey <keys@example.com>",
+        "DEFAULT_FROM_EMAIL": "keys@example.com",
         "TRUSTED_PROXIES": "1",
     }
 
