@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import User
 from apikeys.models import ApiKey
-from common.names import MAX_LENGTH
 from config.logs import mask_secrets
 from projects.audit_log.models import AuditEvent
 from projects.models import Project
@@ -224,9 +223,9 @@ def without_events() -> Any:
 
 
 def a_check_that_breaks() -> Any:
-    """The check finds an impossible row, and fails while it has the secret."""
-    name = f"ALTER TABLE {Project._meta.db_table} ALTER name TYPE"
-    return changed(rf"{name} bytea USING '\xff'", f"{name} varchar({MAX_LENGTH}) USING 'Canary'")
+    """The check finds limits that it cannot read, and fails while it has the secret."""
+    limits = f"ALTER TABLE {Project._meta.db_table} ALTER limits TYPE"
+    return changed(f"{limits} text USING '{{'", f"{limits} jsonb USING NULL")
 
 
 def test_a_whole_visit_and_a_failure_of_every_view_leave_no_secret_anywhere(
@@ -248,8 +247,8 @@ def test_a_whole_visit_and_a_failure_of_every_view_leave_no_secret_anywhere(
         assert fails.ask("POST", reverse("apikeys:create", args=[project.public_id]), "name=Fourth").status == 500
     with a_check_that_breaks():
         bearer = f"Bearer {secrets[0]}"
-        assert fails.ask("GET", "/api/v1/verify", Authorization=bearer).status == 500
-        assert fails.ask("GET", "/api/v1/me", Authorization=bearer).status == 500
+        assert fails.ask("GET", "/api/v1/verify", Authorization=bearer).status == 503
+        assert fails.ask("GET", "/api/v1/me", Authorization=bearer).status == 503
     fails.everywhere(project, key, secrets[0])
     # Keys that the failing views created have secrets that nobody has seen.
     assert found(secrets) == []

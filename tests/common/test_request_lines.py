@@ -9,7 +9,7 @@ import pytest
 
 from apikeys.leases import held_answers
 from apikeys.secrets.secret_format import generate
-from apikeys.verify import gateway
+from apikeys.verify import gateway, verification
 from common import refusal_lines
 from common.gateway_ids import LONGEST, gateway_ids
 from tests.support.calls.api_client import bearer, secret_of
@@ -134,6 +134,19 @@ def test_a_503_of_reports_says_why(client, api_key, monkeypatch, lines):
     body = json.dumps({"secret": secret_of(api_key)})
     assert client.post("/api/v1/report", body, content_type="application/json").status_code == 503
     assert "error='Reports: As many answers" in lines.getvalue()
+
+
+def test_a_check_that_fails_is_a_500_without_the_secret(api_key, monkeypatch, lines):
+    """T30"""
+
+    def fail(authorization: str, *_: object) -> None:
+        raise RuntimeError(f"It cannot be: {authorization}")
+
+    monkeypatch.setattr(verification, "verify", fail)
+    check(secret_of(api_key))
+    assert "It cannot be" in lines.getvalue()
+    assert "status=500" in lines.getvalue()
+    assert secret_of(api_key) not in lines.getvalue()
 
 
 def test_a_503_of_readiness_says_why(client, db, monkeypatch, lines):
