@@ -83,7 +83,7 @@ def test_no_template_contains_the_products_name():
 
 # Modules whose sentences operators read: commands, the admin, the start of the server. What gateways get is theirs.
 READ_BY_OPERATORS = re.compile(
-    r"config/(environment|monitoring|serving|management)/|config/settings.py|/management/|(^|/)admin\w*\.py|apikeys/verify/"
+    r"config/(backups|environment|monitoring|serving|management)/|config/settings.py|/management/|(^|/)admin\w*\.py|apikeys/verify/"
     r"|apikeys/api/verify_and_me.py|config/api_reference.py|common/(branding/brand|installation).py|common/metrics/"
 )
 
