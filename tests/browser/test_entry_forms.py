@@ -25,6 +25,7 @@ def test_an_empty_or_wrong_field_is_named_beside_it(new_page, person, script, ad
     page.goto(address)
     for label, text in typed.items():
         page.get_by_label(label, exact=True).fill(text)
+    expect(page.locator("input:focus")).to_have_count(1)  # a page without script has its focus a moment later
     page.keyboard.press("Enter")
     expect(page.locator(".errors li")).to_have_text(errors)
     field = page.get_by_label(focused, exact=True)
