@@ -13,7 +13,8 @@ export function inOwnTimeZone(root) {
   root.querySelectorAll('time[datetime][title$=" UTC"]').forEach(time => {
     const at = new Date(time.dateTime)
     if (!time.matches('[data-clock]')) time.title = TO_THE_SECOND.format(at).replace(' at ', ', ')
-    else time.textContent = WORDS[time.dataset.clock](at)
+    // No line ends within "GMT-5".
+    else time.textContent = WORDS[time.dataset.clock](at).replace('GMT-', 'GMT\u2011')
   })
   root.querySelectorAll('[data-left]').forEach(left => { if (!ends.has(left)) ends.set(left, Date.now() + left.dataset.left * 1000) })
 }
